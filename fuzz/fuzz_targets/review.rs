@@ -1,0 +1,3 @@
+//! Fuzz.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| { let _ = data; });

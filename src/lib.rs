@@ -1,0 +1,13 @@
+//! Pillion's control plane and command line.
+//!
+//! A pod goes one way: API server → [`webhook`] → [`inject`] → JSON Patch. The
+//! [`injector`] role runs the webhook in a cluster and keeps its configuration
+//! and certificates current; [`cli`] applies the same [`inject`] to files.
+//! `ARCHITECTURE.md` has the whole picture.
+
+pub mod cli;
+pub mod inject;
+pub mod injector;
+pub mod metrics;
+pub mod webhook;
+pub mod yaml;
