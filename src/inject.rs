@@ -5,6 +5,8 @@
 
 mod config;
 mod decision;
+#[cfg_attr(not(test), expect(dead_code, reason = "the pipeline comes next"))]
+mod merge;
 mod outcome;
 
 pub use config::{Config, ConfigError, NativeSidecars, Sources};

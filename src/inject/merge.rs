@@ -1,0 +1,126 @@
+//! Kubernetes' strategic merge, for pods.
+//!
+//! An overlay (what a template renders to, or the user's own partial
+//! container) is laid over a pod by the API's merge keys: an environment
+//! variable meets the variable of the same name and not the one at the same
+//! index. [`schema`] says which lists have keys; every other list is replaced
+//! whole, as `kubectl patch` does it.
+
+mod schema;
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use self::schema::{Keys, Shape};
+
+/// Lays `overlay` over the pod `base`. A `null` in the overlay deletes.
+pub(super) fn merge(base: &mut Value, overlay: Value) {
+    merge_value(schema::POD, base, overlay);
+}
+
+fn merge_value(shape: Shape, base: &mut Value, overlay: Value) {
+    match (shape, base, overlay) {
+        (_, _, Value::Null) => {}
+        (Shape::Object(fields), Value::Object(base), Value::Object(overlay)) => {
+            end_rival_members(fields, base, &overlay);
+            for (name, value) in overlay {
+                merge_member(fields.shape_of(&name), base, name, value);
+            }
+        }
+        (Shape::Keyed(keys, element), Value::Array(base), Value::Array(overlay)) => {
+            merge_keyed(keys, *element, base, overlay);
+        }
+        (Shape::Set, Value::Array(base), Value::Array(overlay)) => {
+            for value in overlay {
+                if !base.contains(&value) {
+                    base.push(value);
+                }
+            }
+        }
+        (shape, base, overlay) => *base = fresh(shape, overlay),
+    }
+}
+
+fn merge_member(shape: Shape, base: &mut Map<String, Value>, name: String, overlay: Value) {
+    if overlay.is_null() {
+        base.remove(&name);
+        return;
+    }
+    match base.get_mut(&name) {
+        Some(value) => merge_value(shape, value, overlay),
+        None => {
+            base.insert(name, fresh(shape, overlay));
+        }
+    }
+}
+
+/// The overlay where the base has nothing: its deletions have nothing to
+/// delete, and elements that repeat a key still become one.
+fn fresh(shape: Shape, overlay: Value) -> Value {
+    match overlay {
+        Value::Object(_) => {
+            let shape = match shape {
+                Shape::Object(_) => shape,
+                _ => schema::PLAIN,
+            };
+            let mut object = Value::Object(Map::new());
+            merge_value(shape, &mut object, overlay);
+            object
+        }
+        Value::Array(elements) => match shape {
+            Shape::Keyed(..) | Shape::Set => {
+                let mut list = Value::Array(Vec::new());
+                merge_value(shape, &mut list, Value::Array(elements));
+                list
+            }
+            _ => elements
+                .into_iter()
+                .map(|element| fresh(schema::PLAIN, element))
+                .collect(),
+        },
+        scalar => scalar,
+    }
+}
+
+/// A union holds one member: what the overlay sets ends what the base had.
+fn end_rival_members(
+    fields: &schema::Fields,
+    base: &mut Map<String, Value>,
+    overlay: &Map<String, Value>,
+) {
+    let set = |name: &str| overlay.get(name).is_some_and(|value| !value.is_null());
+    if !fields.union.iter().any(|name| set(name)) {
+        return;
+    }
+    for name in fields.union {
+        if !set(name) {
+            base.remove(*name);
+        }
+    }
+}
+
+fn merge_keyed(keys: Keys, shape: Shape, base: &mut Vec<Value>, overlay: Vec<Value>) {
+    // Where the base repeats a key, the last one counts: of two variables of
+    // one name the kubelet takes the later.
+    let mut places: HashMap<String, usize> = base
+        .iter()
+        .enumerate()
+        .filter_map(|(index, element)| Some((keys.of(element)?, index)))
+        .collect();
+    for element in overlay {
+        let key = keys.of(&element);
+        match key.as_ref().and_then(|key| places.get(key)) {
+            Some(&index) => merge_value(shape, &mut base[index], element),
+            None => {
+                if let Some(key) = key {
+                    places.insert(key, base.len());
+                }
+                base.push(fresh(shape, element));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
