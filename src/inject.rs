@@ -8,6 +8,8 @@ mod decision;
 #[cfg_attr(not(test), expect(dead_code, reason = "the pipeline comes next"))]
 mod merge;
 mod outcome;
+#[cfg_attr(not(test), expect(dead_code, reason = "the pipeline comes next"))]
+mod patch;
 
 pub use config::{Config, ConfigError, NativeSidecars, Sources};
 pub use decision::SkipReason;
