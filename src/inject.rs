@@ -3,13 +3,27 @@
 //! Pure: no I/O, no clock, no Kubernetes client. The pod stays the raw JSON
 //! that the API server sent, so that fields which Pillion does not know survive.
 
+mod annotations;
+mod capture;
 mod config;
+mod context;
 mod decision;
-#[cfg_attr(not(test), expect(dead_code, reason = "the pipeline comes next"))]
+mod draft;
 mod merge;
+mod order;
 mod outcome;
-#[cfg_attr(not(test), expect(dead_code, reason = "the pipeline comes next"))]
+mod overlay;
 mod patch;
+mod pipeline;
+mod pod;
+mod previous;
+mod probes;
+mod prometheus;
+mod quantity;
+mod settings;
+mod status;
+mod template;
+mod workload;
 
 pub use config::{Config, ConfigError, NativeSidecars, Sources};
 pub use decision::SkipReason;
@@ -54,11 +68,16 @@ pub struct Workload {
 /// A [`Refusal`] when the pod has to be denied: it is injected already, or
 /// its annotations or containers ask for something that cannot be done.
 pub fn inject(config: &Config, target: &Target<'_>) -> Result<Outcome, Refusal> {
-    let _ = (config, target);
-    Ok(Outcome::Skipped {
-        reason: SkipReason::Policy,
-        warnings: Vec::new(),
-    })
+    pod::check(target.pod)?;
+    let decision = decision::decide(config, target.pod, target.namespace);
+    if let Some(reason) = decision.skip {
+        return Ok(Outcome::Skipped {
+            reason,
+            warnings: decision.warnings,
+        });
+    }
+    previous::refuse_injected(target.pod, target.namespace)?;
+    pipeline::run(config, target, decision.warnings).map(Outcome::Injected)
 }
 
 /// Takes an injection back: Pillion's own, or that of Istio's `sidecar` and
@@ -71,3 +90,6 @@ pub fn uninject(pod: &Value) -> Result<Option<Value>, Refusal> {
     let _ = pod;
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests;

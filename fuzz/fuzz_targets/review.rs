@@ -1,3 +1,5 @@
 //! Fuzz.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| { let _ = data; });
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let _ = data;
+});

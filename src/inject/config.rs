@@ -1,6 +1,22 @@
 //! The injector's configuration: the ConfigMap keys `config` and `values`, and
 //! the mesh's key `mesh`, in Istio's layout.
 
+mod builtin;
+mod injector;
+mod mesh;
+mod values;
+
+use kube::core::Selector;
+use minijinja::Value as Context;
+
+use self::injector::InjectorConfig;
+pub(super) use self::{
+    injector::Templates,
+    mesh::{Mesh, ProxyConfig},
+    values::{Capture, Values},
+};
+use super::decision::Policy;
+
 /// The three texts that make a configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct Sources<'a> {
@@ -14,7 +30,18 @@ pub struct Sources<'a> {
 
 /// A configuration that has been read and checked whole.
 #[derive(Debug)]
-pub struct Config {}
+pub struct Config {
+    pub(super) policy: Policy,
+    pub(super) always: Vec<Selector>,
+    pub(super) never: Vec<Selector>,
+    pub(super) templates: Templates,
+    /// Annotations that every injected pod gets.
+    pub(super) injected_annotations: Vec<(String, String)>,
+    pub(super) values: Values,
+    /// `values` whole, as templates see them.
+    pub(super) values_context: Context,
+    pub(super) mesh: Mesh,
+}
 
 /// Whether sidecars are native (init containers with `restartPolicy: Always`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +59,7 @@ pub enum NativeSidecars {
 #[error("{}", .faults.join("\n"))]
 pub struct ConfigError {
     /// One text for each fault, for example
-    /// `config: templates.sidecar: spec.containers[0].image: unknown variable "imag"`.
+    /// `config: templates.sidecar: spec.containers[0].image: …`.
     pub faults: Vec<String>,
 }
 
@@ -43,28 +70,86 @@ impl Config {
     ///
     /// Every fault found, so that one edit can mend them all.
     pub fn parse(sources: &Sources<'_>) -> Result<Self, ConfigError> {
-        let _ = sources;
-        Ok(Self {})
+        let mut faults = Vec::new();
+        let injector = InjectorConfig::parse(sources.config).map_err(in_key("config", &mut faults));
+        let values = Values::parse(sources.values).map_err(in_key("values", &mut faults));
+        let mesh = Mesh::parse(sources.mesh).map_err(in_key("mesh", &mut faults));
+        match (injector, values, mesh) {
+            (Ok(injector), Ok((values, values_context)), Ok(mesh)) => {
+                let config = Self {
+                    policy: injector.policy,
+                    always: injector.always,
+                    never: injector.never,
+                    templates: injector.templates,
+                    injected_annotations: injector.injected_annotations,
+                    values,
+                    values_context,
+                    mesh,
+                };
+                config.try_templates()?;
+                Ok(config)
+            }
+            _ => Err(ConfigError { faults }),
+        }
     }
 
     /// The configuration that the chart's default values give.
     ///
     /// # Errors
     ///
-    /// Never in a build whose tests passed.
+    /// When the files that were built in are at fault; the tests of a build show it.
     pub fn builtin() -> Result<Self, ConfigError> {
-        Ok(Self {})
+        let builtin = builtin::Builtin::new().map_err(|error| ConfigError {
+            faults: vec![format!("built-in values: {error}")],
+        })?;
+        Self::parse(&Sources {
+            config: &builtin.config,
+            values: &builtin.values,
+            mesh: &builtin.mesh,
+        })
     }
 
     /// Whether sidecars are native.
     #[must_use]
     pub fn native_sidecars(&self) -> NativeSidecars {
-        NativeSidecars::Auto
+        self.values.native_sidecars
     }
 
     /// The revision that this configuration belongs to; `default` when unset.
     #[must_use]
     pub fn revision(&self) -> &str {
-        "default"
+        &self.values.revision
     }
+
+    /// Renders each template for a plain pod, so that a template that can't be
+    /// rendered is found when it is loaded and not when a pod needs it.
+    fn try_templates(&self) -> Result<(), ConfigError> {
+        let faults: Vec<_> = self
+            .templates
+            .names()
+            .flat_map(|name| {
+                [true, false].into_iter().filter_map(move |native| {
+                    let fault = super::pipeline::try_template(self, name, native).err()?;
+                    Some(format!("config: templates.{name}: {fault}"))
+                })
+            })
+            .collect();
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(ConfigError {
+                faults: dedup(faults),
+            })
+        }
+    }
+}
+
+fn dedup(mut faults: Vec<String>) -> Vec<String> {
+    faults.dedup();
+    faults
+}
+
+/// Collects the faults of one key under its name.
+fn in_key(key: &str, faults: &mut Vec<String>) -> impl FnMut(Vec<String>) {
+    move |found| faults.extend(found.into_iter().map(|fault| format!("{key}: {fault}")))
 }

@@ -19,6 +19,11 @@ pub(super) fn merge(base: &mut Value, overlay: Value) {
     merge_value(schema::POD, base, overlay);
 }
 
+/// Lays one container over another.
+pub(super) fn merge_container(base: &mut Value, overlay: Value) {
+    merge_value(schema::CONTAINER, base, overlay);
+}
+
 fn merge_value(shape: Shape, base: &mut Value, overlay: Value) {
     match (shape, base, overlay) {
         (_, _, Value::Null) => {}

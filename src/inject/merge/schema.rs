@@ -99,13 +99,21 @@ const SPEC: Fields = Fields {
             Shape::Keyed(BY_TOPOLOGY, &PLAIN),
         ),
         ("schedulingGates", Shape::Keyed(BY_NAME, &PLAIN)),
+        ("securityContext", Shape::Object(&POD_SECURITY_CONTEXT)),
     ],
+    union: &[],
+};
+
+/// The API replaces the sysctls whole; a template that needs one would take
+/// the user's away.
+const POD_SECURITY_CONTEXT: Fields = Fields {
+    special: &[("sysctls", Shape::Keyed(BY_NAME, &PLAIN))],
     union: &[],
 };
 
 const CONTAINERS: Shape = Shape::Keyed(BY_NAME, &CONTAINER);
 
-const CONTAINER: Shape = Shape::Object(&Fields {
+pub(super) const CONTAINER: Shape = Shape::Object(&Fields {
     special: &[
         ("env", Shape::Keyed(BY_NAME, &Shape::Object(&ENV_VAR))),
         ("ports", Shape::Keyed(BY_PORT, &PLAIN)),

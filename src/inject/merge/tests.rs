@@ -140,9 +140,9 @@ fn replaces_lists_without_keys_whole() {
         }),
     );
     assert_merged(
-        json!({"spec": {"tolerations": [{"key": "a"}], "securityContext": {"sysctls": [{"name": "a"}]}}}),
-        json!({"spec": {"tolerations": [{"key": "b"}], "securityContext": {"sysctls": [{"name": "b"}]}}}),
-        &json!({"spec": {"tolerations": [{"key": "b"}], "securityContext": {"sysctls": [{"name": "b"}]}}}),
+        json!({"spec": {"tolerations": [{"key": "a"}], "securityContext": {"supplementalGroups": [1]}}}),
+        json!({"spec": {"tolerations": [{"key": "b"}], "securityContext": {"supplementalGroups": [2]}}}),
+        &json!({"spec": {"tolerations": [{"key": "b"}], "securityContext": {"supplementalGroups": [2]}}}),
     );
 }
 

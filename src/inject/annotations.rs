@@ -1,0 +1,304 @@
+//! The annotations that steer an injection, and what their values may be.
+//!
+//! All of a pod's faults come in one answer, so that one edit can mend them.
+
+use std::net::IpAddr;
+
+use serde_json::{Map, Value};
+
+use super::{Refusal, config::ProxyConfig, quantity};
+
+pub(super) const STATUS: &str = "sidecar.istio.io/status";
+pub(super) const OVERRIDES: &str = "proxy.istio.io/overrides";
+pub(super) const TEMPLATES: &str = "inject.istio.io/templates";
+pub(super) const PROXY_CONFIG: &str = "proxy.istio.io/config";
+pub(super) const NATIVE_SIDECAR: &str = "sidecar.istio.io/nativeSidecar";
+pub(super) const PROXY_IMAGE: &str = "sidecar.istio.io/proxyImage";
+pub(super) const PROXY_IMAGE_TYPE: &str = "sidecar.istio.io/proxyImageType";
+pub(super) const PROXY_CPU: &str = "sidecar.istio.io/proxyCPU";
+pub(super) const PROXY_MEMORY: &str = "sidecar.istio.io/proxyMemory";
+pub(super) const PROXY_CPU_LIMIT: &str = "sidecar.istio.io/proxyCPULimit";
+pub(super) const PROXY_MEMORY_LIMIT: &str = "sidecar.istio.io/proxyMemoryLimit";
+pub(super) const LOG_LEVEL: &str = "sidecar.istio.io/logLevel";
+pub(super) const COMPONENT_LOG_LEVEL: &str = "sidecar.istio.io/componentLogLevel";
+pub(super) const AGENT_LOG_LEVEL: &str = "sidecar.istio.io/agentLogLevel";
+pub(super) const INTERCEPTION_MODE: &str = "sidecar.istio.io/interceptionMode";
+pub(super) const REWRITE_PROBES: &str = "sidecar.istio.io/rewriteAppHTTPProbers";
+pub(super) const BOOTSTRAP_OVERRIDE: &str = "sidecar.istio.io/bootstrapOverride";
+pub(super) const CAP_NET_BIND_SERVICE: &str = "sidecar.istio.io/capNetBindService";
+pub(super) const ENABLE_CORE_DUMP: &str = "sidecar.istio.io/enableCoreDump";
+pub(super) const USER_VOLUME: &str = "sidecar.istio.io/userVolume";
+pub(super) const USER_VOLUME_MOUNT: &str = "sidecar.istio.io/userVolumeMount";
+pub(super) const STATUS_PORT: &str = "status.sidecar.istio.io/port";
+pub(super) const READINESS_INITIAL_DELAY: &str =
+    "readiness.status.sidecar.istio.io/initialDelaySeconds";
+pub(super) const READINESS_PERIOD: &str = "readiness.status.sidecar.istio.io/periodSeconds";
+pub(super) const READINESS_FAILURES: &str = "readiness.status.sidecar.istio.io/failureThreshold";
+pub(super) const MERGE_METRICS: &str = "prometheus.istio.io/merge-metrics";
+const INCLUDE_OUTBOUND_RANGES: &str = "traffic.sidecar.istio.io/includeOutboundIPRanges";
+const EXCLUDE_OUTBOUND_RANGES: &str = "traffic.sidecar.istio.io/excludeOutboundIPRanges";
+const INCLUDE_INBOUND_PORTS: &str = "traffic.sidecar.istio.io/includeInboundPorts";
+const EXCLUDE_INBOUND_PORTS: &str = "traffic.sidecar.istio.io/excludeInboundPorts";
+const INCLUDE_OUTBOUND_PORTS: &str = "traffic.sidecar.istio.io/includeOutboundPorts";
+const EXCLUDE_OUTBOUND_PORTS: &str = "traffic.sidecar.istio.io/excludeOutboundPorts";
+const EXCLUDE_INTERFACES: &str = "traffic.sidecar.istio.io/excludeInterfaces";
+const REROUTE_INTERFACES: &str = "istio.io/reroute-virtual-interfaces";
+const KUBEVIRT_INTERFACES: &str = "traffic.sidecar.istio.io/kubevirtInterfaces";
+
+/// A check of one annotation's value; the error says what is wanted.
+type Check = fn(&str) -> Result<(), String>;
+
+const CHECKS: &[(&str, Check)] = &[
+    (INTERCEPTION_MODE, interception_mode),
+    (STATUS_PORT, port),
+    (READINESS_INITIAL_DELAY, number),
+    (READINESS_PERIOD, number),
+    (READINESS_FAILURES, number),
+    (INCLUDE_OUTBOUND_RANGES, ranges_or_all),
+    (EXCLUDE_OUTBOUND_RANGES, ranges),
+    (INCLUDE_INBOUND_PORTS, ports_or_all),
+    (EXCLUDE_INBOUND_PORTS, ports),
+    (INCLUDE_OUTBOUND_PORTS, ports),
+    (EXCLUDE_OUTBOUND_PORTS, ports),
+    (EXCLUDE_INTERFACES, interfaces),
+    (REROUTE_INTERFACES, interfaces),
+    (KUBEVIRT_INTERFACES, interfaces),
+    (MERGE_METRICS, boolean),
+    (REWRITE_PROBES, boolean),
+    (PROXY_CONFIG, proxy_config),
+    (PROXY_CPU, resource),
+    (PROXY_MEMORY, resource),
+    (PROXY_CPU_LIMIT, resource),
+    (PROXY_MEMORY_LIMIT, resource),
+    (LOG_LEVEL, log_level),
+    (USER_VOLUME, mapping_by_name),
+    (USER_VOLUME_MOUNT, mapping_by_name),
+];
+
+/// Checks every annotation that the injector reads.
+pub(super) fn validate(annotations: &Map<String, Value>) -> Result<(), Refusal> {
+    let faults: Vec<_> = CHECKS
+        .iter()
+        .filter_map(|(name, check)| {
+            let value = annotations.get(*name)?.as_str()?;
+            let wanted = check(value).err()?;
+            Some(format!(
+                "invalid value {value:?} for annotation {name:?}: {wanted}"
+            ))
+        })
+        .collect();
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(Refusal::InvalidAnnotations(faults))
+    }
+}
+
+/// Reads the annotation `proxy.istio.io/config`.
+pub(super) fn parse_proxy_config(text: &str) -> Result<ProxyConfig, String> {
+    match crate::yaml::parse(text).map_err(|error| error.to_string())? {
+        Value::Null => Ok(ProxyConfig::default()),
+        value => ProxyConfig::new(&value).map_err(|faults| faults.join(", ")),
+    }
+}
+
+/// `true` and `false` as Go's `strconv.ParseBool` takes them, which Istio uses.
+pub(super) fn parse_bool(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
+}
+
+fn interception_mode(value: &str) -> Result<(), String> {
+    matches!(value, "REDIRECT" | "TPROXY" | "NONE")
+        .then_some(())
+        .ok_or_else(|| "REDIRECT, TPROXY or NONE is wanted".to_owned())
+}
+
+fn port(value: &str) -> Result<(), String> {
+    value
+        .parse::<u16>()
+        .map(drop)
+        .map_err(|_| "a port from 0 to 65535 is wanted".to_owned())
+}
+
+fn number(value: &str) -> Result<(), String> {
+    value
+        .parse::<u32>()
+        .map(drop)
+        .map_err(|_| "a whole number of 0 or more is wanted".to_owned())
+}
+
+fn boolean(value: &str) -> Result<(), String> {
+    parse_bool(value)
+        .map(drop)
+        .ok_or_else(|| "true or false is wanted".to_owned())
+}
+
+fn ports_or_all(value: &str) -> Result<(), String> {
+    if value == "*" { Ok(()) } else { ports(value) }
+}
+
+fn ports(value: &str) -> Result<(), String> {
+    items(value, |item| {
+        port(item).map_err(|_| format!("{item:?} is no port from 0 to 65535"))
+    })
+}
+
+fn ranges_or_all(value: &str) -> Result<(), String> {
+    if value == "*" { Ok(()) } else { ranges(value) }
+}
+
+fn ranges(value: &str) -> Result<(), String> {
+    items(value, |item| {
+        if is_cidr(item) {
+            Ok(())
+        } else {
+            Err(format!("{item:?} is no address range such as 10.0.0.0/8"))
+        }
+    })
+}
+
+fn is_cidr(text: &str) -> bool {
+    let Some((address, bits)) = text.split_once('/') else {
+        return false;
+    };
+    let Ok(address) = address.parse::<IpAddr>() else {
+        return false;
+    };
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    bits.bytes().all(|byte| byte.is_ascii_digit())
+        && bits.parse::<u8>().is_ok_and(|bits| bits <= most)
+}
+
+/// Linux takes up to 15 bytes without `/` and white space.
+fn interfaces(value: &str) -> Result<(), String> {
+    items(value, |item| {
+        let fits = (1..=15).contains(&item.len())
+            && item
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && byte != b'/');
+        fits.then_some(())
+            .ok_or_else(|| format!("{item:?} is no interface name"))
+    })
+}
+
+/// A comma-separated list; an empty one is fine.
+fn items(value: &str, check: impl Fn(&str) -> Result<(), String>) -> Result<(), String> {
+    if value.is_empty() {
+        return Ok(());
+    }
+    value.split(',').try_for_each(|item| check(item.trim()))
+}
+
+fn proxy_config(value: &str) -> Result<(), String> {
+    parse_proxy_config(value)
+        .map(drop)
+        .map_err(|fault| format!("not a ProxyConfig: {fault}"))
+}
+
+fn resource(value: &str) -> Result<(), String> {
+    quantity::is_valid(value)
+        .then_some(())
+        .ok_or_else(|| "a Kubernetes quantity such as 100m or 128Mi is wanted".to_owned())
+}
+
+fn log_level(value: &str) -> Result<(), String> {
+    matches!(
+        value,
+        "trace" | "debug" | "info" | "warning" | "warn" | "error" | "critical" | "off"
+    )
+    .then_some(())
+    .ok_or_else(|| "trace, debug, info, warning, error, critical or off is wanted".to_owned())
+}
+
+fn mapping_by_name(value: &str) -> Result<(), String> {
+    match serde_json::from_str(value) {
+        Ok(Value::Object(map)) if map.values().all(Value::is_object) => Ok(()),
+        _ => Err("a JSON object is wanted that maps each volume's name to its fields".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn fault(name: &str, value: &str) -> Option<String> {
+        let annotations = json!({ name: value });
+        match validate(annotations.as_object().unwrap()) {
+            Ok(()) => None,
+            Err(refusal) => Some(refusal.to_string()),
+        }
+    }
+
+    #[test]
+    fn accepts_what_istio_accepts() {
+        for (name, value) in [
+            (INTERCEPTION_MODE, "NONE"),
+            (STATUS_PORT, "0"),
+            (READINESS_PERIOD, "4294967295"),
+            (INCLUDE_OUTBOUND_RANGES, "*"),
+            (INCLUDE_OUTBOUND_RANGES, "127.0.0.1/24, 10.96.0.1/24"),
+            (EXCLUDE_OUTBOUND_RANGES, ""),
+            (EXCLUDE_OUTBOUND_RANGES, "2001:db8::/32"),
+            (INCLUDE_INBOUND_PORTS, "*"),
+            (INCLUDE_INBOUND_PORTS, "1,2,65535"),
+            (EXCLUDE_INTERFACES, "eth1,net-2"),
+            (MERGE_METRICS, "False"),
+            (PROXY_CONFIG, "concurrency: 0\nproxyMetadata: {A: b}"),
+            (PROXY_CONFIG, ""),
+            (PROXY_CPU, "1500m"),
+            (USER_VOLUME, "{\"v\": {\"emptyDir\": {}}}"),
+        ] {
+            assert_eq!(fault(name, value), None);
+        }
+    }
+
+    #[test]
+    fn rejects_values_that_would_do_something_else() {
+        for (name, value) in [
+            (INTERCEPTION_MODE, "redirect"),
+            (STATUS_PORT, "65536"),
+            (STATUS_PORT, ""),
+            (READINESS_PERIOD, "-1"),
+            (INCLUDE_OUTBOUND_RANGES, "*,10.0.0.0/8"),
+            (EXCLUDE_OUTBOUND_RANGES, "*"),
+            (EXCLUDE_OUTBOUND_RANGES, "10.0.0.0"),
+            (EXCLUDE_OUTBOUND_RANGES, "10.0.0.0/+8"),
+            (EXCLUDE_OUTBOUND_RANGES, "10.0.0.0/33"),
+            (EXCLUDE_INBOUND_PORTS, "*"),
+            (INCLUDE_OUTBOUND_PORTS, "80,http"),
+            (EXCLUDE_INTERFACES, "a name"),
+            (MERGE_METRICS, "yes"),
+            (PROXY_CONFIG, "concurrency: two"),
+            (PROXY_CONFIG, "[1]"),
+            (PROXY_MEMORY, "1 Gi"),
+            (PROXY_CPU, "1\n"),
+            (LOG_LEVEL, "loud"),
+            (USER_VOLUME, "[]"),
+        ] {
+            assert!(fault(name, value).is_some(), "{name}: {value:?}");
+        }
+    }
+
+    #[test]
+    fn names_all_faults_in_one_answer() {
+        let annotations = json!({STATUS_PORT: "x", EXCLUDE_INBOUND_PORTS: "y", "unrelated": "z"});
+        let Err(Refusal::InvalidAnnotations(faults)) = validate(annotations.as_object().unwrap())
+        else {
+            panic!("accepted");
+        };
+        assert_eq!(
+            faults,
+            [
+                "invalid value \"x\" for annotation \"status.sidecar.istio.io/port\": a port from 0 to 65535 is wanted",
+                "invalid value \"y\" for annotation \"traffic.sidecar.istio.io/excludeInboundPorts\": \
+                 \"y\" is no port from 0 to 65535",
+            ]
+        );
+    }
+}

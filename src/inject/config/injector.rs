@@ -1,0 +1,268 @@
+//! The key `config`: who is injected, and with which templates.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::core::Selector;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::super::{
+    decision::Policy,
+    template::{Expressions, Template, compile},
+};
+
+/// What `templates` and `aliases` come to.
+#[derive(Debug)]
+pub(in crate::inject) struct Templates {
+    pub expressions: Expressions,
+    by_name: BTreeMap<String, Template>,
+    aliases: BTreeMap<String, Vec<String>>,
+    defaults: Vec<String>,
+}
+
+/// The key `config`, read.
+#[derive(Debug)]
+pub(super) struct InjectorConfig {
+    pub policy: Policy,
+    pub always: Vec<Selector>,
+    pub never: Vec<Selector>,
+    pub injected_annotations: Vec<(String, String)>,
+    pub templates: Templates,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Raw {
+    #[serde(default = "enabled")]
+    policy: String,
+    #[serde(default)]
+    always_inject_selector: Vec<LabelSelector>,
+    #[serde(default)]
+    never_inject_selector: Vec<LabelSelector>,
+    #[serde(default)]
+    injected_annotations: BTreeMap<String, String>,
+    #[serde(default)]
+    default_templates: Vec<String>,
+    #[serde(default)]
+    aliases: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    templates: BTreeMap<String, Value>,
+}
+
+fn enabled() -> String {
+    "enabled".to_owned()
+}
+
+impl InjectorConfig {
+    /// Reads the key.
+    pub fn parse(text: &str) -> Result<Self, Vec<String>> {
+        let value = crate::yaml::parse(text).map_err(|error| vec![error.to_string()])?;
+        let raw: Raw = serde_path_to_error::deserialize(without_nulls(value))
+            .map_err(|error| vec![error.to_string()])?;
+        let mut faults = Vec::new();
+        let policy = match raw.policy.as_str() {
+            "enabled" => Policy::Enabled,
+            "disabled" => Policy::Disabled,
+            other => {
+                faults.push(format!(
+                    "policy: {other:?} is neither \"enabled\" nor \"disabled\""
+                ));
+                Policy::Disabled
+            }
+        };
+        let always = selectors(
+            "alwaysInjectSelector",
+            raw.always_inject_selector,
+            &mut faults,
+        );
+        let never = selectors(
+            "neverInjectSelector",
+            raw.never_inject_selector,
+            &mut faults,
+        );
+        let templates = Templates::new(
+            &raw.templates,
+            raw.aliases,
+            raw.default_templates,
+            &mut faults,
+        );
+        if faults.is_empty() {
+            Ok(Self {
+                policy,
+                always,
+                never,
+                injected_annotations: raw.injected_annotations.into_iter().collect(),
+                templates,
+            })
+        } else {
+            Err(faults)
+        }
+    }
+}
+
+/// A key that is left empty in YAML is null; it stands for its default.
+fn without_nulls(mut value: Value) -> Value {
+    if let Value::Object(map) = &mut value {
+        map.retain(|_, value| !value.is_null());
+        value
+    } else if value.is_null() {
+        Value::Object(serde_json::Map::new())
+    } else {
+        value
+    }
+}
+
+fn selectors(key: &str, raw: Vec<LabelSelector>, faults: &mut Vec<String>) -> Vec<Selector> {
+    raw.into_iter()
+        .enumerate()
+        .filter_map(|(index, selector)| {
+            Selector::try_from(selector)
+                .map_err(|error| faults.push(format!("{key}[{index}]: {error}")))
+                .ok()
+        })
+        .collect()
+}
+
+impl Templates {
+    fn new(
+        sources: &BTreeMap<String, Value>,
+        aliases: BTreeMap<String, Vec<String>>,
+        mut defaults: Vec<String>,
+        faults: &mut Vec<String>,
+    ) -> Self {
+        let mut expressions = Expressions::new();
+        let mut by_name = BTreeMap::new();
+        for (name, source) in sources {
+            match compile_one(source, &mut expressions) {
+                Ok(template) => {
+                    by_name.insert(name.clone(), template);
+                }
+                Err(found) => faults.extend(
+                    found
+                        .into_iter()
+                        .map(|fault| format!("templates.{name}: {fault}")),
+                ),
+            }
+        }
+        if defaults.is_empty() {
+            defaults.push("sidecar".to_owned());
+        }
+        let templates = Self {
+            expressions,
+            by_name,
+            aliases,
+            defaults,
+        };
+        if faults.is_empty() {
+            templates.check_names(faults);
+        }
+        templates
+    }
+
+    fn check_names(&self, faults: &mut Vec<String>) {
+        for name in self.aliases.values().flatten() {
+            if !self.by_name.contains_key(name) {
+                faults.push(format!("aliases: there is no template {name:?}"));
+            }
+        }
+        for name in &self.defaults {
+            if let Err(unknown) = self.expand(name) {
+                faults.push(format!(
+                    "defaultTemplates: there is no template {unknown:?}"
+                ));
+            }
+        }
+    }
+
+    /// The names of all templates.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(String::as_str)
+    }
+
+    /// The template of that name.
+    pub fn get(&self, name: &str) -> Option<&Template> {
+        self.by_name.get(name)
+    }
+
+    /// The names that a pod gets: those of its annotation, or the default ones;
+    /// aliases are expanded one level.
+    ///
+    /// # Errors
+    ///
+    /// The message for a name that is not there.
+    pub fn select<'a>(&'a self, annotation: Option<&'a str>) -> Result<Vec<&'a str>, String> {
+        let wanted: Vec<&str> = match annotation {
+            Some(list) => list
+                .split(',')
+                .map(str::trim)
+                .filter(|name| !name.is_empty())
+                .collect(),
+            None => self.defaults.iter().map(String::as_str).collect(),
+        };
+        let mut names = Vec::new();
+        for name in wanted {
+            names.extend(self.expand(name).map_err(|unknown| {
+                let have: Vec<_> = self
+                    .names()
+                    .chain(self.aliases.keys().map(String::as_str))
+                    .collect();
+                format!(
+                    "requested template {unknown:?} not found; have {}",
+                    have.join(", ")
+                )
+            })?);
+        }
+        Ok(names)
+    }
+
+    fn expand<'a>(&'a self, name: &'a str) -> Result<Vec<&'a str>, &'a str> {
+        if let Some(targets) = self.aliases.get(name) {
+            return Ok(targets.iter().map(String::as_str).collect());
+        }
+        if self.by_name.contains_key(name) {
+            Ok(vec![name])
+        } else {
+            Err(name)
+        }
+    }
+}
+
+/// A template is a mapping, or, as in Istio's ConfigMap, the text of one.
+fn compile_one(source: &Value, expressions: &mut Expressions) -> Result<Template, Vec<String>> {
+    let parsed;
+    let tree = match source {
+        Value::String(text) => {
+            parsed = crate::yaml::parse(text)
+                .map_err(|error| vec![go_template_hint(text, &error.to_string())])?;
+            &parsed
+        }
+        tree => tree,
+    };
+    if !tree.is_object() {
+        return Err(vec![
+            "a mapping with metadata and spec is wanted".to_owned(),
+        ]);
+    }
+    if let Some(key) = tree
+        .as_object()
+        .into_iter()
+        .flat_map(|map| map.keys())
+        .find(|key| !matches!(key.as_str(), "metadata" | "spec"))
+    {
+        return Err(vec![format!(
+            "{key:?} is no part of a pod template; there are metadata and spec"
+        )]);
+    }
+    compile(tree, expressions)
+}
+
+fn go_template_hint(text: &str, error: &str) -> String {
+    if text.contains("{{- ") || text.contains("{{ .") {
+        format!(
+            "{error}\nThis looks like a Go template, as Istio has them; Pillion's are described in docs/templates.md"
+        )
+    } else {
+        error.to_owned()
+    }
+}

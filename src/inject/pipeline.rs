@@ -1,0 +1,114 @@
+//! The steps of an injection, in order.
+
+use minijinja::Value as Context;
+use serde_json::{Map, Value, json};
+
+use super::{
+    Config, Injection, Refusal, Target,
+    annotations::{self as names, STATUS},
+    context,
+    draft::{Draft, set_env},
+    merge, order, overlay, patch, pod, probes, prometheus,
+    settings::Settings,
+    status::Status,
+};
+
+/// Injects a pod that has been decided to be injected and is not injected yet.
+pub(super) fn run(
+    config: &Config,
+    target: &Target<'_>,
+    mut warnings: Vec<String>,
+) -> Result<Injection, Refusal> {
+    let pod = target.pod;
+    if let Some(annotations) = pod["metadata"]["annotations"].as_object() {
+        names::validate(annotations)?;
+    }
+    let settings = Settings::new(config, target)?;
+    warnings.extend(settings.check_supported(pod)?);
+    let template = render_all(config, target, &settings)?;
+    let status = Status::new(&template, pod, config.revision());
+
+    let mut draft = Draft::new(pod.clone());
+    let overrides = overlay::apply(&mut draft, template);
+    if !overrides.is_empty() {
+        draft.annotate(names::OVERRIDES, Value::Object(overrides).to_string());
+    }
+    set_path_env(&mut draft, target);
+    if settings.merge_metrics {
+        prometheus::merge(&mut draft, settings.status_port)?;
+    }
+    if settings.rewrite_probes {
+        warnings.extend(probes::rewrite(&mut draft, settings.status_port));
+    }
+    order::order(&mut draft, settings.hold);
+    let status =
+        serde_json::to_string(&status).map_err(|error| Refusal::Template(error.to_string()))?;
+    draft.annotate(STATUS, status);
+    let patch = patch::diff(pod, &draft.into_pod());
+    Ok(Injection { patch, warnings })
+}
+
+/// Renders a template for a plain pod; the error says what is wrong with it.
+pub(super) fn try_template(config: &Config, name: &str, native: bool) -> Result<(), String> {
+    let pod = json!({"metadata": {"name": "try"}, "spec": {"containers": [{"name": "app", "image": "app"}]}});
+    let target = Target {
+        pod: &pod,
+        namespace: "default",
+        workload: None,
+        path_env: &[],
+        cluster_has_native_sidecars: native,
+    };
+    let settings = Settings::new(config, &target).map_err(|refusal| refusal.to_string())?;
+    let context = context::build(config, &target, &settings);
+    render(config, name, &context)
+        .map(drop)
+        .map_err(|refusal| refusal.to_string())
+}
+
+/// Everything that the pod's templates add, as one pod.
+fn render_all(config: &Config, target: &Target<'_>, settings: &Settings) -> Result<Draft, Refusal> {
+    let wanted = pod::annotation(target.pod, names::TEMPLATES);
+    let selected = config
+        .templates
+        .select(wanted)
+        .map_err(Refusal::UnknownTemplate)?;
+    let context = context::build(config, target, settings);
+    let mut all = Draft::new(Value::Object(Map::new()));
+    for name in selected {
+        let rendered = render(config, name, &context)
+            .map_err(|refusal| Refusal::Template(format!("template {name:?}: {refusal}")))?;
+        overlay::combine(&mut all, Draft::new(rendered));
+    }
+    for (name, value) in &config.injected_annotations {
+        all.annotate(name, value.clone());
+    }
+    Ok(all)
+}
+
+fn render(config: &Config, name: &str, context: &Context) -> Result<Value, Refusal> {
+    let template = config
+        .templates
+        .get(name)
+        .ok_or_else(|| Refusal::UnknownTemplate(format!("there is no template {name:?}")))?;
+    let rendered = template
+        .render(&config.templates.expressions, context)
+        .map_err(|error| Refusal::Template(error.to_string()))?;
+    // A fragment may leave out what a pod has to have.
+    let mut checked = json!({"metadata": {}, "spec": {}});
+    merge::merge(&mut checked, rendered.clone());
+    pod::check(&checked).map_err(|refusal| Refusal::Template(refusal.to_string()))?;
+    Ok(rendered)
+}
+
+/// The webhook's path tells of the cluster and the network; it wins over the template.
+fn set_path_env(draft: &mut Draft, target: &Target<'_>) {
+    let Some(proxy) = draft.container_mut(pod::PROXY) else {
+        return;
+    };
+    for (name, value) in target.path_env {
+        // The pod's own label of its network wins over the path; the template has both.
+        if name != "ISTIO_META_NETWORK" {
+            set_env(proxy, name, value);
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The injection that a pod may carry already: Pillion's or Istio's.
+//!
+//! Injecting twice would put the proxy among the containers it captures, and
+//! the pod would crash in a loop long after anyone could see why. So it is refused.
+
+use serde_json::Value;
+
+use super::{Refusal, annotations::STATUS, pod};
+
+/// Refuses a pod that is injected already.
+pub(super) fn refuse_injected(pod: &Value, namespace: &str) -> Result<(), Refusal> {
+    let status = pod::annotation(pod, STATUS);
+    let found: Vec<_> = pod::CONTAINER_LISTS
+        .iter()
+        .flat_map(|list| pod::array(&pod["spec"][*list]))
+        .filter(|container| match status {
+            Some(_) => [pod::INIT, pod::VALIDATION, pod::PROXY].contains(&pod::name(container)),
+            None => is_injected(container),
+        })
+        .map(pod::name)
+        .collect();
+    if status.is_none() && found.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::AlreadyInjected(message(pod, namespace, &found)))
+}
+
+fn message(pod: &Value, namespace: &str, found: &[&str]) -> String {
+    let metadata = &pod["metadata"];
+    let name = metadata["name"]
+        .as_str()
+        .or_else(|| metadata["generateName"].as_str())
+        .unwrap_or("(unnamed)");
+    if found.is_empty() {
+        return format!(
+            "pod {namespace}/{name} says that it is injected already: it has the annotation {STATUS:?}, but no \
+             container of a sidecar. Remove the annotation from its template"
+        );
+    }
+    format!(
+        "pod {namespace}/{name} is injected already: it has the container{} {}. Either take the sidecar out of the \
+         manifest, with `pillion kube-uninject -f FILE`, and let the webhook inject it; or keep the manifest and keep \
+         the webhook away: remove the label istio-injection or istio.io/rev from namespace {namespace:?}, or label the \
+         pod sidecar.istio.io/inject: \"false\"",
+        if found.len() == 1 { "" } else { "s" },
+        found.join(", ")
+    )
+}
+
+/// Whether a container is what an injection leaves, and not the user's own part
+/// of one (`image: auto`, or some fields to be laid over the injected ones).
+fn is_injected(container: &Value) -> bool {
+    if matches!(container["image"].as_str(), None | Some("" | "auto")) {
+        return false;
+    }
+    let argument = |index: usize| container["args"][index].as_str().unwrap_or_default();
+    match pod::name(container) {
+        pod::INIT | pod::VALIDATION => matches!(argument(0), "istio-iptables" | "init"),
+        pod::PROXY => {
+            let mode = if argument(0) == "proxy" {
+                argument(1)
+            } else {
+                argument(0)
+            };
+            let has_env = |name| {
+                pod::array(&container["env"])
+                    .iter()
+                    .any(|item| pod::name(item) == name)
+            };
+            matches!(mode, "sidecar" | "router" | "gateway")
+                && (has_env("PROXY_CONFIG") || has_env("ISTIO_META_POD_PORTS"))
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refusal(pod: &Value) -> Option<String> {
+        refuse_injected(pod, "shop")
+            .err()
+            .map(|refusal| refusal.to_string())
+    }
+
+    #[test]
+    fn refuses_by_the_status_annotation_and_names_the_containers() {
+        let message = refusal(
+            &json!({"metadata": {"generateName": "web-", "annotations": {STATUS: "{}"}},
+            "spec": {"initContainers": [{"name": "istio-init"}, {"name": "setup"}],
+                     "containers": [{"name": "web"}, {"name": "istio-proxy"}]}}),
+        )
+        .unwrap();
+        assert!(
+            message.starts_with(
+                "pod shop/web- is injected already: it has the containers istio-init, istio-proxy. "
+            ),
+            "{message}"
+        );
+        assert!(message.contains("pillion kube-uninject"), "{message}");
+        assert!(message.contains("istio-injection"), "{message}");
+    }
+
+    #[test]
+    fn refuses_a_sidecar_whose_status_annotation_was_lost() {
+        let istio = json!({"metadata": {"name": "a"}, "spec": {"containers": [{"name": "istio-proxy",
+            "image": "docker.io/istio/proxyv2:1.20", "args": ["proxy", "sidecar"], "env": [{"name": "PROXY_CONFIG"}]}]}});
+        assert!(
+            refusal(&istio)
+                .unwrap()
+                .contains("the container istio-proxy.")
+        );
+        let init = json!({"metadata": {"name": "a"}, "spec": {"containers": [{"name": "a"}],
+            "initContainers": [{"name": "istio-init", "image": "x/y:1", "args": ["istio-iptables", "-p", "15001"]}]}});
+        assert!(
+            refusal(&init)
+                .unwrap()
+                .contains("the container istio-init.")
+        );
+    }
+
+    #[test]
+    fn refuses_a_stale_annotation_and_says_to_remove_it() {
+        let message = refusal(
+            &json!({"metadata": {"name": "a", "annotations": {STATUS: ""}},
+            "spec": {"containers": [{"name": "a"}]}}),
+        )
+        .unwrap();
+        assert!(message.contains("Remove the annotation"), "{message}");
+    }
+
+    #[test]
+    fn lets_the_users_own_part_of_a_sidecar_pass() {
+        for container in [
+            json!({"name": "istio-proxy", "image": "auto"}),
+            json!({"name": "istio-proxy", "resources": {}}),
+            json!({"name": "istio-proxy", "image": "my/proxy:1", "args": ["--mine"]}),
+            json!({"name": "istio-init", "image": "my/init:1", "args": ["my", "own"]}),
+            json!({"name": "istio-proxy", "image": "auto", "args": ["proxy", "sidecar"], "env": [{"name": "PROXY_CONFIG"}]}),
+        ] {
+            let pod = json!({"metadata": {"name": "a"}, "spec": {"containers": [container]}});
+            assert_eq!(refusal(&pod), None, "{pod}");
+        }
+    }
+}

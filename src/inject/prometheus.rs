@@ -1,0 +1,218 @@
+//! One scrape for the proxy's metrics and the app's.
+//!
+//! Prometheus reads one port a pod. It is pointed at the proxy, which adds to
+//! its own metrics what it scrapes of the app as the app's annotations said.
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    Refusal,
+    annotations::parse_bool,
+    draft::{Draft, set_env},
+    pod,
+};
+
+/// The proxy's variable that holds the app's scrape annotations.
+pub(super) const SCRAPE: &str = "ISTIO_PROMETHEUS_ANNOTATIONS";
+const TARGETS: &str = "prometheus.istio.io/scrape-targets";
+
+/// The proxy's own ports, which can't be the app's.
+const RESERVED: [(u16, &str); 9] = [
+    (15000, "the proxy's admin interface"),
+    (15001, "outbound capture"),
+    (15004, "debugging"),
+    (15006, "inbound capture"),
+    (15008, "the HBONE tunnel"),
+    (15020, "the merged metrics"),
+    (15021, "health checks"),
+    (15053, "DNS"),
+    (15090, "the proxy's own metrics"),
+];
+
+/// Points the scrape annotations at the proxy's status port.
+pub(super) fn merge(draft: &mut Draft, status_port: u16) -> Result<(), Refusal> {
+    if status_port == 0 || !draft.has_container(pod::PROXY) {
+        return Ok(());
+    }
+    let found = |name| find(&draft.annotations, name);
+    let (scrape, path, port) = (found("scrape"), found("path"), found("port"));
+    if scrape
+        .as_deref()
+        .is_some_and(|scrape| parse_bool(scrape) != Some(true))
+    {
+        return Ok(());
+    }
+    if port.as_deref() == Some(status_port.to_string().as_str()) {
+        return Ok(());
+    }
+    let targets = targets(&draft.annotations, status_port)?;
+    let mut app = Map::new();
+    app.extend(scrape.map(|scrape| ("scrape".to_owned(), json!(scrape))));
+    app.extend(path.map(|path| ("path".to_owned(), json!(path))));
+    if let Some(port) = port {
+        check_port(&port, status_port)?;
+        app.insert("port".to_owned(), json!(port));
+    }
+    if let Some(first) = targets.first() {
+        for key in ["path", "port"] {
+            app.entry(key).or_insert_with(|| first[key].clone());
+        }
+        app.insert("targets".to_owned(), Value::Array(targets));
+    }
+    draft
+        .annotations
+        .retain(|name, _| !is_scrape_annotation(name));
+    draft.annotate("prometheus.io/scrape", "true");
+    draft.annotate("prometheus.io/path", "/stats/prometheus");
+    draft.annotate("prometheus.io/port", status_port.to_string());
+    if !app.is_empty()
+        && let Some(proxy) = draft.container_mut(pod::PROXY)
+    {
+        set_env(proxy, SCRAPE, &Value::Object(app).to_string());
+    }
+    Ok(())
+}
+
+/// The annotation, whichever separators its name has: `prometheus.io/port`,
+/// `prometheus-io/port` and `prometheus.io.port` are one to Prometheus, which
+/// makes a label of the name.
+fn find(annotations: &Map<String, Value>, name: &str) -> Option<String> {
+    let wanted = format!("prometheus_io_{name}");
+    let (_, value) = annotations
+        .iter()
+        .find(|(key, _)| label_name(key) == wanted)?;
+    Some(value.as_str()?.to_owned())
+}
+
+fn is_scrape_annotation(name: &str) -> bool {
+    [
+        "prometheus_io_scrape",
+        "prometheus_io_path",
+        "prometheus_io_port",
+    ]
+    .contains(&label_name(name).as_str())
+}
+
+fn label_name(annotation: &str) -> String {
+    annotation
+        .chars()
+        .map(|letter| {
+            if letter.is_ascii_alphanumeric() {
+                letter
+            } else {
+                '_'
+            }
+        })
+        .collect()
+}
+
+/// `prometheus.istio.io/scrape-targets`: `8080:/metrics,9100:/x`.
+fn targets(annotations: &Map<String, Value>, status_port: u16) -> Result<Vec<Value>, Refusal> {
+    let Some(list) = annotations.get(TARGETS).and_then(Value::as_str) else {
+        return Ok(Vec::new());
+    };
+    list.split(',')
+        .map(str::trim)
+        .filter(|target| !target.is_empty())
+        .map(|target| {
+            let (port, path) = target.split_once(':').unwrap_or((target, "/metrics"));
+            check_port(port, status_port)?;
+            Ok(json!({"port": port, "path": path}))
+        })
+        .collect()
+}
+
+fn check_port(port: &str, status_port: u16) -> Result<(), Refusal> {
+    let refuse = |why: String| {
+        Err(Refusal::InvalidAnnotations(vec![format!(
+            "invalid prometheus scrape configuration: {why}"
+        )]))
+    };
+    let Ok(number) = port.parse::<u16>() else {
+        return refuse(format!("{port:?} is no port from 0 to 65535"));
+    };
+    if number == status_port {
+        return refuse(format!("port {number} is the proxy's status port"));
+    }
+    match RESERVED.iter().find(|(reserved, _)| *reserved == number) {
+        Some((_, purpose)) => refuse(format!(
+            "port {number} is reserved for the proxy ({purpose})"
+        )),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn merged(annotations: Value) -> Result<(Value, Value), String> {
+        let mut draft = Draft::new(json!({"metadata": {"annotations": annotations},
+            "spec": {"containers": [{"name": "istio-proxy"}]}}));
+        merge(&mut draft, 15020).map_err(|refusal| refusal.to_string())?;
+        let env = pod::array(&draft.containers[0]["env"])
+            .first()
+            .map_or(Value::Null, |env| {
+                serde_json::from_str(env["value"].as_str().unwrap()).unwrap()
+            });
+        Ok((Value::Object(draft.annotations), env))
+    }
+
+    fn ours() -> Value {
+        json!({"prometheus.io/scrape": "true", "prometheus.io/path": "/stats/prometheus", "prometheus.io/port": "15020"})
+    }
+
+    #[test]
+    fn a_pod_that_says_nothing_is_scraped_at_the_proxy() {
+        assert_eq!(merged(json!({})), Ok((ours(), Value::Null)));
+    }
+
+    #[test]
+    fn the_apps_annotations_go_to_the_proxy_in_any_spelling() {
+        let got = merged(
+            json!({"prometheus.io.scrape": "true", "prometheus-io/port": "8080", "prometheus.io/path": "/m"}),
+        );
+        assert_eq!(
+            got,
+            Ok((
+                ours(),
+                json!({"scrape": "true", "port": "8080", "path": "/m"})
+            ))
+        );
+    }
+
+    #[test]
+    fn a_pod_that_refuses_scraping_stays_as_it_is() {
+        let annotations = json!({"prometheus.io/scrape": "false", "prometheus.io/port": "8080"});
+        assert_eq!(merged(annotations.clone()), Ok((annotations, Value::Null)));
+    }
+
+    #[test]
+    fn several_targets_go_to_the_proxy_and_the_first_stands_for_all() {
+        let (_, env) = merged(json!({TARGETS: "8080:/metrics, 9100:/x"})).unwrap();
+        assert_eq!(
+            env,
+            json!({"path": "/metrics", "port": "8080",
+                   "targets": [{"port": "8080", "path": "/metrics"}, {"port": "9100", "path": "/x"}]})
+        );
+    }
+
+    #[test]
+    fn rejects_ports_that_are_none_or_the_proxys() {
+        assert!(
+            merged(json!({"prometheus.io/port": "http"}))
+                .unwrap_err()
+                .contains("\"http\" is no port")
+        );
+        assert!(
+            merged(json!({"prometheus.io/port": "15090"}))
+                .unwrap_err()
+                .contains("15090 is reserved")
+        );
+        assert!(
+            merged(json!({TARGETS: "15020:/x"}))
+                .unwrap_err()
+                .contains("status port")
+        );
+    }
+}

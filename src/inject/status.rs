@@ -1,0 +1,54 @@
+//! The annotation `sidecar.istio.io/status`: what an injection added.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{draft::Draft, pod};
+
+/// The annotation's value. Istio's keys in Istio's order; a list that is empty is null.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Status {
+    pub init_containers: Option<Vec<String>>,
+    pub containers: Option<Vec<String>>,
+    pub volumes: Option<Vec<String>>,
+    pub image_pull_secrets: Option<Vec<String>>,
+    #[serde(default)]
+    pub revision: String,
+}
+
+impl Status {
+    /// What a rendered template adds to a pod.
+    pub fn new(template: &Draft, pod: &Value, revision: &str) -> Self {
+        let spec = &template.rest["spec"];
+        Self {
+            init_containers: listed(names(&template.init_containers)),
+            containers: listed(names(&template.containers)),
+            volumes: listed(added(spec, pod, "volumes")),
+            image_pull_secrets: listed(added(spec, pod, "imagePullSecrets")),
+            revision: revision.to_owned(),
+        }
+    }
+}
+
+fn names(items: &[Value]) -> Vec<String> {
+    items
+        .iter()
+        .map(|item| pod::name(item).to_owned())
+        .collect()
+}
+
+/// What the user's pod does not have under that name.
+fn added(template: &Value, pod: &Value, key: &str) -> Vec<String> {
+    let had = pod::array(&pod["spec"][key]);
+    pod::array(&template[key])
+        .iter()
+        .map(pod::name)
+        .filter(|name| !had.iter().any(|item| pod::name(item) == *name))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn listed(names: Vec<String>) -> Option<Vec<String>> {
+    (!names.is_empty()).then_some(names)
+}

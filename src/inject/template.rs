@@ -1,0 +1,333 @@
+//! Templates: pod fragments in YAML whose scalars hold expressions.
+//!
+//! A template is parsed into a tree once, when the configuration is loaded, and
+//! every expression is compiled then. Rendering fills values into the tree, so
+//! no value can become structure, whatever text an annotation holds.
+//!
+//! - `{{ expression }}` alone in a scalar stands for the expression's value, of
+//!   whatever type; a value of `none` leaves the field or list item out.
+//! - Text around expressions gives a string.
+//! - `$if: expression` in a mapping leaves the mapping out when it is false.
+//! - `$splice: expression` in a mapping adds the fields of a computed mapping;
+//!   as the only key of a list item, the items of a computed list.
+//! - A list or mapping that holds expressions and comes to nothing is left out.
+//!
+//! Expressions are Jinja's (`minijinja`); a name that is not there is an error.
+
+mod compile;
+mod expressions;
+
+use minijinja::Value as Context;
+use serde_json::{Map, Value};
+
+pub(super) use compile::compile;
+use expressions::Expression;
+pub(super) use expressions::Expressions;
+
+/// A compiled template.
+#[derive(Debug)]
+pub(super) struct Template(Node);
+
+#[derive(Debug)]
+enum Node {
+    /// No expression at or below.
+    Literal(Value),
+    /// One expression, whose value is the node's.
+    Expression(Expression),
+    /// Text with expressions in it.
+    Text(Expression),
+    Mapping(Mapping),
+    List(Vec<Node>),
+}
+
+#[derive(Debug)]
+struct Mapping {
+    when: Option<Expression>,
+    splice: Option<Expression>,
+    fields: Vec<(String, Node)>,
+}
+
+/// A template that does not render, with the place in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RenderError {
+    /// Outermost last, as the error travels up.
+    path: Vec<String>,
+    message: String,
+}
+
+impl std::fmt::Display for RenderError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.path.is_empty() {
+            return f.write_str(&self.message);
+        }
+        let path: String = self.path.iter().rev().map(String::as_str).collect();
+        write!(f, "{}: {}", path.trim_start_matches('.'), self.message)
+    }
+}
+
+impl RenderError {
+    fn new(message: impl Into<String>) -> Self {
+        Self {
+            path: Vec::new(),
+            message: message.into(),
+        }
+    }
+
+    fn under(mut self, segment: String) -> Self {
+        self.path.push(segment);
+        self
+    }
+}
+
+impl Template {
+    /// Fills in the values of a context.
+    pub fn render(
+        &self,
+        expressions: &Expressions,
+        context: &Context,
+    ) -> Result<Value, RenderError> {
+        Ok(self
+            .0
+            .render(expressions, context)?
+            .unwrap_or_else(|| Value::Object(Map::new())))
+    }
+}
+
+impl Node {
+    /// `None` when the node is to be left out of its parent.
+    fn render(&self, all: &Expressions, context: &Context) -> Result<Option<Value>, RenderError> {
+        match self {
+            Self::Literal(value) => Ok(Some(value.clone())),
+            Self::Expression(expression) => {
+                let value = all.value(expression, context).map_err(RenderError::new)?;
+                Ok(Some(value).filter(|value| !value.is_null()))
+            }
+            Self::Text(expression) => {
+                let text = all.text(expression, context).map_err(RenderError::new)?;
+                Ok(Some(Value::String(text)))
+            }
+            Self::Mapping(mapping) => mapping.render(all, context),
+            Self::List(items) => {
+                let items = render_list(items, all, context)?;
+                Ok((!items.is_empty()).then_some(Value::Array(items)))
+            }
+        }
+    }
+}
+
+impl Mapping {
+    fn render(&self, all: &Expressions, context: &Context) -> Result<Option<Value>, RenderError> {
+        if !self.applies(all, context)? {
+            return Ok(None);
+        }
+        let mut map = Map::new();
+        for (key, node) in &self.fields {
+            let value = node
+                .render(all, context)
+                .map_err(|error| error.under(format!(".{key}")))?;
+            if let Some(value) = value {
+                map.insert(key.clone(), value);
+            }
+        }
+        if let Some(splice) = &self.splice {
+            match self.spliced(splice, all, context)? {
+                Value::Object(more) => map.extend(more),
+                Value::Null => {}
+                _ => {
+                    return Err(
+                        RenderError::new("the value is not a mapping").under(".$splice".to_owned())
+                    );
+                }
+            }
+        }
+        Ok((!map.is_empty()).then_some(Value::Object(map)))
+    }
+
+    fn applies(&self, all: &Expressions, context: &Context) -> Result<bool, RenderError> {
+        let Some(when) = &self.when else {
+            return Ok(true);
+        };
+        let value = all
+            .value(when, context)
+            .map_err(|message| RenderError::new(message).under(".$if".to_owned()))?;
+        Ok(is_true(&value))
+    }
+
+    fn spliced(
+        &self,
+        splice: &Expression,
+        all: &Expressions,
+        context: &Context,
+    ) -> Result<Value, RenderError> {
+        all.value(splice, context)
+            .map_err(|message| RenderError::new(message).under(".$splice".to_owned()))
+    }
+}
+
+fn render_list(
+    items: &[Node],
+    all: &Expressions,
+    context: &Context,
+) -> Result<Vec<Value>, RenderError> {
+    let mut list = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        let at = |error: RenderError| error.under(format!("[{index}]"));
+        match item {
+            Node::Mapping(mapping) if mapping.fields.is_empty() && mapping.splice.is_some() => {
+                list.extend(render_splice(mapping, all, context).map_err(at)?);
+            }
+            item => list.extend(item.render(all, context).map_err(at)?),
+        }
+    }
+    Ok(list)
+}
+
+fn render_splice(
+    mapping: &Mapping,
+    all: &Expressions,
+    context: &Context,
+) -> Result<Vec<Value>, RenderError> {
+    let Some(splice) = &mapping.splice else {
+        return Ok(Vec::new());
+    };
+    if !mapping.applies(all, context)? {
+        return Ok(Vec::new());
+    }
+    match mapping.spliced(splice, all, context)? {
+        Value::Array(items) => Ok(items),
+        Value::Null => Ok(Vec::new()),
+        _ => Err(RenderError::new("the value is not a list").under(".$splice".to_owned())),
+    }
+}
+
+/// As in Jinja: null, false, zero and everything empty are false.
+fn is_true(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(value) => *value,
+        Value::Number(value) => value.as_f64() != Some(0.0),
+        Value::String(value) => !value.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(map) => !map.is_empty(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use minijinja::value::Serde;
+    use serde_json::json;
+
+    use super::*;
+
+    fn render(template: &str, context: &Value) -> Result<Value, String> {
+        let mut expressions = Expressions::new();
+        let template = compile(&crate::yaml::parse(template).unwrap(), &mut expressions)
+            .map_err(|faults| faults.join("; "))?;
+        template
+            .render(&expressions, &Context::from(Serde(context)))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_expression_alone_keeps_its_type() {
+        let got = render(
+            "a: '{{ n }}'\nb: \"{{ map }}\"\nc: '{{ text }}'",
+            &json!({"n": 3, "map": {"x": [1]}, "text": "hi"}),
+        );
+        assert_eq!(got, Ok(json!({"a": 3, "b": {"x": [1]}, "c": "hi"})));
+    }
+
+    #[test]
+    fn text_around_an_expression_gives_a_string() {
+        let got = render(
+            "- --level={{ level }}\n- '{{ a }}:{{ b }}'",
+            &json!({"level": 1, "a": 2, "b": 3}),
+        );
+        assert_eq!(got, Ok(json!(["--level=1", "2:3"])));
+    }
+
+    #[test]
+    fn none_leaves_the_field_and_the_item_out() {
+        let got = render("a: '{{ none }}'\nb: ['{{ none }}', x]", &json!({}));
+        assert_eq!(got, Ok(json!({"b": ["x"]})));
+    }
+
+    #[test]
+    fn what_comes_to_nothing_is_left_out() {
+        let got = render(
+            "a: ['{{ none }}']\nb: {c: '{{ none }}'}\nd: {}\ne: []",
+            &json!({}),
+        );
+        assert_eq!(got, Ok(json!({"d": {}, "e": []})));
+    }
+
+    #[test]
+    fn a_false_condition_leaves_the_mapping_out() {
+        let template =
+            "list:\n- $if: wanted\n  name: a\n- name: b\nfield:\n  $if: not wanted\n  x: 1";
+        assert_eq!(
+            render(template, &json!({"wanted": false})),
+            Ok(json!({"list": [{"name": "b"}], "field": {"x": 1}}))
+        );
+        assert_eq!(
+            render(template, &json!({"wanted": true})),
+            Ok(json!({"list": [{"name": "a"}, {"name": "b"}]}))
+        );
+    }
+
+    #[test]
+    fn splices_lists_and_mappings() {
+        let template = "args: [a, {$splice: more}, {$if: 'false', $splice: more}]\nmap: {x: 1, $splice: extra}";
+        assert_eq!(
+            render(template, &json!({"more": ["b", "c"], "extra": {"y": 2}})),
+            Ok(json!({"args": ["a", "b", "c"], "map": {"x": 1, "y": 2}}))
+        );
+    }
+
+    #[test]
+    fn values_never_become_structure() {
+        let hostile = "x\", \"y\": \"z\n- {{ 7*7 }}\n'}]: &a *a !!str # ---";
+        for template in [
+            "v: '{{ text }}'",
+            "v: pre{{ text }}post",
+            "v: {$splice: '{\"k\": text}'}",
+        ] {
+            let got = render(template, &json!({"text": hostile})).unwrap();
+            let text = match &got["v"] {
+                Value::Object(map) => map["k"].as_str(),
+                other => other.as_str(),
+            };
+            assert!(text.unwrap().contains(hostile), "{got}");
+            assert_eq!(got.as_object().unwrap().len(), 1);
+        }
+    }
+
+    #[test]
+    fn rejects_an_unknown_name_and_says_where() {
+        let error = render(
+            "spec:\n  containers:\n  - image: '{{ imag }}'",
+            &json!({"image": "x"}),
+        )
+        .unwrap_err();
+        assert!(error.starts_with("spec.containers[0].image: "), "{error}");
+        assert!(error.contains("imag"), "{error}");
+    }
+
+    #[test]
+    fn rejects_an_expression_that_does_not_parse_when_it_is_loaded() {
+        let error = render("a: {b: '{{ 1 + }}'}", &json!({})).unwrap_err();
+        assert!(error.starts_with("a.b: "), "{error}");
+    }
+
+    #[test]
+    fn rejects_an_unknown_directive() {
+        let error = render("a: {$when: x}", &json!({})).unwrap_err();
+        assert!(error.contains("$when"), "{error}");
+    }
+
+    #[test]
+    fn rejects_a_go_template_with_a_hint() {
+        let error = render("a: '{{ .Values.global.hub }}'", &json!({})).unwrap_err();
+        assert!(error.contains("Go template"), "{error}");
+    }
+}

@@ -1,0 +1,157 @@
+//! YAML into a tree of nodes, with every fault named by its path.
+
+use serde_json::{Map, Value};
+
+use super::{Mapping, Node, Template, expressions::Expressions};
+
+const IF: &str = "$if";
+const SPLICE: &str = "$splice";
+
+/// Compiles a template.
+///
+/// # Errors
+///
+/// Every fault, each with its path in the template.
+pub(in crate::inject) fn compile(
+    source: &Value,
+    expressions: &mut Expressions,
+) -> Result<Template, Vec<String>> {
+    let mut compiler = Compiler {
+        expressions,
+        faults: Vec::new(),
+    };
+    let node = compiler.node("", source);
+    if compiler.faults.is_empty() {
+        Ok(Template(node))
+    } else {
+        Err(compiler.faults)
+    }
+}
+
+struct Compiler<'a> {
+    expressions: &'a mut Expressions,
+    faults: Vec<String>,
+}
+
+impl Compiler<'_> {
+    fn node(&mut self, path: &str, source: &Value) -> Node {
+        match source {
+            Value::String(text) if text.contains("{{") || text.contains("{%") => {
+                self.scalar(path, text)
+            }
+            Value::Array(items) => self.list(path, items),
+            Value::Object(map) => self.mapping(path, map),
+            literal => Node::Literal(literal.clone()),
+        }
+    }
+
+    fn scalar(&mut self, path: &str, text: &str) -> Node {
+        if text.contains("{%") {
+            self.fault(
+                path,
+                "statements ({% … %}) are not part of the template language; use $if and $splice",
+            );
+            return Node::Literal(Value::Null);
+        }
+        let compiled = match single_expression(text) {
+            Some(expression) => self.expressions.add_value(expression).map(Node::Expression),
+            None => self.expressions.add_text(text).map(Node::Text),
+        };
+        compiled.unwrap_or_else(|message| {
+            self.fault(path, &message);
+            Node::Literal(Value::Null)
+        })
+    }
+
+    fn list(&mut self, path: &str, items: &[Value]) -> Node {
+        let nodes: Vec<_> = items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| self.node(&format!("{path}[{index}]"), item))
+            .collect();
+        fold_literals(nodes)
+    }
+
+    fn mapping(&mut self, path: &str, map: &Map<String, Value>) -> Node {
+        let mut mapping = Mapping {
+            when: None,
+            splice: None,
+            fields: Vec::with_capacity(map.len()),
+        };
+        for (key, value) in map {
+            let path = if path.is_empty() {
+                key.clone()
+            } else {
+                format!("{path}.{key}")
+            };
+            match key.as_str() {
+                IF => mapping.when = self.directive(&path, value),
+                SPLICE => mapping.splice = self.directive(&path, value),
+                other if other.starts_with('$') => {
+                    self.fault(&path, "unknown directive; there are $if and $splice");
+                }
+                _ => mapping.fields.push((key.clone(), self.node(&path, value))),
+            }
+        }
+        let literal = mapping.when.is_none()
+            && mapping.splice.is_none()
+            && mapping
+                .fields
+                .iter()
+                .all(|(_, node)| matches!(node, Node::Literal(_)));
+        if literal {
+            Node::Literal(Value::Object(map.clone()))
+        } else {
+            Node::Mapping(mapping)
+        }
+    }
+
+    fn directive(&mut self, path: &str, value: &Value) -> Option<super::Expression> {
+        let expression = match value {
+            Value::String(text) => text.clone(),
+            Value::Bool(value) => value.to_string(),
+            _ => {
+                self.fault(path, "an expression is wanted, as a string");
+                return None;
+            }
+        };
+        match self.expressions.add_value(&expression) {
+            Ok(expression) => Some(expression),
+            Err(message) => {
+                self.fault(path, &message);
+                None
+            }
+        }
+    }
+
+    fn fault(&mut self, path: &str, message: &str) {
+        self.faults.push(if path.is_empty() {
+            message.to_owned()
+        } else {
+            format!("{path}: {message}")
+        });
+    }
+}
+
+/// The expression of a scalar that is nothing else.
+fn single_expression(text: &str) -> Option<&str> {
+    let inner = text.trim().strip_prefix("{{")?.strip_suffix("}}")?;
+    (!inner.contains("{{") && !inner.contains("}}")).then_some(inner)
+}
+
+/// Makes a list of literals one literal.
+fn fold_literals(nodes: Vec<Node>) -> Node {
+    if nodes.iter().all(|node| matches!(node, Node::Literal(_))) {
+        Node::Literal(Value::Array(
+            nodes
+                .into_iter()
+                .filter_map(|node| match node {
+                    Node::Literal(value) => Some(value),
+                    _ => None,
+                })
+                .collect(),
+        ))
+    } else {
+        Node::List(nodes)
+    }
+}
