@@ -153,3 +153,6 @@ fn dedup(mut faults: Vec<String>) -> Vec<String> {
 fn in_key(key: &str, faults: &mut Vec<String>) -> impl FnMut(Vec<String>) {
     move |found| faults.extend(found.into_iter().map(|fault| format!("{key}: {fault}")))
 }
+
+#[cfg(test)]
+mod tests;

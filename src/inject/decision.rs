@@ -176,3 +176,145 @@ fn unpullable(pod: &Value, reason: SkipReason) -> Option<String> {
         pod::name(container)
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, json};
+
+    use super::*;
+    use crate::inject::Sources;
+
+    fn config(text: &str) -> Config {
+        Config::parse(&Sources {
+            config: text,
+            values: "",
+            mesh: "",
+        })
+        .unwrap()
+    }
+
+    const ENABLED: &str = "{policy: enabled, templates: {sidecar: {}}}";
+    const DISABLED: &str = "{policy: disabled, templates: {sidecar: {}}}";
+
+    /// A pod with the label and the annotation, where they are given.
+    fn pod(label: Option<&str>, annotation: Option<&str>) -> Value {
+        let map = |value: Option<&str>| -> Map<String, Value> {
+            value
+                .map(|value| (INJECT.to_owned(), json!(value)))
+                .into_iter()
+                .collect()
+        };
+        json!({"metadata": {"labels": map(label), "annotations": map(annotation)},
+            "spec": {"containers": [{"name": "app", "image": "app"}]}})
+    }
+
+    fn skip(config: &Config, pod: &Value) -> Option<SkipReason> {
+        decide(config, pod, "shop").skip
+    }
+
+    #[test]
+    fn label_wins_over_annotation_wins_over_policy() {
+        use SkipReason::{Annotation, Label, Policy};
+        let (on, off) = (config(ENABLED), config(DISABLED));
+        for (label, annotation, when_on, when_off) in [
+            (None, None, None, Some(Policy)),
+            (None, Some("true"), None, None),
+            (None, Some("false"), Some(Annotation), Some(Annotation)),
+            (Some("true"), None, None, None),
+            (Some("true"), Some("false"), None, None),
+            (Some("false"), None, Some(Label), Some(Label)),
+            (Some("false"), Some("true"), Some(Label), Some(Label)),
+            // A label that is there hides the annotation, whatever it says.
+            (Some(""), Some("false"), None, Some(Policy)),
+            (Some("yes"), Some("false"), None, Some(Policy)),
+            (None, Some("True"), None, Some(Policy)),
+            (None, Some(""), None, Some(Policy)),
+        ] {
+            let pod = pod(label, annotation);
+            assert_eq!(skip(&on, &pod), when_on, "{label:?} {annotation:?}");
+            assert_eq!(skip(&off, &pod), when_off, "{label:?} {annotation:?}");
+        }
+    }
+
+    #[test]
+    fn host_network_and_kubernetes_own_namespaces_win_over_the_label() {
+        let config = config(ENABLED);
+        let mut pod = pod(Some("true"), None);
+        for namespace in [
+            "kube-system",
+            "kube-public",
+            "kube-node-lease",
+            "local-path-storage",
+        ] {
+            let decision = decide(&config, &pod, namespace);
+            assert_eq!(decision.skip, Some(SkipReason::IgnoredNamespace));
+        }
+        pod["spec"]["hostNetwork"] = json!(true);
+        assert_eq!(
+            decide(&config, &pod, "kube-system").skip,
+            Some(SkipReason::HostNetwork)
+        );
+    }
+
+    #[test]
+    fn selectors_stand_between_the_label_and_the_policy() {
+        let selectors = "neverInjectSelector: [{matchLabels: {job: batch}}, {matchExpressions: [{key: old, operator: Exists}]}]\n\
+            alwaysInjectSelector: [{matchLabels: {tier: web}}]\ntemplates: {sidecar: {}}\npolicy: ";
+        let (on, off) = (
+            config(&format!("{selectors}enabled")),
+            config(&format!("{selectors}disabled")),
+        );
+        let labelled =
+            |labels: Value| json!({"metadata": {"labels": labels}, "spec": {"containers": []}});
+        let never = Some(SkipReason::NeverInjectSelector);
+        assert_eq!(skip(&on, &labelled(json!({"job": "batch"}))), never);
+        assert_eq!(
+            skip(&on, &labelled(json!({"old": "", "tier": "web"}))),
+            never
+        );
+        assert_eq!(skip(&off, &labelled(json!({"tier": "web"}))), None);
+        assert_eq!(
+            skip(&off, &labelled(json!({"tier": "db"}))),
+            Some(SkipReason::Policy)
+        );
+        assert_eq!(
+            skip(&on, &labelled(json!({"job": "batch", INJECT: "true"}))),
+            None
+        );
+    }
+
+    #[test]
+    fn an_empty_selector_matches_no_pod() {
+        let config = config("{neverInjectSelector: [{}], templates: {sidecar: {}}}");
+        assert_eq!(skip(&config, &pod(None, None)), None);
+    }
+
+    #[test]
+    fn warns_of_a_value_that_is_neither_true_nor_false() {
+        let decision = decide(&config(ENABLED), &pod(None, Some("yes")), "shop");
+        assert_eq!(decision.skip, None);
+        assert!(decision.warnings[0].contains("\"yes\""), "{decision:?}");
+    }
+
+    #[test]
+    fn warns_of_a_pod_that_one_would_expect_to_be_injected() {
+        let mut with_host_network = pod(None, None);
+        with_host_network["spec"]["hostNetwork"] = json!(true);
+        let decision = decide(&config(ENABLED), &with_host_network, "shop");
+        assert!(decision.warnings[0].contains("hostNetwork"), "{decision:?}");
+        // Nobody has to be told of what they asked for themselves.
+        assert!(
+            decide(&config(ENABLED), &pod(Some("false"), None), "shop")
+                .warnings
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn warns_of_an_image_that_only_injection_replaces() {
+        let mut pod = pod(Some("false"), None);
+        pod["spec"]["containers"][0]["image"] = json!("auto");
+        let decision = decide(&config(ENABLED), &pod, "shop");
+        assert!(decision.warnings[0].contains("image: auto"), "{decision:?}");
+    }
+}

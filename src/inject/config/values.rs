@@ -125,6 +125,7 @@ struct Raw {
     revision: Option<String>,
     global: Global,
     sidecar_injector_webhook: Webhook,
+    #[serde(rename = "istio_cni")]
     istio_cni: Cni,
     pilot: Pilot,
 }

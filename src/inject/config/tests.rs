@@ -1,0 +1,150 @@
+use super::*;
+
+const TEMPLATES: &str = "templates: {sidecar: {spec: {containers: [{name: istio-proxy, image: '{{ proxy.image }}'}]}}}\n";
+
+fn faults(config: &str, values: &str, mesh: &str) -> Vec<String> {
+    match Config::parse(&Sources {
+        config,
+        values,
+        mesh,
+    }) {
+        Ok(_) => Vec::new(),
+        Err(error) => error.faults,
+    }
+}
+
+#[test]
+fn accepts_the_built_in_configuration() {
+    let config = Config::builtin().unwrap();
+    assert_eq!(config.revision(), "default");
+    assert_eq!(config.native_sidecars(), NativeSidecars::Auto);
+    assert_eq!(
+        config.templates.names().collect::<Vec<_>>(),
+        ["gateway", "sidecar"]
+    );
+}
+
+#[test]
+fn accepts_templates_as_text() {
+    let config =
+        "templates:\n  sidecar: |\n    spec:\n      containers:\n      - name: istio-proxy\n";
+    assert_eq!(faults(config, "", ""), [""; 0]);
+}
+
+#[test]
+fn accepts_values_that_leave_most_out() {
+    let config = format!("{TEMPLATES}policy: disabled");
+    assert_eq!(
+        faults(
+            &config,
+            "{\"revision\": \"canary\", \"global\": {\"tag\": 1.5}}",
+            ""
+        ),
+        [""; 0]
+    );
+}
+
+#[test]
+fn names_the_faults_of_all_three_keys_at_once() {
+    let faults = faults(
+        "policy: sometimes\ntemplates: {sidecar: {spec: '{{ 1 + }}'}}",
+        "{\"global\": {\"proxy\": {\"statusPort\": \"x\"}}}",
+        "enablePrometheusMerge: maybe\ndefaultConfig: {concurency: 2}",
+    );
+    assert_eq!(faults.len(), 5, "{faults:#?}");
+    assert!(
+        faults[0].starts_with("config: policy: \"sometimes\""),
+        "{faults:#?}"
+    );
+    assert!(
+        faults[1].starts_with("config: templates.sidecar: spec: "),
+        "{faults:#?}"
+    );
+    assert!(faults[2].starts_with("values: global.proxy"), "{faults:#?}");
+    assert!(
+        faults[3].starts_with("mesh: enablePrometheusMerge"),
+        "{faults:#?}"
+    );
+    assert_eq!(
+        faults[4],
+        "mesh: defaultConfig.concurency: no field of ProxyConfig"
+    );
+}
+
+#[test]
+fn rejects_a_misspelt_key() {
+    let faults = faults("neverInjectSelectors: []", "", "");
+    assert!(faults[0].contains("neverInjectSelectors"), "{faults:?}");
+}
+
+#[test]
+fn rejects_a_selector_that_is_none() {
+    let config = format!(
+        "{TEMPLATES}neverInjectSelector: [{{matchExpressions: [{{key: a, operator: Near}}]}}]"
+    );
+    let faults = faults(&config, "", "");
+    assert!(
+        faults[0].starts_with("config: neverInjectSelector[0]: "),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn rejects_default_templates_and_aliases_that_lead_nowhere() {
+    let config = format!("{TEMPLATES}defaultTemplates: [sidcar]\naliases: {{all: [gatway]}}");
+    assert_eq!(
+        faults(&config, "", ""),
+        [
+            "config: aliases: there is no template \"gatway\"",
+            "config: defaultTemplates: there is no template \"sidcar\"",
+        ]
+    );
+}
+
+#[test]
+fn rejects_a_template_that_does_not_render_before_a_pod_needs_it() {
+    let faults = faults(
+        "templates: {sidecar: {metadata: {labels: {a: '{{ nmae }}'}}}}",
+        "",
+        "",
+    );
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(
+        faults[0].starts_with("config: templates.sidecar: metadata.labels.a: "),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn rejects_a_template_that_renders_to_no_pod() {
+    let faults = faults(
+        "templates: {sidecar: {spec: {containers: {name: istio-proxy}}}}",
+        "",
+        "",
+    );
+    assert!(
+        faults[0].contains("spec.containers is an object, not a list"),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn rejects_istios_go_templates_with_a_hint() {
+    let config = "templates:\n  sidecar: |\n    {{- $x := .Values.global }}\n    spec:\n      containers: []\n";
+    let faults = faults(config, "", "");
+    assert!(faults[0].contains("Go template"), "{faults:?}");
+}
+
+#[test]
+fn rejects_modes_that_are_not_there() {
+    for values in [
+        "{pilot: {cni: {enabled: true}}}",
+        "{istio_cni: {enabled: true}}",
+        "{global: {nativeNftables: true}}",
+        "{global: {platform: openshift}}",
+        "{global: {proxy: {privileged: true}}}",
+        "{global: {nativeSidecars: sometimes}}",
+    ] {
+        assert_eq!(faults(TEMPLATES, values, "").len(), 1, "{values}");
+    }
+}
