@@ -1,11 +1,24 @@
 //! YAML as Kubernetes reads and writes it.
+//!
+//! kubectl reads YAML 1.1: `0644` is octal, `yes` and `on` are booleans. Read
+//! otherwise here, a manifest would mean something else after `kube-inject`
+//! than before. What is written means the same to a reader of YAML 1.1 and of 1.2.
 
 use serde_json::Value;
 
-/// Text that is not YAML, or that YAML can't hold.
+/// Wider than any line: long strings are not folded.
+const NO_FOLDING: usize = 1 << 20;
+
+/// Text that is not YAML, or a value that has no form in YAML.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Error(String);
+
+impl From<Error> for Vec<String> {
+    fn from(error: Error) -> Self {
+        vec![error.0]
+    }
+}
 
 /// Reads one document. An empty one is `null`.
 ///
@@ -13,7 +26,9 @@ pub struct Error(String);
 ///
 /// With the line and column where reading stopped.
 pub fn parse(text: &str) -> Result<Value, Error> {
-    serde_saphyr::from_str(text).map_err(|error| Error(error.to_string()))
+    let options = serde_saphyr::options! { legacy_octal_numbers: true };
+    serde_saphyr::from_str_with_options(text, options)
+        .map_err(|error| Error(error.without_snippet().to_string()))
 }
 
 /// Writes one document, without a `---` line.
@@ -22,5 +37,89 @@ pub fn parse(text: &str) -> Result<Value, Error> {
 ///
 /// When the value has no form in YAML.
 pub fn to_string(value: &Value) -> Result<String, Error> {
-    serde_saphyr::to_string(value).map_err(|error| Error(error.to_string()))
+    let options = serde_saphyr::ser_options! { folded_wrap_chars: NO_FOLDING };
+    serde_saphyr::to_string_with_options(value, options).map_err(|error| Error(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn reads_as_kubectl_does() {
+        let got = parse("mode: 0644\nbig: 9007199254740993\nyes: 'no'\nflag: on\ntext: \"0644\"\nnothing:\n").unwrap();
+        assert_eq!(got["mode"], 420);
+        assert_eq!(got["big"], 9_007_199_254_740_993_i64);
+        assert_eq!(got["flag"], true);
+        assert_eq!(got["text"], "0644");
+        assert_eq!(got["nothing"], Value::Null);
+    }
+
+    #[test]
+    fn an_empty_document_is_null() {
+        assert_eq!(parse("").unwrap(), Value::Null);
+        assert_eq!(parse("# only a comment\n").unwrap(), Value::Null);
+    }
+
+    #[test]
+    fn rejects_a_key_that_stands_twice_and_says_where() {
+        let error = parse("a: 1\nb: 2\na: 3\n").unwrap_err().to_string();
+        assert!(error.contains("line 3"), "{error}");
+    }
+
+    #[test]
+    fn rejects_an_alias_bomb() {
+        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..12 {
+            let refs = format!("*a{}, ", level - 1).repeat(10);
+            text.push_str(&format!("a{level}: &a{level} [{refs}]\n"));
+        }
+        assert!(parse(&text).is_err());
+    }
+
+    #[test]
+    fn expands_anchors_and_merge_keys() {
+        let got = parse("base: &base {a: 1, b: 2}\nuse:\n  <<: *base\n  b: 3\n").unwrap();
+        assert_eq!(got["use"], json!({"a": 1, "b": 3}));
+    }
+
+    #[test]
+    fn writes_strings_so_that_every_reader_takes_them_for_strings() {
+        for text in [
+            "yes", "no", "on", "off", "y", "n", "null", "~", "0644", "1e3", "12:30", "0x1f", ".inf", "2026-01-01", "=",
+            "<<", " lead", "trail ", "a: b", "a #b", "tab\there", "two\nlines", "two\nlines\n", "ends\n\n", "", "'", "\"",
+            "- a", "{", "[", "*a", "&a", "!a", "%a", "@a", "`a", "|", ">", "\u{feff}", "\u{85}", "1_000",
+        ] {
+            let value = json!({"key": text, text: "value", "list": [text]});
+            let written = to_string(&value).unwrap();
+            assert_eq!(parse(&written).unwrap(), value, "{written}");
+        }
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "\\PC*".prop_map(Value::from),
+            "[ -~\n\t]{0,40}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::btree_map("[ -~]{0,12}", inner, 0..6).prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_the_same(value in any_json()) {
+            let written = to_string(&value).unwrap();
+            prop_assert_eq!(parse(&written).unwrap(), value, "{}", written);
+        }
+    }
 }

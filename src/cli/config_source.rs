@@ -1,0 +1,165 @@
+//! Where a command takes the injector's configuration from: files, the built-in
+//! one, or the ConfigMaps of a cluster.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use anyhow::{Context, bail};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{Api, Client, config::KubeConfigOptions};
+
+use crate::inject::{Config, Sources};
+
+/// Which cluster.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Cluster")]
+pub(super) struct ClusterArgs {
+    /// The kubeconfig file [default: $KUBECONFIG, then ~/.kube/config].
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// The kubeconfig's context.
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+    /// The namespace that Pillion is installed in.
+    #[arg(short = 'i', long = "istioNamespace", value_name = "NAMESPACE", default_value = "istio-system")]
+    pub istio_namespace: String,
+    /// The revision of the injector.
+    #[arg(long, value_name = "REVISION", default_value = "")]
+    pub revision: String,
+}
+
+impl ClusterArgs {
+    /// Connects to the cluster.
+    pub async fn client(&self) -> anyhow::Result<Client> {
+        Ok(Client::try_from(self.config().await?)?)
+    }
+
+    /// The namespace of the kubeconfig's context.
+    pub async fn default_namespace(&self) -> anyhow::Result<String> {
+        Ok(self.config().await?.default_namespace)
+    }
+
+    async fn config(&self) -> anyhow::Result<kube::Config> {
+        let options = KubeConfigOptions {
+            context: self.context.clone(),
+            ..KubeConfigOptions::default()
+        };
+        let config = match &self.kubeconfig {
+            Some(file) => {
+                let kubeconfig = kube::config::Kubeconfig::read_from(file)?;
+                kube::Config::from_custom_kubeconfig(kubeconfig, &options).await?
+            }
+            None if self.context.is_some() => kube::Config::from_kubeconfig(&options).await?,
+            None => kube::Config::infer().await?,
+        };
+        Ok(config)
+    }
+
+    /// A ConfigMap's name with the revision behind it.
+    fn revisioned(&self, name: &str) -> String {
+        match self.revision.as_str() {
+            "" | "default" => name.to_owned(),
+            revision => format!("{name}-{revision}"),
+        }
+    }
+}
+
+/// Which configuration.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Configuration")]
+pub(super) struct ConfigArgs {
+    /// Use the built-in configuration with native sidecars; no cluster is needed.
+    #[arg(long, conflicts_with_all = ["inject_config_file", "mesh_config_file", "values_file"])]
+    defaults: bool,
+    /// The key `config` of the ConfigMap istio-sidecar-injector, in a file.
+    #[arg(long = "injectConfigFile", value_name = "FILE")]
+    inject_config_file: Option<PathBuf>,
+    /// The key `mesh` of the ConfigMap istio, in a file.
+    #[arg(long = "meshConfigFile", value_name = "FILE")]
+    mesh_config_file: Option<PathBuf>,
+    /// The key `values` of the ConfigMap istio-sidecar-injector, in a file.
+    #[arg(long = "valuesFile", value_name = "FILE")]
+    values_file: Option<PathBuf>,
+    /// The ConfigMap that holds `config` and `values`; its name gets the revision.
+    #[arg(long = "injectConfigMapName", value_name = "NAME", default_value = "istio-sidecar-injector")]
+    inject_config_map_name: String,
+    /// The ConfigMap that holds `mesh`; its name gets the revision.
+    #[arg(long = "meshConfigMapName", value_name = "NAME", default_value = "istio")]
+    mesh_config_map_name: String,
+}
+
+/// A configuration, and whether `auto` means native sidecars.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub config: Config,
+    pub native_sidecars: bool,
+}
+
+impl ConfigArgs {
+    /// Whether the cluster has to be asked.
+    pub fn needs_cluster(&self) -> bool {
+        let all_files =
+            self.inject_config_file.is_some() && self.mesh_config_file.is_some() && self.values_file.is_some();
+        !self.defaults && !all_files
+    }
+
+    /// Loads the configuration. What no file gives comes from the cluster.
+    pub async fn load(&self, cluster: &ClusterArgs) -> anyhow::Result<Loaded> {
+        if self.defaults {
+            return Ok(Loaded {
+                config: Config::builtin()?,
+                native_sidecars: true,
+            });
+        }
+        let mut config = read(self.inject_config_file.as_ref())?;
+        let mut values = read(self.values_file.as_ref())?;
+        let mut mesh = read(self.mesh_config_file.as_ref())?;
+        // Without a cluster, `auto` stands for what every supported Kubernetes has.
+        let mut native_sidecars = true;
+        if self.needs_cluster() {
+            let client = cluster.client().await.context(
+                "cannot connect to the cluster for the injector's configuration; use --defaults, or give \
+                 --injectConfigFile, --valuesFile and --meshConfigFile, to do without one",
+            )?;
+            let api = Api::namespaced(client.clone(), &cluster.istio_namespace);
+            if config.is_none() || values.is_none() {
+                let mut data = data(&api, &cluster.revisioned(&self.inject_config_map_name)).await?;
+                config = config.or_else(|| data.remove("config"));
+                values = values.or_else(|| data.remove("values"));
+            }
+            if mesh.is_none() {
+                mesh = data(&api, &cluster.revisioned(&self.mesh_config_map_name)).await?.remove("mesh");
+            }
+            native_sidecars = crate::injector::native::cluster_has_native_sidecars(&client).await?;
+        }
+        let Some(config) = config else {
+            bail!("the ConfigMap {:?} has no key config", self.inject_config_map_name);
+        };
+        let config = Config::parse(&Sources {
+            config: &config,
+            values: &values.unwrap_or_default(),
+            mesh: &mesh.unwrap_or_default(),
+        })
+        .context("the injector's configuration is at fault")?;
+        Ok(Loaded { config, native_sidecars })
+    }
+}
+
+fn read(file: Option<&PathBuf>) -> anyhow::Result<Option<String>> {
+    file.map(|file| std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display())))
+        .transpose()
+}
+
+async fn data(api: &Api<ConfigMap>, name: &str) -> anyhow::Result<BTreeMap<String, String>> {
+    let found = api
+        .get_opt(name)
+        .await
+        .with_context(|| format!("cannot read the ConfigMap {name:?}"))?;
+    let Some(map) = found else {
+        bail!(
+            "there is no ConfigMap {name:?} in the namespace {:?}; is Pillion installed there \
+             (--istioNamespace, --revision)? --defaults does without",
+            api.namespace().unwrap_or_default()
+        );
+    };
+    Ok(map.data.unwrap_or_default())
+}

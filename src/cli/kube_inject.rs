@@ -1,0 +1,96 @@
+//! `pillion kube-inject`.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use serde_json::Value;
+
+use super::{
+    config_source::{ClusterArgs, ConfigArgs, Loaded},
+    manifest::{self, Edit},
+    output,
+    workload::{self, PodPath},
+};
+use crate::inject::{self, Outcome, Target};
+
+const EXAMPLES: &str = "\
+Examples:
+  # With the configuration of the cluster, as the webhook would do it:
+  pillion kube-inject -f bookinfo.yaml | kubectl apply -f -
+
+  # Without a cluster:
+  pillion kube-inject --defaults -f bookinfo.yaml -o injected.yaml
+
+  # With the ConfigMaps' files:
+  kubectl -n istio-system get configmap istio-sidecar-injector -o jsonpath='{.data.config}' > inject-config.yaml
+  kubectl -n istio-system get configmap istio-sidecar-injector -o jsonpath='{.data.values}' > inject-values.yaml
+  kubectl -n istio-system get configmap istio -o jsonpath='{.data.mesh}' > mesh-config.yaml
+  pillion kube-inject --injectConfigFile inject-config.yaml --valuesFile inject-values.yaml \\
+    --meshConfigFile mesh-config.yaml -f bookinfo.yaml
+
+Objects that make no pods pass through as they are. Workloads that are not to be injected do, too, with a
+note on standard error. When a workload is refused nothing is written, and the exit code is 1.";
+
+/// Arguments of `pillion kube-inject`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// The manifest; - is standard input. May be given more than once.
+    #[arg(short = 'f', long = "filename", value_name = "FILE", required = true)]
+    files: Vec<String>,
+    /// Where to write the result [default: standard output].
+    #[arg(short = 'o', long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// The namespace of objects that name none.
+    #[arg(short = 'n', long, value_name = "NAMESPACE", default_value = "default")]
+    namespace: String,
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+}
+
+impl Args {
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let loaded = self.config.load(&self.cluster).await?;
+        let mut text = String::new();
+        for file in &self.files {
+            let source = manifest::read(file)?;
+            let edited = manifest::edit(file, &source, &mut |path, object| {
+                inject_object(&loaded, &self.namespace, path, object)
+            })?;
+            for note in &edited.notes {
+                eprintln!("{file}: {note}");
+            }
+            text.push_str(&edited.text);
+        }
+        output::write(self.output.as_deref(), &text)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn inject_object(loaded: &Loaded, default_namespace: &str, path: PodPath, object: &mut Value) -> anyhow::Result<Edit> {
+    let namespace = workload::namespace(object, default_namespace).to_owned();
+    let name = workload::describe(object, &namespace);
+    let workload = workload::workload(path, object);
+    let Some(pod) = path.pod_mut(object) else {
+        anyhow::bail!("{name} has no pod template");
+    };
+    let target = Target {
+        pod,
+        namespace: &namespace,
+        workload: workload.as_ref(),
+        path_env: &[],
+        cluster_has_native_sidecars: loaded.native_sidecars,
+    };
+    match inject::inject(&loaded.config, &target) {
+        Ok(Outcome::Injected(injection)) => {
+            for warning in &injection.warnings {
+                eprintln!("warning: {name}: {warning}");
+            }
+            json_patch::patch(pod, &injection.patch)?;
+            Ok(Edit::Changed)
+        }
+        Ok(Outcome::Skipped { reason, .. }) => Ok(Edit::Unchanged(Some(format!("{name} is not injected: it {reason}")))),
+        Err(refusal) => Err(anyhow::anyhow!("{name}: {refusal}")),
+    }
+}
