@@ -8,6 +8,7 @@
 pub mod cli;
 pub mod inject;
 pub mod injector;
+pub mod logging;
 pub mod metrics;
 pub mod webhook;
 pub mod yaml;

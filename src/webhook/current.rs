@@ -5,14 +5,17 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::{ArcSwapOption, Guard};
 
 use crate::inject::Config;
 
 /// What reviews are answered with now. Swapped whole while reviews go on.
-#[derive(Debug)]
+///
+/// It starts without a configuration, so that the port can be open, and refuse
+/// reviews with a reason, while the ConfigMaps are still being read.
+#[derive(Debug, Default)]
 pub struct Current {
-    config: ArcSwap<Config>,
+    config: ArcSwapOption<Config>,
     native_sidecars: AtomicBool,
 }
 
@@ -21,22 +24,22 @@ impl Current {
     #[must_use]
     pub fn new(config: Config, native_sidecars: bool) -> Self {
         Self {
-            config: ArcSwap::from_pointee(config),
+            config: ArcSwapOption::from_pointee(config),
             native_sidecars: AtomicBool::new(native_sidecars),
         }
     }
 
-    /// The configuration in force.
-    pub fn config(&self) -> Guard<Arc<Config>> {
+    /// The configuration in force; `None` until there is a first one.
+    pub fn config(&self) -> Guard<Option<Arc<Config>>> {
         self.config.load()
     }
 
     /// Puts another configuration in force for the reviews that start now.
     pub fn replace(&self, config: Config) {
-        self.config.store(Arc::new(config));
+        self.config.store(Some(Arc::new(config)));
     }
 
-    /// Whether the cluster's nodes run native sidecars.
+    /// Whether the cluster's nodes run native sidecars; no, until told so.
     #[must_use]
     pub fn native_sidecars(&self) -> bool {
         self.native_sidecars.load(Ordering::Relaxed)
@@ -45,5 +48,32 @@ impl Current {
     /// Says whether the cluster's nodes run native sidecars.
     pub fn set_native_sidecars(&self, supported: bool) {
         self.native_sidecars.store(supported, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn has_no_configuration_at_first() {
+        assert!(Current::default().config().is_none());
+    }
+
+    #[test]
+    fn holds_the_configuration_that_was_put_in_force() {
+        let current = Current::default();
+        current.replace(Config::builtin().unwrap());
+        assert!(current.config().is_some());
+    }
+
+    #[test]
+    fn keeps_the_old_configuration_for_a_review_that_has_begun() {
+        let current = Current::new(Config::builtin().unwrap(), false);
+        let begun = current.config();
+        let before = Arc::as_ptr(begun.as_ref().unwrap());
+        current.replace(Config::builtin().unwrap());
+        assert_eq!(Arc::as_ptr(begun.as_ref().unwrap()), before);
+        assert_ne!(Arc::as_ptr(current.config().as_ref().unwrap()), before);
     }
 }

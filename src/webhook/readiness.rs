@@ -47,6 +47,12 @@ impl Readiness {
         self.0.fetch_or(DRAINING, Ordering::AcqRel);
     }
 
+    /// Whether the process has been told to stop.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.0.load(Ordering::Acquire) & DRAINING != 0
+    }
+
     /// What is missing; empty when ready.
     #[must_use]
     pub fn missing(&self) -> Vec<&'static str> {
@@ -60,5 +66,46 @@ impl Readiness {
             missing.push("draining: this replica is stopping");
         }
         missing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ready() -> Readiness {
+        let readiness = Readiness::default();
+        for condition in Condition::ALL {
+            readiness.set(condition, true);
+        }
+        readiness
+    }
+
+    #[test]
+    fn waits_for_everything_at_first() {
+        assert_eq!(Readiness::default().missing().len(), 3);
+    }
+
+    #[test]
+    fn is_ready_when_all_conditions_hold() {
+        assert!(ready().missing().is_empty());
+    }
+
+    #[test]
+    fn names_a_condition_that_no_longer_holds() {
+        let readiness = ready();
+        readiness.set(Condition::CaBundle, false);
+        assert_eq!(
+            readiness.missing(),
+            ["waiting for the caBundle of the MutatingWebhookConfiguration"]
+        );
+    }
+
+    #[test]
+    fn is_not_ready_once_it_drains() {
+        let readiness = ready();
+        readiness.drain();
+        assert!(readiness.is_draining());
+        assert_eq!(readiness.missing(), ["draining: this replica is stopping"]);
     }
 }

@@ -1,0 +1,124 @@
+//! Structured logs on standard output.
+//!
+//! One line an event, as JSON or as text, filtered by `RUST_LOG`. For the
+//! roles that run in a cluster; the commands that print their result to
+//! standard output keep their words for standard error.
+
+mod writer;
+
+use std::{
+    backtrace::{Backtrace, BacktraceStatus},
+    env,
+    io::{self, IsTerminal},
+    panic,
+};
+
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+
+pub use writer::{Guard, dropped_lines};
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Format {
+    /// One JSON object a line, for collectors.
+    #[default]
+    Json,
+    /// For people.
+    Text,
+}
+
+/// Why logging can't be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// `RUST_LOG` can't be read.
+    #[error(
+        "RUST_LOG is {value:?}, which is no filter ({source}): write for example `info` or `info,pillion=debug`"
+    )]
+    Filter {
+        /// What it is set to.
+        value: String,
+        /// Where it stops to be one.
+        source: tracing_subscriber::filter::ParseError,
+    },
+    /// The thread that writes can't be started.
+    #[error("can't start the thread that writes the log: {0}")]
+    Thread(#[from] io::Error),
+    /// Something else in the process has set up logging.
+    #[error("logging is set up already: {0}")]
+    Taken(#[from] tracing_subscriber::util::TryInitError),
+}
+
+/// Sets up logging for the process: `RUST_LOG`, or `info` without it. Panics
+/// are logged, too. What is still unwritten when the guard is dropped is
+/// written then, so it belongs into the outermost function.
+///
+/// # Errors
+///
+/// When `RUST_LOG` is no filter, or logging was set up before.
+pub fn init(format: Format) -> Result<Guard, Error> {
+    let filter = filter(env::var("RUST_LOG").ok())?;
+    let (writer, guard) = writer::spawn(io::stdout())?;
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
+    let registry = tracing_subscriber::registry().with(filter);
+    match format {
+        Format::Json => registry
+            .with(
+                layer
+                    .json()
+                    .flatten_event(true)
+                    .with_current_span(false)
+                    .with_span_list(false),
+            )
+            .try_init()?,
+        Format::Text => registry
+            .with(layer.with_ansi(io::stdout().is_terminal()))
+            .try_init()?,
+    }
+    panic::set_hook(Box::new(log_panic));
+    Ok(guard)
+}
+
+fn filter(set: Option<String>) -> Result<EnvFilter, Error> {
+    let value = match set {
+        Some(value) if !value.trim().is_empty() => value,
+        _ => "info".to_owned(),
+    };
+    EnvFilter::builder()
+        .parse(&value)
+        .map_err(|source| Error::Filter { value, source })
+}
+
+fn log_panic(panic: &panic::PanicHookInfo<'_>) {
+    let location = panic.location().map(tracing::field::display);
+    let backtrace = Backtrace::capture();
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then_some(backtrace);
+    tracing::error!(
+        location,
+        backtrace = backtrace.as_ref().map(tracing::field::display),
+        "panicked: {}",
+        panic.payload_as_str().unwrap_or("no message")
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logs_from_info_up_when_nothing_is_set() {
+        assert_eq!(filter(None).unwrap().to_string(), "info");
+        assert_eq!(filter(Some(" ".to_owned())).unwrap().to_string(), "info");
+    }
+
+    #[test]
+    fn takes_a_filter_by_target() {
+        let filter = filter(Some("warn,pillion=debug".to_owned())).unwrap();
+        assert!(filter.to_string().contains("pillion=debug"));
+    }
+
+    #[test]
+    fn names_a_filter_that_is_none() {
+        let error = filter(Some("pillion=loud".to_owned())).unwrap_err();
+        assert!(error.to_string().contains("\"pillion=loud\""), "{error}");
+    }
+}

@@ -1,0 +1,111 @@
+//! What the HTTPS server counts: load, and callers that hit a limit.
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+
+/// The limits that answer with a 503.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Overload {
+    /// Reviews in flight.
+    Reviews,
+    /// Bytes of bodies in memory.
+    Bytes,
+}
+
+/// Where a connection may be too slow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// TLS.
+    Handshake,
+    /// A request's head.
+    Head,
+    /// A request's body.
+    Body,
+    /// Between requests.
+    Idle,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LimitLabels {
+    limit: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PhaseLabels {
+    phase: &'static str,
+}
+
+/// The handles; clones count together.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Server {
+    pub(crate) connections: Gauge,
+    pub(crate) in_flight: Gauge,
+    handshake_failures: Counter,
+    accept_failures: Counter,
+    overloads: Family<LimitLabels, Counter>,
+    timeouts: Family<PhaseLabels, Counter>,
+}
+
+impl Server {
+    pub(crate) fn overloaded(&self, limit: Overload) {
+        let limit = match limit {
+            Overload::Reviews => "reviews",
+            Overload::Bytes => "bytes",
+        };
+        self.overloads.get_or_create(&LimitLabels { limit }).inc();
+    }
+
+    pub(crate) fn timed_out(&self, phase: Phase) {
+        let phase = match phase {
+            Phase::Handshake => "handshake",
+            Phase::Head => "head",
+            Phase::Body => "body",
+            Phase::Idle => "idle",
+        };
+        self.timeouts.get_or_create(&PhaseLabels { phase }).inc();
+    }
+
+    pub(crate) fn handshake_failed(&self) {
+        self.handshake_failures.inc();
+    }
+
+    pub(crate) fn accept_failed(&self) {
+        self.accept_failures.inc();
+    }
+
+    pub(super) fn register(&self, all: &mut Registry) {
+        all.register(
+            "pillion_webhook_connections",
+            "Connections that are open",
+            self.connections.clone(),
+        );
+        all.register(
+            "pillion_webhook_reviews_in_flight",
+            "Reviews that are being read or answered",
+            self.in_flight.clone(),
+        );
+        all.register(
+            "pillion_webhook_overloads",
+            "Reviews turned away with a 503, by the limit that was reached",
+            self.overloads.clone(),
+        );
+        all.register(
+            "pillion_webhook_timeouts",
+            "Connections and requests ended by a time limit, by phase",
+            self.timeouts.clone(),
+        );
+        all.register(
+            "pillion_webhook_tls_handshake_failures",
+            "TLS handshakes that failed; many of them together mean a caBundle that does not fit",
+            self.handshake_failures.clone(),
+        );
+        all.register(
+            "pillion_webhook_accept_failures",
+            "Failures to accept a connection, most often for want of file descriptors",
+            self.accept_failures.clone(),
+        );
+    }
+}

@@ -1,0 +1,261 @@
+//! A connection's clock: how long it has been without a request, or with a
+//! request's head that does not come to its end.
+//!
+//! hyper's own limit of time for a head runs between two requests, too, where
+//! much more patience is due, and HTTP/2 has none at all. So the connection's
+//! stream notes when bytes come in, the service notes requests, and the task of
+//! the connection looks at the clock now and then. A request costs two looks at
+//! the time and no timer.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::Instant,
+};
+
+use crate::metrics::Phase;
+
+use super::Limits;
+
+/// What one connection does. Shared by its stream, its service and its task,
+/// and changed by one of them at a time, but for HTTP/2, where requests end in
+/// tasks of their own; a look that comes between two changes is at worst early,
+/// and looks again.
+#[derive(Debug)]
+pub(super) struct Activity {
+    opened: Instant,
+    requests: AtomicUsize,
+    /// A head's first byte has come, but no request yet (HTTP/1.1 only: in
+    /// HTTP/2 bytes also come without requests).
+    head: AtomicBool,
+    /// When it became idle or the head began: milliseconds after `opened`.
+    since: AtomicU64,
+}
+
+/// What is to be done about a connection.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Nothing before that time.
+    Wait(Instant),
+    /// It has to end; what it was too slow at.
+    Late(Phase),
+}
+
+impl Activity {
+    pub(super) fn new() -> Self {
+        Self {
+            opened: Instant::now(),
+            requests: AtomicUsize::new(0),
+            head: AtomicBool::new(false),
+            since: AtomicU64::new(0),
+        }
+    }
+
+    /// A request has come; it lasts until what is returned is dropped.
+    pub(super) fn request(self: &Arc<Self>) -> Running {
+        self.requests.fetch_add(1, Relaxed);
+        self.head.store(false, Relaxed);
+        Running(Arc::clone(self))
+    }
+
+    /// Looks at the clock.
+    pub(super) fn verdict(&self, limits: &Limits, crowded: bool) -> Verdict {
+        let now = Instant::now();
+        if self.requests.load(Relaxed) > 0 {
+            // It has limits of its own, and is bound to end.
+            return Verdict::Wait(now + limits.head);
+        }
+        let (phase, patience) = match (self.head.load(Relaxed), crowded) {
+            (true, _) => (Phase::Head, limits.head),
+            (false, false) => (Phase::Idle, limits.idle),
+            (false, true) => (Phase::Idle, limits.idle_crowded),
+        };
+        let late = self.opened + Duration::from_millis(self.since.load(Relaxed)) + patience;
+        if late <= now {
+            return Verdict::Late(phase);
+        }
+        Verdict::Wait(late.min(now + limits.head.min(limits.idle_crowded)))
+    }
+
+    fn bytes_came(&self) {
+        if self.requests.load(Relaxed) == 0 && !self.head.swap(true, Relaxed) {
+            self.touch();
+        }
+    }
+
+    fn touch(&self) {
+        let passed = self.opened.elapsed().as_millis();
+        self.since
+            .store(u64::try_from(passed).unwrap_or(u64::MAX), Relaxed);
+    }
+}
+
+/// A request that is being answered.
+#[derive(Debug)]
+pub(super) struct Running(Arc<Activity>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.touch();
+        self.0.requests.fetch_sub(1, Relaxed);
+    }
+}
+
+/// A connection's stream that notes when a request's head begins.
+#[derive(Debug)]
+pub(super) struct Watched<S> {
+    stream: S,
+    /// `None` where bytes say nothing about requests.
+    activity: Option<Arc<Activity>>,
+}
+
+impl<S> Watched<S> {
+    pub(super) fn new(stream: S, activity: Option<Arc<Activity>>) -> Self {
+        Self { stream, activity }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if let Some(activity) = &self.activity
+            && buf.filled().len() > before
+        {
+            activity.bytes_came();
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        connections: 8,
+        in_flight: 8,
+        body_bytes: 0,
+        buffered_bytes: 0,
+        streams: 8,
+        handshake: Duration::from_secs(5),
+        head: Duration::from_secs(10),
+        body: Duration::from_secs(5),
+        idle: Duration::from_secs(120),
+        idle_crowded: Duration::from_secs(5),
+        drain: Duration::from_secs(20),
+    };
+
+    fn late(activity: &Activity, crowded: bool) -> Option<Phase> {
+        match activity.verdict(&LIMITS, crowded) {
+            Verdict::Late(phase) => Some(phase),
+            Verdict::Wait(until) => {
+                assert!(until > Instant::now());
+                None
+            }
+        }
+    }
+
+    async fn pass(seconds: u64) {
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ends_a_connection_that_is_idle_for_too_long() {
+        let activity = Activity::new();
+        pass(119).await;
+        assert_eq!(late(&activity, false), None);
+        pass(1).await;
+        assert_eq!(late(&activity, false), Some(Phase::Idle));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ends_idle_connections_sooner_when_crowded() {
+        let activity = Activity::new();
+        pass(5).await;
+        assert_eq!(late(&activity, true), Some(Phase::Idle));
+        assert_eq!(late(&activity, false), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn counts_idle_time_from_the_end_of_a_request() {
+        let activity = Arc::new(Activity::new());
+        let request = activity.request();
+        pass(500).await;
+        assert_eq!(late(&activity, true), None);
+        drop(request);
+        pass(119).await;
+        assert_eq!(late(&activity, false), None);
+        pass(1).await;
+        assert_eq!(late(&activity, false), Some(Phase::Idle));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ends_a_head_that_trickles_in() {
+        let activity = Activity::new();
+        pass(60).await;
+        activity.bytes_came();
+        for _ in 0..9 {
+            pass(1).await;
+            activity.bytes_came();
+            assert_eq!(late(&activity, false), None);
+        }
+        pass(1).await;
+        assert_eq!(late(&activity, false), Some(Phase::Head));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn takes_no_body_for_a_head() {
+        let activity = Arc::new(Activity::new());
+        activity.bytes_came();
+        let request = activity.request();
+        activity.bytes_came();
+        drop(request);
+        pass(10).await;
+        assert_eq!(late(&activity, false), None);
+    }
+}

@@ -1,0 +1,75 @@
+//! Accepting connections, through whatever befalls.
+
+use std::{io, sync::Arc, time::Duration};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::sleep,
+};
+
+use crate::metrics::Server;
+
+/// The first pause after a failure; it doubles up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// A port with a limited number of connections.
+#[derive(Debug)]
+pub(super) struct Listener {
+    listener: TcpListener,
+    places: Arc<Semaphore>,
+    pause: Duration,
+}
+
+impl Listener {
+    pub(super) fn new(listener: TcpListener, places: Arc<Semaphore>) -> Self {
+        Self {
+            listener,
+            places,
+            pause: FIRST_PAUSE,
+        }
+    }
+
+    /// Waits for a place, then for a connection. A failure is no end: most often
+    /// file descriptors have run out, and come back as connections end.
+    pub(super) async fn accept(
+        &mut self,
+        counts: &Server,
+    ) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+        let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) => {
+                    self.pause = FIRST_PAUSE;
+                    // Answers go out in one write, so there's nothing to gather for.
+                    let _ = stream.set_nodelay(true);
+                    return Some((stream, place));
+                }
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    counts.accept_failed();
+                    tracing::error!(
+                        %error,
+                        pause_ms = self.pause.as_millis(),
+                        "can't accept connections; if file descriptors have run out, raise the \
+                         limit (ulimit -n)"
+                    );
+                    sleep(self.pause).await;
+                    self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+}
+
+/// Whether only this one connection failed, before it was ours.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}

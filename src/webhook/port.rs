@@ -1,0 +1,230 @@
+//! One port: its connections from the first byte to the last.
+
+use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    http::{HeaderValue, Version, header},
+    response::Response,
+};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::Service as _;
+
+use super::{
+    Limits, Readiness,
+    activity::{Activity, Verdict, Watched},
+    listener::Listener,
+};
+use crate::metrics::{Phase, Server};
+
+/// Time for a connection that is too late to be closed politely.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What all connections of a port share.
+#[derive(Debug)]
+pub(super) struct Port {
+    routes: Router,
+    readiness: Arc<Readiness>,
+    limits: Limits,
+    counts: Server,
+    places: Arc<Semaphore>,
+    http1: auto::Builder<TokioExecutor>,
+    http2: auto::Builder<TokioExecutor>,
+    /// No more connections; those that are there finish what they're at.
+    stop: CancellationToken,
+    /// Time is up for them.
+    cut: CancellationToken,
+}
+
+/// How a connection speaks HTTP: ALPN has said so before its first byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    Http1,
+    Http2,
+}
+
+impl Port {
+    pub(super) fn new(
+        routes: Router,
+        readiness: Arc<Readiness>,
+        limits: Limits,
+        counts: Server,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            routes,
+            readiness,
+            limits,
+            counts,
+            places: Arc::new(Semaphore::new(limits.connections)),
+            http1: http1(),
+            http2: http2(&limits),
+            stop,
+            cut: CancellationToken::new(),
+        }
+    }
+
+    /// Serves until told to stop, then until the last connection has ended.
+    pub(super) async fn serve(self, listener: TcpListener, tls: Option<TlsAcceptor>) {
+        let limits = self.limits;
+        let port = Arc::new(self);
+        let tasks = TaskTracker::new();
+        let mut listener = Listener::new(listener, Arc::clone(&port.places));
+        while let Some(Some((stream, place))) = port
+            .stop
+            .run_until_cancelled(listener.accept(&port.counts))
+            .await
+        {
+            let (port, tls) = (Arc::clone(&port), tls.clone());
+            tasks.spawn(async move {
+                port.counts.connections.inc();
+                port.connection(stream, tls).await;
+                port.counts.connections.dec();
+                drop(place);
+            });
+        }
+        drop(listener);
+        tasks.close();
+        if timeout(limits.drain, tasks.wait()).await.is_err() {
+            tracing::warn!(
+                connections = tasks.len(),
+                seconds = limits.drain.as_secs(),
+                "connections did not end in time and are cut"
+            );
+            port.cut.cancel();
+            tasks.wait().await;
+        }
+    }
+
+    async fn connection(&self, stream: TcpStream, tls: Option<TlsAcceptor>) {
+        let Some(tls) = tls else {
+            return self.http(stream, Protocol::Http1).await;
+        };
+        let handshake = timeout(self.limits.handshake, tls.accept(stream));
+        match self.stop.run_until_cancelled(handshake).await {
+            None => {}
+            Some(Ok(Ok(stream))) => {
+                let protocol = match stream.get_ref().1.alpn_protocol() {
+                    Some(b"h2") => Protocol::Http2,
+                    _ => Protocol::Http1,
+                };
+                self.http(stream, protocol).await;
+            }
+            Some(Ok(Err(error))) => {
+                self.counts.handshake_failed();
+                tracing::debug!(%error, "TLS handshake failed");
+            }
+            Some(Err(_)) => {
+                self.counts.timed_out(Phase::Handshake);
+                tracing::debug!("TLS handshake took too long");
+            }
+        }
+    }
+
+    async fn http<S>(&self, stream: S, protocol: Protocol)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let activity = Arc::new(Activity::new());
+        let watched = (protocol == Protocol::Http1).then(|| Arc::clone(&activity));
+        let stream = TokioIo::new(Watched::new(stream, watched));
+        let service = service_fn(|request| self.call(&activity, request));
+        let builder = match protocol {
+            Protocol::Http1 => &self.http1,
+            Protocol::Http2 => &self.http2,
+        };
+        let mut connection = pin!(builder.serve_connection(stream, service));
+        let mut alarm = pin!(sleep_until(Instant::now()));
+        let mut stopping = false;
+        loop {
+            tokio::select! {
+                biased;
+                ended = connection.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(error, "connection failed");
+                    }
+                    return;
+                }
+                () = self.cut.cancelled() => return,
+                () = self.stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = alarm.as_mut() => match activity.verdict(&self.limits, self.is_crowded()) {
+                    Verdict::Wait(until) => alarm.as_mut().reset(until),
+                    Verdict::Late(phase) => {
+                        self.counts.timed_out(phase);
+                        connection.as_mut().graceful_shutdown();
+                        let _ = timeout(FAREWELL, connection).await;
+                        return;
+                    }
+                },
+            }
+        }
+    }
+
+    fn call(
+        &self,
+        activity: &Arc<Activity>,
+        request: hyper::Request<Incoming>,
+    ) -> impl Future<Output = Result<Response, Infallible>> + Send + use<> {
+        let running = activity.request();
+        let readiness = Arc::clone(&self.readiness);
+        let is_http1 = request.version() <= Version::HTTP_11;
+        let answer = self.routes.clone().call(Request::map(request, Body::new));
+        async move {
+            let mut response = answer.await?;
+            // HTTP/2 says it with a GOAWAY, in the end.
+            if is_http1 && readiness.is_draining() {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
+            drop(running);
+            Ok(response)
+        }
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.places.available_permits() < self.limits.connections / 4
+    }
+}
+
+fn http1() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        // The connection's own clock does this.
+        .header_read_timeout(None)
+        .max_buf_size(64 * 1024);
+    builder
+}
+
+fn http2(limits: &Limits) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new()).http2_only();
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .initial_stream_window_size(128 * 1024)
+        .initial_connection_window_size(512 * 1024)
+        .max_header_list_size(16 * 1024)
+        // A peer that has gone without a word is found out within a minute.
+        .keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(20));
+    builder
+}

@@ -1,0 +1,81 @@
+//! One admission review: the bytes of a request in, the answer out.
+//!
+//! Pure, so that tests and the fuzz target reach all of it without a server.
+//! Where the review's uid can be read, the answer is an AdmissionReview, which
+//! the API server hands on to the user; where it can't, it is an HTTP error.
+
+mod answer;
+mod request;
+mod warnings;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+pub use answer::{Answer, http_error};
+pub use request::Subject;
+
+use crate::{
+    inject::{self, Config, Outcome, Refusal, Target},
+    metrics::ReviewOutcome,
+};
+use request::{Ask, Fault, Review};
+
+/// What a review is answered with, besides its own text.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The configuration in force.
+    pub config: &'a Config,
+    /// Whether the cluster's nodes run native sidecars.
+    pub cluster_has_native_sidecars: bool,
+    /// Environment from the webhook's path, see [`super::path_env`].
+    pub path_env: &'a [(String, String)],
+}
+
+/// Answers the review in a request's body.
+#[must_use]
+pub fn review(body: &[u8], context: &Context<'_>) -> Answer {
+    review_with(body, context, inject::inject)
+}
+
+/// The injection as a parameter, so that tests can see one that panics.
+pub(super) type Inject = fn(&Config, &Target<'_>) -> Result<Outcome, Refusal>;
+
+pub(super) fn review_with(body: &[u8], context: &Context<'_>, inject: Inject) -> Answer {
+    let Review { head, ask } = match Review::read(body) {
+        Ok(review) => review,
+        Err(Fault { reason, message }) => {
+            return Answer::http_error(400, ReviewOutcome::Failed(reason), message);
+        }
+    };
+    let pod = match ask {
+        Ok(Ask::Create(pod)) => pod,
+        Ok(Ask::Other) => return head.allow("operation", &[]),
+        Err(Fault { reason, message }) => {
+            return head.deny(ReviewOutcome::Failed(reason), 400, message);
+        }
+    };
+    let target = Target {
+        pod: &pod,
+        namespace: &head.subject.namespace,
+        workload: None,
+        path_env: context.path_env,
+        cluster_has_native_sidecars: context.cluster_has_native_sidecars,
+    };
+    // Sound to look past a panic: everything that the closure touches is
+    // borrowed immutably and dropped with this review.
+    match catch_unwind(AssertUnwindSafe(|| inject(context.config, &target))) {
+        Ok(Ok(Outcome::Injected(injection))) => head.patch(&injection),
+        Ok(Ok(Outcome::Skipped { reason, warnings })) => head.allow(reason.as_str(), &warnings),
+        Ok(Err(refusal)) => {
+            let outcome = ReviewOutcome::Refused(refusal.reason());
+            head.deny(outcome, refusal.code(), refusal.to_string())
+        }
+        Err(_) => head.deny(ReviewOutcome::Failed("panic"), 500, PANICKED.to_owned()),
+    }
+}
+
+const PANICKED: &str = "the injector failed on this pod, which is a fault of Pillion: its log names \
+                        the place; please report it. A pod with the label \
+                        sidecar.istio.io/inject: \"false\" is created without a sidecar";
+
+#[cfg(test)]
+mod tests;

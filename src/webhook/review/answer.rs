@@ -1,0 +1,197 @@
+//! Writing the answer to a review.
+
+use base64::{display::Base64Display, engine::general_purpose::STANDARD};
+use json_patch::Patch;
+use serde::{Serialize, Serializer, ser::Error as _};
+
+use super::{
+    request::{Head, Subject},
+    warnings::sendable,
+};
+use crate::{inject::Injection, metrics::ReviewOutcome};
+
+/// A review's answer, ready to be sent, and what to count and log about it.
+#[derive(Debug)]
+pub struct Answer {
+    /// The HTTP status: 200 for every AdmissionReview.
+    pub http_status: u16,
+    /// The body, JSON: an AdmissionReview, or for an HTTP error a `v1` Status,
+    /// whose message the API server shows to its user.
+    pub body: Vec<u8>,
+    /// How the review ended.
+    pub outcome: ReviewOutcome,
+    /// What it was about.
+    pub subject: Subject,
+    /// What the user is told on a refusal or an error; empty otherwise.
+    pub message: String,
+}
+
+impl Answer {
+    /// An answer to something that is no review.
+    #[must_use]
+    pub fn http_error(code: u16, outcome: ReviewOutcome, message: String) -> Self {
+        Self {
+            http_status: code,
+            body: http_error(code, &message),
+            outcome,
+            subject: Subject::default(),
+            message,
+        }
+    }
+}
+
+impl Head {
+    pub(super) fn allow(self, reason: &'static str, warnings: &[String]) -> Answer {
+        let body = self.write(Response {
+            allowed: true,
+            ..self.response(warnings)
+        });
+        self.answer(body, ReviewOutcome::Skipped(reason), String::new())
+    }
+
+    pub(super) fn patch(self, injection: &Injection) -> Answer {
+        let body = self.write(Response {
+            allowed: true,
+            patch: Some(Encoded(&injection.patch)),
+            patch_type: Some("JSONPatch"),
+            ..self.response(&injection.warnings)
+        });
+        self.answer(body, ReviewOutcome::Injected, String::new())
+    }
+
+    pub(super) fn deny(self, outcome: ReviewOutcome, code: u16, message: String) -> Answer {
+        let body = self.write(Response {
+            status: Some(Status::failure(code, &message)),
+            ..self.response(&[])
+        });
+        self.answer(body, outcome, message)
+    }
+
+    fn response(&self, warnings: &[String]) -> Response<'_> {
+        Response {
+            uid: &self.subject.uid,
+            allowed: false,
+            patch: None,
+            patch_type: None,
+            status: None,
+            warnings: sendable(warnings),
+        }
+    }
+
+    fn write(&self, response: Response<'_>) -> Vec<u8> {
+        to_json(&Review {
+            api_version: self.api_version,
+            kind: "AdmissionReview",
+            response,
+        })
+    }
+
+    fn answer(self, body: Vec<u8>, outcome: ReviewOutcome, message: String) -> Answer {
+        Answer {
+            http_status: 200,
+            body,
+            outcome,
+            subject: self.subject,
+            message,
+        }
+    }
+}
+
+/// The body of an HTTP error: a `v1` Status.
+#[must_use]
+pub fn http_error(code: u16, message: &str) -> Vec<u8> {
+    to_json(&Object {
+        api_version: "v1",
+        kind: "Status",
+        status: Status::failure(code, message),
+    })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Review<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    response: Response<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    uid: &'a str,
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<Encoded<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Object<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    #[serde(flatten)]
+    status: Status<'a>,
+}
+
+#[derive(Serialize)]
+struct Status<'a> {
+    metadata: Empty,
+    status: &'static str,
+    message: &'a str,
+    reason: &'static str,
+    code: u16,
+}
+
+#[derive(Serialize)]
+struct Empty {}
+
+impl<'a> Status<'a> {
+    fn failure(code: u16, message: &'a str) -> Self {
+        Self {
+            metadata: Empty {},
+            status: "Failure",
+            message,
+            reason: reason(code),
+            code,
+        }
+    }
+}
+
+/// Kubernetes' word for a code. Controllers branch on it, so it has to be one
+/// that says no more than the code: a 409 is no `AlreadyExists`.
+fn reason(code: u16) -> &'static str {
+    match code {
+        400 => "BadRequest",
+        404 => "NotFound",
+        405 => "MethodNotAllowed",
+        408 => "Timeout",
+        409 => "Conflict",
+        413 => "RequestEntityTooLarge",
+        415 => "UnsupportedMediaType",
+        422 => "Invalid",
+        503 => "ServiceUnavailable",
+        _ => "InternalError",
+    }
+}
+
+/// A patch as the review carries it: JSON in base64.
+struct Encoded<'a>(&'a Patch);
+
+impl Serialize for Encoded<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let json = serde_json::to_vec(self.0).map_err(S::Error::custom)?;
+        serializer.collect_str(&Base64Display::new(&json, &STANDARD))
+    }
+}
+
+/// Our own structs of strings and numbers have a form in JSON, always; were it
+/// not so, an empty body is what the API server reports as a failing webhook.
+fn to_json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
+}

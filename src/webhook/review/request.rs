@@ -1,0 +1,238 @@
+//! Reading an AdmissionReview's request.
+//!
+//! Light handling of the raw JSON: the pod has to stay as it came, and the
+//! rest is four strings.
+
+use serde_json::{Map, Value};
+
+/// The review's head: what an answer has to echo, and what the log names.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) api_version: &'static str,
+    pub(super) subject: Subject,
+}
+
+/// What a review is about, for the log. Empty where not known.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// The review's uid.
+    pub uid: String,
+    /// The namespace the pod is created in.
+    pub namespace: String,
+    /// The pod's name, or its `generateName`.
+    pub name: String,
+    /// The pod's controller, as `ReplicaSet/reviews-v1-5d8f`.
+    pub owner: String,
+}
+
+/// A review that can be answered.
+#[derive(Debug)]
+pub(super) struct Review {
+    pub(super) head: Head,
+    pub(super) ask: Result<Ask, Fault>,
+}
+
+/// What the review asks for.
+#[derive(Debug)]
+pub(super) enum Ask {
+    /// That this pod be created.
+    Create(Value),
+    /// Something else: an update, a deletion.
+    Other,
+}
+
+/// What is wrong with a review.
+#[derive(Debug)]
+pub(super) struct Fault {
+    /// A short name, for logs and the label of a metric.
+    pub(super) reason: &'static str,
+    /// What the caller is told.
+    pub(super) message: String,
+}
+
+/// The versions that are spoken. They differ in nothing that is used here.
+const VERSIONS: [&str; 2] = ["admission.k8s.io/v1", "admission.k8s.io/v1beta1"];
+
+impl Review {
+    /// Reads a body.
+    ///
+    /// # Errors
+    ///
+    /// When not even a uid is known to answer to.
+    pub(super) fn read(body: &[u8]) -> Result<Self, Fault> {
+        let (api_version, mut request) = envelope(body)?;
+        let uid = take_string(&mut request, "uid").unwrap_or_default();
+        if uid.is_empty() {
+            return Err(fault("no_uid", "the AdmissionReview's request has no uid"));
+        }
+        let mut subject = Subject {
+            uid,
+            ..Subject::default()
+        };
+        let ask = ask(&mut request, &mut subject);
+        let head = Head {
+            api_version,
+            subject,
+        };
+        Ok(Self { head, ask })
+    }
+}
+
+/// The version to answer in, and the review's `request`.
+fn envelope(body: &[u8]) -> Result<(&'static str, Map<String, Value>), Fault> {
+    if body.is_empty() {
+        return Err(fault(
+            "empty_body",
+            "the body is empty: an AdmissionReview (admission.k8s.io/v1) is expected",
+        ));
+    }
+    let mut review: Value = serde_json::from_slice(body)
+        .map_err(|error| fault("bad_json", format!("the body is not JSON: {error}")))?;
+    let field = |key| review.get(key).unwrap_or(&Value::Null);
+    let (kind, version) = (field("kind"), field("apiVersion"));
+    if kind != "AdmissionReview"
+        || !version
+            .as_str()
+            .is_some_and(|version| version.starts_with("admission.k8s.io/"))
+    {
+        return Err(fault(
+            "not_a_review",
+            format!(
+                "the body is no AdmissionReview: its apiVersion is {}, its kind {}",
+                quoted(version),
+                quoted(kind)
+            ),
+        ));
+    }
+    let Some(api_version) = VERSIONS.into_iter().find(|known| version == known) else {
+        return Err(fault(
+            "unsupported_version",
+            format!(
+                "an AdmissionReview of {} is not supported: set the webhook's \
+                 admissionReviewVersions to [v1] or [v1beta1]",
+                quoted(version)
+            ),
+        ));
+    };
+    match review.get_mut("request").map(Value::take) {
+        Some(Value::Object(request)) => Ok((api_version, request)),
+        None | Some(Value::Null) => Err(fault("no_request", "the AdmissionReview has no request")),
+        Some(_) => Err(fault(
+            "no_request",
+            "the AdmissionReview's request is no object",
+        )),
+    }
+}
+
+/// What the review asks for; fills in what it is about.
+fn ask(request: &mut Map<String, Value>, subject: &mut Subject) -> Result<Ask, Fault> {
+    subject.namespace = take_string(request, "namespace").unwrap_or_default();
+    subject.name = take_string(request, "name").unwrap_or_default();
+    match request.get("operation") {
+        None | Some(Value::Null) => {}
+        Some(Value::String(operation)) if operation == "CREATE" => {}
+        Some(Value::String(_)) => return Ok(Ask::Other),
+        Some(_) => return Err(fault("bad_operation", "request.operation is no string")),
+    }
+    if let Some(kind) = request.get("kind") {
+        let pod = [("group", ""), ("version", "v1"), ("kind", "Pod")];
+        check_kind("request.kind", kind, &pod)?;
+    }
+    let pod = match request.get_mut("object").map(Value::take) {
+        Some(pod @ Value::Object(_)) => pod,
+        None | Some(Value::Null) => {
+            let text = "request.object is missing: a Pod is expected";
+            return Err(fault("no_object", text));
+        }
+        Some(_) => {
+            let text = "request.object is no object: a Pod is expected";
+            return Err(fault("not_a_pod", text));
+        }
+    };
+    let of_pod = [("apiVersion", "v1"), ("kind", "Pod")];
+    check_kind("request.object", &pod, &of_pod)?;
+    describe(&pod, subject);
+    if subject.namespace.is_empty() {
+        let text = "request.namespace is missing: pods are created in a namespace";
+        return Err(fault("no_namespace", text));
+    }
+    Ok(Ask::Create(pod))
+}
+
+/// Refuses what says of itself that it is something else than a `v1` Pod. What
+/// says nothing is taken for one: the injection looks at it closely anyway.
+fn check_kind(path: &str, value: &Value, expected: &[(&str, &str)]) -> Result<(), Fault> {
+    let other = |(key, wanted): &&(&str, &str)| value.get(key).is_some_and(|said| said != wanted);
+    let Some((key, wanted)) = expected.iter().find(other) else {
+        return Ok(());
+    };
+    Err(fault(
+        "not_a_pod",
+        format!(
+            "{path}.{key} is {}, not {wanted:?}: this webhook is for v1 Pods only, mend the rules of \
+             the MutatingWebhookConfiguration",
+            value.get(key).map_or_else(String::new, quoted)
+        ),
+    ))
+}
+
+/// Fills in what the log says about the pod.
+fn describe(pod: &Value, subject: &mut Subject) {
+    let Some(metadata) = pod.get("metadata") else {
+        return;
+    };
+    let text = |key| {
+        metadata
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    if subject.namespace.is_empty() {
+        text("namespace").clone_into(&mut subject.namespace);
+    }
+    if subject.name.is_empty() {
+        let name = text("name");
+        let name = if name.is_empty() {
+            text("generateName")
+        } else {
+            name
+        };
+        name.clone_into(&mut subject.name);
+    }
+    let controller = metadata
+        .get("ownerReferences")
+        .and_then(Value::as_array)
+        .and_then(|owners| {
+            owners
+                .iter()
+                .find(|owner| owner.get("controller") == Some(&Value::Bool(true)))
+        });
+    if let Some(owner) = controller {
+        let text = |key| owner.get(key).and_then(Value::as_str).unwrap_or_default();
+        subject.owner = format!("{}/{}", text("kind"), text("name"));
+    }
+}
+
+/// A value for a message: short, whatever a caller sent.
+fn quoted(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::String(text) if text.len() <= 80 => format!("{text:?}"),
+        Value::String(_) => "a long string".to_owned(),
+        _ => "no string".to_owned(),
+    }
+}
+
+fn take_string(map: &mut Map<String, Value>, key: &str) -> Option<String> {
+    match map.get_mut(key)? {
+        Value::String(text) => Some(std::mem::take(text)),
+        _ => None,
+    }
+}
+
+fn fault(reason: &'static str, message: impl Into<String>) -> Fault {
+    Fault {
+        reason,
+        message: message.into(),
+    }
+}

@@ -1,0 +1,87 @@
+//! Admission warnings within the API server's limits.
+
+/// What the API server may cut a warning to.
+const LONGEST: usize = 256;
+/// What the API server sends to a user of one request's warnings.
+const TOTAL: usize = 4096;
+
+/// Makes warnings fit to be sent: each travels in an HTTP header, so none may
+/// hold control characters, and the API server cuts what is longer than its
+/// limits at whatever place; here the cut shows.
+pub(super) fn sendable(warnings: &[String]) -> Vec<String> {
+    let mut left = TOTAL;
+    let mut sent = Vec::with_capacity(warnings.len());
+    for warning in warnings {
+        let warning = shortened(warning);
+        let length = warning.chars().count();
+        if length == 0 {
+            continue;
+        }
+        if length > left {
+            break;
+        }
+        left -= length;
+        sent.push(warning);
+    }
+    sent
+}
+
+fn shortened(warning: &str) -> String {
+    let clean = |c: char| if c.is_control() { ' ' } else { c };
+    let mut text: String = warning
+        .trim()
+        .chars()
+        .map(clean)
+        .take(LONGEST + 1)
+        .collect();
+    if let Some((cut, _)) = text.char_indices().nth(LONGEST - 1)
+        && text.chars().count() > LONGEST
+    {
+        text.truncate(cut);
+        text.push('…');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(warning: &str) -> String {
+        sendable(&[warning.to_owned()]).remove(0)
+    }
+
+    #[test]
+    fn leaves_a_short_warning_alone() {
+        assert_eq!(one("hostNetwork: no sidecar"), "hostNetwork: no sidecar");
+    }
+
+    #[test]
+    fn leaves_a_warning_of_just_the_limit_alone() {
+        let warning = "ä".repeat(LONGEST);
+        assert_eq!(one(&warning), warning);
+    }
+
+    #[test]
+    fn cuts_a_long_warning_visibly() {
+        let cut = one(&"ä".repeat(LONGEST + 1));
+        assert_eq!(cut.chars().count(), LONGEST);
+        assert!(cut.ends_with("ä…"));
+    }
+
+    #[test]
+    fn replaces_control_characters() {
+        assert_eq!(one("a\r\nX-Evil: 1\u{7}"), "a  X-Evil: 1 ");
+    }
+
+    #[test]
+    fn drops_empty_warnings() {
+        assert!(sendable(&[String::new(), "\n".to_owned()]).is_empty());
+    }
+
+    #[test]
+    fn stops_before_the_total_limit() {
+        let sent = sendable(&vec!["w".repeat(200); 30]);
+        assert_eq!(sent.len(), TOTAL / 200);
+    }
+}

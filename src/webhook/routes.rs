@@ -1,0 +1,221 @@
+//! The webhook's HTTP: from a request to the bytes of a review, and back.
+
+use std::{sync::Arc, time::Instant};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Path, Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::Response,
+    routing::post,
+};
+use prometheus_client::metrics::gauge::Gauge;
+
+use super::{
+    Webhook,
+    body::Unread,
+    log, path_env,
+    review::{self, Answer, Context},
+};
+use crate::metrics::{Overload, Phase, ReviewOutcome};
+
+/// The paths that the webhook has.
+pub(super) fn router(webhook: Arc<Webhook>) -> Router {
+    Router::new()
+        .route("/inject", post(bare))
+        .route("/inject/", post(bare))
+        .route("/inject/{*path}", post(with_path))
+        .fallback(async || {
+            let text = "there is nothing here: reviews go to /inject or /inject/KEY/VALUE/...";
+            plain(404, review::http_error(404, text))
+        })
+        .method_not_allowed_fallback(async || {
+            plain(405, review::http_error(405, "reviews are sent with POST"))
+        })
+        .with_state(webhook)
+}
+
+async fn bare(State(webhook): State<Arc<Webhook>>, request: Request) -> Response {
+    webhook.inject("", request).await
+}
+
+async fn with_path(
+    State(webhook): State<Arc<Webhook>>,
+    Path(path): Path<String>,
+    request: Request,
+) -> Response {
+    webhook.inject(&path, request).await
+}
+
+impl Webhook {
+    async fn inject(&self, path: &str, request: Request) -> Response {
+        let begun = Instant::now();
+        let answer = self.answer(path, request).await;
+        let took = begun.elapsed();
+        self.metrics.review(answer.outcome, took);
+        log::review(&answer, took);
+        plain(answer.http_status, answer.body)
+    }
+
+    async fn answer(&self, path: &str, request: Request) -> Answer {
+        let Some(_in_flight) =
+            InFlight::enter(&self.metrics.server().in_flight, self.limits.in_flight)
+        else {
+            self.metrics.server().overloaded(Overload::Reviews);
+            return overload("too many reviews at a time");
+        };
+        let env = match path_env::parse(path) {
+            Ok(env) => env,
+            Err(error) => return failed(400, "bad_path", error.to_string()),
+        };
+        if !is_json(request.headers()) {
+            let text = "the Content-Type of a review is application/json";
+            return failed(415, "content_type", text);
+        }
+        let body = match self.budget.collect(request.into_body(), &self.limits).await {
+            Ok(body) => body,
+            Err(unread) => return self.unread(unread),
+        };
+        // Loaded as late as can be: what is in force when the review is decided.
+        let config = self.current.config();
+        let Some(config) = config.as_ref() else {
+            let text = "the injector has no configuration yet: it waits for the ConfigMaps \
+                        istio-sidecar-injector and istio";
+            return failed(503, "no_configuration", text);
+        };
+        let context = Context {
+            config,
+            cluster_has_native_sidecars: self.current.native_sidecars(),
+            path_env: &env,
+        };
+        review::review_with(&body.bytes, &context, self.inject)
+    }
+
+    fn unread(&self, unread: Unread) -> Answer {
+        match unread {
+            Unread::TooLong => failed(
+                413,
+                "too_large",
+                format!("the body is longer than {} bytes", self.limits.body_bytes),
+            ),
+            Unread::TooSlow => {
+                self.metrics.server().timed_out(Phase::Body);
+                let seconds = self.limits.body.as_secs_f32();
+                failed(
+                    408,
+                    "body_timeout",
+                    format!("the body did not come within {seconds} s"),
+                )
+            }
+            Unread::Overload => {
+                self.metrics.server().overloaded(Overload::Bytes);
+                overload("too many large reviews at a time")
+            }
+            Unread::Broken(error) => {
+                failed(400, "body_broken", format!("the body broke off: {error}"))
+            }
+        }
+    }
+}
+
+/// A request that counts as being in flight, until it is dropped.
+#[derive(Debug)]
+struct InFlight<'a>(&'a Gauge);
+
+impl<'a> InFlight<'a> {
+    fn enter(gauge: &'a Gauge, limit: usize) -> Option<Self> {
+        let entered = Self(gauge);
+        let others = usize::try_from(gauge.inc()).unwrap_or_default();
+        (others < limit).then_some(entered)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+fn failed(code: u16, reason: &'static str, message: impl Into<String>) -> Answer {
+    Answer::http_error(code, ReviewOutcome::Failed(reason), message.into())
+}
+
+fn overload(message: &str) -> Answer {
+    failed(503, "overload", message)
+}
+
+/// Whether a body says of itself that it is JSON, whatever the charset: JSON
+/// has but one.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else {
+        return false;
+    };
+    let bytes = value.as_bytes();
+    let essence = bytes.split(|byte| *byte == b';').next().unwrap_or_default();
+    essence
+        .trim_ascii()
+        .eq_ignore_ascii_case(b"application/json")
+}
+
+fn plain(code: u16, body: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() =
+        StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    if code == 503 {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn says(content_type: &'static str) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        is_json(&headers)
+    }
+
+    #[test]
+    fn accepts_json_with_any_parameter() {
+        for accepted in [
+            "application/json",
+            "Application/JSON",
+            "application/json; charset=utf-8",
+            "application/json;charset=UTF-8",
+        ] {
+            assert!(says(accepted), "{accepted}");
+        }
+    }
+
+    #[test]
+    fn rejects_other_content_types() {
+        for rejected in [
+            "text/plain",
+            "application/json-patch+json",
+            "application/jsonx",
+            "",
+        ] {
+            assert!(!says(rejected), "{rejected}");
+        }
+        assert!(!is_json(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn counts_what_is_in_flight_up_to_the_limit() {
+        let gauge = Gauge::default();
+        let first = InFlight::enter(&gauge, 1);
+        assert!(first.is_some());
+        assert!(InFlight::enter(&gauge, 1).is_none());
+        drop(first);
+        assert!(InFlight::enter(&gauge, 1).is_some());
+        assert_eq!(gauge.get(), 0);
+    }
+}
