@@ -60,7 +60,12 @@ impl Cli {
             Command::KubeUninject(args) => args.run(),
             Command::CheckInject(args) => args.run().await,
             Command::Completions { shell } => {
-                clap_complete::generate(shell, &mut Self::command(), "pillion", &mut std::io::stdout());
+                clap_complete::generate(
+                    shell,
+                    &mut Self::command(),
+                    "pillion",
+                    &mut std::io::stdout(),
+                );
                 Ok(ExitCode::SUCCESS)
             }
             Command::Injector(args) => crate::injector::run(args).await.map(|()| ExitCode::SUCCESS),

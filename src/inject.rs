@@ -25,7 +25,7 @@ mod status;
 mod template;
 mod workload;
 
-pub use config::{Config, ConfigError, NativeSidecars, Sources};
+pub use config::{Builtin, Config, ConfigError, NativeSidecars, Sources};
 pub use decision::SkipReason;
 pub use outcome::{Injection, Outcome, Refusal};
 
@@ -76,7 +76,7 @@ pub fn inject(config: &Config, target: &Target<'_>) -> Result<Outcome, Refusal> 
             warnings: decision.warnings,
         });
     }
-    previous::refuse_injected(target.pod, target.namespace)?;
+    previous::refuse_injected(target)?;
     pipeline::run(config, target, decision.warnings).map(Outcome::Injected)
 }
 

@@ -1,6 +1,8 @@
 //! `pillion injector`: the webhook in a cluster, with its configuration, its
 //! certificates and the caBundle kept current.
 
+pub mod native;
+
 /// Flags of `pillion injector`.
 #[derive(Debug, clap::Args)]
 pub struct Args {}

@@ -50,7 +50,10 @@ mod tests {
 
     #[test]
     fn reads_as_kubectl_does() {
-        let got = parse("mode: 0644\nbig: 9007199254740993\nyes: 'no'\nflag: on\ntext: \"0644\"\nnothing:\n").unwrap();
+        let got = parse(
+            "mode: 0644\nbig: 9007199254740993\nyes: 'no'\nflag: on\ntext: \"0644\"\nnothing:\n",
+        )
+        .unwrap();
         assert_eq!(got["mode"], 420);
         assert_eq!(got["big"], 9_007_199_254_740_993_i64);
         assert_eq!(got["flag"], true);
@@ -89,9 +92,47 @@ mod tests {
     #[test]
     fn writes_strings_so_that_every_reader_takes_them_for_strings() {
         for text in [
-            "yes", "no", "on", "off", "y", "n", "null", "~", "0644", "1e3", "12:30", "0x1f", ".inf", "2026-01-01", "=",
-            "<<", " lead", "trail ", "a: b", "a #b", "tab\there", "two\nlines", "two\nlines\n", "ends\n\n", "", "'", "\"",
-            "- a", "{", "[", "*a", "&a", "!a", "%a", "@a", "`a", "|", ">", "\u{feff}", "\u{85}", "1_000",
+            "yes",
+            "no",
+            "on",
+            "off",
+            "y",
+            "n",
+            "null",
+            "~",
+            "0644",
+            "1e3",
+            "12:30",
+            "0x1f",
+            ".inf",
+            "2026-01-01",
+            "=",
+            "<<",
+            " lead",
+            "trail ",
+            "a: b",
+            "a #b",
+            "tab\there",
+            "two\nlines",
+            "two\nlines\n",
+            "ends\n\n",
+            "",
+            "'",
+            "\"",
+            "- a",
+            "{",
+            "[",
+            "*a",
+            "&a",
+            "!a",
+            "%a",
+            "@a",
+            "`a",
+            "|",
+            ">",
+            "\u{feff}",
+            "\u{85}",
+            "1_000",
         ] {
             let value = json!({"key": text, text: "value", "list": [text]});
             let written = to_string(&value).unwrap();
@@ -110,7 +151,8 @@ mod tests {
         leaf.prop_recursive(4, 32, 6, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-                prop::collection::btree_map("[ -~]{0,12}", inner, 0..6).prop_map(|map| Value::Object(map.into_iter().collect())),
+                prop::collection::btree_map("[ -~]{0,12}", inner, 0..6)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
             ]
         })
     }

@@ -20,7 +20,8 @@ pub fn check(file: &str) -> anyhow::Result<()> {
     let text = manifest::read(file)?;
     let mut found = Found::default();
     for (index, document) in documents::split(&text).into_iter().enumerate() {
-        let object = yaml::parse(document).with_context(|| format!("{file}: document {}", index + 1))?;
+        let object =
+            yaml::parse(document).with_context(|| format!("{file}: document {}", index + 1))?;
         found.take(&object);
     }
     if found.config.is_none() && found.values.is_none() && found.mesh.is_none() {
@@ -33,7 +34,10 @@ pub fn check(file: &str) -> anyhow::Result<()> {
             println!("{file}: the configuration is valid");
             Ok(())
         }
-        Err(error) => bail!("{file}: {}", error.faults.join(&format!("\nerror: {file}: "))),
+        Err(error) => bail!(
+            "{file}: {}",
+            error.faults.join(&format!("\nerror: {file}: "))
+        ),
     }
 }
 
@@ -57,7 +61,9 @@ impl Found {
 
     fn check(&self) -> Result<(), ConfigError> {
         let builtin = Config::builtin_sources()?;
-        let or = |found: &Option<String>, default: &str| found.clone().unwrap_or_else(|| default.to_owned());
+        let or = |found: &Option<String>, default: &str| {
+            found.clone().unwrap_or_else(|| default.to_owned())
+        };
         Config::parse(&Sources {
             config: &or(&self.config, &builtin.config),
             values: &or(&self.values, &builtin.values),

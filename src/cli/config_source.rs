@@ -20,7 +20,12 @@ pub(super) struct ClusterArgs {
     #[arg(long, value_name = "NAME")]
     context: Option<String>,
     /// The namespace that Pillion is installed in.
-    #[arg(short = 'i', long = "istioNamespace", value_name = "NAMESPACE", default_value = "istio-system")]
+    #[arg(
+        short = 'i',
+        long = "istioNamespace",
+        value_name = "NAMESPACE",
+        default_value = "istio-system"
+    )]
     pub istio_namespace: String,
     /// The revision of the injector.
     #[arg(long, value_name = "REVISION", default_value = "")]
@@ -80,10 +85,18 @@ pub(super) struct ConfigArgs {
     #[arg(long = "valuesFile", value_name = "FILE")]
     values_file: Option<PathBuf>,
     /// The ConfigMap that holds `config` and `values`; its name gets the revision.
-    #[arg(long = "injectConfigMapName", value_name = "NAME", default_value = "istio-sidecar-injector")]
+    #[arg(
+        long = "injectConfigMapName",
+        value_name = "NAME",
+        default_value = "istio-sidecar-injector"
+    )]
     inject_config_map_name: String,
     /// The ConfigMap that holds `mesh`; its name gets the revision.
-    #[arg(long = "meshConfigMapName", value_name = "NAME", default_value = "istio")]
+    #[arg(
+        long = "meshConfigMapName",
+        value_name = "NAME",
+        default_value = "istio"
+    )]
     mesh_config_map_name: String,
 }
 
@@ -97,8 +110,9 @@ pub(super) struct Loaded {
 impl ConfigArgs {
     /// Whether the cluster has to be asked.
     pub fn needs_cluster(&self) -> bool {
-        let all_files =
-            self.inject_config_file.is_some() && self.mesh_config_file.is_some() && self.values_file.is_some();
+        let all_files = self.inject_config_file.is_some()
+            && self.mesh_config_file.is_some()
+            && self.values_file.is_some();
         !self.defaults && !all_files
     }
 
@@ -122,17 +136,23 @@ impl ConfigArgs {
             )?;
             let api = Api::namespaced(client.clone(), &cluster.istio_namespace);
             if config.is_none() || values.is_none() {
-                let mut data = data(&api, &cluster.revisioned(&self.inject_config_map_name)).await?;
+                let mut data =
+                    data(&api, &cluster.revisioned(&self.inject_config_map_name)).await?;
                 config = config.or_else(|| data.remove("config"));
                 values = values.or_else(|| data.remove("values"));
             }
             if mesh.is_none() {
-                mesh = data(&api, &cluster.revisioned(&self.mesh_config_map_name)).await?.remove("mesh");
+                mesh = data(&api, &cluster.revisioned(&self.mesh_config_map_name))
+                    .await?
+                    .remove("mesh");
             }
             native_sidecars = crate::injector::native::cluster_has_native_sidecars(&client).await?;
         }
         let Some(config) = config else {
-            bail!("the ConfigMap {:?} has no key config", self.inject_config_map_name);
+            bail!(
+                "the ConfigMap {:?} has no key config",
+                self.inject_config_map_name
+            );
         };
         let config = Config::parse(&Sources {
             config: &config,
@@ -140,13 +160,18 @@ impl ConfigArgs {
             mesh: &mesh.unwrap_or_default(),
         })
         .context("the injector's configuration is at fault")?;
-        Ok(Loaded { config, native_sidecars })
+        Ok(Loaded {
+            config,
+            native_sidecars,
+        })
     }
 }
 
 fn read(file: Option<&PathBuf>) -> anyhow::Result<Option<String>> {
-    file.map(|file| std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display())))
-        .transpose()
+    file.map(|file| {
+        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+    })
+    .transpose()
 }
 
 async fn data(api: &Api<ConfigMap>, name: &str) -> anyhow::Result<BTreeMap<String, String>> {

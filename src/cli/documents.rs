@@ -39,8 +39,12 @@ mod tests {
 
     #[test]
     fn splits_at_separators_only() {
-        let text = "---\na: 1\n---\nb: |\n  ---\n  text\n--- # next\nc: 3\n...\n---\n\n---\nd: ---x\n";
-        assert_eq!(split(text), ["a: 1\n", "b: |\n  ---\n  text\n", "c: 3\n", "d: ---x\n"]);
+        let text =
+            "---\na: 1\n---\nb: |\n  ---\n  text\n--- # next\nc: 3\n...\n---\n\n---\nd: ---x\n";
+        assert_eq!(
+            split(text),
+            ["a: 1\n", "b: |\n  ---\n  text\n", "c: 3\n", "d: ---x\n"]
+        );
     }
 
     #[test]
@@ -50,7 +54,10 @@ mod tests {
 
     #[test]
     fn tolerates_a_byte_order_mark_and_carriage_returns() {
-        assert_eq!(split("\u{feff}a: 1\r\n---\r\nb: 2\r\n"), ["a: 1\r\n", "b: 2\r\n"]);
+        assert_eq!(
+            split("\u{feff}a: 1\r\n---\r\nb: 2\r\n"),
+            ["a: 1\r\n", "b: 2\r\n"]
+        );
     }
 
     #[test]

@@ -68,7 +68,12 @@ impl Args {
     }
 }
 
-fn inject_object(loaded: &Loaded, default_namespace: &str, path: PodPath, object: &mut Value) -> anyhow::Result<Edit> {
+fn inject_object(
+    loaded: &Loaded,
+    default_namespace: &str,
+    path: PodPath,
+    object: &mut Value,
+) -> anyhow::Result<Edit> {
     let namespace = workload::namespace(object, default_namespace).to_owned();
     let name = workload::describe(object, &namespace);
     let workload = workload::workload(path, object);
@@ -90,7 +95,9 @@ fn inject_object(loaded: &Loaded, default_namespace: &str, path: PodPath, object
             json_patch::patch(pod, &injection.patch)?;
             Ok(Edit::Changed)
         }
-        Ok(Outcome::Skipped { reason, .. }) => Ok(Edit::Unchanged(Some(format!("{name} is not injected: it {reason}")))),
+        Ok(Outcome::Skipped { reason, .. }) => Ok(Edit::Unchanged(Some(format!(
+            "{name} is not injected: it {reason}"
+        )))),
         Err(refusal) => Err(anyhow::anyhow!("{name}: {refusal}")),
     }
 }

@@ -5,7 +5,10 @@ use std::{fs, io::Read};
 use anyhow::Context;
 use serde_json::Value;
 
-use super::{documents, workload::{self, PodPath}};
+use super::{
+    documents,
+    workload::{self, PodPath},
+};
 use crate::yaml;
 
 /// What an edit did to one object.

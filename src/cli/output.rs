@@ -11,7 +11,9 @@ use anyhow::Context;
 /// Writes to the file, or to standard output. A file is replaced whole or not at all.
 pub(super) fn write(file: Option<&Path>, text: &str) -> anyhow::Result<()> {
     match file {
-        Some(file) if file != Path::new("-") => replace(file, text).with_context(|| format!("cannot write {}", file.display())),
+        Some(file) if file != Path::new("-") => {
+            replace(file, text).with_context(|| format!("cannot write {}", file.display()))
+        }
         _ => match std::io::stdout().write_all(text.as_bytes()) {
             // The reader has gone, as `head` does; there is nobody to tell.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),

@@ -51,8 +51,14 @@ impl PodPath {
 
 /// The items of a List, of whatever kind; `None` for anything else.
 pub(super) fn items_mut(object: &mut Value) -> Option<&mut Vec<Value>> {
-    let is_list = object["kind"].as_str().is_some_and(|kind| kind.ends_with("List"));
-    if is_list { object["items"].as_array_mut() } else { None }
+    let is_list = object["kind"]
+        .as_str()
+        .is_some_and(|kind| kind.ends_with("List"));
+    if is_list {
+        object["items"].as_array_mut()
+    } else {
+        None
+    }
 }
 
 /// The workload behind the pods of an object; a pod stands for itself.
@@ -68,7 +74,9 @@ pub(super) fn workload(path: PodPath, object: &Value) -> Option<inject::Workload
 /// `Deployment shop/web`, for messages.
 pub(super) fn describe(object: &Value, namespace: &str) -> String {
     let metadata = &object["metadata"];
-    let name = metadata["name"].as_str().or_else(|| metadata["generateName"].as_str());
+    let name = metadata["name"]
+        .as_str()
+        .or_else(|| metadata["generateName"].as_str());
     format!(
         "{} {namespace}/{}",
         object["kind"].as_str().unwrap_or("object"),

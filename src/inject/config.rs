@@ -9,6 +9,7 @@ mod values;
 use kube::core::Selector;
 use minijinja::Value as Context;
 
+pub use self::builtin::Builtin;
 use self::injector::InjectorConfig;
 pub(super) use self::{
     injector::Templates,
@@ -99,13 +100,22 @@ impl Config {
     ///
     /// When the files that were built in are at fault; the tests of a build show it.
     pub fn builtin() -> Result<Self, ConfigError> {
-        let builtin = builtin::Builtin::new().map_err(|error| ConfigError {
-            faults: vec![format!("built-in values: {error}")],
-        })?;
+        let builtin = Self::builtin_sources()?;
         Self::parse(&Sources {
             config: &builtin.config,
             values: &builtin.values,
             mesh: &builtin.mesh,
+        })
+    }
+
+    /// The texts that the built-in configuration is read from.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Config::builtin`].
+    pub fn builtin_sources() -> Result<Builtin, ConfigError> {
+        Builtin::new().map_err(|error| ConfigError {
+            faults: vec![format!("built-in values: {error}")],
         })
     }
 

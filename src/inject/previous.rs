@@ -5,10 +5,11 @@
 
 use serde_json::Value;
 
-use super::{Refusal, annotations::STATUS, pod};
+use super::{Refusal, Target, annotations::STATUS, pod};
 
 /// Refuses a pod that is injected already.
-pub(super) fn refuse_injected(pod: &Value, namespace: &str) -> Result<(), Refusal> {
+pub(super) fn refuse_injected(target: &Target<'_>) -> Result<(), Refusal> {
+    let pod = target.pod;
     let status = pod::annotation(pod, STATUS);
     let found: Vec<_> = pod::CONTAINER_LISTS
         .iter()
@@ -22,23 +23,29 @@ pub(super) fn refuse_injected(pod: &Value, namespace: &str) -> Result<(), Refusa
     if status.is_none() && found.is_empty() {
         return Ok(());
     }
-    Err(Refusal::AlreadyInjected(message(pod, namespace, &found)))
+    Err(Refusal::AlreadyInjected(message(target, &found)))
 }
 
-fn message(pod: &Value, namespace: &str, found: &[&str]) -> String {
-    let metadata = &pod["metadata"];
-    let name = metadata["name"]
-        .as_str()
-        .or_else(|| metadata["generateName"].as_str())
-        .unwrap_or("(unnamed)");
+fn message(target: &Target<'_>, found: &[&str]) -> String {
+    let namespace = target.namespace;
+    let metadata = &target.pod["metadata"];
+    let subject = match target.workload {
+        Some(workload) => format!("{} {namespace}/{}", workload.kind, workload.name),
+        None => {
+            let name = metadata["name"]
+                .as_str()
+                .or_else(|| metadata["generateName"].as_str());
+            format!("pod {namespace}/{}", name.unwrap_or("(unnamed)"))
+        }
+    };
     if found.is_empty() {
         return format!(
-            "pod {namespace}/{name} says that it is injected already: it has the annotation {STATUS:?}, but no \
+            "{subject} says that it is injected already: it has the annotation {STATUS:?}, but no \
              container of a sidecar. Remove the annotation from its template"
         );
     }
     format!(
-        "pod {namespace}/{name} is injected already: it has the container{} {}. Either take the sidecar out of the \
+        "{subject} is injected already: it has the container{} {}. Either take the sidecar out of the \
          manifest, with `pillion kube-uninject -f FILE`, and let the webhook inject it; or keep the manifest and keep \
          the webhook away: remove the label istio-injection or istio.io/rev from namespace {namespace:?}, or label the \
          pod sidecar.istio.io/inject: \"false\"",
@@ -81,9 +88,18 @@ mod tests {
     use super::*;
 
     fn refusal(pod: &Value) -> Option<String> {
-        refuse_injected(pod, "shop")
-            .err()
-            .map(|refusal| refusal.to_string())
+        {
+            let target = Target {
+                pod,
+                namespace: "shop",
+                workload: None,
+                path_env: &[],
+                cluster_has_native_sidecars: true,
+            };
+            refuse_injected(&target)
+                .err()
+                .map(|refusal| refusal.to_string())
+        }
     }
 
     #[test]

@@ -7,15 +7,19 @@ const SIDECAR: &str = include_str!("../../../charts/pillion/files/sidecar.yaml")
 const GATEWAY: &str = include_str!("../../../charts/pillion/files/gateway.yaml");
 
 /// The three keys, as the chart's ConfigMaps would hold them.
-pub(super) struct Builtin {
+#[derive(Debug)]
+pub struct Builtin {
+    /// Key `config`.
     pub config: String,
+    /// Key `values`.
     pub values: String,
+    /// Key `mesh`.
     pub mesh: String,
 }
 
 impl Builtin {
     /// Reads the chart's defaults.
-    pub fn new() -> Result<Self, crate::yaml::Error> {
+    pub(super) fn new() -> Result<Self, crate::yaml::Error> {
         let chart = crate::yaml::parse(VALUES)?;
         Ok(Self {
             config: config(&chart).to_string(),

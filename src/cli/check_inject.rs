@@ -1,0 +1,279 @@
+//! `pillion check-inject`.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Api, Client, ResourceExt,
+    api::{ApiResource, DynamicObject},
+};
+use serde_json::Value;
+
+use super::{
+    config_source::{ClusterArgs, ConfigArgs, Loaded},
+    documents,
+    injector_webhooks::{self, InjectorWebhook, Labels},
+    manifest, report,
+    workload::{self, PodPath},
+};
+use crate::{
+    inject::{self, Outcome, Target},
+    yaml,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  pillion check-inject productpage-v1-5d8f9-x2x7q -n bookinfo
+  pillion check-inject -f bookinfo.yaml -n bookinfo
+
+For each webhook of an injector, the table says whether it would inject the pod if it were created now: first
+what the API server decides by labels, then what the injector decides by the pod itself. Exit code 1: the pod
+would be injected by none, or by more than one, or be refused.";
+
+/// Arguments of `pillion check-inject`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// A pod in the cluster.
+    #[arg(
+        value_name = "POD",
+        required_unless_present = "file",
+        conflicts_with = "file"
+    )]
+    pod: Option<String>,
+    /// A manifest of pods and workloads; - is standard input.
+    #[arg(short = 'f', long = "filename", value_name = "FILE")]
+    file: Option<String>,
+    /// The namespace [default: that of the manifest, then that of the kubeconfig's context].
+    #[arg(short = 'n', long, value_name = "NAMESPACE")]
+    namespace: Option<String>,
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+}
+
+/// A pod to be checked.
+struct Candidate {
+    name: String,
+    namespace: String,
+    pod: Value,
+    workload: Option<inject::Workload>,
+}
+
+/// What a check looks at besides the pod.
+struct Checker {
+    client: Client,
+    webhooks: Vec<InjectorWebhook>,
+    /// The configuration, or why there is none.
+    loaded: Result<Loaded, String>,
+}
+
+impl Args {
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let client = self
+            .cluster
+            .client()
+            .await
+            .context("cannot connect to the cluster")?;
+        let webhooks = injector_webhooks::list(&client)
+            .await
+            .context("cannot list the MutatingWebhookConfigurations")?;
+        let loaded = self
+            .config
+            .load(&self.cluster)
+            .await
+            .map_err(|error| format!("{error:#}"));
+        let checker = Checker {
+            client,
+            webhooks,
+            loaded,
+        };
+        let mut all_well = true;
+        for candidate in self.candidates(&checker.client).await? {
+            all_well &= checker.check(&candidate).await?;
+        }
+        Ok(if all_well {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+
+    async fn candidates(&self, client: &Client) -> anyhow::Result<Vec<Candidate>> {
+        let default_namespace = match &self.namespace {
+            Some(namespace) => namespace.clone(),
+            None => self.cluster.default_namespace().await?,
+        };
+        if let Some(name) = &self.pod {
+            return Ok(vec![from_cluster(client, &default_namespace, name).await?]);
+        }
+        let file = self.file.as_deref().unwrap_or("-");
+        let found = from_file(file, &default_namespace)?;
+        if found.is_empty() {
+            bail!("{file}: there is no pod and no workload in it");
+        }
+        Ok(found)
+    }
+}
+
+async fn from_cluster(client: &Client, namespace: &str, name: &str) -> anyhow::Result<Candidate> {
+    // As it is, without a type: the injector is to see the pod as the webhook would.
+    let resource = ApiResource::erase::<k8s_openapi::api::core::v1::Pod>(&());
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
+    let pod = api
+        .get_opt(name)
+        .await
+        .with_context(|| format!("cannot read the pod {namespace}/{name}"))?;
+    let Some(pod) = pod else {
+        bail!("there is no pod {name:?} in the namespace {namespace:?} (-n names another)");
+    };
+    Ok(Candidate {
+        name: format!("Pod {namespace}/{name}"),
+        namespace: namespace.to_owned(),
+        pod: serde_json::to_value(pod)?,
+        workload: None,
+    })
+}
+
+fn from_file(file: &str, default_namespace: &str) -> anyhow::Result<Vec<Candidate>> {
+    let text = manifest::read(file)?;
+    let mut found = Vec::new();
+    for (index, document) in documents::split(&text).into_iter().enumerate() {
+        let object =
+            yaml::parse(document).with_context(|| format!("{file}: document {}", index + 1))?;
+        collect(object, default_namespace, &mut found);
+    }
+    Ok(found)
+}
+
+fn collect(mut object: Value, default_namespace: &str, found: &mut Vec<Candidate>) {
+    if let Some(items) = workload::items_mut(&mut object) {
+        for item in std::mem::take(items) {
+            collect(item, default_namespace, found);
+        }
+        return;
+    }
+    let Some(path) = PodPath::of(&object) else {
+        return;
+    };
+    if let Some(pod) = path.pod(&object) {
+        let namespace = workload::namespace(&object, default_namespace).to_owned();
+        found.push(Candidate {
+            name: workload::describe(&object, &namespace),
+            pod: pod.clone(),
+            workload: workload::workload(path, &object),
+            namespace,
+        });
+    }
+}
+
+impl Checker {
+    /// Prints the table of one pod; whether it is injected by exactly one webhook.
+    async fn check(&self, candidate: &Candidate) -> anyhow::Result<bool> {
+        let namespace = self.namespace_labels(&candidate.namespace).await?;
+        let pod = labels(&candidate.pod);
+        let verdict = self.handler(candidate);
+        let mut injecting = 0;
+        let rows: Vec<_> = self
+            .webhooks
+            .iter()
+            .map(|webhook| {
+                let selected = webhook.selects(&namespace, &pod);
+                let (injected, reason) = match (&selected.called, &verdict) {
+                    (false, _) => ("no", selected.reason),
+                    (true, Ok(())) => {
+                        injecting += 1;
+                        ("yes", selected.reason)
+                    }
+                    (true, Err(reason)) => ("no", format!("{}, but {reason}", selected.reason)),
+                };
+                vec![
+                    webhook.name().to_owned(),
+                    webhook.revision.clone(),
+                    injected.to_owned(),
+                    reason,
+                ]
+            })
+            .collect();
+        println!("{}", candidate.name);
+        if rows.is_empty() {
+            println!("no injector's webhook is installed in this cluster\n");
+            return Ok(false);
+        }
+        print!(
+            "{}",
+            report::table(&["WEBHOOK", "REVISION", "INJECTED", "REASON"], &rows)
+        );
+        for note in self.notes(injecting) {
+            println!("{note}");
+        }
+        println!();
+        Ok(injecting == 1)
+    }
+
+    fn notes(&self, injecting: usize) -> Vec<String> {
+        let mut notes = Vec::new();
+        if injecting > 1 {
+            let configurations: Vec<_> = self
+                .webhooks
+                .iter()
+                .map(|webhook| webhook.configuration.as_str())
+                .collect();
+            notes.push(format!(
+                "more than one webhook would inject this pod, and the second would refuse it: let the \
+                 MutatingWebhookConfigurations ({}) not overlap",
+                configurations.join(", ")
+            ));
+        }
+        if let Err(why) = &self.loaded {
+            notes.push(format!(
+                "what the injector itself decides is not known: {why}"
+            ));
+        }
+        notes
+    }
+
+    /// What the injector would decide on the pod; `Err` says why not to inject it.
+    fn handler(&self, candidate: &Candidate) -> Result<(), String> {
+        let Ok(loaded) = &self.loaded else {
+            return Ok(());
+        };
+        // A pod that is injected now was not when it was created.
+        let original = inject::uninject(&candidate.pod).ok().flatten();
+        let target = Target {
+            pod: original.as_ref().unwrap_or(&candidate.pod),
+            namespace: &candidate.namespace,
+            workload: candidate.workload.as_ref(),
+            path_env: &[],
+            cluster_has_native_sidecars: loaded.native_sidecars,
+        };
+        match inject::inject(&loaded.config, &target) {
+            Ok(Outcome::Injected(_)) => Ok(()),
+            Ok(Outcome::Skipped { reason, .. }) => Err(format!("the pod {reason}")),
+            Err(refusal) => Err(format!("the injector refuses it: {refusal}")),
+        }
+    }
+
+    async fn namespace_labels(&self, name: &str) -> anyhow::Result<Labels> {
+        let api: Api<Namespace> = Api::all(self.client.clone());
+        let found = api
+            .get_opt(name)
+            .await
+            .with_context(|| format!("cannot read the namespace {name:?}"))?;
+        let Some(namespace) = found else {
+            bail!("there is no namespace {name:?} in the cluster (-n names another)");
+        };
+        Ok(namespace.labels().clone())
+    }
+}
+
+fn labels(pod: &Value) -> Labels {
+    pod["metadata"]["labels"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
