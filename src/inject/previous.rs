@@ -10,19 +10,30 @@ use super::{Refusal, annotations::STATUS, pod};
 /// Refuses a pod that is injected already.
 pub(super) fn refuse_injected(pod: &Value, namespace: &str) -> Result<(), Refusal> {
     let status = pod::annotation(pod, STATUS);
-    let found: Vec<_> = pod::CONTAINER_LISTS
-        .iter()
-        .flat_map(|list| pod::array(&pod["spec"][*list]))
-        .filter(|container| match status {
-            Some(_) => [pod::INIT, pod::VALIDATION, pod::PROXY].contains(&pod::name(container)),
-            None => is_injected(container),
-        })
-        .map(pod::name)
-        .collect();
+    let found = match status {
+        Some(_) => containers(pod, |container| {
+            [pod::INIT, pod::VALIDATION, pod::PROXY].contains(&pod::name(container))
+        }),
+        None => injected_containers(pod),
+    };
     if status.is_none() && found.is_empty() {
         return Ok(());
     }
     Err(Refusal::AlreadyInjected(message(pod, namespace, &found)))
+}
+
+/// The containers that look like an injection's, whatever the pod says of itself.
+pub(super) fn injected_containers(pod: &Value) -> Vec<&str> {
+    containers(pod, is_injected)
+}
+
+fn containers(pod: &Value, matches: impl Fn(&Value) -> bool) -> Vec<&str> {
+    pod::CONTAINER_LISTS
+        .iter()
+        .flat_map(|list| pod::array(&pod["spec"][*list]))
+        .filter(|container| matches(container))
+        .map(pod::name)
+        .collect()
 }
 
 fn message(pod: &Value, namespace: &str, found: &[&str]) -> String {
