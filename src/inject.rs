@@ -23,11 +23,13 @@ mod quantity;
 mod settings;
 mod status;
 mod template;
+mod uninject;
 mod workload;
 
 pub use config::{Builtin, Config, ConfigError, NativeSidecars, Sources};
 pub use decision::SkipReason;
 pub use outcome::{Injection, Outcome, Refusal};
+pub use uninject::uninject;
 
 use serde_json::Value;
 
@@ -78,17 +80,6 @@ pub fn inject(config: &Config, target: &Target<'_>) -> Result<Outcome, Refusal> 
     }
     previous::refuse_injected(target)?;
     pipeline::run(config, target, decision.warnings).map(Outcome::Injected)
-}
-
-/// Takes an injection back: Pillion's own, or that of Istio's `sidecar` and
-/// `gateway` templates. `None` when the pod carries no injection.
-///
-/// # Errors
-///
-/// When the record of the injection (`sidecar.istio.io/status`) can't be read.
-pub fn uninject(pod: &Value) -> Result<Option<Value>, Refusal> {
-    let _ = pod;
-    Ok(None)
 }
 
 #[cfg(test)]

@@ -4,13 +4,12 @@ use minijinja::Value as Context;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Config, Injection, Refusal, Target,
-    annotations::{self as names, STATUS},
-    context,
+    Config, Injection, Refusal, Target, annotations as names, context,
     draft::{Draft, set_env},
     merge, order, overlay, patch, pod, probes, prometheus,
     settings::Settings,
     status::Status,
+    uninject,
 };
 
 /// Injects a pod that has been decided to be injected and is not injected yet.
@@ -41,10 +40,9 @@ pub(super) fn run(
         warnings.extend(probes::rewrite(&mut draft, settings.status_port));
     }
     order::order(&mut draft, settings.hold);
-    let status =
-        serde_json::to_string(&status).map_err(|error| Refusal::Template(error.to_string()))?;
-    draft.annotate(STATUS, status);
-    let patch = patch::diff(pod, &draft.into_pod());
+    let mut edited = draft.into_pod();
+    uninject::record(pod, &mut edited, status);
+    let patch = patch::diff(pod, &edited);
     Ok(Injection { patch, warnings })
 }
 

@@ -11,19 +11,30 @@ use super::{Refusal, Target, annotations::STATUS, pod};
 pub(super) fn refuse_injected(target: &Target<'_>) -> Result<(), Refusal> {
     let pod = target.pod;
     let status = pod::annotation(pod, STATUS);
-    let found: Vec<_> = pod::CONTAINER_LISTS
-        .iter()
-        .flat_map(|list| pod::array(&pod["spec"][*list]))
-        .filter(|container| match status {
-            Some(_) => [pod::INIT, pod::VALIDATION, pod::PROXY].contains(&pod::name(container)),
-            None => is_injected(container),
-        })
-        .map(pod::name)
-        .collect();
+    let found = match status {
+        Some(_) => containers(pod, |container| {
+            [pod::INIT, pod::VALIDATION, pod::PROXY].contains(&pod::name(container))
+        }),
+        None => injected_containers(pod),
+    };
     if status.is_none() && found.is_empty() {
         return Ok(());
     }
     Err(Refusal::AlreadyInjected(message(target, &found)))
+}
+
+/// The containers that look like an injection's, whatever the pod says of itself.
+pub(super) fn injected_containers(pod: &Value) -> Vec<&str> {
+    containers(pod, is_injected)
+}
+
+fn containers(pod: &Value, matches: impl Fn(&Value) -> bool) -> Vec<&str> {
+    pod::CONTAINER_LISTS
+        .iter()
+        .flat_map(|list| pod::array(&pod["spec"][*list]))
+        .filter(|container| matches(container))
+        .map(pod::name)
+        .collect()
 }
 
 fn message(target: &Target<'_>, found: &[&str]) -> String {

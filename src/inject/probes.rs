@@ -17,15 +17,15 @@ use super::{
 pub(super) const APP_PROBERS: &str = "ISTIO_KUBE_APP_PROBERS";
 
 /// A probe's field, and the last segment of its path on the status port.
-const PROBES: [(&str, &str); 3] = [
+pub(super) const PROBES: [(&str, &str); 3] = [
     ("readinessProbe", "readyz"),
     ("livenessProbe", "livez"),
     ("startupProbe", "startupz"),
 ];
-const HOOKS: [(&str, &str); 2] = [("preStop", "prestopz"), ("postStart", "poststartz")];
+pub(super) const HOOKS: [(&str, &str); 2] = [("preStop", "prestopz"), ("postStart", "poststartz")];
 
 /// What a probe may do that is led through the proxy; `exec` and `sleep` stay.
-const HANDLERS: [&str; 3] = ["httpGet", "tcpSocket", "grpc"];
+pub(super) const HANDLERS: [&str; 3] = ["httpGet", "tcpSocket", "grpc"];
 
 /// Rewrites the probes and hooks of every container but the proxy.
 ///

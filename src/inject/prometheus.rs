@@ -14,7 +14,7 @@ use super::{
 
 /// The proxy's variable that holds the app's scrape annotations.
 pub(super) const SCRAPE: &str = "ISTIO_PROMETHEUS_ANNOTATIONS";
-const TARGETS: &str = "prometheus.istio.io/scrape-targets";
+pub(super) const TARGETS: &str = "prometheus.istio.io/scrape-targets";
 
 /// The proxy's own ports, which can't be the app's.
 const RESERVED: [(u16, &str); 9] = [

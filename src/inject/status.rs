@@ -1,11 +1,13 @@
 //! The annotation `sidecar.istio.io/status`: what an injection added.
 
+use json_patch::Patch;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{draft::Draft, pod};
 
-/// The annotation's value. Istio's keys in Istio's order; a list that is empty is null.
+/// The annotation's value. Istio's keys in Istio's order, where a list that is
+/// empty is null, and then ours.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Status {
@@ -15,6 +17,15 @@ pub(super) struct Status {
     pub image_pull_secrets: Option<Vec<String>>,
     #[serde(default)]
     pub revision: String,
+    /// Labels that the pod did not have. Istio does not record them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Vec<String>>,
+    /// Annotations that the pod did not have, but for the status itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<Vec<String>>,
+    /// What is left to do when all that has a name has been taken back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restore: Option<Patch>,
 }
 
 impl Status {
@@ -27,7 +38,23 @@ impl Status {
             volumes: listed(added(spec, pod, "volumes")),
             image_pull_secrets: listed(added(spec, pod, "imagePullSecrets")),
             revision: revision.to_owned(),
+            ..Self::default()
         }
+    }
+
+    /// Whether it is Istio's and not ours.
+    pub fn is_istios(&self) -> bool {
+        self.labels.is_none() && self.annotations.is_none()
+    }
+
+    /// The names of all injected containers.
+    pub fn container_names(&self) -> Vec<&str> {
+        [&self.init_containers, &self.containers]
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(String::as_str)
+            .collect()
     }
 }
 
