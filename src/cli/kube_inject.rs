@@ -10,7 +10,7 @@ use super::{
     output,
     workload::{self, PodPath},
 };
-use crate::inject::{self, Outcome, Target};
+use crate::inject::{self, Outcome, Refusal, Target};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -98,6 +98,8 @@ fn inject_object(
         Ok(Outcome::Skipped { reason, .. }) => Ok(Edit::Unchanged(Some(format!(
             "{name} is not injected: it {reason}"
         )))),
+        // This one names the workload itself.
+        Err(refusal @ Refusal::AlreadyInjected(_)) => Err(refusal.into()),
         Err(refusal) => Err(anyhow::anyhow!("{name}: {refusal}")),
     }
 }
