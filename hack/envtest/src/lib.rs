@@ -1,1 +1,23 @@
-//! A real control plane for tests.
+//! A real etcd, kube-apiserver and kube-controller-manager for tests.
+//!
+//! ```no_run
+//! # async fn example() -> anyhow::Result<()> {
+//! use pillion_envtest::ControlPlane;
+//!
+//! let plane = ControlPlane::shared().await?;
+//! let namespace = plane.namespace("shop", &[("istio-injection", "enabled")]).await?;
+//! let output = plane.tool("kubectl")?.args(["-n", &namespace, "get", "pods"]).output().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The control plane ends with the process that started it, however that ends:
+//! a supervisor holds the other end of a pipe, and stops everything at its end.
+
+mod pki;
+mod plane;
+mod supervisor;
+mod tools;
+
+pub use plane::ControlPlane;
+pub use tools::tools_folder;

@@ -1,0 +1,69 @@
+//! Runs a command with a control plane of its own: `pillion-envtest COMMAND…`.
+//!
+//! The command finds `KUBECONFIG` and the tools on its `PATH`. Without a command
+//! the kubeconfig's path is printed, and the control plane runs until standard
+//! input ends.
+
+use std::{ffi::OsString, process::ExitCode};
+
+use anyhow::Context;
+use pillion_envtest::{ControlPlane, tools_folder};
+use tokio::{
+    io::AsyncReadExt,
+    process::Command,
+    signal::unix::{SignalKind, signal},
+};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    let mut arguments = std::env::args_os()
+        .skip(1)
+        .skip_while(|argument| argument == "--");
+    let plane = ControlPlane::start().await?;
+    match arguments.next() {
+        Some(program) => run(&plane, program, arguments.collect()).await,
+        None => wait(&plane).await,
+    }
+}
+
+async fn run(
+    plane: &ControlPlane,
+    program: OsString,
+    arguments: Vec<OsString>,
+) -> anyhow::Result<ExitCode> {
+    let tools = tools_folder().canonicalize()?;
+    let old = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(std::iter::once(tools).chain(std::env::split_paths(&old)))?;
+    let mut child = Command::new(&program)
+        .args(arguments)
+        .env("KUBECONFIG", plane.kubeconfig())
+        .env("PATH", path)
+        .spawn()
+        .with_context(|| format!("cannot start {}", program.display()))?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let status = loop {
+        tokio::select! {
+            status = child.wait() => break status?,
+            // Ctrl-C reaches the command by itself; it decides when to end.
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => child.kill().await?,
+        }
+    };
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+async fn wait(plane: &ControlPlane) -> anyhow::Result<ExitCode> {
+    println!("KUBECONFIG={}", plane.kubeconfig().display());
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut rest = Vec::new();
+    let mut input = tokio::io::stdin();
+    tokio::select! {
+        _ = input.read_to_end(&mut rest) => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
