@@ -1,0 +1,24 @@
+//! What can be wrong with a certificate.
+
+/// What is wrong with a certificate or a key.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Text without the wanted PEM block.
+    #[error("there is no {0} in the PEM text")]
+    Missing(&'static str),
+    /// PEM text that is damaged.
+    #[error("the PEM text can't be read: {0}")]
+    Pem(#[from] pem::PemError),
+    /// A certificate that is damaged.
+    #[error("the certificate can't be read: {0}")]
+    Certificate(String),
+    /// A key that is damaged, of an unknown kind, or not the certificate's.
+    #[error("the key can't be used with the certificate: {0}")]
+    Key(#[from] rustls::Error),
+    /// A certificate that the CA did not sign.
+    #[error("the certificate was not signed by this CA")]
+    NotSigned,
+    /// A certificate could not be made.
+    #[error("cannot make a certificate: {0}")]
+    Issue(#[from] rcgen::Error),
+}
