@@ -1,18 +1,172 @@
 //! `pillion injector`: the webhook in a cluster, with its configuration, its
 //! certificates and the caBundle kept current.
+//!
+//! Four tasks feed the server, each from a watch or a poll of its own: the
+//! configuration ([`config_watch`]), whether sidecars are native ([`native`]), the
+//! serving certificate ([`certificates`]), and the caBundle ([`ca_bundle`]), which
+//! follows the roots that the certificates' task wants trusted.
 
+mod args;
+mod ca_bundle;
+mod certificates;
+mod config_watch;
+mod duration;
 pub mod native;
 
-/// Flags of `pillion injector`.
-#[derive(Debug, clap::Args)]
-pub struct Args {}
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use kube::Client;
+use pillion_certs::Resolver;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    task::JoinSet,
+    time::sleep,
+};
+use tokio_util::sync::CancellationToken;
+
+pub use args::Args;
+
+use crate::{
+    logging,
+    metrics::Metrics,
+    webhook::{self, Condition, Current, Readiness, Webhook},
+};
+
+/// What the tasks of the role share.
+#[derive(Debug, Clone)]
+struct Shared {
+    current: Arc<Current>,
+    readiness: Arc<Readiness>,
+    metrics: Arc<Metrics>,
+}
 
 /// Runs until SIGTERM or SIGINT, then drains.
 ///
 /// # Errors
 ///
-/// When the role can't start: no cluster, a port in use, a bad first configuration.
+/// When the role can't start: no cluster, or a port in use. A configuration or
+/// a certificate at fault does not end it: it is not ready, and says why.
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    let _ = args;
+    if let Some(file) = &args.check {
+        return crate::cli::check_config(file);
+    }
+    let _flush = logging::init(args.log_format)?;
+    let shared = Shared {
+        current: Arc::default(),
+        readiness: Arc::default(),
+        metrics: Arc::default(),
+    };
+    let webhook_port = bind(args.webhook_address).await?;
+    let status_port = bind(args.status_address).await?;
+    let client = Client::try_default().await.context(
+        "cannot find a cluster; in one, a service account is mounted, outside, set KUBECONFIG",
+    )?;
+    let resolver = Arc::new(Resolver::default());
+    let tls = pillion_certs::server_config(Arc::clone(&resolver))?;
+    let webhook = Webhook::new(
+        Arc::clone(&shared.current),
+        Arc::clone(&shared.readiness),
+        Arc::clone(&shared.metrics),
+    );
+
+    let mut tasks = JoinSet::new();
+    spawn_watches(&mut tasks, &args, &client, &shared, resolver);
+    let (stop_webhook, stop_status) = (CancellationToken::new(), CancellationToken::new());
+    let status = tokio::spawn(webhook::serve_status(
+        status_port,
+        Arc::clone(&shared.readiness),
+        Arc::clone(&shared.metrics),
+        stop_status.clone(),
+    ));
+    let server = tokio::spawn(webhook::serve(
+        webhook_port,
+        Arc::new(tls),
+        Arc::new(webhook),
+        stop_webhook.clone(),
+    ));
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        revision = args.revision(),
+        namespace = args.namespace,
+        webhook = %args.webhook_address,
+        status = %args.status_address,
+        "started"
+    );
+
+    let outcome = tokio::select! {
+        signal = stop_signal() => signal,
+        ended = tasks.join_next() => Err(anyhow::anyhow!("a task that never ends has ended: {ended:?}")),
+    };
+    drain(&shared.readiness, args.drain_delay).await;
+    stop_webhook.cancel();
+    server.await.context("the webhook's server failed")?;
+    stop_status.cancel();
+    status.await.context("the status server failed")?;
+    tracing::info!("stopped");
+    outcome
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}"))
+}
+
+fn spawn_watches(
+    tasks: &mut JoinSet<()>,
+    args: &Args,
+    client: &Client,
+    shared: &Shared,
+    resolver: Arc<Resolver>,
+) {
+    let (roots, wanted_roots) = watch::channel(ca_bundle::Roots::Unknown);
+    let (trusted, trusted_roots) = watch::channel(None);
+    tasks.spawn(config_watch::run(
+        client.clone(),
+        config_watch::Source::new(args),
+        shared.clone(),
+    ));
+    tasks.spawn(ca_bundle::run(
+        client.clone(),
+        args.revision().to_owned(),
+        wanted_roots,
+        trusted,
+        shared.clone(),
+    ));
+    let serving = certificates::Serving::new(resolver, roots, shared.clone());
+    match &args.tls_cert_dir {
+        Some(folder) => tasks.spawn(certificates::mounted::run(folder.clone(), serving)),
+        None => tasks.spawn(certificates::own::run(
+            client.clone(),
+            certificates::own::Settings::new(args),
+            serving,
+            trusted_roots,
+        )),
+    };
+}
+
+async fn stop_signal() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let name = tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    };
+    tracing::info!(signal = name, "stopping");
     Ok(())
+}
+
+/// Goes unready first and serves on for a while: the endpoints have to be
+/// withdrawn before the port closes, or reviews would run into it.
+async fn drain(readiness: &Readiness, delay: Duration) {
+    readiness.drain();
+    sleep(delay).await;
+}
+
+/// The condition that a certificate is there, in one place for both sources.
+fn certificate_is_served(shared: &Shared) {
+    shared.readiness.set(Condition::Certificate, true);
 }

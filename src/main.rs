@@ -6,13 +6,7 @@ use clap::Parser;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    if rustls::crypto::aws_lc_rs::default_provider()
-        .install_default()
-        .is_err()
-    {
-        eprintln!("error: another TLS provider is installed already");
-        return ExitCode::FAILURE;
-    }
+    pillion_certs::install_provider();
     match pillion::cli::Cli::parse().run().await {
         Ok(code) => code,
         Err(error) => {

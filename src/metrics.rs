@@ -84,6 +84,7 @@ pub struct Metrics {
     config_generation: Gauge,
     config_failures: Counter,
     certificate_expiry: Gauge,
+    certificate_failures: Counter,
     ca_bundle: Family<PatchLabels, Counter>,
     server: Server,
 }
@@ -137,6 +138,11 @@ impl Metrics {
         self.certificate_expiry.set(unix_seconds);
     }
 
+    /// A changed certificate was refused; the one before stays.
+    pub fn certificate_rejected(&self) {
+        self.certificate_failures.inc();
+    }
+
     /// A webhook configuration's caBundle was patched, or patching failed.
     pub fn ca_bundle_patched(&self, ok: bool) {
         let result = if ok { "success" } else { "failure" };
@@ -182,6 +188,7 @@ impl Default for Metrics {
             config_generation: Gauge::default(),
             config_failures: Counter::default(),
             certificate_expiry: Gauge::default(),
+            certificate_failures: Counter::default(),
             ca_bundle,
             server: Server::default(),
         };
@@ -217,6 +224,11 @@ impl Metrics {
             "pillion_certificate_expiration_timestamp_seconds",
             "When the serving certificate expires, in seconds since the epoch; 0 before the first",
             self.certificate_expiry.clone(),
+        );
+        all.register(
+            "pillion_certificate_reload_failures",
+            "Changed certificates that were refused, the one before staying in use",
+            self.certificate_failures.clone(),
         );
         all.register(
             "pillion_ca_bundle_patches",

@@ -1,0 +1,112 @@
+//! The flags of `pillion injector`.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use super::duration;
+use crate::logging::Format;
+
+const EXAMPLES: &str = "\
+Examples:
+  # In a cluster (the chart does this):
+  pillion injector --namespace istio-system
+
+  # Look at a configuration before it is applied:
+  pillion injector --check my-configmap.yaml
+
+The configuration is read from the ConfigMaps istio-sidecar-injector (keys config, values) and istio (key mesh)
+of the namespace, with the revision behind their names unless it is the default one. RUST_LOG sets what is
+logged (default: info).";
+
+/// Flags of `pillion injector`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Check the ConfigMaps in a manifest and exit; - is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub check: Option<String>,
+    /// The namespace that Pillion is installed in.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "istio-system")]
+    pub namespace: String,
+    /// The revision of this injector; empty for the default one.
+    #[arg(long, env = "REVISION", default_value = "")]
+    revision: String,
+    /// Where reviews come in (HTTPS).
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:15017")]
+    pub webhook_address: SocketAddr,
+    /// Where /livez, /readyz and /metrics are (HTTP).
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:15014")]
+    pub status_address: SocketAddr,
+    /// The Service that API servers call [default: pillion-injector, and the revision].
+    #[arg(long, value_name = "NAME")]
+    service_name: Option<String>,
+    /// The domain of the cluster's DNS.
+    #[arg(long, value_name = "DOMAIN", default_value = "cluster.local")]
+    pub cluster_domain: String,
+    /// A further DNS name or address for the serving certificate. May be given more than once.
+    #[arg(long = "serving-dns-name", value_name = "NAME")]
+    pub serving_dns_names: Vec<String>,
+    /// The Secret that holds the injector's own CA and certificate [default: pillion-injector-certs, and the revision].
+    #[arg(long, value_name = "NAME")]
+    certificate_secret: Option<String>,
+    /// Serve the certificate of a mounted Secret (tls.crt, tls.key, ca.crt) instead of an own one.
+    #[arg(long, value_name = "DIR")]
+    pub tls_cert_dir: Option<PathBuf>,
+    /// How long an own CA is valid. It is replaced two thirds into that.
+    #[arg(long, value_name = "DURATION", default_value = "3650d", value_parser = duration::parse)]
+    pub ca_lifetime: Duration,
+    /// How long an own serving certificate is valid. It is renewed two thirds into that.
+    #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = duration::parse)]
+    pub certificate_lifetime: Duration,
+    /// How long both CAs are trusted, before and after the certificates change from one to the other.
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = duration::parse)]
+    pub ca_overlap: Duration,
+    /// How long to serve on after SIGTERM, until no API server sends reviews here any more.
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration::parse)]
+    pub drain_delay: Duration,
+    /// How log lines look.
+    #[arg(long, value_enum, default_value_t)]
+    pub log_format: Format,
+}
+
+impl Args {
+    /// The revision's name.
+    pub fn revision(&self) -> &str {
+        if self.revision.is_empty() {
+            "default"
+        } else {
+            &self.revision
+        }
+    }
+
+    /// A name with the revision behind it, unless it is the default one.
+    pub fn revisioned(&self, name: &str) -> String {
+        match self.revision() {
+            "default" => name.to_owned(),
+            revision => format!("{name}-{revision}"),
+        }
+    }
+
+    /// The Secret of the own certificates.
+    pub fn certificate_secret(&self) -> String {
+        self.certificate_secret
+            .clone()
+            .unwrap_or_else(|| self.revisioned("pillion-injector-certs"))
+    }
+
+    /// What the serving certificate has to be for. Kubernetes calls `NAME.NAMESPACE.svc`.
+    pub fn serving_names(&self) -> Vec<String> {
+        let service = self
+            .service_name
+            .clone()
+            .unwrap_or_else(|| self.revisioned("pillion-injector"));
+        let namespace = &self.namespace;
+        let mut names = vec![
+            format!("{service}.{namespace}.svc"),
+            format!("{service}.{namespace}.svc.{}", self.cluster_domain),
+            format!("{service}.{namespace}"),
+            service,
+        ];
+        names.extend(self.serving_dns_names.iter().cloned());
+        names
+    }
+}

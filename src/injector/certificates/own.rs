@@ -1,0 +1,255 @@
+//! Our own certificates, in a Secret that all replicas share.
+
+use std::{pin::pin, time::Duration};
+
+use futures::StreamExt;
+use k8s_openapi::{
+    api::{coordination::v1::Lease, core::v1::Secret},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+use kube::{
+    Api, Client,
+    api::PostParams,
+    runtime::{WatchStreamExt, watcher},
+};
+use time::OffsetDateTime;
+use tokio::{
+    sync::watch,
+    time::{MissedTickBehavior, interval},
+};
+
+use super::{
+    Serving, lease,
+    rotation::{Plan, Step},
+    state::State,
+};
+use crate::injector::{
+    Args,
+    ca_bundle::{Roots, Trusted},
+};
+
+/// Where the certificates are kept, and how they are to be.
+#[derive(Debug)]
+pub(in crate::injector) struct Settings {
+    namespace: String,
+    secret: String,
+    holder: String,
+    plan: Plan,
+}
+
+impl Settings {
+    pub fn new(args: &Args) -> Self {
+        let seconds =
+            |duration: Duration| time::Duration::try_from(duration).unwrap_or(time::Duration::MAX);
+        Self {
+            namespace: args.namespace.clone(),
+            secret: args.certificate_secret(),
+            // A pod's name is its own; outside of a cluster the process is.
+            holder: std::env::var("POD_NAME")
+                .unwrap_or_else(|_| format!("process-{}", std::process::id())),
+            plan: Plan {
+                names: args.serving_names(),
+                authority_lifetime: seconds(args.ca_lifetime),
+                certificate_lifetime: seconds(args.certificate_lifetime),
+                overlap: seconds(args.ca_overlap),
+            },
+        }
+    }
+
+    /// Often enough to be in time for the shortest of the plan's times.
+    fn tick(&self) -> Duration {
+        let shortest = self.plan.certificate_lifetime.min(self.plan.overlap);
+        let tick = Duration::try_from(shortest / 20).unwrap_or(Duration::ZERO);
+        tick.clamp(Duration::from_millis(100), Duration::from_secs(10))
+    }
+}
+
+/// Serves what the Secret holds, and takes the steps that are due.
+pub(in crate::injector) async fn run(
+    client: Client,
+    settings: Settings,
+    serving: Serving,
+    trusted: watch::Receiver<Option<Trusted>>,
+) {
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), &settings.namespace);
+    let config = watcher::Config::default().fields(&format!("metadata.name={}", settings.secret));
+    let mut events = pin!(watcher(secrets.clone(), config).default_backoff());
+    let mut ticks = interval(settings.tick());
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut keeper = Keeper {
+        leases: Api::namespaced(client, &settings.namespace),
+        secrets,
+        settings,
+        serving,
+        trusted,
+        found: Found::Unknown,
+        listed: false,
+    };
+    loop {
+        tokio::select! {
+            Some(event) = events.next() => match event {
+                Ok(event) => keeper.take(event),
+                Err(error) => tracing::warn!(%error, "the watch of the certificates' Secret was interrupted; it is taken up again"),
+            },
+            _ = ticks.tick() => {}
+        }
+        keeper.advance().await;
+    }
+}
+
+/// What is known of the Secret.
+enum Found {
+    /// Not listed yet.
+    Unknown,
+    /// There is none.
+    Nothing,
+    /// It holds something else; the log has said so.
+    Unusable,
+    /// It is there.
+    State(Box<(Secret, State)>),
+}
+
+struct Keeper {
+    secrets: Api<Secret>,
+    leases: Api<Lease>,
+    settings: Settings,
+    serving: Serving,
+    trusted: watch::Receiver<Option<Trusted>>,
+    found: Found,
+    /// Whether the list that is coming in has held the Secret.
+    listed: bool,
+}
+
+impl Keeper {
+    fn take(&mut self, event: watcher::Event<Secret>) {
+        match event {
+            watcher::Event::Init => self.listed = false,
+            watcher::Event::InitApply(secret) => {
+                self.listed = true;
+                self.load(secret);
+            }
+            watcher::Event::InitDone if self.listed => {}
+            watcher::Event::InitDone => self.found = Found::Nothing,
+            watcher::Event::Apply(secret) => self.load(secret),
+            watcher::Event::Delete(_) => {
+                tracing::warn!(
+                    secret = self.settings.secret,
+                    "the certificates' Secret was deleted; another is made"
+                );
+                self.found = Found::Nothing;
+            }
+        }
+    }
+
+    fn load(&mut self, secret: Secret) {
+        let name = &self.settings.secret;
+        let state = match State::read(&secret) {
+            Ok(state) => state,
+            Err(error) => {
+                self.serving.shared.metrics.certificate_rejected();
+                tracing::error!(secret = name, %error, "the certificates' Secret can't be used; delete it, and another is made");
+                self.found = Found::Unusable;
+                return;
+            }
+        };
+        let before = match &self.found {
+            Found::State(found) => Some(&found.1.pair),
+            _ => None,
+        };
+        if before != Some(&state.pair)
+            && let Err(error) = self.serving.serve(&state.pair)
+        {
+            tracing::error!(secret = name, %error, "the serving certificate can't be used");
+        }
+        self.found = Found::State(Box::new((secret, state)));
+    }
+
+    async fn advance(&mut self) {
+        let now = OffsetDateTime::now_utc();
+        let advanced = match &self.found {
+            Found::Unknown | Found::Unusable => return,
+            Found::Nothing => self.begin(now).await,
+            Found::State(found) => self.rotate(&found.0, &found.1, now).await,
+        };
+        match advanced {
+            Ok(Some(secret)) => self.load(secret),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot bring the certificates up to date; trying again");
+            }
+        }
+    }
+
+    /// Makes the Secret, unless another replica does.
+    async fn begin(&self, now: OffsetDateTime) -> anyhow::Result<Option<Secret>> {
+        let secret = Secret {
+            metadata: ObjectMeta {
+                name: Some(self.settings.secret.clone()),
+                ..ObjectMeta::default()
+            },
+            data: Some(self.settings.plan.begin(now)?.data()),
+            type_: Some("Opaque".to_owned()),
+            ..Secret::default()
+        };
+        match self.secrets.create(&PostParams::default(), &secret).await {
+            Ok(secret) => {
+                tracing::info!(
+                    secret = self.settings.secret,
+                    "made a CA and a serving certificate"
+                );
+                Ok(Some(secret))
+            }
+            Err(kube::Error::Api(status)) if status.code == 409 => {
+                Ok(self.secrets.get_opt(&self.settings.secret).await?)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn rotate(
+        &self,
+        secret: &Secret,
+        state: &State,
+        now: OffsetDateTime,
+    ) -> anyhow::Result<Option<Secret>> {
+        let roots = state.roots(now)?;
+        let trusted_since = self
+            .trusted
+            .borrow()
+            .as_ref()
+            .filter(|trusted| trusted.roots == roots)
+            .map(|trusted| trusted.since);
+        self.serving.trust(Roots::Ours(roots));
+        let Some(step) = self.settings.plan.next_step(state, now, trusted_since)? else {
+            return Ok(None);
+        };
+        if !lease::acquire(&self.leases, &self.settings.secret, &self.settings.holder).await? {
+            return Ok(None);
+        }
+        self.take_step(step, secret, state, now).await
+    }
+
+    async fn take_step(
+        &self,
+        step: Step,
+        secret: &Secret,
+        state: &State,
+        now: OffsetDateTime,
+    ) -> anyhow::Result<Option<Secret>> {
+        let mut secret = secret.clone();
+        secret.data = Some(self.settings.plan.take(step, state, now)?.data());
+        // The resource version in it lets this fail when the Secret has changed since.
+        match self
+            .secrets
+            .replace(&self.settings.secret, &PostParams::default(), &secret)
+            .await
+        {
+            Ok(secret) => {
+                tracing::info!(?step, "rotated the certificates");
+                Ok(Some(secret))
+            }
+            Err(kube::Error::Api(status)) if status.code == 409 => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! When certificates change, and in which order, so that none is ever served
+//! that an API server does not trust yet.
+//!
+//! The serving certificate is renewed within its CA. A CA turns over in three
+//! steps, each a change of the Secret that a crash leaves whole:
+//!
+//! 1. the next CA is made, and trusted beside the present one;
+//! 2. when it has been trusted for a while, it takes over and issues the serving
+//!    certificate; the one before stays trusted;
+//! 3. after a while the one before is forgotten.
+
+use pillion_certs::{Authority, Error};
+use time::{Duration, OffsetDateTime};
+
+use super::state::{Old, State};
+
+const AUTHORITY_NAME: &str = "pillion-injector CA";
+
+/// How certificates are to be.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    pub names: Vec<String>,
+    pub authority_lifetime: Duration,
+    pub certificate_lifetime: Duration,
+    /// How long both CAs are trusted, before and after the change.
+    pub overlap: Duration,
+}
+
+/// The next change of the Secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Issue a serving certificate of the present CA.
+    IssueCertificate,
+    /// Make the next CA.
+    PrepareAuthority,
+    /// Let the next CA take over.
+    PromoteAuthority,
+    /// Forget the CA before.
+    ForgetAuthority,
+}
+
+impl Plan {
+    /// The first contents of the Secret.
+    pub fn begin(&self, now: OffsetDateTime) -> Result<State, Error> {
+        let authority = Authority::generate(AUTHORITY_NAME, now, self.authority_lifetime)?;
+        Ok(State {
+            pair: authority.issue(&self.names, now, self.certificate_lifetime)?,
+            authority,
+            next: None,
+            old: None,
+        })
+    }
+
+    /// What is due now. `trusted_since` says since when every webhook
+    /// configuration has had exactly the roots of this state.
+    pub fn next_step(
+        &self,
+        state: &State,
+        now: OffsetDateTime,
+        trusted_since: Option<OffsetDateTime>,
+    ) -> Result<Option<Step>, Error> {
+        let authority = state.authority.validity()?;
+        if state.next.is_some() {
+            let settled = trusted_since.is_some_and(|since| now - since >= self.overlap);
+            // A CA that has ended is trusted by nobody: waiting can only make it worse.
+            if settled || authority.has_ended(now) {
+                return Ok(Some(Step::PromoteAuthority));
+            }
+        } else if now >= authority.renewal() {
+            return Ok(Some(Step::PrepareAuthority));
+        }
+        if self.needs_certificate(state, now)? {
+            return Ok(Some(Step::IssueCertificate));
+        }
+        let forget = state
+            .old
+            .as_ref()
+            .is_some_and(|old| now - old.since >= self.overlap);
+        Ok(forget.then_some(Step::ForgetAuthority))
+    }
+
+    fn needs_certificate(&self, state: &State, now: OffsetDateTime) -> Result<bool, Error> {
+        let validity = state.pair.validity()?;
+        // The CA's end may be near; another certificate of it would not live longer.
+        let can_live_longer = state.authority.validity()?.not_after > validity.not_after;
+        let names = state.pair.names()?;
+        Ok(now >= validity.renewal() && can_live_longer
+            || !self.names.iter().all(|name| names.contains(name))
+            || !state.pair.is_signed_by(state.authority.certificate())?)
+    }
+
+    /// Takes a step.
+    pub fn take(&self, step: Step, state: &State, now: OffsetDateTime) -> Result<State, Error> {
+        let mut state = state.clone();
+        match step {
+            Step::IssueCertificate => {
+                state.pair = state
+                    .authority
+                    .issue(&self.names, now, self.certificate_lifetime)?;
+            }
+            Step::PrepareAuthority => {
+                state.next = Some(Authority::generate(
+                    AUTHORITY_NAME,
+                    now,
+                    self.authority_lifetime,
+                )?);
+            }
+            Step::PromoteAuthority => {
+                if let Some(next) = state.next.take() {
+                    state.pair = next.issue(&self.names, now, self.certificate_lifetime)?;
+                    state.old = Some(Old {
+                        certificate: state.authority.certificate().to_owned(),
+                        since: now,
+                    });
+                    state.authority = next;
+                }
+            }
+            Step::ForgetAuthority => state.old = None,
+        }
+        Ok(state)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> Plan {
+        Plan {
+            names: vec!["a.b.svc".into()],
+            authority_lifetime: Duration::days(300),
+            certificate_lifetime: Duration::days(30),
+            overlap: Duration::minutes(2),
+        }
+    }
+
+    fn start() -> OffsetDateTime {
+        OffsetDateTime::UNIX_EPOCH + Duration::days(20_000)
+    }
+
+    #[test]
+    fn nothing_is_due_at_first() {
+        let state = plan().begin(start()).unwrap();
+        assert_eq!(plan().next_step(&state, start(), None).unwrap(), None);
+    }
+
+    #[test]
+    fn the_certificate_is_renewed_within_its_ca() {
+        let state = plan().begin(start()).unwrap();
+        let now = start() + Duration::days(20);
+        assert_eq!(
+            plan().next_step(&state, now, None).unwrap(),
+            Some(Step::IssueCertificate)
+        );
+        let renewed = plan().take(Step::IssueCertificate, &state, now).unwrap();
+        assert_eq!(renewed.roots(now).unwrap(), state.roots(now).unwrap());
+        assert_ne!(renewed.pair, state.pair);
+        assert_eq!(plan().next_step(&renewed, now, None).unwrap(), None);
+    }
+
+    #[test]
+    fn another_name_wants_another_certificate() {
+        let state = plan().begin(start()).unwrap();
+        let plan = Plan {
+            names: vec!["a.b.svc".into(), "c.d.svc".into()],
+            ..plan()
+        };
+        assert_eq!(
+            plan.next_step(&state, start(), None).unwrap(),
+            Some(Step::IssueCertificate)
+        );
+    }
+
+    #[test]
+    fn a_ca_turns_over_without_a_moment_of_distrust() {
+        let plan = plan();
+        let state = plan.begin(start()).unwrap();
+        let now = start() + Duration::days(200);
+        assert_eq!(
+            plan.next_step(&state, now, None).unwrap(),
+            Some(Step::PrepareAuthority)
+        );
+        let prepared = plan.take(Step::PrepareAuthority, &state, now).unwrap();
+        assert_eq!(prepared.pair, state.pair);
+        let both = prepared.roots(now).unwrap();
+        assert_eq!(both.matches("BEGIN").count(), 2);
+
+        // Not before it has been trusted for a while.
+        let not_promoted =
+            |since| plan.next_step(&prepared, now, since).unwrap() != Some(Step::PromoteAuthority);
+        assert!(not_promoted(None));
+        assert!(not_promoted(Some(now - Duration::minutes(1))));
+        let later = now + Duration::minutes(2);
+        assert_eq!(
+            plan.next_step(&prepared, later, Some(now)).unwrap(),
+            Some(Step::PromoteAuthority)
+        );
+        let promoted = plan.take(Step::PromoteAuthority, &prepared, later).unwrap();
+        assert!(
+            promoted
+                .pair
+                .is_signed_by(promoted.authority.certificate())
+                .unwrap()
+        );
+        // The same two are trusted, so no API server is caught between.
+        let roots = promoted.roots(later).unwrap();
+        assert!(both.contains(promoted.authority.certificate().trim_end()));
+        assert_eq!(roots.matches("BEGIN").count(), 2);
+
+        assert_eq!(plan.next_step(&promoted, later, Some(now)).unwrap(), None);
+        let last = later + plan.overlap;
+        assert_eq!(
+            plan.next_step(&promoted, last, Some(now)).unwrap(),
+            Some(Step::ForgetAuthority)
+        );
+        let done = plan.take(Step::ForgetAuthority, &promoted, last).unwrap();
+        assert_eq!(done.roots(last).unwrap().matches("BEGIN").count(), 1);
+        assert_eq!(plan.next_step(&done, last, Some(last)).unwrap(), None);
+    }
+
+    #[test]
+    fn a_ca_that_has_ended_is_replaced_at_once() {
+        let plan = plan();
+        let state = plan.begin(start()).unwrap();
+        let now = start() + Duration::days(400);
+        let prepared = plan.take(Step::PrepareAuthority, &state, now).unwrap();
+        assert_eq!(
+            plan.next_step(&prepared, now, None).unwrap(),
+            Some(Step::PromoteAuthority)
+        );
+    }
+
+    #[test]
+    fn a_state_is_the_same_after_being_written_and_read() {
+        let plan = plan();
+        let state = plan.begin(start()).unwrap();
+        let state = plan.take(Step::PrepareAuthority, &state, start()).unwrap();
+        let mut state = plan.take(Step::PromoteAuthority, &state, start()).unwrap();
+        state.next = plan
+            .take(Step::PrepareAuthority, &state, start())
+            .unwrap()
+            .next;
+        let secret = k8s_openapi::api::core::v1::Secret {
+            data: Some(state.data()),
+            ..Default::default()
+        };
+        assert_eq!(State::read(&secret).unwrap().data(), state.data());
+    }
+}

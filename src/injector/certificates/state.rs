@@ -1,0 +1,109 @@
+//! The Secret that all replicas share: a CA, a serving certificate, and while
+//! the CA turns over its successor or its predecessor.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use pillion_certs::{Authority, Error, Pair, bundle};
+use time::OffsetDateTime;
+
+/// The Secret's contents.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    /// Signs the serving certificates.
+    pub authority: Authority,
+    /// The serving certificate.
+    pub pair: Pair,
+    /// The CA to come: trusted already, not used yet.
+    pub next: Option<Authority>,
+    /// The CA that was: still trusted, used no more.
+    pub old: Option<Old>,
+}
+
+/// A CA that is used no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Old {
+    /// Its certificate in PEM.
+    pub certificate: String,
+    /// Since when.
+    pub since: OffsetDateTime,
+}
+
+/// A Secret that holds something else.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StateError {
+    #[error("the key {0} is missing or is no text")]
+    Missing(&'static str),
+    #[error("the key {0}: {1}")]
+    Certificate(&'static str, Error),
+    #[error("the key old-ca.since is no time")]
+    Time,
+}
+
+impl State {
+    /// Reads a Secret.
+    pub fn read(secret: &Secret) -> Result<Self, StateError> {
+        let data = secret.data.as_ref();
+        let optional = |key: &str| {
+            let bytes = data?.get(key)?;
+            String::from_utf8(bytes.0.clone()).ok()
+        };
+        let text = |key: &'static str| optional(key).ok_or(StateError::Missing(key));
+        let authority = |certificate: &'static str, key: &'static str| {
+            Authority::from_pem(&text(certificate)?, &text(key)?)
+                .map_err(|error| StateError::Certificate(certificate, error))
+        };
+        let old = match optional("old-ca.crt") {
+            Some(certificate) => Some(Old {
+                certificate,
+                since: optional("old-ca.since")
+                    .and_then(|seconds| {
+                        OffsetDateTime::from_unix_timestamp(seconds.parse().ok()?).ok()
+                    })
+                    .ok_or(StateError::Time)?,
+            }),
+            None => None,
+        };
+        Ok(Self {
+            authority: authority("ca.crt", "ca.key")?,
+            pair: Pair::from_pem(&text("tls.crt")?, &text("tls.key")?)
+                .map_err(|error| StateError::Certificate("tls.crt", error))?,
+            next: match optional("next-ca.crt") {
+                Some(_) => Some(authority("next-ca.crt", "next-ca.key")?),
+                None => None,
+            },
+            old,
+        })
+    }
+
+    /// The Secret's data.
+    pub fn data(&self) -> BTreeMap<String, ByteString> {
+        let mut data = BTreeMap::new();
+        let mut put = |key: &str, text: &str| {
+            data.insert(key.to_owned(), ByteString(text.as_bytes().to_vec()));
+        };
+        put("ca.crt", self.authority.certificate());
+        put("ca.key", self.authority.key());
+        put("tls.crt", self.pair.chain());
+        put("tls.key", self.pair.key());
+        if let Some(next) = &self.next {
+            put("next-ca.crt", next.certificate());
+            put("next-ca.key", next.key());
+        }
+        if let Some(old) = &self.old {
+            put("old-ca.crt", &old.certificate);
+            put("old-ca.since", &old.since.unix_timestamp().to_string());
+        }
+        data
+    }
+
+    /// What API servers have to trust: every CA that is, was or will be in use.
+    pub fn roots(&self, now: OffsetDateTime) -> Result<String, Error> {
+        let roots = [
+            Some(self.authority.certificate()),
+            self.next.as_ref().map(Authority::certificate),
+            self.old.as_ref().map(|old| old.certificate.as_str()),
+        ];
+        bundle::join(roots.into_iter().flatten(), now)
+    }
+}
