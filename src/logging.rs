@@ -13,7 +13,10 @@ use std::{
     panic,
 };
 
-use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing::Subscriber;
+use tracing_subscriber::{
+    EnvFilter, fmt::MakeWriter, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 pub use writer::{Guard, dropped_lines};
 
@@ -58,24 +61,35 @@ pub enum Error {
 pub fn init(format: Format) -> Result<Guard, Error> {
     let filter = filter(env::var("RUST_LOG").ok())?;
     let (writer, guard) = writer::spawn(io::stdout())?;
+    let colours = io::stdout().is_terminal();
+    subscriber(format, filter, writer, colours).try_init()?;
+    panic::set_hook(Box::new(log_panic));
+    Ok(guard)
+}
+
+fn subscriber<W>(
+    format: Format,
+    filter: EnvFilter,
+    writer: W,
+    colours: bool,
+) -> Box<dyn Subscriber + Send + Sync>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
     let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     let registry = tracing_subscriber::registry().with(filter);
     match format {
-        Format::Json => registry
-            .with(
+        Format::Json => Box::new(
+            registry.with(
                 layer
                     .json()
                     .flatten_event(true)
                     .with_current_span(false)
                     .with_span_list(false),
-            )
-            .try_init()?,
-        Format::Text => registry
-            .with(layer.with_ansi(io::stdout().is_terminal()))
-            .try_init()?,
+            ),
+        ),
+        Format::Text => Box::new(registry.with(layer.with_ansi(colours))),
     }
-    panic::set_hook(Box::new(log_panic));
-    Ok(guard)
 }
 
 fn filter(set: Option<String>) -> Result<EnvFilter, Error> {
@@ -100,9 +114,75 @@ fn log_panic(panic: &panic::PanicHookInfo<'_>) {
     );
 }
 
+/// What is logged in this form while `log` runs.
+#[cfg(test)]
+pub(crate) fn logged(format: Format, log: impl FnOnce()) -> String {
+    let filter = EnvFilter::new("info");
+    let lines = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let subscriber = subscriber(format, filter, tests::Lines(lines.clone()), false);
+    tracing::subscriber::with_default(subscriber, log);
+    let lines = lines.lock().unwrap();
+    String::from_utf8(lines.clone()).unwrap()
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+
+    #[derive(Clone)]
+    pub(super) struct Lines(pub(super) Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(line);
+            Ok(line.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl MakeWriter<'_> for Lines {
+        type Writer = Self;
+
+        fn make_writer(&self) -> Self {
+            self.clone()
+        }
+    }
+
+    #[test]
+    fn writes_json_with_the_fields_at_the_top() {
+        let line = logged(Format::Json, || tracing::info!(uid = "a\"b", "said"));
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(line["uid"], "a\"b");
+        assert_eq!(line["message"], "said");
+        assert_eq!(line["level"], "INFO");
+    }
+
+    #[test]
+    fn writes_text_for_people() {
+        let line = logged(Format::Text, || tracing::warn!(uid = "ab", "said"));
+        assert!(
+            line.contains("WARN") && line.contains("said uid=\"ab\""),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn keeps_an_event_on_one_line_whatever_it_holds() {
+        for format in [Format::Json, Format::Text] {
+            let lines = logged(format, || tracing::info!(pod = "a\nlevel=ERROR", "said"));
+            assert_eq!(lines.lines().count(), 1, "{lines}");
+        }
+    }
+
+    #[test]
+    fn leaves_out_what_the_filter_does() {
+        assert_eq!(logged(Format::Text, || tracing::debug!("said")), "");
+    }
 
     #[test]
     fn logs_from_info_up_when_nothing_is_set() {

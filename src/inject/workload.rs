@@ -8,7 +8,8 @@ impl Workload {
     /// Reads it from the pod: the controller that owns it, and where that is
     /// itself made by another (a ReplicaSet by a Deployment, a Job by a
     /// CronJob), the other, which their names tell. Otherwise the pod itself.
-    pub(super) fn of(pod: &Value) -> Self {
+    #[must_use]
+    pub fn of(pod: &Value) -> Self {
         let metadata = &pod["metadata"];
         let controller = pod::array(&metadata["ownerReferences"])
             .iter()

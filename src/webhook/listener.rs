@@ -51,7 +51,7 @@ impl Listener {
                     counts.accept_failed();
                     tracing::error!(
                         %error,
-                        pause_ms = self.pause.as_millis(),
+                        pause_seconds = self.pause.as_secs_f32(),
                         "can't accept connections; if file descriptors have run out, raise the \
                          limit (ulimit -n)"
                     );

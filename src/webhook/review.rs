@@ -14,7 +14,7 @@ pub use answer::{Answer, http_error};
 pub use request::Subject;
 
 use crate::{
-    inject::{self, Config, Outcome, Refusal, Target},
+    inject::{self, Config, Outcome, Refusal, Target, Workload},
     metrics::ReviewOutcome,
 };
 use request::{Ask, Fault, Review};
@@ -40,7 +40,7 @@ pub fn review(body: &[u8], context: &Context<'_>) -> Answer {
 pub(super) type Inject = fn(&Config, &Target<'_>) -> Result<Outcome, Refusal>;
 
 pub(super) fn review_with(body: &[u8], context: &Context<'_>, inject: Inject) -> Answer {
-    let Review { head, ask } = match Review::read(body) {
+    let Review { mut head, ask } = match Review::read(body) {
         Ok(review) => review,
         Err(Fault { reason, message }) => {
             return Answer::http_error(400, ReviewOutcome::Failed(reason), message);
@@ -53,10 +53,12 @@ pub(super) fn review_with(body: &[u8], context: &Context<'_>, inject: Inject) ->
             return head.deny(ReviewOutcome::Failed(reason), 400, message);
         }
     };
+    let workload = Workload::of(&pod);
+    head.subject.owner = format!("{}/{}", workload.kind, workload.name);
     let target = Target {
         pod: &pod,
         namespace: &head.subject.namespace,
-        workload: None,
+        workload: Some(&workload),
         path_env: context.path_env,
         cluster_has_native_sidecars: context.cluster_has_native_sidecars,
     };

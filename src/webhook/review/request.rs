@@ -21,7 +21,7 @@ pub struct Subject {
     pub namespace: String,
     /// The pod's name, or its `generateName`.
     pub name: String,
-    /// The pod's controller, as `ReplicaSet/reviews-v1-5d8f`.
+    /// The workload that the pod belongs to, as `Deployment/reviews-v1`.
     pub owner: String,
 }
 
@@ -198,18 +198,6 @@ fn describe(pod: &Value, subject: &mut Subject) {
             name
         };
         name.clone_into(&mut subject.name);
-    }
-    let controller = metadata
-        .get("ownerReferences")
-        .and_then(Value::as_array)
-        .and_then(|owners| {
-            owners
-                .iter()
-                .find(|owner| owner.get("controller") == Some(&Value::Bool(true)))
-        });
-    if let Some(owner) = controller {
-        let text = |key| owner.get(key).and_then(Value::as_str).unwrap_or_default();
-        subject.owner = format!("{}/{}", text("kind"), text("name"));
     }
 }
 

@@ -1,0 +1,210 @@
+//! Slow callers, half-open connections, floods.
+
+use std::time::Duration;
+
+use hyper::StatusCode;
+use pillion::webhook::Limits;
+use tokio::{io::AsyncReadExt as _, net::TcpStream};
+
+use crate::{
+    client::{BOTH, Caller, Raw, ask, tls},
+    server::{Server, review, soon},
+};
+
+/// A limit of time that a test waits out.
+const SHORT: Duration = Duration::from_millis(50);
+
+#[tokio::test]
+async fn ends_a_connection_without_a_handshake() {
+    let server = Server::limited(Limits {
+        handshake: SHORT,
+        ..Limits::default()
+    })
+    .await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let mut read = Vec::new();
+    soon("the connection's end", stream.read_to_end(&mut read))
+        .await
+        .unwrap();
+    assert!(read.is_empty());
+    server
+        .until_metric(r#"pillion_webhook_timeouts_total{phase="handshake"} 1"#)
+        .await;
+}
+
+#[tokio::test]
+async fn ends_a_connection_whose_head_trickles_in() {
+    let server = Server::limited(Limits {
+        head: SHORT,
+        ..Limits::default()
+    })
+    .await;
+    let mut caller = Raw::open(&server).await;
+    caller
+        .send("POST /inject HTTP/1.1\r\nHost: 127.0.0.1\r\nX-A: ")
+        .await;
+    assert_eq!(caller.closed().await, "");
+    server
+        .until_metric(r#"pillion_webhook_timeouts_total{phase="head"} 1"#)
+        .await;
+}
+
+#[tokio::test]
+async fn ends_an_idle_connection_http1() {
+    let server = Server::limited(Limits {
+        idle: SHORT,
+        ..Limits::default()
+    })
+    .await;
+    let caller = Raw::open(&server).await;
+    assert_eq!(caller.closed().await, "");
+    server
+        .until_metric(r#"pillion_webhook_timeouts_total{phase="idle"} 1"#)
+        .await;
+    server.until_metric("pillion_webhook_connections 0").await;
+}
+
+#[tokio::test]
+async fn ends_an_idle_connection_http2() {
+    let server = Server::limited(Limits {
+        idle: SHORT,
+        ..Limits::default()
+    })
+    .await;
+    let Caller::Http2(mut caller) = Caller::http2(&server).await else {
+        unreachable!()
+    };
+    soon("the connection's end", async {
+        while caller.ready().await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await;
+    server
+        .until_metric(r#"pillion_webhook_timeouts_total{phase="idle"} 1"#)
+        .await;
+    server.until_metric("pillion_webhook_connections 0").await;
+}
+
+#[tokio::test]
+async fn ends_a_connection_that_never_starts_http2() {
+    let server = Server::limited(Limits {
+        idle: SHORT,
+        ..Limits::default()
+    })
+    .await;
+    let caller = Raw(tls(&server, &["h2"], BOTH).await);
+    caller.closed().await;
+    server.until_metric("pillion_webhook_connections 0").await;
+}
+
+#[tokio::test]
+async fn answers_408_to_a_body_that_does_not_come() {
+    let server = Server::limited(Limits {
+        body: SHORT,
+        ..Limits::default()
+    })
+    .await;
+    let mut caller = Raw::open(&server).await;
+    caller.send_head(1000).await;
+    caller.send("{\"kind\":").await;
+    let answer = caller.answer().await;
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    server
+        .until_metric(r#"pillion_webhook_timeouts_total{phase="body"} 1"#)
+        .await;
+}
+
+#[tokio::test]
+async fn answers_503_at_once_beyond_the_limit_in_flight() {
+    let server = Server::limited(Limits {
+        in_flight: 1,
+        ..Limits::default()
+    })
+    .await;
+    let body = review().to_string();
+    let mut slow = Raw::open(&server).await;
+    slow.send_head(body.len()).await;
+    server.until_in_flight(1).await;
+
+    let mut other = Caller::http1(&server).await;
+    let answer = other.post("/inject", body.clone()).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.headers["retry-after"], "1");
+    assert!(answer.message().contains("too many"));
+    server
+        .until_metric(r#"pillion_webhook_overloads_total{limit="reviews"} 1"#)
+        .await;
+
+    slow.send(&body).await;
+    assert!(slow.answer().await.starts_with("HTTP/1.1 200"));
+    ask(&server, "/inject", body).await.assert_injected();
+}
+
+#[tokio::test]
+async fn answers_503_beyond_the_memory_for_bodies() {
+    let limits = Limits {
+        buffered_bytes: 4096,
+        ..Limits::default()
+    };
+    let server = Server::limited(limits).await;
+    let answer = ask(&server, "/inject", vec![b' '; 4097]).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.headers["retry-after"], "1");
+    server
+        .until_metric(r#"pillion_webhook_overloads_total{limit="bytes"} 1"#)
+        .await;
+    ask(&server, "/inject", review().to_string())
+        .await
+        .assert_injected();
+}
+
+#[tokio::test]
+async fn serves_on_while_idle_connections_take_all_places() {
+    let limits = Limits {
+        connections: 4,
+        idle_crowded: SHORT,
+        ..Limits::default()
+    };
+    let server = Server::limited(limits).await;
+    let mut idle = Vec::new();
+    for _ in 0..4 {
+        idle.push(Raw::open(&server).await);
+    }
+    ask(&server, "/inject", review().to_string())
+        .await
+        .assert_injected();
+}
+
+#[tokio::test]
+async fn serves_on_while_half_open_connections_take_all_places() {
+    let limits = Limits {
+        connections: 4,
+        handshake: SHORT,
+        ..Limits::default()
+    };
+    let server = Server::limited(limits).await;
+    let mut half_open = Vec::new();
+    for _ in 0..12 {
+        half_open.push(TcpStream::connect(server.address).await.unwrap());
+    }
+    ask(&server, "/inject", review().to_string())
+        .await
+        .assert_injected();
+}
+
+#[tokio::test]
+async fn rejects_a_head_that_is_too_large() {
+    let server = Server::start().await;
+    let mut caller = Raw::open(&server).await;
+    let header = "x".repeat(1024 * 1024);
+    // The server answers and closes before it has read all, so that neither the
+    // writing nor the answer is sure to come to its end.
+    let request = format!("POST /inject HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Long: {header}\r\n\r\n");
+    let _ = tokio::io::AsyncWriteExt::write_all(&mut caller.0, request.as_bytes()).await;
+    let answer = caller.closed().await;
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 431"),
+        "{answer}"
+    );
+}
