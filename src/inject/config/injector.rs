@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::{
+    annotations::TEMPLATES,
     decision::Policy,
     template::{Expressions, Template, compile},
 };
@@ -203,17 +204,24 @@ impl Templates {
         let mut names = Vec::new();
         for name in wanted {
             names.extend(self.expand(name).map_err(|unknown| {
-                let have: Vec<_> = self
-                    .names()
-                    .chain(self.aliases.keys().map(String::as_str))
-                    .collect();
                 format!(
                     "requested template {unknown:?} not found; have {}",
-                    have.join(", ")
+                    self.choice()
                 )
             })?);
         }
+        if names.is_empty() {
+            return Err(format!(
+                "annotation {TEMPLATES:?} names no template; have {}",
+                self.choice()
+            ));
+        }
         Ok(names)
+    }
+
+    fn choice(&self) -> String {
+        let aliases = self.aliases.keys().map(String::as_str);
+        self.names().chain(aliases).collect::<Vec<_>>().join(", ")
     }
 
     fn expand<'a>(&'a self, name: &'a str) -> Result<Vec<&'a str>, &'a str> {

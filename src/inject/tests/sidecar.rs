@@ -467,6 +467,20 @@ fn refuses_an_unknown_template_and_names_the_known_ones() {
 }
 
 #[test]
+fn refuses_an_annotation_that_names_no_template() {
+    for list in ["", " ", ",\u{2028}"] {
+        let pod = web(json!({"inject.istio.io/templates": list}), json!({}));
+        assert_eq!(
+            refused(&pod),
+            Refusal::UnknownTemplate(
+                "annotation \"inject.istio.io/templates\" names no template; have gateway, sidecar"
+                    .into()
+            )
+        );
+    }
+}
+
+#[test]
 fn refuses_a_pod_that_it_injected_itself() {
     let refusal = refused(&injected(&web(json!({}), json!({}))));
     assert_eq!(refusal.code(), 409);
