@@ -1,0 +1,84 @@
+{{/* The revision; an unnamed one is "default". */}}
+{{- define "pillion.revision" -}}
+{{- .Values.revision | default "default" -}}
+{{- end }}
+
+{{/* What a revision appends to names: nothing for the default one. */}}
+{{- define "pillion.suffix" -}}
+{{- $revision := include "pillion.revision" . -}}
+{{- if ne $revision "default" }}-{{ $revision }}{{ end -}}
+{{- end }}
+
+{{/* The name of the injector's objects. */}}
+{{- define "pillion.injector" -}}
+pillion-injector{{ include "pillion.suffix" . }}
+{{- end }}
+
+{{/* Names of cluster-wide objects must differ between installations in different namespaces. */}}
+{{- define "pillion.clusterSuffix" -}}
+{{- if ne .Release.Namespace "istio-system" }}-{{ .Release.Namespace }}{{ end -}}
+{{- end }}
+
+{{- define "pillion.clusterName" -}}
+{{ include "pillion.injector" . }}{{ include "pillion.clusterSuffix" . }}
+{{- end }}
+
+{{/* The webhook configuration of the revision itself. */}}
+{{- define "pillion.webhookConfiguration" -}}
+istio-sidecar-injector{{ include "pillion.suffix" . }}{{ include "pillion.clusterSuffix" . }}
+{{- end }}
+
+{{/* The Secret of the injector's own certificates, and the Lease that says who renews them. */}}
+{{- define "pillion.certificates" -}}
+pillion-injector-certs{{ include "pillion.suffix" . }}
+{{- end }}
+
+{{/* Labels that pods are selected by; they never change. */}}
+{{- define "pillion.selectorLabels" -}}
+app: pillion-injector
+istio.io/rev: {{ include "pillion.revision" . | quote }}
+{{- end }}
+
+{{/* Labels of every object, apart from app. */}}
+{{- define "pillion.labels" -}}
+istio.io/rev: {{ include "pillion.revision" . | quote }}
+app.kubernetes.io/name: pillion
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/component: injector
+app.kubernetes.io/part-of: pillion
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{/* Name, namespace and labels of an object in the installation's namespace: (list NAME ROOT) */}}
+{{- define "pillion.metadata" -}}
+{{- $root := index . 1 -}}
+name: {{ index . 0 }}
+namespace: {{ $root.Release.Namespace }}
+labels:
+  app: pillion-injector
+  {{- include "pillion.labels" $root | nindent 2 }}
+{{- end }}
+
+{{/* HUB/IMAGE:TAG of the injector; an image with a slash is taken as it is. */}}
+{{- define "pillion.image" -}}
+{{- $image := .Values.injector.image -}}
+{{- if contains "/" $image -}}
+{{ $image }}
+{{- else -}}
+{{ .Values.global.hub }}/{{ $image }}:{{ .Values.global.tag }}
+{{- end -}}
+{{- end }}
+
+{{/* Faults that a schema can't see. */}}
+{{- define "pillion.validate" -}}
+{{- $wanted := .Values.global.istioNamespace -}}
+{{- if not (has $wanted (list "" "istio-system" .Release.Namespace)) -}}
+{{- fail (printf "global.istioNamespace is %q, but the release goes into the namespace %q: leave the value out, or install with -n %s" $wanted .Release.Namespace $wanted) -}}
+{{- end -}}
+{{- $revision := include "pillion.revision" . -}}
+{{- if has $revision .Values.revisionTags -}}
+{{- fail (printf "revisionTags has %q, which is the revision itself: its pods would be injected twice" $revision) -}}
+{{- end -}}
+{{- end }}
