@@ -3,7 +3,11 @@
 //! Every replica patches; the bundle is the same for all, so it does not matter
 //! who comes first. What someone else sets it to is set back at once.
 
-use std::{collections::BTreeMap, pin::pin, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    pin::pin,
+    time::Duration,
+};
 
 use futures::StreamExt;
 use json_patch::{AddOperation, Patch, PatchOperation, TestOperation, jsonptr::PointerBuf};
@@ -57,6 +61,7 @@ pub(super) async fn run(
         api,
         seen: BTreeMap::new(),
         listed: false,
+        denied: BTreeSet::new(),
         trusted,
         shared,
     };
@@ -79,6 +84,9 @@ struct Keeper {
     api: Api<MutatingWebhookConfiguration>,
     seen: BTreeMap<String, MutatingWebhookConfiguration>,
     listed: bool,
+    /// Configurations that we may not patch. They carry our revision's label and
+    /// are not of our chart: somebody else's to keep, and not to wait for.
+    denied: BTreeSet<String>,
     trusted: watch::Sender<Option<Trusted>>,
     shared: Shared,
 }
@@ -123,6 +131,9 @@ impl Keeper {
     async fn patch_all(&mut self, roots: &str) -> bool {
         let mut well = true;
         for (name, configuration) in &mut self.seen {
+            if self.denied.contains(name) {
+                continue;
+            }
             let Some(patch) = patch(configuration, roots) else {
                 continue;
             };
@@ -140,6 +151,14 @@ impl Keeper {
                     tracing::info!(name, "patched the caBundle");
                     *configuration = patched;
                 }
+                Err(kube::Error::Api(status)) if status.code == 403 => {
+                    tracing::warn!(
+                        name,
+                        message = status.message,
+                        "may not patch the caBundle; leaving it to others"
+                    );
+                    self.denied.insert(name.clone());
+                }
                 Err(error) => {
                     tracing::warn!(name, %error, "cannot patch the caBundle; trying again");
                     well = false;
@@ -151,7 +170,13 @@ impl Keeper {
 
     /// Whether every webhook's bundle fits; none at all does not.
     fn set_condition(&self, fits: impl Fn(Option<&ByteString>) -> bool) -> bool {
-        let mut bundles = self.seen.values().flat_map(bundles).peekable();
+        let ours = self
+            .seen
+            .iter()
+            .filter(|(name, _)| !self.denied.contains(*name));
+        let mut bundles = ours
+            .flat_map(|(_, configuration)| bundles(configuration))
+            .peekable();
         let all = bundles.peek().is_some() && bundles.all(|(_, _, bundle)| fits(bundle));
         self.shared.readiness.set(Condition::CaBundle, all);
         all
