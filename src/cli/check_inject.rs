@@ -60,6 +60,8 @@ struct Candidate {
     namespace: String,
     pod: Value,
     workload: Option<inject::Workload>,
+    /// Whether it is a pod of the cluster, and not one of a file.
+    is_running: bool,
 }
 
 /// What a check looks at besides the pod.
@@ -134,6 +136,7 @@ async fn from_cluster(client: &Client, namespace: &str, name: &str) -> anyhow::R
         namespace: namespace.to_owned(),
         pod: serde_json::to_value(pod)?,
         workload: None,
+        is_running: true,
     })
 }
 
@@ -165,6 +168,7 @@ fn collect(mut object: Value, default_namespace: &str, found: &mut Vec<Candidate
             pod: pod.clone(),
             workload: workload::workload(path, &object),
             namespace,
+            is_running: false,
         });
     }
 }
@@ -206,6 +210,14 @@ impl Checker {
             "{}",
             report::table(&["WEBHOOK", "REVISION", "INJECTED", "REASON"], &rows)
         );
+        if candidate.is_running {
+            let state = match inject::uninject(&candidate.pod) {
+                Ok(Some(_)) => "is injected".to_owned(),
+                Ok(None) => "is not injected; what was decided when it was created can't be changed, restart it".to_owned(),
+                Err(error) => format!("is injected, but not by its own account: {error}"),
+            };
+            println!("the pod as it runs {state}");
+        }
         for note in self.notes(injecting) {
             println!("{note}");
         }
