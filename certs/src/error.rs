@@ -12,9 +12,13 @@ pub enum Error {
     /// A certificate that is damaged.
     #[error("the certificate can't be read: {0}")]
     Certificate(String),
-    /// A key that is damaged, of an unknown kind, or not the certificate's.
-    #[error("the key can't be used with the certificate: {0}")]
-    Key(#[from] rustls::Error),
+    /// A key of another certificate.
+    #[error("the key does not belong to the certificate")]
+    Mismatch,
+    /// A key that is damaged or of an unknown kind, or TLS versions that the
+    /// provider lacks.
+    #[error("rustls refuses it: {0}")]
+    Tls(#[from] rustls::Error),
     /// A certificate that the CA did not sign.
     #[error("the certificate was not signed by this CA")]
     NotSigned,

@@ -53,7 +53,12 @@ impl Pair {
         let private = PrivateKeyDer::from_pem_slice(key.as_bytes())
             .map_err(|_| Error::Missing("private key"))?;
         let certified =
-            CertifiedKey::from_der(certificates, private, &aws_lc_rs::default_provider())?;
+            CertifiedKey::from_der(certificates, private, &aws_lc_rs::default_provider()).map_err(
+                |error| match error {
+                    rustls::Error::InconsistentKeys(_) => Error::Mismatch,
+                    other => Error::Tls(other),
+                },
+            )?;
         Ok(Self {
             chain: chain.to_owned(),
             key: key.to_owned(),
@@ -167,7 +172,7 @@ mod tests {
     fn rejects_a_key_of_another_certificate() {
         assert!(matches!(
             Pair::from_pem(pair().chain(), pair().key()),
-            Err(Error::Key(_))
+            Err(Error::Mismatch)
         ));
     }
 

@@ -1,0 +1,168 @@
+//! The certificate of a mounted Secret.
+
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+};
+
+use pillion_certs::{Authority, Pair};
+use time::{Duration, OffsetDateTime};
+
+use crate::{eventually, injector_process::Ports, installation::Installation, tls::handshake};
+
+/// A Secret's volume as the kubelet keeps it: the files are links into a folder
+/// that `..data` links to, and an update swaps that link.
+struct Volume {
+    folder: PathBuf,
+    versions: usize,
+}
+
+impl Volume {
+    fn new(folder: PathBuf, files: &[(&str, &str)]) -> Self {
+        fs::create_dir_all(&folder).unwrap();
+        let mut volume = Self {
+            folder,
+            versions: 0,
+        };
+        volume.update(files);
+        for (name, _) in files {
+            symlink(Path::new("..data").join(name), volume.folder.join(name)).unwrap();
+        }
+        volume
+    }
+
+    fn update(&mut self, files: &[(&str, &str)]) {
+        self.versions += 1;
+        let version = format!("..version{}", self.versions);
+        fs::create_dir(self.folder.join(&version)).unwrap();
+        for (name, text) in files {
+            fs::write(self.folder.join(&version).join(name), text).unwrap();
+        }
+        symlink(&version, self.folder.join("..data_tmp")).unwrap();
+        fs::rename(self.folder.join("..data_tmp"), self.folder.join("..data")).unwrap();
+    }
+}
+
+fn issue(authority: &Authority) -> Pair {
+    let names = ["127.0.0.1".to_owned()];
+    authority
+        .issue(&names, OffsetDateTime::now_utc(), Duration::days(1))
+        .unwrap()
+}
+
+fn authority() -> Authority {
+    Authority::generate(
+        "somebody's CA",
+        OffsetDateTime::now_utc(),
+        Duration::days(2),
+    )
+    .unwrap()
+}
+
+fn der(pair: &Pair) -> Vec<u8> {
+    use rustls::pki_types::{CertificateDer, pem::PemObject};
+    CertificateDer::from_pem_slice(pair.chain().as_bytes())
+        .unwrap()
+        .to_vec()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_swapped_secret_is_served_and_a_mismatched_one_is_not() {
+    let ports = Ports::free();
+    let installation = Installation::new(&[ports]).await;
+    let authority = authority();
+    let files = |chain: &Pair, key: &Pair| {
+        [
+            ("tls.crt", chain.chain().to_owned()),
+            ("tls.key", key.key().to_owned()),
+            ("ca.crt", authority.certificate().to_owned()),
+        ]
+    };
+    let first = issue(&authority);
+    let written = files(&first, &first);
+    let mut volume = Volume::new(
+        installation
+            .plane
+            .folder()
+            .join(format!("mounted-{}", installation.namespace)),
+        &written
+            .each_ref()
+            .map(|(name, text)| (*name, text.as_str())),
+    );
+    let mut injector =
+        installation.start(ports, &["--tls-cert-dir", volume.folder.to_str().unwrap()]);
+    injector.ready().await;
+    assert!(installation.admit(0).await.unwrap());
+    assert_eq!(installation.ca_bundles().await[0], authority.certificate());
+    assert_eq!(
+        handshake(ports.webhook, authority.certificate())
+            .await
+            .unwrap()
+            .to_vec(),
+        der(&first)
+    );
+
+    let second = issue(&authority);
+    let written = files(&second, &second);
+    volume.update(
+        &written
+            .each_ref()
+            .map(|(name, text)| (*name, text.as_str())),
+    );
+    eventually("the second certificate is served", async || {
+        let presented = handshake(ports.webhook, authority.certificate())
+            .await
+            .unwrap();
+        (presented.to_vec() == der(&second)).then_some(())
+    })
+    .await;
+
+    let third = issue(&authority);
+    let mismatched = files(&third, &second);
+    volume.update(
+        &mismatched
+            .each_ref()
+            .map(|(name, text)| (*name, text.as_str())),
+    );
+    eventually("the mismatched pair is refused", async || {
+        (injector.metric("pillion_certificate_reload_failures_total") == Some(1.0)).then_some(())
+    })
+    .await;
+    assert_eq!(
+        handshake(ports.webhook, authority.certificate())
+            .await
+            .unwrap()
+            .to_vec(),
+        der(&second)
+    );
+    assert!(installation.admit(0).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_ca_in_the_secret_the_bundle_is_left_to_others() {
+    let ports = Ports::free();
+    let installation = Installation::new(&[ports]).await;
+    let authority = authority();
+    let pair = issue(&authority);
+    let volume = Volume::new(
+        installation
+            .plane
+            .folder()
+            .join(format!("mounted-{}", installation.namespace)),
+        &[("tls.crt", pair.chain()), ("tls.key", pair.key())],
+    );
+    let mut injector =
+        installation.start(ports, &["--tls-cert-dir", volume.folder.to_str().unwrap()]);
+    eventually("it waits for nothing but the bundle", async || {
+        let answer = injector.get("/readyz")?;
+        (answer.contains("caBundle")
+            && !answer.contains("certificate")
+            && !answer.contains("ConfigMaps"))
+        .then_some(())
+    })
+    .await;
+    installation.set_ca_bundle(authority.certificate()).await;
+    injector.ready().await;
+    assert!(installation.admit(0).await.unwrap());
+}

@@ -1,0 +1,108 @@
+//! The built injector as a process of its own.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    process::Stdio,
+    time::Duration,
+};
+
+use tokio::{
+    process::{Child, Command},
+    time::{Instant, sleep},
+};
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Ports for one injector.
+#[derive(Debug, Clone, Copy)]
+pub struct Ports {
+    pub webhook: SocketAddr,
+    pub status: SocketAddr,
+}
+
+impl Ports {
+    /// Ports that were free just now.
+    pub fn free() -> Self {
+        let [webhook, status] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        Self {
+            webhook: webhook.local_addr().unwrap(),
+            status: status.local_addr().unwrap(),
+        }
+    }
+
+    /// What a webhook configuration calls.
+    pub fn url(&self) -> String {
+        format!("https://{}/inject", self.webhook)
+    }
+}
+
+/// A running injector; it is killed when dropped.
+#[derive(Debug)]
+pub struct InjectorProcess {
+    pub ports: Ports,
+    child: Child,
+}
+
+impl InjectorProcess {
+    /// Starts one against the API server of a kubeconfig.
+    pub fn start(kubeconfig: &Path, ports: Ports, arguments: &[&str]) -> Self {
+        let child = Command::new(env!("CARGO_BIN_EXE_pillion"))
+            .arg("injector")
+            .args(["--webhook-address", &ports.webhook.to_string()])
+            .args(["--status-address", &ports.status.to_string()])
+            .args(["--serving-dns-name", "127.0.0.1", "--drain-delay", "0s"])
+            .args(["--log-format", "text"])
+            .args(arguments)
+            .env("KUBECONFIG", kubeconfig)
+            .env_remove("POD_NAME")
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        Self { ports, child }
+    }
+
+    /// Waits until `/readyz` says so.
+    pub async fn ready(&mut self) {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("the injector ended: {status}");
+            }
+            let answer = self.get("/readyz");
+            if answer
+                .as_ref()
+                .is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
+            {
+                return;
+            }
+            assert!(Instant::now() < deadline, "not ready: {answer:?}");
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// What the status port answers; `None` while it is closed.
+    pub fn get(&self, path: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(self.ports.status).ok()?;
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
+        )
+        .ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        Some(answer)
+    }
+
+    /// The value of a metric, by its name with its labels.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        let text = self.get("/metrics")?;
+        let line = text.lines().find(|line| {
+            line.strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with(' '))
+        })?;
+        line.rsplit(' ').next()?.parse().ok()
+    }
+}
