@@ -1,0 +1,52 @@
+# shellcheck shell=bash
+# What the scripts in hack/ and .ci/ share. Sourced, never run.
+
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# One folder for everything that is built once and kept: the Go-built binaries
+# and Cargo's own tools, each under a name with its version.
+export PILLION_TOOLS=${PILLION_TOOLS:-$repository/hack/.cache/bin}
+export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
+script=${0#"$repository/"}
+
+say() { printf '%s: %s\n' "$script" "$*" >&2; }
+
+fail() {
+  say "FAILED: $*"
+  exit 1
+}
+
+# stage NAME COMMAND…: runs one step with a heading; the first failure ends the script.
+stage() {
+  local name=$1 start=$SECONDS
+  shift
+  say "== $name"
+  "$@" || fail "$name (after $((SECONDS - start)) s); to repeat it: $*"
+  say "== $name: done in $((SECONDS - start)) s"
+}
+
+# need COMMAND PACKAGE…: installs Debian packages when a command is missing.
+need() {
+  local command=$1 as_root=()
+  shift
+  command -v "$command" >/dev/null && return
+  command -v apt-get >/dev/null ||
+    fail "$command is missing, and there is no apt-get to install it with: install $*"
+  if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || fail "$command is missing: install $* (apt-get needs root, and there is no sudo)"
+    as_root=(sudo)
+  fi
+  say "installing $* for $command"
+  export DEBIAN_FRONTEND=noninteractive
+  "${as_root[@]}" apt-get install -qq -y --no-install-recommends "$@" >&2 ||
+    { "${as_root[@]}" apt-get update -qq && "${as_root[@]}" apt-get install -qq -y --no-install-recommends "$@"; } >&2 ||
+    fail "apt-get cannot install $*"
+  command -v "$command" >/dev/null || fail "$command is still missing after installing $*"
+}
+
+# What every build of the workspace needs. rustup reads rust-toolchain.toml and
+# fetches that toolchain by itself.
+need_rust() {
+  command -v cargo >/dev/null || fail "cargo is missing: install rustup (see CONTRIBUTING.md)"
+  need cc build-essential
+  need c++ build-essential
+}
