@@ -1,5 +1,5 @@
-//! Fuzz.
+//! Any bytes as a review: `fuzz/run [SECONDS]`, or `cargo fuzz run review`.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    let _ = data;
-});
+#![allow(unsafe_code)] // the macro's exported function
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| pillion_fuzz::review(data));

@@ -1,0 +1,282 @@
+//! Proper pods, spoiled by instructions that are read from bytes.
+
+use arbitrary::{Result, Unstructured};
+use serde_json::{Map, Value, json};
+
+/// At most so many faults in a pod: with more, nearly all are refused for
+/// their types alone.
+const MOST_FAULTS: usize = 6;
+
+/// Texts that something in the injection looks at.
+const TEXTS: &[&str] = &[
+    "",
+    "true",
+    "false",
+    "auto",
+    "istio-proxy",
+    "istio-init",
+    "istio-validation",
+    "app",
+    "*",
+    "0",
+    "15020",
+    "15090",
+    "8080",
+    "99999",
+    "-1",
+    "http",
+    "10.0.0.0/8",
+    "10.0.0.0/8,*",
+    "REDIRECT",
+    "TPROXY",
+    "NONE",
+    "gateway",
+    "sidecar,gateway",
+    "sidecar, sidecar",
+    "100m",
+    "1Gi",
+    "Always",
+    "eth0,eth1",
+    "{}",
+    "[]",
+    "null",
+    "{\"containers\":[\"istio-proxy\"]}",
+    "holdApplicationUntilProxyStarts: true",
+    "proxyMetadata: {A: b}\nstatusPort: 15999",
+    "\"\n  privileged: true\n  x: \"",
+    "{{ values }}",
+    "${ proxy.image }",
+    "/app-health/app/livez",
+    "~0~1/",
+    "\u{0}\u{7f}\u{202e}",
+];
+
+/// Annotations and labels that the injection reads.
+const KEYS: &[&str] = &[
+    "sidecar.istio.io/inject",
+    "sidecar.istio.io/status",
+    "sidecar.istio.io/nativeSidecar",
+    "sidecar.istio.io/proxyImage",
+    "sidecar.istio.io/proxyCPU",
+    "sidecar.istio.io/proxyMemoryLimit",
+    "sidecar.istio.io/interceptionMode",
+    "sidecar.istio.io/logLevel",
+    "sidecar.istio.io/userVolume",
+    "sidecar.istio.io/userVolumeMount",
+    "sidecar.istio.io/rewriteAppHTTPProbers",
+    "sidecar.istio.io/bootstrapOverride",
+    "status.sidecar.istio.io/port",
+    "readiness.status.sidecar.istio.io/periodSeconds",
+    "traffic.sidecar.istio.io/includeOutboundIPRanges",
+    "traffic.sidecar.istio.io/excludeInboundPorts",
+    "traffic.sidecar.istio.io/excludeInterfaces",
+    "prometheus.io/scrape",
+    "prometheus.io/port",
+    "prometheus-io/path",
+    "prometheus.istio.io/merge-metrics",
+    "proxy.istio.io/config",
+    "proxy.istio.io/overrides",
+    "inject.istio.io/templates",
+    "kubectl.kubernetes.io/default-container",
+    "service.istio.io/canonical-name",
+    "topology.istio.io/network",
+    "security.istio.io/tlsMode",
+    "app",
+    "example.com/unknown",
+];
+
+/// A pod as the bytes say. Bytes that have run out read as zeroes.
+pub(crate) fn pod(bytes: &[u8]) -> Value {
+    let mut bytes = Unstructured::new(bytes);
+    let mut pod = base(bytes.arbitrary().unwrap_or_default());
+    // Whatever has been done before the bytes ran out is a pod, too.
+    let _ = spoil(&mut pod, &mut bytes);
+    pod
+}
+
+fn spoil(pod: &mut Value, bytes: &mut Unstructured<'_>) -> Result<()> {
+    let faults = bytes.int_in_range(0..=MOST_FAULTS)?;
+    for _ in 0..faults {
+        match bytes.int_in_range(0..=9)? {
+            // What users write stands in annotations, most of all.
+            0..=4 => annotate(pod, bytes)?,
+            5 => add_container(pod, bytes)?,
+            6 | 7 => replace(pod, bytes)?,
+            8 => remove(pod, bytes)?,
+            _ => repeat(pod, bytes)?,
+        }
+    }
+    Ok(())
+}
+
+fn base(which: u8) -> Value {
+    let mut pod = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "generateName": "web-5d8f-",
+            "labels": {"app": "web", "pod-template-hash": "5d8f"},
+            "annotations": {"example.com/note": "kept"},
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-5d8f", "controller": true}],
+        },
+        "spec": {
+            "containers": [{
+                "name": "app",
+                "image": "app:1",
+                "ports": [{"name": "http", "containerPort": 8080}],
+                "env": [{"name": "A", "value": "1"}],
+                "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+            }],
+            "volumes": [{"name": "data", "emptyDir": {}}],
+            "unknownField": {"kept": [1, null, {}]},
+        },
+    });
+    let spec = &mut pod["spec"];
+    if which & 1 != 0 {
+        spec["containers"][0]["readinessProbe"] =
+            json!({"httpGet": {"path": "/r", "port": "http"}});
+        spec["containers"][0]["livenessProbe"] = json!({"tcpSocket": {"port": 8080}});
+        spec["containers"][0]["lifecycle"] =
+            json!({"preStop": {"httpGet": {"path": "/s", "port": 8080}}});
+    }
+    if which & 2 != 0 {
+        spec["initContainers"] = json!([
+            {"name": "migrate", "image": "app:1"},
+            {"name": "helper", "image": "helper:1", "restartPolicy": "Always"},
+        ]);
+    }
+    if which & 4 != 0 {
+        let proxy =
+            json!({"name": "istio-proxy", "image": "auto", "resources": {"limits": {"cpu": "1"}}});
+        push(&mut spec["containers"], proxy);
+    }
+    if which & 8 != 0 {
+        spec["imagePullSecrets"] = json!([{"name": "mine"}]);
+        spec["securityContext"] =
+            json!({"runAsUser": 1000, "sysctls": [{"name": "net.core.somaxconn", "value": "1"}]});
+    }
+    if which & 16 != 0 {
+        pod["metadata"]["annotations"]["inject.istio.io/templates"] = "gateway".into();
+    }
+    pod
+}
+
+fn annotate(pod: &mut Value, bytes: &mut Unstructured<'_>) -> Result<()> {
+    let list = *bytes.choose(&["annotations", "annotations", "annotations", "labels"])?;
+    let (key, value) = ((*bytes.choose(KEYS)?).to_owned(), text(bytes)?);
+    if let Some(metadata) = pod.get_mut("metadata").and_then(Value::as_object_mut)
+        && let Some(map) = metadata
+            .entry(list)
+            .or_insert_with(|| json!({}))
+            .as_object_mut()
+    {
+        map.insert(key, value.into());
+    }
+    Ok(())
+}
+
+fn add_container(pod: &mut Value, bytes: &mut Unstructured<'_>) -> Result<()> {
+    let list = *bytes.choose(&["containers", "initContainers"])?;
+    let container = json!({"name": text(bytes)?, "image": text(bytes)?});
+    if let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut) {
+        push(spec.entry(list).or_insert_with(|| json!([])), container);
+    }
+    Ok(())
+}
+
+/// Puts something else into a place.
+fn replace(pod: &mut Value, bytes: &mut Unstructured<'_>) -> Result<()> {
+    let place = place(pod, bytes)?;
+    let value = value(bytes)?;
+    if let Some(there) = pod.pointer_mut(&place) {
+        *there = value;
+    }
+    Ok(())
+}
+
+/// Takes away a field or an element.
+fn remove(pod: &mut Value, bytes: &mut Unstructured<'_>) -> Result<()> {
+    let place = place(pod, bytes)?;
+    let Some((parent, key)) = place.rsplit_once('/') else {
+        return Ok(());
+    };
+    match pod.pointer_mut(parent) {
+        Some(Value::Object(map)) => {
+            map.remove(&key.replace("~1", "/").replace("~0", "~"));
+        }
+        Some(Value::Array(list)) => {
+            if let Ok(index) = key.parse::<usize>()
+                && index < list.len()
+            {
+                list.remove(index);
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Puts an element into its list once more.
+fn repeat(pod: &mut Value, bytes: &mut Unstructured<'_>) -> Result<()> {
+    let place = place(pod, bytes)?;
+    if let Some(list) = pod.pointer_mut(&place).and_then(Value::as_array_mut)
+        && let Some(first) = list.first().cloned()
+    {
+        list.push(first);
+    }
+    Ok(())
+}
+
+/// Any place in the pod but its root, as a JSON Pointer.
+fn place(pod: &Value, bytes: &mut Unstructured<'_>) -> Result<String> {
+    let mut places = Vec::new();
+    collect(pod, "", &mut places);
+    if places.is_empty() {
+        return Ok(String::new());
+    }
+    let index = bytes.int_in_range(0..=places.len() - 1)?;
+    Ok(places.swap_remove(index))
+}
+
+fn collect(value: &Value, path: &str, places: &mut Vec<String>) {
+    let mut visit = |key: &str, value: &Value| {
+        let path = format!("{path}/{}", key.replace('~', "~0").replace('/', "~1"));
+        collect(value, &path, places);
+        places.push(path);
+    };
+    match value {
+        Value::Object(map) => map.iter().for_each(|(key, value)| visit(key, value)),
+        Value::Array(list) => (0..)
+            .zip(list)
+            .for_each(|(index, value): (usize, _)| visit(&index.to_string(), value)),
+        _ => {}
+    }
+}
+
+fn value(bytes: &mut Unstructured<'_>) -> Result<Value> {
+    Ok(match bytes.int_in_range(0..=8)? {
+        0 => Value::Null,
+        1 => Value::Bool(bytes.arbitrary()?),
+        2 => Value::from(bytes.arbitrary::<i32>()?),
+        3 => Value::from(bytes.arbitrary::<u16>()?),
+        4 => Value::Array(Vec::new()),
+        5 => Value::Object(Map::new()),
+        6 => json!([text(bytes)?]),
+        _ => Value::String(text(bytes)?),
+    })
+}
+
+/// A text that means something, or one that the bytes hold.
+fn text(bytes: &mut Unstructured<'_>) -> Result<String> {
+    if bytes.ratio(4, 5)? {
+        return Ok((*bytes.choose(TEXTS)?).to_owned());
+    }
+    let length = bytes.int_in_range(0..=12)?;
+    Ok(String::from_utf8_lossy(bytes.bytes(length)?).into_owned())
+}
+
+fn push(list: &mut Value, element: Value) {
+    if let Value::Array(list) = list {
+        list.push(element);
+    }
+}
