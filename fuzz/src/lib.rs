@@ -152,7 +152,7 @@ mod tests {
                 })
                 .collect();
             let pod = pods::pod(&bytes);
-            review_pod(&pod, bytes[0] % 2 == 0);
+            review_pod(&pod, bytes[0].is_multiple_of(2));
             injected += usize::from(response(&pod, true)["patch"].is_string());
         }
         // Neither spoiled beyond use nor left alone.
