@@ -1,13 +1,12 @@
 //! `pillion kube-inject`.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
 use serde_json::Value;
 
 use super::{
     config_source::{ClusterArgs, ConfigArgs, Loaded},
-    manifest::{self, Edit},
-    output,
+    manifest::{Edit, FileArgs},
     workload::{self, PodPath},
 };
 use crate::inject::{self, Outcome, Refusal, Target};
@@ -34,12 +33,8 @@ note on standard error. When a workload is refused nothing is written, and the e
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The manifest; - is standard input. May be given more than once.
-    #[arg(short = 'f', long = "filename", value_name = "FILE", required = true)]
-    files: Vec<String>,
-    /// Where to write the result [default: standard output].
-    #[arg(short = 'o', long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    files: FileArgs,
     /// The namespace of objects that name none.
     #[arg(short = 'n', long, value_name = "NAMESPACE", default_value = "default")]
     namespace: String,
@@ -52,18 +47,8 @@ pub(super) struct Args {
 impl Args {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let loaded = self.config.load(&self.cluster).await?;
-        let mut text = String::new();
-        for file in &self.files {
-            let source = manifest::read(file)?;
-            let edited = manifest::edit(file, &source, &mut |path, object| {
-                inject_object(&loaded, &self.namespace, path, object)
-            })?;
-            for note in &edited.notes {
-                eprintln!("{file}: {note}");
-            }
-            text.push_str(&edited.text);
-        }
-        output::write(self.output.as_deref(), &text)?;
+        self.files
+            .edit(&mut |path, object| inject_object(&loaded, &self.namespace, path, object))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,12 +1,11 @@
 //! `pillion kube-uninject`.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
 use serde_json::Value;
 
 use super::{
-    manifest::{self, Edit},
-    output,
+    manifest::{Edit, FileArgs},
     workload::{self, PodPath},
 };
 use crate::inject;
@@ -23,26 +22,13 @@ as it went in. No cluster is needed.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The manifest; - is standard input. May be given more than once.
-    #[arg(short = 'f', long = "filename", value_name = "FILE", required = true)]
-    files: Vec<String>,
-    /// Where to write the result [default: standard output].
-    #[arg(short = 'o', long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    files: FileArgs,
 }
 
 impl Args {
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let mut text = String::new();
-        for file in &self.files {
-            let source = manifest::read(file)?;
-            let edited = manifest::edit(file, &source, &mut uninject_object)?;
-            for note in &edited.notes {
-                eprintln!("{file}: {note}");
-            }
-            text.push_str(&edited.text);
-        }
-        output::write(self.output.as_deref(), &text)?;
+        self.files.edit(&mut uninject_object)?;
         Ok(ExitCode::SUCCESS)
     }
 }

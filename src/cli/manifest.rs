@@ -1,15 +1,49 @@
 //! A manifest edited document by document.
 
-use std::{fs, io::Read};
+use std::{fs, io::Read, path::PathBuf};
 
 use anyhow::Context;
 use serde_json::Value;
 
 use super::{
-    documents,
+    documents, output,
     workload::{self, PodPath},
 };
 use crate::yaml;
+
+/// Which manifests, and where their edited forms go.
+#[derive(Debug, clap::Args)]
+pub(super) struct FileArgs {
+    /// The manifest; - is standard input. May be given more than once.
+    #[arg(short = 'f', long = "filename", value_name = "FILE", required = true)]
+    files: Vec<String>,
+    /// Where to write the result [default: standard output].
+    #[arg(short = 'o', long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl FileArgs {
+    /// Edits all of the manifests and writes the results one behind the other,
+    /// with notes on standard error.
+    ///
+    /// # Errors
+    ///
+    /// As [`edit`]; nothing is written then.
+    pub fn edit(
+        &self,
+        edit_object: &mut dyn FnMut(PodPath, &mut Value) -> anyhow::Result<Edit>,
+    ) -> anyhow::Result<()> {
+        let mut text = String::new();
+        for file in &self.files {
+            let edited = edit(file, &read(file)?, edit_object)?;
+            for note in &edited.notes {
+                eprintln!("{file}: {note}");
+            }
+            text.push_str(&edited.text);
+        }
+        output::write(self.output.as_deref(), &text)
+    }
+}
 
 /// What an edit did to one object.
 pub(super) enum Edit {
@@ -38,7 +72,7 @@ pub(super) fn read(file: &str) -> anyhow::Result<String> {
 ///
 /// All of the edits that failed, each with its document; the others are not lost
 /// to the reader, for nothing is written then.
-pub(super) fn edit(
+fn edit(
     file: &str,
     text: &str,
     edit: &mut dyn FnMut(PodPath, &mut Value) -> anyhow::Result<Edit>,
@@ -66,11 +100,11 @@ pub(super) fn edit(
 
 /// An edited manifest.
 #[derive(Debug, Default)]
-pub(super) struct Edited {
+struct Edited {
     /// The manifest.
-    pub text: String,
+    text: String,
     /// What the user should know.
-    pub notes: Vec<String>,
+    notes: Vec<String>,
 }
 
 fn edit_document(
