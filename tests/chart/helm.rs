@@ -28,7 +28,10 @@ pub const VARIANTS: &[&[&str]] = &[
         "sidecarInjectorWebhook.injectionURL=https://127.0.0.1:9443/inject/cluster/east",
     ],
     &["--set", "injector.autoscaling.enabled=true"],
-    &["--set", "injector.certificateSecret=from-cert-manager"],
+    &[
+        "--set",
+        "injector.certificateSecret=from-cert-manager,injector.webhookAnnotations.from=cert-manager,revisionTags={prod}",
+    ],
     &[
         "--set",
         "injector.networkPolicy.apiServer.cidrs={10.0.0.0/8,fd00::/8}",

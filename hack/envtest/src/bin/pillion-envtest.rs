@@ -10,7 +10,7 @@ use anyhow::Context;
 use pillion_envtest::{ControlPlane, tools_folder};
 use tokio::{
     io::AsyncReadExt,
-    process::Command,
+    process::{Child, Command},
     signal::unix::{SignalKind, signal},
 };
 
@@ -47,11 +47,19 @@ async fn run(
             status = child.wait() => break status?,
             // Ctrl-C reaches the command by itself; it decides when to end.
             _ = interrupt.recv() => {}
-            _ = terminate.recv() => child.kill().await?,
+            _ = terminate.recv() => pass_on_sigterm(&child).await?,
         }
     };
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+/// The command has things of its own to clean up.
+async fn pass_on_sigterm(child: &Child) -> anyhow::Result<()> {
+    if let Some(pid) = child.id() {
+        Command::new("kill").arg(pid.to_string()).status().await?;
+    }
+    Ok(())
 }
 
 async fn wait(plane: &ControlPlane) -> anyhow::Result<ExitCode> {
