@@ -4,6 +4,7 @@
 //! roles that run in a cluster; the commands that print their result to
 //! standard output keep their words for standard error.
 
+mod throttle;
 mod writer;
 
 use std::{
@@ -18,6 +19,7 @@ use tracing_subscriber::{
     EnvFilter, fmt::MakeWriter, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
 
+pub(crate) use throttle::Throttle;
 pub use writer::{Guard, dropped_lines};
 
 /// How log lines look.

@@ -33,6 +33,7 @@ pub use status::serve_status;
 
 use crate::{inject, metrics::Metrics};
 use body::Budget;
+use log::Log;
 use port::Port;
 use review::Inject;
 
@@ -44,6 +45,7 @@ pub struct Webhook {
     metrics: Arc<Metrics>,
     limits: Limits,
     budget: Budget,
+    log: Log,
     inject: Inject,
 }
 
@@ -58,6 +60,7 @@ impl Webhook {
             metrics,
             limits,
             budget: Budget::new(limits.buffered_bytes),
+            log: Log::new(),
             inject: inject::inject,
         }
     }

@@ -30,7 +30,7 @@ const UID: &str = "5f0c-a1";
 pub fn review(data: &[u8]) {
     // A body begins with `{`, which is odd.
     match data.split_first() {
-        Some((mode, rest)) if mode % 2 == 0 => review_pod(&pods::pod(rest), mode & 2 != 0),
+        Some((mode, rest)) if mode.is_multiple_of(2) => review_pod(&pods::pod(rest), mode & 2 != 0),
         _ => review_bytes(data),
     }
 }

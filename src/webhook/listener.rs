@@ -1,6 +1,6 @@
 //! Accepting connections, through whatever befalls.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -36,15 +36,15 @@ impl Listener {
     pub(super) async fn accept(
         &mut self,
         counts: &Server,
-    ) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    ) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
         let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
         loop {
             match self.listener.accept().await {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     self.pause = FIRST_PAUSE;
                     // Answers go out in one write, so there's nothing to gather for.
                     let _ = stream.set_nodelay(true);
-                    return Some((stream, place));
+                    return Some((stream, peer, place));
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {

@@ -1,35 +1,53 @@
 //! One log line a review.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use super::review::Answer;
-use crate::metrics::ReviewOutcome;
+use crate::{logging::Throttle, metrics::ReviewOutcome};
 
-/// Logs how a review ended. Decisions are the injector's daily work and come at
-/// `info`; what could not be answered is somebody's fault and comes at `warn`.
-pub(super) fn review(answer: &Answer, took: Duration) {
-    let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    // The fields once, for the macros that fix the level where they stand.
-    macro_rules! line {
-        ($level:ident, $text:literal) => {
-            tracing::$level!(
-                uid = answer.subject.uid,
-                namespace = answer.subject.namespace,
-                pod = answer.subject.name,
-                owner = answer.subject.owner,
-                decision = answer.outcome.as_str(),
-                reason = answer.outcome.reason(),
-                message_to_user = answer.message,
-                took_us,
-                $text
-            )
-        };
-    }
-    match answer.outcome {
-        ReviewOutcome::Injected | ReviewOutcome::Skipped(_) | ReviewOutcome::Refused(_) => {
-            line!(info, "review");
+/// What is no review can come in floods; so many lines a second of it.
+const FAILURES_A_SECOND: u32 = 20;
+
+/// Writes the lines.
+#[derive(Debug)]
+pub(super) struct Log {
+    failures: Throttle,
+}
+
+impl Log {
+    pub(super) fn new() -> Self {
+        Self {
+            failures: Throttle::new(FAILURES_A_SECOND),
         }
-        ReviewOutcome::Failed(_) => line!(warn, "review failed"),
+    }
+
+    /// Logs how a review ended. Decisions are the injector's daily work and
+    /// come at `info`; what could not be answered is somebody's fault and comes
+    /// at `warn`, with the address it came from.
+    pub(super) fn review(&self, answer: &Answer, took: Duration, peer: Option<SocketAddr>) {
+        let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        // The fields once, for the macros that fix the level where they stand.
+        macro_rules! line {
+            ($level:ident, $($more:tt)+) => {
+                tracing::$level!(
+                    uid = answer.subject.uid,
+                    namespace = answer.subject.namespace,
+                    pod = answer.subject.name,
+                    owner = answer.subject.owner,
+                    decision = answer.outcome.as_str(),
+                    reason = answer.outcome.reason(),
+                    message_to_user = answer.message,
+                    took_us,
+                    $($more)+
+                )
+            };
+        }
+        if !matches!(answer.outcome, ReviewOutcome::Failed(_)) {
+            line!(info, "review");
+        } else if let Some(held_back) = self.failures.pass() {
+            let peer = peer.map(tracing::field::display);
+            line!(warn, peer, held_back, "review failed");
+        }
     }
 }
 
@@ -57,7 +75,9 @@ mod tests {
             message: "because".to_owned(),
         };
         let took = Duration::from_micros(250);
-        let line = logging::logged(Format::Json, || review(&answer, took));
+        let peer = Some(SocketAddr::from(([10, 0, 0, 7], 4711)));
+        let log = Log::new();
+        let line = logging::logged(Format::Json, || log.review(&answer, took, peer));
         serde_json::from_str(&line).unwrap()
     }
 
@@ -80,7 +100,10 @@ mod tests {
     }
 
     #[test]
-    fn warns_of_what_could_not_be_answered() {
-        assert_eq!(line(ReviewOutcome::Failed("bad_json"))["level"], "WARN");
+    fn warns_of_what_could_not_be_answered_and_where_it_came_from() {
+        let line = line(ReviewOutcome::Failed("bad_json"));
+        assert_eq!(line["level"], "WARN");
+        assert_eq!(line["reason"], "bad_json");
+        assert_eq!(line["peer"], "10.0.0.7:4711");
     }
 }

@@ -1,6 +1,6 @@
 //! One port: its connections from the first byte to the last.
 
-use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -29,10 +29,20 @@ use super::{
     activity::{Activity, Verdict, Watched},
     listener::Listener,
 };
-use crate::metrics::{Phase, Server};
+use crate::{
+    logging::Throttle,
+    metrics::{Phase, Server},
+};
 
 /// Time for a connection that is too late to be closed politely.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Lines a second about failed handshakes: anyone can cause them.
+const HANDSHAKES_A_SECOND: u32 = 1;
+
+/// Who sent a request, among its extensions.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) SocketAddr);
 
 /// What all connections of a port share.
 #[derive(Debug)]
@@ -42,6 +52,7 @@ pub(super) struct Port {
     limits: Limits,
     counts: Server,
     places: Arc<Semaphore>,
+    handshakes: Throttle,
     http1: auto::Builder<TokioExecutor>,
     http2: auto::Builder<TokioExecutor>,
     /// No more connections; those that are there finish what they're at.
@@ -71,6 +82,7 @@ impl Port {
             limits,
             counts,
             places: Arc::new(Semaphore::new(limits.connections)),
+            handshakes: Throttle::new(HANDSHAKES_A_SECOND),
             http1: http1(),
             http2: http2(&limits),
             stop,
@@ -84,7 +96,7 @@ impl Port {
         let port = Arc::new(self);
         let tasks = TaskTracker::new();
         let mut listener = Listener::new(listener, Arc::clone(&port.places));
-        while let Some(Some((stream, place))) = port
+        while let Some(Some((stream, peer, place))) = port
             .stop
             .run_until_cancelled(listener.accept(&port.counts))
             .await
@@ -92,7 +104,7 @@ impl Port {
             let (port, tls) = (Arc::clone(&port), tls.clone());
             tasks.spawn(async move {
                 port.counts.connections.inc();
-                port.connection(stream, tls).await;
+                port.connection(stream, peer, tls).await;
                 port.counts.connections.dec();
                 drop(place);
             });
@@ -110,9 +122,10 @@ impl Port {
         }
     }
 
-    async fn connection(&self, stream: TcpStream, tls: Option<TlsAcceptor>) {
+    async fn connection(&self, stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>) {
+        let peer = Peer(peer);
         let Some(tls) = tls else {
-            return self.http(stream, Protocol::Http1).await;
+            return self.http(stream, peer, Protocol::Http1).await;
         };
         let handshake = timeout(self.limits.handshake, tls.accept(stream));
         match self.stop.run_until_cancelled(handshake).await {
@@ -122,27 +135,35 @@ impl Port {
                     Some(b"h2") => Protocol::Http2,
                     _ => Protocol::Http1,
                 };
-                self.http(stream, protocol).await;
+                self.http(stream, peer, protocol).await;
             }
             Some(Ok(Err(error))) => {
                 self.counts.handshake_failed();
-                tracing::debug!(%error, "TLS handshake failed");
+                if let Some(held_back) = self.handshakes.pass() {
+                    tracing::warn!(
+                        peer = %peer.0,
+                        %error,
+                        held_back,
+                        "TLS handshake failed; where an API server says that the certificate is \
+                         bad or its issuer unknown, the webhook's caBundle does not fit"
+                    );
+                }
             }
             Some(Err(_)) => {
                 self.counts.timed_out(Phase::Handshake);
-                tracing::debug!("TLS handshake took too long");
+                tracing::debug!(peer = %peer.0, "TLS handshake took too long");
             }
         }
     }
 
-    async fn http<S>(&self, stream: S, protocol: Protocol)
+    async fn http<S>(&self, stream: S, peer: Peer, protocol: Protocol)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let activity = Arc::new(Activity::new());
         let watched = (protocol == Protocol::Http1).then(|| Arc::clone(&activity));
         let stream = TokioIo::new(Watched::new(stream, watched));
-        let service = service_fn(|request| self.call(&activity, request));
+        let service = service_fn(|request| self.call(&activity, peer, request));
         let builder = match protocol {
             Protocol::Http1 => &self.http1,
             Protocol::Http2 => &self.http2,
@@ -155,7 +176,7 @@ impl Port {
                 biased;
                 ended = connection.as_mut() => {
                     if let Err(error) = ended {
-                        tracing::debug!(error, "connection failed");
+                        tracing::debug!(peer = %peer.0, error, "connection failed");
                     }
                     return;
                 }
@@ -180,10 +201,12 @@ impl Port {
     fn call(
         &self,
         activity: &Arc<Activity>,
-        request: hyper::Request<Incoming>,
+        peer: Peer,
+        mut request: hyper::Request<Incoming>,
     ) -> impl Future<Output = Result<Response, Infallible>> + Send + use<> {
         let running = activity.request();
         let readiness = Arc::clone(&self.readiness);
+        request.extensions_mut().insert(peer);
         let is_http1 = request.version() <= Version::HTTP_11;
         let answer = self.routes.clone().call(Request::map(request, Body::new));
         async move {

@@ -15,7 +15,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use super::{
     Webhook,
     body::Unread,
-    log, path_env,
+    path_env,
+    port::Peer,
     review::{self, Answer, Context},
 };
 use crate::metrics::{Overload, Phase, ReviewOutcome};
@@ -51,10 +52,11 @@ async fn with_path(
 impl Webhook {
     async fn inject(&self, path: &str, request: Request) -> Response {
         let begun = Instant::now();
+        let peer = request.extensions().get().map(|Peer(address)| *address);
         let answer = self.answer(path, request).await;
         let took = begun.elapsed();
         self.metrics.review(answer.outcome, took);
-        log::review(&answer, took);
+        self.log.review(&answer, took, peer);
         plain(answer.http_status, answer.body)
     }
 

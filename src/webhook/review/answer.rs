@@ -1,14 +1,16 @@
 //! Writing the answer to a review.
 
 use base64::{display::Base64Display, engine::general_purpose::STANDARD};
-use json_patch::Patch;
-use serde::{Serialize, Serializer, ser::Error as _};
+use serde::{Serialize, Serializer};
 
 use super::{
     request::{Head, Subject},
     warnings::sendable,
 };
 use crate::{inject::Injection, metrics::ReviewOutcome};
+
+/// Room for an answer without its patch.
+const BESIDES_PATCH: usize = 512;
 
 /// A review's answer, ready to be sent, and what to count and log about it.
 #[derive(Debug)]
@@ -50,9 +52,14 @@ impl Head {
     }
 
     pub(super) fn patch(self, injection: &Injection) -> Answer {
+        let mut patch = Vec::with_capacity(8 * 1024);
+        if let Err(error) = serde_json::to_writer(&mut patch, &injection.patch) {
+            let message = format!("the patch has no form in JSON: {error}");
+            return self.deny(ReviewOutcome::Failed("patch"), 500, message);
+        }
         let body = self.write(Response {
             allowed: true,
-            patch: Some(Encoded(&injection.patch)),
+            patch: Some(Encoded(&patch)),
             patch_type: Some("JSONPatch"),
             ..self.response(&injection.warnings)
         });
@@ -79,11 +86,13 @@ impl Head {
     }
 
     fn write(&self, response: Response<'_>) -> Vec<u8> {
-        to_json(&Review {
+        let patch = response.patch.as_ref().map_or(0, |patch| patch.0.len());
+        let review = Review {
             api_version: self.api_version,
             kind: "AdmissionReview",
             response,
-        })
+        };
+        to_json(&review, BESIDES_PATCH + patch.div_ceil(3) * 4)
     }
 
     fn answer(self, body: Vec<u8>, outcome: ReviewOutcome, message: String) -> Answer {
@@ -100,11 +109,12 @@ impl Head {
 /// The body of an HTTP error: a `v1` Status.
 #[must_use]
 pub fn http_error(code: u16, message: &str) -> Vec<u8> {
-    to_json(&Object {
+    let status = Object {
         api_version: "v1",
         kind: "Status",
         status: Status::failure(code, message),
-    })
+    };
+    to_json(&status, BESIDES_PATCH)
 }
 
 #[derive(Serialize)]
@@ -181,17 +191,20 @@ fn reason(code: u16) -> &'static str {
 }
 
 /// A patch as the review carries it: JSON in base64.
-struct Encoded<'a>(&'a Patch);
+struct Encoded<'a>(&'a [u8]);
 
 impl Serialize for Encoded<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let json = serde_json::to_vec(self.0).map_err(S::Error::custom)?;
-        serializer.collect_str(&Base64Display::new(&json, &STANDARD))
+        serializer.collect_str(&Base64Display::new(self.0, &STANDARD))
     }
 }
 
 /// Our own structs of strings and numbers have a form in JSON, always; were it
 /// not so, an empty body is what the API server reports as a failing webhook.
-fn to_json(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).unwrap_or_default()
+fn to_json(value: &impl Serialize, length: usize) -> Vec<u8> {
+    let mut json = Vec::with_capacity(length);
+    if serde_json::to_writer(&mut json, value).is_err() {
+        json.clear();
+    }
+    json
 }
