@@ -1,4 +1,4 @@
-//! Any bytes as a review: `fuzz/run [SECONDS]`, or `cargo fuzz run review`.
+//! Any bytes as a review: `hack/fuzz review [SECONDS]`, or `cargo fuzz run review`.
 #![no_main]
 #![allow(unsafe_code)] // the macro's exported function
 

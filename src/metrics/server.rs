@@ -41,15 +41,43 @@ struct PhaseLabels {
 /// The handles; clones count together.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Server {
-    pub(crate) connections: Gauge,
-    pub(crate) in_flight: Gauge,
+    connections: Gauge,
+    in_flight: Gauge,
     handshake_failures: Counter,
     accept_failures: Counter,
     overloads: Family<LimitLabels, Counter>,
     timeouts: Family<PhaseLabels, Counter>,
 }
 
+/// Something that is counted for as long as it lasts, however it ends.
+#[derive(Debug)]
+pub(crate) struct Counted(Gauge);
+
+impl Counted {
+    fn new(gauge: &Gauge) -> (Self, usize) {
+        let others = usize::try_from(gauge.inc()).unwrap_or_default();
+        (Self(gauge.clone()), others)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 impl Server {
+    /// A connection that has been opened.
+    pub(crate) fn connection(&self) -> Counted {
+        Counted::new(&self.connections).0
+    }
+
+    /// A review that has come; `None` when there are so many already.
+    pub(crate) fn review(&self, limit: usize) -> Option<Counted> {
+        let (review, others) = Counted::new(&self.in_flight);
+        (others < limit).then_some(review)
+    }
+
     pub(crate) fn overloaded(&self, limit: Overload) {
         let limit = match limit {
             Overload::Reviews => "reviews",
@@ -107,5 +135,35 @@ impl Server {
             "Failures to accept a connection, most often for want of file descriptors",
             self.accept_failures.clone(),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_what_is_in_flight_up_to_the_limit() {
+        let server = Server::default();
+        let first = server.review(1);
+        assert!(first.is_some());
+        assert!(server.review(1).is_none());
+        drop(first);
+        assert!(server.review(1).is_some());
+        assert_eq!(server.in_flight.get(), 0);
+    }
+
+    #[test]
+    fn counts_a_connection_whose_task_panics_no_longer() {
+        let server = Server::default();
+        let task = {
+            let server = server.clone();
+            std::thread::spawn(move || {
+                let _open = server.connection();
+                panic!("out of cheese");
+            })
+        };
+        assert!(task.join().is_err());
+        assert_eq!(server.connections.get(), 0);
     }
 }

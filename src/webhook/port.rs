@@ -103,10 +103,8 @@ impl Port {
         {
             let (port, tls) = (Arc::clone(&port), tls.clone());
             tasks.spawn(async move {
-                port.counts.connections.inc();
+                let _open = (port.counts.connection(), place);
                 port.connection(stream, peer, tls).await;
-                port.counts.connections.dec();
-                drop(place);
             });
         }
         drop(listener);

@@ -2,16 +2,6 @@
 
 use std::{sync::Arc, time::Instant};
 
-use axum::{
-    Router,
-    body::Body,
-    extract::{Path, Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::Response,
-    routing::post,
-};
-use prometheus_client::metrics::gauge::Gauge;
-
 use super::{
     Webhook,
     body::Unread,
@@ -20,6 +10,14 @@ use super::{
     review::{self, Answer, Context},
 };
 use crate::metrics::{Overload, Phase, ReviewOutcome};
+use axum::{
+    Router,
+    body::Body,
+    extract::{Path, Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::Response,
+    routing::post,
+};
 
 /// The paths that the webhook has.
 pub(super) fn router(webhook: Arc<Webhook>) -> Router {
@@ -61,9 +59,7 @@ impl Webhook {
     }
 
     async fn answer(&self, path: &str, request: Request) -> Answer {
-        let Some(_in_flight) =
-            InFlight::enter(&self.metrics.server().in_flight, self.limits.in_flight)
-        else {
+        let Some(_in_flight) = self.metrics.server().review(self.limits.in_flight) else {
             self.metrics.server().overloaded(Overload::Reviews);
             return overload("too many reviews at a time");
         };
@@ -118,24 +114,6 @@ impl Webhook {
                 failed(400, "body_broken", format!("the body broke off: {error}"))
             }
         }
-    }
-}
-
-/// A request that counts as being in flight, until it is dropped.
-#[derive(Debug)]
-struct InFlight<'a>(&'a Gauge);
-
-impl<'a> InFlight<'a> {
-    fn enter(gauge: &'a Gauge, limit: usize) -> Option<Self> {
-        let entered = Self(gauge);
-        let others = usize::try_from(gauge.inc()).unwrap_or_default();
-        (others < limit).then_some(entered)
-    }
-}
-
-impl Drop for InFlight<'_> {
-    fn drop(&mut self) {
-        self.0.dec();
     }
 }
 
@@ -208,16 +186,5 @@ mod tests {
             assert!(!says(rejected), "{rejected}");
         }
         assert!(!is_json(&HeaderMap::new()));
-    }
-
-    #[test]
-    fn counts_what_is_in_flight_up_to_the_limit() {
-        let gauge = Gauge::default();
-        let first = InFlight::enter(&gauge, 1);
-        assert!(first.is_some());
-        assert!(InFlight::enter(&gauge, 1).is_none());
-        drop(first);
-        assert!(InFlight::enter(&gauge, 1).is_some());
-        assert_eq!(gauge.get(), 0);
     }
 }
