@@ -60,12 +60,9 @@ impl Cli {
             Command::KubeUninject(args) => args.run(),
             Command::CheckInject(args) => args.run().await,
             Command::Completions { shell } => {
-                clap_complete::generate(
-                    shell,
-                    &mut Self::command(),
-                    "pillion",
-                    &mut std::io::stdout(),
-                );
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Self::command(), "pillion", &mut script);
+                output::write(None, &String::from_utf8_lossy(&script))?;
                 Ok(ExitCode::SUCCESS)
             }
             Command::Injector(args) => crate::injector::run(args).await.map(|()| ExitCode::SUCCESS),

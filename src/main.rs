@@ -1,13 +1,27 @@
 //! The `pillion` binary.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, thread::available_parallelism};
 
 use clap::Parser;
+use tokio::runtime;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// Far more than the busiest cluster needs. On a large node without a CPU
+/// limit, a thread for each core would only cost memory.
+const MOST_THREADS: usize = 4;
+
+fn main() -> ExitCode {
     pillion_certs::install_provider();
-    match pillion::cli::Cli::parse().run().await {
+    let cli = pillion::cli::Cli::parse();
+    let threads = available_parallelism().map_or(1, |cores| cores.get().min(MOST_THREADS));
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(cli.run()),
+        Err(error) => Err(anyhow::anyhow!("cannot start threads: {error}")),
+    };
+    match outcome {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {}", explain(&error));

@@ -14,7 +14,7 @@ use super::{
     config_source::{ClusterArgs, ConfigArgs, Loaded},
     documents,
     injector_webhooks::{self, InjectorWebhook, Labels},
-    manifest, report,
+    manifest, output, report,
     workload::{self, PodPath},
 };
 use crate::{
@@ -92,10 +92,11 @@ impl Args {
             webhooks,
             loaded,
         };
-        let mut all_well = true;
+        let (mut text, mut all_well) = (String::new(), true);
         for candidate in self.candidates(&checker.client).await? {
-            all_well &= checker.check(&candidate).await?;
+            all_well &= checker.check(&candidate, &mut text).await?;
         }
+        output::write(None, &text)?;
         Ok(if all_well {
             ExitCode::SUCCESS
         } else {
@@ -174,8 +175,8 @@ fn collect(mut object: Value, default_namespace: &str, found: &mut Vec<Candidate
 }
 
 impl Checker {
-    /// Prints the table of one pod; whether it is injected by exactly one webhook.
-    async fn check(&self, candidate: &Candidate) -> anyhow::Result<bool> {
+    /// Adds the table of one pod; whether it is injected by exactly one webhook.
+    async fn check(&self, candidate: &Candidate, text: &mut String) -> anyhow::Result<bool> {
         let namespace = self.namespace_labels(&candidate.namespace).await?;
         let pod = labels(&candidate.pod);
         let verdict = self.handler(candidate);
@@ -201,27 +202,20 @@ impl Checker {
                 ]
             })
             .collect();
-        println!("{}", candidate.name);
+        let mut lines = vec![candidate.name.clone()];
         if rows.is_empty() {
-            println!("no injector's webhook is installed in this cluster\n");
-            return Ok(false);
+            lines.push("no injector's webhook is installed in this cluster".to_owned());
+        } else {
+            let table = report::table(&["WEBHOOK", "REVISION", "INJECTED", "REASON"], &rows);
+            lines.push(table.trim_end().to_owned());
+            lines.extend(as_it_runs(candidate));
+            lines.extend(self.notes(injecting));
         }
-        print!(
-            "{}",
-            report::table(&["WEBHOOK", "REVISION", "INJECTED", "REASON"], &rows)
-        );
-        if candidate.is_running {
-            let state = match inject::uninject(&candidate.pod) {
-                Ok(Some(_)) => "is injected".to_owned(),
-                Ok(None) => "is not injected; what was decided when it was created can't be changed, restart it".to_owned(),
-                Err(error) => format!("is injected, but not by its own account: {error}"),
-            };
-            println!("the pod as it runs {state}");
+        for line in lines {
+            text.push_str(&line);
+            text.push('\n');
         }
-        for note in self.notes(injecting) {
-            println!("{note}");
-        }
-        println!();
+        text.push('\n');
         Ok(injecting == 1)
     }
 
@@ -279,6 +273,20 @@ impl Checker {
         };
         Ok(namespace.labels().clone())
     }
+}
+
+/// Whether a pod of the cluster is injected now.
+fn as_it_runs(candidate: &Candidate) -> Option<String> {
+    let state = match inject::uninject(&candidate.pod) {
+        _ if !candidate.is_running => return None,
+        Ok(Some(_)) => "is injected".to_owned(),
+        Ok(None) => {
+            "is not injected; what was decided when it was created can't be changed, restart it"
+                .to_owned()
+        }
+        Err(error) => format!("is injected, but not by its own account: {error}"),
+    };
+    Some(format!("the pod as it runs {state}"))
 }
 
 fn labels(pod: &Value) -> Labels {

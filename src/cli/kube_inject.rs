@@ -74,17 +74,24 @@ fn inject_object(
     };
     match inject::inject(&loaded.config, &target) {
         Ok(Outcome::Injected(injection)) => {
-            for warning in &injection.warnings {
-                eprintln!("warning: {name}: {warning}");
-            }
+            warn(&name, &injection.warnings);
             json_patch::patch(pod, &injection.patch)?;
             Ok(Edit::Changed)
         }
-        Ok(Outcome::Skipped { reason, .. }) => Ok(Edit::Unchanged(Some(format!(
-            "{name} is not injected: it {reason}"
-        )))),
+        Ok(Outcome::Skipped { reason, warnings }) => {
+            warn(&name, &warnings);
+            Ok(Edit::Unchanged(Some(format!(
+                "{name} is not injected: it {reason}"
+            ))))
+        }
         // This one names the workload itself.
         Err(refusal @ Refusal::AlreadyInjected(_)) => Err(refusal.into()),
         Err(refusal) => Err(anyhow::anyhow!("{name}: {refusal}")),
+    }
+}
+
+fn warn(name: &str, warnings: &[String]) {
+    for warning in warnings {
+        eprintln!("warning: {name}: {warning}");
     }
 }

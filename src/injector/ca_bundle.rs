@@ -3,11 +3,7 @@
 //! Every replica patches; the bundle is the same for all, so it does not matter
 //! who comes first. What someone else sets it to is set back at once.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    pin::pin,
-    time::Duration,
-};
+use std::{collections::BTreeMap, pin::pin, time::Duration};
 
 use futures::StreamExt;
 use json_patch::{AddOperation, Patch, PatchOperation, TestOperation, jsonptr::PointerBuf};
@@ -19,7 +15,10 @@ use kube::{
 };
 use serde_json::json;
 use time::OffsetDateTime;
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 
 use super::Shared;
 use crate::webhook::Condition;
@@ -27,6 +26,8 @@ use crate::webhook::Condition;
 /// The webhooks that are an injector's, by the end of their names.
 const SUFFIX: &str = "sidecar-injector.istio.io";
 const RETRY: Duration = Duration::from_secs(1);
+/// How long a denial is believed. RBAC may come through after the injector has started.
+const DENIED: Duration = Duration::from_secs(30);
 
 /// The roots that are to be trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,11 +62,11 @@ pub(super) async fn run(
         api,
         seen: BTreeMap::new(),
         listed: false,
-        denied: BTreeSet::new(),
+        denied: BTreeMap::new(),
         trusted,
         shared,
     };
-    let mut failed = false;
+    let mut again = None;
     loop {
         tokio::select! {
             Some(event) = events.next() => match event {
@@ -73,10 +74,10 @@ pub(super) async fn run(
                 Err(error) => tracing::warn!(%error, "the watch of the webhook configurations was interrupted; it is taken up again"),
             },
             Ok(()) = wanted.changed() => {}
-            () = sleep(RETRY), if failed => {}
+            () = sleep(again.unwrap_or_default()), if again.is_some() => {}
         }
         let roots = wanted.borrow_and_update().clone();
-        failed = !keeper.reconcile(&roots).await;
+        again = keeper.reconcile(&roots).await;
     }
 }
 
@@ -84,9 +85,10 @@ struct Keeper {
     api: Api<MutatingWebhookConfiguration>,
     seen: BTreeMap<String, MutatingWebhookConfiguration>,
     listed: bool,
-    /// Configurations that we may not patch. They carry our revision's label and
-    /// are not of our chart: somebody else's to keep, and not to wait for.
-    denied: BTreeSet<String>,
+    /// Configurations that we may not patch, and when that was said. They carry
+    /// our revision's label and are not of our chart: somebody else's to keep,
+    /// and not to wait for.
+    denied: BTreeMap<String, Instant>,
     trusted: watch::Sender<Option<Trusted>>,
     shared: Shared,
 }
@@ -94,7 +96,11 @@ struct Keeper {
 impl Keeper {
     fn take(&mut self, event: watcher::Event<MutatingWebhookConfiguration>) {
         match event {
-            watcher::Event::Init => self.seen.clear(),
+            // Until the list is whole again, what was true of it stays.
+            watcher::Event::Init => {
+                self.seen.clear();
+                self.listed = false;
+            }
             watcher::Event::InitDone => self.listed = true,
             watcher::Event::InitApply(configuration) | watcher::Event::Apply(configuration) => {
                 self.seen.insert(configuration.name_any(), configuration);
@@ -105,16 +111,16 @@ impl Keeper {
         }
     }
 
-    /// Whether nothing has to be tried again.
-    async fn reconcile(&mut self, roots: &Roots) -> bool {
+    /// Brings the bundles about. `Some` says when to try again.
+    async fn reconcile(&mut self, roots: &Roots) -> Option<Duration> {
         if !self.listed {
-            return true;
+            return None;
         }
         match roots {
-            Roots::Unknown => true,
+            Roots::Unknown => None,
             Roots::Foreign => {
                 self.set_condition(|bundle| bundle.is_some_and(|bundle| !bundle.0.is_empty()));
-                true
+                None
             }
             Roots::Ours(roots) => {
                 let well = self.patch_all(roots).await;
@@ -123,15 +129,23 @@ impl Keeper {
                 };
                 let all = self.set_condition(is_ours);
                 self.tell_trusted(all.then_some(roots));
-                well
+                match (well, self.denied.is_empty()) {
+                    (false, _) => Some(RETRY),
+                    (true, false) => Some(DENIED),
+                    (true, true) => None,
+                }
             }
         }
     }
 
+    /// Whether nothing went wrong but what was denied.
     async fn patch_all(&mut self, roots: &str) -> bool {
         let mut well = true;
+        let seen = &self.seen;
+        self.denied
+            .retain(|name, since| seen.contains_key(name) && since.elapsed() < DENIED);
         for (name, configuration) in &mut self.seen {
-            if self.denied.contains(name) {
+            if self.denied.contains_key(name) {
                 continue;
             }
             let Some(patch) = patch(configuration, roots) else {
@@ -155,9 +169,9 @@ impl Keeper {
                     tracing::warn!(
                         name,
                         message = status.message,
-                        "may not patch the caBundle; leaving it to others"
+                        "may not patch the caBundle; leaving it to others for now"
                     );
-                    self.denied.insert(name.clone());
+                    self.denied.insert(name.clone(), Instant::now());
                 }
                 Err(error) => {
                     tracing::warn!(name, %error, "cannot patch the caBundle; trying again");
@@ -173,7 +187,7 @@ impl Keeper {
         let ours = self
             .seen
             .iter()
-            .filter(|(name, _)| !self.denied.contains(*name));
+            .filter(|(name, _)| !self.denied.contains_key(*name));
         let mut bundles = ours
             .flat_map(|(_, configuration)| bundles(configuration))
             .peekable();
@@ -274,5 +288,92 @@ mod tests {
     fn leaves_right_bundles_alone() {
         let configuration = configuration(&[("namespace.sidecar-injector.istio.io", Some("new"))]);
         assert!(patch(&configuration, "new").is_none());
+    }
+
+    /// A keeper whose API server answers every request with this code.
+    fn keeper(code: u16) -> Keeper {
+        let answer = move |_: axum::http::Request<kube::client::Body>| async move {
+            let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code,
+                "reason": "", "message": "no"});
+            axum::http::Response::builder()
+                .status(code)
+                .body(kube::client::Body::from(status.to_string().into_bytes()))
+        };
+        let client = Client::new(tower::service_fn(answer), "default");
+        Keeper {
+            api: Api::all(client),
+            seen: BTreeMap::new(),
+            listed: false,
+            denied: BTreeMap::new(),
+            trusted: watch::channel(None).0,
+            shared: Shared {
+                current: std::sync::Arc::default(),
+                readiness: std::sync::Arc::default(),
+                metrics: std::sync::Arc::default(),
+            },
+        }
+    }
+
+    fn list(keeper: &mut Keeper, configuration: MutatingWebhookConfiguration) {
+        for event in [
+            watcher::Event::Init,
+            watcher::Event::InitApply(configuration),
+            watcher::Event::InitDone,
+        ] {
+            keeper.take(event);
+        }
+    }
+
+    fn waits(keeper: &Keeper) -> bool {
+        let missing = keeper.shared.readiness.missing();
+        missing.iter().any(|missing| missing.contains("caBundle"))
+    }
+
+    #[tokio::test]
+    async fn stays_ready_while_it_lists_again() {
+        let roots = Roots::Ours("new".to_owned());
+        let right = configuration(&[("namespace.sidecar-injector.istio.io", Some("new"))]);
+        let mut keeper = keeper(500);
+        list(&mut keeper, right.clone());
+        assert_eq!(keeper.reconcile(&roots).await, None);
+        assert!(!waits(&keeper));
+        let since = keeper.trusted.borrow().clone();
+
+        // A list has begun; the API server takes its time.
+        keeper.take(watcher::Event::Init);
+        keeper.reconcile(&roots).await;
+        assert!(!waits(&keeper));
+        list(&mut keeper, right);
+        keeper.reconcile(&roots).await;
+        assert_eq!(*keeper.trusted.borrow(), since);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn asks_again_after_a_denial() {
+        let roots = Roots::Ours("new".to_owned());
+        let mut keeper = keeper(403);
+        list(
+            &mut keeper,
+            configuration(&[("namespace.sidecar-injector.istio.io", None)]),
+        );
+        assert_eq!(keeper.reconcile(&roots).await, Some(DENIED));
+        let first = keeper.denied["c"];
+        keeper.reconcile(&roots).await;
+        assert_eq!(keeper.denied["c"], first);
+        tokio::time::advance(DENIED).await;
+        keeper.reconcile(&roots).await;
+        assert!(keeper.denied["c"] > first);
+    }
+
+    #[tokio::test]
+    async fn tries_again_soon_after_a_failure() {
+        let roots = Roots::Ours("new".to_owned());
+        let mut keeper = keeper(500);
+        list(
+            &mut keeper,
+            configuration(&[("namespace.sidecar-injector.istio.io", None)]),
+        );
+        assert_eq!(keeper.reconcile(&roots).await, Some(RETRY));
+        assert!(waits(&keeper));
     }
 }

@@ -3,7 +3,7 @@
 //! A configuration that is at fault is reported, in the log, by a metric and by
 //! an Event on the ConfigMap, and the last good one stays in force.
 
-use std::{collections::BTreeMap, pin::pin, time::Duration};
+use std::{pin::pin, time::Duration};
 
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -15,7 +15,7 @@ use kube::{
         watcher,
     },
 };
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::{Args, Shared, native};
 use crate::{
@@ -26,6 +26,8 @@ use crate::{
 /// How often the nodes are asked whether sidecars may be native.
 const NATIVE_REFRESH: Duration = Duration::from_secs(60);
 const RETRY: Duration = Duration::from_secs(1);
+/// How long an Event may take; reloads wait for it.
+const PUBLISH: Duration = Duration::from_secs(5);
 /// The API refuses an Event's note of more than 1 kB.
 const NOTE: usize = 1000;
 
@@ -55,16 +57,16 @@ pub(super) async fn run(client: Client, source: Source, shared: Shared) {
     }
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), &source.namespace);
     let mut watches = pin!(stream::select(
-        watch(&api, &source.injector),
-        watch(&api, &source.mesh)
+        watch(&api, &source.injector).map(|event| (Which::Injector, event)),
+        watch(&api, &source.mesh).map(|event| (Which::Mesh, event)),
     ));
     let mut refresh = interval(NATIVE_REFRESH);
     refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut keeper = Keeper::new(client.clone(), source, shared.clone());
     loop {
         tokio::select! {
-            Some(event) = watches.next() => match event {
-                Ok(event) => keeper.take(event).await,
+            Some((which, event)) = watches.next() => match event {
+                Ok(event) => keeper.take(which, event).await,
                 Err(error) => tracing::warn!(%error, "the watch of the ConfigMaps was interrupted; it is taken up again"),
             },
             _ = refresh.tick() => {
@@ -98,16 +100,68 @@ async fn refresh_native(client: &Client, shared: &Shared) -> bool {
     }
 }
 
+/// The two ConfigMaps.
+#[derive(Debug, Clone, Copy)]
+enum Which {
+    Injector,
+    Mesh,
+}
+
+/// A ConfigMap as last seen.
+#[derive(Debug, Default)]
+struct Seen {
+    map: Option<ConfigMap>,
+    /// What the list that is coming in has held of it.
+    coming: Option<ConfigMap>,
+    /// Whether a list has come in whole.
+    listed: bool,
+}
+
+impl Seen {
+    /// Takes an event: whether something may have changed, and the ConfigMap
+    /// that is no more.
+    fn take(&mut self, event: watcher::Event<ConfigMap>) -> (bool, Option<ConfigMap>) {
+        match event {
+            watcher::Event::Init => self.coming = None,
+            watcher::Event::InitApply(map) => self.coming = Some(map),
+            watcher::Event::InitDone => {
+                self.listed = true;
+                let before = std::mem::replace(&mut self.map, self.coming.take());
+                // Deleted while nobody watched.
+                let deleted = before.filter(|_| self.map.is_none());
+                return (deleted.is_none(), deleted);
+            }
+            watcher::Event::Apply(map) => {
+                self.map = Some(map);
+                return (true, None);
+            }
+            watcher::Event::Delete(map) => {
+                self.map = None;
+                return (false, Some(map));
+            }
+        }
+        (false, None)
+    }
+}
+
+/// What is missing of a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum Incomplete {
+    #[error("there is no ConfigMap {0}")]
+    Map(String),
+    #[error("the ConfigMap {map} has no key {key}")]
+    Key { map: String, key: &'static str },
+}
+
 /// The ConfigMaps as last seen, and what became of them.
 struct Keeper {
     source: Source,
     shared: Shared,
     recorder: Recorder,
-    seen: BTreeMap<String, ConfigMap>,
-    /// How many of the two watches have told all they know.
-    listed: usize,
-    /// The texts that were tried last, so that an edit of a label tries nothing.
-    tried: Option<[String; 3]>,
+    injector: Seen,
+    mesh: Seen,
+    /// What was tried last, so that an edit of a label tries nothing.
+    tried: Option<Result<[String; 3], Incomplete>>,
     generation: u64,
 }
 
@@ -121,97 +175,109 @@ impl Keeper {
             source,
             shared,
             recorder: Recorder::new(client, reporter),
-            seen: BTreeMap::new(),
-            listed: 0,
+            injector: Seen::default(),
+            mesh: Seen::default(),
             tried: None,
             generation: 0,
         }
     }
 
-    async fn take(&mut self, event: watcher::Event<ConfigMap>) {
-        match event {
-            watcher::Event::Init => return,
-            watcher::Event::InitApply(map) => {
-                self.seen.insert(map.name_any(), map);
-                return;
-            }
-            watcher::Event::InitDone => self.listed += 1,
-            watcher::Event::Apply(map) => {
-                self.seen.insert(map.name_any(), map);
-            }
-            watcher::Event::Delete(map) => {
-                self.seen.remove(&map.name_any());
-                self.report_deleted(&map).await;
-                return;
-            }
+    async fn take(&mut self, which: Which, event: watcher::Event<ConfigMap>) {
+        let seen = match which {
+            Which::Injector => &mut self.injector,
+            Which::Mesh => &mut self.mesh,
+        };
+        let (changed, deleted) = seen.take(event);
+        if let Some(map) = deleted {
+            self.report_deleted(&map).await;
         }
-        if self.listed >= 2 {
+        if changed && self.injector.listed && self.mesh.listed {
             self.reload().await;
         }
     }
 
     async fn reload(&mut self) {
-        let texts = match self.texts() {
-            Ok(texts) => texts,
-            Err(missing) => {
-                tracing::error!(
-                    missing,
-                    namespace = self.source.namespace,
-                    "the configuration is not complete"
-                );
-                return;
-            }
-        };
+        let texts = self.texts();
         if self.tried.as_ref() == Some(&texts) {
             return;
         }
-        let [config, values, mesh] = &texts;
-        let parsed = Config::parse(&Sources {
-            config,
-            values,
-            mesh,
-        });
-        self.tried = Some(texts);
-        match parsed {
-            Ok(config) => {
-                self.generation += 1;
-                self.shared.current.replace(config);
-                self.shared.readiness.set(Condition::Configuration, true);
-                self.shared.metrics.config_loaded(self.generation);
-                tracing::info!(generation = self.generation, "configuration loaded");
+        match &texts {
+            Err(incomplete) => self.report_incomplete(incomplete).await,
+            Ok([config, values, mesh]) => {
+                let parsed = Config::parse(&Sources {
+                    config,
+                    values,
+                    mesh,
+                });
+                match parsed {
+                    Ok(config) => self.put_in_force(config),
+                    Err(error) => self.report_faults(&error).await,
+                }
             }
-            Err(error) => self.report_faults(&error).await,
         }
+        self.tried = Some(texts);
     }
 
-    fn texts(&self) -> Result<[String; 3], String> {
-        let injector = self.map(&self.source.injector)?;
-        let mesh = self.map(&self.source.mesh)?;
-        let key = |map: &ConfigMap, key: &str| {
+    fn put_in_force(&mut self, config: Config) {
+        self.generation += 1;
+        self.shared.current.replace(config);
+        self.shared.readiness.set(Condition::Configuration, true);
+        self.shared.metrics.config_loaded(self.generation);
+        tracing::info!(generation = self.generation, "configuration loaded");
+    }
+
+    fn texts(&self) -> Result<[String; 3], Incomplete> {
+        let key = |seen: &Seen, name: &str, key: &'static str| {
+            let map = seen.map.as_ref();
+            let map = map.ok_or_else(|| Incomplete::Map(name.to_owned()))?;
             let text = map.data.as_ref().and_then(|data| data.get(key));
-            text.cloned()
-                .ok_or_else(|| format!("the ConfigMap {} has no key {key}", map.name_any()))
+            text.cloned().ok_or_else(|| Incomplete::Key {
+                map: name.to_owned(),
+                key,
+            })
         };
         Ok([
-            key(injector, "config")?,
-            key(injector, "values")?,
-            key(mesh, "mesh")?,
+            key(&self.injector, &self.source.injector, "config")?,
+            key(&self.injector, &self.source.injector, "values")?,
+            key(&self.mesh, &self.source.mesh, "mesh")?,
         ])
     }
 
-    fn map(&self, name: &str) -> Result<&ConfigMap, String> {
-        self.seen
-            .get(name)
-            .ok_or_else(|| format!("there is no ConfigMap {name}"))
+    fn consequence(&self) -> &'static str {
+        if self.generation == 0 {
+            "nothing is injected until it is mended"
+        } else {
+            "the last good configuration stays in force"
+        }
+    }
+
+    async fn report_incomplete(&self, incomplete: &Incomplete) {
+        let consequence = self.consequence();
+        tracing::error!(
+            missing = %incomplete,
+            namespace = self.source.namespace,
+            consequence,
+            "the configuration is not complete"
+        );
+        // A map that is not there yet is no bad edit, and has no place for an Event.
+        let Incomplete::Key { map, .. } = incomplete else {
+            return;
+        };
+        self.shared.metrics.config_rejected();
+        let seen = [
+            (&self.source.injector, &self.injector),
+            (&self.source.mesh, &self.mesh),
+        ];
+        let named = seen.into_iter().find(|(name, _)| *name == map);
+        if let Some(map) = named.and_then(|(_, seen)| seen.map.as_ref()) {
+            let note = format!("{consequence}: {incomplete}");
+            self.publish(map, "InvalidConfiguration", note).await;
+        }
     }
 
     async fn report_faults(&self, error: &ConfigError) {
         self.shared.metrics.config_rejected();
-        let consequence = if self.generation == 0 {
-            "nothing is injected until it is mended"
-        } else {
-            "the last good configuration stays in force"
-        };
+        let consequence = self.consequence();
         for fault in &error.faults {
             tracing::error!(fault, consequence, "the configuration is at fault");
         }
@@ -220,8 +286,8 @@ impl Keeper {
             .iter()
             .cloned()
             .partition(|fault| fault.starts_with("mesh: "));
-        for (name, faults) in [(&self.source.injector, injector), (&self.source.mesh, mesh)] {
-            if let (Some(map), false) = (self.seen.get(name), faults.is_empty()) {
+        for (seen, faults) in [(&self.injector, injector), (&self.mesh, mesh)] {
+            if let (Some(map), false) = (&seen.map, faults.is_empty()) {
                 let note = format!("{consequence}: {}", faults.join("; "));
                 self.publish(map, "InvalidConfiguration", note).await;
             }
@@ -255,8 +321,56 @@ impl Keeper {
             action: "Reload".to_owned(),
             secondary: None,
         };
-        if let Err(error) = self.recorder.publish(&event, &map.object_ref(&())).await {
-            tracing::warn!(%error, "cannot publish an Event");
+        let reference = map.object_ref(&());
+        match timeout(PUBLISH, self.recorder.publish(&event, &reference)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "cannot publish an Event"),
+            Err(_) => tracing::warn!("cannot publish an Event: the API server does not answer"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map() -> ConfigMap {
+        ConfigMap::default()
+    }
+
+    fn listed() -> Seen {
+        let mut seen = Seen::default();
+        for event in [
+            watcher::Event::Init,
+            watcher::Event::InitApply(map()),
+            watcher::Event::InitDone,
+        ] {
+            seen.take(event);
+        }
+        seen
+    }
+
+    #[test]
+    fn keeps_what_it_has_seen_while_it_lists_again() {
+        let mut seen = listed();
+        seen.take(watcher::Event::Init);
+        assert!(seen.listed && seen.map.is_some());
+    }
+
+    #[test]
+    fn notices_what_was_deleted_while_nobody_watched() {
+        let mut seen = listed();
+        seen.take(watcher::Event::Init);
+        let (changed, deleted) = seen.take(watcher::Event::InitDone);
+        assert!(!changed && deleted.is_some());
+        assert!(seen.map.is_none());
+    }
+
+    #[test]
+    fn takes_an_absent_map_for_no_deletion_at_the_start() {
+        let mut seen = Seen::default();
+        seen.take(watcher::Event::Init);
+        let (changed, deleted) = seen.take(watcher::Event::InitDone);
+        assert!(changed && deleted.is_none());
     }
 }
