@@ -117,6 +117,12 @@ pub async fn in_cluster(plane: &ControlPlane, arguments: &[&str]) -> String {
     success(arguments, &output)
 }
 
+/// Installs the chart as the release `mesh`.
+pub async fn install(plane: &ControlPlane, namespace: &str, values: &str) {
+    let arguments = ["install", "mesh", ".", "-n", namespace, "--set", values];
+    in_cluster(plane, &arguments).await;
+}
+
 /// The standard output of a command that has to succeed.
 pub fn success(what: &[&str], output: &Output) -> String {
     assert!(

@@ -17,7 +17,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::helm::{VARIANTS, in_cluster, success, try_template};
+use super::{
+    eventually,
+    helm::{VARIANTS, in_cluster, install, success, try_template},
+};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -60,12 +63,7 @@ async fn its_pods_are_restricted_and_start_without_it() {
         ("istio.io/rev", "bootstrap"),
     ];
     let namespace = plane.namespace("chart", &labels).await.unwrap();
-    let install = ["install", "mesh", ".", "-n", &namespace];
-    in_cluster(
-        plane,
-        &[&install[..], &["--set", "revision=bootstrap"]].concat(),
-    )
-    .await;
+    install(plane, &namespace, "revision=bootstrap").await;
 
     let pods: Api<Pod> = Api::namespaced(plane.client().await.unwrap(), &namespace);
     let injectors = ListParams::default().labels("app=pillion-injector,istio.io/rev=bootstrap");
@@ -89,51 +87,29 @@ async fn nothing_blocks_pods_after_an_uninstall() {
         .namespace("shop", &[("istio.io/rev", "gone")])
         .await
         .unwrap();
-    let install = [
-        "install",
-        "mesh",
-        ".",
-        "-n",
-        &namespace,
-        "--set",
-        "revision=gone",
-    ];
-    in_cluster(plane, &install).await;
+    install(plane, &namespace, "revision=gone").await;
 
     // No injector runs: as asked, no pod gets into the mesh without a sidecar.
     let pods: Api<Pod> = Api::namespaced(plane.client().await.unwrap(), &shop);
-    let error = timeout(PATIENCE, async {
-        // The API server takes a moment to learn of a webhook.
-        loop {
-            let dry_run = PostParams {
-                dry_run: true,
-                ..PostParams::default()
-            };
-            match pods.create(&dry_run, &pod()).await {
-                Ok(_) => sleep(Duration::from_millis(100)).await,
-                Err(error) => break error.to_string(),
-            }
-        }
+    let dry_run = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    let error = eventually("a call of the webhook", async || {
+        let created = pods.create(&dry_run, &pod()).await;
+        created.err().map(|error| error.to_string())
     })
-    .await
-    .expect("the webhook is never called");
+    .await;
     assert!(
         error.contains("rev.namespace.sidecar-injector.istio.io"),
         "{error}"
     );
 
     in_cluster(plane, &["uninstall", "mesh", "-n", &namespace, "--wait"]).await;
-    timeout(PATIENCE, async {
-        while let Err(error) = pods.create(&PostParams::default(), &pod()).await {
-            assert!(
-                error.to_string().contains("sidecar-injector.istio.io"),
-                "{error}"
-            );
-            sleep(Duration::from_millis(100)).await;
-        }
+    eventually("a pod", async || {
+        pods.create(&PostParams::default(), &pod()).await.ok()
     })
-    .await
-    .expect("pods are still blocked");
+    .await;
 }
 
 /// An injector's caBundle, as it would patch it into both webhooks.

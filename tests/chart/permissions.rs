@@ -6,7 +6,7 @@ use k8s_openapi::api::authorization::v1::{
 use kube::{Api, Client, api::PostParams};
 use pillion_envtest::ControlPlane;
 
-use super::helm::in_cluster;
+use super::helm::install;
 
 /// Asks the API server whether a request would be allowed.
 struct Account {
@@ -62,10 +62,10 @@ impl Account {
 async fn the_injector_has_the_rights_it_needs_and_no_more() {
     let plane = ControlPlane::shared().await.unwrap();
     let namespace = plane.namespace("chart", &[]).await.unwrap();
-    let install = ["install", "mesh", ".", "-n", &namespace, "--set"];
-    in_cluster(
+    install(
         plane,
-        &[&install[..], &["revision=rights,revisionTags={rights-tag}"]].concat(),
+        &namespace,
+        "revision=rights,revisionTags={rights-tag}",
     )
     .await;
     let account = Account::new(plane.client().await.unwrap(), &namespace);

@@ -57,7 +57,9 @@ async fn run(
 /// The command has things of its own to clean up.
 async fn pass_on_sigterm(child: &Child) -> anyhow::Result<()> {
     if let Some(pid) = child.id() {
-        Command::new("kill").arg(pid.to_string()).status().await?;
+        // bash's own: a program of that name may be missing.
+        let arguments = ["-c", &format!("kill {pid}")];
+        Command::new("bash").args(arguments).status().await?;
     }
     Ok(())
 }

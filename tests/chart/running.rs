@@ -1,0 +1,128 @@
+//! The built injector with the rights of the chart's service account: what it may not do here, it may not do in a cluster.
+
+use std::{fs, path::PathBuf};
+
+use k8s_openapi::api::{
+    authentication::v1::{TokenRequest, TokenRequestSpec},
+    coordination::v1::Lease,
+    core::v1::{ConfigMap, Pod, Secret, ServiceAccount},
+    events::v1::Event,
+};
+use kube::{
+    Api, Client,
+    api::{ListParams, Patch, PatchParams, PostParams},
+};
+use pillion_envtest::ControlPlane;
+use serde_json::{Value, json};
+
+use super::{
+    eventually,
+    helm::install,
+    injector_process::{InjectorProcess, Ports},
+};
+
+const REVISION: &str = "running";
+const ACCOUNT: &str = "pillion-injector-running";
+
+/// A kubeconfig of the chart's service account.
+async fn kubeconfig(plane: &ControlPlane, namespace: &str) -> PathBuf {
+    let accounts: Api<ServiceAccount> = Api::namespaced(plane.client().await.unwrap(), namespace);
+    let request = TokenRequest {
+        spec: Some(TokenRequestSpec::default()),
+        ..TokenRequest::default()
+    };
+    let token = accounts
+        .create_token_request(ACCOUNT, &PostParams::default(), &request)
+        .await
+        .unwrap();
+    let text = fs::read_to_string(plane.kubeconfig()).unwrap();
+    let mut kubeconfig: Value = serde_json::from_str(&text).unwrap();
+    kubeconfig["users"][0]["user"] = json!({"token": token.status.unwrap().token});
+    let path = plane.folder().join("chart-injector.kubeconfig");
+    fs::write(&path, kubeconfig.to_string()).unwrap();
+    path
+}
+
+/// The names of the containers that a pod gets; `None` while the webhook is not called.
+async fn injected(client: &Client, namespace: &str) -> Option<String> {
+    let pod: Pod = serde_json::from_value(json!({
+        "metadata": {"name": "web"},
+        "spec": {"containers": [{"name": "web", "image": "web:1"}]},
+    }))
+    .unwrap();
+    let dry_run = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let pod = pods.create(&dry_run, &pod).await.ok()?;
+    let names: Vec<_> = pod
+        .spec?
+        .init_containers?
+        .into_iter()
+        .map(|one| one.name)
+        .collect();
+    Some(names.join(" "))
+}
+
+#[tokio::test]
+async fn the_chart_s_service_account_is_all_that_the_injector_needs() {
+    let plane = ControlPlane::shared().await.unwrap();
+    let client = plane.client().await.unwrap();
+    let namespace = plane.namespace("chart", &[]).await.unwrap();
+    let ports = Ports::free();
+    let set = format!(
+        "revision={REVISION},revisionTags={{running-tag}},sidecarInjectorWebhook.injectionURL={}",
+        ports.url()
+    );
+    install(plane, &namespace, &set).await;
+    let kubeconfig = kubeconfig(plane, &namespace).await;
+    let flags = [
+        "--namespace",
+        &namespace,
+        "--revision",
+        REVISION,
+        "--certificate-lifetime",
+        "9s",
+    ];
+    let mut injector = InjectorProcess::start(&kubeconfig, ports, &flags);
+    injector.ready().await;
+
+    for label in [REVISION, "running-tag"] {
+        let shop = plane
+            .namespace("shop", &[("istio.io/rev", label)])
+            .await
+            .unwrap();
+        let containers = eventually(label, async || injected(&client, &shop).await).await;
+        assert_eq!(containers, "istio-init istio-proxy", "{label}");
+    }
+
+    // It renews its certificate, with the Lease.
+    let name = format!("pillion-injector-certs-{REVISION}");
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), &namespace);
+    let first = secrets.get(&name).await.unwrap().data;
+    let leases: Api<Lease> = Api::namespaced(client.clone(), &namespace);
+    eventually("a renewal", async || {
+        let renewed = secrets.get(&name).await.unwrap().data != first;
+        renewed.then_some(())
+    })
+    .await;
+    assert!(leases.get_opt(&name).await.unwrap().is_some());
+
+    // A bad edit is reported on the ConfigMap.
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
+    let bad = json!({"data": {"config": "policy: perhaps"}});
+    let name = format!("istio-sidecar-injector-{REVISION}");
+    maps.patch(&name, &PatchParams::default(), &Patch::Merge(bad))
+        .await
+        .unwrap();
+    let events: Api<Event> = Api::namespaced(client, &namespace);
+    let note = eventually("an event", async || {
+        let all = events.list(&ListParams::default()).await.unwrap().items;
+        all.into_iter()
+            .find(|event| event.regarding.as_ref().and_then(|map| map.name.as_ref()) == Some(&name))
+            .and_then(|event| event.note)
+    })
+    .await;
+    assert!(note.contains("perhaps"), "{note}");
+}
