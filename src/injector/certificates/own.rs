@@ -101,10 +101,12 @@ pub(in crate::injector) async fn run(
 enum Found {
     /// Not listed yet.
     Unknown,
-    /// There is none.
+    /// There is none, and there was none.
     Nothing,
-    /// It holds something else; the log has said so.
-    Unusable,
+    /// There is none any more; this is what it held.
+    Deleted(Box<State>),
+    /// It holds something else, the log has said so; this is what it held before.
+    Unusable(Option<Box<State>>),
     /// It is there.
     State(Box<(Secret, State)>),
 }
@@ -129,15 +131,33 @@ impl Keeper {
                 self.load(secret);
             }
             watcher::Event::InitDone if self.listed => {}
-            watcher::Event::InitDone => self.found = Found::Nothing,
+            watcher::Event::InitDone => self.lost(),
             watcher::Event::Apply(secret) => self.load(secret),
-            watcher::Event::Delete(_) => {
+            watcher::Event::Delete(_) => self.lost(),
+        }
+    }
+
+    /// The Secret is not there. What it held is put back, if it was seen: a new
+    /// CA would be served before any API server trusts it.
+    fn lost(&mut self) {
+        self.found = match self.last_good() {
+            Some(state) => {
                 tracing::warn!(
                     secret = self.settings.secret,
-                    "the certificates' Secret was deleted; another is made"
+                    "the certificates' Secret is gone; it is put back"
                 );
-                self.found = Found::Nothing;
+                Found::Deleted(state)
             }
+            None => Found::Nothing,
+        };
+    }
+
+    fn last_good(&mut self) -> Option<Box<State>> {
+        match std::mem::replace(&mut self.found, Found::Unknown) {
+            Found::State(found) => Some(Box::new(found.1)),
+            Found::Deleted(state) => Some(state),
+            Found::Unusable(state) => state,
+            Found::Unknown | Found::Nothing => None,
         }
     }
 
@@ -147,13 +167,14 @@ impl Keeper {
             Ok(state) => state,
             Err(error) => {
                 self.serving.shared.metrics.certificate_rejected();
-                tracing::error!(secret = name, %error, "the certificates' Secret can't be used; delete it, and another is made");
-                self.found = Found::Unusable;
+                tracing::error!(secret = name, %error, "the certificates' Secret can't be used; delete it, and it is made again");
+                self.found = Found::Unusable(self.last_good());
                 return;
             }
         };
         let before = match &self.found {
             Found::State(found) => Some(&found.1.pair),
+            Found::Deleted(state) => Some(&state.pair),
             _ => None,
         };
         if before != Some(&state.pair)
@@ -167,8 +188,9 @@ impl Keeper {
     async fn advance(&mut self) {
         let now = OffsetDateTime::now_utc();
         let advanced = match &self.found {
-            Found::Unknown | Found::Unusable => return,
+            Found::Unknown | Found::Unusable(_) => return,
             Found::Nothing => self.begin(now).await,
+            Found::Deleted(state) => self.create(state).await,
             Found::State(found) => self.rotate(&found.0, &found.1, now).await,
         };
         match advanced {
@@ -180,27 +202,30 @@ impl Keeper {
         }
     }
 
-    /// Makes the Secret, unless another replica does.
+    /// Makes a CA and a certificate, unless another replica has.
     async fn begin(&self, now: OffsetDateTime) -> anyhow::Result<Option<Secret>> {
+        self.create(&self.settings.plan.begin(now)?).await
+    }
+
+    /// Makes the Secret. Where another replica was quicker, it is that one's.
+    async fn create(&self, state: &State) -> anyhow::Result<Option<Secret>> {
+        let name = &self.settings.secret;
         let secret = Secret {
             metadata: ObjectMeta {
-                name: Some(self.settings.secret.clone()),
+                name: Some(name.clone()),
                 ..ObjectMeta::default()
             },
-            data: Some(self.settings.plan.begin(now)?.data()),
+            data: Some(state.data()),
             type_: Some("Opaque".to_owned()),
             ..Secret::default()
         };
         match self.secrets.create(&PostParams::default(), &secret).await {
             Ok(secret) => {
-                tracing::info!(
-                    secret = self.settings.secret,
-                    "made a CA and a serving certificate"
-                );
+                tracing::info!(secret = name, "made the certificates' Secret");
                 Ok(Some(secret))
             }
             Err(kube::Error::Api(status)) if status.code == 409 => {
-                Ok(self.secrets.get_opt(&self.settings.secret).await?)
+                Ok(self.secrets.get_opt(name).await?)
             }
             Err(error) => Err(error.into()),
         }
