@@ -9,6 +9,7 @@ mod config;
 mod context;
 mod decision;
 mod draft;
+mod light;
 mod merge;
 mod order;
 mod outcome;

@@ -1,12 +1,14 @@
 //! The steps of an injection, in order.
 
+use json_patch::Patch;
 use minijinja::Value as Context;
 use serde_json::{Map, Value, json};
 
 use super::{
     Config, Injection, Refusal, Target, annotations as names, context,
     draft::{Draft, set_env},
-    merge, order, overlay, patch, pod, probes, prometheus,
+    light::Light,
+    order, overlay, patch, pod, probes, prometheus,
     settings::Settings,
     status::Status,
     uninject,
@@ -25,8 +27,38 @@ pub(super) fn run(
     let settings = Settings::new(config, target)?;
     warnings.extend(settings.check_supported(pod)?);
     let template = render_all(config, target, &settings)?;
-    let status = Status::new(&template, pod, config.revision());
 
+    let light = Light::new(pod, &template);
+    let mut edit = edit(config, target, &settings, template, &light.pod)?;
+    if light.is_moved_by(&edit.patch) || edit.restore.iter().any(|rest| light.is_moved_by(rest)) {
+        let template = render_all(config, target, &settings)?;
+        edit = self::edit(config, target, &settings, template, pod)?;
+    }
+    warnings.extend(edit.warnings);
+    Ok(Injection {
+        patch: edit.patch,
+        warnings,
+    })
+}
+
+/// A pod's edit, as the patch that makes it.
+struct Edit {
+    patch: Patch,
+    /// What the pod's record has to restore an original by.
+    restore: Option<Patch>,
+    warnings: Vec<String>,
+}
+
+/// Lays the template over `pod`, which may be lighter than the target's.
+fn edit(
+    config: &Config,
+    target: &Target<'_>,
+    settings: &Settings,
+    template: Draft,
+    pod: &Value,
+) -> Result<Edit, Refusal> {
+    let mut warnings = Vec::new();
+    let status = Status::new(&template, pod, config.revision());
     let mut draft = Draft::new(pod.clone());
     let overrides = overlay::apply(&mut draft, template);
     if !overrides.is_empty() {
@@ -41,9 +73,12 @@ pub(super) fn run(
     }
     order::order(&mut draft, settings.hold);
     let mut edited = draft.into_pod();
-    uninject::record(pod, &mut edited, status);
-    let patch = patch::diff(pod, &edited);
-    Ok(Injection { patch, warnings })
+    let restore = uninject::record(pod, &mut edited, status);
+    Ok(Edit {
+        patch: patch::diff(pod, &edited),
+        restore,
+        warnings,
+    })
 }
 
 /// Renders a template for a plain pod; the error says what is wrong with it.
@@ -89,12 +124,9 @@ fn render(config: &Config, name: &str, context: &Context) -> Result<Value, Refus
         .get(name)
         .ok_or_else(|| Refusal::UnknownTemplate(format!("there is no template {name:?}")))?;
     let rendered = template
-        .render(&config.templates.expressions, context)
+        .render(context)
         .map_err(|error| Refusal::Template(error.to_string()))?;
-    // A fragment may leave out what a pod has to have.
-    let mut checked = json!({"metadata": {}, "spec": {}});
-    merge::merge(&mut checked, rendered.clone());
-    pod::check(&checked).map_err(|refusal| Refusal::Template(refusal.to_string()))?;
+    pod::check_fragment(&rendered).map_err(|refusal| Refusal::Template(refusal.to_string()))?;
     Ok(rendered)
 }
 

@@ -31,6 +31,15 @@ const CONTAINER_OBJECT_LISTS: [&str; 3] = ["ports", "env", "volumeMounts"];
 
 /// Checks the types of everything that is read later, and names all that are wrong.
 pub(super) fn check(pod: &Value) -> Result<(), Refusal> {
+    check_parts(pod, true)
+}
+
+/// The same for a fragment, which may leave out what a pod has to have.
+pub(super) fn check_fragment(pod: &Value) -> Result<(), Refusal> {
+    check_parts(pod, false)
+}
+
+fn check_parts(pod: &Value, is_whole: bool) -> Result<(), Refusal> {
     let mut faults = Vec::new();
     if !pod.is_object() {
         return Err(Refusal::InvalidPod(format!(
@@ -51,7 +60,7 @@ pub(super) fn check(pod: &Value) -> Result<(), Refusal> {
     let spec = &pod["spec"];
     if spec.is_object() {
         check_spec(spec, &mut faults);
-    } else {
+    } else if is_whole || !spec.is_null() {
         faults.push(format!("spec is {}, not an object", kind_of(spec)));
     }
     if faults.is_empty() {

@@ -58,6 +58,7 @@ pub(super) fn merge(draft: &mut Draft, status_port: u16) -> Result<(), Refusal> 
             app.entry(key).or_insert_with(|| first[key].clone());
         }
         app.insert("targets".to_owned(), Value::Array(targets));
+        draft.annotations.remove(TARGETS);
     }
     draft
         .annotations
@@ -189,7 +190,8 @@ mod tests {
 
     #[test]
     fn several_targets_go_to_the_proxy_and_the_first_stands_for_all() {
-        let (_, env) = merged(json!({TARGETS: "8080:/metrics, 9100:/x"})).unwrap();
+        let (annotations, env) = merged(json!({TARGETS: "8080:/metrics, 9100:/x"})).unwrap();
+        assert_eq!(annotations, ours());
         assert_eq!(
             env,
             json!({"path": "/metrics", "port": "8080",

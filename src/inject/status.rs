@@ -46,16 +46,6 @@ impl Status {
     pub fn is_istios(&self) -> bool {
         self.labels.is_none() && self.annotations.is_none()
     }
-
-    /// The names of all injected containers.
-    pub fn container_names(&self) -> Vec<&str> {
-        [&self.init_containers, &self.containers]
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(String::as_str)
-            .collect()
-    }
 }
 
 fn names(items: &[Value]) -> Vec<String> {

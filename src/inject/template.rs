@@ -21,8 +21,7 @@ use minijinja::Value as Context;
 use serde_json::{Map, Value};
 
 pub(super) use compile::compile;
-use expressions::Expression;
-pub(super) use expressions::Expressions;
+use expressions::{Expression, Text};
 
 /// A compiled template.
 #[derive(Debug)]
@@ -35,7 +34,7 @@ enum Node {
     /// One expression, whose value is the node's.
     Expression(Expression),
     /// Text with expressions in it.
-    Text(Expression),
+    Text(Text),
     Mapping(Mapping),
     List(Vec<Node>),
 }
@@ -81,34 +80,30 @@ impl RenderError {
 
 impl Template {
     /// Fills in the values of a context.
-    pub fn render(
-        &self,
-        expressions: &Expressions,
-        context: &Context,
-    ) -> Result<Value, RenderError> {
+    pub fn render(&self, context: &Context) -> Result<Value, RenderError> {
         Ok(self
             .0
-            .render(expressions, context)?
+            .render(context)?
             .unwrap_or_else(|| Value::Object(Map::new())))
     }
 }
 
 impl Node {
     /// `None` when the node is to be left out of its parent.
-    fn render(&self, all: &Expressions, context: &Context) -> Result<Option<Value>, RenderError> {
+    fn render(&self, context: &Context) -> Result<Option<Value>, RenderError> {
         match self {
             Self::Literal(value) => Ok(Some(value.clone())),
             Self::Expression(expression) => {
-                let value = all.value(expression, context).map_err(RenderError::new)?;
+                let value = expression.value(context).map_err(RenderError::new)?;
                 Ok(Some(value).filter(|value| !value.is_null()))
             }
             Self::Text(expression) => {
-                let text = all.text(expression, context).map_err(RenderError::new)?;
+                let text = expression.render(context).map_err(RenderError::new)?;
                 Ok(Some(Value::String(text)))
             }
-            Self::Mapping(mapping) => mapping.render(all, context),
+            Self::Mapping(mapping) => mapping.render(context),
             Self::List(items) => {
-                let items = render_list(items, all, context)?;
+                let items = render_list(items, context)?;
                 Ok((!items.is_empty()).then_some(Value::Array(items)))
             }
         }
@@ -116,21 +111,21 @@ impl Node {
 }
 
 impl Mapping {
-    fn render(&self, all: &Expressions, context: &Context) -> Result<Option<Value>, RenderError> {
-        if !self.applies(all, context)? {
+    fn render(&self, context: &Context) -> Result<Option<Value>, RenderError> {
+        if !self.applies(context)? {
             return Ok(None);
         }
         let mut map = Map::new();
         for (key, node) in &self.fields {
             let value = node
-                .render(all, context)
+                .render(context)
                 .map_err(|error| error.under(format!(".{key}")))?;
             if let Some(value) = value {
                 map.insert(key.clone(), value);
             }
         }
         if let Some(splice) = &self.splice {
-            match self.spliced(splice, all, context)? {
+            match spliced(splice, context)? {
                 Value::Object(more) => map.extend(more),
                 Value::Null => {}
                 _ => {
@@ -143,72 +138,46 @@ impl Mapping {
         Ok((!map.is_empty()).then_some(Value::Object(map)))
     }
 
-    fn applies(&self, all: &Expressions, context: &Context) -> Result<bool, RenderError> {
+    fn applies(&self, context: &Context) -> Result<bool, RenderError> {
         let Some(when) = &self.when else {
             return Ok(true);
         };
-        let value = all
-            .value(when, context)
-            .map_err(|message| RenderError::new(message).under(".$if".to_owned()))?;
-        Ok(is_true(&value))
-    }
-
-    fn spliced(
-        &self,
-        splice: &Expression,
-        all: &Expressions,
-        context: &Context,
-    ) -> Result<Value, RenderError> {
-        all.value(splice, context)
-            .map_err(|message| RenderError::new(message).under(".$splice".to_owned()))
+        when.is_true(context)
+            .map_err(|message| RenderError::new(message).under(".$if".to_owned()))
     }
 }
 
-fn render_list(
-    items: &[Node],
-    all: &Expressions,
-    context: &Context,
-) -> Result<Vec<Value>, RenderError> {
+fn spliced(splice: &Expression, context: &Context) -> Result<Value, RenderError> {
+    splice
+        .value(context)
+        .map_err(|message| RenderError::new(message).under(".$splice".to_owned()))
+}
+
+fn render_list(items: &[Node], context: &Context) -> Result<Vec<Value>, RenderError> {
     let mut list = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
         let at = |error: RenderError| error.under(format!("[{index}]"));
         match item {
             Node::Mapping(mapping) if mapping.fields.is_empty() && mapping.splice.is_some() => {
-                list.extend(render_splice(mapping, all, context).map_err(at)?);
+                list.extend(render_splice(mapping, context).map_err(at)?);
             }
-            item => list.extend(item.render(all, context).map_err(at)?),
+            item => list.extend(item.render(context).map_err(at)?),
         }
     }
     Ok(list)
 }
 
-fn render_splice(
-    mapping: &Mapping,
-    all: &Expressions,
-    context: &Context,
-) -> Result<Vec<Value>, RenderError> {
+fn render_splice(mapping: &Mapping, context: &Context) -> Result<Vec<Value>, RenderError> {
     let Some(splice) = &mapping.splice else {
         return Ok(Vec::new());
     };
-    if !mapping.applies(all, context)? {
+    if !mapping.applies(context)? {
         return Ok(Vec::new());
     }
-    match mapping.spliced(splice, all, context)? {
+    match spliced(splice, context)? {
         Value::Array(items) => Ok(items),
         Value::Null => Ok(Vec::new()),
         _ => Err(RenderError::new("the value is not a list").under(".$splice".to_owned())),
-    }
-}
-
-/// As in Jinja: null, false, zero and everything empty are false.
-fn is_true(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(value) => *value,
-        Value::Number(value) => value.as_f64() != Some(0.0),
-        Value::String(value) => !value.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        Value::Object(map) => !map.is_empty(),
     }
 }
 
@@ -220,11 +189,10 @@ mod tests {
     use super::*;
 
     fn render(template: &str, context: &Value) -> Result<Value, String> {
-        let mut expressions = Expressions::new();
-        let template = compile(&crate::yaml::parse(template).unwrap(), &mut expressions)
-            .map_err(|faults| faults.join("; "))?;
+        let template =
+            compile(&crate::yaml::parse(template).unwrap()).map_err(|faults| faults.join("; "))?;
         template
-            .render(&expressions, &Context::from(Serde(context)))
+            .render(&Context::from(Serde(context)))
             .map_err(|error| error.to_string())
     }
 
@@ -244,6 +212,23 @@ mod tests {
             &json!({"level": 1, "a": 2, "b": 3}),
         );
         assert_eq!(got, Ok(json!(["--level=1", "2:3"])));
+    }
+
+    #[test]
+    fn text_keeps_the_space_around_its_expressions() {
+        let got = render(
+            r#"{a: " {{ x }}:{{ x }} ", b: " {{ x }} ", c: "{{ '}}' ~ {'a': {'b': x}}['a']['b'] }}!"}"#,
+            &json!({"x": 1}),
+        );
+        assert_eq!(got, Ok(json!({"a": " 1:1 ", "b": 1, "c": "}}1!"})));
+    }
+
+    #[test]
+    fn an_expression_without_its_end_is_a_fault() {
+        let fault = render("a: 'x {{ b'", &json!({"b": 1})).unwrap_err();
+        assert!(fault.contains("has no }} that ends"), "{fault}");
+        let fault = render("a: '{{- b }}'", &json!({"b": 1})).unwrap_err();
+        assert!(fault.contains("{{- and -}}"), "{fault}");
     }
 
     #[test]

@@ -12,8 +12,8 @@ mod handlers;
 mod istio;
 mod overrides;
 mod record;
-mod reduce;
 mod scrape;
+mod stubs;
 
 use json_patch::PatchOperation;
 use serde_json::{Map, Value};

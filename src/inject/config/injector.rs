@@ -10,13 +10,12 @@ use serde_json::Value;
 use super::super::{
     annotations::TEMPLATES,
     decision::Policy,
-    template::{Expressions, Template, compile},
+    template::{Template, compile},
 };
 
 /// What `templates` and `aliases` come to.
 #[derive(Debug)]
 pub(in crate::inject) struct Templates {
-    pub expressions: Expressions,
     by_name: BTreeMap<String, Template>,
     aliases: BTreeMap<String, Vec<String>>,
     defaults: Vec<String>,
@@ -132,10 +131,9 @@ impl Templates {
         mut defaults: Vec<String>,
         faults: &mut Vec<String>,
     ) -> Self {
-        let mut expressions = Expressions::new();
         let mut by_name = BTreeMap::new();
         for (name, source) in sources {
-            match compile_one(source, &mut expressions) {
+            match compile_one(source) {
                 Ok(template) => {
                     by_name.insert(name.clone(), template);
                 }
@@ -150,7 +148,6 @@ impl Templates {
             defaults.push("sidecar".to_owned());
         }
         let templates = Self {
-            expressions,
             by_name,
             aliases,
             defaults,
@@ -237,7 +234,7 @@ impl Templates {
 }
 
 /// A template is a mapping, or, as in Istio's ConfigMap, the text of one.
-fn compile_one(source: &Value, expressions: &mut Expressions) -> Result<Template, Vec<String>> {
+fn compile_one(source: &Value) -> Result<Template, Vec<String>> {
     let parsed;
     let tree = match source {
         Value::String(text) => {
@@ -262,7 +259,7 @@ fn compile_one(source: &Value, expressions: &mut Expressions) -> Result<Template
             "{key:?} is no part of a pod template; there are metadata and spec"
         )]);
     }
-    compile(tree, expressions)
+    compile(tree)
 }
 
 fn go_template_hint(text: &str, error: &str) -> String {

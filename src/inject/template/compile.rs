@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{Mapping, Node, Template, expressions::Expressions};
+use super::expressions::{Expression, Text};
+use super::{Mapping, Node, Template};
 
 const IF: &str = "$if";
 const SPLICE: &str = "$splice";
@@ -12,14 +13,8 @@ const SPLICE: &str = "$splice";
 /// # Errors
 ///
 /// Every fault, each with its path in the template.
-pub(in crate::inject) fn compile(
-    source: &Value,
-    expressions: &mut Expressions,
-) -> Result<Template, Vec<String>> {
-    let mut compiler = Compiler {
-        expressions,
-        faults: Vec::new(),
-    };
+pub(in crate::inject) fn compile(source: &Value) -> Result<Template, Vec<String>> {
+    let mut compiler = Compiler { faults: Vec::new() };
     let node = compiler.node("", source);
     if compiler.faults.is_empty() {
         Ok(Template(node))
@@ -28,12 +23,11 @@ pub(in crate::inject) fn compile(
     }
 }
 
-struct Compiler<'a> {
-    expressions: &'a mut Expressions,
+struct Compiler {
     faults: Vec<String>,
 }
 
-impl Compiler<'_> {
+impl Compiler {
     fn node(&mut self, path: &str, source: &Value) -> Node {
         match source {
             Value::String(text) if text.contains("{{") || text.contains("{%") => {
@@ -53,14 +47,16 @@ impl Compiler<'_> {
             );
             return Node::Literal(Value::Null);
         }
-        let compiled = match single_expression(text) {
-            Some(expression) => self.expressions.add_value(expression).map(Node::Expression),
-            None => self.expressions.add_text(text).map(Node::Text),
-        };
-        compiled.unwrap_or_else(|message| {
-            self.fault(path, &message);
-            Node::Literal(Value::Null)
-        })
+        match Text::new(text) {
+            Ok(compiled) => match compiled.into_single() {
+                Ok(expression) => Node::Expression(expression),
+                Err(text) => Node::Text(text),
+            },
+            Err(message) => {
+                self.fault(path, &message);
+                Node::Literal(Value::Null)
+            }
+        }
     }
 
     fn list(&mut self, path: &str, items: &[Value]) -> Node {
@@ -106,7 +102,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn directive(&mut self, path: &str, value: &Value) -> Option<super::Expression> {
+    fn directive(&mut self, path: &str, value: &Value) -> Option<Expression> {
         let expression = match value {
             Value::String(text) => text.clone(),
             Value::Bool(value) => value.to_string(),
@@ -115,7 +111,7 @@ impl Compiler<'_> {
                 return None;
             }
         };
-        match self.expressions.add_value(&expression) {
+        match Expression::new(&expression) {
             Ok(expression) => Some(expression),
             Err(message) => {
                 self.fault(path, &message);
@@ -131,12 +127,6 @@ impl Compiler<'_> {
             format!("{path}: {message}")
         });
     }
-}
-
-/// The expression of a scalar that is nothing else.
-fn single_expression(text: &str) -> Option<&str> {
-    let inner = text.trim().strip_prefix("{{")?.strip_suffix("}}")?;
-    (!inner.contains("{{") && !inner.contains("}}")).then_some(inner)
 }
 
 /// Makes a list of literals one literal.

@@ -1,99 +1,193 @@
-//! The compiled expressions of all templates.
+//! Compiled expressions, and text with expressions in it.
 
-use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value as Context};
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value as Context};
 use serde_json::Value;
 
-/// The steps that all expressions of one rendering scalar may take, so that a
-/// mistaken loop in a template ends in an error and not in a stuck webhook.
+/// The steps that an expression may take, so that a mistaken loop in one ends
+/// in an error and not in a stuck webhook.
 const FUEL: u64 = 100_000;
 
+/// The language. It holds no template: those are [`super::Template`]s.
+static LANGUAGE: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+    environment.set_fuel(Some(FUEL));
+    environment
+});
+
 /// One compiled expression.
-#[derive(Debug)]
 pub(super) struct Expression {
-    /// Its key in [`Expressions`].
-    key: String,
+    compiled: minijinja::Expression<'static, 'static>,
     /// As it was written, for messages.
     source: String,
 }
 
-/// Holds what the expressions of templates compile to.
-#[derive(Debug)]
-pub(in crate::inject) struct Expressions {
-    environment: Environment<'static>,
-    count: usize,
+impl std::fmt::Debug for Expression {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Expression").field(&self.source).finish()
+    }
 }
 
-impl Expressions {
-    /// None yet.
-    pub fn new() -> Self {
-        let mut environment = Environment::new();
-        environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
-        environment.set_fuel(Some(FUEL));
-        // A value is rendered as JSON and read back, which keeps its type.
-        environment.set_auto_escape_callback(|name| {
-            if name.starts_with("value") {
-                AutoEscape::Json
-            } else {
-                AutoEscape::None
-            }
-        });
-        Self {
-            environment,
-            count: 0,
-        }
-    }
-
+impl Expression {
     /// Compiles an expression, given without its braces.
-    pub(super) fn add_value(&mut self, expression: &str) -> Result<Expression, String> {
-        self.add("value", expression, format!("{{{{ {expression} }}}}"))
-    }
-
-    /// Compiles text with expressions in it.
-    pub(super) fn add_text(&mut self, text: &str) -> Result<Expression, String> {
-        self.add("text", text, text.to_owned())
-    }
-
-    fn add(&mut self, kind: &str, source: &str, template: String) -> Result<Expression, String> {
-        let key = format!("{kind}{}", self.count);
-        self.count += 1;
-        self.environment
-            .add_template_owned(key.clone(), template)
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub(super) fn new(source: &str) -> Result<Self, String> {
+        let source = source.trim();
+        let compiled = LANGUAGE
+            .compile_expression_owned(source.to_owned())
             .map_err(|error| explain_syntax(source, &error))?;
-        Ok(Expression {
-            key,
-            source: source.trim().to_owned(),
+        Ok(Self {
+            compiled,
+            source: source.to_owned(),
         })
     }
 
-    /// The value of an expression; undefined is an error, `none` is null.
-    pub(super) fn value(
-        &self,
-        expression: &Expression,
-        context: &Context,
-    ) -> Result<Value, String> {
-        let json = self.text(expression, context)?;
-        serde_json::from_str(&json)
+    /// The expression's value; undefined is an error, `none` is null.
+    ///
+    /// # Errors
+    ///
+    /// Why it has no value.
+    pub(super) fn value(&self, context: &Context) -> Result<Value, String> {
+        serde_json::to_value(self.evaluate(context)?)
             .map_err(|error| format!("the value has no form in JSON: {error}"))
     }
 
-    /// The text of an expression.
-    pub(super) fn text(
-        &self,
-        expression: &Expression,
-        context: &Context,
-    ) -> Result<String, String> {
-        self.environment
-            .get_template(&expression.key)
-            .and_then(|template| template.render(context.clone()))
-            .map_err(|error| explain(&expression.source, &error))
+    /// Whether the value is true, as Jinja has it.
+    ///
+    /// # Errors
+    ///
+    /// Why it has no value.
+    pub(super) fn is_true(&self, context: &Context) -> Result<bool, String> {
+        Ok(self.evaluate(context)?.is_true())
+    }
+
+    fn evaluate(&self, context: &Context) -> Result<Context, String> {
+        let value = self
+            .compiled
+            .eval(context.clone())
+            .map_err(|error| explain(&self.source, &error))?;
+        if value.is_undefined() {
+            let error = minijinja::Error::from(ErrorKind::UndefinedError);
+            return Err(explain(&self.source, &error));
+        }
+        Ok(value)
     }
 }
 
+/// Text with expressions in it.
+#[derive(Debug)]
+pub(super) struct Text(Vec<Part>);
+
+#[derive(Debug)]
+enum Part {
+    Literal(String),
+    Expression(Expression),
+}
+
+impl Text {
+    /// Compiles the expressions of a text.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the first one that is none.
+    pub(super) fn new(text: &str) -> Result<Self, String> {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("{{") {
+            let (expression, after) = split_at_end(after)
+                .ok_or_else(|| format!("{text:?} has no }}}} that ends its expression"))?;
+            if expression.starts_with('-') || expression.ends_with('-') {
+                return Err(format!(
+                    "{text:?}: {{{{- and -}}}} are not part of the template language"
+                ));
+            }
+            if !before.is_empty() {
+                parts.push(Part::Literal(before.to_owned()));
+            }
+            parts.push(Part::Expression(Expression::new(expression)?));
+            rest = after;
+        }
+        if !rest.is_empty() {
+            parts.push(Part::Literal(rest.to_owned()));
+        }
+        Ok(Self(parts))
+    }
+
+    /// The expression, where the text is nothing else but space.
+    pub(super) fn into_single(mut self) -> Result<Expression, Self> {
+        let is_text = |part: &Part| match part {
+            Part::Literal(literal) => !literal.trim().is_empty(),
+            Part::Expression(_) => false,
+        };
+        let is_expression = |part: &Part| matches!(part, Part::Expression(_));
+        if self.0.iter().any(is_text)
+            || self.0.iter().filter(|part| is_expression(part)).count() != 1
+        {
+            return Err(self);
+        }
+        self.0.retain(is_expression);
+        match self.0.pop() {
+            Some(Part::Expression(expression)) => Ok(expression),
+            _ => Err(self),
+        }
+    }
+
+    /// The text with the values filled in.
+    ///
+    /// # Errors
+    ///
+    /// Why an expression has no value.
+    pub(super) fn render(&self, context: &Context) -> Result<String, String> {
+        let mut text = String::new();
+        for part in &self.0 {
+            match part {
+                Part::Literal(literal) => text.push_str(literal),
+                Part::Expression(expression) => {
+                    let value = expression.evaluate(context)?;
+                    match value.as_str() {
+                        Some(value) => text.push_str(value),
+                        None => write!(text, "{value}").map_err(|error| error.to_string())?,
+                    }
+                }
+            }
+        }
+        Ok(text)
+    }
+}
+
+/// Splits what follows `{{` at the `}}` that ends it. Braces in quotes end
+/// nothing, nor do those of a mapping (`{{ {'a': {'b': 1}} }}`).
+fn split_at_end(text: &str) -> Option<(&str, &str)> {
+    let mut quote = None;
+    let mut depth = 0_usize;
+    let mut letters = text.char_indices().peekable();
+    while let Some((at, letter)) = letters.next() {
+        match (quote, letter) {
+            (Some(_), '\\') => {
+                letters.next();
+            }
+            (Some(open), _) if letter == open => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(letter),
+            (None, '{') => depth += 1,
+            (None, '}') if depth > 0 => depth -= 1,
+            (None, '}') if text[at..].starts_with("}}") => {
+                return Some((&text[..at], &text[at + 2..]));
+            }
+            (None, _) => {}
+        }
+    }
+    None
+}
+
 fn explain_syntax(source: &str, error: &minijinja::Error) -> String {
-    let hint = if source.contains("{{ .")
-        || source.contains("{{.")
-        || source.trim_start().starts_with('.')
-    {
+    let hint = if source.starts_with('.') {
         " (this looks like a Go template, as Istio has them; Pillion's are described in docs/templates.md)"
     } else {
         ""
@@ -101,7 +195,7 @@ fn explain_syntax(source: &str, error: &minijinja::Error) -> String {
     let detail = error
         .detail()
         .map_or_else(|| error.kind().to_string(), str::to_owned);
-    format!("{:?} is no expression: {detail}{hint}", source.trim())
+    format!("{source:?} is no expression: {detail}{hint}")
 }
 
 fn explain(source: &str, error: &minijinja::Error) -> String {

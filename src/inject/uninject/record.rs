@@ -5,37 +5,30 @@ use json_patch::{Patch, PatchOperation, TestOperation};
 use serde_json::{Map, Value};
 
 use super::overrides::Overrides;
-use super::{annotations_mut, reduce, take_back};
+use super::{annotations_mut, stubs, take_back};
 use crate::inject::annotations::STATUS;
+use crate::inject::patch;
 use crate::inject::status::Status;
-use crate::inject::{patch, pod};
 
 /// Writes the record of an injection onto the pod: the last step before the
-/// patch is made of the two.
-pub(in crate::inject) fn record(original: &Value, edited: &mut Value, mut status: Status) {
+/// patch is made of the two. Returns what names could not tell.
+pub(in crate::inject) fn record(
+    original: &Value,
+    edited: &mut Value,
+    mut status: Status,
+) -> Option<Patch> {
     status.labels = Some(added(original, edited, "labels"));
     status.annotations = Some(added(original, edited, "annotations"));
-    write(edited, &status);
 
-    let injected = status.container_names();
-    let before = reduce::reduce(original, edited, &injected);
-    let after = reduce::reduce(edited, original, &injected);
-    let mut rest = difference(after, &before, &status);
-    if rest.iter().any(moves_a_container) {
-        // A reduced container can't be put anywhere: it isn't whole.
-        rest = difference(edited.clone(), original, &status);
-    }
+    let mut undone = stubs::stubbed(edited, &status);
+    let overrides = Overrides::of(edited, &status).unwrap_or_default();
+    take_back(&mut undone, &status, overrides);
+    let rest = patch::diff(&undone, original);
     if !rest.is_empty() {
         status.restore = Some(guarded(rest, original));
-        write(edited, &status);
     }
-}
-
-/// The steps that lead from what names give to the original.
-fn difference(mut pod: Value, original: &Value, status: &Status) -> Patch {
-    let overrides = Overrides::of(&pod, status).unwrap_or_default();
-    take_back(&mut pod, status, overrides);
-    patch::diff(&pod, original)
+    write(edited, &status);
+    status.restore
 }
 
 fn write(pod: &mut Value, status: &Status) {
@@ -57,26 +50,6 @@ fn added(original: &Value, edited: &Value, map: &str) -> Vec<String> {
         .filter(|key| *key != STATUS && had.get(key).is_none())
         .cloned()
         .collect()
-}
-
-/// Whether a step puts containers into the pod, or a whole list of them.
-fn moves_a_container(operation: &PatchOperation) -> bool {
-    if !matches!(
-        operation,
-        PatchOperation::Add(_) | PatchOperation::Replace(_)
-    ) {
-        return false;
-    }
-    let mut tokens = operation.path().tokens();
-    match (tokens.next(), tokens.next(), tokens.count()) {
-        (None, ..) => true,
-        (Some(first), None, _) => first.encoded() == "spec",
-        (Some(first), Some(list), deeper) => {
-            first.encoded() == "spec"
-                && deeper < 2
-                && pod::CONTAINER_LISTS.contains(&list.encoded())
-        }
-    }
 }
 
 /// Steps inside an element of a list go by its index: before them, a test that
