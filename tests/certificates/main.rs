@@ -1,6 +1,7 @@
 //! The injector's certificates, against a real API server.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+#[allow(dead_code)]
 #[path = "../support/injector_process.rs"]
 mod injector_process;
 mod installation;

@@ -4,7 +4,7 @@ use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
-    process::Stdio,
+    process::{ExitStatus, Stdio},
     time::Duration,
 };
 
@@ -104,5 +104,23 @@ impl InjectorProcess {
                 .is_some_and(|rest| rest.starts_with(' '))
         })?;
         line.rsplit(' ').next()?.parse().ok()
+    }
+
+    /// Tells it to stop, as the kubelet does.
+    pub fn terminate(&self) {
+        let id = self.child.id().expect("a running injector").to_string();
+        let told = std::process::Command::new("kill")
+            .args(["-TERM", &id])
+            .status()
+            .unwrap();
+        assert!(told.success());
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn ended(&mut self) -> ExitStatus {
+        tokio::time::timeout(DEADLINE, self.child.wait())
+            .await
+            .expect("the injector's end")
+            .unwrap()
     }
 }
