@@ -48,7 +48,9 @@ pub struct InjectorProcess {
 impl InjectorProcess {
     /// Starts one against the API server of a kubeconfig.
     pub fn start(kubeconfig: &Path, ports: Ports, arguments: &[&str]) -> Self {
-        let child = Command::new(env!("CARGO_BIN_EXE_pillion"))
+        // Killed with this thread, too: a test process that is killed drops nothing.
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_pillion")])
             .arg("injector")
             .args(["--webhook-address", &ports.webhook.to_string()])
             .args(["--status-address", &ports.status.to_string()])

@@ -1,0 +1,29 @@
+//! The chart and the built injector together, on a real API server: what users
+//! get when they create pods.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod accepted;
+mod configuration;
+#[path = "../support/injector_process.rs"]
+mod injector_process;
+mod installation;
+mod pod_security;
+mod refused;
+mod untouched;
+mod who_is_injected;
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+/// Polls until something is there.
+async fn eventually<T>(what: &str, mut poll: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    loop {
+        if let Some(found) = poll().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
