@@ -23,6 +23,8 @@ while IFS= read -r script; do
   bash "$script" </dev/null >"$script.log" 2>&1 &
   echo $! >>"$folder/pids"
 done
+# From here on the shell would only tell of the daemons that it ends.
+exec 2>/dev/null
 pids=$(tac "$folder/pids" 2>/dev/null)
 for pid in $pids; do kill -TERM "$pid" 2>/dev/null; done
 for _ in $(seq 50); do
