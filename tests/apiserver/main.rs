@@ -4,6 +4,8 @@
 
 mod accepted;
 mod configuration;
+// Shared: not every test uses all of it.
+#[allow(dead_code)]
 #[path = "../support/injector_process.rs"]
 mod injector_process;
 mod installation;
