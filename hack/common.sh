@@ -20,7 +20,7 @@ stage() {
   local name=$1 start=$SECONDS
   shift
   say "== $name"
-  "$@" || fail "$name (after $((SECONDS - start)) s); to repeat it: $*"
+  "$@" || fail "$name, after $((SECONDS - start)) s"
   say "== $name: done in $((SECONDS - start)) s"
 }
 

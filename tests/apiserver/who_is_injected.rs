@@ -167,3 +167,28 @@ async fn labels_of_namespace_and_pod_decide_who_injects() {
     let kubernetes = ["kube-system", "kube-public", "kube-node-lease"];
     check_exempt(&default, &[&[home.as_str()], &kubernetes[..]].concat()).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_stands_for_its_revision() {
+    let plane = ControlPlane::shared().await.unwrap();
+    let home = plane.namespace("mesh", &[]).await.unwrap();
+    let tag = format!("{home}-stable");
+    let tags = format!("revisionTags={{{tag}}}");
+    let installation = Installation::new(&home, &home, &["--set", &tags]).await;
+
+    let tagged = plane.namespace("shop", &[(REVISION, &tag)]).await.unwrap();
+    crate::eventually("the tag's webhooks are called", async || {
+        let plain = labelled_pod(None, None);
+        let admitted = installation.try_pod(&tagged, &plain).await.ok()?;
+        (injected_by(&admitted)? == home).then_some(())
+    })
+    .await;
+    let refuses = labelled_pod(Some("false"), None);
+    let admitted = installation.pod(&tagged, &refuses).await;
+    assert_eq!(injected_by(&admitted), None);
+
+    // The revision's own name serves on beside the tag's.
+    let named = installation.shop(&[]).await;
+    let admitted = installation.pod(&named, &labelled_pod(None, None)).await;
+    assert_eq!(injected_by(&admitted), Some(home.as_str()));
+}
