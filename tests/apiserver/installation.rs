@@ -85,12 +85,15 @@ impl Installation {
     /// Has a pod admitted, and not kept. Fields that the API server does not know
     /// are errors.
     pub async fn try_pod(&self, namespace: &str, pod: &Value) -> kube::Result<Value> {
-        let path = format!("/api/v1/namespaces/{namespace}/pods?dryRun=All&fieldValidation=Strict");
-        let request = axum::http::Request::post(path)
-            .header("content-type", "application/json")
-            .body(pod.to_string().into_bytes())
-            .unwrap();
-        self.client.request(request).await
+        self.client.request(creation(namespace, pod)).await
+    }
+
+    /// Whether Pod Security warns of a pod.
+    pub async fn is_warned_of(&self, namespace: &str, pod: &Value) -> bool {
+        let request = creation(namespace, pod).map(kube::client::Body::from);
+        let answer = self.client.send(request).await.unwrap();
+        let mut warnings = answer.headers().get_all("warning").iter();
+        warnings.any(|warning| warning.to_str().unwrap().contains("PodSecurity"))
     }
 
     /// As `try_pod`, and it has to be accepted.
@@ -134,6 +137,14 @@ impl Installation {
     }
 }
 
+fn creation(namespace: &str, pod: &Value) -> axum::http::Request<Vec<u8>> {
+    let path = format!("/api/v1/namespaces/{namespace}/pods?dryRun=All&fieldValidation=Strict");
+    axum::http::Request::post(path)
+        .header("content-type", "application/json")
+        .body(pod.to_string().into_bytes())
+        .unwrap()
+}
+
 /// A pod of one container.
 pub fn pod(labels: Value, annotations: Value) -> Value {
     json!({
@@ -146,14 +157,12 @@ pub fn pod(labels: Value, annotations: Value) -> Value {
 
 /// The revision that has injected a pod, if one has.
 pub fn injected_by(pod: &Value) -> Option<&str> {
-    let annotations = &pod["metadata"]["annotations"];
-    let revision = annotations["istio.io/rev"].as_str()?;
-    // The annotation alone would also be there if the user had written it.
+    let revision = pod["metadata"]["annotations"]["istio.io/rev"].as_str();
     let has_proxy = ["initContainers", "containers"]
         .iter()
         .any(|list| names(&pod["spec"][*list]).contains(&"istio-proxy"));
-    assert!(has_proxy, "{revision} left no proxy in {pod:#}");
-    Some(revision)
+    assert_eq!(has_proxy, revision.is_some(), "half an injection: {pod:#}");
+    revision
 }
 
 /// The names of a list's items.

@@ -112,20 +112,33 @@ async fn check_table(
 /// Whatever their labels say.
 async fn check_exempt(installation: &Installation, names: &[&str]) {
     for name in names {
-        for label in [None, Some("enabled")] {
-            set_label(installation, name, "istio-injection", label).await;
-            for wish in [None, Some("true")] {
-                let admitted = installation.pod(name, &labelled_pod(wish, None)).await;
-                assert_eq!(injected_by(&admitted), None, "{name} {label:?} {wish:?}");
-            }
-        }
-        set_label(installation, name, "istio-injection", None).await;
+        check_not_injected(installation, name).await;
+        label_for_injection(installation, name, true).await;
+        // Admission sees labels a moment late, from one cache for webhooks and Pod Security.
+        let opted_out = labelled_pod(Some("false"), None);
+        crate::eventually("the API server sees the new labels", async || {
+            let seen = installation.is_warned_of(name, &opted_out).await;
+            seen.then_some(())
+        })
+        .await;
+        check_not_injected(installation, name).await;
+        label_for_injection(installation, name, false).await;
     }
 }
 
-async fn set_label(installation: &Installation, name: &str, key: &str, value: Option<&str>) {
+async fn check_not_injected(installation: &Installation, namespace: &str) {
+    for wish in [None, Some("true")] {
+        let admitted = installation.pod(namespace, &labelled_pod(wish, None)).await;
+        assert_eq!(injected_by(&admitted), None, "{namespace} {wish:?}");
+    }
+}
+
+async fn label_for_injection(installation: &Installation, name: &str, labelled: bool) {
     let api: Api<Namespace> = Api::all(installation.client.clone());
-    let patch = Patch::Merge(json!({"metadata": {"labels": {key: value}}}));
+    let patch = Patch::Merge(json!({"metadata": {"labels": {
+        "istio-injection": labelled.then_some("enabled"),
+        "pod-security.kubernetes.io/warn": labelled.then_some("restricted"),
+    }}}));
     api.patch(name, &PatchParams::default(), &patch)
         .await
         .unwrap();
