@@ -3,7 +3,13 @@
 use std::{process::ExitCode, thread::available_parallelism};
 
 use clap::Parser;
+use mimalloc::MiMalloc;
 use tokio::runtime;
+
+/// An injection is thousands of small strings made and dropped; with the
+/// system's allocator that took two fifths of a review (docs/benchmarks.md).
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Far more than the busiest cluster needs. On a large node without a CPU
 /// limit, a thread for each core would only cost memory.
