@@ -8,6 +8,7 @@
 
 mod args;
 mod ca_bundle;
+mod call;
 mod certificates;
 mod config_watch;
 mod duration;
@@ -20,7 +21,7 @@ use kube::Client;
 use pillion_certs::Resolver;
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
     task::JoinSet,
     time::sleep,
@@ -34,6 +35,10 @@ use crate::{
     metrics::Metrics,
     webhook::{self, Condition, Current, Readiness, Webhook},
 };
+
+/// How many overlaps a root stands that nobody here wants: another replica may
+/// get to know of a new CA an overlap later, and serve by the old one for another.
+const SURPLUS_STANDS: u32 = 3;
 
 /// What the tasks of the role share.
 #[derive(Debug, Clone)]
@@ -53,7 +58,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     if let Some(file) = &args.check {
         return crate::cli::check_config(file);
     }
+    args.check_lifetimes()?;
     let _flush = logging::init(args.log_format)?;
+    let mut stop = StopSignals::listen()?;
     let shared = Shared {
         current: Arc::default(),
         readiness: Arc::default(),
@@ -97,7 +104,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     );
 
     let outcome = tokio::select! {
-        signal = stop_signal() => signal,
+        () = stop.received() => Ok(()),
         ended = tasks.join_next() => Err(anyhow::anyhow!("a task that never ends has ended: {ended:?}")),
     };
     drain(&shared.readiness, args.drain_delay).await;
@@ -131,14 +138,24 @@ fn spawn_watches(
     ));
     tasks.spawn(ca_bundle::run(
         client.clone(),
-        args.revision().to_owned(),
+        ca_bundle::Settings {
+            revision: args.revision().to_owned(),
+            stand: args.ca_overlap * SURPLUS_STANDS,
+        },
         wanted_roots,
         trusted,
         shared.clone(),
     ));
     let serving = certificates::Serving::new(resolver, roots, shared.clone());
     match &args.tls_cert_dir {
-        Some(folder) => tasks.spawn(certificates::mounted::run(folder.clone(), serving)),
+        Some(folder) => tasks.spawn(certificates::mounted::run(
+            certificates::mounted::Settings {
+                folder: folder.clone(),
+                overlap: args.ca_overlap,
+            },
+            serving,
+            trusted_roots,
+        )),
         None => tasks.spawn(certificates::own::run(
             client.clone(),
             certificates::own::Settings::new(args),
@@ -148,15 +165,27 @@ fn spawn_watches(
     };
 }
 
-async fn stop_signal() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let name = tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    };
-    tracing::info!(signal = name, "stopping");
-    Ok(())
+/// SIGTERM and SIGINT, from the start on: a pod may be deleted before it is ready.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn received(&mut self) {
+        let name = tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        };
+        tracing::info!(signal = name, "stopping");
+    }
 }
 
 /// Goes unready first and serves on for a while: the endpoints have to be

@@ -1,62 +1,106 @@
-//! Root certificates in PEM, one behind the other.
+//! Root certificates, as Kubernetes' `caBundle` holds them.
 
 use pem::Pem;
 use time::OffsetDateTime;
 
 use crate::{Error, Validity};
 
-/// Joins bundles in their order. What stands twice is kept once; what has
-/// expired is left out.
-///
-/// # Errors
-///
-/// When one of them can't be read.
-pub fn join<'a>(
-    bundles: impl IntoIterator<Item = &'a str>,
-    now: OffsetDateTime,
-) -> Result<String, Error> {
-    let mut kept: Vec<Pem> = Vec::new();
-    for bundle in bundles {
-        for certificate in certificates(bundle)? {
-            let has_ended = Validity::of(certificate.contents())?.has_ended(now);
-            if !has_ended
-                && !kept
-                    .iter()
-                    .any(|other| other.contents() == certificate.contents())
-            {
-                kept.push(certificate);
+const TAG: &str = "CERTIFICATE";
+
+/// Root certificates in their order, each once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bundle {
+    roots: Vec<Root>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Root {
+    der: Vec<u8>,
+    not_after: OffsetDateTime,
+}
+
+impl Bundle {
+    /// Reads the certificates of a PEM text. There may be none in it.
+    ///
+    /// # Errors
+    ///
+    /// When one of them can't be read.
+    pub fn from_pem(text: &str) -> Result<Self, Error> {
+        let mut bundle = Self::default();
+        for block in pem::parse_many(text)? {
+            if block.tag() == TAG {
+                let not_after = Validity::of(block.contents())?.not_after;
+                bundle.push(Root {
+                    der: block.into_contents(),
+                    not_after,
+                });
             }
         }
+        Ok(bundle)
     }
-    Ok(kept
-        .iter()
-        .map(|certificate| pem::encode_config(certificate, line_feeds()))
-        .collect())
-}
 
-/// Checks that text holds at least one certificate and nothing that can't be read.
-///
-/// # Errors
-///
-/// When it does not.
-pub fn check(bundle: &str) -> Result<(), Error> {
-    let certificates = certificates(bundle)?;
-    if certificates.is_empty() {
-        return Err(Error::Missing("certificate"));
+    /// These certificates, and then the others.
+    #[must_use]
+    pub fn join(mut self, others: Self) -> Self {
+        for root in others.roots {
+            self.push(root);
+        }
+        self
     }
-    certificates
-        .iter()
-        .try_for_each(|certificate| Validity::of(certificate.contents()).map(drop))
-}
 
-fn certificates(bundle: &str) -> Result<Vec<Pem>, Error> {
-    let mut blocks = pem::parse_many(bundle)?;
-    blocks.retain(|block| block.tag() == "CERTIFICATE");
-    Ok(blocks)
-}
+    /// Those that have not expired.
+    #[must_use]
+    pub fn valid_at(mut self, now: OffsetDateTime) -> Self {
+        self.roots.retain(|root| now < root.not_after);
+        self
+    }
 
-fn line_feeds() -> pem::EncodeConfig {
-    pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF)
+    /// Those that are not among the others.
+    #[must_use]
+    pub fn without(mut self, others: &Self) -> Self {
+        self.roots.retain(|root| !others.roots.contains(root));
+        self
+    }
+
+    /// Whether all of the others are in it.
+    #[must_use]
+    pub fn contains(&self, others: &Self) -> bool {
+        others.roots.iter().all(|root| self.roots.contains(root))
+    }
+
+    /// Whether one of the others is in it.
+    #[must_use]
+    pub fn shares_one_with(&self, others: &Self) -> bool {
+        others.roots.iter().any(|root| self.roots.contains(root))
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.roots.is_empty()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.roots.len()
+    }
+
+    /// The PEM text.
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        let lines = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+        self.roots
+            .iter()
+            .map(|root| pem::encode_config(&Pem::new(TAG, root.der.as_slice()), lines))
+            .collect()
+    }
+
+    fn push(&mut self, root: Root) {
+        if !self.roots.contains(&root) {
+            self.roots.push(root);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -70,36 +114,42 @@ mod tests {
         OffsetDateTime::UNIX_EPOCH + Duration::days(20_000)
     }
 
-    fn root(days: i64) -> String {
+    fn root(days: i64) -> Bundle {
         let authority = Authority::generate("ca", now(), Duration::days(days)).unwrap();
-        authority.certificate().to_owned()
+        Bundle::from_pem(authority.certificate()).unwrap()
     }
 
     #[test]
     fn keeps_each_root_once_in_its_order() {
         let (first, second) = (root(1), root(1));
-        let joined = join([first.as_str(), second.as_str(), first.as_str()], now()).unwrap();
-        assert_eq!(pem::parse_many(&joined).unwrap().len(), 2);
+        let joined = first.clone().join(second.clone()).join(first.clone());
         assert_eq!(
-            join([joined.as_str(), second.as_str()], now()).unwrap(),
-            joined
+            joined.to_pem(),
+            format!("{}{}", first.to_pem(), second.to_pem())
         );
+        assert_eq!(Bundle::from_pem(&joined.to_pem()).unwrap(), joined);
     }
 
     #[test]
     fn leaves_expired_roots_out() {
         let (long, short) = (root(10), root(1));
         let later = now() + Duration::days(5);
-        assert_eq!(
-            join([short.as_str(), long.as_str()], later).unwrap(),
-            join([long.as_str()], later).unwrap()
-        );
+        assert_eq!(short.join(long.clone()).valid_at(later), long);
     }
 
     #[test]
-    fn rejects_text_without_a_certificate() {
-        assert!(check("").is_err());
-        assert!(check("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").is_err());
-        assert!(check(&root(1)).is_ok());
+    fn tells_what_is_in_it() {
+        let (first, second) = (root(1), root(1));
+        let both = first.clone().join(second.clone());
+        assert!(both.contains(&second) && !second.contains(&both));
+        assert!(both.shares_one_with(&second) && !first.shares_one_with(&second));
+        assert_eq!(both.without(&first), second);
+    }
+
+    #[test]
+    fn rejects_what_is_no_certificate() {
+        let damaged = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        assert!(Bundle::from_pem(damaged).is_err());
+        assert!(Bundle::from_pem("").unwrap().is_empty());
     }
 }

@@ -2,20 +2,21 @@
 //!
 //! - [`Authority`]: a CA that issues serving certificates.
 //! - [`Pair`]: a certificate chain with its key, checked to belong together.
-//! - [`bundle`]: root certificates as Kubernetes' `caBundle` holds them.
+//! - [`Bundle`]: root certificates, as Kubernetes' `caBundle` holds them.
 //! - [`Resolver`]: the certificate that a running server presents, swapped
 //!   without a restart.
 //!
 //! There is no clock in here: who needs the time passes it in.
 
 mod authority;
-pub mod bundle;
+mod bundle;
 mod error;
 mod pair;
 mod resolver;
 mod validity;
 
 pub use authority::{Authority, Names};
+pub use bundle::Bundle;
 pub use error::Error;
 pub use pair::Pair;
 pub use resolver::{Resolver, install_provider, server_config};

@@ -146,7 +146,12 @@ impl ConfigArgs {
                     .await?
                     .remove("mesh");
             }
-            native_sidecars = crate::injector::native::cluster_has_native_sidecars(&client).await?;
+            native_sidecars = crate::injector::native::cluster_has_native_sidecars(&client)
+                .await
+                .context(
+                    "cannot tell from the nodes whether the cluster runs native sidecars; it takes the permission \
+                     to list nodes",
+                )?;
         }
         let Some(config) = config else {
             bail!(

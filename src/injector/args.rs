@@ -1,6 +1,10 @@
 //! The flags of `pillion injector`.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use super::duration;
 use crate::logging::Format;
@@ -106,7 +110,65 @@ impl Args {
             format!("{service}.{namespace}"),
             service,
         ];
-        names.extend(self.serving_dns_names.iter().cloned());
+        names.extend(self.serving_dns_names.iter().map(|name| canonical(name)));
         names
+    }
+
+    /// Checks that a CA lives long enough to hand over to the next one.
+    ///
+    /// # Errors
+    ///
+    /// When it does not.
+    pub fn check_lifetimes(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.ca_overlap * 6 <= self.ca_lifetime,
+            "--ca-lifetime {:?} is too short: a CA is replaced two thirds into it, and the two changes after that each \
+             take --ca-overlap {:?}; make it six times as long at least",
+            self.ca_lifetime,
+            self.ca_overlap
+        );
+        anyhow::ensure!(
+            !self.certificate_lifetime.is_zero() && !self.ca_overlap.is_zero(),
+            "--certificate-lifetime and --ca-overlap can't be 0"
+        );
+        Ok(())
+    }
+}
+
+/// An address as certificates give it back (`::1` for `0:0::1`).
+fn canonical(name: &str) -> String {
+    name.parse::<IpAddr>()
+        .map_or_else(|_| name.to_owned(), |address| address.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn args(arguments: &[&str]) -> Args {
+        Command::parse_from([&["injector"], arguments].concat()).args
+    }
+
+    #[test]
+    fn serving_addresses_are_canonical() {
+        let names = args(&["--serving-dns-name", "0:0:0::1"]).serving_names();
+        assert!(names.contains(&"::1".to_owned()), "{names:?}");
+    }
+
+    #[test]
+    fn rejects_a_ca_that_ends_while_it_hands_over() {
+        assert!(args(&[]).check_lifetimes().is_ok());
+        assert!(args(&["--ca-lifetime", "12m"]).check_lifetimes().is_ok());
+        assert!(args(&["--ca-lifetime", "11m"]).check_lifetimes().is_err());
+        let no_overlap = ["--ca-overlap", "0s"];
+        assert!(args(&no_overlap).check_lifetimes().is_err());
     }
 }

@@ -17,7 +17,7 @@ use kube::{
 };
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-use super::{Args, Shared, native};
+use super::{Args, Shared, call::is_forbidden, native};
 use crate::{
     inject::{Config, ConfigError, Sources},
     webhook::Condition,
@@ -84,6 +84,7 @@ fn watch(
     watcher(api.clone(), config).default_backoff()
 }
 
+/// Whether it could be told.
 async fn refresh_native(client: &Client, shared: &Shared) -> bool {
     match native::cluster_has_native_sidecars(client).await {
         Ok(native) => {
@@ -91,6 +92,15 @@ async fn refresh_native(client: &Client, shared: &Shared) -> bool {
                 tracing::info!(native, "whether the cluster runs native sidecars");
             }
             shared.current.set_native_sidecars(native);
+            true
+        }
+        // It will not come by itself, and no pod is to wait for it.
+        Err(error) if is_forbidden(&error) => {
+            tracing::warn!(
+                %error,
+                "may not list the nodes to tell whether they run native sidecars; `auto` means classic ones"
+            );
+            shared.current.set_native_sidecars(false);
             true
         }
         Err(error) => {

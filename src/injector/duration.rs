@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// X.509 tells no time after the year 9999.
+const LONGEST: Duration = Duration::from_hours(24 * 36_525);
+
 /// Reads a duration.
 ///
 /// # Errors
@@ -24,7 +27,8 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
     number
         .checked_mul(millis)
         .map(Duration::from_millis)
-        .ok_or_else(|| format!("{text:?} is too long"))
+        .filter(|duration| *duration <= LONGEST)
+        .ok_or_else(|| format!("{text:?} is longer than a hundred years"))
 }
 
 fn wanted(text: &str) -> String {
@@ -43,7 +47,16 @@ mod tests {
 
     #[test]
     fn rejects_what_is_none() {
-        for text in ["", "1", "d", "1w", "-1s", "1.5h", "99999999999999999d"] {
+        for text in [
+            "",
+            "1",
+            "d",
+            "1w",
+            "-1s",
+            "1.5h",
+            "36526d",
+            "99999999999999999d",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

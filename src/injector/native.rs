@@ -3,6 +3,8 @@
 use k8s_openapi::api::core::v1::Node;
 use kube::{Api, Client, api::ListParams};
 
+use super::call::bounded;
+
 /// The first minor version of Kubernetes 1 where native sidecars are stable.
 const STABLE: u32 = 33;
 /// How far kubelets may be behind the API server (Kubernetes' version skew policy).
@@ -15,7 +17,7 @@ const PAGE: u32 = 500;
 ///
 /// When the API server does not answer, or denies to list the nodes.
 pub async fn cluster_has_native_sidecars(client: &Client) -> kube::Result<bool> {
-    let version = client.apiserver_version().await?;
+    let version = bounded(client.apiserver_version()).await?;
     match minor(&version.minor) {
         // No kubelet may be so old that it lacks them.
         Some(minor) if minor >= STABLE + SKEW => Ok(true),
@@ -28,7 +30,7 @@ async fn every_node(client: &Client) -> kube::Result<bool> {
     let api: Api<Node> = Api::all(client.clone());
     let mut page = ListParams::default().limit(PAGE);
     loop {
-        let nodes = api.list(&page).await?;
+        let nodes = bounded(api.list(&page)).await?;
         if !nodes.items.iter().all(has_native_sidecars) {
             return Ok(false);
         }

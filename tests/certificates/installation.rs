@@ -113,6 +113,12 @@ impl Installation {
             .collect()
     }
 
+    /// How often the webhooks were changed.
+    pub async fn generation(&self) -> i64 {
+        let configuration = self.webhooks().get(&self.namespace).await.unwrap();
+        configuration.metadata.generation.unwrap()
+    }
+
     /// Sets the bundle of the first webhook.
     pub async fn set_ca_bundle(&self, bundle: &str) {
         let patch: json_patch::Patch = serde_json::from_value(json!([{
@@ -129,13 +135,18 @@ impl Installation {
             .unwrap();
     }
 
+    /// The API of Secrets, and the name of the certificates' one.
+    pub fn secrets(&self) -> (Api<Secret>, String) {
+        (
+            Api::namespaced(self.client.clone(), &self.namespace),
+            format!("pillion-injector-certs-{}", self.namespace),
+        )
+    }
+
     /// A key of the certificates' Secret.
     pub async fn secret(&self, key: &str) -> Option<String> {
-        let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
-        let secret = api
-            .get_opt(&format!("pillion-injector-certs-{}", self.namespace))
-            .await
-            .unwrap()?;
+        let (api, name) = self.secrets();
+        let secret = api.get_opt(&name).await.unwrap()?;
         let bytes = secret.data?.remove(key)?;
         Some(String::from_utf8(bytes.0).unwrap())
     }

@@ -5,6 +5,7 @@
 #[path = "../support/injector_process.rs"]
 mod injector_process;
 mod installation;
+mod load;
 mod mounted;
 mod own;
 mod tls;

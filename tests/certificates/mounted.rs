@@ -4,12 +4,15 @@ use std::{
     fs,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use pillion_certs::{Authority, Pair};
+use pillion_certs::{Authority, Bundle, Pair};
 use time::{Duration, OffsetDateTime};
 
-use crate::{eventually, injector_process::Ports, installation::Installation, tls::handshake};
+use crate::{
+    eventually, injector_process::Ports, installation::Installation, load::Load, tls::handshake,
+};
 
 /// A Secret's volume as the kubelet keeps it: the files are links into a folder
 /// that `..data` links to, and an update swaps that link.
@@ -94,7 +97,11 @@ async fn a_swapped_secret_is_served_and_a_mismatched_one_is_not() {
         installation.start(ports, &["--tls-cert-dir", volume.folder.to_str().unwrap()]);
     injector.ready().await;
     assert!(installation.admit(0).await.unwrap());
-    assert_eq!(installation.ca_bundles().await[0], authority.certificate());
+    // By its contents: line ends and comments may differ.
+    assert_eq!(
+        Bundle::from_pem(&installation.ca_bundles().await[0]).unwrap(),
+        Bundle::from_pem(authority.certificate()).unwrap()
+    );
     assert_eq!(
         handshake(ports.webhook, authority.certificate())
             .await
@@ -165,4 +172,64 @@ async fn without_a_ca_in_the_secret_the_bundle_is_left_to_others() {
     installation.set_ca_bundle(authority.certificate()).await;
     injector.ready().await;
     assert!(installation.admit(0).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_ca_reaches_replicas_one_after_the_other_without_a_failed_admission() {
+    let ports = [Ports::free(), Ports::free()];
+    let installation = Arc::new(Installation::new(&ports).await);
+    let (first, second) = (authority(), authority());
+    let files = |authority: &Authority| {
+        let pair = issue(authority);
+        [
+            ("tls.crt", pair.chain().to_owned()),
+            ("tls.key", pair.key().to_owned()),
+            ("ca.crt", authority.certificate().to_owned()),
+        ]
+    };
+    let mut volumes = [0, 1].map(|replica| {
+        let name = format!("mounted-{}-{replica}", installation.namespace);
+        let written = files(&first);
+        let texts = written
+            .each_ref()
+            .map(|(name, text)| (*name, text.as_str()));
+        Volume::new(installation.plane.folder().join(name), &texts)
+    });
+    let mut replicas = [0, 1].map(|replica: usize| {
+        let folder = volumes[replica].folder.to_str().unwrap();
+        let arguments = ["--tls-cert-dir", folder, "--ca-overlap", "2s"];
+        installation.start(ports[replica], &arguments)
+    });
+    for replica in &mut replicas {
+        replica.ready().await;
+    }
+    let generation = installation.generation().await;
+    let load = Load::start(&installation, ports.to_vec());
+
+    for (replica, volume) in volumes.iter_mut().enumerate() {
+        let written = files(&second);
+        volume.update(
+            &written
+                .each_ref()
+                .map(|(name, text)| (*name, text.as_str())),
+        );
+        eventually("the new certificate is served", async || {
+            load.goes_on();
+            let presented = handshake(ports[replica].webhook, second.certificate()).await;
+            presented.ok()
+        })
+        .await;
+    }
+    let wanted = Bundle::from_pem(second.certificate()).unwrap();
+    eventually("the first CA is forgotten", async || {
+        load.goes_on();
+        let bundles = installation.ca_bundles().await;
+        let forgotten = |bundle: &String| Bundle::from_pem(bundle).unwrap() == wanted;
+        bundles.iter().all(forgotten).then_some(())
+    })
+    .await;
+    load.stop().await;
+    // A root in, a root out, and little more: the replicas don't contend.
+    let writes = installation.generation().await - generation;
+    assert!((2..=8).contains(&writes), "{writes} writes");
 }

@@ -1,17 +1,18 @@
 //! The CA and the certificate that injectors make themselves.
 
-use std::{
-    collections::BTreeSet,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::Duration,
+use std::sync::Arc;
+
+use k8s_openapi::ByteString;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use serde_json::json;
+
+use crate::{
+    eventually,
+    injector_process::{InjectorProcess, Ports},
+    installation::Installation,
+    load::Load,
+    tls::handshake,
 };
-
-use tokio::time::sleep;
-
-use crate::{eventually, injector_process::Ports, installation::Installation, tls::handshake};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn replicas_agree_on_their_certificates() {
@@ -58,13 +59,9 @@ async fn a_deleted_secret_is_put_back_as_it_was() {
     let mut injector = installation.start(ports, &[]);
     injector.ready().await;
     let before = installation.secret("ca.crt").await.unwrap();
-    let secrets: kube::Api<k8s_openapi::api::core::v1::Secret> =
-        kube::Api::namespaced(installation.client.clone(), &installation.namespace);
-    let name = format!("pillion-injector-certs-{}", installation.namespace);
-    secrets
-        .delete(&name, &kube::api::DeleteParams::default())
-        .await
-        .unwrap();
+    let (secrets, name) = installation.secrets();
+    let parameters = DeleteParams::default();
+    secrets.delete(&name, &parameters).await.unwrap();
     // No review may fail for it, not even in between.
     assert!(installation.admit(0).await.unwrap());
     let after = eventually("the Secret is back", async || {
@@ -92,64 +89,88 @@ async fn certificates_rotate_under_load_without_a_failed_admission() {
         replica.ready().await;
     }
     let first_authority = installation.secret("ca.crt").await.unwrap();
-    let stop = Arc::new(AtomicBool::new(false));
-    let admitted = Arc::new(AtomicUsize::new(0));
-    let load: Vec<_> = (0..2)
-        .map(|replica| {
-            let (installation, stop, admitted) =
-                (installation.clone(), stop.clone(), admitted.clone());
-            tokio::spawn(async move {
-                while !stop.load(Ordering::Relaxed) {
-                    match installation.admit(replica).await {
-                        Ok(injected) => assert!(injected),
-                        Err(error) => panic!("replica {replica}: an admission failed: {error}"),
-                    }
-                    admitted.fetch_add(1, Ordering::Relaxed);
-                }
-            })
-        })
-        .collect();
-    // API servers keep their connections; these come anew, with the bundle of now.
-    let handshakes = {
-        let (installation, stop) = (installation.clone(), stop.clone());
-        tokio::spawn(async move {
-            let mut presented = BTreeSet::new();
-            while !stop.load(Ordering::Relaxed) {
-                let bundles = installation.ca_bundles().await;
-                for ports in ports {
-                    match handshake(ports.webhook, &bundles[0]).await {
-                        Ok(certificate) => presented.insert(certificate.to_vec()),
-                        Err(error) => panic!("{}: a handshake failed: {error:#}", ports.webhook),
-                    };
-                }
-                sleep(Duration::from_millis(50)).await;
-            }
-            presented
-        })
-    };
+    let load = Load::start(&installation, ports.to_vec());
     eventually(
         "another CA is in use, and the first is forgotten",
         async || {
-            assert!(
-                !load.iter().any(tokio::task::JoinHandle::is_finished),
-                "the load ended"
-            );
-            assert!(!handshakes.is_finished(), "the handshakes ended");
+            load.goes_on();
             let turned = installation.secret("ca.crt").await? != first_authority;
             let forgotten = !installation.ca_bundles().await[0].contains(first_authority.trim());
             (turned && forgotten).then_some(())
         },
     )
     .await;
-    stop.store(true, Ordering::Relaxed);
-    for task in load {
-        task.await.unwrap();
-    }
-    let presented = handshakes.await.unwrap();
+    let (admitted, presented) = load.stop().await;
     assert!(
         presented.len() >= 3,
         "only {} certificates were seen",
         presented.len()
     );
-    assert!(admitted.load(Ordering::Relaxed) > 100);
+    assert!(admitted > 100, "only {admitted} pods were admitted");
+}
+
+/// Ends a replica as if its node had failed.
+fn kill(replica: InjectorProcess) {
+    drop(replica);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ca_turns_over_though_the_injector_is_killed_in_between() {
+    let ports = Ports::free();
+    let installation = Installation::new(&[ports]).await;
+    // Long enough to find it in each phase, also on a slow machine.
+    let lifetimes = ["--ca-lifetime", "36s", "--ca-overlap", "5s"];
+    let mut injector = installation.start(ports, &lifetimes);
+    injector.ready().await;
+    let first = installation.secret("ca.crt").await.unwrap();
+
+    for phase in ["next-ca.crt", "old-ca.crt"] {
+        eventually(phase, async || installation.secret(phase).await).await;
+        kill(injector);
+        injector = installation.start(ports, &lifetimes);
+        injector.ready().await;
+        assert!(installation.admit(0).await.unwrap(), "after {phase}");
+        // It went on, and did not begin anew.
+        let bundle = installation.ca_bundles().await.remove(0);
+        assert!(bundle.contains(first.trim()), "after {phase}");
+    }
+    eventually("the first CA is forgotten", async || {
+        let old = installation.secret("old-ca.crt").await;
+        old.is_none().then_some(())
+    })
+    .await;
+    assert_ne!(installation.secret("ca.crt").await.unwrap(), first);
+    assert!(installation.admit(0).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_somebody_breaks_is_reported_and_the_certificate_stays() {
+    let ports = Ports::free();
+    let installation = Installation::new(&[ports]).await;
+    let mut injector = installation.start(ports, &[]);
+    injector.ready().await;
+    let before = installation.secret("ca.crt").await.unwrap();
+    let (secrets, name) = installation.secrets();
+    let broken = json!({"data": {"tls.key": ByteString(b"no key".to_vec())}});
+    secrets
+        .patch(&name, &PatchParams::default(), &Patch::Merge(broken))
+        .await
+        .unwrap();
+    eventually("it is reported", async || {
+        let failures = injector.metric("pillion_certificate_reload_failures_total");
+        (failures == Some(1.0)).then_some(())
+    })
+    .await;
+    assert!(installation.admit(0).await.unwrap());
+
+    // What the log says to do.
+    let parameters = DeleteParams::default();
+    secrets.delete(&name, &parameters).await.unwrap();
+    let after = eventually("the Secret is back", async || {
+        installation.secret("ca.crt").await
+    })
+    .await;
+    assert_eq!(after, before);
+    assert_ne!(installation.secret("tls.key").await.unwrap(), "no key");
+    assert!(installation.admit(0).await.unwrap());
 }

@@ -26,6 +26,7 @@ use super::{
 use crate::injector::{
     Args,
     ca_bundle::{Roots, Trusted},
+    call::bounded,
 };
 
 /// Where the certificates are kept, and how they are to be.
@@ -219,13 +220,15 @@ impl Keeper {
             type_: Some("Opaque".to_owned()),
             ..Secret::default()
         };
-        match self.secrets.create(&PostParams::default(), &secret).await {
+        let parameters = PostParams::default();
+        let created = self.secrets.create(&parameters, &secret);
+        match bounded(created).await {
             Ok(secret) => {
                 tracing::info!(secret = name, "made the certificates' Secret");
                 Ok(Some(secret))
             }
             Err(kube::Error::Api(status)) if status.code == 409 => {
-                Ok(self.secrets.get_opt(name).await?)
+                Ok(bounded(self.secrets.get_opt(name)).await?)
             }
             Err(error) => Err(error.into()),
         }
@@ -248,7 +251,8 @@ impl Keeper {
         let Some(step) = self.settings.plan.next_step(state, now, trusted_since)? else {
             return Ok(None);
         };
-        if !lease::acquire(&self.leases, &self.settings.secret, &self.settings.holder).await? {
+        let lease = lease::acquire(&self.leases, &self.settings.secret, &self.settings.holder);
+        if !bounded(lease).await? {
             return Ok(None);
         }
         self.take_step(step, secret, state, now).await
@@ -264,11 +268,10 @@ impl Keeper {
         let mut secret = secret.clone();
         secret.data = Some(self.settings.plan.take(step, state, now)?.data());
         // The resource version in it lets this fail when the Secret has changed since.
-        match self
-            .secrets
-            .replace(&self.settings.secret, &PostParams::default(), &secret)
-            .await
-        {
+        let name = &self.settings.secret;
+        let parameters = PostParams::default();
+        let replaced = self.secrets.replace(name, &parameters, &secret);
+        match bounded(replaced).await {
             Ok(secret) => {
                 tracing::info!(?step, "rotated the certificates");
                 Ok(Some(secret))

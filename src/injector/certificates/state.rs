@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::{ByteString, api::core::v1::Secret};
-use pillion_certs::{Authority, Error, Pair, bundle};
+use pillion_certs::{Authority, Bundle, Error, Pair};
 use time::OffsetDateTime;
 
 /// The Secret's contents.
@@ -98,12 +98,16 @@ impl State {
     }
 
     /// What API servers have to trust: every CA that is, was or will be in use.
-    pub fn roots(&self, now: OffsetDateTime) -> Result<String, Error> {
-        let roots = [
+    pub fn roots(&self, now: OffsetDateTime) -> Result<Bundle, Error> {
+        let certificates = [
             Some(self.authority.certificate()),
             self.next.as_ref().map(Authority::certificate),
             self.old.as_ref().map(|old| old.certificate.as_str()),
         ];
-        bundle::join(roots.into_iter().flatten(), now)
+        let mut roots = Bundle::default();
+        for certificate in certificates.into_iter().flatten() {
+            roots = roots.join(Bundle::from_pem(certificate)?);
+        }
+        Ok(roots.valid_at(now))
     }
 }

@@ -1,0 +1,118 @@
+//! A webhook configuration that is kept, and what is due for it.
+
+use std::time::Duration;
+
+use json_patch::Patch;
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
+use pillion_certs::Bundle;
+use time::OffsetDateTime;
+use tokio::time::Instant;
+
+use super::configuration::{addition, entries, replacement, surplus};
+
+/// How long a denial is believed. RBAC may come through after the injector has started.
+pub(super) const DENIED: Duration = Duration::from_secs(30);
+/// The least time between two patches: somebody else may set the bundle back for
+/// as long as we do.
+pub(super) const GAP: Duration = Duration::from_secs(1);
+
+/// A webhook configuration.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub configuration: MutatingWebhookConfiguration,
+    /// When it was said that we may not patch it. It carries our revision's label
+    /// and is not of our chart: somebody else's to keep, and not to wait for.
+    pub denied: Option<Instant>,
+    /// When it was patched last.
+    pub patched: Option<Instant>,
+    /// What is trusted beyond what is wanted, and since when.
+    surplus: Option<(Bundle, Instant)>,
+}
+
+/// What is due for a configuration.
+#[derive(Debug)]
+pub(super) enum Due {
+    /// Nothing, until something changes.
+    Nothing,
+    /// A look at it after a while.
+    Later(Duration),
+    /// A patch.
+    Now(Patch),
+}
+
+impl Kept {
+    pub fn new(configuration: MutatingWebhookConfiguration) -> Self {
+        Self {
+            configuration,
+            denied: None,
+            patched: None,
+            surplus: None,
+        }
+    }
+
+    /// What is due. Roots that are not wanted are taken out when they have stood
+    /// for a while.
+    pub fn due(&mut self, wanted: &Bundle, stand: Duration, now: OffsetDateTime) -> Due {
+        if let Some(left) = left(self.denied, DENIED) {
+            return Due::Later(left);
+        }
+        self.denied = None;
+        let stands = self.surplus_stands(wanted, stand);
+        let patch = match stands {
+            Some(Duration::ZERO) => replacement(&self.configuration, wanted),
+            _ => addition(&self.configuration, wanted, now),
+        };
+        match (patch, left(self.patched, GAP)) {
+            (Some(patch), None) => Due::Now(patch),
+            (Some(_), Some(gap)) => Due::Later(gap),
+            (None, _) => stands.map_or(Due::Nothing, Due::Later),
+        }
+    }
+
+    /// How long the surplus may still stand; `None` where there is none.
+    fn surplus_stands(&mut self, wanted: &Bundle, stand: Duration) -> Option<Duration> {
+        let surplus = surplus(&self.configuration, wanted);
+        if surplus.is_empty() {
+            self.surplus = None;
+            return None;
+        }
+        let since = match &self.surplus {
+            Some((before, since)) if before.contains(&surplus) => *since,
+            _ => Instant::now(),
+        };
+        self.surplus = Some((surplus, since));
+        Some(stand.saturating_sub(since.elapsed()))
+    }
+
+    /// Whether there are webhooks of an injector in it.
+    pub fn has_webhooks(&self) -> bool {
+        entries(&self.configuration).next().is_some()
+    }
+
+    /// Whether each bundle is set, to whatever.
+    pub fn is_set(&self) -> bool {
+        entries(&self.configuration).all(|entry| entry.is_set)
+    }
+
+    /// Whether API servers that go by it trust one of these.
+    pub fn trusts_one(&self, wanted: &Bundle) -> bool {
+        entries(&self.configuration).all(|entry| entry.roots.shares_one_with(wanted))
+    }
+
+    /// Whether API servers that go by it trust all of these.
+    pub fn trusts(&self, wanted: &Bundle) -> bool {
+        entries(&self.configuration).all(|entry| entry.roots.contains(wanted))
+    }
+
+    /// Whether its API servers trust one of these, but not all: they call us, and
+    /// would fail to if the others were in use.
+    pub fn trusts_partly(&self, wanted: &Bundle) -> bool {
+        entries(&self.configuration)
+            .any(|entry| entry.roots.shares_one_with(wanted) && !entry.roots.contains(wanted))
+    }
+}
+
+fn left(since: Option<Instant>, wait: Duration) -> Option<Duration> {
+    let left = wait.saturating_sub(since?.elapsed());
+    (!left.is_zero()).then_some(left)
+}
