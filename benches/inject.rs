@@ -11,6 +11,10 @@ use pillion::inject::{Config, Outcome, Target, inject, uninject};
 use pillion::webhook::review::{Context, review};
 use serde_json::{Value, json};
 
+/// The binary's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A Bookinfo pod as the API server sends it.
 fn productpage() -> Value {
     serde_json::from_str(include_str!("productpage.json")).expect("a review")
