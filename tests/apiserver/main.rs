@@ -4,6 +4,8 @@
 
 mod accepted;
 mod configuration;
+#[path = "../support/eventually.rs"]
+mod eventually;
 // Shared: not every test uses all of it.
 #[allow(dead_code)]
 #[path = "../support/injector_process.rs"]
@@ -14,18 +16,4 @@ mod refused;
 mod untouched;
 mod who_is_injected;
 
-use std::time::Duration;
-
-use tokio::time::{Instant, sleep};
-
-/// Polls until something is there.
-async fn eventually<T>(what: &str, mut poll: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(120);
-    loop {
-        if let Some(found) = poll().await {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        sleep(Duration::from_millis(50)).await;
-    }
-}
+use eventually::eventually;

@@ -22,7 +22,7 @@ struct Volume {
 }
 
 impl Volume {
-    fn new(folder: PathBuf, files: &[(&str, &str)]) -> Self {
+    fn new(folder: PathBuf, files: &[(&str, String)]) -> Self {
         fs::create_dir_all(&folder).unwrap();
         let mut volume = Self {
             folder,
@@ -35,7 +35,7 @@ impl Volume {
         volume
     }
 
-    fn update(&mut self, files: &[(&str, &str)]) {
+    fn update(&mut self, files: &[(&str, String)]) {
         self.versions += 1;
         let version = format!("..version{}", self.versions);
         fs::create_dir(self.folder.join(&version)).unwrap();
@@ -89,9 +89,7 @@ async fn a_swapped_secret_is_served_and_a_mismatched_one_is_not() {
             .plane
             .folder()
             .join(format!("mounted-{}", installation.namespace)),
-        &written
-            .each_ref()
-            .map(|(name, text)| (*name, text.as_str())),
+        &written,
     );
     let mut injector =
         installation.start(ports, &["--tls-cert-dir", volume.folder.to_str().unwrap()]);
@@ -112,11 +110,7 @@ async fn a_swapped_secret_is_served_and_a_mismatched_one_is_not() {
 
     let second = issue(&authority);
     let written = files(&second, &second);
-    volume.update(
-        &written
-            .each_ref()
-            .map(|(name, text)| (*name, text.as_str())),
-    );
+    volume.update(&written);
     eventually("the second certificate is served", async || {
         let presented = handshake(ports.webhook, authority.certificate())
             .await
@@ -127,11 +121,7 @@ async fn a_swapped_secret_is_served_and_a_mismatched_one_is_not() {
 
     let third = issue(&authority);
     let mismatched = files(&third, &second);
-    volume.update(
-        &mismatched
-            .each_ref()
-            .map(|(name, text)| (*name, text.as_str())),
-    );
+    volume.update(&mismatched);
     eventually("the mismatched pair is refused", async || {
         (injector.metric("pillion_certificate_reload_failures_total") == Some(1.0)).then_some(())
     })
@@ -157,7 +147,10 @@ async fn without_a_ca_in_the_secret_the_bundle_is_left_to_others() {
             .plane
             .folder()
             .join(format!("mounted-{}", installation.namespace)),
-        &[("tls.crt", pair.chain()), ("tls.key", pair.key())],
+        &[
+            ("tls.crt", pair.chain().to_owned()),
+            ("tls.key", pair.key().to_owned()),
+        ],
     );
     let mut injector =
         installation.start(ports, &["--tls-cert-dir", volume.folder.to_str().unwrap()]);
@@ -190,10 +183,7 @@ async fn a_new_ca_reaches_replicas_one_after_the_other_without_a_failed_admissio
     let mut volumes = [0, 1].map(|replica| {
         let name = format!("mounted-{}-{replica}", installation.namespace);
         let written = files(&first);
-        let texts = written
-            .each_ref()
-            .map(|(name, text)| (*name, text.as_str()));
-        Volume::new(installation.plane.folder().join(name), &texts)
+        Volume::new(installation.plane.folder().join(name), &written)
     });
     let mut replicas = [0, 1].map(|replica: usize| {
         let folder = volumes[replica].folder.to_str().unwrap();
@@ -208,11 +198,7 @@ async fn a_new_ca_reaches_replicas_one_after_the_other_without_a_failed_admissio
 
     for (replica, volume) in volumes.iter_mut().enumerate() {
         let written = files(&second);
-        volume.update(
-            &written
-                .each_ref()
-                .map(|(name, text)| (*name, text.as_str())),
-        );
+        volume.update(&written);
         eventually("the new certificate is served", async || {
             load.goes_on();
             let presented = handshake(ports[replica].webhook, second.certificate()).await;

@@ -7,13 +7,10 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, pem::PemObject},
 };
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
-/// Connects anew, trusting these roots; the certificate that was presented.
-pub async fn handshake(
-    address: SocketAddr,
-    roots: &str,
-) -> anyhow::Result<CertificateDer<'static>> {
+/// Connects anew, trusting these roots.
+pub async fn connect(address: SocketAddr, roots: &str) -> anyhow::Result<TlsStream<TcpStream>> {
     let mut store = RootCertStore::empty();
     for root in CertificateDer::pem_slice_iter(roots.as_bytes()) {
         store.add(root?)?;
@@ -25,9 +22,17 @@ pub async fn handshake(
         .with_no_client_auth();
     let name = ServerName::try_from(address.ip().to_string())?;
     let stream = TcpStream::connect(address).await?;
-    let stream = TlsConnector::from(Arc::new(config))
+    Ok(TlsConnector::from(Arc::new(config))
         .connect(name, stream)
-        .await?;
+        .await?)
+}
+
+/// Connects anew; the certificate that was presented.
+pub async fn handshake(
+    address: SocketAddr,
+    roots: &str,
+) -> anyhow::Result<CertificateDer<'static>> {
+    let stream = connect(address, roots).await?;
     let (_, connection) = stream.get_ref();
     let presented = connection
         .peer_certificates()

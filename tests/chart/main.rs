@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod config;
+#[path = "../support/eventually.rs"]
+mod eventually;
 mod helm;
 // Shared: not every test uses all of it.
 #[allow(dead_code)]
@@ -12,18 +14,4 @@ mod permissions;
 mod render;
 mod running;
 
-use std::time::Duration;
-
-use tokio::time::{Instant, sleep};
-
-/// Polls until something is there.
-async fn eventually<T>(what: &str, mut poll: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(120);
-    loop {
-        if let Some(found) = poll().await {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        sleep(Duration::from_millis(50)).await;
-    }
-}
+use eventually::eventually;
