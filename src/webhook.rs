@@ -18,6 +18,7 @@ mod readiness;
 pub mod review;
 mod routes;
 mod status;
+mod weight;
 
 use std::sync::Arc;
 
@@ -36,6 +37,7 @@ use body::Budget;
 use log::Log;
 use port::Port;
 use review::Inject;
+use weight::Scales;
 
 /// What all reviews share.
 #[derive(Debug)]
@@ -45,6 +47,7 @@ pub struct Webhook {
     metrics: Arc<Metrics>,
     limits: Limits,
     budget: Budget,
+    scales: Scales,
     log: Log,
     inject: Inject,
 }
@@ -60,6 +63,7 @@ impl Webhook {
             metrics,
             limits,
             budget: Budget::new(limits.buffered_bytes),
+            scales: Scales::new(limits.working_bytes),
             log: Log::new(),
             inject: inject::inject,
         }
@@ -71,6 +75,7 @@ impl Webhook {
         Self {
             limits,
             budget: Budget::new(limits.buffered_bytes),
+            scales: Scales::new(limits.working_bytes),
             ..self
         }
     }

@@ -13,6 +13,8 @@ pub(crate) enum Overload {
     Reviews,
     /// Bytes of bodies in memory.
     Bytes,
+    /// Memory of reviews that are worked on.
+    Memory,
 }
 
 /// Where a connection may be too slow.
@@ -82,6 +84,7 @@ impl Server {
         let limit = match limit {
             Overload::Reviews => "reviews",
             Overload::Bytes => "bytes",
+            Overload::Memory => "memory",
         };
         self.overloads.get_or_create(&LimitLabels { limit }).inc();
     }

@@ -181,6 +181,7 @@ mod tests {
         in_flight: 8,
         body_bytes: 0,
         buffered_bytes: 0,
+        working_bytes: 0,
         streams: 8,
         handshake: Duration::from_secs(5),
         head: Duration::from_secs(10),

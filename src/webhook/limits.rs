@@ -18,6 +18,11 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Bytes of all bodies that are being read; more gets a 503 at once.
     pub buffered_bytes: usize,
+    /// Bytes that the reviews which are worked on take, by an upper estimate of what
+    /// their JSON comes to in memory. One that would take more by itself gets a
+    /// 413, others wait for their turn. A container with 10,000 environment
+    /// variables comes to 8 MiB.
+    pub working_bytes: usize,
     /// Streams of one HTTP/2 connection.
     pub streams: u32,
     /// Time for TLS to be agreed on.
@@ -45,6 +50,7 @@ impl Default for Limits {
             in_flight: 512,
             body_bytes: 6 * 1024 * 1024,
             buffered_bytes: 32 * 1024 * 1024,
+            working_bytes: 16 * 1024 * 1024,
             streams: 128,
             handshake: Duration::from_secs(5),
             head: Duration::from_secs(10),
@@ -65,6 +71,7 @@ impl Limits {
             in_flight: 64,
             body_bytes: 0,
             buffered_bytes: 0,
+            working_bytes: 0,
             drain: Duration::from_secs(1),
             ..Self::default()
         }

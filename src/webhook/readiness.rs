@@ -19,8 +19,12 @@ impl Condition {
 
     fn waits_for(self) -> &'static str {
         match self {
-            Self::Certificate => "waiting for a serving certificate",
-            Self::Configuration => "waiting for the ConfigMaps",
+            Self::Certificate => {
+                "waiting for a serving certificate; the log says what is wrong with one that is there"
+            }
+            Self::Configuration => {
+                "waiting for a valid configuration in the ConfigMaps; the log and their Events say what is wrong"
+            }
             Self::CaBundle => "waiting for the caBundle of the MutatingWebhookConfiguration",
         }
     }

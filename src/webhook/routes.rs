@@ -8,6 +8,7 @@ use super::{
     path_env,
     port::Peer,
     review::{self, Answer, Context},
+    weight::Overweight,
 };
 use crate::metrics::{Overload, Phase, ReviewOutcome};
 use axum::{
@@ -75,12 +76,14 @@ impl Webhook {
             Ok(body) => body,
             Err(unread) => return self.unread(unread),
         };
+        let _share = match self.scales.admit(&body.bytes, &self.limits).await {
+            Ok(share) => share,
+            Err(overweight) => return self.overweight(&overweight),
+        };
         // Loaded as late as can be: what is in force when the review is decided.
         let config = self.current.config();
         let Some(config) = config.as_ref() else {
-            let text = "the injector has no configuration yet: it waits for the ConfigMaps \
-                        istio-sidecar-injector and istio";
-            return failed(503, "no_configuration", text);
+            return failed(500, "no_configuration", NO_CONFIGURATION);
         };
         let context = Context {
             config,
@@ -88,6 +91,25 @@ impl Webhook {
             path_env: &env,
         };
         review::review_with(&body.bytes, &context, self.inject)
+    }
+
+    fn overweight(&self, overweight: &Overweight) -> Answer {
+        const MIB: usize = 1024 * 1024;
+        match overweight {
+            Overweight::TooHeavy(weight) => failed(
+                413,
+                "too_large",
+                format!(
+                    "the pod has too many parts: to read it would take {} MiB of memory, {} MiB are allowed",
+                    weight.div_ceil(MIB),
+                    self.limits.working_bytes / MIB
+                ),
+            ),
+            Overweight::Overload => {
+                self.metrics.server().overloaded(Overload::Memory);
+                overload("too many large reviews at a time")
+            }
+        }
     }
 
     fn unread(&self, unread: Unread) -> Answer {
@@ -116,6 +138,11 @@ impl Webhook {
         }
     }
 }
+
+/// No 503 with `Retry-After`: the API server would try again until its time is
+/// up, and tell the user of that instead.
+const NO_CONFIGURATION: &str = "the injector has no configuration: its ConfigMaps istio-sidecar-injector and istio are \
+     missing or at fault; its log and the Events on them say how";
 
 fn failed(code: u16, reason: &'static str, message: impl Into<String>) -> Answer {
     Answer::http_error(code, ReviewOutcome::Failed(reason), message.into())

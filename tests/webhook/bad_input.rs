@@ -155,6 +155,19 @@ async fn denies_a_pod_with_wrong_types_inside() {
 }
 
 #[tokio::test]
+async fn rejects_a_pod_that_would_take_too_much_memory() {
+    let server = Server::start().await;
+    let mut heavy = review();
+    heavy["request"]["object"]["spec"]["containers"][0]["env"] =
+        vec![json!({"name": "V"}); 100_000].into();
+    let body = heavy.to_string();
+    assert!(body.len() < Limits::default().body_bytes);
+    let answer = ask(&server, "/inject", body).await;
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(answer.message().contains("MiB"), "{}", answer.message());
+}
+
+#[tokio::test]
 async fn rejects_another_method_and_names_the_right_one() {
     let server = Server::start().await;
     let request = Request::get("https://127.0.0.1/inject")
@@ -199,12 +212,13 @@ async fn accepts_the_paths_that_api_servers_call() {
 }
 
 #[tokio::test]
-async fn answers_503_until_there_is_a_configuration() {
+async fn answers_500_until_there_is_a_configuration() {
     let server = Server::unconfigured(Limits::default()).await;
     let mut caller = Caller::http1(&server).await;
     let early = caller.post("/inject", review().to_string()).await;
-    assert_eq!(early.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(early.headers["retry-after"], "1");
+    // An API server would try a 503 again until its time is up.
+    assert_eq!(early.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(!early.headers.contains_key("retry-after"));
     assert!(early.message().contains("ConfigMaps"));
     server
         .current

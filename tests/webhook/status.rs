@@ -77,7 +77,7 @@ async fn is_not_ready_and_says_what_is_missing() {
     let answer = status.get("/readyz").await;
     assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
     assert!(
-        answer.contains("- waiting for the ConfigMaps\n"),
+        answer.contains("- waiting for a valid configuration in the ConfigMaps;"),
         "{answer}"
     );
     assert!(!answer.contains("certificate"), "{answer}");
