@@ -5,6 +5,7 @@
 
 mod annotations;
 mod capture;
+mod checks;
 mod config;
 mod context;
 mod decision;
@@ -27,6 +28,7 @@ mod template;
 mod uninject;
 mod workload;
 
+pub(crate) use annotations::STATUS;
 pub use config::{Builtin, Config, ConfigError, NativeSidecars, Sources};
 pub use decision::SkipReason;
 pub use outcome::{Injection, Outcome, Refusal};

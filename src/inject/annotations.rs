@@ -2,13 +2,17 @@
 //!
 //! All of a pod's faults come in one answer, so that one edit can mend them.
 
-use std::net::IpAddr;
-
 use serde_json::{Map, Value};
 
-use super::{Refusal, config::ProxyConfig, quantity};
+use super::{
+    checks::{
+        Check, boolean, interfaces, log_level, number, port, ports, ports_or_all, quantity, ranges,
+        ranges_or_all,
+    },
+    config::ProxyConfig,
+};
 
-pub(super) const STATUS: &str = "sidecar.istio.io/status";
+pub(crate) const STATUS: &str = "sidecar.istio.io/status";
 pub(super) const OVERRIDES: &str = "proxy.istio.io/overrides";
 pub(super) const TEMPLATES: &str = "inject.istio.io/templates";
 pub(super) const PROXY_CONFIG: &str = "proxy.istio.io/config";
@@ -45,9 +49,6 @@ const EXCLUDE_INTERFACES: &str = "traffic.sidecar.istio.io/excludeInterfaces";
 const REROUTE_INTERFACES: &str = "istio.io/reroute-virtual-interfaces";
 const KUBEVIRT_INTERFACES: &str = "traffic.sidecar.istio.io/kubevirtInterfaces";
 
-/// A check of one annotation's value; the error says what is wanted.
-type Check = fn(&str) -> Result<(), String>;
-
 const CHECKS: &[(&str, Check)] = &[
     (INTERCEPTION_MODE, interception_mode),
     (STATUS_PORT, port),
@@ -66,18 +67,18 @@ const CHECKS: &[(&str, Check)] = &[
     (MERGE_METRICS, boolean),
     (REWRITE_PROBES, boolean),
     (PROXY_CONFIG, proxy_config),
-    (PROXY_CPU, resource),
-    (PROXY_MEMORY, resource),
-    (PROXY_CPU_LIMIT, resource),
-    (PROXY_MEMORY_LIMIT, resource),
+    (PROXY_CPU, quantity),
+    (PROXY_MEMORY, quantity),
+    (PROXY_CPU_LIMIT, quantity),
+    (PROXY_MEMORY_LIMIT, quantity),
     (LOG_LEVEL, log_level),
     (USER_VOLUME, mapping_by_name),
     (USER_VOLUME_MOUNT, mapping_by_name),
 ];
 
-/// Checks every annotation that the injector reads.
-pub(super) fn validate(annotations: &Map<String, Value>) -> Result<(), Refusal> {
-    let faults: Vec<_> = CHECKS
+/// The faults of every annotation that the injector reads.
+pub(super) fn faults(annotations: &Map<String, Value>) -> Vec<String> {
+    CHECKS
         .iter()
         .filter_map(|(name, check)| {
             let value = annotations.get(*name)?.as_str()?;
@@ -86,12 +87,7 @@ pub(super) fn validate(annotations: &Map<String, Value>) -> Result<(), Refusal> 
                 "invalid value {value:?} for annotation {name:?}: {wanted}"
             ))
         })
-        .collect();
-    if faults.is_empty() {
-        Ok(())
-    } else {
-        Err(Refusal::InvalidAnnotations(faults))
-    }
+        .collect()
 }
 
 /// Reads the annotation `proxy.istio.io/config`.
@@ -102,116 +98,16 @@ pub(super) fn parse_proxy_config(text: &str) -> Result<ProxyConfig, String> {
     }
 }
 
-/// `true` and `false` as Go's `strconv.ParseBool` takes them, which Istio uses.
-pub(super) fn parse_bool(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
-        _ => None,
-    }
-}
-
 fn interception_mode(value: &str) -> Result<(), String> {
     matches!(value, "REDIRECT" | "TPROXY" | "NONE")
         .then_some(())
         .ok_or_else(|| "REDIRECT, TPROXY or NONE is wanted".to_owned())
 }
 
-fn port(value: &str) -> Result<(), String> {
-    value
-        .parse::<u16>()
-        .map(drop)
-        .map_err(|_| "a port from 0 to 65535 is wanted".to_owned())
-}
-
-fn number(value: &str) -> Result<(), String> {
-    value
-        .parse::<u32>()
-        .map(drop)
-        .map_err(|_| "a whole number of 0 or more is wanted".to_owned())
-}
-
-fn boolean(value: &str) -> Result<(), String> {
-    parse_bool(value)
-        .map(drop)
-        .ok_or_else(|| "true or false is wanted".to_owned())
-}
-
-fn ports_or_all(value: &str) -> Result<(), String> {
-    if value == "*" { Ok(()) } else { ports(value) }
-}
-
-fn ports(value: &str) -> Result<(), String> {
-    items(value, |item| {
-        port(item).map_err(|_| format!("{item:?} is no port from 0 to 65535"))
-    })
-}
-
-fn ranges_or_all(value: &str) -> Result<(), String> {
-    if value == "*" { Ok(()) } else { ranges(value) }
-}
-
-fn ranges(value: &str) -> Result<(), String> {
-    items(value, |item| {
-        if is_cidr(item) {
-            Ok(())
-        } else {
-            Err(format!("{item:?} is no address range such as 10.0.0.0/8"))
-        }
-    })
-}
-
-fn is_cidr(text: &str) -> bool {
-    let Some((address, bits)) = text.split_once('/') else {
-        return false;
-    };
-    let Ok(address) = address.parse::<IpAddr>() else {
-        return false;
-    };
-    let most = if address.is_ipv4() { 32 } else { 128 };
-    bits.bytes().all(|byte| byte.is_ascii_digit())
-        && bits.parse::<u8>().is_ok_and(|bits| bits <= most)
-}
-
-/// Linux takes up to 15 bytes without `/` and white space.
-fn interfaces(value: &str) -> Result<(), String> {
-    items(value, |item| {
-        let fits = (1..=15).contains(&item.len())
-            && item
-                .bytes()
-                .all(|byte| byte.is_ascii_graphic() && byte != b'/');
-        fits.then_some(())
-            .ok_or_else(|| format!("{item:?} is no interface name"))
-    })
-}
-
-/// A comma-separated list; an empty one is fine.
-fn items(value: &str, check: impl Fn(&str) -> Result<(), String>) -> Result<(), String> {
-    if value.is_empty() {
-        return Ok(());
-    }
-    value.split(',').try_for_each(|item| check(item.trim()))
-}
-
 fn proxy_config(value: &str) -> Result<(), String> {
     parse_proxy_config(value)
         .map(drop)
         .map_err(|fault| format!("not a ProxyConfig: {fault}"))
-}
-
-fn resource(value: &str) -> Result<(), String> {
-    quantity::is_valid(value)
-        .then_some(())
-        .ok_or_else(|| "a Kubernetes quantity such as 100m or 128Mi is wanted".to_owned())
-}
-
-fn log_level(value: &str) -> Result<(), String> {
-    matches!(
-        value,
-        "trace" | "debug" | "info" | "warning" | "warn" | "error" | "critical" | "off"
-    )
-    .then_some(())
-    .ok_or_else(|| "trace, debug, info, warning, error, critical or off is wanted".to_owned())
 }
 
 fn mapping_by_name(value: &str) -> Result<(), String> {
@@ -229,10 +125,7 @@ mod tests {
 
     fn fault(name: &str, value: &str) -> Option<String> {
         let annotations = json!({ name: value });
-        match validate(annotations.as_object().unwrap()) {
-            Ok(()) => None,
-            Err(refusal) => Some(refusal.to_string()),
-        }
+        faults(annotations.as_object().unwrap()).pop()
     }
 
     #[test]
@@ -288,12 +181,8 @@ mod tests {
     #[test]
     fn names_all_faults_in_one_answer() {
         let annotations = json!({STATUS_PORT: "x", EXCLUDE_INBOUND_PORTS: "y", "unrelated": "z"});
-        let Err(Refusal::InvalidAnnotations(faults)) = validate(annotations.as_object().unwrap())
-        else {
-            panic!("accepted");
-        };
         assert_eq!(
-            faults,
+            faults(annotations.as_object().unwrap()),
             [
                 "invalid value \"x\" for annotation \"status.sidecar.istio.io/port\": a port from 0 to 65535 is wanted",
                 "invalid value \"y\" for annotation \"traffic.sidecar.istio.io/excludeInboundPorts\": \

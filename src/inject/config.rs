@@ -4,6 +4,7 @@
 mod builtin;
 mod injector;
 mod mesh;
+mod trial;
 mod values;
 
 use kube::core::Selector;
@@ -87,7 +88,7 @@ impl Config {
                     values_context,
                     mesh,
                 };
-                config.try_templates()?;
+                trial::try_templates(&config)?;
                 Ok(config)
             }
             _ => Err(ConfigError { faults }),
@@ -130,33 +131,6 @@ impl Config {
     pub fn revision(&self) -> &str {
         &self.values.revision
     }
-
-    /// Renders each template for a plain pod, so that a template that can't be
-    /// rendered is found when it is loaded and not when a pod needs it.
-    fn try_templates(&self) -> Result<(), ConfigError> {
-        let faults: Vec<_> = self
-            .templates
-            .names()
-            .flat_map(|name| {
-                [true, false].into_iter().filter_map(move |native| {
-                    let fault = super::pipeline::try_template(self, name, native).err()?;
-                    Some(format!("config: templates.{name}: {fault}"))
-                })
-            })
-            .collect();
-        if faults.is_empty() {
-            Ok(())
-        } else {
-            Err(ConfigError {
-                faults: dedup(faults),
-            })
-        }
-    }
-}
-
-fn dedup(mut faults: Vec<String>) -> Vec<String> {
-    faults.dedup();
-    faults
 }
 
 /// Collects the faults of one key under its name.

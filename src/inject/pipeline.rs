@@ -9,7 +9,7 @@ use super::{
     draft::{Draft, set_env},
     light::Light,
     order, overlay, patch, pod, probes, prometheus,
-    settings::Settings,
+    settings::{Settings, unsupported},
     status::Status,
     uninject,
 };
@@ -21,11 +21,13 @@ pub(super) fn run(
     mut warnings: Vec<String>,
 ) -> Result<Injection, Refusal> {
     let pod = target.pod;
-    if let Some(annotations) = pod["metadata"]["annotations"].as_object() {
-        names::validate(annotations)?;
-    }
+    check_annotations(pod)?;
     let settings = Settings::new(config, target)?;
-    warnings.extend(settings.check_supported(pod)?);
+    let unsupported = unsupported(pod, &settings.interception_mode);
+    if !unsupported.is_empty() {
+        return Err(Refusal::Unsupported(unsupported.join("; ")));
+    }
+    warnings.extend(settings.warnings(pod));
     let template = render_all(config, target, &settings)?;
 
     let light = Light::new(pod, &template);
@@ -39,6 +41,21 @@ pub(super) fn run(
         patch: edit.patch,
         warnings,
     })
+}
+
+/// Refuses annotations that can't be, together with what is not supported, so
+/// that one edit can mend both.
+fn check_annotations(pod: &Value) -> Result<(), Refusal> {
+    let Some(annotations) = pod["metadata"]["annotations"].as_object() else {
+        return Ok(());
+    };
+    let mut faults = names::faults(annotations);
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let mode = pod::annotation(pod, names::INTERCEPTION_MODE);
+    faults.extend(unsupported(pod, mode.unwrap_or_default()));
+    Err(Refusal::InvalidAnnotations(faults))
 }
 
 /// A pod's edit, as the patch that makes it.
@@ -82,7 +99,7 @@ fn edit(
 }
 
 /// Renders a template for a plain pod; the error says what is wrong with it.
-pub(super) fn try_template(config: &Config, name: &str, native: bool) -> Result<(), String> {
+pub(super) fn try_template(config: &Config, name: &str, native: bool) -> Result<Value, String> {
     let pod = json!({"metadata": {"name": "try"}, "spec": {"containers": [{"name": "app", "image": "app"}]}});
     let target = Target {
         pod: &pod,
@@ -93,9 +110,7 @@ pub(super) fn try_template(config: &Config, name: &str, native: bool) -> Result<
     };
     let settings = Settings::new(config, &target).map_err(|refusal| refusal.to_string())?;
     let context = context::build(config, &target, &settings);
-    render(config, name, &context)
-        .map(drop)
-        .map_err(|refusal| refusal.to_string())
+    render(config, name, &context).map_err(|refusal| refusal.to_string())
 }
 
 /// Everything that the pod's templates add, as one pod.

@@ -59,7 +59,8 @@ fn message(target: &Target<'_>, found: &[&str]) -> String {
         "{subject} is injected already: it has the container{} {}. Either take the sidecar out of the \
          manifest, with `pillion kube-uninject -f FILE`, and let the webhook inject it; or keep the manifest and keep \
          the webhook away: remove the label istio-injection or istio.io/rev from namespace {namespace:?}, or label the \
-         pod sidecar.istio.io/inject: \"false\"",
+         pod sidecar.istio.io/inject: \"false\". If the manifest has no sidecar, more than one webhook selects its pods: \
+         `pillion check-inject` tells which",
         if found.len() == 1 { "" } else { "s" },
         found.join(", ")
     )

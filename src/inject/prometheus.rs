@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Refusal,
-    annotations::parse_bool,
+    checks::parse_bool,
     draft::{Draft, set_env},
     pod,
 };

@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Config, NativeSidecars, Refusal, Target,
-    annotations::{self as names, parse_bool, parse_proxy_config},
+    annotations::{self as names, parse_proxy_config},
+    checks::parse_bool,
     config::ProxyConfig,
     pod,
 };
@@ -81,50 +82,20 @@ impl Settings {
         })
     }
 
-    /// Refuses what the pod asks for and Pillion does not have; returns what is
-    /// only without effect, for the review's warnings.
-    pub fn check_supported(&self, pod: &Value) -> Result<Vec<String>, Refusal> {
+    /// What the pod asks for without effect, for the review's warnings.
+    pub fn warnings(&self, pod: &Value) -> Vec<String> {
         let annotation = |name| pod::annotation(pod, name);
-        let asks = |name| annotation(name).and_then(parse_bool) == Some(true);
-        if self.interception_mode == "TPROXY" {
-            return Err(Refusal::Unsupported(
-                "interception mode TPROXY is not supported by this version of Pillion; use REDIRECT".to_owned(),
-            ));
-        }
-        for (asked, name, way_out) in [
-            (
-                annotation(names::BOOTSTRAP_OVERRIDE).is_some(),
-                names::BOOTSTRAP_OVERRIDE,
-                "the proxy is not Envoy and has no bootstrap; remove the annotation",
-            ),
-            (
-                asks(names::CAP_NET_BIND_SERVICE),
-                names::CAP_NET_BIND_SERVICE,
-                "set the pod's sysctl net.ipv4.ip_unprivileged_port_start instead",
-            ),
-            (
-                asks(names::ENABLE_CORE_DUMP),
-                names::ENABLE_CORE_DUMP,
-                "core dumps can't be switched on; remove the annotation",
-            ),
-        ] {
-            if asked {
-                return Err(Refusal::Unsupported(format!(
-                    "annotation {name:?} is not supported: {way_out}"
-                )));
-            }
-        }
-        Ok(self.warnings(pod))
-    }
-
-    fn warnings(&self, pod: &Value) -> Vec<String> {
-        let has = |name| pod::annotation(pod, name).is_some();
+        let has = |name| annotation(name).is_some();
         let dual_stack = self
             .proxy_config
             .proxy_metadata()
             .any(|(name, value)| name == "ISTIO_DUAL_STACK" && parse_bool(value) == Some(true));
         let dns_policy = pod["spec"]["dnsPolicy"].as_str().unwrap_or("ClusterFirst");
         [
+            (
+                annotation(names::NATIVE_SIDECAR).is_some_and(|value| !matches!(value, "true" | "false")),
+                format!("annotation {:?} has no effect: its value is neither \"true\" nor \"false\"", names::NATIVE_SIDECAR),
+            ),
             (
                 has(names::PROXY_IMAGE_TYPE),
                 format!("annotation {:?} has no effect: the proxy's image comes in one type", names::PROXY_IMAGE_TYPE),
@@ -188,6 +159,41 @@ impl Settings {
             failure_threshold: number(names::READINESS_FAILURES, proxy.readiness_failure_threshold),
         }
     }
+}
+
+/// What the pod asks for and Pillion does not have.
+pub(super) fn unsupported(pod: &Value, interception_mode: &str) -> Vec<String> {
+    let annotation = |name| pod::annotation(pod, name);
+    let asks = |name| annotation(name).and_then(parse_bool) == Some(true);
+    let mut faults = Vec::new();
+    if interception_mode == "TPROXY" {
+        faults.push(
+            "interception mode TPROXY is not supported by this version of Pillion; use REDIRECT"
+                .to_owned(),
+        );
+    }
+    for (asked, name, way_out) in [
+        (
+            annotation(names::BOOTSTRAP_OVERRIDE).is_some(),
+            names::BOOTSTRAP_OVERRIDE,
+            "the proxy is not Envoy and has no bootstrap; remove the annotation",
+        ),
+        (
+            asks(names::CAP_NET_BIND_SERVICE),
+            names::CAP_NET_BIND_SERVICE,
+            "set the pod's sysctl net.ipv4.ip_unprivileged_port_start instead",
+        ),
+        (
+            asks(names::ENABLE_CORE_DUMP),
+            names::ENABLE_CORE_DUMP,
+            "core dumps can't be switched on; remove the annotation",
+        ),
+    ] {
+        if asked {
+            faults.push(format!("annotation {name:?} is not supported: {way_out}"));
+        }
+    }
+    faults
 }
 
 /// The numbers of the proxy's readiness probe.

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::super::{
     annotations::TEMPLATES,
+    checks::qualified_name,
     decision::Policy,
     template::{Template, compile},
 };
@@ -71,6 +72,11 @@ impl InjectorConfig {
                 Policy::Disabled
             }
         };
+        for key in raw.injected_annotations.keys() {
+            if let Err(wanted) = qualified_name(key) {
+                faults.push(format!("injectedAnnotations: {wanted}"));
+            }
+        }
         let always = selectors(
             "alwaysInjectSelector",
             raw.always_inject_selector,
@@ -259,11 +265,28 @@ fn compile_one(source: &Value) -> Result<Template, Vec<String>> {
             "{key:?} is no part of a pod template; there are metadata and spec"
         )]);
     }
-    compile(tree)
+    compile(tree).map_err(|faults| match source {
+        Value::String(text) => faults
+            .iter()
+            .map(|fault| go_template_hint(text, fault))
+            .collect(),
+        _ => faults,
+    })
 }
 
+/// What only Go's templates have, and Istio's are.
+const GO: [&str; 7] = [
+    "{{-",
+    "{{ .",
+    ".ObjectMeta",
+    ".DeploymentMeta",
+    ".ProxyConfig",
+    ".MeshConfig",
+    ".Values",
+];
+
 fn go_template_hint(text: &str, error: &str) -> String {
-    if text.contains("{{- ") || text.contains("{{ .") {
+    if GO.iter().any(|mark| text.contains(mark)) {
         format!(
             "{error}\nThis looks like a Go template, as Istio has them; Pillion's are described in docs/templates.md"
         )

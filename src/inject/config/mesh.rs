@@ -3,7 +3,10 @@
 use minijinja::{Value as Context, value::Serde};
 use serde_json::{Map, Value};
 
-use super::super::pod::kind_of;
+use crate::inject::{
+    checks::{duration, variable},
+    pod::kind_of,
+};
 
 /// What injection reads of the mesh's configuration.
 #[derive(Debug)]
@@ -74,8 +77,11 @@ enum Kind {
     Port,
     Count,
     Texts,
+    /// By the names of environment variables.
+    Variables,
     Mapping,
     TextList,
+    Duration,
 }
 
 /// The fields of Istio's ProxyConfig (`mesh.istio.io/v1alpha1`).
@@ -87,24 +93,24 @@ const FIELDS: &[(&str, Kind)] = &[
     ("controlPlaneAuthPolicy", Kind::Text),
     ("customConfigFile", Kind::Text),
     ("discoveryAddress", Kind::Text),
-    ("discoveryRefreshDelay", Kind::Text),
-    ("drainDuration", Kind::Text),
+    ("discoveryRefreshDelay", Kind::Duration),
+    ("drainDuration", Kind::Duration),
     ("envoyAccessLogService", Kind::Mapping),
     ("envoyMetricsService", Kind::Mapping),
     ("extraStatTags", Kind::TextList),
-    ("fileFlushInterval", Kind::Text),
+    ("fileFlushInterval", Kind::Duration),
     ("fileFlushMinSizeKb", Kind::Count),
     ("gatewayTopology", Kind::Mapping),
     ("holdApplicationUntilProxyStarts", Kind::Flag),
     ("image", Kind::Mapping),
     ("interceptionMode", Kind::Text),
     ("meshId", Kind::Text),
-    ("parentShutdownDuration", Kind::Text),
+    ("parentShutdownDuration", Kind::Duration),
     ("privateKeyProvider", Kind::Mapping),
     ("proxyAdminPort", Kind::Port),
     ("proxyBootstrapTemplatePath", Kind::Text),
     ("proxyHeaders", Kind::Mapping),
-    ("proxyMetadata", Kind::Texts),
+    ("proxyMetadata", Kind::Variables),
     ("proxyStatsMatcher", Kind::Mapping),
     ("readinessProbe", Kind::Mapping),
     ("runtimeValues", Kind::Texts),
@@ -113,7 +119,7 @@ const FIELDS: &[(&str, Kind)] = &[
     ("statsCompression", Kind::Flag),
     ("statsdUdpAddress", Kind::Text),
     ("statusPort", Kind::Port),
-    ("terminationDrainDuration", Kind::Text),
+    ("terminationDrainDuration", Kind::Duration),
     ("tracing", Kind::Mapping),
     ("tracingServiceName", Kind::Text),
     ("zipkinAddress", Kind::Text),
@@ -210,6 +216,17 @@ impl Kind {
                     .is_some_and(|map| map.values().all(Value::is_string)),
                 "a mapping of strings",
             ),
+            Self::Variables => (
+                value.as_object().is_some_and(|map| {
+                    map.iter()
+                        .all(|(name, value)| variable(name).is_ok() && value.is_string())
+                }),
+                "a mapping of strings by the names of environment variables",
+            ),
+            Self::Duration => (
+                value.as_str().is_some_and(|text| duration(text).is_ok()),
+                "a number of seconds such as 5s or 1.5s",
+            ),
             Self::TextList => (
                 value
                     .as_array()
@@ -273,10 +290,19 @@ mod tests {
             faults,
             [
                 "concurency: no field of ProxyConfig",
-                "proxyMetadata: a mapping of strings is wanted, this is {\"A\":1}",
+                "proxyMetadata: a mapping of strings by the names of environment variables is wanted, this is {\"A\":1}",
                 "statusPort: a port number is wanted, this is 70000",
             ]
         );
+    }
+
+    #[test]
+    fn rejects_durations_and_names_of_variables_that_are_none() {
+        let faults = ProxyConfig::new(
+            &json!({"drainDuration": "abc", "terminationDrainDuration": "5s", "proxyMetadata": {"A=B": "1"}}),
+        )
+        .unwrap_err();
+        assert_eq!(faults.len(), 2, "{faults:?}");
     }
 
     #[test]

@@ -129,10 +129,73 @@ fn rejects_a_template_that_renders_to_no_pod() {
 }
 
 #[test]
+fn rejects_templates_that_no_api_server_would_take() {
+    for (container, fault) in [
+        (
+            "ports: [{containerPort: abc}]",
+            "spec.containers[0].ports[0].containerPort: ",
+        ),
+        (
+            "resources: {limits: {cpu: lots}}",
+            "spec.containers[0].resources.limits.cpu: ",
+        ),
+    ] {
+        let config =
+            format!("templates: {{sidecar: {{spec: {{containers: [{{name: a, {container}}}]}}}}}}");
+        let faults = faults(&config, "", "");
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(
+            faults[0].starts_with(&format!("config: templates.sidecar: {fault}")),
+            "{faults:?}"
+        );
+    }
+}
+
+#[test]
+fn rejects_annotations_that_no_pod_may_have() {
+    let injected = format!("{TEMPLATES}injectedAnnotations: {{'a b': x}}");
+    assert_eq!(faults(&injected, "", "").len(), 1);
+    let template = "templates: {sidecar: {metadata: {annotations: {'a b': x}}}}";
+    assert_eq!(faults(template, "", "").len(), 1);
+}
+
+#[test]
+fn rejects_values_that_would_break_every_pod() {
+    let values = "{global: {hub: '', imagePullPolicy: Sometimes, proxy: {logLevel: loud, includeIPRanges: foo, \
+                  excludeInboundPorts: '80,http', resources: {requests: {cpu: lots}}}}}";
+    let faults = faults(TEMPLATES, values, "");
+    for (fault, key) in faults.iter().zip([
+        "proxy.logLevel",
+        "proxy.includeIPRanges",
+        "proxy.excludeInboundPorts",
+        "imagePullPolicy",
+        "hub",
+        "proxy.resources.requests.cpu",
+    ]) {
+        assert!(
+            fault.starts_with(&format!("values: global.{key}: ")),
+            "{fault}"
+        );
+    }
+    assert_eq!(faults.len(), 6, "{faults:#?}");
+}
+
+#[test]
+fn needs_no_hub_where_images_are_whole() {
+    let values = "{global: {hub: '', tag: '', proxy: {image: a/b:1}, proxy_init: {image: a/b:1}}}";
+    assert_eq!(faults(TEMPLATES, values, ""), [""; 0]);
+}
+
+#[test]
 fn rejects_istios_go_templates_with_a_hint() {
-    let config = "templates:\n  sidecar: |\n    {{- $x := .Values.global }}\n    spec:\n      containers: []\n";
-    let faults = faults(config, "", "");
-    assert!(faults[0].contains("Go template"), "{faults:?}");
+    for line in [
+        "{{- $x := .Values.global }}\n    spec:",
+        "spec:\n      a: '{{ annotation .ObjectMeta `a` }}'",
+    ] {
+        let config = format!("templates:\n  sidecar: |\n    {line}\n      containers: []\n");
+        let faults = faults(&config, "", "");
+        assert!(faults[0].contains("Go template"), "{faults:?}");
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The key `values`: what the chart was installed with, as far as the injector
 //! itself reads it. Templates see all of it.
 
+mod checks;
+
 use minijinja::{Value as Context, value::Serde};
 use serde::Deserialize;
 use serde_json::Value;
@@ -190,6 +192,12 @@ struct Pilot {
     cni: Cni,
 }
 
+impl Raw {
+    fn has_cni(&self) -> bool {
+        self.istio_cni.enabled || self.pilot.cni.enabled
+    }
+}
+
 impl Values {
     /// Reads the key; an empty one stands for the defaults.
     pub fn parse(text: &str) -> Result<(Self, Context), Vec<String>> {
@@ -201,7 +209,7 @@ impl Values {
         let context = Context::from(Serde(over_defaults(&value)?));
         let raw: Raw =
             serde_path_to_error::deserialize(value).map_err(|error| vec![error.to_string()])?;
-        let mut faults = raw.unsupported();
+        let mut faults = checks::faults(&raw.global, raw.has_cni());
         let native_sidecars = native(&raw.global.native_sidecars).unwrap_or_else(|fault| {
             faults.push(fault);
             NativeSidecars::Auto
@@ -245,39 +253,6 @@ fn overlay(base: &mut Value, over: &Value) {
             }
         }
         (base, over) => *base = over.clone(),
-    }
-}
-
-impl Raw {
-    /// What Istio has and Pillion does not, when it is asked for.
-    fn unsupported(&self) -> Vec<String> {
-        let global = &self.global;
-        [
-            (
-                self.istio_cni.enabled || self.pilot.cni.enabled,
-                "pilot.cni.enabled: there is no CNI plugin; the init container sets up capture",
-            ),
-            (
-                global.native_nftables,
-                "global.nativeNftables: there is no nftables mode; iptables with its nft back end serves",
-            ),
-            (
-                global.platform == "openshift",
-                "global.platform: OpenShift's uid ranges are not supported",
-            ),
-            (
-                global.proxy.privileged,
-                "global.proxy.privileged: the proxy is never privileged",
-            ),
-            (
-                global.proxy.enable_core_dump,
-                "global.proxy.enableCoreDump: core dumps can't be switched on",
-            ),
-        ]
-        .into_iter()
-        .filter(|(asked, _)| *asked)
-        .map(|(_, fault)| fault.to_owned())
-        .collect()
     }
 }
 
