@@ -6,9 +6,12 @@
 //! `ARCHITECTURE.md` has the whole picture.
 
 pub mod cli;
+mod explain;
 pub mod inject;
 pub mod injector;
 pub mod logging;
 pub mod metrics;
 pub mod webhook;
 pub mod yaml;
+
+pub use explain::explain;

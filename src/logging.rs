@@ -14,7 +14,7 @@ use std::{
     panic,
 };
 
-use tracing::Subscriber;
+use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
     EnvFilter, fmt::MakeWriter, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
@@ -44,6 +44,17 @@ pub enum Error {
         value: String,
         /// Where it stops to be one.
         source: tracing_subscriber::filter::ParseError,
+    },
+    /// `RUST_LOG` has a word that would silence the log.
+    #[error(
+        "RUST_LOG is {value:?}, where {word:?} is neither a level (off, error, warn, info, debug, trace) nor a module: \
+         write for example `info` or `info,pillion=debug`"
+    )]
+    Word {
+        /// What it is set to.
+        value: String,
+        /// What is neither.
+        word: String,
     },
     /// The thread that writes can't be started.
     #[error("can't start the thread that writes the log: {0}")]
@@ -99,9 +110,25 @@ fn filter(set: Option<String>) -> Result<EnvFilter, Error> {
         Some(value) if !value.trim().is_empty() => value,
         _ => "info".to_owned(),
     };
+    if let Some(word) = stray_word(&value) {
+        return Err(Error::Word {
+            word: word.to_owned(),
+            value,
+        });
+    }
     EnvFilter::builder()
         .parse(&value)
         .map_err(|source| Error::Filter { value, source })
+}
+
+/// A word that a filter takes for a module which is not there, so that nothing
+/// is logged: a misspelt level, or Istio's `default:info`.
+fn stray_word(filter: &str) -> Option<&str> {
+    filter.split(',').map(str::trim).find(|part| {
+        let is_word = !part.is_empty() && !part.contains(['=', '[', ']', '{', '}']);
+        let is_module = *part == env!("CARGO_CRATE_NAME") || part.contains("::");
+        is_word && !is_module && part.parse::<LevelFilter>().is_err()
+    })
 }
 
 fn log_panic(panic: &panic::PanicHookInfo<'_>) {
@@ -152,6 +179,23 @@ mod tests {
 
         fn make_writer(&self) -> Self {
             self.clone()
+        }
+    }
+
+    #[test]
+    fn rejects_words_that_would_silence_the_log() {
+        for good in [
+            "warn",
+            "info,pillion=debug",
+            "pillion",
+            "off,pillion::webhook",
+            "info,h2[span]=warn",
+            "",
+        ] {
+            assert!(filter(Some(good.to_owned())).is_ok(), "{good}");
+        }
+        for bad in ["infoo", "default:info", "info,debgu"] {
+            assert!(filter(Some(bad.to_owned())).is_err(), "{bad}");
         }
     }
 

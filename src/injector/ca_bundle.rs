@@ -36,7 +36,7 @@ use super::{
     Shared,
     call::{bounded, is_forbidden},
 };
-use crate::webhook::Condition;
+use crate::{explain, webhook::Condition};
 
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -83,7 +83,7 @@ pub(super) async fn run(
         tokio::select! {
             Some(event) = events.next() => match event {
                 Ok(event) => keeper.take(event),
-                Err(error) => tracing::warn!(%error, "the watch of the webhook configurations was interrupted; it is taken up again"),
+                Err(error) => tracing::warn!(error = explain(&error), "the watch of the webhook configurations was interrupted; it is taken up again"),
             },
             Ok(()) = wanted.changed() => {}
             () = sleep(again.unwrap_or_default()), if again.is_some() => {}
@@ -253,14 +253,19 @@ fn take_answer(
         }
         Err(error) if is_forbidden(&error) => {
             tracing::warn!(
-                name, %error,
+                name,
+                error = explain(&error),
                 "may not patch the caBundle; leaving it to others for now"
             );
             kept.denied = Some(Instant::now());
             Some(DENIED)
         }
         Err(error) => {
-            tracing::warn!(name, %error, "cannot patch the caBundle; trying again");
+            tracing::warn!(
+                name,
+                error = explain(&error),
+                "cannot patch the caBundle; trying again"
+            );
             Some(RETRY)
         }
     }

@@ -19,6 +19,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::{Args, Shared, call::is_forbidden, native};
 use crate::{
+    explain,
     inject::{Config, ConfigError, Sources},
     webhook::Condition,
 };
@@ -67,7 +68,7 @@ pub(super) async fn run(client: Client, source: Source, shared: Shared) {
         tokio::select! {
             Some((which, event)) = watches.next() => match event {
                 Ok(event) => keeper.take(which, event).await,
-                Err(error) => tracing::warn!(%error, "the watch of the ConfigMaps was interrupted; it is taken up again"),
+                Err(error) => tracing::warn!(error = explain(&error), "the watch of the ConfigMaps was interrupted; it is taken up again"),
             },
             _ = refresh.tick() => {
                 refresh_native(&client, &shared).await;
@@ -97,14 +98,17 @@ async fn refresh_native(client: &Client, shared: &Shared) -> bool {
         // It will not come by itself, and no pod is to wait for it.
         Err(error) if is_forbidden(&error) => {
             tracing::warn!(
-                %error,
+                error = explain(&error),
                 "may not list the nodes to tell whether they run native sidecars; `auto` means classic ones"
             );
             shared.current.set_native_sidecars(false);
             true
         }
         Err(error) => {
-            tracing::warn!(%error, "cannot tell whether the cluster runs native sidecars");
+            tracing::warn!(
+                error = explain(&error),
+                "cannot tell whether the cluster runs native sidecars"
+            );
             false
         }
     }
@@ -334,7 +338,7 @@ impl Keeper {
         let reference = map.object_ref(&());
         match timeout(PUBLISH, self.recorder.publish(&event, &reference)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "cannot publish an Event"),
+            Ok(Err(error)) => tracing::warn!(error = explain(&error), "cannot publish an Event"),
             Err(_) => tracing::warn!("cannot publish an Event: the API server does not answer"),
         }
     }

@@ -23,10 +23,13 @@ use super::{
     rotation::{Plan, Step},
     state::State,
 };
-use crate::injector::{
-    Args,
-    ca_bundle::{Roots, Trusted},
-    call::bounded,
+use crate::{
+    explain,
+    injector::{
+        Args,
+        ca_bundle::{Roots, Trusted},
+        call::bounded,
+    },
 };
 
 /// Where the certificates are kept, and how they are to be.
@@ -90,7 +93,7 @@ pub(in crate::injector) async fn run(
         tokio::select! {
             Some(event) = events.next() => match event {
                 Ok(event) => keeper.take(event),
-                Err(error) => tracing::warn!(%error, "the watch of the certificates' Secret was interrupted; it is taken up again"),
+                Err(error) => tracing::warn!(error = explain(&error), "the watch of the certificates' Secret was interrupted; it is taken up again"),
             },
             _ = ticks.tick() => {}
         }
@@ -198,7 +201,10 @@ impl Keeper {
             Ok(Some(secret)) => self.load(secret),
             Ok(None) => {}
             Err(error) => {
-                tracing::warn!(%error, "cannot bring the certificates up to date; trying again");
+                tracing::warn!(
+                    error = explain(error.as_ref()),
+                    "cannot bring the certificates up to date; trying again"
+                );
             }
         }
     }
