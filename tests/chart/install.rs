@@ -19,7 +19,7 @@ use tokio::{
 
 use super::{
     eventually,
-    helm::{VARIANTS, in_cluster, install, success, try_template},
+    helm::{VARIANTS, chart, in_cluster, install, success, try_template},
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -110,6 +110,39 @@ async fn nothing_blocks_pods_after_an_uninstall() {
         pods.create(&PostParams::default(), &pod()).await.ok()
     })
     .await;
+}
+
+#[tokio::test]
+async fn two_releases_do_not_select_the_same_pods() {
+    let plane = ControlPlane::shared().await.unwrap();
+    let (first, second) = (
+        plane.namespace("chart", &[]).await.unwrap(),
+        plane.namespace("chart", &[]).await.unwrap(),
+    );
+    install(plane, &first, "revision=one,revisionTags={both}").await;
+    let refused = async |set: &str| {
+        let arguments = ["install", "mesh", ".", "-n", &second, "--set", set];
+        let mut helm = plane.tool("helm").unwrap();
+        let output = helm.current_dir(chart()).args(arguments).output();
+        let output = output.await.unwrap();
+        assert!(!output.status.success(), "{set}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for set in [
+        "revision=one",
+        "revision=both",
+        "revision=two,revisionTags={both}",
+    ] {
+        let complaint = refused(set).await;
+        assert!(
+            complaint.contains("selects pods of the revision"),
+            "{complaint}"
+        );
+    }
+    install(plane, &second, "revision=two").await;
+    // And a release does not stand in its own way.
+    let upgrade = ["upgrade", "mesh", ".", "-n", &first, "--reuse-values"];
+    in_cluster(plane, &upgrade).await;
 }
 
 /// An injector's caBundle, as it would patch it into both webhooks.

@@ -81,4 +81,15 @@ labels:
 {{- if has $revision .Values.revisionTags -}}
 {{- fail (printf "revisionTags has %q, which is the revision itself: its pods would be injected twice" $revision) -}}
 {{- end -}}
+{{- $release := printf "%s/%s" .Release.Namespace .Release.Name -}}
+{{- range $other := (lookup "admissionregistration.k8s.io/v1" "MutatingWebhookConfiguration" "" "").items -}}
+{{- $labels := $other.metadata.labels | default dict -}}
+{{- $notes := $other.metadata.annotations | default dict -}}
+{{- $owner := printf "%s/%s" (get $notes "meta.helm.sh/release-namespace") (get $notes "meta.helm.sh/release-name") -}}
+{{- $claims := get $labels "istio.io/tag" | default (get $labels "istio.io/rev") -}}
+{{- $isOff := contains "istio.io/deactivated" (toJson ($other.webhooks | default list)) -}}
+{{- if and (eq (get $labels "app") "sidecar-injector") (ne $owner $release) (not $isOff) (has $claims (concat (list $revision) $.Values.revisionTags)) -}}
+{{- fail (printf "the MutatingWebhookConfiguration %s selects pods of the revision %q already: two injectors would refuse each other's pods. Install another revision (--set revision=NAME), or remove the other one first" $other.metadata.name $claims) -}}
+{{- end -}}
+{{- end -}}
 {{- end }}
