@@ -8,6 +8,8 @@ use serde_json::Value;
 
 /// Wider than any line: long strings are not folded.
 const NO_FOLDING: usize = 1 << 20;
+/// What the smallest of texts may come to by its aliases.
+const SMALL: usize = 100_000;
 
 /// Text that is not YAML, or a value that has no form in YAML.
 #[derive(Debug, thiserror::Error)]
@@ -26,9 +28,37 @@ impl From<Error> for Vec<String> {
 ///
 /// With the line and column where reading stopped.
 pub fn parse(text: &str) -> Result<Value, Error> {
-    let options = serde_saphyr::options! { legacy_octal_numbers: true };
-    serde_saphyr::from_str_with_options(text, options)
-        .map_err(|error| Error(error.without_snippet().to_string()))
+    // Without aliases, a text has fewer nodes and events than bytes. More would be
+    // a text that grows as it is read.
+    let options = serde_saphyr::options! {
+        legacy_octal_numbers: true,
+        budget: serde_saphyr::budget! {
+            max_nodes: SMALL + text.len(),
+            max_events: SMALL + 2 * text.len(),
+            max_total_scalar_bytes: SMALL + text.len(),
+        },
+    };
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| Error(describe(&error)))
+}
+
+fn describe(error: &serde_saphyr::Error) -> String {
+    let error = error.without_snippet();
+    match error {
+        serde_saphyr::Error::DuplicateMappingKey {
+            key: Some(key),
+            location,
+        } => format!(
+            "the key {key:?} stands twice, the second time at line {}, column {}",
+            location.line(),
+            location.column()
+        ),
+        serde_saphyr::Error::Budget { location, .. } => format!(
+            "it is nested too deep, or its aliases make it too large, at line {}, column {}",
+            location.line(),
+            location.column()
+        ),
+        other => other.render_with_formatter(&serde_saphyr::UserMessageFormatter),
+    }
 }
 
 /// Writes one document, without a `---` line.
@@ -71,6 +101,15 @@ mod tests {
     fn rejects_a_key_that_stands_twice_and_says_where() {
         let error = parse("a: 1\nb: 2\na: 3\n").unwrap_err().to_string();
         assert!(error.contains("line 3"), "{error}");
+    }
+
+    #[test]
+    fn reads_a_large_list() {
+        let text = format!("items:\n{}", "- {a: 1}\n".repeat(200_000));
+        assert_eq!(
+            parse(&text).unwrap()["items"].as_array().unwrap().len(),
+            200_000
+        );
     }
 
     #[test]

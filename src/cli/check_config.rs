@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-use super::{documents, manifest};
+use super::{documents, manifest, workload};
 use crate::{
     inject::{Config, ConfigError, Sources},
     yaml,
@@ -22,11 +22,17 @@ pub fn check(file: &str) -> anyhow::Result<()> {
     for (index, document) in documents::split(&text).into_iter().enumerate() {
         let object =
             yaml::parse(document).with_context(|| format!("{file}: document {}", index + 1))?;
-        found.take(&object);
+        found.take(object);
     }
     if found.config.is_none() && found.values.is_none() && found.mesh.is_none() {
         bail!(
             "{file}: there is nothing to check; a ConfigMap is wanted whose data has the key config, values or mesh"
+        );
+    }
+    if !found.missing.is_empty() {
+        bail!(
+            "{file}: {}",
+            found.missing.join(&format!("\nerror: {file}: "))
         );
     }
     match found.check() {
@@ -41,17 +47,42 @@ pub fn check(file: &str) -> anyhow::Result<()> {
     }
 }
 
+/// The keys that the injector reads of a ConfigMap.
+fn keys_of(name: &str) -> &'static [&'static str] {
+    const INJECTOR: &str = "istio-sidecar-injector";
+    match name.strip_prefix(INJECTOR) {
+        Some(revision) if revision.is_empty() || revision.starts_with('-') => &["config", "values"],
+        _ if name == "istio" => &["mesh"],
+        _ => &[],
+    }
+}
+
 #[derive(Default)]
 struct Found {
     config: Option<String>,
     values: Option<String>,
     mesh: Option<String>,
+    /// Keys that a ConfigMap of this name has to have, and has not.
+    missing: Vec<String>,
 }
 
 impl Found {
-    fn take(&mut self, object: &Value) {
+    fn take(&mut self, mut object: Value) {
+        if let Some(items) = workload::items_mut(&mut object) {
+            for item in std::mem::take(items) {
+                self.take(item);
+            }
+            return;
+        }
         if object["kind"] != "ConfigMap" {
             return;
+        }
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        for key in keys_of(name) {
+            if !object["data"][key].is_string() {
+                self.missing
+                    .push(format!("the ConfigMap {name} has no key {key}"));
+            }
         }
         let key = |name: &str| object["data"][name].as_str().map(str::to_owned);
         self.config = key("config").or(self.config.take());

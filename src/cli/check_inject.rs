@@ -1,9 +1,9 @@
 //! `pillion check-inject`.
 
-use std::process::ExitCode;
+use std::{collections::BTreeSet, process::ExitCode};
 
 use anyhow::{Context, bail};
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::{
     Api, Client, ResourceExt,
     api::{ApiResource, DynamicObject},
@@ -25,6 +25,7 @@ use crate::{
 const EXAMPLES: &str = "\
 Examples:
   pillion check-inject productpage-v1-5d8f9-x2x7q -n bookinfo
+  pillion check-inject deployment/productpage-v1 -n bookinfo
   pillion check-inject -f bookinfo.yaml -n bookinfo
 
 For each webhook of an injector, the table says whether it would inject the pod if it were created now: first
@@ -33,9 +34,9 @@ would be injected by none, or by more than one, or be refused.";
 
 /// Arguments of `pillion check-inject`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, override_usage = "pillion check-inject [OPTIONS] <POD | --filename <FILE>>")]
 pub(super) struct Args {
-    /// A pod in the cluster.
+    /// A pod in the cluster, or KIND/NAME of a workload (deployment/web).
     #[arg(
         value_name = "POD",
         required_unless_present = "file",
@@ -122,23 +123,27 @@ impl Args {
 }
 
 async fn from_cluster(client: &Client, namespace: &str, name: &str) -> anyhow::Result<Candidate> {
-    // As it is, without a type: the injector is to see the pod as the webhook would.
-    let resource = ApiResource::erase::<k8s_openapi::api::core::v1::Pod>(&());
+    let (resource, name) = match name.split_once('/') {
+        Some((kind, name)) => (workload::resource(kind)?, name),
+        // As it is, without a type: the injector is to see the pod as the webhook would.
+        None => (ApiResource::erase::<Pod>(&()), name),
+    };
+    let kind = resource.kind.clone();
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
-    let pod = api
+    let found = api
         .get_opt(name)
         .await
-        .with_context(|| format!("cannot read the pod {namespace}/{name}"))?;
-    let Some(pod) = pod else {
-        bail!("there is no pod {name:?} in the namespace {namespace:?} (-n names another)");
+        .with_context(|| format!("cannot read the {kind} {namespace}/{name}"))?;
+    let Some(found) = found else {
+        bail!("there is no {kind} {name:?} in the namespace {namespace:?} (-n names another)");
     };
-    Ok(Candidate {
-        name: format!("Pod {namespace}/{name}"),
-        namespace: namespace.to_owned(),
-        pod: serde_json::to_value(pod)?,
-        workload: None,
-        is_running: true,
-    })
+    let mut candidates = Vec::new();
+    collect(serde_json::to_value(found)?, namespace, &mut candidates);
+    let Some(mut candidate) = candidates.pop() else {
+        bail!("the {kind} {namespace}/{name} has no pod template");
+    };
+    candidate.is_running = kind == "Pod";
+    Ok(candidate)
 }
 
 fn from_file(file: &str, default_namespace: &str) -> anyhow::Result<Vec<Candidate>> {
@@ -180,7 +185,7 @@ impl Checker {
         let namespace = self.namespace_labels(&candidate.namespace).await?;
         let pod = labels(&candidate.pod);
         let verdict = self.handler(candidate);
-        let mut injecting = 0;
+        let mut injecting = Vec::new();
         let rows: Vec<_> = self
             .webhooks
             .iter()
@@ -189,7 +194,7 @@ impl Checker {
                 let (injected, reason) = match (&selected.called, &verdict) {
                     (false, _) => ("no", selected.reason),
                     (true, Ok(())) => {
-                        injecting += 1;
+                        injecting.push(webhook.configuration.as_str());
                         ("yes", selected.reason)
                     }
                     (true, Err(reason)) => ("no", format!("{}, but {reason}", selected.reason)),
@@ -208,29 +213,26 @@ impl Checker {
         } else {
             let table = report::table(&["WEBHOOK", "REVISION", "INJECTED", "REASON"], &rows);
             lines.push(table.trim_end().to_owned());
-            lines.extend(as_it_runs(candidate));
-            lines.extend(self.notes(injecting));
+            lines.extend(as_it_runs(candidate, !injecting.is_empty()));
+            lines.extend(self.notes(&injecting));
         }
         for line in lines {
             text.push_str(&line);
             text.push('\n');
         }
         text.push('\n');
-        Ok(injecting == 1)
+        Ok(injecting.len() == 1)
     }
 
-    fn notes(&self, injecting: usize) -> Vec<String> {
+    fn notes(&self, injecting: &[&str]) -> Vec<String> {
         let mut notes = Vec::new();
-        if injecting > 1 {
-            let configurations: Vec<_> = self
-                .webhooks
-                .iter()
-                .map(|webhook| webhook.configuration.as_str())
-                .collect();
+        if injecting.len() > 1 {
+            let configurations: BTreeSet<_> = injecting.iter().copied().collect();
+            let names: Vec<_> = configurations.into_iter().collect();
             notes.push(format!(
-                "more than one webhook would inject this pod, and the second would refuse it: let the \
-                 MutatingWebhookConfigurations ({}) not overlap",
-                configurations.join(", ")
+                "more than one webhook would inject this pod, and the second would refuse it: let the webhooks of \
+                 the MutatingWebhookConfigurations ({}) not overlap",
+                names.join(", ")
             ));
         }
         if let Err(why) = &self.loaded {
@@ -246,8 +248,11 @@ impl Checker {
         let Ok(loaded) = &self.loaded else {
             return Ok(());
         };
-        // A pod that is injected now was not when it was created.
-        let original = inject::uninject(&candidate.pod).ok().flatten();
+        // A pod that runs injected was not so when it was created.
+        let original = candidate
+            .is_running
+            .then(|| inject::uninject(&candidate.pod).ok().flatten())
+            .flatten();
         let target = Target {
             pod: original.as_ref().unwrap_or(&candidate.pod),
             namespace: &candidate.namespace,
@@ -276,14 +281,15 @@ impl Checker {
 }
 
 /// Whether a pod of the cluster is injected now.
-fn as_it_runs(candidate: &Candidate) -> Option<String> {
+fn as_it_runs(candidate: &Candidate, would_be_injected: bool) -> Option<String> {
     let state = match inject::uninject(&candidate.pod) {
         _ if !candidate.is_running => return None,
         Ok(Some(_)) => "is injected".to_owned(),
-        Ok(None) => {
+        Ok(None) if would_be_injected => {
             "is not injected; what was decided when it was created can't be changed, restart it"
                 .to_owned()
         }
+        Ok(None) => "is not injected".to_owned(),
         Err(error) => format!("is injected, but not by its own account: {error}"),
     };
     Some(format!("the pod as it runs {state}"))

@@ -72,8 +72,8 @@ impl ClusterArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Configuration")]
 pub(super) struct ConfigArgs {
-    /// Use the built-in configuration with native sidecars; no cluster is needed.
-    #[arg(long, conflicts_with_all = ["inject_config_file", "mesh_config_file", "values_file"])]
+    /// Use the built-in configuration with native sidecars, and no ConfigMap.
+    #[arg(long, conflicts_with_all = ["inject_config_file", "mesh_config_file", "values_file", "revision", "istio_namespace"])]
     defaults: bool,
     /// The key `config` of the ConfigMap istio-sidecar-injector, in a file.
     #[arg(long = "injectConfigFile", value_name = "FILE")]

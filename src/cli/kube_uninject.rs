@@ -8,7 +8,10 @@ use super::{
     manifest::{Edit, FileArgs},
     workload::{self, PodPath},
 };
-use crate::inject;
+use crate::inject::{self, STATUS};
+
+const JOB_METADATA: &str = "/spec/jobTemplate/metadata";
+const POD_METADATA: &str = "/spec/jobTemplate/spec/template/metadata";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,15 +38,75 @@ impl Args {
 
 fn uninject_object(path: PodPath, object: &mut Value) -> anyhow::Result<Edit> {
     let name = workload::describe(object, workload::namespace(object, "default"));
+    let is_istios = path == PodPath::JobTemplate && has_record_on_job_template(object);
+    if is_istios {
+        swap_metadata(object);
+    }
     let Some(pod) = path.pod_mut(object) else {
         anyhow::bail!("{name} has no pod template");
     };
     match inject::uninject(pod) {
         Ok(Some(original)) => {
             *pod = original;
+            if is_istios {
+                swap_metadata(object);
+            }
             Ok(Edit::Changed)
         }
         Ok(None) => Ok(Edit::Unchanged(Some(format!("{name} is not injected")))),
         Err(refusal) => Err(anyhow::anyhow!("{name}: {refusal}")),
+    }
+}
+
+/// `istioctl kube-inject` writes what it adds to a CronJob's metadata to the job
+/// template, and not to the pod template.
+fn has_record_on_job_template(cron_job: &Value) -> bool {
+    let has_record = |metadata: &str| {
+        let metadata = cron_job.pointer(metadata);
+        metadata.is_some_and(|metadata| metadata["annotations"][STATUS].is_string())
+    };
+    has_record(JOB_METADATA) && !has_record(POD_METADATA)
+}
+
+fn swap_metadata(cron_job: &mut Value) {
+    let mut take = |pointer| cron_job.pointer_mut(pointer).map(Value::take);
+    let (job, pod) = (take(JOB_METADATA), take(POD_METADATA));
+    for (parent, metadata) in [
+        ("/spec/jobTemplate", pod),
+        ("/spec/jobTemplate/spec/template", job),
+    ] {
+        if let Some(Value::Object(parent)) = cron_job.pointer_mut(parent) {
+            match metadata {
+                Some(metadata) => parent.insert("metadata".to_owned(), metadata),
+                None => parent.remove("metadata"),
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn finds_the_record_where_istio_writes_it_in_a_cron_job() {
+        let status = json!({"initContainers": null, "containers": ["istio-proxy"], "volumes": null,
+            "imagePullSecrets": null, "revision": "default"});
+        let app = json!({"name": "app", "image": "app"});
+        let original = json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "c"},
+            "spec": {"jobTemplate": {"metadata": {"labels": {"a": "b"}},
+                "spec": {"template": {"metadata": {"labels": {"c": "d"}}, "spec": {"containers": [app]}}}}}});
+        let mut injected = original.clone();
+        let job = &mut injected["spec"]["jobTemplate"];
+        job["metadata"]["annotations"] = json!({STATUS: status.to_string()});
+        job["spec"]["template"]["spec"]["containers"] =
+            json!([app, {"name": "istio-proxy", "image": "proxy"}]);
+        assert!(matches!(
+            uninject_object(PodPath::JobTemplate, &mut injected),
+            Ok(Edit::Changed)
+        ));
+        assert_eq!(injected, original);
     }
 }

@@ -137,6 +137,12 @@ fn edit_object(
         return Ok(changed);
     }
     let Some(path) = PodPath::of(object) else {
+        if workload::has_pod_template(object) {
+            let name = workload::describe(object, workload::namespace(object, "default"));
+            notes.push(format!(
+                "{name} is of a kind that is not known here; it is passed through as it is"
+            ));
+        }
         return Ok(false);
     };
     match edit(path, object)? {

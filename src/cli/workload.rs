@@ -1,5 +1,11 @@
 //! The objects that hold a pod template.
 
+use k8s_openapi::api::{
+    apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
+    batch::v1::{CronJob, Job},
+    core::v1::{Pod, ReplicationController},
+};
+use kube::core::ApiResource;
 use serde_json::Value;
 
 use crate::inject;
@@ -49,16 +55,47 @@ impl PodPath {
     }
 }
 
-/// The items of a List, of whatever kind; `None` for anything else.
+/// What kubectl calls a kind that makes pods: `deployment`, `deployments`, `deploy`.
+pub(super) fn resource(name: &str) -> anyhow::Result<ApiResource> {
+    let resource = match name.to_ascii_lowercase().as_str() {
+        "pod" | "pods" | "po" => ApiResource::erase::<Pod>(&()),
+        "deployment" | "deployments" | "deploy" => ApiResource::erase::<Deployment>(&()),
+        "replicaset" | "replicasets" | "rs" => ApiResource::erase::<ReplicaSet>(&()),
+        "statefulset" | "statefulsets" | "sts" => ApiResource::erase::<StatefulSet>(&()),
+        "daemonset" | "daemonsets" | "ds" => ApiResource::erase::<DaemonSet>(&()),
+        "replicationcontroller" | "replicationcontrollers" | "rc" => {
+            ApiResource::erase::<ReplicationController>(&())
+        }
+        "job" | "jobs" => ApiResource::erase::<Job>(&()),
+        "cronjob" | "cronjobs" | "cj" => ApiResource::erase::<CronJob>(&()),
+        _ => anyhow::bail!(
+            "{name:?} is no kind that makes pods: pod, deployment, replicaset, statefulset, daemonset, \
+             replicationcontroller, job or cronjob is wanted"
+        ),
+    };
+    Ok(resource)
+}
+
+/// The items of a List, of whatever kind; `None` for anything else. The items of
+/// a typed list (PodList) leave out what the list says; they get it here.
 pub(super) fn items_mut(object: &mut Value) -> Option<&mut Vec<Value>> {
-    let is_list = object["kind"]
-        .as_str()
-        .is_some_and(|kind| kind.ends_with("List"));
-    if is_list {
-        object["items"].as_array_mut()
-    } else {
-        None
+    let kind = object["kind"].as_str()?.strip_suffix("List")?.to_owned();
+    let api_version = object["apiVersion"].clone();
+    let items = object["items"].as_array_mut()?;
+    if !kind.is_empty() {
+        for item in items.iter_mut().filter_map(Value::as_object_mut) {
+            item.entry("apiVersion").or_insert(api_version.clone());
+            item.entry("kind").or_insert(kind.clone().into());
+        }
     }
+    Some(items)
+}
+
+/// Whether an object of an unknown kind looks as if it made pods.
+pub(super) fn has_pod_template(object: &Value) -> bool {
+    object
+        .pointer("/spec/template/spec/containers")
+        .is_some_and(Value::is_array)
 }
 
 /// The workload behind the pods of an object; a pod stands for itself.
@@ -116,6 +153,16 @@ mod tests {
         }
         assert_eq!(path("v1", "Pod"), Some(PodPath::Itself));
         assert_eq!(path("batch/v1", "CronJob"), Some(PodPath::JobTemplate));
+    }
+
+    #[test]
+    fn the_items_of_a_typed_list_are_of_its_kind() {
+        let mut list =
+            json!({"apiVersion": "apps/v1", "kind": "DeploymentList", "items": [{"spec": {}}]});
+        let items = items_mut(&mut list).unwrap();
+        assert_eq!(PodPath::of(&items[0]), Some(PodPath::Template));
+        let mut list = json!({"apiVersion": "v1", "kind": "List", "items": [{"spec": {}}]});
+        assert_eq!(PodPath::of(&items_mut(&mut list).unwrap()[0]), None);
     }
 
     #[test]

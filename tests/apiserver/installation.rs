@@ -120,15 +120,20 @@ impl Installation {
         api.get(&name).await.unwrap().data.unwrap()[key].clone()
     }
 
-    /// The built `pillion` with the configuration of this installation.
+    /// What the built `pillion` writes with the configuration of this installation.
     pub async fn cli(&self, arguments: &[&str], input: &str) -> String {
+        stdout(&self.try_cli(arguments, input).await)
+    }
+
+    /// The same, whether it succeeds or not.
+    pub async fn try_cli(&self, arguments: &[&str], input: &str) -> Output {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_pillion"));
         command
             .args(arguments)
             .args(["--istioNamespace", &self.namespace])
             .args(["--revision", &self.revision])
             .env("KUBECONFIG", self.plane.kubeconfig());
-        stdout(&run(command, input).await)
+        run(command, input).await
     }
 
     /// kubectl with the rights of an administrator.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod accepted;
+mod check_inject;
 mod configuration;
 #[path = "../support/eventually.rs"]
 mod eventually;
