@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 /// Limits of one port. The defaults are made for API servers as the only
-/// callers, and for a container with a memory limit of 128 MiB.
+/// callers, and for a container with a memory limit of 256 MiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Connections open at a time. At the limit no more are accepted: callers
@@ -21,7 +21,7 @@ pub struct Limits {
     /// Bytes that the reviews which are worked on take, by an upper estimate of what
     /// their JSON comes to in memory. One that would take more by itself gets a
     /// 413, others wait for their turn. A container with 10,000 environment
-    /// variables comes to 8 MiB.
+    /// variables, as an API server sends it, comes to 15 MiB.
     pub working_bytes: usize,
     /// Streams of one HTTP/2 connection.
     pub streams: u32,
@@ -49,7 +49,7 @@ impl Default for Limits {
             connections: 768,
             in_flight: 512,
             body_bytes: 6 * 1024 * 1024,
-            buffered_bytes: 32 * 1024 * 1024,
+            buffered_bytes: 16 * 1024 * 1024,
             working_bytes: 16 * 1024 * 1024,
             streams: 128,
             handshake: Duration::from_secs(5),
