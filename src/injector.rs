@@ -12,6 +12,7 @@ mod call;
 mod certificates;
 mod config_watch;
 mod duration;
+mod events;
 pub mod native;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};

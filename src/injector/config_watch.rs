@@ -8,16 +8,12 @@ use std::{pin::pin, time::Duration};
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
-    Api, Client, Resource, ResourceExt,
-    runtime::{
-        WatchStreamExt,
-        events::{Event, EventType, Recorder, Reporter},
-        watcher,
-    },
+    Api, Client, ResourceExt,
+    runtime::{WatchStreamExt, watcher},
 };
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use super::{Args, Shared, call::is_forbidden, native};
+use super::{Args, Shared, call::is_forbidden, events::Events, native};
 use crate::{
     explain,
     inject::{Config, ConfigError, Sources},
@@ -27,10 +23,6 @@ use crate::{
 /// How often the nodes are asked whether sidecars may be native.
 const NATIVE_REFRESH: Duration = Duration::from_secs(60);
 const RETRY: Duration = Duration::from_secs(1);
-/// How long an Event may take; reloads wait for it.
-const PUBLISH: Duration = Duration::from_secs(5);
-/// The API refuses an Event's note of more than 1 kB.
-const NOTE: usize = 1000;
 
 /// Which ConfigMaps.
 #[derive(Debug)]
@@ -171,7 +163,7 @@ enum Incomplete {
 struct Keeper {
     source: Source,
     shared: Shared,
-    recorder: Recorder,
+    events: Events,
     injector: Seen,
     mesh: Seen,
     /// What was tried last, so that an edit of a label tries nothing.
@@ -181,14 +173,10 @@ struct Keeper {
 
 impl Keeper {
     fn new(client: Client, source: Source, shared: Shared) -> Self {
-        let reporter = Reporter {
-            controller: "pillion-injector".to_owned(),
-            instance: std::env::var("POD_NAME").ok(),
-        };
         Self {
             source,
             shared,
-            recorder: Recorder::new(client, reporter),
+            events: Events::new(client),
             injector: Seen::default(),
             mesh: Seen::default(),
             tried: None,
@@ -285,7 +273,7 @@ impl Keeper {
         let named = seen.into_iter().find(|(name, _)| *name == map);
         if let Some(map) = named.and_then(|(_, seen)| seen.map.as_ref()) {
             let note = format!("{consequence}: {incomplete}");
-            self.publish(map, "InvalidConfiguration", note).await;
+            self.events.warn(map, "InvalidConfiguration", note).await;
         }
     }
 
@@ -303,7 +291,7 @@ impl Keeper {
         for (seen, faults) in [(&self.injector, injector), (&self.mesh, mesh)] {
             if let (Some(map), false) = (&seen.map, faults.is_empty()) {
                 let note = format!("{consequence}: {}", faults.join("; "));
-                self.publish(map, "InvalidConfiguration", note).await;
+                self.events.warn(map, "InvalidConfiguration", note).await;
             }
         }
     }
@@ -316,31 +304,7 @@ impl Keeper {
         );
         self.shared.metrics.config_rejected();
         let note = "it was deleted; the last good configuration stays in force until this injector restarts".to_owned();
-        self.publish(map, "ConfigurationDeleted", note).await;
-    }
-
-    async fn publish(&self, map: &ConfigMap, reason: &str, mut note: String) {
-        if note.len() > NOTE {
-            let end = (0..=NOTE - 4)
-                .rev()
-                .find(|end| note.is_char_boundary(*end))
-                .unwrap_or(0);
-            note.truncate(end);
-            note.push('…');
-        }
-        let event = Event {
-            type_: EventType::Warning,
-            reason: reason.to_owned(),
-            note: Some(note),
-            action: "Reload".to_owned(),
-            secondary: None,
-        };
-        let reference = map.object_ref(&());
-        match timeout(PUBLISH, self.recorder.publish(&event, &reference)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(error = explain(&error), "cannot publish an Event"),
-            Err(_) => tracing::warn!("cannot publish an Event: the API server does not answer"),
-        }
+        self.events.warn(map, "ConfigurationDeleted", note).await;
     }
 }
 

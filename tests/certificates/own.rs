@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::ByteString;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use k8s_openapi::{ByteString, api::events::v1::Event};
+use kube::{
+    Api,
+    api::{DeleteParams, ListParams, Patch, PatchParams},
+};
 use serde_json::json;
 
 use crate::{
@@ -162,8 +165,20 @@ async fn a_secret_that_somebody_breaks_is_reported_and_the_certificate_stays() {
     })
     .await;
     assert!(installation.admit(0).await.unwrap());
+    let events: Api<Event> = Api::namespaced(installation.client.clone(), &installation.namespace);
+    let note = eventually("an Event is on the Secret", async || {
+        let list = events.list(&ListParams::default()).await.unwrap();
+        let of_secret = |event: &Event| event.regarding.as_ref()?.name.clone();
+        let found = list
+            .items
+            .into_iter()
+            .find(|event| of_secret(event).as_ref() == Some(&name));
+        found?.note
+    })
+    .await;
+    assert!(note.contains("delete the Secret"), "{note}");
 
-    // What the log says to do.
+    // What the log and the Event say to do.
     let parameters = DeleteParams::default();
     secrets.delete(&name, &parameters).await.unwrap();
     let after = eventually("the Secret is back", async || {

@@ -21,7 +21,7 @@ use tokio::{
 use super::{
     Serving, lease,
     rotation::{Plan, Step},
-    state::State,
+    state::{State, StateError},
 };
 use crate::{
     explain,
@@ -29,6 +29,7 @@ use crate::{
         Args,
         ca_bundle::{Roots, Trusted},
         call::bounded,
+        events::Events,
     },
 };
 
@@ -81,6 +82,7 @@ pub(in crate::injector) async fn run(
     let mut ticks = interval(settings.tick());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut keeper = Keeper {
+        events: Events::new(client.clone()),
         leases: Api::namespaced(client, &settings.namespace),
         secrets,
         settings,
@@ -88,6 +90,7 @@ pub(in crate::injector) async fn run(
         trusted,
         found: Found::Unknown,
         listed: false,
+        unreported: None,
     };
     loop {
         tokio::select! {
@@ -124,6 +127,9 @@ struct Keeper {
     found: Found,
     /// Whether the list that is coming in has held the Secret.
     listed: bool,
+    events: Events,
+    /// A Secret that can't be used, and why; an Event is to say so.
+    unreported: Option<(Secret, StateError)>,
 }
 
 impl Keeper {
@@ -173,6 +179,7 @@ impl Keeper {
                 self.serving.shared.metrics.certificate_rejected();
                 tracing::error!(secret = name, %error, "the certificates' Secret can't be used; delete it, and it is made again");
                 self.found = Found::Unusable(self.last_good());
+                self.unreported = Some((secret, error));
                 return;
             }
         };
@@ -190,6 +197,13 @@ impl Keeper {
     }
 
     async fn advance(&mut self) {
+        if let Some((secret, error)) = self.unreported.take() {
+            let note = format!(
+                "{error}; replicas that run serve the certificate before, one that starts will not be ready: delete \
+                 the Secret, and it is made again"
+            );
+            self.events.warn(&secret, "InvalidCertificate", note).await;
+        }
         let now = OffsetDateTime::now_utc();
         let advanced = match &self.found {
             Found::Unknown | Found::Unusable(_) => return,

@@ -1,0 +1,58 @@
+//! Events on the objects that the injector reads, for those who look there and
+//! not into its log.
+
+use std::time::Duration;
+
+use kube::{
+    Client, Resource,
+    runtime::events::{Event, EventType, Recorder, Reporter},
+};
+use tokio::time::timeout;
+
+use crate::explain;
+
+/// How long an Event may take; what is behind it waits.
+const PUBLISH: Duration = Duration::from_secs(5);
+/// The API refuses an Event's note of more than 1 kB.
+const NOTE: usize = 1000;
+
+/// Publishes Events.
+pub(super) struct Events(Recorder);
+
+impl Events {
+    pub fn new(client: Client) -> Self {
+        let reporter = Reporter {
+            controller: "pillion-injector".to_owned(),
+            instance: std::env::var("POD_NAME").ok(),
+        };
+        Self(Recorder::new(client, reporter))
+    }
+
+    /// Publishes a warning. That it can't is no more than logged.
+    pub async fn warn<K>(&self, object: &K, reason: &str, mut note: String)
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        if note.len() > NOTE {
+            let end = (0..=NOTE - 4)
+                .rev()
+                .find(|end| note.is_char_boundary(*end))
+                .unwrap_or(0);
+            note.truncate(end);
+            note.push('…');
+        }
+        let event = Event {
+            type_: EventType::Warning,
+            reason: reason.to_owned(),
+            note: Some(note),
+            action: "Reload".to_owned(),
+            secondary: None,
+        };
+        let reference = object.object_ref(&());
+        match timeout(PUBLISH, self.0.publish(&event, &reference)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(error = explain(&error), "cannot publish an Event"),
+            Err(_) => tracing::warn!("cannot publish an Event: the API server does not answer"),
+        }
+    }
+}
