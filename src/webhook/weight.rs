@@ -18,7 +18,7 @@ const UNIT: usize = 1024;
 
 /// Bodies up to this length are not weighed: as many as there are threads can't
 /// take much.
-const SMALL: usize = 64 * UNIT;
+const SMALL: usize = 256 * UNIT;
 
 /// What a mapping takes, with its first entries.
 const MAPPING: usize = 640;
