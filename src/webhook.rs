@@ -8,6 +8,7 @@
 
 mod activity;
 mod body;
+mod budget;
 mod current;
 mod limits;
 mod listener;
@@ -17,6 +18,7 @@ mod port;
 mod readiness;
 pub mod review;
 mod routes;
+mod sendable;
 mod status;
 mod weight;
 
@@ -33,7 +35,7 @@ pub use readiness::{Condition, Readiness};
 pub use status::serve_status;
 
 use crate::{inject, metrics::Metrics};
-use body::Budget;
+use budget::Budget;
 use log::Log;
 use port::Port;
 use review::Inject;

@@ -11,7 +11,7 @@ use prometheus_client::{
 pub(crate) enum Overload {
     /// Reviews in flight.
     Reviews,
-    /// Bytes of bodies in memory.
+    /// Bytes of bodies and answers in memory.
     Bytes,
     /// Memory of reviews that are worked on.
     Memory,
@@ -26,6 +26,8 @@ pub(crate) enum Phase {
     Head,
     /// A request's body.
     Body,
+    /// Answers that the caller does not read.
+    Answer,
     /// Between requests.
     Idle,
 }
@@ -94,6 +96,7 @@ impl Server {
             Phase::Handshake => "handshake",
             Phase::Head => "head",
             Phase::Body => "body",
+            Phase::Answer => "answer",
             Phase::Idle => "idle",
         };
         self.timeouts.get_or_create(&PhaseLabels { phase }).inc();

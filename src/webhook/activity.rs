@@ -1,10 +1,11 @@
-//! A connection's clock: how long it has been without a request, or with a
-//! request's head that does not come to its end.
+//! A connection's clock: how long it has been without a request, with a
+//! request's head that does not come to its end, or with answers that its caller
+//! does not read.
 //!
 //! hyper's own limit of time for a head runs between two requests, too, where
 //! much more patience is due, and HTTP/2 has none at all. So the connection's
 //! stream notes when bytes come in, the service notes requests, and the task of
-//! the connection looks at the clock now and then. A request costs two looks at
+//! the connection looks at the clock now and then. A request costs a few looks at
 //! the time and no timer.
 
 use std::{
@@ -35,10 +36,13 @@ use super::Limits;
 pub(super) struct Activity {
     opened: Instant,
     requests: AtomicUsize,
+    /// Answers that have not gone out.
+    unsent: AtomicUsize,
     /// A head's first byte has come, but no request yet (HTTP/1.1 only: in
     /// HTTP/2 bytes also come without requests).
     head: AtomicBool,
-    /// When it became idle or the head began: milliseconds after `opened`.
+    /// When it became idle, the head began, or an answer last went out while
+    /// others wait: milliseconds after `opened`.
     since: AtomicU64,
 }
 
@@ -56,6 +60,7 @@ impl Activity {
         Self {
             opened: Instant::now(),
             requests: AtomicUsize::new(0),
+            unsent: AtomicUsize::new(0),
             head: AtomicBool::new(false),
             since: AtomicU64::new(0),
         }
@@ -68,17 +73,28 @@ impl Activity {
         Running(Arc::clone(self))
     }
 
+    /// An answer is there; it is unsent until what is returned is dropped.
+    pub(super) fn answer(self: &Arc<Self>) -> Unsent {
+        if self.unsent.fetch_add(1, Relaxed) == 0 {
+            self.touch();
+        }
+        Unsent(Arc::clone(self))
+    }
+
     /// Looks at the clock.
     pub(super) fn verdict(&self, limits: &Limits, crowded: bool) -> Verdict {
         let now = Instant::now();
-        if self.requests.load(Relaxed) > 0 {
+        let (phase, patience) = if self.unsent.load(Relaxed) > 0 {
+            (Phase::Answer, limits.answer)
+        } else if self.requests.load(Relaxed) > 0 {
             // It has limits of its own, and is bound to end.
             return Verdict::Wait(now + limits.head);
-        }
-        let (phase, patience) = match (self.head.load(Relaxed), crowded) {
-            (true, _) => (Phase::Head, limits.head),
-            (false, false) => (Phase::Idle, limits.idle),
-            (false, true) => (Phase::Idle, limits.idle_crowded),
+        } else if self.head.load(Relaxed) {
+            (Phase::Head, limits.head)
+        } else if crowded {
+            (Phase::Idle, limits.idle_crowded)
+        } else {
+            (Phase::Idle, limits.idle)
         };
         let late = self.opened + Duration::from_millis(self.since.load(Relaxed)) + patience;
         if late <= now {
@@ -106,8 +122,22 @@ pub(super) struct Running(Arc<Activity>);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.touch();
+        // More requests don't make up for answers that are not read.
+        if self.0.unsent.load(Relaxed) == 0 {
+            self.0.touch();
+        }
         self.0.requests.fetch_sub(1, Relaxed);
+    }
+}
+
+/// An answer that has not gone out.
+#[derive(Debug)]
+pub(super) struct Unsent(Arc<Activity>);
+
+impl Drop for Unsent {
+    fn drop(&mut self) {
+        self.0.touch();
+        self.0.unsent.fetch_sub(1, Relaxed);
     }
 }
 
@@ -186,6 +216,7 @@ mod tests {
         handshake: Duration::from_secs(5),
         head: Duration::from_secs(10),
         body: Duration::from_secs(5),
+        answer: Duration::from_secs(10),
         idle: Duration::from_secs(120),
         idle_crowded: Duration::from_secs(5),
         drain: Duration::from_secs(20),
@@ -247,6 +278,33 @@ mod tests {
         }
         pass(1).await;
         assert_eq!(late(&activity, false), Some(Phase::Head));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ends_a_connection_whose_answers_are_not_read() {
+        let activity = Arc::new(Activity::new());
+        pass(60).await;
+        let unread = activity.answer();
+        for _ in 0..9 {
+            pass(1).await;
+            drop(activity.request());
+            assert_eq!(late(&activity, false), None);
+        }
+        pass(1).await;
+        assert_eq!(late(&activity, false), Some(Phase::Answer));
+        drop(unread);
+        assert_eq!(late(&activity, false), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bears_with_a_caller_that_reads_one_answer_after_the_other() {
+        let activity = Arc::new(Activity::new());
+        let answers: Vec<_> = (0..9).map(|_| activity.answer()).collect();
+        for answer in answers {
+            pass(9).await;
+            assert_eq!(late(&activity, false), None);
+            drop(answer);
+        }
     }
 
     #[tokio::test(start_paused = true)]

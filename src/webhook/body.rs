@@ -2,25 +2,18 @@
 
 use axum::body::{Body, Bytes, HttpBody as _};
 use http_body_util::BodyExt as _;
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::timeout,
+use tokio::time::timeout;
+
+use super::{
+    Limits,
+    budget::{Budget, Full, Share},
 };
 
-use super::Limits;
-
-/// Bodies are accounted for in units of this many bytes.
-const UNIT: usize = 1024;
-
-/// A share of the memory for bodies, held while a body is.
-#[derive(Debug)]
-pub(super) struct Budget(Semaphore);
-
-/// A body, and its share.
+/// A body, and its share of the memory.
 #[derive(Debug)]
 pub(super) struct Collected<'a> {
     pub(super) bytes: Bytes,
-    _share: Option<SemaphorePermit<'a>>,
+    _share: Share<'a>,
 }
 
 /// Why a body was not read to its end.
@@ -36,87 +29,64 @@ pub(super) enum Unread {
     Broken(axum::Error),
 }
 
-impl Budget {
-    pub(super) fn new(bytes: usize) -> Self {
-        Self(Semaphore::new((bytes / UNIT).min(Semaphore::MAX_PERMITS)))
+impl From<Full> for Unread {
+    fn from(_: Full) -> Self {
+        Self::Overload
     }
+}
 
-    /// Reads a body.
-    pub(super) async fn collect(
-        &self,
-        body: Body,
-        limits: &Limits,
-    ) -> Result<Collected<'_>, Unread> {
-        if body.size_hint().lower() > u64::try_from(limits.body_bytes).unwrap_or(u64::MAX) {
+/// Reads a body.
+pub(super) async fn collect<'a>(
+    body: Body,
+    budget: &'a Budget,
+    limits: &Limits,
+) -> Result<Collected<'a>, Unread> {
+    if body.size_hint().lower() > u64::try_from(limits.body_bytes).unwrap_or(u64::MAX) {
+        return Err(Unread::TooLong);
+    }
+    match timeout(limits.body, read(body, budget, limits.body_bytes)).await {
+        Ok(read) => read,
+        Err(_) => Err(Unread::TooSlow),
+    }
+}
+
+async fn read(mut body: Body, budget: &Budget, most: usize) -> Result<Collected<'_>, Unread> {
+    let mut share = budget.share();
+    let mut first = Bytes::new();
+    let mut rest: Vec<u8> = Vec::new();
+    while let Some(frame) = body.frame().await {
+        // Trailers say nothing to us.
+        let Ok(data) = frame.map_err(Unread::Broken)?.into_data() else {
+            continue;
+        };
+        let read = first.len().max(rest.len());
+        if data.len() > most - read {
             return Err(Unread::TooLong);
         }
-        match timeout(limits.body, self.read(body, limits.body_bytes)).await {
-            Ok(read) => read,
-            Err(_) => Err(Unread::TooSlow),
+        share.grow(read + data.len())?;
+        if read == 0 {
+            // Most often the only one, and then it's used as it is.
+            first = data;
+            continue;
         }
+        if rest.is_empty() {
+            rest.reserve(expected(&body, &first, &data).min(most));
+            rest.extend_from_slice(&first);
+        }
+        rest.extend_from_slice(&data);
     }
-
-    async fn read(&self, mut body: Body, most: usize) -> Result<Collected<'_>, Unread> {
-        let mut share: Option<SemaphorePermit<'_>> = None;
-        let mut first = Bytes::new();
-        let mut rest: Vec<u8> = Vec::new();
-        while let Some(frame) = body.frame().await {
-            // Trailers say nothing to us.
-            let Ok(data) = frame.map_err(Unread::Broken)?.into_data() else {
-                continue;
-            };
-            let read = first.len().max(rest.len());
-            if data.len() > most - read {
-                return Err(Unread::TooLong);
-            }
-            self.grow(&mut share, read + data.len())?;
-            if read == 0 {
-                // Most often the only one, and then it's used as it is.
-                first = data;
-                continue;
-            }
-            if rest.is_empty() {
-                rest.reserve(expected(&body, &first, &data).min(most));
-                rest.extend_from_slice(&first);
-            }
-            rest.extend_from_slice(&data);
-        }
-        let bytes = if rest.is_empty() { first } else { rest.into() };
-        Ok(Collected {
-            bytes,
-            _share: share,
-        })
-    }
-
-    /// Takes more of the budget, for a body that has come to so many bytes.
-    fn grow<'a>(
-        &'a self,
-        share: &mut Option<SemaphorePermit<'a>>,
-        bytes: usize,
-    ) -> Result<(), Unread> {
-        let held = share.as_ref().map_or(0, SemaphorePermit::num_permits);
-        let wanted = bytes.div_ceil(UNIT).saturating_sub(held);
-        if wanted == 0 {
-            return Ok(());
-        }
-        let wanted = u32::try_from(wanted).map_err(|_| Unread::Overload)?;
-        let more = self
-            .0
-            .try_acquire_many(wanted)
-            .map_err(|_| Unread::Overload)?;
-        match share {
-            Some(share) => share.merge(more),
-            None => *share = Some(more),
-        }
-        Ok(())
-    }
+    let bytes = if rest.is_empty() { first } else { rest.into() };
+    Ok(Collected {
+        bytes,
+        _share: share,
+    })
 }
 
 /// The length to make room for. What a caller only promises is believed up to
 /// 64 KiB: memory is given for bytes that came.
 fn expected(body: &Body, first: &Bytes, second: &Bytes) -> usize {
     let promised = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    first.len() + second.len() + promised.min(64 * UNIT)
+    first.len() + second.len() + promised.min(64 * 1024)
 }
 
 #[cfg(test)]
@@ -126,6 +96,8 @@ mod tests {
     use futures::stream;
 
     use super::*;
+
+    const UNIT: usize = 1024;
 
     fn limits(body_bytes: usize) -> Limits {
         Limits {
@@ -145,7 +117,9 @@ mod tests {
     #[tokio::test]
     async fn reads_a_body_of_one_piece() {
         let budget = Budget::new(UNIT);
-        let read = budget.collect(Body::from("abc"), &limits(3)).await.unwrap();
+        let read = collect(Body::from("abc"), &budget, &limits(3))
+            .await
+            .unwrap();
         assert_eq!(read.bytes, "abc");
     }
 
@@ -153,28 +127,28 @@ mod tests {
     async fn joins_a_body_of_many_pieces() {
         let budget = Budget::new(UNIT);
         let body = chunks(&["ab", "", "c", "def"]);
-        let read = budget.collect(body, &limits(6)).await.unwrap();
+        let read = collect(body, &budget, &limits(6)).await.unwrap();
         assert_eq!(read.bytes, "abcdef");
     }
 
     #[tokio::test]
     async fn reads_an_empty_body() {
         let budget = Budget::new(UNIT);
-        let read = budget.collect(Body::empty(), &limits(6)).await.unwrap();
+        let read = collect(Body::empty(), &budget, &limits(6)).await.unwrap();
         assert!(read.bytes.is_empty());
     }
 
     #[tokio::test]
     async fn rejects_a_body_that_says_it_is_too_long() {
-        let read = Budget::new(UNIT);
-        let read = read.collect(Body::from("abcd"), &limits(3)).await;
+        let budget = Budget::new(UNIT);
+        let read = collect(Body::from("abcd"), &budget, &limits(3)).await;
         assert!(matches!(read, Err(Unread::TooLong)));
     }
 
     #[tokio::test]
     async fn rejects_a_body_that_turns_out_too_long() {
         let budget = Budget::new(UNIT);
-        let read = budget.collect(chunks(&["ab", "c", "d"]), &limits(3)).await;
+        let read = collect(chunks(&["ab", "c", "d"]), &budget, &limits(3)).await;
         assert!(matches!(read, Err(Unread::TooLong)));
     }
 
@@ -182,7 +156,7 @@ mod tests {
     async fn rejects_a_body_that_does_not_come() {
         let budget = Budget::new(UNIT);
         let body = Body::from_stream(stream::pending::<Result<&str, std::io::Error>>());
-        let read = budget.collect(body, &limits(3)).await;
+        let read = collect(body, &budget, &limits(3)).await;
         assert!(matches!(read, Err(Unread::TooSlow)));
     }
 
@@ -191,13 +165,13 @@ mod tests {
         let budget = Budget::new(2 * UNIT);
         let limits = limits(10 * UNIT);
         let big = || Body::from(vec![b'x'; UNIT + 1]);
-        let held = budget.collect(big(), &limits).await.unwrap();
+        let held = collect(big(), &budget, &limits).await.unwrap();
         assert!(matches!(
-            budget.collect(big(), &limits).await,
+            collect(big(), &budget, &limits).await,
             Err(Unread::Overload)
         ));
         drop(held);
-        assert!(budget.collect(big(), &limits).await.is_ok());
+        assert!(collect(big(), &budget, &limits).await.is_ok());
     }
 
     #[tokio::test]
@@ -212,12 +186,11 @@ mod tests {
             ..limits(UNIT)
         };
         assert!(matches!(
-            budget.collect(broken(), &limits).await,
+            collect(broken(), &budget, &limits).await,
             Err(Unread::Broken(_))
         ));
         assert!(
-            budget
-                .collect(Body::from(vec![b'x'; UNIT]), &limits)
+            collect(Body::from(vec![b'x'; UNIT]), &budget, &limits)
                 .await
                 .is_ok()
         );

@@ -16,7 +16,8 @@ pub struct Limits {
     /// Bytes of one body; more gets a 413. The API server itself takes objects
     /// of 3 MiB at most, so that a review never comes near.
     pub body_bytes: usize,
-    /// Bytes of all bodies that are being read; more gets a 503 at once.
+    /// Bytes of all bodies that are being read, and of all answers that have not
+    /// gone out; more gets a 503 at once.
     pub buffered_bytes: usize,
     /// Bytes that the reviews which are worked on take, by an upper estimate of what
     /// their JSON comes to in memory. One that would take more by itself gets a
@@ -32,6 +33,9 @@ pub struct Limits {
     pub head: Duration,
     /// Time for a request's body. The API server gives a webhook 10 s in all.
     pub body: Duration,
+    /// Time in which one of the answers that wait for the caller to read them
+    /// has to go out. Looked at as often as the above.
+    pub answer: Duration,
     /// Time that a connection may be open without a request. Longer than the
     /// 90 s after which API servers close theirs: were it shorter, a review
     /// could be sent just as we close, and would be lost.
@@ -55,6 +59,7 @@ impl Default for Limits {
             handshake: Duration::from_secs(5),
             head: Duration::from_secs(10),
             body: Duration::from_secs(5),
+            answer: Duration::from_secs(10),
             idle: Duration::from_secs(120),
             idle_crowded: Duration::from_secs(5),
             drain: Duration::from_secs(20),

@@ -40,9 +40,12 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// Lines a second about failed handshakes: anyone can cause them.
 const HANDSHAKES_A_SECOND: u32 = 1;
 
-/// Who sent a request, among its extensions.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Peer(pub(super) SocketAddr);
+/// The connection that a request came by, among its extensions.
+#[derive(Debug, Clone)]
+pub(super) struct Peer {
+    pub(super) address: SocketAddr,
+    pub(super) activity: Arc<Activity>,
+}
 
 /// What all connections of a port share.
 #[derive(Debug)]
@@ -121,7 +124,6 @@ impl Port {
     }
 
     async fn connection(&self, stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>) {
-        let peer = Peer(peer);
         let Some(tls) = tls else {
             return self.http(stream, peer, Protocol::Http1).await;
         };
@@ -139,7 +141,7 @@ impl Port {
                 self.counts.handshake_failed();
                 if let Some(held_back) = self.handshakes.pass() {
                     tracing::warn!(
-                        peer = %peer.0,
+                        %peer,
                         %error,
                         held_back,
                         "TLS handshake failed; where an API server says that the certificate is \
@@ -149,19 +151,23 @@ impl Port {
             }
             Some(Err(_)) => {
                 self.counts.timed_out(Phase::Handshake);
-                tracing::debug!(peer = %peer.0, "TLS handshake took too long");
+                tracing::debug!(%peer, "TLS handshake took too long");
             }
         }
     }
 
-    async fn http<S>(&self, stream: S, peer: Peer, protocol: Protocol)
+    async fn http<S>(&self, stream: S, peer: SocketAddr, protocol: Protocol)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let activity = Arc::new(Activity::new());
         let watched = (protocol == Protocol::Http1).then(|| Arc::clone(&activity));
         let stream = TokioIo::new(Watched::new(stream, watched));
-        let service = service_fn(|request| self.call(&activity, peer, request));
+        let peer = Peer {
+            address: peer,
+            activity: Arc::clone(&activity),
+        };
+        let service = service_fn(|request| self.call(peer.clone(), request));
         let builder = match protocol {
             Protocol::Http1 => &self.http1,
             Protocol::Http2 => &self.http2,
@@ -174,7 +180,7 @@ impl Port {
                 biased;
                 ended = connection.as_mut() => {
                     if let Err(error) = ended {
-                        tracing::debug!(peer = %peer.0, error, "connection failed");
+                        tracing::debug!(peer = %peer.address, error, "connection failed");
                     }
                     return;
                 }
@@ -198,11 +204,10 @@ impl Port {
 
     fn call(
         &self,
-        activity: &Arc<Activity>,
         peer: Peer,
         mut request: hyper::Request<Incoming>,
     ) -> impl Future<Output = Result<Response, Infallible>> + Send + use<> {
-        let running = activity.request();
+        let running = peer.activity.request();
         let readiness = Arc::clone(&self.readiness);
         request.extensions_mut().insert(peer);
         let is_http1 = request.version() <= Version::HTTP_11;

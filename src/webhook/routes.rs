@@ -4,10 +4,12 @@ use std::{sync::Arc, time::Instant};
 
 use super::{
     Webhook,
-    body::Unread,
+    body::{self, Unread},
+    budget::{Full, Room},
     path_env,
     port::Peer,
     review::{self, Answer, Context},
+    sendable,
     weight::Overweight,
 };
 use crate::metrics::{Overload, Phase, ReviewOutcome};
@@ -28,10 +30,11 @@ pub(super) fn router(webhook: Arc<Webhook>) -> Router {
         .route("/inject/{*path}", post(with_path))
         .fallback(async || {
             let text = "there is nothing here: reviews go to /inject or /inject/KEY/VALUE/...";
-            plain(404, review::http_error(404, text))
+            respond(404, review::http_error(404, text).into())
         })
         .method_not_allowed_fallback(async || {
-            plain(405, review::http_error(405, "reviews are sent with POST"))
+            let text = "reviews are sent with POST";
+            respond(405, review::http_error(405, text).into())
         })
         .with_state(webhook)
 }
@@ -51,12 +54,30 @@ async fn with_path(
 impl Webhook {
     async fn inject(&self, path: &str, request: Request) -> Response {
         let begun = Instant::now();
-        let peer = request.extensions().get().map(|Peer(address)| *address);
-        let answer = self.answer(path, request).await;
+        let peer = request.extensions().get::<Peer>().cloned();
+        let (answer, room) = self.with_room(self.answer(path, request).await);
         let took = begun.elapsed();
         self.metrics.review(answer.outcome, took);
-        self.log.review(&answer, took, peer);
-        plain(answer.http_status, answer.body)
+        let address = peer.as_ref().map(|peer| peer.address);
+        self.log.review(&answer, took, address);
+        let unsent = peer.map(|peer| peer.activity.answer());
+        respond(
+            answer.http_status,
+            sendable::body(answer.body, room, unsent),
+        )
+    }
+
+    /// The answer, or another for want of room to keep it until it is sent.
+    fn with_room(&self, answer: Answer) -> (Answer, Room) {
+        match self.budget.room(answer.body.len()) {
+            Ok(room) => (answer, room),
+            Err(Full) => {
+                self.metrics.server().overloaded(Overload::Bytes);
+                let subject = answer.subject;
+                let answer = overload("too many answers that their callers do not read");
+                (Answer { subject, ..answer }, Room::none())
+            }
+        }
     }
 
     async fn answer(&self, path: &str, request: Request) -> Answer {
@@ -72,7 +93,7 @@ impl Webhook {
             let text = "the Content-Type of a review is application/json";
             return failed(415, "content_type", text);
         }
-        let body = match self.budget.collect(request.into_body(), &self.limits).await {
+        let body = match body::collect(request.into_body(), &self.budget, &self.limits).await {
             Ok(body) => body,
             Err(unread) => return self.unread(unread),
         };
@@ -165,8 +186,8 @@ fn is_json(headers: &HeaderMap) -> bool {
         .eq_ignore_ascii_case(b"application/json")
 }
 
-fn plain(code: u16, body: Vec<u8>) -> Response {
-    let mut response = Response::new(Body::from(body));
+fn respond(code: u16, body: Body) -> Response {
+    let mut response = Response::new(body);
     *response.status_mut() =
         StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();

@@ -96,6 +96,18 @@ impl Caller {
         Self::Http2(caller)
     }
 
+    /// A connection whose caller lets no answer's body come.
+    pub async fn http2_without_window(server: &Server) -> http2::SendRequest<Full<Bytes>> {
+        let stream = TokioIo::new(tls(server, &["h2"], BOTH).await);
+        let (caller, connection) = http2::Builder::new(TokioExecutor::new())
+            .initial_stream_window_size(0)
+            .handshake(stream)
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        caller
+    }
+
     pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Answer {
         let response = match self {
             Self::Http1(caller) => soon("an answer", caller.send_request(request)).await,

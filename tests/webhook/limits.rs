@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use hyper::StatusCode;
+use futures::future::join_all;
+use hyper::{Response, StatusCode, body::Incoming};
 use pillion::webhook::Limits;
 use tokio::{io::AsyncReadExt as _, net::TcpStream};
 
 use crate::{
-    client::{BOTH, Caller, Raw, ask, tls},
+    client::{BOTH, Caller, Raw, ask, post, tls},
     server::{Server, review, soon},
 };
 
@@ -144,11 +145,11 @@ async fn answers_503_at_once_beyond_the_limit_in_flight() {
 #[tokio::test]
 async fn answers_503_beyond_the_memory_for_bodies() {
     let limits = Limits {
-        buffered_bytes: 4096,
+        buffered_bytes: 64 * 1024,
         ..Limits::default()
     };
     let server = Server::limited(limits).await;
-    let answer = ask(&server, "/inject", vec![b' '; 4097]).await;
+    let answer = ask(&server, "/inject", vec![b' '; 64 * 1024 + 1]).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(answer.headers["retry-after"], "1");
     server
@@ -157,6 +158,54 @@ async fn answers_503_beyond_the_memory_for_bodies() {
     ask(&server, "/inject", review().to_string())
         .await
         .assert_injected();
+}
+
+/// Asks for so many reviews on a connection whose caller reads no body of an
+/// answer; the heads.
+async fn unread(server: &Server, count: usize) -> Vec<hyper::Result<Response<Incoming>>> {
+    let caller = Caller::http2_without_window(server).await;
+    let asked = (0..count).map(|_| {
+        let request = post("/inject", "application/json", review().to_string());
+        caller.clone().send_request(request)
+    });
+    soon("the answers' heads", join_all(asked)).await
+}
+
+#[tokio::test]
+async fn answers_503_beyond_the_memory_for_answers_that_are_not_read() {
+    const ROOM_FOR: usize = 8;
+    let limits = Limits {
+        buffered_bytes: ROOM_FOR * 16 * 1024,
+        ..Limits::default()
+    };
+    let server = Server::limited(limits).await;
+    let unread = unread(&server, 64).await;
+    let statuses = unread.iter().flatten().map(Response::status);
+    let answered = statuses.filter(StatusCode::is_success).count();
+    assert!((ROOM_FOR..64).contains(&answered), "{answered}");
+    let other = ask(&server, "/inject", review().to_string()).await;
+    assert_eq!(other.status, StatusCode::SERVICE_UNAVAILABLE);
+
+    drop(unread);
+    let answered = async {
+        while ask(&server, "/inject", review().to_string()).await.status != StatusCode::OK {}
+    };
+    soon("room for an answer", answered).await;
+}
+
+#[tokio::test]
+async fn ends_a_connection_whose_answers_are_not_read() {
+    let limits = Limits {
+        answer: SHORT,
+        head: SHORT,
+        ..Limits::default()
+    };
+    let server = Server::limited(limits).await;
+    let _unread = unread(&server, 8).await;
+    server
+        .until_metric(r#"pillion_webhook_timeouts_total{phase="answer"} 1"#)
+        .await;
+    server.until_metric("pillion_webhook_connections 0").await;
 }
 
 #[tokio::test]
