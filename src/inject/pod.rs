@@ -29,6 +29,9 @@ const OBJECT_LISTS: [&str; 5] = [
 /// The lists of a container that are read as lists of objects.
 const CONTAINER_OBJECT_LISTS: [&str; 3] = ["ports", "env", "volumeMounts"];
 
+/// So many faults are named: a large pod may have one in each element.
+const FAULTS_NAMED: usize = 50;
+
 /// Checks the types of everything that is read later, and names all that are wrong.
 pub(super) fn check(pod: &Value) -> Result<(), Refusal> {
     check_parts(pod, true)
@@ -64,13 +67,17 @@ fn check_parts(pod: &Value, is_whole: bool) -> Result<(), Refusal> {
         faults.push(format!("spec is {}, not an object", kind_of(spec)));
     }
     if faults.is_empty() {
-        Ok(())
-    } else {
-        Err(Refusal::InvalidPod(format!(
-            "not a valid Pod: {}",
-            faults.join("; ")
-        )))
+        return Ok(());
     }
+    let more = faults.len().saturating_sub(FAULTS_NAMED);
+    faults.truncate(FAULTS_NAMED);
+    if more > 0 {
+        faults.push(format!("and {more} more"));
+    }
+    Err(Refusal::InvalidPod(format!(
+        "not a valid Pod: {}",
+        faults.join("; ")
+    )))
 }
 
 fn check_spec(spec: &Value, faults: &mut Vec<String>) {
@@ -214,6 +221,14 @@ mod tests {
         ] {
             assert!(message.contains(fault), "{fault}: {message}");
         }
+    }
+
+    #[test]
+    fn names_some_of_very_many_wrong_types() {
+        let containers = vec![json!(1); FAULTS_NAMED + 7];
+        let pod = json!({"spec": {"containers": containers}});
+        let refusal = check(&pod).unwrap_err().to_string();
+        assert!(refusal.ends_with("; and 64 more"), "{refusal}");
     }
 
     #[test]

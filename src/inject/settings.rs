@@ -217,7 +217,7 @@ fn is_native(config: &Config, target: &Target<'_>) -> bool {
     }
 }
 
-/// The ids that the user's own `istio-proxy` runs with; its gid defaults to its uid.
+/// The ids that the user's own `istio-proxy` runs with.
 fn proxy_ids(pod: &Value) -> (i64, i64) {
     let context =
         pod::find_container(pod, pod::PROXY).map(|container| &container["securityContext"]);
