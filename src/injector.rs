@@ -17,7 +17,7 @@ pub mod native;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use kube::Client;
 use pillion_certs::Resolver;
 use tokio::{
@@ -83,13 +83,13 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let mut tasks = JoinSet::new();
     spawn_watches(&mut tasks, &args, &client, &shared, resolver);
     let (stop_webhook, stop_status) = (CancellationToken::new(), CancellationToken::new());
-    let status = tokio::spawn(webhook::serve_status(
+    let mut status = tokio::spawn(webhook::serve_status(
         status_port,
         Arc::clone(&shared.readiness),
         Arc::clone(&shared.metrics),
         stop_status.clone(),
     ));
-    let server = tokio::spawn(webhook::serve(
+    let mut server = tokio::spawn(webhook::serve(
         webhook_port,
         Arc::new(tls),
         Arc::new(webhook),
@@ -107,6 +107,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let outcome = tokio::select! {
         () = stop.received() => Ok(()),
         ended = tasks.join_next() => Err(anyhow::anyhow!("a task that never ends has ended: {ended:?}")),
+        // Nothing is left to drain.
+        ended = &mut server => bail!("the webhook's server has ended: {ended:?}"),
+        ended = &mut status => bail!("the status server has ended: {ended:?}"),
     };
     drain(&shared.readiness, args.drain_delay).await;
     stop_webhook.cancel();

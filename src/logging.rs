@@ -47,13 +47,13 @@ pub enum Error {
     },
     /// `RUST_LOG` has a word that would silence the log.
     #[error(
-        "RUST_LOG is {value:?}, where {word:?} is neither a level (off, error, warn, info, debug, trace) nor a module: \
-         write for example `info` or `info,pillion=debug`"
+        "RUST_LOG is {value:?}, where {word:?} is no level (off, error, warn, info, debug, trace): write for example \
+         `info` or, for the level of a module, `info,pillion=debug`"
     )]
     Word {
         /// What it is set to.
         value: String,
-        /// What is neither.
+        /// What is no level.
         word: String,
     },
     /// The thread that writes can't be started.
@@ -121,8 +121,8 @@ fn filter(set: Option<String>) -> Result<EnvFilter, Error> {
         .map_err(|source| Error::Filter { value, source })
 }
 
-/// A word that a filter takes for a module which is not there, so that nothing
-/// is logged: a misspelt level, or Istio's `default:info`.
+/// A word that a filter takes for a module beside which nothing is logged: a
+/// misspelt level, or Istio's `default:info`.
 fn stray_word(filter: &str) -> Option<&str> {
     filter.split(',').map(str::trim).find(|part| {
         let is_word = !part.is_empty() && !part.contains(['=', '[', ']', '{', '}']);

@@ -1,4 +1,4 @@
-//! What the injector counts, in Prometheus' text format.
+//! What the injector counts, in the OpenMetrics text format.
 //!
 //! Istio's names (`sidecar_injection_*`) stand beside Pillion's own, so that
 //! dashboards and alerts written for istiod go on working. They are counted so
@@ -158,11 +158,9 @@ impl Metrics {
     #[must_use]
     pub fn encode(&self) -> String {
         let mut text = String::with_capacity(8 * 1024);
-        if text::encode(&mut text, &self.registry).is_err() {
-            // A String takes every write, so this is no more than a guard:
-            // half an exposition would be read as counters that went away.
-            text.clear();
-        }
+        // A String takes every write; were it not so, a scraper would miss the end
+        // mark and take nothing of it.
+        let _ = text::encode(&mut text, &self.registry);
         text
     }
 }
@@ -207,7 +205,7 @@ impl Metrics {
         );
         all.register(
             "pillion_injection_review_duration_seconds",
-            "Time from a review's request line to its answer, the body's arrival included",
+            "Time from a review's head to its answer, the body's arrival included",
             self.duration.clone(),
         );
         all.register(

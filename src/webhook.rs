@@ -9,6 +9,7 @@
 mod activity;
 mod body;
 mod budget;
+mod callers;
 mod current;
 mod limits;
 mod listener;

@@ -29,7 +29,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
-/// How many lines were dropped because nobody took them in time.
+/// How many lines were dropped because nobody took them, or not in time.
 #[must_use]
 pub fn dropped_lines() -> u64 {
     DROPPED.load(Ordering::Relaxed)
@@ -100,8 +100,15 @@ fn write_lines(shared: &Shared, mut output: impl Write) {
             mem::swap(&mut lines, &mut pending.lines);
             pending.closed
         };
-        // Nothing is left to tell of a log that can't be written.
-        let _ = output.write_all(&lines).and_then(|()| output.flush());
+        // There is no log to tell of one that can't be written, but the metric.
+        if output
+            .write_all(&lines)
+            .and_then(|()| output.flush())
+            .is_err()
+        {
+            let lost = lines.iter().filter(|byte| **byte == b'\n').count();
+            DROPPED.fetch_add(lost.try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
         if closed {
             shared.lock().finished = true;
             shared.changed.notify_all();
@@ -215,5 +222,15 @@ mod tests {
         assert!(dropped_lines() > before);
         drop(written);
         drop(guard);
+    }
+
+    #[test]
+    fn counts_what_cannot_be_written() {
+        let (writer, guard, written) = handed();
+        drop(written);
+        let before = dropped_lines();
+        (&writer).write_all(b"one\ntwo\n").unwrap();
+        drop(guard);
+        assert!(dropped_lines() >= before + 2);
     }
 }

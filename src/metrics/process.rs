@@ -1,4 +1,4 @@
-//! The process itself, under the names that every Prometheus client has.
+//! The process itself, under the names that every Prometheus client has, and its log.
 //!
 //! Read from /proc at each scrape; what can't be read is left out, so that
 //! other systems than Linux show the rest.
@@ -81,7 +81,7 @@ impl Collector for Process {
         let dropped = ConstCounter::new(crate::logging::dropped_lines());
         dropped.encode(encoder.encode_descriptor(
             "pillion_log_lines_dropped",
-            "Log lines dropped because whoever reads the log was too slow",
+            "Log lines dropped because whoever reads the log was too slow or is gone",
             None,
             dropped.metric_type(),
         )?)

@@ -9,6 +9,8 @@ use prometheus_client::{
 /// The limits that answer with a 503.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Overload {
+    /// What one address may take.
+    Caller,
     /// Reviews in flight.
     Reviews,
     /// Bytes of bodies and answers in memory.
@@ -30,6 +32,45 @@ pub(crate) enum Phase {
     Answer,
     /// Between requests.
     Idle,
+    /// At anything, while places for connections run short.
+    Crowded,
+}
+
+impl Overload {
+    const ALL: [Self; 4] = [Self::Caller, Self::Reviews, Self::Bytes, Self::Memory];
+
+    fn labels(self) -> LimitLabels {
+        let limit = match self {
+            Self::Caller => "caller",
+            Self::Reviews => "reviews",
+            Self::Bytes => "bytes",
+            Self::Memory => "memory",
+        };
+        LimitLabels { limit }
+    }
+}
+
+impl Phase {
+    const ALL: [Self; 6] = [
+        Self::Handshake,
+        Self::Head,
+        Self::Body,
+        Self::Answer,
+        Self::Idle,
+        Self::Crowded,
+    ];
+
+    fn labels(self) -> PhaseLabels {
+        let phase = match self {
+            Self::Handshake => "handshake",
+            Self::Head => "head",
+            Self::Body => "body",
+            Self::Answer => "answer",
+            Self::Idle => "idle",
+            Self::Crowded => "crowded",
+        };
+        PhaseLabels { phase }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -47,6 +88,7 @@ struct PhaseLabels {
 pub(crate) struct Server {
     connections: Gauge,
     in_flight: Gauge,
+    refused: Counter,
     handshake_failures: Counter,
     accept_failures: Counter,
     overloads: Family<LimitLabels, Counter>,
@@ -83,23 +125,16 @@ impl Server {
     }
 
     pub(crate) fn overloaded(&self, limit: Overload) {
-        let limit = match limit {
-            Overload::Reviews => "reviews",
-            Overload::Bytes => "bytes",
-            Overload::Memory => "memory",
-        };
-        self.overloads.get_or_create(&LimitLabels { limit }).inc();
+        self.overloads.get_or_create(&limit.labels()).inc();
     }
 
     pub(crate) fn timed_out(&self, phase: Phase) {
-        let phase = match phase {
-            Phase::Handshake => "handshake",
-            Phase::Head => "head",
-            Phase::Body => "body",
-            Phase::Answer => "answer",
-            Phase::Idle => "idle",
-        };
-        self.timeouts.get_or_create(&PhaseLabels { phase }).inc();
+        self.timeouts.get_or_create(&phase.labels()).inc();
+    }
+
+    /// A connection that was closed at once: its address has too many.
+    pub(crate) fn connection_refused(&self) {
+        self.refused.inc();
     }
 
     pub(crate) fn handshake_failed(&self) {
@@ -111,6 +146,18 @@ impl Server {
     }
 
     pub(super) fn register(&self, all: &mut Registry) {
+        // A rate over a series that springs up at 1 is 0: show them from the start.
+        for limit in Overload::ALL {
+            drop(self.overloads.get_or_create(&limit.labels()));
+        }
+        for phase in Phase::ALL {
+            drop(self.timeouts.get_or_create(&phase.labels()));
+        }
+        all.register(
+            "pillion_webhook_connections_refused",
+            "Connections closed at once because their address has too many",
+            self.refused.clone(),
+        );
         all.register(
             "pillion_webhook_connections",
             "Connections that are open",

@@ -13,7 +13,10 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{
+            AtomicBool, AtomicU64, AtomicUsize,
+            Ordering::{Acquire, Relaxed, Release},
+        },
     },
     task::{Context, Poll},
     time::Duration,
@@ -28,10 +31,9 @@ use crate::metrics::Phase;
 
 use super::Limits;
 
-/// What one connection does. Shared by its stream, its service and its task,
-/// and changed by one of them at a time, but for HTTP/2, where requests end in
-/// tasks of their own; a look that comes between two changes is at worst early,
-/// and looks again.
+/// What one connection does. Shared by its stream, its service and its task. In
+/// HTTP/2 requests and answers end in tasks of their own: they set the time before
+/// they are counted off, so that whoever sees the count sees the time.
 #[derive(Debug)]
 pub(super) struct Activity {
     opened: Instant,
@@ -44,6 +46,17 @@ pub(super) struct Activity {
     /// When it became idle, the head began, or an answer last went out while
     /// others wait: milliseconds after `opened`.
     since: AtomicU64,
+}
+
+/// How much patience there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pressure {
+    /// All that the limits say.
+    Normal,
+    /// Places for connections run short.
+    Crowded,
+    /// The connection is ending: only what has begun is waited for.
+    Ending,
 }
 
 /// What is to be done about a connection.
@@ -82,25 +95,29 @@ impl Activity {
     }
 
     /// Looks at the clock.
-    pub(super) fn verdict(&self, limits: &Limits, crowded: bool) -> Verdict {
+    pub(super) fn verdict(&self, limits: &Limits, pressure: Pressure) -> Verdict {
         let now = Instant::now();
-        let (phase, patience) = if self.unsent.load(Relaxed) > 0 {
-            (Phase::Answer, limits.answer)
-        } else if self.requests.load(Relaxed) > 0 {
+        let again = now + limits.head.min(limits.crowded);
+        if pressure == Pressure::Crowded && self.opened + limits.crowded <= now {
+            return Verdict::Late(Phase::Crowded);
+        }
+        let since = || self.opened + Duration::from_millis(self.since.load(Relaxed));
+        let (phase, late) = if self.unsent.load(Acquire) > 0 {
+            (Phase::Answer, since() + limits.answer)
+        } else if self.requests.load(Acquire) > 0 {
             // It has limits of its own, and is bound to end.
-            return Verdict::Wait(now + limits.head);
+            return Verdict::Wait(again);
+        } else if pressure == Pressure::Ending {
+            (Phase::Idle, now)
         } else if self.head.load(Relaxed) {
-            (Phase::Head, limits.head)
-        } else if crowded {
-            (Phase::Idle, limits.idle_crowded)
+            (Phase::Head, since() + limits.head)
         } else {
-            (Phase::Idle, limits.idle)
+            (Phase::Idle, since() + limits.idle)
         };
-        let late = self.opened + Duration::from_millis(self.since.load(Relaxed)) + patience;
         if late <= now {
             return Verdict::Late(phase);
         }
-        Verdict::Wait(late.min(now + limits.head.min(limits.idle_crowded)))
+        Verdict::Wait(late.min(again))
     }
 
     fn bytes_came(&self) {
@@ -126,7 +143,7 @@ impl Drop for Running {
         if self.0.unsent.load(Relaxed) == 0 {
             self.0.touch();
         }
-        self.0.requests.fetch_sub(1, Relaxed);
+        self.0.requests.fetch_sub(1, Release);
     }
 }
 
@@ -137,7 +154,7 @@ pub(super) struct Unsent(Arc<Activity>);
 impl Drop for Unsent {
     fn drop(&mut self) {
         self.0.touch();
-        self.0.unsent.fetch_sub(1, Relaxed);
+        self.0.unsent.fetch_sub(1, Release);
     }
 }
 
@@ -204,9 +221,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{Pressure::*, *};
 
     const LIMITS: Limits = Limits {
+        callers: 1,
         connections: 8,
         in_flight: 8,
         body_bytes: 0,
@@ -218,12 +236,12 @@ mod tests {
         body: Duration::from_secs(5),
         answer: Duration::from_secs(10),
         idle: Duration::from_secs(120),
-        idle_crowded: Duration::from_secs(5),
+        crowded: Duration::from_secs(5),
         drain: Duration::from_secs(20),
     };
 
-    fn late(activity: &Activity, crowded: bool) -> Option<Phase> {
-        match activity.verdict(&LIMITS, crowded) {
+    fn late(activity: &Activity, pressure: Pressure) -> Option<Phase> {
+        match activity.verdict(&LIMITS, pressure) {
             Verdict::Late(phase) => Some(phase),
             Verdict::Wait(until) => {
                 assert!(until > Instant::now());
@@ -240,17 +258,34 @@ mod tests {
     async fn ends_a_connection_that_is_idle_for_too_long() {
         let activity = Activity::new();
         pass(119).await;
-        assert_eq!(late(&activity, false), None);
+        assert_eq!(late(&activity, Normal), None);
         pass(1).await;
-        assert_eq!(late(&activity, false), Some(Phase::Idle));
+        assert_eq!(late(&activity, Normal), Some(Phase::Idle));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn ends_idle_connections_sooner_when_crowded() {
-        let activity = Activity::new();
-        pass(5).await;
-        assert_eq!(late(&activity, true), Some(Phase::Idle));
-        assert_eq!(late(&activity, false), None);
+    async fn ends_any_connection_sooner_when_crowded() {
+        let activity = Arc::new(Activity::new());
+        pass(4).await;
+        let _request = activity.request();
+        assert_eq!(late(&activity, Crowded), None);
+        pass(1).await;
+        assert_eq!(late(&activity, Crowded), Some(Phase::Crowded));
+        assert_eq!(late(&activity, Normal), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_only_for_what_has_begun_when_it_ends() {
+        let activity = Arc::new(Activity::new());
+        let request = activity.request();
+        pass(500).await;
+        assert_eq!(late(&activity, Ending), None);
+        let answer = activity.answer();
+        drop(request);
+        pass(9).await;
+        assert_eq!(late(&activity, Ending), None);
+        drop(answer);
+        assert_eq!(late(&activity, Ending), Some(Phase::Idle));
     }
 
     #[tokio::test(start_paused = true)]
@@ -258,12 +293,12 @@ mod tests {
         let activity = Arc::new(Activity::new());
         let request = activity.request();
         pass(500).await;
-        assert_eq!(late(&activity, true), None);
+        assert_eq!(late(&activity, Normal), None);
         drop(request);
         pass(119).await;
-        assert_eq!(late(&activity, false), None);
+        assert_eq!(late(&activity, Normal), None);
         pass(1).await;
-        assert_eq!(late(&activity, false), Some(Phase::Idle));
+        assert_eq!(late(&activity, Normal), Some(Phase::Idle));
     }
 
     #[tokio::test(start_paused = true)]
@@ -274,10 +309,10 @@ mod tests {
         for _ in 0..9 {
             pass(1).await;
             activity.bytes_came();
-            assert_eq!(late(&activity, false), None);
+            assert_eq!(late(&activity, Normal), None);
         }
         pass(1).await;
-        assert_eq!(late(&activity, false), Some(Phase::Head));
+        assert_eq!(late(&activity, Normal), Some(Phase::Head));
     }
 
     #[tokio::test(start_paused = true)]
@@ -288,12 +323,12 @@ mod tests {
         for _ in 0..9 {
             pass(1).await;
             drop(activity.request());
-            assert_eq!(late(&activity, false), None);
+            assert_eq!(late(&activity, Normal), None);
         }
         pass(1).await;
-        assert_eq!(late(&activity, false), Some(Phase::Answer));
+        assert_eq!(late(&activity, Normal), Some(Phase::Answer));
         drop(unread);
-        assert_eq!(late(&activity, false), None);
+        assert_eq!(late(&activity, Normal), None);
     }
 
     #[tokio::test(start_paused = true)]
@@ -302,7 +337,7 @@ mod tests {
         let answers: Vec<_> = (0..9).map(|_| activity.answer()).collect();
         for answer in answers {
             pass(9).await;
-            assert_eq!(late(&activity, false), None);
+            assert_eq!(late(&activity, Normal), None);
             drop(answer);
         }
     }
@@ -315,6 +350,6 @@ mod tests {
         activity.bytes_came();
         drop(request);
         pass(10).await;
-        assert_eq!(late(&activity, false), None);
+        assert_eq!(late(&activity, Normal), None);
     }
 }

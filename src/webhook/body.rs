@@ -9,11 +9,11 @@ use super::{
     budget::{Budget, Full, Share},
 };
 
-/// A body, and its share of the memory.
+/// A body, and its share of each budget.
 #[derive(Debug)]
-pub(super) struct Collected<'a> {
+pub(super) struct Collected<'a, const N: usize> {
     pub(super) bytes: Bytes,
-    _share: Share<'a>,
+    _shares: [Share<'a>; N],
 }
 
 /// Why a body was not read to its end.
@@ -36,22 +36,26 @@ impl From<Full> for Unread {
 }
 
 /// Reads a body.
-pub(super) async fn collect<'a>(
+pub(super) async fn collect<'a, const N: usize>(
     body: Body,
-    budget: &'a Budget,
+    budgets: [&'a Budget; N],
     limits: &Limits,
-) -> Result<Collected<'a>, Unread> {
+) -> Result<Collected<'a, N>, Unread> {
     if body.size_hint().lower() > u64::try_from(limits.body_bytes).unwrap_or(u64::MAX) {
         return Err(Unread::TooLong);
     }
-    match timeout(limits.body, read(body, budget, limits.body_bytes)).await {
+    match timeout(limits.body, read(body, budgets, limits.body_bytes)).await {
         Ok(read) => read,
         Err(_) => Err(Unread::TooSlow),
     }
 }
 
-async fn read(mut body: Body, budget: &Budget, most: usize) -> Result<Collected<'_>, Unread> {
-    let mut share = budget.share();
+async fn read<'a, const N: usize>(
+    mut body: Body,
+    budgets: [&'a Budget; N],
+    most: usize,
+) -> Result<Collected<'a, N>, Unread> {
+    let mut shares = budgets.map(Budget::share);
     let mut first = Bytes::new();
     let mut rest: Vec<u8> = Vec::new();
     while let Some(frame) = body.frame().await {
@@ -63,7 +67,9 @@ async fn read(mut body: Body, budget: &Budget, most: usize) -> Result<Collected<
         if data.len() > most - read {
             return Err(Unread::TooLong);
         }
-        share.grow(read + data.len())?;
+        for share in &mut shares {
+            share.grow(read + data.len())?;
+        }
         if read == 0 {
             // Most often the only one, and then it's used as it is.
             first = data;
@@ -78,7 +84,7 @@ async fn read(mut body: Body, budget: &Budget, most: usize) -> Result<Collected<
     let bytes = if rest.is_empty() { first } else { rest.into() };
     Ok(Collected {
         bytes,
-        _share: share,
+        _shares: shares,
     })
 }
 
@@ -117,7 +123,7 @@ mod tests {
     #[tokio::test]
     async fn reads_a_body_of_one_piece() {
         let budget = Budget::new(UNIT);
-        let read = collect(Body::from("abc"), &budget, &limits(3))
+        let read = collect(Body::from("abc"), [&budget], &limits(3))
             .await
             .unwrap();
         assert_eq!(read.bytes, "abc");
@@ -127,28 +133,28 @@ mod tests {
     async fn joins_a_body_of_many_pieces() {
         let budget = Budget::new(UNIT);
         let body = chunks(&["ab", "", "c", "def"]);
-        let read = collect(body, &budget, &limits(6)).await.unwrap();
+        let read = collect(body, [&budget], &limits(6)).await.unwrap();
         assert_eq!(read.bytes, "abcdef");
     }
 
     #[tokio::test]
     async fn reads_an_empty_body() {
         let budget = Budget::new(UNIT);
-        let read = collect(Body::empty(), &budget, &limits(6)).await.unwrap();
+        let read = collect(Body::empty(), [&budget], &limits(6)).await.unwrap();
         assert!(read.bytes.is_empty());
     }
 
     #[tokio::test]
     async fn rejects_a_body_that_says_it_is_too_long() {
         let budget = Budget::new(UNIT);
-        let read = collect(Body::from("abcd"), &budget, &limits(3)).await;
+        let read = collect(Body::from("abcd"), [&budget], &limits(3)).await;
         assert!(matches!(read, Err(Unread::TooLong)));
     }
 
     #[tokio::test]
     async fn rejects_a_body_that_turns_out_too_long() {
         let budget = Budget::new(UNIT);
-        let read = collect(chunks(&["ab", "c", "d"]), &budget, &limits(3)).await;
+        let read = collect(chunks(&["ab", "c", "d"]), [&budget], &limits(3)).await;
         assert!(matches!(read, Err(Unread::TooLong)));
     }
 
@@ -156,7 +162,7 @@ mod tests {
     async fn rejects_a_body_that_does_not_come() {
         let budget = Budget::new(UNIT);
         let body = Body::from_stream(stream::pending::<Result<&str, std::io::Error>>());
-        let read = collect(body, &budget, &limits(3)).await;
+        let read = collect(body, [&budget], &limits(3)).await;
         assert!(matches!(read, Err(Unread::TooSlow)));
     }
 
@@ -165,13 +171,22 @@ mod tests {
         let budget = Budget::new(2 * UNIT);
         let limits = limits(10 * UNIT);
         let big = || Body::from(vec![b'x'; UNIT + 1]);
-        let held = collect(big(), &budget, &limits).await.unwrap();
+        let held = collect(big(), [&budget], &limits).await.unwrap();
         assert!(matches!(
-            collect(big(), &budget, &limits).await,
+            collect(big(), [&budget], &limits).await,
             Err(Unread::Overload)
         ));
         drop(held);
-        assert!(collect(big(), &budget, &limits).await.is_ok());
+        assert!(collect(big(), [&budget], &limits).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn takes_a_share_of_each_budget() {
+        let (small, large) = (Budget::new(UNIT), Budget::new(10 * UNIT));
+        let big = Body::from(vec![b'x'; UNIT + 1]);
+        let read = collect(big, [&large, &small], &limits(10 * UNIT)).await;
+        assert!(matches!(read, Err(Unread::Overload)));
+        assert!(large.share().grow(10 * UNIT).is_ok());
     }
 
     #[tokio::test]
@@ -186,11 +201,11 @@ mod tests {
             ..limits(UNIT)
         };
         assert!(matches!(
-            collect(broken(), &budget, &limits).await,
+            collect(broken(), [&budget], &limits).await,
             Err(Unread::Broken(_))
         ));
         assert!(
-            collect(Body::from(vec![b'x'; UNIT]), &budget, &limits)
+            collect(Body::from(vec![b'x'; UNIT]), [&budget], &limits)
                 .await
                 .is_ok()
         );

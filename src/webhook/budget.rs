@@ -23,10 +23,11 @@ pub(super) struct Share<'a> {
     held: Option<SemaphorePermit<'a>>,
 }
 
-/// An answer's share.
-#[derive(Debug)]
+/// An answer's share of each budget; none, for what is too short to be accounted
+/// for.
+#[derive(Debug, Default)]
 pub(super) struct Room {
-    _share: Option<OwnedSemaphorePermit>,
+    _shares: Option<[OwnedSemaphorePermit; 2]>,
 }
 
 impl Budget {
@@ -43,24 +44,22 @@ impl Budget {
         }
     }
 
-    /// A share for an answer of this length.
-    pub(super) fn room(&self, bytes: usize) -> Result<Room, Full> {
-        if bytes <= UNIT {
-            return Ok(Room::none());
-        }
+    fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Full> {
         let wanted = u32::try_from(bytes.div_ceil(UNIT)).map_err(|_| Full)?;
         let all = Arc::clone(&self.0);
-        let share = all.try_acquire_many_owned(wanted).map_err(|_| Full)?;
-        Ok(Room {
-            _share: Some(share),
-        })
+        all.try_acquire_many_owned(wanted).map_err(|_| Full)
     }
 }
 
 impl Room {
-    /// None, for what is too short to be accounted for.
-    pub(super) fn none() -> Self {
-        Self { _share: None }
+    /// For an answer of this length.
+    pub(super) fn of([first, second]: [&Budget; 2], bytes: usize) -> Result<Self, Full> {
+        if bytes <= UNIT {
+            return Ok(Self::default());
+        }
+        Ok(Self {
+            _shares: Some([first.take(bytes)?, second.take(bytes)?]),
+        })
     }
 }
 
@@ -100,16 +99,18 @@ mod tests {
 
     #[test]
     fn an_answer_shares_the_memory_with_bodies() {
-        let budget = Budget::new(2 * UNIT);
-        let room = budget.room(UNIT + 1).unwrap();
-        assert!(budget.share().grow(1).is_err());
-        assert!(budget.room(UNIT + 1).is_err());
+        let (own, all) = (Budget::new(8 * UNIT), Budget::new(2 * UNIT));
+        let room = Room::of([&own, &all], UNIT + 1).unwrap();
+        assert!(all.share().grow(1).is_err());
+        assert!(Room::of([&own, &all], UNIT + 1).is_err());
         drop(room);
-        assert!(budget.room(UNIT + 1).is_ok());
+        assert!(own.share().grow(8 * UNIT).is_ok());
+        assert!(Room::of([&own, &all], UNIT + 1).is_ok());
     }
 
     #[test]
     fn there_is_always_room_to_say_that_there_is_none() {
-        assert!(Budget::new(0).room(UNIT).is_ok());
+        let budget = Budget::new(0);
+        assert!(Room::of([&budget, &budget], UNIT).is_ok());
     }
 }

@@ -1,5 +1,5 @@
-//! What a caller may take, so that no caller takes the service away from the
-//! others.
+//! What callers may take, so that the process stays whole, and that none of them
+//! takes the service away from the others.
 
 use std::time::Duration;
 
@@ -7,8 +7,12 @@ use std::time::Duration;
 /// callers, and for a container with a memory limit of 256 MiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
+    /// An address may take one part in so many of the connections, the requests in
+    /// flight and the memory for bodies. What goes beyond is closed at once, or
+    /// gets a 503.
+    pub callers: usize,
     /// Connections open at a time. At the limit no more are accepted: callers
-    /// wait in the kernel's queue, and idle connections end sooner. Below the
+    /// wait in the kernel's queue, and those that are there end sooner. Below the
     /// 1,024 file descriptors that a process has where nobody raised them.
     pub connections: usize,
     /// Requests read or answered at a time; one more gets a 503 at once.
@@ -16,13 +20,14 @@ pub struct Limits {
     /// Bytes of one body; more gets a 413. The API server itself takes objects
     /// of 3 MiB at most, so that a review never comes near.
     pub body_bytes: usize,
-    /// Bytes of all bodies that are being read, and of all answers that have not
-    /// gone out; more gets a 503 at once.
+    /// Bytes of all bodies until their reviews are done, and of all answers that
+    /// have not gone out; more gets a 503 at once. The memory that is taken while a
+    /// body comes in can be twice that.
     pub buffered_bytes: usize,
-    /// Bytes that the reviews which are worked on take, by an upper estimate of what
+    /// Bytes that the reviews which are worked on take, by an estimate of what
     /// their JSON comes to in memory. One that would take more by itself gets a
-    /// 413, others wait for their turn. A container with 10,000 environment
-    /// variables, as an API server sends it, comes to 15 MiB.
+    /// 413, others wait for their turn. A container with 8,000 environment
+    /// variables, as an API server sends it, comes to about this.
     pub working_bytes: usize,
     /// Streams of one HTTP/2 connection.
     pub streams: u32,
@@ -40,16 +45,19 @@ pub struct Limits {
     /// 90 s after which API servers close theirs: were it shorter, a review
     /// could be sent just as we close, and would be lost.
     pub idle: Duration,
-    /// The same while more than three quarters of the connections are taken.
-    pub idle_crowded: Duration,
+    /// Time that a connection may be open, whatever comes by it, while more than
+    /// three quarters of the connections are taken. It ends behind the answers
+    /// that are due, and its caller may come again.
+    pub crowded: Duration,
     /// Time for what is in flight to end when the process is told to stop;
-    /// within the 30 s that the kubelet gives it.
+    /// within the 40 s that the chart has the kubelet give it.
     pub drain: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            callers: 2,
             connections: 768,
             in_flight: 512,
             body_bytes: 6 * 1024 * 1024,
@@ -61,13 +69,18 @@ impl Default for Limits {
             body: Duration::from_secs(5),
             answer: Duration::from_secs(10),
             idle: Duration::from_secs(120),
-            idle_crowded: Duration::from_secs(5),
+            crowded: Duration::from_secs(5),
             drain: Duration::from_secs(20),
         }
     }
 }
 
 impl Limits {
+    /// What one caller may take of so many.
+    pub(super) fn of_one_caller(&self, all: usize) -> usize {
+        (all / self.callers.max(1)).max(1)
+    }
+
     /// For the status port: a kubelet and a few scrapers, without bodies.
     #[must_use]
     pub fn status() -> Self {

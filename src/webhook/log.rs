@@ -8,6 +8,9 @@ use crate::{logging::Throttle, metrics::ReviewOutcome};
 /// What is no review can come in floods; so many lines a second of it.
 const FAILURES_A_SECOND: u32 = 20;
 
+/// Bytes of what a caller sent, in a field of a line.
+const LONGEST: usize = 2048;
+
 /// Writes the lines.
 #[derive(Debug)]
 pub(super) struct Log {
@@ -24,19 +27,19 @@ impl Log {
     /// Logs how a review ended. Decisions are the injector's daily work and
     /// come at `info`; what could not be answered is somebody's fault and comes
     /// at `warn`, with the address it came from.
-    pub(super) fn review(&self, answer: &Answer, took: Duration, peer: Option<SocketAddr>) {
+    pub(super) fn review(&self, answer: &Answer, took: Duration, peer: SocketAddr) {
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         // The fields once, for the macros that fix the level where they stand.
         macro_rules! line {
             ($level:ident, $($more:tt)+) => {
                 tracing::$level!(
-                    uid = answer.subject.uid,
-                    namespace = answer.subject.namespace,
-                    pod = answer.subject.name,
-                    owner = answer.subject.owner,
+                    uid = short(&answer.subject.uid),
+                    namespace = short(&answer.subject.namespace),
+                    pod = short(&answer.subject.name),
+                    owner = short(&answer.subject.owner),
                     decision = answer.outcome.as_str(),
                     reason = answer.outcome.reason(),
-                    message_to_user = answer.message,
+                    message_to_user = short(&answer.message),
                     took_us,
                     $($more)+
                 )
@@ -45,10 +48,14 @@ impl Log {
         if !matches!(answer.outcome, ReviewOutcome::Failed(_)) {
             line!(info, "review");
         } else if let Some(held_back) = self.failures.pass() {
-            let peer = peer.map(tracing::field::display);
-            line!(warn, peer, held_back, "review failed");
+            line!(warn, peer = %peer, held_back, "review failed");
         }
     }
+}
+
+/// Cut to what a log can bear; what comes from an API server is shorter.
+fn short(text: &str) -> &str {
+    &text[..text.floor_char_boundary(LONGEST)]
 }
 
 #[cfg(test)]
@@ -62,6 +69,10 @@ mod tests {
     };
 
     fn line(outcome: ReviewOutcome) -> Value {
+        line_with(outcome, "because")
+    }
+
+    fn line_with(outcome: ReviewOutcome, message: &str) -> Value {
         let answer = Answer {
             http_status: 200,
             body: Vec::new(),
@@ -72,10 +83,10 @@ mod tests {
                 name: "web-5d8f-".to_owned(),
                 owner: "Deployment/web".to_owned(),
             },
-            message: "because".to_owned(),
+            message: message.to_owned(),
         };
         let took = Duration::from_micros(250);
-        let peer = Some(SocketAddr::from(([10, 0, 0, 7], 4711)));
+        let peer = SocketAddr::from(([10, 0, 0, 7], 4711));
         let log = Log::new();
         let line = logging::logged(Format::Json, || log.review(&answer, took, peer));
         serde_json::from_str(&line).unwrap()
@@ -105,5 +116,11 @@ mod tests {
         assert_eq!(line["level"], "WARN");
         assert_eq!(line["reason"], "bad_json");
         assert_eq!(line["peer"], "10.0.0.7:4711");
+    }
+
+    #[test]
+    fn cuts_what_a_caller_sent_too_much_of() {
+        let line = line_with(ReviewOutcome::Refused("invalid_pod"), &"ä".repeat(LONGEST));
+        assert_eq!(line["message_to_user"], "ä".repeat(LONGEST / 2));
     }
 }

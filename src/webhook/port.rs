@@ -1,6 +1,6 @@
 //! One port: its connections from the first byte to the last.
 
-use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -25,8 +25,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service as _;
 
 use super::{
-    Limits, Readiness,
-    activity::{Activity, Verdict, Watched},
+    Condition, Limits, Readiness,
+    activity::{Activity, Pressure, Verdict, Watched},
+    callers::{Callers, Connected, Shares},
     listener::Listener,
 };
 use crate::{
@@ -34,7 +35,7 @@ use crate::{
     metrics::{Phase, Server},
 };
 
-/// Time for a connection that is too late to be closed politely.
+/// Time for a connection without requests to be closed politely.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Lines a second about failed handshakes: anyone can cause them.
@@ -45,6 +46,7 @@ const HANDSHAKES_A_SECOND: u32 = 1;
 pub(super) struct Peer {
     pub(super) address: SocketAddr,
     pub(super) activity: Arc<Activity>,
+    pub(super) shares: Arc<Shares>,
 }
 
 /// What all connections of a port share.
@@ -55,6 +57,7 @@ pub(super) struct Port {
     limits: Limits,
     counts: Server,
     places: Arc<Semaphore>,
+    callers: Arc<Callers>,
     handshakes: Throttle,
     http1: auto::Builder<TokioExecutor>,
     http2: auto::Builder<TokioExecutor>,
@@ -85,6 +88,7 @@ impl Port {
             limits,
             counts,
             places: Arc::new(Semaphore::new(limits.connections)),
+            callers: Arc::new(Callers::new(limits)),
             handshakes: Throttle::new(HANDSHAKES_A_SECOND),
             http1: http1(),
             http2: http2(&limits),
@@ -104,10 +108,14 @@ impl Port {
             .run_until_cancelled(listener.accept(&port.counts))
             .await
         {
+            let Some(connected) = port.callers.connect(peer.ip()) else {
+                port.counts.connection_refused();
+                continue;
+            };
             let (port, tls) = (Arc::clone(&port), tls.clone());
             tasks.spawn(async move {
                 let _open = (port.counts.connection(), place);
-                port.connection(stream, peer, tls).await;
+                port.connection(stream, peer, &connected, tls).await;
             });
         }
         drop(listener);
@@ -123,7 +131,18 @@ impl Port {
         }
     }
 
-    async fn connection(&self, stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>) {
+    async fn connection(
+        &self,
+        stream: TcpStream,
+        address: SocketAddr,
+        connected: &Connected,
+        tls: Option<TlsAcceptor>,
+    ) {
+        let peer = Peer {
+            address,
+            activity: Arc::new(Activity::new()),
+            shares: Arc::clone(&connected.shares),
+        };
         let Some(tls) = tls else {
             return self.http(stream, peer, Protocol::Http1).await;
         };
@@ -137,36 +156,44 @@ impl Port {
                 };
                 self.http(stream, peer, protocol).await;
             }
-            Some(Ok(Err(error))) => {
-                self.counts.handshake_failed();
-                if let Some(held_back) = self.handshakes.pass() {
-                    tracing::warn!(
-                        %peer,
-                        %error,
-                        held_back,
-                        "TLS handshake failed; where an API server says that the certificate is \
-                         bad or its issuer unknown, the webhook's caBundle does not fit"
-                    );
-                }
-            }
+            Some(Ok(Err(error))) => self.handshake_failed(address, &error),
             Some(Err(_)) => {
                 self.counts.timed_out(Phase::Handshake);
-                tracing::debug!(%peer, "TLS handshake took too long");
+                tracing::debug!(peer = %address, "TLS handshake took too long");
             }
         }
     }
 
-    async fn http<S>(&self, stream: S, peer: SocketAddr, protocol: Protocol)
+    fn handshake_failed(&self, peer: SocketAddr, error: &io::Error) {
+        // Load balancers and scanners ask in this way whether the port is open;
+        // before there is a certificate, `/readyz` says so.
+        let is_probe = matches!(
+            error.kind(),
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset
+        );
+        if is_probe || !self.readiness.holds(Condition::Certificate) {
+            tracing::debug!(%peer, %error, "TLS handshake did not come to its end");
+            return;
+        }
+        self.counts.handshake_failed();
+        if let Some(held_back) = self.handshakes.pass() {
+            tracing::warn!(
+                %peer,
+                %error,
+                held_back,
+                "TLS handshake failed; where an API server says that the certificate is \
+                 bad or its issuer unknown, the webhook's caBundle does not fit"
+            );
+        }
+    }
+
+    async fn http<S>(&self, stream: S, peer: Peer, protocol: Protocol)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let activity = Arc::new(Activity::new());
-        let watched = (protocol == Protocol::Http1).then(|| Arc::clone(&activity));
+        let activity = &peer.activity;
+        let watched = (protocol == Protocol::Http1).then(|| Arc::clone(activity));
         let stream = TokioIo::new(Watched::new(stream, watched));
-        let peer = Peer {
-            address: peer,
-            activity: Arc::clone(&activity),
-        };
         let service = service_fn(|request| self.call(peer.clone(), request));
         let builder = match protocol {
             Protocol::Http1 => &self.http1,
@@ -174,7 +201,7 @@ impl Port {
         };
         let mut connection = pin!(builder.serve_connection(stream, service));
         let mut alarm = pin!(sleep_until(Instant::now()));
-        let mut stopping = false;
+        let mut ending = false;
         loop {
             tokio::select! {
                 biased;
@@ -185,20 +212,33 @@ impl Port {
                     return;
                 }
                 () = self.cut.cancelled() => return,
-                () = self.stop.cancelled(), if !stopping => {
-                    stopping = true;
-                    connection.as_mut().graceful_shutdown();
-                }
-                () = alarm.as_mut() => match activity.verdict(&self.limits, self.is_crowded()) {
-                    Verdict::Wait(until) => alarm.as_mut().reset(until),
-                    Verdict::Late(phase) => {
-                        self.counts.timed_out(phase);
-                        connection.as_mut().graceful_shutdown();
-                        let _ = timeout(FAREWELL, connection).await;
-                        return;
+                () = self.stop.cancelled(), if !ending => {}
+                () = alarm.as_mut() => match activity.verdict(&self.limits, self.pressure(ending)) {
+                    Verdict::Wait(until) if ending => {
+                        alarm.as_mut().reset(until.min(Instant::now() + FAREWELL));
+                        continue;
                     }
+                    Verdict::Wait(until) => {
+                        alarm.as_mut().reset(until);
+                        continue;
+                    }
+                    Verdict::Late(_) if ending => return,
+                    Verdict::Late(phase) => self.counts.timed_out(phase),
                 },
             }
+            ending = true;
+            connection.as_mut().graceful_shutdown();
+            alarm.as_mut().reset(Instant::now() + FAREWELL);
+        }
+    }
+
+    fn pressure(&self, ending: bool) -> Pressure {
+        if ending {
+            Pressure::Ending
+        } else if self.places.available_permits() < self.limits.connections / 4 {
+            Pressure::Crowded
+        } else {
+            Pressure::Normal
         }
     }
 
@@ -222,10 +262,6 @@ impl Port {
             drop(running);
             Ok(response)
         }
-    }
-
-    fn is_crowded(&self) -> bool {
-        self.places.available_permits() < self.limits.connections / 4
     }
 }
 

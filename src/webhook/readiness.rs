@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Condition {
-    /// A serving certificate is loaded and the port is open.
+    /// A serving certificate is loaded.
     Certificate = 1,
     /// A configuration is in force.
     Configuration = 2,
@@ -44,6 +44,11 @@ impl Readiness {
         } else {
             self.0.fetch_and(!(condition as u8), Ordering::AcqRel);
         }
+    }
+
+    /// Whether a condition holds.
+    pub(super) fn holds(&self, condition: Condition) -> bool {
+        self.0.load(Ordering::Acquire) & (condition as u8) != 0
     }
 
     /// The process has been told to stop; it is not ready from now on.

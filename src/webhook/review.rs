@@ -40,18 +40,21 @@ pub fn review(body: &[u8], context: &Context<'_>) -> Answer {
 pub(super) type Inject = fn(&Config, &Target<'_>) -> Result<Outcome, Refusal>;
 
 pub(super) fn review_with(body: &[u8], context: &Context<'_>, inject: Inject) -> Answer {
-    let Review { mut head, ask } = match Review::read(body) {
-        Ok(review) => review,
-        Err(Fault { reason, message }) => {
-            return Answer::http_error(400, ReviewOutcome::Failed(reason), message);
+    let failed = |reason| ReviewOutcome::Failed(reason);
+    // Sound to look past a panic: what it leaves behind is dropped with the review,
+    // and the configuration, which is shared, is only read.
+    let read = catch_unwind(|| Review::read(body));
+    let Review { mut head, ask } = match read {
+        Ok(Ok(review)) => review,
+        Ok(Err(Fault { reason, message })) => {
+            return Answer::http_error(400, failed(reason), message);
         }
+        Err(_) => return Answer::http_error(500, failed("panic"), PANICKED.to_owned()),
     };
     let pod = match ask {
         Ok(Ask::Create(pod)) => pod,
         Ok(Ask::Other) => return head.allow("operation", &[]),
-        Err(Fault { reason, message }) => {
-            return head.deny(ReviewOutcome::Failed(reason), 400, message);
-        }
+        Err(Fault { reason, message }) => return head.deny(failed(reason), 400, message),
     };
     let workload = Workload::of(&pod);
     head.subject.owner = format!("{}/{}", workload.kind, workload.name);
@@ -62,8 +65,6 @@ pub(super) fn review_with(body: &[u8], context: &Context<'_>, inject: Inject) ->
         path_env: context.path_env,
         cluster_has_native_sidecars: context.cluster_has_native_sidecars,
     };
-    // Sound to look past a panic: everything that the closure touches is
-    // borrowed immutably and dropped with this review.
     match catch_unwind(AssertUnwindSafe(|| inject(context.config, &target))) {
         Ok(Ok(Outcome::Injected(injection))) => head.patch(&injection),
         Ok(Ok(Outcome::Skipped { reason, warnings })) => head.allow(reason.as_str(), &warnings),
@@ -71,7 +72,7 @@ pub(super) fn review_with(body: &[u8], context: &Context<'_>, inject: Inject) ->
             let outcome = ReviewOutcome::Refused(refusal.reason());
             head.deny(outcome, refusal.code(), refusal.to_string())
         }
-        Err(_) => head.deny(ReviewOutcome::Failed("panic"), 500, PANICKED.to_owned()),
+        Err(_) => head.deny(failed("panic"), 500, PANICKED.to_owned()),
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
     Webhook,
     body::{self, Unread},
     budget::{Full, Room},
+    callers::Shares,
     path_env,
     port::Peer,
     review::{self, Answer, Context},
@@ -16,7 +17,7 @@ use crate::metrics::{Overload, Phase, ReviewOutcome};
 use axum::{
     Router,
     body::Body,
-    extract::{Path, Request, State},
+    extract::{Extension, Path, Request, State, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
     routing::post,
@@ -28,62 +29,90 @@ pub(super) fn router(webhook: Arc<Webhook>) -> Router {
         .route("/inject", post(bare))
         .route("/inject/", post(bare))
         .route("/inject/{*path}", post(with_path))
-        .fallback(async || {
-            let text = "there is nothing here: reviews go to /inject or /inject/KEY/VALUE/...";
-            respond(404, review::http_error(404, text).into())
-        })
-        .method_not_allowed_fallback(async || {
-            let text = "reviews are sent with POST";
-            respond(405, review::http_error(405, text).into())
-        })
+        .fallback(elsewhere)
+        .method_not_allowed_fallback(with_another_method)
         .with_state(webhook)
 }
 
-async fn bare(State(webhook): State<Arc<Webhook>>, request: Request) -> Response {
-    webhook.inject("", request).await
+async fn bare(
+    State(webhook): State<Arc<Webhook>>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Response {
+    webhook.inject("", peer, request).await
 }
 
 async fn with_path(
     State(webhook): State<Arc<Webhook>>,
-    Path(path): Path<String>,
+    Extension(peer): Extension<Peer>,
+    path: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
-    webhook.inject(&path, request).await
+    match path {
+        Ok(Path(path)) => webhook.inject(&path, peer, request).await,
+        Err(error) => webhook.reject(400, "bad_path", error.body_text(), &peer),
+    }
+}
+
+async fn elsewhere(
+    State(webhook): State<Arc<Webhook>>,
+    Extension(peer): Extension<Peer>,
+) -> Response {
+    let text = "there is nothing here: reviews go to /inject or /inject/KEY/VALUE/...";
+    webhook.reject(404, "bad_path", text, &peer)
+}
+
+async fn with_another_method(
+    State(webhook): State<Arc<Webhook>>,
+    Extension(peer): Extension<Peer>,
+) -> Response {
+    webhook.reject(405, "bad_method", "reviews are sent with POST", &peer)
 }
 
 impl Webhook {
-    async fn inject(&self, path: &str, request: Request) -> Response {
+    async fn inject(&self, path: &str, peer: Peer, request: Request) -> Response {
         let begun = Instant::now();
-        let peer = request.extensions().get::<Peer>().cloned();
-        let (answer, room) = self.with_room(self.answer(path, request).await);
-        let took = begun.elapsed();
-        self.metrics.review(answer.outcome, took);
-        let address = peer.as_ref().map(|peer| peer.address);
-        self.log.review(&answer, took, address);
-        let unsent = peer.map(|peer| peer.activity.answer());
-        respond(
-            answer.http_status,
-            sendable::body(answer.body, room, unsent),
-        )
+        let answer = self.answer(path, &peer.shares, request).await;
+        self.respond(answer, begun, &peer)
     }
 
-    /// The answer, or another for want of room to keep it until it is sent.
-    fn with_room(&self, answer: Answer) -> (Answer, Room) {
-        match self.budget.room(answer.body.len()) {
+    /// Answers what is no review by its head alone.
+    fn reject(
+        &self,
+        code: u16,
+        reason: &'static str,
+        message: impl Into<String>,
+        peer: &Peer,
+    ) -> Response {
+        self.respond(failed(code, reason, message), Instant::now(), peer)
+    }
+
+    fn respond(&self, answer: Answer, begun: Instant, peer: &Peer) -> Response {
+        let budgets = [&peer.shares.budget, &self.budget];
+        let (answer, room) = match Room::of(budgets, answer.body.len()) {
             Ok(room) => (answer, room),
             Err(Full) => {
                 self.metrics.server().overloaded(Overload::Bytes);
                 let subject = answer.subject;
                 let answer = overload("too many answers that their callers do not read");
-                (Answer { subject, ..answer }, Room::none())
+                (Answer { subject, ..answer }, Room::default())
             }
-        }
+        };
+        let took = begun.elapsed();
+        self.metrics.review(answer.outcome, took);
+        self.log.review(&answer, took, peer.address);
+        let body = sendable::body(answer.body, room, peer.activity.answer());
+        response(answer.http_status, body)
     }
 
-    async fn answer(&self, path: &str, request: Request) -> Answer {
+    async fn answer(&self, path: &str, shares: &Shares, request: Request) -> Answer {
         let Some(_in_flight) = self.metrics.server().review(self.limits.in_flight) else {
             self.metrics.server().overloaded(Overload::Reviews);
             return overload("too many reviews at a time");
+        };
+        let Ok(_of_caller) = shares.reviews.try_acquire() else {
+            self.metrics.server().overloaded(Overload::Caller);
+            return overload("too many reviews at a time from your address");
         };
         let env = match path_env::parse(path) {
             Ok(env) => env,
@@ -93,7 +122,8 @@ impl Webhook {
             let text = "the Content-Type of a review is application/json";
             return failed(415, "content_type", text);
         }
-        let body = match body::collect(request.into_body(), &self.budget, &self.limits).await {
+        let budgets = [&shares.budget, &self.budget];
+        let body = match body::collect(request.into_body(), budgets, &self.limits).await {
             Ok(body) => body,
             Err(unread) => return self.unread(unread),
         };
@@ -186,7 +216,7 @@ fn is_json(headers: &HeaderMap) -> bool {
         .eq_ignore_ascii_case(b"application/json")
 }
 
-fn respond(code: u16, body: Body) -> Response {
+fn response(code: u16, body: Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() =
         StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

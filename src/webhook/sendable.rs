@@ -14,7 +14,7 @@ use super::{activity::Unsent, budget::Room};
 struct Sendable {
     bytes: Vec<u8>,
     _room: Room,
-    _unsent: Option<Unsent>,
+    _unsent: Unsent,
 }
 
 impl AsRef<[u8]> for Sendable {
@@ -23,9 +23,8 @@ impl AsRef<[u8]> for Sendable {
     }
 }
 
-/// The body of an answer that there is room for. `unsent` is missing where no
-/// connection's clock is kept.
-pub(super) fn body(bytes: Vec<u8>, room: Room, unsent: Option<Unsent>) -> Body {
+/// The body of an answer that there is room for.
+pub(super) fn body(bytes: Vec<u8>, room: Room, unsent: Unsent) -> Body {
     Bytes::from_owner(Sendable {
         bytes,
         _room: room,
@@ -36,21 +35,25 @@ pub(super) fn body(bytes: Vec<u8>, room: Room, unsent: Option<Unsent>) -> Body {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use http_body_util::BodyExt as _;
 
     use super::*;
-    use crate::webhook::budget::Budget;
+    use crate::webhook::{activity::Activity, budget::Budget};
 
     #[tokio::test]
     async fn holds_its_room_until_its_last_byte_is_let_go() {
-        let budget = Budget::new(2048);
-        let room = budget.room(2000).unwrap();
-        let body = body(vec![b'x'; 2000], room, None);
+        let budget = Budget::new(4096);
+        let budgets = [&budget; 2];
+        let room = Room::of(budgets, 2000).unwrap();
+        let unsent = Arc::new(Activity::new()).answer();
+        let body = body(vec![b'x'; 2000], room, unsent);
         let mut begin = body.collect().await.unwrap().to_bytes();
         let end = begin.split_off(1000);
         drop(begin);
-        assert!(budget.room(2000).is_err());
+        assert!(Room::of(budgets, 2000).is_err());
         drop(end);
-        assert!(budget.room(2000).is_ok());
+        assert!(Room::of(budgets, 2000).is_ok());
     }
 }

@@ -1,11 +1,12 @@
 //! Callers: proper ones, and raw streams for the others.
 
-use std::sync::Arc;
+use std::{convert::Infallible, net::Ipv4Addr, sync::Arc};
 
-use http_body_util::{BodyExt as _, Full};
+use futures::stream::BoxStream;
+use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::{
     Request, Response, StatusCode,
-    body::{Bytes, Incoming},
+    body::{Bytes, Frame, Incoming},
     client::conn::{http1, http2},
     header::{CONTENT_TYPE, HeaderMap},
 };
@@ -17,13 +18,16 @@ use rustls::{
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::server::{Server, soon};
 
 pub const BOTH: &[&SupportedProtocolVersion] = &[&rustls::version::TLS12, &rustls::version::TLS13];
+
+/// A body that comes in pieces.
+pub type LateBody = StreamBody<BoxStream<'static, Result<Frame<Bytes>, Infallible>>>;
 
 /// An answer, read whole.
 #[derive(Debug)]
@@ -61,6 +65,16 @@ pub async fn tls(
     alpn: &[&str],
     versions: &[&'static SupportedProtocolVersion],
 ) -> TlsStream<TcpStream> {
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    tls_over(stream, server, alpn, versions).await
+}
+
+async fn tls_over(
+    stream: TcpStream,
+    server: &Server,
+    alpn: &[&str],
+    versions: &[&'static SupportedProtocolVersion],
+) -> TlsStream<TcpStream> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
@@ -68,7 +82,6 @@ pub async fn tls(
         .with_root_certificates(server.roots.clone())
         .with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-    let stream = TcpStream::connect(server.address).await.unwrap();
     let name = ServerName::IpAddress(IpAddr::try_from("127.0.0.1").unwrap());
     let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
     soon("the handshake", handshake).await.unwrap()
@@ -89,23 +102,17 @@ impl Caller {
     }
 
     pub async fn http2(server: &Server) -> Self {
-        let stream = TokioIo::new(tls(server, &["h2"], BOTH).await);
-        let executor = TokioExecutor::new();
-        let (caller, connection) = http2::handshake(executor, stream).await.unwrap();
-        tokio::spawn(connection);
-        Self::Http2(caller)
+        Self::Http2(http2_with(server, |http2| http2).await)
     }
 
     /// A connection whose caller lets no answer's body come.
     pub async fn http2_without_window(server: &Server) -> http2::SendRequest<Full<Bytes>> {
-        let stream = TokioIo::new(tls(server, &["h2"], BOTH).await);
-        let (caller, connection) = http2::Builder::new(TokioExecutor::new())
-            .initial_stream_window_size(0)
-            .handshake(stream)
-            .await
-            .unwrap();
-        tokio::spawn(connection);
-        caller
+        http2_with(server, |http2| http2.initial_stream_window_size(0)).await
+    }
+
+    /// A connection whose caller sends bodies when it likes.
+    pub async fn http2_with_late_bodies(server: &Server) -> http2::SendRequest<LateBody> {
+        http2_with(server, |http2| http2).await
     }
 
     pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Answer {
@@ -121,9 +128,41 @@ impl Caller {
     }
 }
 
+async fn http2_with<B>(
+    server: &Server,
+    set_up: fn(&mut http2::Builder<TokioExecutor>) -> &mut http2::Builder<TokioExecutor>,
+) -> http2::SendRequest<B>
+where
+    B: hyper::body::Body<Data = Bytes, Error = Infallible> + Unpin + Send + 'static,
+{
+    let stream = TokioIo::new(tls(server, &["h2"], BOTH).await);
+    let mut http2 = http2::Builder::new(TokioExecutor::new());
+    let (caller, connection) = set_up(&mut http2).handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    caller
+}
+
 /// A POST of its own connection, over HTTP/1.1.
 pub async fn ask(server: &Server, path: &str, body: impl Into<Bytes>) -> Answer {
     Caller::http1(server).await.post(path, body).await
+}
+
+/// The same, from another address of this machine.
+pub async fn ask_from(
+    address: &str,
+    server: &Server,
+    path: &str,
+    body: impl Into<Bytes>,
+) -> Answer {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket
+        .bind((address.parse::<Ipv4Addr>().unwrap(), 0).into())
+        .unwrap();
+    let stream = socket.connect(server.address).await.unwrap();
+    let stream = TokioIo::new(tls_over(stream, server, &["http/1.1"], BOTH).await);
+    let (caller, connection) = http1::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    Caller::Http1(caller).post(path, body).await
 }
 
 pub fn post(path: &str, content_type: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
@@ -133,7 +172,7 @@ pub fn post(path: &str, content_type: &str, body: impl Into<Bytes>) -> Request<F
         .unwrap()
 }
 
-async fn read(response: Response<Incoming>) -> Answer {
+pub async fn read(response: Response<Incoming>) -> Answer {
     let (head, body) = response.into_parts();
     let body = soon("an answer's body", body.collect()).await.unwrap();
     Answer {

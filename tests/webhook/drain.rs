@@ -2,11 +2,18 @@
 
 use std::time::Duration;
 
+use futures::{StreamExt as _, future::join_all, stream};
+use http_body_util::StreamBody;
+use hyper::{
+    Request,
+    body::{Bytes, Frame},
+    header::CONTENT_TYPE,
+};
 use pillion::webhook::Limits;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, sync::watch};
 
 use crate::{
-    client::{Caller, Raw},
+    client::{BOTH, Caller, Raw, read, tls},
     server::{Server, review, soon},
 };
 
@@ -60,30 +67,55 @@ async fn answers_a_review_that_is_in_flight() {
 
 #[tokio::test]
 async fn answers_http2_streams_that_are_in_flight() {
+    const STREAMS: usize = 20;
     let server = Server::start().await;
-    let mut caller = Caller::http2(&server).await;
-    caller
-        .post("/inject", review().to_string())
-        .await
-        .assert_injected();
-    let Caller::Http2(sender) = &caller else {
-        unreachable!()
+    let (whole, unsent) = watch::channel(false);
+    let caller = Caller::http2_with_late_bodies(&server).await;
+    let streams = (0..STREAMS).map(|_| {
+        let mut told = unsent.clone();
+        let body = stream::once(async move {
+            told.wait_for(|whole| *whole).await.unwrap();
+            Ok(Frame::data(Bytes::from(review().to_string())))
+        });
+        caller.clone().send_request(
+            Request::post("https://127.0.0.1/inject")
+                .header(CONTENT_TYPE, "application/json")
+                .body(StreamBody::new(body.boxed()))
+                .unwrap(),
+        )
+    });
+    let answers = tokio::spawn(join_all(streams));
+    server.until_in_flight(STREAMS).await;
+
+    server.stop.cancel();
+    soon("the port to be closed", async {
+        while TcpStream::connect(server.address).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await;
+    whole.send(true).unwrap();
+    for answer in soon("the answers", answers).await.unwrap() {
+        read(answer.unwrap()).await.assert_injected();
+    }
+    drop(caller);
+    server.ended().await;
+}
+
+#[tokio::test]
+async fn waits_for_no_silent_connection() {
+    let limits = Limits {
+        drain: Duration::from_secs(3600),
+        ..Limits::default()
     };
-    let mut streams = Vec::new();
-    for _ in 0..20 {
-        let mut caller = Caller::Http2(sender.clone());
-        streams.push(tokio::spawn(async move {
-            caller
-                .post("/inject", review().to_string())
-                .await
-                .assert_injected();
-        }));
-    }
-    for stream in streams {
-        stream.await.unwrap();
-    }
+    let server = Server::limited(limits).await;
+    let silent = Raw(tls(&server, &["h2"], BOTH).await);
+    let mut half_a_head = Raw::open(&server).await;
+    half_a_head.send("POST /inject HTTP/1.1\r\n").await;
+    server.until_metric("pillion_webhook_connections 2").await;
     server.stop.cancel();
     server.ended().await;
+    drop((silent, half_a_head));
 }
 
 #[tokio::test]

@@ -1,14 +1,14 @@
 //! Slow callers, half-open connections, floods.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures::future::join_all;
 use hyper::{Response, StatusCode, body::Incoming};
 use pillion::webhook::Limits;
-use tokio::{io::AsyncReadExt as _, net::TcpStream};
+use tokio::{io::AsyncReadExt as _, net::TcpStream, task::JoinHandle};
 
 use crate::{
-    client::{BOTH, Caller, Raw, ask, post, tls},
+    client::{BOTH, Caller, Raw, ask, ask_from, post, tls},
     server::{Server, review, soon},
 };
 
@@ -119,6 +119,7 @@ async fn answers_408_to_a_body_that_does_not_come() {
 #[tokio::test]
 async fn answers_503_at_once_beyond_the_limit_in_flight() {
     let server = Server::limited(Limits {
+        callers: 1,
         in_flight: 1,
         ..Limits::default()
     })
@@ -145,6 +146,7 @@ async fn answers_503_at_once_beyond_the_limit_in_flight() {
 #[tokio::test]
 async fn answers_503_beyond_the_memory_for_bodies() {
     let limits = Limits {
+        callers: 1,
         buffered_bytes: 64 * 1024,
         ..Limits::default()
     };
@@ -175,6 +177,7 @@ async fn unread(server: &Server, count: usize) -> Vec<hyper::Result<Response<Inc
 async fn answers_503_beyond_the_memory_for_answers_that_are_not_read() {
     const ROOM_FOR: usize = 8;
     let limits = Limits {
+        callers: 1,
         buffered_bytes: ROOM_FOR * 16 * 1024,
         ..Limits::default()
     };
@@ -211,8 +214,9 @@ async fn ends_a_connection_whose_answers_are_not_read() {
 #[tokio::test]
 async fn serves_on_while_idle_connections_take_all_places() {
     let limits = Limits {
+        callers: 1,
         connections: 4,
-        idle_crowded: SHORT,
+        crowded: SHORT,
         ..Limits::default()
     };
     let server = Server::limited(limits).await;
@@ -228,6 +232,7 @@ async fn serves_on_while_idle_connections_take_all_places() {
 #[tokio::test]
 async fn serves_on_while_half_open_connections_take_all_places() {
     let limits = Limits {
+        callers: 1,
         connections: 4,
         handshake: SHORT,
         ..Limits::default()
@@ -240,6 +245,87 @@ async fn serves_on_while_half_open_connections_take_all_places() {
     ask(&server, "/inject", review().to_string())
         .await
         .assert_injected();
+}
+
+/// Clients that ask often enough to be never idle.
+#[tokio::test]
+async fn serves_on_while_busy_connections_take_all_places() {
+    let limits = Limits {
+        callers: 1,
+        connections: 4,
+        crowded: SHORT,
+        ..Limits::default()
+    };
+    let server = Arc::new(Server::limited(limits).await);
+    let busy: Vec<_> = (0..4)
+        .map(|_| {
+            let server = Arc::clone(&server);
+            tokio::spawn(async move {
+                loop {
+                    let mut caller = Raw::open(&server).await;
+                    let asked = async {
+                        loop {
+                            caller.send_head(2).await;
+                            caller.send("{}").await;
+                            let mut answer = [0; 4096];
+                            if caller.0.read(&mut answer).await.unwrap_or_default() == 0 {
+                                return;
+                            }
+                        }
+                    };
+                    asked.await;
+                }
+            })
+        })
+        .collect();
+    server.until_metric("pillion_webhook_connections 4").await;
+    ask(&server, "/inject", review().to_string())
+        .await
+        .assert_injected();
+    busy.iter().for_each(JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn answers_503_to_an_address_that_takes_more_than_its_part() {
+    let limits = Limits {
+        in_flight: 2,
+        ..Limits::default()
+    };
+    let server = Server::limited(limits).await;
+    let body = review().to_string();
+    let mut slow = Raw::open(&server).await;
+    slow.send_head(body.len()).await;
+    server.until_in_flight(1).await;
+    let answer = ask(&server, "/inject", body.clone()).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.message().contains("your address"));
+    server
+        .until_metric(r#"pillion_webhook_overloads_total{limit="caller"} 1"#)
+        .await;
+    ask_from("127.0.0.2", &server, "/inject", body)
+        .await
+        .assert_injected();
+}
+
+#[tokio::test]
+async fn closes_connections_of_an_address_that_has_too_many() {
+    let limits = Limits {
+        connections: 2,
+        ..Limits::default()
+    };
+    let server = Server::limited(limits).await;
+    let open = Raw::open(&server).await;
+    let mut refused = TcpStream::connect(server.address).await.unwrap();
+    let mut nothing = [0; 16];
+    let closed = refused.read(&mut nothing);
+    assert_eq!(soon("the connection's end", closed).await.unwrap_or(0), 0);
+    server
+        .until_metric("pillion_webhook_connections_refused_total 1")
+        .await;
+    ask_from("127.0.0.2", &server, "/inject", review().to_string())
+        .await
+        .assert_injected();
+    drop(open);
 }
 
 #[tokio::test]

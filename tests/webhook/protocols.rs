@@ -122,3 +122,14 @@ async fn rejects_tls_1_1_with_an_alert() {
         .until_metric("pillion_webhook_tls_handshake_failures_total 1")
         .await;
 }
+
+#[tokio::test]
+async fn takes_a_probe_of_the_port_for_no_failed_handshake() {
+    let server = Server::start().await;
+    drop(TcpStream::connect(server.address).await.unwrap());
+    let _after_it = tls(&server, &["h2"], BOTH).await;
+    server.until_metric("pillion_webhook_connections 1").await;
+    server
+        .until_metric("pillion_webhook_tls_handshake_failures_total 0")
+        .await;
+}

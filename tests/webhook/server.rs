@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use pillion::{
     inject::Config,
     metrics::Metrics,
-    webhook::{self, Current, Limits, Readiness, Webhook},
+    webhook::{self, Condition, Current, Limits, Readiness, Webhook},
 };
 use rustls::{
     RootCertStore, ServerConfig,
@@ -53,6 +53,7 @@ impl Server {
         let (tls, roots) = certificate();
         let current = Arc::<Current>::default();
         let readiness = Arc::<Readiness>::default();
+        readiness.set(Condition::Certificate, true);
         let metrics = Arc::<Metrics>::default();
         let webhook = Webhook::new(
             Arc::clone(&current),

@@ -53,6 +53,9 @@ pub(super) struct Fault {
 /// The versions that are spoken. They differ in nothing that is used here.
 const VERSIONS: [&str; 2] = ["admission.k8s.io/v1", "admission.k8s.io/v1beta1"];
 
+/// The answer echoes it. The API server's has 36.
+const LONGEST_UID: usize = 128;
+
 impl Review {
     /// Reads a body.
     ///
@@ -64,6 +67,14 @@ impl Review {
         let uid = take_string(&mut request, "uid").unwrap_or_default();
         if uid.is_empty() {
             return Err(fault("no_uid", "the AdmissionReview's request has no uid"));
+        }
+        if uid.len() > LONGEST_UID {
+            return Err(fault(
+                "bad_uid",
+                format!(
+                    "the uid of the AdmissionReview's request is longer than {LONGEST_UID} bytes"
+                ),
+            ));
         }
         let mut subject = Subject {
             uid,
