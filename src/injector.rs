@@ -7,6 +7,7 @@
 //! follows the roots that the certificates' task wants trusted.
 
 mod args;
+mod bind;
 mod ca_bundle;
 mod call;
 mod certificates;
@@ -15,13 +16,12 @@ mod duration;
 mod events;
 pub mod native;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use kube::Client;
 use pillion_certs::Resolver;
 use tokio::{
-    net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
     task::JoinSet,
@@ -30,6 +30,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub use args::Args;
+use bind::bind;
 
 use crate::{
     logging,
@@ -118,12 +119,6 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     status.await.context("the status server failed")?;
     tracing::info!("stopped");
     outcome
-}
-
-async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address}"))
 }
 
 fn spawn_watches(

@@ -34,11 +34,11 @@ pub struct Args {
     /// The revision of this injector; empty for the default one.
     #[arg(long, env = "REVISION", default_value = "")]
     revision: String,
-    /// Where reviews come in (HTTPS).
-    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:15017")]
+    /// Where reviews come in (HTTPS); [::] is every address, of IPv4, too.
+    #[arg(long, value_name = "ADDRESS", default_value = "[::]:15017")]
     pub webhook_address: SocketAddr,
     /// Where /livez, /readyz and /metrics are (HTTP).
-    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:15014")]
+    #[arg(long, value_name = "ADDRESS", default_value = "[::]:15014")]
     pub status_address: SocketAddr,
     /// The Service that API servers call [default: pillion-injector, and the revision].
     #[arg(long, value_name = "NAME")]

@@ -44,6 +44,8 @@ impl Listener {
                     self.pause = FIRST_PAUSE;
                     // Answers go out in one write, so there's nothing to gather for.
                     let _ = stream.set_nodelay(true);
+                    // A port of both kinds sees IPv4 as a part of IPv6.
+                    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
                     return Some((stream, peer, place));
                 }
                 Err(error) if is_of_one_connection(&error) => {}
