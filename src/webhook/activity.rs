@@ -223,25 +223,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 mod tests {
     use super::{Pressure::*, *};
 
-    const LIMITS: Limits = Limits {
-        callers: 1,
-        connections: 8,
-        in_flight: 8,
-        body_bytes: 0,
-        buffered_bytes: 0,
-        working_bytes: 0,
-        streams: 8,
-        handshake: Duration::from_secs(5),
-        head: Duration::from_secs(10),
-        body: Duration::from_secs(5),
-        answer: Duration::from_secs(10),
-        idle: Duration::from_secs(120),
-        crowded: Duration::from_secs(5),
-        drain: Duration::from_secs(20),
-    };
-
     fn late(activity: &Activity, pressure: Pressure) -> Option<Phase> {
-        match activity.verdict(&LIMITS, pressure) {
+        match activity.verdict(&Limits::default(), pressure) {
             Verdict::Late(phase) => Some(phase),
             Verdict::Wait(until) => {
                 assert!(until > Instant::now());

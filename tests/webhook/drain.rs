@@ -10,7 +10,7 @@ use hyper::{
     header::CONTENT_TYPE,
 };
 use pillion::webhook::Limits;
-use tokio::{net::TcpStream, sync::watch};
+use tokio::sync::watch;
 
 use crate::{
     client::{BOTH, Caller, Raw, read, tls},
@@ -47,12 +47,7 @@ async fn answers_a_review_that_is_in_flight() {
     server.until_in_flight(1).await;
 
     server.stop.cancel();
-    soon("the port to be closed", async {
-        while TcpStream::connect(server.address).await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    })
-    .await;
+    server.until_closed().await;
 
     caller.send(&body).await;
     let answer = caller.answer().await;
@@ -88,12 +83,7 @@ async fn answers_http2_streams_that_are_in_flight() {
     server.until_in_flight(STREAMS).await;
 
     server.stop.cancel();
-    soon("the port to be closed", async {
-        while TcpStream::connect(server.address).await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    })
-    .await;
+    server.until_closed().await;
     whole.send(true).unwrap();
     for answer in soon("the answers", answers).await.unwrap() {
         read(answer.unwrap()).await.assert_injected();

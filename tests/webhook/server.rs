@@ -12,7 +12,10 @@ use rustls::{
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
 };
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
 /// Far more than anything here takes: a test that waits for what never comes
@@ -79,6 +82,16 @@ impl Server {
     /// Waits until the server has returned.
     pub async fn ended(self) {
         soon("the server's end", self.task).await.unwrap();
+    }
+
+    /// Waits until the port takes no more connections.
+    pub async fn until_closed(&self) {
+        let closed = async {
+            while TcpStream::connect(self.address).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        soon("the port to be closed", closed).await;
     }
 
     /// Waits until so many reviews are being read or answered.
