@@ -1,10 +1,10 @@
 //! `pillion injector`: the webhook in a cluster, with its configuration, its
 //! certificates and the caBundle kept current.
 //!
-//! Four tasks feed the server, each from a watch or a poll of its own: the
-//! configuration ([`config_watch`]), whether sidecars are native ([`native`]), the
-//! serving certificate ([`certificates`]), and the caBundle ([`ca_bundle`]), which
-//! follows the roots that the certificates' task wants trusted.
+//! Three tasks feed the server: the configuration and whether sidecars are native
+//! ([`config_watch`], [`native`]), the serving certificate ([`certificates`]), and
+//! the caBundle ([`ca_bundle`]), which follows the roots that the certificates'
+//! task wants trusted.
 
 mod args;
 mod bind;
@@ -35,7 +35,7 @@ use bind::bind;
 use crate::{
     logging,
     metrics::Metrics,
-    webhook::{self, Condition, Current, Readiness, Webhook},
+    webhook::{self, Current, Readiness, Webhook},
 };
 
 /// How many overlaps a root stands that nobody here wants: another replica may
@@ -129,7 +129,7 @@ fn spawn_watches(
     resolver: Arc<Resolver>,
 ) {
     let (roots, wanted_roots) = watch::channel(ca_bundle::Roots::Unknown);
-    let (trusted, trusted_roots) = watch::channel(None);
+    let (trusted, trusted_roots) = watch::channel(ca_bundle::Trusted::Unknown);
     tasks.spawn(config_watch::run(
         client.clone(),
         config_watch::Source::new(args),
@@ -145,15 +145,21 @@ fn spawn_watches(
         trusted,
         shared.clone(),
     ));
-    let serving = certificates::Serving::new(resolver, roots, shared.clone());
+    let serving = certificates::Serving::new(
+        resolver,
+        roots,
+        trusted_roots.clone(),
+        args.ca_overlap,
+        shared.clone(),
+    );
     match &args.tls_cert_dir {
         Some(folder) => tasks.spawn(certificates::mounted::run(
             certificates::mounted::Settings {
                 folder: folder.clone(),
+                names: args.serving_names(),
                 overlap: args.ca_overlap,
             },
             serving,
-            trusted_roots,
         )),
         None => tasks.spawn(certificates::own::run(
             client.clone(),
@@ -192,9 +198,4 @@ impl StopSignals {
 async fn drain(readiness: &Readiness, delay: Duration) {
     readiness.drain();
     sleep(delay).await;
-}
-
-/// The condition that a certificate is there, in one place for both sources.
-fn certificate_is_served(shared: &Shared) {
-    shared.readiness.set(Condition::Certificate, true);
 }

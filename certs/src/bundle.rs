@@ -1,6 +1,7 @@
 //! Root certificates, as Kubernetes' `caBundle` holds them.
 
 use pem::Pem;
+use rustls::pki_types::CertificateDer;
 use time::OffsetDateTime;
 
 use crate::{Error, Validity};
@@ -27,16 +28,21 @@ impl Bundle {
     /// When one of them can't be read.
     pub fn from_pem(text: &str) -> Result<Self, Error> {
         let mut bundle = Self::default();
-        for block in pem::parse_many(text)? {
-            if block.tag() == TAG {
-                let not_after = Validity::of(block.contents())?.not_after;
-                bundle.push(Root {
-                    der: block.into_contents(),
-                    not_after,
-                });
-            }
+        for block in certificates(text)? {
+            bundle.push(Root::new(block)?);
         }
         Ok(bundle)
+    }
+
+    /// The same, as far as certificates can be read: of a bundle that others have a
+    /// part in.
+    #[must_use]
+    pub fn from_pem_lossy(text: &str) -> Self {
+        let mut bundle = Self::default();
+        for root in certificates(text).into_iter().flatten().map(Root::new) {
+            root.into_iter().for_each(|root| bundle.push(root));
+        }
+        bundle
     }
 
     /// These certificates, and then the others.
@@ -80,10 +86,21 @@ impl Bundle {
         self.roots.is_empty()
     }
 
+    /// Whether both hold the same, in whatever order.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.contains(other) && other.contains(self)
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.roots.len()
+    }
+
+    pub(crate) fn to_der(&self) -> impl Iterator<Item = CertificateDer<'_>> {
+        let roots = self.roots.iter();
+        roots.map(|root| CertificateDer::from_slice(&root.der))
     }
 
     /// The PEM text.
@@ -101,6 +118,21 @@ impl Bundle {
             self.roots.push(root);
         }
     }
+}
+
+impl Root {
+    fn new(certificate: Pem) -> Result<Self, Error> {
+        let not_after = Validity::of(certificate.contents())?.not_after;
+        Ok(Self {
+            der: certificate.into_contents(),
+            not_after,
+        })
+    }
+}
+
+fn certificates(text: &str) -> Result<impl Iterator<Item = Pem>, Error> {
+    let blocks = pem::parse_many(text)?;
+    Ok(blocks.into_iter().filter(|block| block.tag() == TAG))
 }
 
 #[cfg(test)]
@@ -151,5 +183,11 @@ mod tests {
         let damaged = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         assert!(Bundle::from_pem(damaged).is_err());
         assert!(Bundle::from_pem("").unwrap().is_empty());
+        let root = root(1);
+        assert_eq!(
+            Bundle::from_pem_lossy(&format!("{damaged}{}", root.to_pem())),
+            root
+        );
+        assert!(Bundle::from_pem_lossy("no certificate").is_empty());
     }
 }

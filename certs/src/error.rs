@@ -19,9 +19,15 @@ pub enum Error {
     /// provider lacks.
     #[error("rustls refuses it: {0}")]
     Tls(#[from] rustls::Error),
-    /// A certificate that the CA did not sign.
-    #[error("the certificate was not signed by this CA")]
-    NotSigned,
+    /// A certificate whose time has not come.
+    #[error("the certificate is valid from {0} on")]
+    NotYet(time::OffsetDateTime),
+    /// A certificate whose time is over.
+    #[error("the certificate has ended at {0}")]
+    Ended(time::OffsetDateTime),
+    /// A certificate that API servers would not accept.
+    #[error("API servers would not accept it: {0}")]
+    Unacceptable(rustls::Error),
     /// A certificate could not be made.
     #[error("cannot make a certificate: {0}")]
     Issue(#[from] rcgen::Error),

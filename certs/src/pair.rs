@@ -1,18 +1,21 @@
 //! A certificate chain with its key.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use rustls::{
+    RootCertStore,
+    client::{WebPkiServerVerifier, danger::ServerCertVerifier},
     crypto::aws_lc_rs,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
     sign::CertifiedKey,
 };
+use time::OffsetDateTime;
 use x509_parser::{
     extensions::GeneralName,
     prelude::{FromDer, X509Certificate},
 };
 
-use crate::{Error, Validity};
+use crate::{Bundle, Error, Validity};
 
 /// A certificate chain and the key of its first certificate, in PEM. They have
 /// been checked to belong together.
@@ -111,6 +114,44 @@ impl Pair {
             .is_ok())
     }
 
+    /// Checks what an API server does that calls by one of these names and trusts
+    /// these roots: the chain, its times, and the name.
+    ///
+    /// # Errors
+    ///
+    /// When it would hang up, by whichever of the names it calls.
+    pub fn check_accepted(
+        &self,
+        names: &[String],
+        roots: &Bundle,
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let mut store = RootCertStore::empty();
+        store.add_parsable_certificates(roots.to_der());
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider)
+            .build()
+            .map_err(|error| Error::Unacceptable(rustls::Error::General(error.to_string())))?;
+        let seconds = u64::try_from(now.unix_timestamp()).unwrap_or_default();
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        let (first, rest) = self
+            .certified
+            .cert
+            .split_first()
+            .ok_or(Error::Missing("certificate"))?;
+        let mut refused = Error::Missing("name to be called by");
+        for name in names {
+            let Ok(name) = ServerName::try_from(name.as_str()) else {
+                continue;
+            };
+            match verifier.verify_server_cert(first, rest, &name, &[], now) {
+                Ok(_) => return Ok(()),
+                Err(error) => refused = Error::Unacceptable(error),
+            }
+        }
+        Err(refused)
+    }
+
     /// The chain in PEM.
     #[must_use]
     pub fn chain(&self) -> &str {
@@ -166,6 +207,34 @@ mod tests {
         authority
             .issue(&["a".into()], now, Duration::days(1))
             .unwrap()
+    }
+
+    #[test]
+    fn is_accepted_as_an_api_server_would() {
+        let now = OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000);
+        let days = time::Duration::days;
+        let root = |authority: &Authority| Bundle::from_pem(authority.certificate()).unwrap();
+        let authority = Authority::generate("ca", now, days(10)).unwrap();
+        let names = ["a.b.svc".to_owned(), "127.0.0.1".to_owned()];
+        let pair = authority.issue(&names, now, days(1)).unwrap();
+        let roots = root(&authority);
+        assert!(pair.check_accepted(&names[..1], &roots, now).is_ok());
+        assert!(pair.check_accepted(&names[1..], &roots, now).is_ok());
+        let other = ["other.svc".to_owned(), "a.b.svc".to_owned()];
+        assert!(pair.check_accepted(&other, &roots, now).is_ok());
+        for (names, roots, now) in [
+            (&other[..1], &roots, now),
+            (&names[..], &roots, now + days(2)),
+            (&names[..], &roots, now - days(1)),
+            (
+                &names[..],
+                &root(&Authority::generate("ca", now, days(10)).unwrap()),
+                now,
+            ),
+        ] {
+            let error = pair.check_accepted(names, roots, now).unwrap_err();
+            assert!(matches!(error, Error::Unacceptable(_)), "{error}");
+        }
     }
 
     #[test]

@@ -15,8 +15,9 @@ pub struct Validity {
 }
 
 impl Validity {
-    /// Clocks of a cluster differ; a certificate is valid a little before it is made.
-    const BACKDATE: Duration = Duration::minutes(5);
+    /// Clocks of a cluster differ, and the fastest one makes the certificates: they
+    /// are valid from well before.
+    const BACKDATE: Duration = Duration::hours(1);
 
     /// From now on, for a lifetime.
     #[must_use]
@@ -40,6 +41,27 @@ impl Validity {
             not_before: validity.not_before.to_datetime(),
             not_after: validity.not_after.to_datetime(),
         })
+    }
+
+    /// Whether it has begun.
+    #[must_use]
+    pub fn has_begun(&self, now: OffsetDateTime) -> bool {
+        now >= self.not_before
+    }
+
+    /// Checks that it has begun and has not ended.
+    ///
+    /// # Errors
+    ///
+    /// When it is not so.
+    pub fn check(&self, now: OffsetDateTime) -> Result<(), Error> {
+        if !self.has_begun(now) {
+            return Err(Error::NotYet(self.not_before));
+        }
+        if self.has_ended(now) {
+            return Err(Error::Ended(self.not_after));
+        }
+        Ok(())
     }
 
     /// Whether it has ended.
@@ -68,5 +90,9 @@ mod tests {
         assert_eq!(validity.renewal(), now + Duration::days(60));
         assert!(!validity.has_ended(now + Duration::days(89)));
         assert!(validity.has_ended(now + Duration::days(90)));
+        assert!(validity.check(now).is_ok());
+        let (before, after) = (now - Duration::days(1), now + Duration::days(90));
+        assert!(matches!(validity.check(before), Err(Error::NotYet(_))));
+        assert!(matches!(validity.check(after), Err(Error::Ended(_))));
     }
 }

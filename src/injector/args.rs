@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use rustls::pki_types::DnsName;
+
 use super::duration;
 use crate::logging::Format;
 
@@ -47,7 +49,7 @@ pub struct Args {
     #[arg(long, value_name = "DOMAIN", default_value = "cluster.local")]
     pub cluster_domain: String,
     /// A further DNS name or address for the serving certificate. May be given more than once.
-    #[arg(long = "serving-dns-name", value_name = "NAME")]
+    #[arg(long = "serving-dns-name", value_name = "NAME", value_parser = serving_name)]
     pub serving_dns_names: Vec<String>,
     /// The Secret that holds the injector's own CA and certificate [default: pillion-injector-certs, and the revision].
     #[arg(long, value_name = "NAME")]
@@ -110,7 +112,7 @@ impl Args {
             format!("{service}.{namespace}"),
             service,
         ];
-        names.extend(self.serving_dns_names.iter().map(|name| canonical(name)));
+        names.extend(self.serving_dns_names.iter().cloned());
         names
     }
 
@@ -135,10 +137,16 @@ impl Args {
     }
 }
 
-/// An address as certificates give it back (`::1` for `0:0::1`).
-fn canonical(name: &str) -> String {
-    name.parse::<IpAddr>()
-        .map_or_else(|_| name.to_owned(), |address| address.to_string())
+/// A name that a certificate can be for; an address as certificates give it back
+/// (`::1` for `0:0::1`).
+fn serving_name(name: &str) -> Result<String, String> {
+    if let Ok(address) = name.parse::<IpAddr>() {
+        return Ok(address.to_string());
+    }
+    match DnsName::try_from(name) {
+        Ok(_) => Ok(name.to_owned()),
+        Err(_) => Err("it is neither a DNS name nor an address".to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -161,6 +169,14 @@ mod tests {
     fn serving_addresses_are_canonical() {
         let names = args(&["--serving-dns-name", "0:0:0::1"]).serving_names();
         assert!(names.contains(&"::1".to_owned()), "{names:?}");
+    }
+
+    #[test]
+    fn rejects_a_name_that_no_certificate_can_be_for() {
+        for name in ["bücher.example", "a b", ""] {
+            let parsed = Command::try_parse_from(["injector", "--serving-dns-name", name]);
+            assert!(parsed.is_err(), "{name}");
+        }
     }
 
     #[test]

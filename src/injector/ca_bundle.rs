@@ -36,9 +36,7 @@ use super::{
     Shared,
     call::{bounded, is_forbidden},
 };
-use crate::{explain, webhook::Condition};
-
-const RETRY: Duration = Duration::from_secs(1);
+use crate::{explain, metrics::Metrics, webhook::Condition};
 
 /// The roots that are to be trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,15 +45,34 @@ pub(super) enum Roots {
     Unknown,
     /// These.
     Ours(Bundle),
-    /// Somebody else sets them (cert-manager's cainjector).
+    /// They are left to somebody else.
     Foreign,
 }
 
-/// The roots that all webhook configurations have, and since when.
+/// What API servers trust.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Trusted {
-    pub roots: Bundle,
-    pub since: OffsetDateTime,
+pub(super) enum Trusted {
+    /// Not all that is wanted, or it is not known.
+    Unknown,
+    /// These roots, by every webhook configuration.
+    Roots {
+        /// The roots.
+        roots: Bundle,
+        /// Since when.
+        since: Instant,
+    },
+    /// What somebody else has them trust (cert-manager's cainjector).
+    LeftToOthers,
+}
+
+impl Trusted {
+    /// For how long these roots have been trusted, and maybe others.
+    pub fn time_of(&self, wanted: &Bundle) -> Option<Duration> {
+        match self {
+            Self::Roots { roots, since } if roots.contains(wanted) => Some(since.elapsed()),
+            _ => None,
+        }
+    }
 }
 
 /// Which configurations, and how they are kept.
@@ -71,7 +88,7 @@ pub(super) async fn run(
     client: Client,
     settings: Settings,
     mut wanted: watch::Receiver<Roots>,
-    trusted: watch::Sender<Option<Trusted>>,
+    trusted: watch::Sender<Trusted>,
     shared: Shared,
 ) {
     let api: Api<MutatingWebhookConfiguration> = Api::all(client);
@@ -101,7 +118,7 @@ struct Keeper {
     /// Whether a list has come in whole.
     listed: bool,
     stand: Duration,
-    trusted: watch::Sender<Option<Trusted>>,
+    trusted: watch::Sender<Trusted>,
     shared: Shared,
 }
 
@@ -109,7 +126,7 @@ impl Keeper {
     fn new(
         api: Api<MutatingWebhookConfiguration>,
         stand: Duration,
-        trusted: watch::Sender<Option<Trusted>>,
+        trusted: watch::Sender<Trusted>,
         shared: Shared,
     ) -> Self {
         Self {
@@ -160,25 +177,42 @@ impl Keeper {
         match roots {
             Roots::Unknown => None,
             Roots::Foreign => {
-                self.set_condition(self.all(Kept::is_set));
+                self.set_condition(self.all(Kept::has_webhooks, Kept::is_set));
+                None
+            }
+            Roots::Ours(_) if self.is_left_to_others() => {
+                self.set_condition(self.all(Kept::has_webhooks, Kept::is_set));
+                self.tell_trusted(Trusted::LeftToOthers);
                 None
             }
             Roots::Ours(wanted) => {
-                if !self.all(|kept| kept.trusts(wanted)) {
+                if !self.is_trusted(wanted) {
                     // API servers have to learn it anew.
-                    self.tell_trusted(None);
+                    self.tell_trusted(Trusted::Unknown);
                 }
                 let again = self.patch_all(wanted).await;
                 // While a root is being added, the others go on being trusted.
-                if self.all(|kept| kept.trusts(wanted)) {
+                let counts =
+                    |kept: &Kept| kept.is_ours() || kept.has_webhooks() && kept.trusts_one(wanted);
+                if self.all(Kept::is_ours, |kept| kept.trusts(wanted)) {
                     self.set_condition(true);
-                } else if !self.all(|kept| kept.trusts_one(wanted)) {
+                } else if !self.all(counts, |kept| kept.trusts_one(wanted)) {
                     self.set_condition(false);
                 }
-                self.tell_trusted(self.is_trusted(wanted).then_some(wanted));
+                if self.is_trusted(wanted) {
+                    self.tell_trusted(Trusted::Roots {
+                        roots: wanted.clone(),
+                        since: Instant::now(),
+                    });
+                }
                 again
             }
         }
+    }
+
+    /// Whether there are configurations that somebody else keeps, and none of ours.
+    fn is_left_to_others(&self) -> bool {
+        self.kept.values().any(Kept::is_of_others) && !self.kept.values().any(Kept::is_ours)
     }
 
     async fn patch_all(&mut self, wanted: &Bundle) -> Option<Duration> {
@@ -191,8 +225,7 @@ impl Keeper {
                     let patch = Patch::Json::<()>(patch);
                     let patched =
                         bounded(self.api.patch(name, &PatchParams::default(), &patch)).await;
-                    self.shared.metrics.ca_bundle_patched(patched.is_ok());
-                    take_answer(name, kept, patched)
+                    take_answer(name, kept, patched, &self.shared.metrics)
                 }
             };
             again = again.into_iter().chain(wait).min();
@@ -200,14 +233,10 @@ impl Keeper {
         again
     }
 
-    /// Whether it holds for every configuration that is ours to keep, and there is one.
-    fn all(&self, holds: impl Fn(&Kept) -> bool) -> bool {
-        let mut ours = self
-            .kept
-            .values()
-            .filter(|kept| kept.denied.is_none() && kept.has_webhooks())
-            .peekable();
-        ours.peek().is_some() && ours.all(holds)
+    /// Whether it holds for every configuration that counts, and there is one.
+    fn all(&self, counts: impl Fn(&Kept) -> bool, holds: impl Fn(&Kept) -> bool) -> bool {
+        let mut counted = self.kept.values().filter(|kept| counts(kept)).peekable();
+        counted.peek().is_some() && counted.all(holds)
     }
 
     fn set_condition(&self, holds: bool) {
@@ -217,23 +246,26 @@ impl Keeper {
     /// Whether every API server trusts these roots, also by configurations that
     /// we may not patch any more.
     fn is_trusted(&self, wanted: &Bundle) -> bool {
-        self.all(|kept| kept.trusts(wanted))
+        self.all(Kept::is_ours, |kept| kept.trusts(wanted))
             && !self
                 .kept
                 .values()
                 .any(|kept| kept.denied.is_some() && kept.trusts_partly(wanted))
     }
 
-    fn tell_trusted(&self, roots: Option<&Bundle>) {
+    /// The same roots stay trusted since they were.
+    fn tell_trusted(&self, now: Trusted) {
         self.trusted.send_if_modified(|trusted| {
-            if trusted.as_ref().map(|trusted| &trusted.roots) == roots {
-                return false;
+            let is_same = match (&*trusted, &now) {
+                (Trusted::Roots { roots, .. }, Trusted::Roots { roots: now, .. }) => {
+                    roots.is_same_as(now)
+                }
+                (before, now) => before == now,
+            };
+            if !is_same {
+                *trusted = now;
             }
-            *trusted = roots.map(|roots| Trusted {
-                roots: roots.clone(),
-                since: OffsetDateTime::now_utc(),
-            });
-            true
+            !is_same
         });
     }
 }
@@ -243,30 +275,49 @@ fn take_answer(
     name: &str,
     kept: &mut Kept,
     patched: kube::Result<MutatingWebhookConfiguration>,
+    metrics: &Metrics,
 ) -> Option<Duration> {
     match patched {
         Ok(patched) => {
+            metrics.ca_bundle_patched(true);
             tracing::info!(name, "patched the caBundle");
-            kept.configuration = patched;
-            kept.patched = Some(Instant::now());
+            kept.is_patched(patched);
             None
         }
         Err(error) if is_forbidden(&error) => {
-            tracing::warn!(
-                name,
-                error = explain(&error),
-                "may not patch the caBundle; leaving it to others for now"
-            );
-            kept.denied = Some(Instant::now());
+            if kept.is_denied() {
+                metrics.ca_bundle_patched(false);
+                tracing::warn!(
+                    name,
+                    error = explain(&error),
+                    "may not patch the caBundle; leaving it to others for now"
+                );
+            }
             Some(DENIED)
         }
+        Err(error) if is_outdated(&error) => {
+            tracing::debug!(
+                name,
+                "the webhook configuration has changed since; looking again"
+            );
+            Some(kept.has_failed())
+        }
         Err(error) => {
+            metrics.ca_bundle_patched(false);
             tracing::warn!(
                 name,
                 error = explain(&error),
                 "cannot patch the caBundle; trying again"
             );
-            Some(RETRY)
+            Some(kept.has_failed())
         }
     }
+}
+
+/// Whether it has changed since the patch was made.
+fn is_outdated(error: &kube::Error) -> bool {
+    let kube::Error::Api(status) = error else {
+        return false;
+    };
+    status.code == 409 || status.code == 422 && status.message.contains("test")
 }

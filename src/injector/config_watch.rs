@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How often the nodes are asked whether sidecars may be native.
-const NATIVE_REFRESH: Duration = Duration::from_secs(60);
+const NATIVE_REFRESH: Duration = Duration::from_mins(5);
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Which ConfigMaps.
@@ -45,9 +45,7 @@ impl Source {
 /// Keeps the configuration current.
 pub(super) async fn run(client: Client, source: Source, shared: Shared) {
     // First, for no pod is to get the other kind of sidecar at the start.
-    while !refresh_native(&client, &shared).await {
-        sleep(RETRY).await;
-    }
+    find_native(&client, &shared).await;
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), &source.namespace);
     let mut watches = pin!(stream::select(
         watch(&api, &source.injector).map(|event| (Which::Injector, event)),
@@ -77,32 +75,49 @@ fn watch(
     watcher(api.clone(), config).default_backoff()
 }
 
-/// Whether it could be told.
-async fn refresh_native(client: &Client, shared: &Shared) -> bool {
+/// Finds out whether the cluster runs native sidecars. Where that can't be told
+/// the sidecars are classic ones.
+async fn find_native(client: &Client, shared: &Shared) {
+    loop {
+        match native::cluster_has_native_sidecars(client).await {
+            Ok(native) => {
+                tracing::info!(native, "whether the cluster runs native sidecars");
+                return shared.current.set_native_sidecars(native);
+            }
+            // It will not come by itself, and no pod is to wait for it.
+            Err(error) if is_forbidden(&error) => {
+                return tracing::warn!(
+                    error = explain(&error),
+                    "may not list the nodes to tell whether they run native sidecars; `auto` means classic ones"
+                );
+            }
+            Err(error) => {
+                tracing::warn!(
+                    error = explain(&error),
+                    "cannot tell whether the cluster runs native sidecars; trying again"
+                );
+                sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+/// Looks again; what was found before stays where it can't be told.
+async fn refresh_native(client: &Client, shared: &Shared) {
     match native::cluster_has_native_sidecars(client).await {
         Ok(native) => {
             if native != shared.current.native_sidecars() {
-                tracing::info!(native, "whether the cluster runs native sidecars");
+                tracing::info!(
+                    native,
+                    "whether the cluster runs native sidecars has changed"
+                );
             }
             shared.current.set_native_sidecars(native);
-            true
         }
-        // It will not come by itself, and no pod is to wait for it.
-        Err(error) if is_forbidden(&error) => {
-            tracing::warn!(
-                error = explain(&error),
-                "may not list the nodes to tell whether they run native sidecars; `auto` means classic ones"
-            );
-            shared.current.set_native_sidecars(false);
-            true
-        }
-        Err(error) => {
-            tracing::warn!(
-                error = explain(&error),
-                "cannot tell whether the cluster runs native sidecars"
-            );
-            false
-        }
+        Err(error) => tracing::debug!(
+            error = explain(&error),
+            "cannot tell whether the cluster runs native sidecars; what was found before stays"
+        ),
     }
 }
 
@@ -297,13 +312,17 @@ impl Keeper {
     }
 
     async fn report_deleted(&self, map: &ConfigMap) {
-        let name = map.name_any();
+        let (name, consequence) = (map.name_any(), self.consequence());
         tracing::error!(
             name,
-            "a ConfigMap of the configuration was deleted; the last good configuration stays in force"
+            consequence,
+            "a ConfigMap of the configuration was deleted"
         );
         self.shared.metrics.config_rejected();
-        let note = "it was deleted; the last good configuration stays in force until this injector restarts".to_owned();
+        let mut note = format!("it was deleted; {consequence}");
+        if self.generation > 0 {
+            note.push_str(" until this injector restarts");
+        }
         self.events.warn(map, "ConfigurationDeleted", note).await;
     }
 }

@@ -48,9 +48,16 @@ impl Volume {
 }
 
 fn issue(authority: &Authority) -> Pair {
-    let names = ["127.0.0.1".to_owned()];
+    issue_for("127.0.0.1", authority)
+}
+
+fn issue_for(name: &str, authority: &Authority) -> Pair {
     authority
-        .issue(&names, OffsetDateTime::now_utc(), Duration::days(1))
+        .issue(
+            &[name.to_owned()],
+            OffsetDateTime::now_utc(),
+            Duration::days(1),
+        )
         .unwrap()
 }
 
@@ -124,6 +131,13 @@ async fn a_swapped_secret_is_served_and_a_mismatched_one_is_not() {
     volume.update(&mismatched);
     eventually("the mismatched pair is refused", async || {
         (injector.metric("pillion_certificate_reload_failures_total") == Some(1.0)).then_some(())
+    })
+    .await;
+    let elsewhere = issue_for("elsewhere.example", &authority);
+    let named_otherwise = files(&elsewhere, &elsewhere);
+    volume.update(&named_otherwise);
+    eventually("the pair for another name is refused", async || {
+        (injector.metric("pillion_certificate_reload_failures_total") == Some(2.0)).then_some(())
     })
     .await;
     assert_eq!(

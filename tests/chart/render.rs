@@ -52,6 +52,22 @@ fn refuses_a_tag_that_is_the_revision() {
 }
 
 #[test]
+fn refuses_cert_managers_injection_without_its_secret() {
+    let annotation =
+        r#"injector.webhookAnnotations={"cert-manager.io/inject-ca-from":"istio-system/injector"}"#;
+    let values = ["--set-json", annotation];
+    let error = try_template("istio-system", &values).unwrap_err();
+    assert!(error.contains("certificateSecret"), "{error}");
+    let values = [
+        "--set-json",
+        annotation,
+        "--set",
+        "injector.certificateSecret=mine",
+    ];
+    assert!(try_template("istio-system", &values).is_ok());
+}
+
+#[test]
 fn refuses_a_control_plane_elsewhere() {
     let values = ["--set", "global.istioNamespace=other"];
     let error = try_template("mesh", &values).unwrap_err();

@@ -81,6 +81,11 @@ labels:
 {{- if has $revision .Values.revisionTags -}}
 {{- fail (printf "revisionTags has %q, which is the revision itself: its pods would be injected twice" $revision) -}}
 {{- end -}}
+{{- range $key, $value := .Values.injector.webhookAnnotations -}}
+{{- if and (hasPrefix "cert-manager.io/inject-" $key) (not $.Values.injector.certificateSecret) -}}
+{{- fail (printf "injector.webhookAnnotations has %s, but the injector makes its own certificates, which cert-manager does not know: set injector.certificateSecret to cert-manager's Secret" $key) -}}
+{{- end -}}
+{{- end -}}
 {{- $release := printf "%s/%s" .Release.Namespace .Release.Name -}}
 {{- range $other := (lookup "admissionregistration.k8s.io/v1" "MutatingWebhookConfiguration" "" "").items -}}
 {{- $labels := $other.metadata.labels | default dict -}}

@@ -10,21 +10,29 @@ use time::OffsetDateTime;
 /// The injector's webhooks, by the end of their names.
 const SUFFIX: &str = "sidecar-injector.istio.io";
 
+/// What the annotations of cert-manager's cainjector begin with, by which it keeps
+/// the bundles of a configuration.
+const CAINJECTOR: &str = "cert-manager.io/inject-";
+
+/// Whether somebody else keeps the bundles. Two writers of one field would take
+/// turns without an end.
+pub(super) fn is_kept_by_others(configuration: &MutatingWebhookConfiguration) -> bool {
+    let annotations = configuration.metadata.annotations.as_ref();
+    annotations.is_some_and(|all| all.keys().any(|key| key.starts_with(CAINJECTOR)))
+}
+
 /// The bundle of an injector's webhook.
 #[derive(Debug)]
-pub(super) struct Entry<'a> {
+pub(super) struct Entry {
     /// The webhook's place in the configuration.
     index: usize,
-    name: &'a str,
     /// Whether something stands there, certificates or not.
     pub is_set: bool,
     pub roots: Bundle,
 }
 
 /// The bundles of the injector's webhooks. What can't be read holds nothing.
-pub(super) fn entries(
-    configuration: &MutatingWebhookConfiguration,
-) -> impl Iterator<Item = Entry<'_>> {
+pub(super) fn entries(configuration: &MutatingWebhookConfiguration) -> impl Iterator<Item = Entry> {
     configuration
         .webhooks
         .iter()
@@ -36,11 +44,8 @@ pub(super) fn entries(
             let text = bytes.and_then(|ByteString(bytes)| std::str::from_utf8(bytes).ok());
             Entry {
                 index,
-                name: &webhook.name,
                 is_set: bytes.is_some_and(|bytes| !bytes.0.is_empty()),
-                roots: text
-                    .and_then(|text| Bundle::from_pem(text).ok())
-                    .unwrap_or_default(),
+                roots: text.map(Bundle::from_pem_lossy).unwrap_or_default(),
             }
         })
 }
@@ -60,10 +65,11 @@ pub(super) fn addition(
     now: OffsetDateTime,
 ) -> Option<Patch> {
     let incomplete = entries(configuration).filter(|entry| !entry.roots.contains(wanted));
-    patch(incomplete.map(|entry| {
+    let changes = incomplete.map(|entry| {
         let roots = entry.roots.clone().valid_at(now);
         (entry, wanted.clone().join(roots))
-    }))
+    });
+    patch(configuration, changes)
 }
 
 /// The patch after which nothing is trusted but what is wanted.
@@ -74,25 +80,33 @@ pub(super) fn replacement(
     let different = entries(configuration).filter(|entry| {
         !entry.roots.contains(wanted) || !entry.roots.clone().without(wanted).is_empty()
     });
-    patch(different.map(|entry| (entry, wanted.clone())))
+    let changes = different.map(|entry| (entry, wanted.clone()));
+    patch(configuration, changes)
 }
 
-/// Each operation tests the webhook's name, for its place may have changed since.
-fn patch<'a>(changes: impl Iterator<Item = (Entry<'a>, Bundle)>) -> Option<Patch> {
-    let operations: Vec<_> = changes
-        .flat_map(|(entry, roots)| {
+/// The patch tests that nothing has changed since: it is made of all that is
+/// trusted, and must take nothing out that another replica has just put in.
+fn patch(
+    configuration: &MutatingWebhookConfiguration,
+    changes: impl Iterator<Item = (Entry, Bundle)>,
+) -> Option<Patch> {
+    let mut operations: Vec<_> = changes
+        .map(|(entry, roots)| {
             let index = entry.index.to_string();
-            [
-                PatchOperation::Test(TestOperation {
-                    path: PointerBuf::from_tokens(["webhooks", &index, "name"]),
-                    value: json!(entry.name),
-                }),
-                PatchOperation::Add(AddOperation {
-                    path: PointerBuf::from_tokens(["webhooks", &index, "clientConfig", "caBundle"]),
-                    value: json!(ByteString(roots.to_pem().into_bytes())),
-                }),
-            ]
+            PatchOperation::Add(AddOperation {
+                path: PointerBuf::from_tokens(["webhooks", &index, "clientConfig", "caBundle"]),
+                value: json!(ByteString(roots.to_pem().into_bytes())),
+            })
         })
         .collect();
-    (!operations.is_empty()).then_some(Patch(operations))
+    if operations.is_empty() {
+        return None;
+    }
+    let version = configuration.metadata.resource_version.as_ref()?;
+    let test = TestOperation {
+        path: PointerBuf::from_tokens(["metadata", "resourceVersion"]),
+        value: json!(version),
+    };
+    operations.insert(0, PatchOperation::Test(test));
+    Some(Patch(operations))
 }

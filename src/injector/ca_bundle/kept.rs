@@ -8,23 +8,29 @@ use pillion_certs::Bundle;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use super::configuration::{addition, entries, replacement, surplus};
+use super::configuration::{addition, entries, is_kept_by_others, replacement, surplus};
 
 /// How long a denial is believed. RBAC may come through after the injector has started.
 pub(super) const DENIED: Duration = Duration::from_secs(30);
 /// The least time between two patches: somebody else may set the bundle back for
-/// as long as we do.
+/// as long as we do. It doubles with each failure.
 pub(super) const GAP: Duration = Duration::from_secs(1);
+
+/// So many times at most.
+const DOUBLINGS: u32 = 6;
 
 /// A webhook configuration.
 #[derive(Debug)]
 pub(super) struct Kept {
     pub configuration: MutatingWebhookConfiguration,
-    /// When it was said that we may not patch it. It carries our revision's label
-    /// and is not of our chart: somebody else's to keep, and not to wait for.
+    /// When it was last asked for after it was said that we may not patch it. If it
+    /// carries our revision's label and is not of our chart, it is somebody else's to
+    /// keep, and not to wait for.
     pub denied: Option<Instant>,
-    /// When it was patched last.
-    pub patched: Option<Instant>,
+    /// When it was last patched, or that was tried.
+    tried: Option<Instant>,
+    /// How many patches in a row failed.
+    failures: u32,
     /// What is trusted beyond what is wanted, and since when.
     surplus: Option<(Bundle, Instant)>,
 }
@@ -45,7 +51,8 @@ impl Kept {
         Self {
             configuration,
             denied: None,
-            patched: None,
+            tried: None,
+            failures: 0,
             surplus: None,
         }
     }
@@ -53,20 +60,62 @@ impl Kept {
     /// What is due. Roots that are not wanted are taken out when they have stood
     /// for a while.
     pub fn due(&mut self, wanted: &Bundle, stand: Duration, now: OffsetDateTime) -> Due {
+        if is_kept_by_others(&self.configuration) {
+            return Due::Nothing;
+        }
         if let Some(left) = left(self.denied, DENIED) {
             return Due::Later(left);
         }
-        self.denied = None;
         let stands = self.surplus_stands(wanted, stand);
         let patch = match stands {
             Some(Duration::ZERO) => replacement(&self.configuration, wanted),
             _ => addition(&self.configuration, wanted, now),
         };
-        match (patch, left(self.patched, GAP)) {
+        match (patch, left(self.tried, self.gap())) {
             (Some(patch), None) => Due::Now(patch),
             (Some(_), Some(gap)) => Due::Later(gap),
             (None, _) => stands.map_or(Due::Nothing, Due::Later),
         }
+    }
+
+    /// It was patched.
+    pub fn is_patched(&mut self, patched: MutatingWebhookConfiguration) {
+        self.configuration = patched;
+        self.denied = None;
+        self.tried = Some(Instant::now());
+        self.failures = 0;
+    }
+
+    /// We may not patch it. Whether that is news.
+    pub fn is_denied(&mut self) -> bool {
+        self.denied.replace(Instant::now()).is_none()
+    }
+
+    /// It could not be patched. Says when to try again.
+    pub fn has_failed(&mut self) -> Duration {
+        let now = Instant::now();
+        self.tried = Some(now);
+        self.failures += 1;
+        if self.denied.is_some() {
+            // Once we may not, it takes more than another failure to be ours.
+            self.denied = Some(now);
+            return DENIED;
+        }
+        self.gap()
+    }
+
+    fn gap(&self) -> Duration {
+        GAP * 2_u32.pow(self.failures.saturating_sub(1).min(DOUBLINGS))
+    }
+
+    /// Whether it is for us to bring about that its bundles are right.
+    pub fn is_ours(&self) -> bool {
+        self.denied.is_none() && self.has_webhooks() && !is_kept_by_others(&self.configuration)
+    }
+
+    /// Whether somebody else does.
+    pub fn is_of_others(&self) -> bool {
+        self.has_webhooks() && is_kept_by_others(&self.configuration)
     }
 
     /// How long the surplus may still stand; `None` where there is none.

@@ -26,7 +26,10 @@ fn configuration(webhooks: &[(&str, Option<&str>)]) -> MutatingWebhookConfigurat
                 "clientConfig": {"caBundle": bundle.map(|bundle| ByteString(bundle.into()))}})
         })
         .collect();
-    serde_json::from_value(json!({"metadata": {"name": "c"}, "webhooks": webhooks})).unwrap()
+    serde_json::from_value(
+        json!({"metadata": {"name": "c", "resourceVersion": "7"}, "webhooks": webhooks}),
+    )
+    .unwrap()
 }
 
 fn trusting(roots: &Bundle) -> MutatingWebhookConfiguration {
@@ -56,7 +59,7 @@ fn patches_the_injectors_webhooks_that_lack_a_root() {
         ("rev.object.sidecar-injector.istio.io", None),
     ]);
     let patch = addition(&configuration, &wanted, OffsetDateTime::now_utc()).unwrap();
-    assert_eq!(patch.0.len(), 4);
+    assert_eq!(patch.0.len(), 3);
     let edited = patched(&configuration, &patch);
     assert_eq!(roots(&edited), vec![wanted; 3]);
     assert_eq!(edited.webhooks.unwrap()[0].client_config.ca_bundle, None);
@@ -105,11 +108,27 @@ async fn does_not_patch_without_pause() {
     let mut kept = Kept::new(trusting(&root()));
     let due = |kept: &mut Kept| kept.due(&wanted, STAND, OffsetDateTime::now_utc());
     assert!(matches!(due(&mut kept), Due::Now(_)));
-    kept.patched = Some(Instant::now());
-    // Somebody has set it back.
+    // Somebody has set it back at once.
+    kept.is_patched(trusting(&root()));
     assert!(matches!(due(&mut kept), Due::Later(GAP)));
     advance(GAP).await;
     assert!(matches!(due(&mut kept), Due::Now(_)));
+    for gap in [GAP, GAP * 2, GAP * 4] {
+        assert_eq!(kept.has_failed(), gap);
+        assert!(matches!(due(&mut kept), Due::Later(left) if left == gap));
+        advance(gap).await;
+        assert!(matches!(due(&mut kept), Due::Now(_)));
+    }
+}
+
+#[test]
+fn a_patch_of_what_has_changed_since_does_not_apply() {
+    let wanted = root();
+    let mut configuration = trusting(&root());
+    let patch = addition(&configuration, &wanted, OffsetDateTime::now_utc()).unwrap();
+    configuration.metadata.resource_version = Some("8".to_owned());
+    let mut edited = serde_json::to_value(&configuration).unwrap();
+    assert!(json_patch::patch(&mut edited, &patch).is_err());
 }
 
 /// A keeper whose API server answers every request with this code.
@@ -127,7 +146,12 @@ fn keeper(code: u16) -> Keeper {
         readiness: std::sync::Arc::default(),
         metrics: std::sync::Arc::default(),
     };
-    Keeper::new(Api::all(client), STAND, watch::channel(None).0, shared)
+    Keeper::new(
+        Api::all(client),
+        STAND,
+        watch::channel(Trusted::Unknown).0,
+        shared,
+    )
 }
 
 fn list(keeper: &mut Keeper, configuration: MutatingWebhookConfiguration) {
@@ -154,7 +178,7 @@ async fn stays_ready_while_it_lists_again() {
     assert_eq!(keeper.reconcile(&roots).await, None);
     assert!(is_ready(&keeper));
     let since = keeper.trusted.borrow().clone();
-    assert!(since.is_some());
+    assert!(since.time_of(&wanted).is_some());
 
     // A list has begun; the API server takes its time.
     keeper.take(watcher::Event::Init);
@@ -173,7 +197,7 @@ async fn forgets_what_was_deleted_while_nobody_watched() {
     keeper.take(watcher::Event::Init);
     keeper.take(watcher::Event::InitDone);
     keeper.reconcile(&Roots::Ours(wanted)).await;
-    assert!(!is_ready(&keeper) && keeper.trusted.borrow().is_none());
+    assert!(!is_ready(&keeper) && *keeper.trusted.borrow() == Trusted::Unknown);
 }
 
 #[tokio::test]
@@ -183,8 +207,8 @@ async fn stays_ready_while_a_root_cannot_be_added() {
     list(&mut keeper, trusting(&present));
     keeper.reconcile(&Roots::Ours(present.clone())).await;
     let both = Roots::Ours(present.join(next));
-    assert_eq!(keeper.reconcile(&both).await, Some(RETRY));
-    assert!(is_ready(&keeper) && keeper.trusted.borrow().is_none());
+    assert_eq!(keeper.reconcile(&both).await, Some(GAP));
+    assert!(is_ready(&keeper) && *keeper.trusted.borrow() == Trusted::Unknown);
 }
 
 #[tokio::test]
@@ -194,10 +218,10 @@ async fn a_revert_starts_the_time_of_trust_anew() {
     let mut keeper = keeper(500);
     list(&mut keeper, trusting(&wanted));
     keeper.reconcile(&roots).await;
-    assert!(keeper.trusted.borrow().is_some());
+    assert!(*keeper.trusted.borrow() != Trusted::Unknown);
     keeper.take(watcher::Event::Apply(trusting(&root())));
-    assert_eq!(keeper.reconcile(&roots).await, Some(RETRY));
-    assert!(!is_ready(&keeper) && keeper.trusted.borrow().is_none());
+    assert_eq!(keeper.reconcile(&roots).await, Some(GAP));
+    assert!(!is_ready(&keeper) && *keeper.trusted.borrow() == Trusted::Unknown);
 }
 
 #[tokio::test(start_paused = true)]
@@ -230,7 +254,49 @@ async fn a_denied_configuration_that_calls_us_holds_up_the_next_ca() {
         keeper.take(event);
     }
     keeper.reconcile(&Roots::Ours(both)).await;
-    assert!(keeper.trusted.borrow().is_none());
+    assert!(*keeper.trusted.borrow() == Trusted::Unknown);
     // It is trusted by the present CA alone, and that is enough to go on.
     assert!(is_ready(&keeper));
+}
+
+#[tokio::test]
+async fn stays_ready_while_a_root_may_not_be_added() {
+    let (present, next) = (root(), root());
+    let mut keeper = keeper(403);
+    list(&mut keeper, trusting(&present));
+    keeper.reconcile(&Roots::Ours(present.clone())).await;
+    keeper.reconcile(&Roots::Ours(present.join(next))).await;
+    assert!(keeper.kept["c"].denied.is_some());
+    assert!(is_ready(&keeper) && *keeper.trusted.borrow() == Trusted::Unknown);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_configuration_of_somebody_else_stays_so_whatever_fails() {
+    let wanted = root();
+    let mut foreign = Kept::new(configuration(&[(NAME, None)]));
+    assert!(foreign.is_denied());
+    advance(DENIED).await;
+    let due = foreign.due(&wanted, STAND, OffsetDateTime::now_utc());
+    assert!(matches!(due, Due::Now(_)));
+    assert_eq!(foreign.has_failed(), DENIED);
+    assert!(!foreign.is_ours());
+    foreign.is_patched(trusting(&wanted));
+    assert!(foreign.is_ours());
+}
+
+#[tokio::test]
+async fn leaves_the_bundles_to_cert_manager_where_it_is_told_to() {
+    let mut configuration = configuration(&[(NAME, Some("set"))]);
+    configuration.metadata.annotations = Some(
+        [(
+            "cert-manager.io/inject-ca-from".to_owned(),
+            "istio-system/injector".to_owned(),
+        )]
+        .into(),
+    );
+    let mut keeper = keeper(500);
+    list(&mut keeper, configuration);
+    assert_eq!(keeper.reconcile(&Roots::Ours(root())).await, None);
+    assert!(is_ready(&keeper));
+    assert_eq!(*keeper.trusted.borrow(), Trusted::LeftToOthers);
 }

@@ -12,6 +12,7 @@ use kube::{
     api::PostParams,
     runtime::{WatchStreamExt, watcher},
 };
+use pillion_certs::Bundle;
 use time::OffsetDateTime;
 use tokio::{
     sync::watch,
@@ -19,18 +20,14 @@ use tokio::{
 };
 
 use super::{
-    Serving, lease,
+    lease,
     rotation::{Plan, Step},
+    serving::{Certificate, Serving},
     state::{State, StateError},
 };
 use crate::{
     explain,
-    injector::{
-        Args,
-        ca_bundle::{Roots, Trusted},
-        call::bounded,
-        events::Events,
-    },
+    injector::{Args, ca_bundle::Trusted, call::bounded, events::Events},
 };
 
 /// Where the certificates are kept, and how they are to be.
@@ -74,7 +71,7 @@ pub(in crate::injector) async fn run(
     client: Client,
     settings: Settings,
     serving: Serving,
-    trusted: watch::Receiver<Option<Trusted>>,
+    trusted: watch::Receiver<Trusted>,
 ) {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), &settings.namespace);
     let config = watcher::Config::default().fields(&format!("metadata.name={}", settings.secret));
@@ -123,7 +120,7 @@ struct Keeper {
     leases: Api<Lease>,
     settings: Settings,
     serving: Serving,
-    trusted: watch::Receiver<Option<Trusted>>,
+    trusted: watch::Receiver<Trusted>,
     found: Found,
     /// Whether the list that is coming in has held the Secret.
     listed: bool,
@@ -176,21 +173,22 @@ impl Keeper {
         let state = match State::read(&secret) {
             Ok(state) => state,
             Err(error) => {
-                self.serving.shared.metrics.certificate_rejected();
+                self.serving.refused();
                 tracing::error!(secret = name, %error, "the certificates' Secret can't be used; delete it, and it is made again");
                 self.found = Found::Unusable(self.last_good());
                 self.unreported = Some((secret, error));
                 return;
             }
         };
-        let before = match &self.found {
-            Found::State(found) => Some(&found.1.pair),
-            Found::Deleted(state) => Some(&state.pair),
-            _ => None,
-        };
-        if before != Some(&state.pair)
-            && let Err(error) = self.serving.serve(&state.pair)
-        {
+        let offered = Bundle::from_pem(state.authority.certificate()).and_then(|roots| {
+            let certificate = Certificate {
+                pair: state.pair.clone(),
+                roots: Some(roots),
+            };
+            self.serving.offer(certificate, OffsetDateTime::now_utc())
+        });
+        if let Err(error) = offered {
+            self.serving.refused();
             tracing::error!(secret = name, %error, "the serving certificate can't be used");
         }
         self.found = Found::State(Box::new((secret, state)));
@@ -205,6 +203,7 @@ impl Keeper {
             self.events.warn(&secret, "InvalidCertificate", note).await;
         }
         let now = OffsetDateTime::now_utc();
+        self.serving.advance(now);
         let advanced = match &self.found {
             Found::Unknown | Found::Unusable(_) => return,
             Found::Nothing => self.begin(now).await,
@@ -261,14 +260,9 @@ impl Keeper {
         now: OffsetDateTime,
     ) -> anyhow::Result<Option<Secret>> {
         let roots = state.roots(now)?;
-        let trusted_since = self
-            .trusted
-            .borrow()
-            .as_ref()
-            .filter(|trusted| trusted.roots == roots)
-            .map(|trusted| trusted.since);
-        self.serving.trust(Roots::Ours(roots));
-        let Some(step) = self.settings.plan.next_step(state, now, trusted_since)? else {
+        let trusted_for = self.trusted.borrow().time_of(&roots);
+        self.serving.trust(Some(roots));
+        let Some(step) = self.settings.plan.next_step(state, now, trusted_for)? else {
             return Ok(None);
         };
         let lease = lease::acquire(&self.leases, &self.settings.secret, &self.settings.holder);

@@ -9,7 +9,7 @@
 //!    certificate; the one before stays trusted;
 //! 3. after a while the one before is forgotten.
 
-use pillion_certs::{Authority, Error};
+use pillion_certs::{Authority, Error, Pair};
 use time::{Duration, OffsetDateTime};
 
 use super::state::{Old, State};
@@ -51,19 +51,20 @@ impl Plan {
         })
     }
 
-    /// What is due now. `trusted_since` says since when every webhook
-    /// configuration has had exactly the roots of this state.
+    /// What is due now. `trusted_for` says for how long every webhook configuration
+    /// has had all the roots of this state.
     pub fn next_step(
         &self,
         state: &State,
         now: OffsetDateTime,
-        trusted_since: Option<OffsetDateTime>,
+        trusted_for: Option<std::time::Duration>,
     ) -> Result<Option<Step>, Error> {
         let authority = state.authority.validity()?;
         if state.next.is_some() {
-            let settled = trusted_since.is_some_and(|since| now - since >= self.overlap);
-            // A CA that has ended is trusted by nobody: waiting can only make it worse.
-            if settled || authority.has_ended(now) {
+            let settled = trusted_for.is_some_and(|time| time >= self.overlap);
+            // A CA that has ended is trusted by nobody: waiting for longer can only make
+            // it worse.
+            if settled || authority.has_ended(now + self.overlap) {
                 return Ok(Some(Step::PromoteAuthority));
             }
         } else if now >= authority.renewal() {
@@ -85,8 +86,22 @@ impl Plan {
         let can_live_longer = state.authority.validity()?.not_after > validity.not_after;
         let names = state.pair.names()?;
         Ok(now >= validity.renewal() && can_live_longer
+            // A clock that was far ahead has made it.
+            || !validity.has_begun(now)
             || !self.names.iter().all(|name| names.contains(name))
             || !state.pair.is_signed_by(state.authority.certificate())?)
+    }
+
+    /// The names that a certificate is to be for, and until its renewal those of the
+    /// present one: replicas before and after an upgrade may want different ones, and
+    /// would take turns.
+    fn names_beside(&self, present: &Pair, now: OffsetDateTime) -> Result<Vec<String>, Error> {
+        let mut names = self.names.clone();
+        if now < present.validity()?.renewal() {
+            let others = present.names()?.into_iter();
+            names.extend(others.filter(|name| !self.names.contains(name)));
+        }
+        Ok(names)
     }
 
     /// Takes a step.
@@ -94,9 +109,9 @@ impl Plan {
         let mut state = state.clone();
         match step {
             Step::IssueCertificate => {
-                state.pair = state
-                    .authority
-                    .issue(&self.names, now, self.certificate_lifetime)?;
+                let names = self.names_beside(&state.pair, now)?;
+                let lifetime = self.certificate_lifetime;
+                state.pair = state.authority.issue(&names, now, lifetime)?;
             }
             Step::PrepareAuthority => {
                 state.next = Some(Authority::generate(
@@ -174,6 +189,31 @@ mod tests {
     }
 
     #[test]
+    fn replicas_that_want_different_names_get_both_until_the_renewal() {
+        let state = plan().begin(start()).unwrap();
+        let other = Plan {
+            names: vec!["c.d.svc".into()],
+            ..plan()
+        };
+        let both = other.take(Step::IssueCertificate, &state, start()).unwrap();
+        assert_eq!(both.pair.names().unwrap(), ["c.d.svc", "a.b.svc"]);
+        assert_eq!(plan().next_step(&both, start(), None).unwrap(), None);
+        let later = start() + Duration::days(20);
+        let renewed = other.take(Step::IssueCertificate, &both, later).unwrap();
+        assert_eq!(renewed.pair.names().unwrap(), ["c.d.svc"]);
+    }
+
+    #[test]
+    fn a_certificate_of_a_clock_far_ahead_is_replaced() {
+        let state = plan().begin(start()).unwrap();
+        let before = start() - Duration::hours(2);
+        assert_eq!(
+            plan().next_step(&state, before, None).unwrap(),
+            Some(Step::IssueCertificate)
+        );
+    }
+
+    #[test]
     fn a_ca_turns_over_without_a_moment_of_distrust() {
         let plan = plan();
         let state = plan.begin(start()).unwrap();
@@ -190,11 +230,12 @@ mod tests {
         // Not before it has been trusted for a while.
         let not_promoted =
             |since| plan.next_step(&prepared, now, since).unwrap() != Some(Step::PromoteAuthority);
+        let minutes = |minutes: u64| Some(std::time::Duration::from_secs(60 * minutes));
         assert!(not_promoted(None));
-        assert!(not_promoted(Some(now - Duration::minutes(1))));
+        assert!(not_promoted(minutes(1)));
         let later = now + Duration::minutes(2);
         assert_eq!(
-            plan.next_step(&prepared, later, Some(now)).unwrap(),
+            plan.next_step(&prepared, later, minutes(2)).unwrap(),
             Some(Step::PromoteAuthority)
         );
         let promoted = plan.take(Step::PromoteAuthority, &prepared, later).unwrap();
@@ -209,15 +250,15 @@ mod tests {
         assert!(both.contains(&Bundle::from_pem(promoted.authority.certificate()).unwrap()));
         assert_eq!(roots.len(), 2);
 
-        assert_eq!(plan.next_step(&promoted, later, Some(now)).unwrap(), None);
+        assert_eq!(plan.next_step(&promoted, later, minutes(2)).unwrap(), None);
         let last = later + plan.overlap;
         assert_eq!(
-            plan.next_step(&promoted, last, Some(now)).unwrap(),
+            plan.next_step(&promoted, last, minutes(4)).unwrap(),
             Some(Step::ForgetAuthority)
         );
         let done = plan.take(Step::ForgetAuthority, &promoted, last).unwrap();
         assert_eq!(done.roots(last).unwrap().len(), 1);
-        assert_eq!(plan.next_step(&done, last, Some(last)).unwrap(), None);
+        assert_eq!(plan.next_step(&done, last, minutes(0)).unwrap(), None);
     }
 
     #[test]

@@ -44,31 +44,36 @@ impl State {
     /// Reads a Secret.
     pub fn read(secret: &Secret) -> Result<Self, StateError> {
         let data = secret.data.as_ref();
-        let optional = |key: &str| {
-            let bytes = data?.get(key)?;
-            String::from_utf8(bytes.0.clone()).ok()
+        let optional = |key: &'static str| {
+            let bytes = data.and_then(|data| data.get(key));
+            let text = bytes.map(|bytes| String::from_utf8(bytes.0.clone()));
+            text.transpose().map_err(|_| StateError::Missing(key))
         };
-        let text = |key: &'static str| optional(key).ok_or(StateError::Missing(key));
+        let text = |key: &'static str| optional(key)?.ok_or(StateError::Missing(key));
         let authority = |certificate: &'static str, key: &'static str| {
             Authority::from_pem(&text(certificate)?, &text(key)?)
                 .map_err(|error| StateError::Certificate(certificate, error))
         };
-        let old = match optional("old-ca.crt") {
-            Some(certificate) => Some(Old {
-                certificate,
-                since: optional("old-ca.since")
-                    .and_then(|seconds| {
-                        OffsetDateTime::from_unix_timestamp(seconds.parse().ok()?).ok()
-                    })
-                    .ok_or(StateError::Time)?,
-            }),
+        let old = match optional("old-ca.crt")? {
+            Some(certificate) => {
+                Bundle::from_pem(&certificate)
+                    .map_err(|error| StateError::Certificate("old-ca.crt", error))?;
+                let seconds = text("old-ca.since")?
+                    .parse()
+                    .map_err(|_| StateError::Time)?;
+                let since = OffsetDateTime::from_unix_timestamp(seconds);
+                Some(Old {
+                    certificate,
+                    since: since.map_err(|_| StateError::Time)?,
+                })
+            }
             None => None,
         };
         Ok(Self {
             authority: authority("ca.crt", "ca.key")?,
             pair: Pair::from_pem(&text("tls.crt")?, &text("tls.key")?)
                 .map_err(|error| StateError::Certificate("tls.crt", error))?,
-            next: match optional("next-ca.crt") {
+            next: match optional("next-ca.crt")? {
                 Some(_) => Some(authority("next-ca.crt", "next-ca.key")?),
                 None => None,
             },

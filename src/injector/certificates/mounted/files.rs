@@ -1,6 +1,9 @@
 //! The files of a mounted Secret of the type `kubernetes.io/tls`.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use pillion_certs::{Bundle, Error, Pair};
 use time::OffsetDateTime;
@@ -15,14 +18,21 @@ pub(super) struct Files {
 
 impl Files {
     /// Reads them, all of the same version: the kubelet's link `..data` is
-    /// followed once, so that a swap between two reads mixes nothing.
+    /// followed once, and once more when it has been swapped meanwhile, for then the
+    /// version that was read is taken away file by file.
     pub fn read(folder: &Path) -> io::Result<Self> {
-        let folder = match fs::canonicalize(folder.join("..data")) {
-            Ok(version) => version,
-            // A folder that no kubelet made.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => folder.to_owned(),
-            Err(error) => return Err(error),
-        };
+        let mut version = version(folder)?;
+        loop {
+            let files = Self::of_version(&version);
+            let now = self::version(folder)?;
+            if now == version {
+                return files;
+            }
+            version = now;
+        }
+    }
+
+    fn of_version(folder: &Path) -> io::Result<Self> {
         let read = |name: &str| {
             fs::read_to_string(folder.join(name))
                 .map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))
@@ -41,15 +51,34 @@ impl Files {
     }
 
     /// The certificate with its key, and the CAs if there are any.
-    pub fn load(&self, now: OffsetDateTime) -> Result<(Pair, Option<Bundle>), Error> {
+    ///
+    /// # Errors
+    ///
+    /// When an API server that calls by one of these names would not accept it.
+    /// Without a CA that can't be told but for the times.
+    pub fn load(
+        &self,
+        names: &[String],
+        now: OffsetDateTime,
+    ) -> Result<(Pair, Option<Bundle>), Error> {
         let pair = Pair::from_pem(&self.chain, &self.key)?;
         let Some(authority) = &self.authority else {
+            pair.validity()?.check(now)?;
             return Ok((pair, None));
         };
         let roots = Bundle::from_pem(authority)?.valid_at(now);
         if roots.is_empty() {
             return Err(Error::Missing("valid CA certificate (ca.crt)"));
         }
+        pair.check_accepted(names, &roots, now)?;
         Ok((pair, Some(roots)))
+    }
+}
+
+fn version(folder: &Path) -> io::Result<PathBuf> {
+    match fs::canonicalize(folder.join("..data")) {
+        // A folder that no kubelet made.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(folder.to_owned()),
+        version => version,
     }
 }
