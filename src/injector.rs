@@ -82,7 +82,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     );
 
     let mut tasks = JoinSet::new();
-    spawn_watches(&mut tasks, &args, &client, &shared, resolver);
+    spawn_tasks(&mut tasks, &args, &client, &shared, resolver);
     let (stop_webhook, stop_status) = (CancellationToken::new(), CancellationToken::new());
     let mut status = tokio::spawn(webhook::serve_status(
         status_port,
@@ -121,7 +121,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     outcome
 }
 
-fn spawn_watches(
+fn spawn_tasks(
     tasks: &mut JoinSet<()>,
     args: &Args,
     client: &Client,

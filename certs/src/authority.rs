@@ -6,6 +6,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, SanType,
 };
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use time::{Duration, OffsetDateTime};
 
 use crate::{Error, Pair, Validity};
@@ -93,7 +94,9 @@ impl Authority {
     ///
     /// When its certificate can't be read.
     pub fn validity(&self) -> Result<Validity, Error> {
-        Pair::from_pem(&self.certificate, &self.key)?.validity()
+        let certificate = CertificateDer::from_pem_slice(self.certificate.as_bytes())
+            .map_err(|error| Error::Certificate(error.to_string()))?;
+        Validity::of(&certificate)
     }
 
     /// The certificate in PEM.

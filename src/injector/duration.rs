@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// X.509 tells no time after the year 9999.
+/// A hundred years: the end of a certificate is a date that everybody can read.
 const LONGEST: Duration = Duration::from_hours(24 * 36_525);
 
 /// Reads a duration.
