@@ -214,11 +214,9 @@ impl Port {
                 () = self.cut.cancelled() => return,
                 () = self.stop.cancelled(), if !ending => {}
                 () = alarm.as_mut() => match activity.verdict(&self.limits, self.pressure(ending)) {
-                    Verdict::Wait(until) if ending => {
-                        alarm.as_mut().reset(until.min(Instant::now() + FAREWELL));
-                        continue;
-                    }
                     Verdict::Wait(until) => {
+                        let soon = Instant::now() + FAREWELL;
+                        let until = if ending { until.min(soon) } else { until };
                         alarm.as_mut().reset(until);
                         continue;
                     }
