@@ -39,7 +39,8 @@ use crate::{
 };
 
 /// How many overlaps a root stands that nobody here wants: another replica may
-/// get to know of a new CA an overlap later, and serve by the old one for another.
+/// get to know of a new CA an overlap later, and serve by the old one for another
+/// if somebody has set the bundle back.
 const SURPLUS_STANDS: u32 = 3;
 
 /// What the tasks of the role share.
@@ -129,7 +130,7 @@ fn spawn_tasks(
     resolver: Arc<Resolver>,
 ) {
     let (roots, wanted_roots) = watch::channel(ca_bundle::Roots::Unknown);
-    let (trusted, trusted_roots) = watch::channel(ca_bundle::Trusted::Unknown);
+    let (trusted, trusted_roots) = watch::channel(ca_bundle::Trusted::nothing());
     tasks.spawn(config_watch::run(
         client.clone(),
         config_watch::Source::new(args),

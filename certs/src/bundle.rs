@@ -14,8 +14,9 @@ pub struct Bundle {
     roots: Vec<Root>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Root {
+/// A root certificate.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Root {
     der: Vec<u8>,
     not_after: OffsetDateTime,
 }
@@ -68,6 +69,18 @@ impl Bundle {
         self
     }
 
+    /// Those that are among the others.
+    #[must_use]
+    pub fn within(mut self, others: &Self) -> Self {
+        self.roots.retain(|root| others.roots.contains(root));
+        self
+    }
+
+    /// Each of them.
+    pub fn roots(&self) -> impl Iterator<Item = &Root> {
+        self.roots.iter()
+    }
+
     /// Whether all of the others are in it.
     #[must_use]
     pub fn contains(&self, others: &Self) -> bool {
@@ -84,12 +97,6 @@ impl Bundle {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.roots.is_empty()
-    }
-
-    /// Whether both hold the same, in whatever order.
-    #[must_use]
-    pub fn is_same_as(&self, other: &Self) -> bool {
-        self.contains(other) && other.contains(self)
     }
 
     /// How many there are.
@@ -175,6 +182,7 @@ mod tests {
         let both = first.clone().join(second.clone());
         assert!(both.contains(&second) && !second.contains(&both));
         assert!(both.shares_one_with(&second) && !first.shares_one_with(&second));
+        assert_eq!(both.clone().within(&second), second);
         assert_eq!(both.without(&first), second);
     }
 

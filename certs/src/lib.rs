@@ -16,7 +16,7 @@ mod resolver;
 mod validity;
 
 pub use authority::{Authority, Names};
-pub use bundle::Bundle;
+pub use bundle::{Bundle, Root};
 pub use error::Error;
 pub use pair::Pair;
 pub use resolver::{Resolver, install_provider, server_config};

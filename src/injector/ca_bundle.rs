@@ -10,6 +10,7 @@ mod configuration;
 mod kept;
 #[cfg(test)]
 mod tests;
+mod trusted;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,12 +27,10 @@ use kube::{
 };
 use pillion_certs::Bundle;
 use time::OffsetDateTime;
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep},
-};
+use tokio::{sync::watch, time::sleep};
 
 use self::kept::{DENIED, Due, Kept};
+pub(super) use self::trusted::Trusted;
 use super::{
     Shared,
     call::{bounded, is_forbidden},
@@ -47,32 +46,6 @@ pub(super) enum Roots {
     Ours(Bundle),
     /// They are left to somebody else.
     Foreign,
-}
-
-/// What API servers trust.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Trusted {
-    /// Not all that is wanted, or it is not known.
-    Unknown,
-    /// These roots, by every webhook configuration.
-    Roots {
-        /// The roots.
-        roots: Bundle,
-        /// Since when.
-        since: Instant,
-    },
-    /// What somebody else has them trust (cert-manager's cainjector).
-    LeftToOthers,
-}
-
-impl Trusted {
-    /// For how long these roots have been trusted, and maybe others.
-    pub fn time_of(&self, wanted: &Bundle) -> Option<Duration> {
-        match self {
-            Self::Roots { roots, since } if roots.contains(wanted) => Some(since.elapsed()),
-            _ => None,
-        }
-    }
 }
 
 /// Which configurations, and how they are kept.
@@ -186,10 +159,8 @@ impl Keeper {
                 None
             }
             Roots::Ours(wanted) => {
-                if !self.is_trusted(wanted) {
-                    // API servers have to learn it anew.
-                    self.tell_trusted(Trusted::Unknown);
-                }
+                // What somebody has taken out has to be learned anew.
+                self.tell_trusted_by(wanted);
                 let again = self.patch_all(wanted).await;
                 // While a root is being added, the others go on being trusted.
                 let counts =
@@ -199,12 +170,7 @@ impl Keeper {
                 } else if !self.all(counts, |kept| kept.trusts_one(wanted)) {
                     self.set_condition(false);
                 }
-                if self.is_trusted(wanted) {
-                    self.tell_trusted(Trusted::Roots {
-                        roots: wanted.clone(),
-                        since: Instant::now(),
-                    });
-                }
+                self.tell_trusted_by(wanted);
                 again
             }
         }
@@ -243,29 +209,23 @@ impl Keeper {
         self.shared.readiness.set(Condition::CaBundle, holds);
     }
 
-    /// Whether every API server trusts these roots, also by configurations that
-    /// we may not patch any more.
-    fn is_trusted(&self, wanted: &Bundle) -> bool {
-        self.all(Kept::is_ours, |kept| kept.trusts(wanted))
-            && !self
-                .kept
-                .values()
-                .any(|kept| kept.denied.is_some() && kept.trusts_partly(wanted))
+    /// Tells what every API server trusts that calls us by one of the wanted roots:
+    /// also those of configurations that we may not patch any more.
+    fn tell_trusted_by(&self, wanted: &Bundle) {
+        let calls_us = |kept: &&Kept| kept.is_ours() || kept.is_denied_and_trusts(wanted);
+        let has_ours = self.kept.values().any(Kept::is_ours);
+        let trusted = self.kept.values().filter(calls_us).flat_map(Kept::bundles);
+        let by_all = trusted.reduce(|all, next| all.within(&next));
+        let roots = by_all.filter(|_| has_ours).unwrap_or_default();
+        let trusted = self.trusted.borrow().followed_by(&roots);
+        self.tell_trusted(trusted);
     }
 
-    /// The same roots stay trusted since they were.
     fn tell_trusted(&self, now: Trusted) {
         self.trusted.send_if_modified(|trusted| {
-            let is_same = match (&*trusted, &now) {
-                (Trusted::Roots { roots, .. }, Trusted::Roots { roots: now, .. }) => {
-                    roots.is_same_as(now)
-                }
-                (before, now) => before == now,
-            };
-            if !is_same {
-                *trusted = now;
-            }
-            !is_same
+            let differs = *trusted != now;
+            *trusted = now;
+            differs
         });
     }
 }

@@ -201,7 +201,7 @@ async fn a_new_ca_reaches_replicas_one_after_the_other_without_a_failed_admissio
     });
     let mut replicas = [0, 1].map(|replica: usize| {
         let folder = volumes[replica].folder.to_str().unwrap();
-        let arguments = ["--tls-cert-dir", folder, "--ca-overlap", "2s"];
+        let arguments = ["--tls-cert-dir", folder, "--ca-overlap", "4s"];
         installation.start(ports[replica], &arguments)
     });
     for replica in &mut replicas {

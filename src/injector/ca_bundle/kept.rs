@@ -153,11 +153,16 @@ impl Kept {
         entries(&self.configuration).all(|entry| entry.roots.contains(wanted))
     }
 
-    /// Whether its API servers trust one of these, but not all: they call us, and
-    /// would fail to if the others were in use.
-    pub fn trusts_partly(&self, wanted: &Bundle) -> bool {
-        entries(&self.configuration)
-            .any(|entry| entry.roots.shares_one_with(wanted) && !entry.roots.contains(wanted))
+    /// The bundles of its webhooks.
+    pub fn bundles(&self) -> impl Iterator<Item = Bundle> {
+        entries(&self.configuration).map(|entry| entry.roots)
+    }
+
+    /// Whether we may not patch it, but its API servers trust one of these: they call
+    /// us, and would fail to if the others were in use.
+    pub fn is_denied_and_trusts(&self, wanted: &Bundle) -> bool {
+        let mut bundles = self.bundles();
+        self.denied.is_some() && bundles.any(|roots| roots.shares_one_with(wanted))
     }
 }
 

@@ -149,7 +149,7 @@ fn keeper(code: u16) -> Keeper {
     Keeper::new(
         Api::all(client),
         STAND,
-        watch::channel(Trusted::Unknown).0,
+        watch::channel(Trusted::nothing()).0,
         shared,
     )
 }
@@ -162,6 +162,10 @@ fn list(keeper: &mut Keeper, configuration: MutatingWebhookConfiguration) {
     ] {
         keeper.take(event);
     }
+}
+
+fn trusts(keeper: &Keeper, roots: &Bundle) -> bool {
+    keeper.trusted.borrow().time_of(roots).is_some()
 }
 
 fn is_ready(keeper: &Keeper) -> bool {
@@ -196,8 +200,8 @@ async fn forgets_what_was_deleted_while_nobody_watched() {
     list(&mut keeper, trusting(&wanted));
     keeper.take(watcher::Event::Init);
     keeper.take(watcher::Event::InitDone);
-    keeper.reconcile(&Roots::Ours(wanted)).await;
-    assert!(!is_ready(&keeper) && *keeper.trusted.borrow() == Trusted::Unknown);
+    keeper.reconcile(&Roots::Ours(wanted.clone())).await;
+    assert!(!is_ready(&keeper) && !trusts(&keeper, &wanted));
 }
 
 #[tokio::test]
@@ -206,9 +210,22 @@ async fn stays_ready_while_a_root_cannot_be_added() {
     let mut keeper = keeper(500);
     list(&mut keeper, trusting(&present));
     keeper.reconcile(&Roots::Ours(present.clone())).await;
-    let both = Roots::Ours(present.join(next));
+    let both = Roots::Ours(present.clone().join(next.clone()));
     assert_eq!(keeper.reconcile(&both).await, Some(GAP));
-    assert!(is_ready(&keeper) && *keeper.trusted.borrow() == Trusted::Unknown);
+    assert!(is_ready(&keeper) && trusts(&keeper, &present) && !trusts(&keeper, &next));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_replica_has_put_in_counts_from_then_on() {
+    let (present, next) = (root(), root());
+    let both = present.clone().join(next.clone());
+    let mut keeper = keeper(500);
+    list(&mut keeper, trusting(&both));
+    keeper.reconcile(&Roots::Ours(present)).await;
+    advance(GAP).await;
+    // This replica gets to know of it, too.
+    keeper.reconcile(&Roots::Ours(both)).await;
+    assert_eq!(keeper.trusted.borrow().time_of(&next), Some(GAP));
 }
 
 #[tokio::test]
@@ -218,10 +235,10 @@ async fn a_revert_starts_the_time_of_trust_anew() {
     let mut keeper = keeper(500);
     list(&mut keeper, trusting(&wanted));
     keeper.reconcile(&roots).await;
-    assert!(*keeper.trusted.borrow() != Trusted::Unknown);
+    assert!(trusts(&keeper, &wanted));
     keeper.take(watcher::Event::Apply(trusting(&root())));
     assert_eq!(keeper.reconcile(&roots).await, Some(GAP));
-    assert!(!is_ready(&keeper) && *keeper.trusted.borrow() == Trusted::Unknown);
+    assert!(!is_ready(&keeper) && !trusts(&keeper, &wanted));
 }
 
 #[tokio::test(start_paused = true)]
@@ -241,7 +258,7 @@ async fn asks_again_after_a_denial() {
 #[tokio::test]
 async fn a_denied_configuration_that_calls_us_holds_up_the_next_ca() {
     let (present, next) = (root(), root());
-    let both = present.clone().join(next);
+    let both = present.clone().join(next.clone());
     let mut denied = trusting(&present);
     denied.metadata.name = Some("denied".to_owned());
     let mut keeper = keeper(403);
@@ -254,7 +271,7 @@ async fn a_denied_configuration_that_calls_us_holds_up_the_next_ca() {
         keeper.take(event);
     }
     keeper.reconcile(&Roots::Ours(both)).await;
-    assert!(*keeper.trusted.borrow() == Trusted::Unknown);
+    assert!(!trusts(&keeper, &next));
     // It is trusted by the present CA alone, and that is enough to go on.
     assert!(is_ready(&keeper));
 }
@@ -265,9 +282,10 @@ async fn stays_ready_while_a_root_may_not_be_added() {
     let mut keeper = keeper(403);
     list(&mut keeper, trusting(&present));
     keeper.reconcile(&Roots::Ours(present.clone())).await;
-    keeper.reconcile(&Roots::Ours(present.join(next))).await;
+    let both = Roots::Ours(present.clone().join(next.clone()));
+    keeper.reconcile(&both).await;
     assert!(keeper.kept["c"].denied.is_some());
-    assert!(is_ready(&keeper) && *keeper.trusted.borrow() == Trusted::Unknown);
+    assert!(is_ready(&keeper) && !trusts(&keeper, &next));
 }
 
 #[tokio::test(start_paused = true)]

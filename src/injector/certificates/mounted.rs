@@ -17,6 +17,9 @@ use super::serving::{Certificate, Serving};
 
 const POLL: Duration = Duration::from_secs(2);
 
+/// So many looks at least while a new CA comes to be trusted.
+const LOOKS: u32 = 8;
+
 /// When files that were refused are looked at again: some only had not begun to
 /// be valid.
 const AGAIN: Duration = Duration::from_secs(60);
@@ -31,7 +34,7 @@ pub(in crate::injector) struct Settings {
 
 /// Serves what the folder holds, and what it holds later.
 pub(in crate::injector) async fn run(settings: Settings, serving: Serving) {
-    let mut ticks = interval(POLL.min(settings.overlap.max(Duration::from_millis(100))));
+    let mut ticks = interval(POLL.min((settings.overlap / LOOKS).max(Duration::from_millis(100))));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut keeper = Keeper {
         settings,

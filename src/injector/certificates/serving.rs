@@ -159,7 +159,7 @@ fn is_due(
 #[cfg(test)]
 mod tests {
     use pillion_certs::Authority;
-    use tokio::time::{Instant, advance};
+    use tokio::time::advance;
 
     use super::*;
 
@@ -180,16 +180,13 @@ mod tests {
     }
 
     fn trusted(certificate: &Certificate) -> Trusted {
-        Trusted::Roots {
-            roots: certificate.roots.clone().unwrap(),
-            since: Instant::now(),
-        }
+        Trusted::nothing().followed_by(certificate.roots.as_ref().unwrap())
     }
 
     #[test]
     fn the_first_certificate_is_served_at_once() {
         let coming = certificate();
-        assert!(is_due(None, &coming, &Trusted::Unknown, OVERLAP, now()));
+        assert!(is_due(None, &coming, &Trusted::nothing(), OVERLAP, now()));
     }
 
     #[test]
@@ -199,7 +196,7 @@ mod tests {
             roots: served.roots.clone(),
             ..certificate()
         };
-        let due = is_due(Some(&served), &coming, &Trusted::Unknown, OVERLAP, now());
+        let due = is_due(Some(&served), &coming, &Trusted::nothing(), OVERLAP, now());
         assert!(due);
     }
 
@@ -208,7 +205,7 @@ mod tests {
         let (served, coming) = (certificate(), certificate());
         let due = |trusted: &Trusted| is_due(Some(&served), &coming, trusted, OVERLAP, now());
         let (old, new) = (trusted(&served), trusted(&coming));
-        assert!(!due(&Trusted::Unknown));
+        assert!(!due(&Trusted::nothing()));
         advance(OVERLAP / 2).await;
         assert!(!due(&new));
         advance(OVERLAP / 2).await;
@@ -227,7 +224,7 @@ mod tests {
     fn a_certificate_that_is_about_to_end_gives_way() {
         let (served, coming) = (certificate(), certificate());
         let later = now() + time::Duration::days(1) - OVERLAP;
-        let due = |now| is_due(Some(&served), &coming, &Trusted::Unknown, OVERLAP, now);
+        let due = |now| is_due(Some(&served), &coming, &Trusted::nothing(), OVERLAP, now);
         assert!(!due(later - time::Duration::SECOND));
         assert!(due(later));
     }
