@@ -12,10 +12,10 @@ mod handlers;
 mod istio;
 mod overrides;
 mod record;
+mod restore;
 mod scrape;
 mod stubs;
 
-use json_patch::PatchOperation;
 use serde_json::{Map, Value};
 
 pub(super) use self::record::record;
@@ -49,11 +49,7 @@ pub fn uninject(pod: &Value) -> Result<Option<Value>, Refusal> {
     take_back(&mut undone, &status, overrides);
     match &status.restore {
         Some(rest) => {
-            // An injection writes no copies, which could grow without bound.
-            let copies = |step: &PatchOperation| matches!(step, PatchOperation::Copy(_));
-            if rest.iter().any(copies) {
-                return Err(unreadable(STATUS, &"it copies parts of the pod"));
-            }
+            restore::check(rest).map_err(|fault| unreadable(STATUS, &fault))?;
             json_patch::patch(&mut undone, rest).map_err(|error| changed(&error))?;
         }
         None if status.is_istios() => istio::refuse_lost_handlers(&undone)?,

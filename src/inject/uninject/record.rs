@@ -1,11 +1,10 @@
 //! The record that an injection leaves on the pod.
 
-use json_patch::jsonptr::{PointerBuf, Token};
-use json_patch::{Patch, PatchOperation, TestOperation};
+use json_patch::Patch;
 use serde_json::{Map, Value};
 
 use super::overrides::Overrides;
-use super::{annotations_mut, stubs, take_back};
+use super::{annotations_mut, restore, stubs, take_back};
 use crate::inject::annotations::STATUS;
 use crate::inject::patch;
 use crate::inject::status::Status;
@@ -25,7 +24,7 @@ pub(in crate::inject) fn record(
     take_back(&mut undone, &status, overrides);
     let rest = patch::diff(&undone, original);
     if !rest.is_empty() {
-        status.restore = Some(guarded(rest, original));
+        status.restore = Some(restore::guarded(rest, undone));
     }
     write(edited, &status);
     status.restore
@@ -50,37 +49,4 @@ fn added(original: &Value, edited: &Value, map: &str) -> Vec<String> {
         .filter(|key| *key != STATUS && had.get(key).is_none())
         .cloned()
         .collect()
-}
-
-/// Steps inside an element of a list go by its index: before them, a test that
-/// the element is still the same one.
-fn guarded(rest: Patch, original: &Value) -> Patch {
-    let mut last = None;
-    let mut steps = Vec::with_capacity(rest.len());
-    for step in rest.0 {
-        if let Some(guard) = guard(&step, original)
-            && last.as_ref() != Some(&guard)
-        {
-            steps.push(PatchOperation::Test(guard.clone()));
-            last = Some(guard);
-        }
-        steps.push(step);
-    }
-    Patch(steps)
-}
-
-fn guard(step: &PatchOperation, original: &Value) -> Option<TestOperation> {
-    let tokens: Vec<_> = step.path().tokens().collect();
-    let [spec, list, index, _, ..] = tokens.as_slice() else {
-        return None;
-    };
-    let path = PointerBuf::from_tokens([spec, list, index, &Token::new("name")]);
-    let name = path
-        .resolve(original)
-        .ok()
-        .filter(|name| name.is_string())?;
-    Some(TestOperation {
-        value: name.clone(),
-        path,
-    })
 }

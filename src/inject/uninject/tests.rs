@@ -128,6 +128,64 @@ fn rejects_a_pod_that_changed_where_the_record_goes_by_index() {
     assert!(refusal.contains("changed since its injection"), "{refusal}");
 }
 
+/// What a pod becomes when this is put first into a list of it.
+fn uninject_with_first(pod: &Value, list: &str, element: Value) -> String {
+    let mut injected = injected(pod);
+    injected
+        .pointer_mut(list)
+        .unwrap()
+        .as_array_mut()
+        .unwrap()
+        .insert(0, element);
+    uninject(&injected).unwrap_err().to_string()
+}
+
+#[test]
+fn removes_no_element_that_others_have_put_where_the_record_removes_one() {
+    let with_proxy_first = json!({"metadata": {"name": "a"}, "spec": {"containers": [
+        {"name": "istio-proxy", "image": "auto", "tty": true}, {"name": "web", "image": "web:1"}]}});
+    let mut pod = injected(&with_proxy_first);
+    let logger = json!({"name": "logger", "image": "logger:1"});
+    pod["spec"]["containers"]
+        .as_array_mut()
+        .unwrap()
+        .push(logger.clone());
+    let refusal = uninject(&pod).unwrap_err().to_string();
+    assert!(refusal.contains("changed since its injection"), "{refusal}");
+
+    let with_own_init = json!({"metadata": {"name": "a"}, "spec": {
+        "initContainers": [{"name": "s", "image": "s:1"}, {"name": "istio-proxy", "image": "auto"}],
+        "containers": [{"name": "web", "image": "web:1"}]}});
+    let refusal = uninject_with_first(&with_own_init, "/spec/initContainers", logger);
+    assert!(refusal.contains("changed since its injection"), "{refusal}");
+
+    let gateway = json!({
+        "metadata": {"name": "gw", "annotations": {"inject.istio.io/templates": "gateway"}},
+        "spec": {"containers": [{"name": "istio-proxy", "image": "auto"}],
+            "securityContext": {"sysctls": [{"name": "net.core.somaxconn", "value": "1"}]}}});
+    let sysctl = json!({"name": "kernel.shm_rmid_forced", "value": "0"});
+    let refusal = uninject_with_first(&gateway, "/spec/securityContext/sysctls", sysctl);
+    assert!(refusal.contains("changed since its injection"), "{refusal}");
+}
+
+#[test]
+fn follows_no_record_that_an_injection_does_not_write() {
+    let deep = format!("/spec{}", "/0".repeat(100));
+    for step in [
+        json!({"op": "copy", "from": "/spec", "path": "/spec/a"}),
+        json!({"op": "move", "from": "/spec", "path": "/spec/a"}),
+        json!({"op": "replace", "path": "", "value": 1}),
+        json!({"op": "replace", "path": "/kind", "value": "Secret"}),
+        json!({"op": "add", "path": deep, "value": 1}),
+    ] {
+        let status = json!({"labels": [], "annotations": [], "restore": [step]}).to_string();
+        let pod =
+            json!({"metadata": {"annotations": {STATUS: status}}, "spec": {"containers": []}});
+        let refusal = uninject(&pod).unwrap_err().to_string();
+        assert!(refusal.contains("can't be read"), "{refusal}");
+    }
+}
+
 #[test]
 fn leaves_a_pod_without_an_injection() {
     for pod in [
