@@ -21,6 +21,7 @@ mod pod;
 mod previous;
 mod probes;
 mod prometheus;
+mod proxy_ports;
 mod quantity;
 mod settings;
 mod status;

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use super::{
     checks::{
-        Check, boolean, interfaces, log_level, number, port, ports, ports_or_all, quantity, ranges,
-        ranges_or_all,
+        Check, boolean, interception_mode, interfaces, log_level, number, ports, ports_or_all,
+        quantity, ranges, ranges_or_all, status_port,
     },
     config::ProxyConfig,
 };
@@ -51,7 +51,7 @@ const KUBEVIRT_INTERFACES: &str = "traffic.sidecar.istio.io/kubevirtInterfaces";
 
 const CHECKS: &[(&str, Check)] = &[
     (INTERCEPTION_MODE, interception_mode),
-    (STATUS_PORT, port),
+    (STATUS_PORT, status_port),
     (READINESS_INITIAL_DELAY, number),
     (READINESS_PERIOD, number),
     (READINESS_FAILURES, number),
@@ -76,7 +76,8 @@ const CHECKS: &[(&str, Check)] = &[
     (USER_VOLUME_MOUNT, mapping_by_name),
 ];
 
-/// The faults of every annotation that the injector reads.
+/// The faults of the annotations that the injector reads, but for those that are
+/// taken as they are or only warned of.
 pub(super) fn faults(annotations: &Map<String, Value>) -> Vec<String> {
     CHECKS
         .iter()
@@ -96,12 +97,6 @@ pub(super) fn parse_proxy_config(text: &str) -> Result<ProxyConfig, String> {
         Value::Null => Ok(ProxyConfig::default()),
         value => ProxyConfig::new(&value).map_err(|faults| faults.join(", ")),
     }
-}
-
-fn interception_mode(value: &str) -> Result<(), String> {
-    matches!(value, "REDIRECT" | "TPROXY" | "NONE")
-        .then_some(())
-        .ok_or_else(|| "REDIRECT, TPROXY or NONE is wanted".to_owned())
 }
 
 fn proxy_config(value: &str) -> Result<(), String> {
@@ -133,7 +128,7 @@ mod tests {
         for (name, value) in [
             (INTERCEPTION_MODE, "NONE"),
             (STATUS_PORT, "0"),
-            (READINESS_PERIOD, "4294967295"),
+            (READINESS_PERIOD, "2147483647"),
             (INCLUDE_OUTBOUND_RANGES, "*"),
             (INCLUDE_OUTBOUND_RANGES, "127.0.0.1/24, 10.96.0.1/24"),
             (EXCLUDE_OUTBOUND_RANGES, ""),
@@ -157,6 +152,8 @@ mod tests {
             (INTERCEPTION_MODE, "redirect"),
             (STATUS_PORT, "65536"),
             (STATUS_PORT, ""),
+            (STATUS_PORT, "15001"),
+            (READINESS_PERIOD, "2147483648"),
             (READINESS_PERIOD, "-1"),
             (INCLUDE_OUTBOUND_RANGES, "*,10.0.0.0/8"),
             (EXCLUDE_OUTBOUND_RANGES, "*"),

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use super::quantity;
+use super::{proxy_ports, quantity};
 
 /// A check of a text.
 pub(super) type Check = fn(&str) -> Result<(), String>;
@@ -27,12 +27,34 @@ pub(super) fn port(value: &str) -> Result<(), String> {
         .map_err(|_| "a port from 0 to 65535 is wanted".to_owned())
 }
 
-/// A whole number.
+/// The proxy's status port: none of those that the proxy has for something else.
+pub(super) fn status_port(value: &str) -> Result<(), String> {
+    port(value)?;
+    let other = value
+        .parse()
+        .ok()
+        .filter(|port| *port != proxy_ports::STATUS);
+    match other.and_then(proxy_ports::purpose) {
+        Some(purpose) => Err(format!("the proxy has this port for {purpose}")),
+        None => Ok(()),
+    }
+}
+
+/// A whole number, as far as Kubernetes has them.
 pub(super) fn number(value: &str) -> Result<(), String> {
     value
-        .parse::<u32>()
+        .parse::<i32>()
+        .ok()
+        .filter(|number| *number >= 0)
         .map(drop)
-        .map_err(|_| "a whole number of 0 or more is wanted".to_owned())
+        .ok_or_else(|| "a whole number from 0 to 2147483647 is wanted".to_owned())
+}
+
+/// How the app's traffic gets to the proxy.
+pub(super) fn interception_mode(value: &str) -> Result<(), String> {
+    matches!(value, "REDIRECT" | "TPROXY" | "NONE")
+        .then_some(())
+        .ok_or_else(|| "REDIRECT, TPROXY or NONE is wanted".to_owned())
 }
 
 /// As [`parse_bool`].

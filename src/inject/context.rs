@@ -96,9 +96,10 @@ fn map(value: &Value) -> Context {
     }
 }
 
-/// The first of the labels that is there, as a label's value.
+/// The first of the labels that is there and not empty, as a label's value.
 fn canonical(pod: &Value, labels: &[&str]) -> Option<String> {
-    let value = labels.iter().find_map(|label| pod::label(pod, label))?;
+    let mut values = labels.iter().filter_map(|label| pod::label(pod, label));
+    let value = values.find(|value| !value.is_empty())?;
     Some(label_value(value))
 }
 

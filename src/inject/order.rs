@@ -6,8 +6,9 @@ use super::{draft::Draft, pod};
 
 /// Puts the containers of an injection in their places.
 ///
-/// - Native: capture is set up first, the proxy starts next, and the user's
-///   init containers run with both, inside the mesh.
+/// - Native: capture is set up first, or `istio-validation` checks that something
+///   else has, the proxy starts next, and the user's init containers run with both,
+///   inside the mesh.
 /// - Classic: the user's init containers run before the capture is set up, for
 ///   there is no proxy yet; the proxy is the last container, or the first one
 ///   when the others are to be held until it has started.
@@ -17,11 +18,12 @@ pub(super) fn order(draft: &mut Draft, hold: bool) {
         .iter()
         .any(|container| pod::name(container) == pod::PROXY);
     let init = &mut draft.init_containers;
-    move_to_front(init, pod::VALIDATION);
     if native {
         move_to_front(init, pod::PROXY);
+        move_to_front(init, pod::VALIDATION);
         move_to_front(init, pod::INIT);
     } else {
+        move_to_front(init, pod::VALIDATION);
         move_to_back(init, pod::INIT);
         if hold {
             move_to_front(&mut draft.containers, pod::PROXY);
@@ -73,6 +75,8 @@ mod tests {
         let (init, containers) = ordered(&["setup", "istio-init", "istio-proxy"], &["app"], true);
         assert_eq!(init, ["istio-init", "istio-proxy", "setup"]);
         assert_eq!(containers, ["app"]);
+        let (init, _) = ordered(&["setup", "istio-validation", "istio-proxy"], &[], true);
+        assert_eq!(init, ["istio-validation", "istio-proxy", "setup"]);
     }
 
     #[test]

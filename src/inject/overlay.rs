@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{
     draft::Draft,
-    merge::{merge, merge_container},
+    merge::{decoded_container, merge, merge_container},
     pod,
 };
 
@@ -17,13 +17,13 @@ pub(super) fn combine(base: &mut Draft, over: Draft) {
     for container in over.init_containers {
         match base.container_mut(pod::name(&container)) {
             Some(found) => merge_container(found, container),
-            None => base.init_containers.push(container),
+            None => base.init_containers.push(decoded_container(container)),
         }
     }
     for container in over.containers {
         match base.container_mut(pod::name(&container)) {
             Some(found) => merge_container(found, container),
-            None => base.containers.push(container),
+            None => base.containers.push(decoded_container(container)),
         }
     }
     merge(&mut base.rest, over.rest);
@@ -53,6 +53,46 @@ pub(super) fn apply(draft: &mut Draft, template: Draft) -> Map<String, Value> {
     overrides
 }
 
+/// A warning for each volume of the user's that gives way to another one.
+pub(super) fn replaced_volumes(draft: &Draft, template: &Draft) -> Vec<String> {
+    let volumes =
+        |draft: &Draft| -> Vec<Value> { pod::array(&draft.rest["spec"]["volumes"]).to_vec() };
+    let users = volumes(draft);
+    let is_replaced = |volume: &Value| {
+        let mut users = users.iter();
+        users.any(|own| pod::name(own) == pod::name(volume) && own != volume)
+    };
+    let warning = |volume: &Value| {
+        format!(
+            "the pod's volume {:?} is replaced by the injection's of that name, also where the app mounts it; give \
+             it another name",
+            pod::name(volume)
+        )
+    };
+    volumes(template)
+        .iter()
+        .filter(|volume| is_replaced(volume))
+        .map(warning)
+        .collect()
+}
+
+/// A warning for each container that waits for the injection's image, where the
+/// injection has no such container for this pod.
+pub(super) fn left_without_image(draft: &Draft) -> Vec<String> {
+    let warning = |container: &Value| {
+        format!(
+            "container {:?} has no image: the injection has no such container for this pod",
+            pod::name(container)
+        )
+    };
+    let is_left = |container: &&Value| {
+        [pod::INIT, pod::VALIDATION, pod::PROXY].contains(&pod::name(container))
+            && pod::has_no_image(container)
+    };
+    let containers = draft.init_containers.iter().chain(&draft.containers);
+    containers.filter(is_left).map(warning).collect()
+}
+
 fn with_users_part(
     draft: &mut Draft,
     mut container: Value,
@@ -68,10 +108,11 @@ fn with_users_part(
     } else {
         "containers"
     };
-    let Some(mut users) = draft.take_container(&name) else {
+    let Some(users) = draft.take_container(&name) else {
         return container;
     };
-    if users["image"] == "auto"
+    let mut users = decoded_container(users);
+    if pod::has_no_image(&users)
         && let Some(fields) = users.as_object_mut()
     {
         fields.remove("image");

@@ -77,7 +77,19 @@ fn edit(
     let mut warnings = Vec::new();
     let status = Status::new(&template, pod, config.revision());
     let mut draft = Draft::new(pod.clone());
+    warnings.extend(overlay::replaced_volumes(&draft, &template));
     let overrides = overlay::apply(&mut draft, template);
+    let only_the_proxy =
+        draft.containers.is_empty() && !pod::array(&pod["spec"]["containers"]).is_empty();
+    if only_the_proxy {
+        return Err(Refusal::InvalidPod(format!(
+            "the pod has no container but {}, which is a native sidecar and so goes among the init containers, and \
+             Kubernetes takes no pod without containers: add the app's container, or annotate the pod with {}: \"false\"",
+            pod::PROXY,
+            names::NATIVE_SIDECAR
+        )));
+    }
+    warnings.extend(overlay::left_without_image(&draft));
     if !overrides.is_empty() {
         draft.annotate(names::OVERRIDES, Value::Object(overrides).to_string());
     }

@@ -171,6 +171,12 @@ pub(super) fn annotation<'a>(pod: &'a Value, key: &str) -> Option<&'a str> {
     pod["metadata"]["annotations"][key].as_str()
 }
 
+/// Whether a container is only the user's part of one, and its image comes from
+/// the injection.
+pub(super) fn has_no_image(container: &Value) -> bool {
+    matches!(container["image"].as_str(), None | Some("" | "auto"))
+}
+
 /// The name of a container, a volume, or anything else that has one.
 pub(super) fn name(object: &Value) -> &str {
     object["name"].as_str().unwrap_or_default()

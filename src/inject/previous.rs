@@ -20,7 +20,11 @@ pub(super) fn refuse_injected(target: &Target<'_>) -> Result<(), Refusal> {
     if status.is_none() && found.is_empty() {
         return Ok(());
     }
-    Err(Refusal::AlreadyInjected(message(target, &found)))
+    Err(Refusal::AlreadyInjected(message(
+        target,
+        &found,
+        status.is_some(),
+    )))
 }
 
 /// The containers that look like an injection's, whatever the pod says of itself.
@@ -37,7 +41,7 @@ fn containers(pod: &Value, matches: impl Fn(&Value) -> bool) -> Vec<&str> {
         .collect()
 }
 
-fn message(target: &Target<'_>, found: &[&str]) -> String {
+fn message(target: &Target<'_>, found: &[&str], has_record: bool) -> String {
     let namespace = target.namespace;
     let metadata = &target.pod["metadata"];
     let subject = match target.workload {
@@ -55,9 +59,14 @@ fn message(target: &Target<'_>, found: &[&str]) -> String {
              container of a sidecar. Remove the annotation from its template"
         );
     }
+    let way_out = if has_record {
+        "with `pillion kube-uninject -f FILE`"
+    } else {
+        "by hand, for the annotation sidecar.istio.io/status that would record it is not there"
+    };
     format!(
         "{subject} is injected already: it has the container{} {}. Either take the sidecar out of the \
-         manifest, with `pillion kube-uninject -f FILE`, and let the webhook inject it; or keep the manifest and keep \
+         manifest, {way_out}, and let the webhook inject it; or keep the manifest and keep \
          the webhook away: remove the label istio-injection or istio.io/rev from namespace {namespace:?}, or label the \
          pod sidecar.istio.io/inject: \"false\". If the manifest has no sidecar, more than one webhook selects its pods: \
          `pillion check-inject` tells which",
@@ -69,7 +78,7 @@ fn message(target: &Target<'_>, found: &[&str]) -> String {
 /// Whether a container is what an injection leaves, and not the user's own part
 /// of one (`image: auto`, or some fields to be laid over the injected ones).
 fn is_injected(container: &Value) -> bool {
-    if matches!(container["image"].as_str(), None | Some("" | "auto")) {
+    if pod::has_no_image(container) {
         return false;
     }
     let argument = |index: usize| container["args"][index].as_str().unwrap_or_default();
@@ -136,11 +145,10 @@ mod tests {
     fn refuses_a_sidecar_whose_status_annotation_was_lost() {
         let istio = json!({"metadata": {"name": "a"}, "spec": {"containers": [{"name": "istio-proxy",
             "image": "docker.io/istio/proxyv2:1.20", "args": ["proxy", "sidecar"], "env": [{"name": "PROXY_CONFIG"}]}]}});
-        assert!(
-            refusal(&istio)
-                .unwrap()
-                .contains("the container istio-proxy.")
-        );
+        let message = refusal(&istio).unwrap();
+        assert!(message.contains("the container istio-proxy."), "{message}");
+        // Without the record that can't help.
+        assert!(!message.contains("kube-uninject"), "{message}");
         let init = json!({"metadata": {"name": "a"}, "spec": {"containers": [{"name": "a"}],
             "initContainers": [{"name": "istio-init", "image": "x/y:1", "args": ["istio-iptables", "-p", "15001"]}]}});
         assert!(

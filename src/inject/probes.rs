@@ -27,7 +27,9 @@ pub(super) const HOOKS: [(&str, &str); 2] = [("preStop", "prestopz"), ("postStar
 /// What a probe may do that is led through the proxy; `exec` and `sleep` stay.
 pub(super) const HANDLERS: [&str; 3] = ["httpGet", "tcpSocket", "grpc"];
 
-/// Rewrites the probes and hooks of every container but the proxy.
+/// Rewrites the probes and hooks of every container but the proxy. What a container
+/// that starts before the proxy has to pass to have started stays: nobody would
+/// answer.
 ///
 /// A probe whose named port is no port of its container stays as it is (the
 /// kubelet will say so); the warnings name it.
@@ -37,10 +39,20 @@ pub(super) fn rewrite(draft: &mut Draft, status_port: u16) -> Vec<String> {
         return warnings;
     }
     let mut probers = BTreeMap::new();
-    for container in draft.all_containers_mut() {
+    let is_proxy = |container: &Value| pod::name(container) == pod::PROXY;
+    let is_native = draft.init_containers.iter().any(is_proxy);
+    let init = draft
+        .init_containers
+        .iter_mut()
+        .map(|init| (init, !is_native));
+    let containers = draft.containers.iter_mut().map(|app| (app, false));
+    for (container, starts_before_the_proxy) in init.chain(containers) {
         if [pod::PROXY, pod::INIT, pod::VALIDATION].contains(&pod::name(container)) {
             continue;
         }
+        // The proxy, which they would ask, is not started until they have passed.
+        let is_left =
+            |field: &str| starts_before_the_proxy && ["startupProbe", "postStart"].contains(&field);
         let mut rewriter = Rewriter {
             container: pod::name(container).to_owned(),
             ports: named_ports(container),
@@ -50,7 +62,9 @@ pub(super) fn rewrite(draft: &mut Draft, status_port: u16) -> Vec<String> {
         };
         for (field, segment) in PROBES {
             let path = format!("/app-health/{}/{segment}", rewriter.container);
-            if let Some(probe) = container.get_mut(field) {
+            if let Some(probe) = container.get_mut(field)
+                && !is_left(field)
+            {
                 rewriter.rewrite(field, probe, path);
             }
         }
@@ -59,6 +73,7 @@ pub(super) fn rewrite(draft: &mut Draft, status_port: u16) -> Vec<String> {
             if let Some(hook) = container
                 .get_mut("lifecycle")
                 .and_then(|hooks| hooks.get_mut(field))
+                && !is_left(field)
             {
                 rewriter.rewrite(field, hook, path);
             }
@@ -146,10 +161,8 @@ fn named_ports(container: &Value) -> Vec<(String, Value)> {
     pod::array(&container["ports"])
         .iter()
         .filter_map(|port| {
-            Some((
-                port["name"].as_str()?.to_owned(),
-                port["containerPort"].clone(),
-            ))
+            let number = port.get("containerPort").filter(|port| port.is_u64())?;
+            Some((port["name"].as_str()?.to_owned(), number.clone()))
         })
         .collect()
 }
@@ -218,6 +231,30 @@ mod tests {
             probers,
             json!({"/app-lifecycle/app/prestopz": {"httpGet": {"port": 80, "path": "/bye"}}})
         );
+    }
+
+    #[test]
+    fn leaves_what_has_to_pass_before_a_classic_proxy_starts() {
+        let probe = json!({"httpGet": {"port": 80}});
+        let init = json!({"name": "db", "restartPolicy": "Always", "startupProbe": probe, "livenessProbe": probe,
+            "lifecycle": {"postStart": probe, "preStop": probe}});
+        let rewritten = |proxy_list: &str| {
+            let mut pod = json!({"spec": {"initContainers": [init], "containers": []}});
+            let list = pod["spec"][proxy_list].as_array_mut().unwrap();
+            list.push(json!({"name": "istio-proxy"}));
+            let mut draft = Draft::new(pod);
+            rewrite(&mut draft, 15020);
+            let init = draft.init_containers.remove(0);
+            [
+                init["startupProbe"].clone(),
+                init["lifecycle"]["postStart"].clone(),
+                init["livenessProbe"].clone(),
+                init["lifecycle"]["preStop"].clone(),
+            ]
+            .map(|probe| probe["httpGet"]["port"] == 15020)
+        };
+        assert_eq!(rewritten("containers"), [false, false, true, true]);
+        assert_eq!(rewritten("initContainers"), [true; 4]);
     }
 
     #[test]

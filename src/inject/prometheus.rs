@@ -9,25 +9,12 @@ use super::{
     Refusal,
     checks::parse_bool,
     draft::{Draft, set_env},
-    pod,
+    pod, proxy_ports,
 };
 
 /// The proxy's variable that holds the app's scrape annotations.
 pub(super) const SCRAPE: &str = "ISTIO_PROMETHEUS_ANNOTATIONS";
 pub(super) const TARGETS: &str = "prometheus.istio.io/scrape-targets";
-
-/// The proxy's own ports, which can't be the app's.
-const RESERVED: [(u16, &str); 9] = [
-    (15000, "the proxy's admin interface"),
-    (15001, "outbound capture"),
-    (15004, "debugging"),
-    (15006, "inbound capture"),
-    (15008, "the HBONE tunnel"),
-    (15020, "the merged metrics"),
-    (15021, "health checks"),
-    (15053, "DNS"),
-    (15090, "the proxy's own metrics"),
-];
 
 /// Points the scrape annotations at the proxy's status port.
 pub(super) fn merge(draft: &mut Draft, status_port: u16) -> Result<(), Refusal> {
@@ -135,8 +122,8 @@ fn check_port(port: &str, status_port: u16) -> Result<(), Refusal> {
     if number == status_port {
         return refuse(format!("port {number} is the proxy's status port"));
     }
-    match RESERVED.iter().find(|(reserved, _)| *reserved == number) {
-        Some((_, purpose)) => refuse(format!(
+    match proxy_ports::purpose(number) {
+        Some(purpose) => refuse(format!(
             "port {number} is reserved for the proxy ({purpose})"
         )),
         None => Ok(()),

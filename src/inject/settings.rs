@@ -114,8 +114,8 @@ impl Settings {
             ),
             (
                 self.uid == 0,
-                "istio-proxy has runAsUser: 0: the capture rules exempt uid 1337, so the proxy's own traffic \
-                 would be captured; give it another uid"
+                "istio-proxy has runAsUser: 0: with runAsNonRoot, which it has from the template, it does not start, and \
+                 without, its own traffic would be captured, for the capture rules exempt uid 1337; give it another uid"
                     .to_owned(),
             ),
         ]

@@ -12,7 +12,8 @@
 //!   as the only key of a list item, the items of a computed list.
 //! - A list or mapping that holds expressions and comes to nothing is left out.
 //!
-//! Expressions are Jinja's (`minijinja`); a name that is not there is an error.
+//! Expressions are Jinja's (`minijinja`); the value of a name that is not there is
+//! an error, but whether it is true may be asked: it is not.
 
 mod compile;
 mod expressions;
@@ -229,6 +230,22 @@ mod tests {
         assert!(fault.contains("has no }} that ends"), "{fault}");
         let fault = render("a: '{{- b }}'", &json!({"b": 1})).unwrap_err();
         assert!(fault.contains("{{- and -}}"), "{fault}");
+    }
+
+    #[test]
+    fn none_in_a_text_is_an_error() {
+        let error = render("a: 'v{{ x }}'", &json!({"x": null})).unwrap_err();
+        assert!(error.contains("\"x\" is none"), "{error}");
+        let got = render("a: \"v{{ x or '' }}\"", &json!({"x": null}));
+        assert_eq!(got, Ok(json!({"a": "v"})));
+    }
+
+    #[test]
+    fn an_expression_in_a_key_is_a_fault() {
+        for template in ["'{{ a }}': b", "a: {'x-{% if b %}': c}"] {
+            let fault = render(template, &json!({"a": "a"})).unwrap_err();
+            assert!(fault.contains("can't be in a key"), "{fault}");
+        }
     }
 
     #[test]

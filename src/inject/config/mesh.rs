@@ -4,7 +4,7 @@ use minijinja::{Value as Context, value::Serde};
 use serde_json::{Map, Value};
 
 use crate::inject::{
-    checks::{duration, variable},
+    checks::{duration, interception_mode, variable},
     pod::kind_of,
 };
 
@@ -82,6 +82,7 @@ enum Kind {
     Mapping,
     TextList,
     Duration,
+    InterceptionMode,
 }
 
 /// The fields of Istio's ProxyConfig (`mesh.istio.io/v1alpha1`).
@@ -103,7 +104,7 @@ const FIELDS: &[(&str, Kind)] = &[
     ("gatewayTopology", Kind::Mapping),
     ("holdApplicationUntilProxyStarts", Kind::Flag),
     ("image", Kind::Mapping),
-    ("interceptionMode", Kind::Text),
+    ("interceptionMode", Kind::InterceptionMode),
     ("meshId", Kind::Text),
     ("parentShutdownDuration", Kind::Duration),
     ("privateKeyProvider", Kind::Mapping),
@@ -227,6 +228,12 @@ impl Kind {
                 value.as_str().is_some_and(|text| duration(text).is_ok()),
                 "a number of seconds such as 5s or 1.5s",
             ),
+            Self::InterceptionMode => (
+                value
+                    .as_str()
+                    .is_some_and(|mode| interception_mode(mode).is_ok()),
+                "REDIRECT, TPROXY or NONE",
+            ),
             Self::TextList => (
                 value
                     .as_array()
@@ -303,6 +310,14 @@ mod tests {
         )
         .unwrap_err();
         assert_eq!(faults.len(), 2, "{faults:?}");
+    }
+
+    #[test]
+    fn rejects_an_interception_mode_that_is_none() {
+        for mode in ["none", "FOO", ""] {
+            let faults = ProxyConfig::new(&json!({ "interceptionMode": mode })).unwrap_err();
+            assert!(faults[0].contains("REDIRECT, TPROXY or NONE"), "{faults:?}");
+        }
     }
 
     #[test]

@@ -86,6 +86,12 @@ impl Compiler {
                 other if other.starts_with('$') => {
                     self.fault(&path, "unknown directive; there are $if and $splice");
                 }
+                other if other.contains("{{") || other.contains("{%") => {
+                    self.fault(
+                        &path,
+                        "an expression can't be in a key; $splice adds computed fields",
+                    );
+                }
                 _ => mapping.fields.push((key.clone(), self.node(&path, value))),
             }
         }

@@ -151,6 +151,12 @@ impl Text {
                 Part::Expression(expression) => {
                     let value = expression.evaluate(context)?;
                     match value.as_str() {
+                        None if value.is_none() => {
+                            let source = &expression.source;
+                            return Err(format!(
+                                "{source:?} is none, which makes no text; say what stands for it: {source} or ''"
+                            ));
+                        }
                         Some(value) => text.push_str(value),
                         None => write!(text, "{value}").map_err(|error| error.to_string())?,
                     }

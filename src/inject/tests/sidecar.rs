@@ -496,3 +496,95 @@ fn warns_of_annotations_without_effect() {
     let (_, warnings) = inject_with(&BUILTIN, &target(&web(annotations, json!({}))));
     assert_eq!(warnings.len(), 2, "{warnings:?}");
 }
+
+#[test]
+fn nulls_of_the_users_part_set_nothing() {
+    let pod = |proxy: Value| json!({"metadata": {"name": "a"}, "spec": {"containers": [proxy, {"name": "app", "image": "a"}]}});
+    let blank = pod(
+        json!({"name": "istio-proxy", "image": "", "args": null, "env": null, "securityContext": null,
+        "resources": {"limits": null}}),
+    );
+    let plain = pod(json!({"name": "istio-proxy", "image": "auto", "resources": {}}));
+    let (blank, plain) = (injected(&blank), injected(&plain));
+    assert_eq!(
+        container(&blank, "istio-proxy"),
+        container(&plain, "istio-proxy")
+    );
+}
+
+#[test]
+fn a_variable_or_a_mount_stands_once_whoever_sets_it() {
+    let annotations = json!({
+        "proxy.istio.io/config": "proxyMetadata: {CA_ADDR: 'mine:1', ISTIO_META_CLUSTER_ID: mine}",
+        "sidecar.istio.io/userVolume": r#"{"z":{"emptyDir":{}}}"#,
+        "sidecar.istio.io/userVolumeMount": r#"{"z":{"mountPath":"/etc/istio/pod"}}"#,
+    });
+    let pod = web(annotations, json!({}));
+    let path_env = [("ISTIO_META_CLUSTER_ID".to_owned(), "path".to_owned())];
+    let target = Target {
+        path_env: &path_env,
+        ..target(&pod)
+    };
+    let (pod, _) = inject_with(&BUILTIN, &target);
+    let found = |list: &str, key: &str, value: &str| -> Vec<Value> {
+        let elements = pod::array(&container(&pod, "istio-proxy")[list]).iter();
+        elements
+            .filter(|element| element[key] == value)
+            .cloned()
+            .collect()
+    };
+    assert_eq!(
+        found("env", "name", "CA_ADDR"),
+        [json!({"name": "CA_ADDR", "value": "mine:1"})]
+    );
+    assert_eq!(
+        found("env", "name", "ISTIO_META_CLUSTER_ID"),
+        [json!({"name": "ISTIO_META_CLUSTER_ID", "value": "path"})]
+    );
+    let mounts = found("volumeMounts", "mountPath", "/etc/istio/pod");
+    assert_eq!((mounts.len(), &mounts[0]["name"]), (1, &json!("z")));
+}
+
+#[test]
+fn refuses_a_pod_of_nothing_but_a_native_proxy() {
+    let pod = json!({"metadata": {"name": "a"}, "spec": {"containers": [{"name": "istio-proxy", "image": "auto"}]}});
+    let refusal = refused(&pod).to_string();
+    assert!(
+        refusal.contains("sidecar.istio.io/nativeSidecar"),
+        "{refusal}"
+    );
+    let mut classic = pod;
+    classic["metadata"]["annotations"] = json!({"sidecar.istio.io/nativeSidecar": "false"});
+    assert_eq!(
+        pod::array(&injected(&classic)["spec"]["containers"]).len(),
+        1
+    );
+}
+
+#[test]
+fn warns_of_what_the_user_loses_or_lacks() {
+    let mut pod = web(
+        json!({"sidecar.istio.io/interceptionMode": "NONE"}),
+        json!({}),
+    );
+    pod["spec"]["volumes"] = json!([{"name": "istio-data", "hostPath": {"path": "/x"}}, {"name": "istio-token", "hostPath": null}]);
+    pod["spec"]["initContainers"] = json!([{"name": "istio-init", "image": "auto"}]);
+    let (_, warnings) = inject_with(&BUILTIN, &target(&pod));
+    for expected in [
+        "volume \"istio-data\"",
+        "container \"istio-init\" has no image",
+    ] {
+        assert!(
+            warnings.iter().any(|warning| warning.contains(expected)),
+            "{expected}: {warnings:?}"
+        );
+    }
+}
+
+#[test]
+fn an_empty_label_names_nothing() {
+    let mut pod = web(json!({}), json!({}));
+    pod["metadata"]["labels"]["app"] = json!("");
+    let labels = &injected(&pod)["metadata"]["labels"];
+    assert_eq!(labels["service.istio.io/canonical-name"], "web");
+}

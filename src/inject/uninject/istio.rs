@@ -26,7 +26,10 @@ pub(super) fn take_back(pod: &mut Value, status: &Status, proxy: &Proxy, scrape_
 }
 
 fn labels(pod: &Value, proxy: &Proxy) -> Vec<&'static str> {
-    let first_of = |names: &[&str]| names.iter().find_map(|name| pod::label(pod, name));
+    let first_of = |names: &[&str]| {
+        let mut values = names.iter().filter_map(|name| pod::label(pod, name));
+        values.find(|value| !value.is_empty())
+    };
     let name = first_of(&["app.kubernetes.io/name", "app"])
         .or_else(|| proxy.env("ISTIO_META_WORKLOAD_NAME"))
         .map(label_value);

@@ -1,0 +1,22 @@
+//! The ports that the proxy has, as Istio's documentation lists them.
+
+/// The status port, unless a pod has another: health checks and merged metrics.
+pub(super) const STATUS: u16 = 15020;
+
+const RESERVED: [(u16, &str); 9] = [
+    (15000, "its admin interface"),
+    (15001, "outbound capture"),
+    (15004, "debugging"),
+    (15006, "inbound capture"),
+    (15008, "the HBONE tunnel"),
+    (STATUS, "the merged metrics"),
+    (15021, "health checks"),
+    (15053, "DNS"),
+    (15090, "its own metrics"),
+];
+
+/// What the proxy has a port for.
+pub(super) fn purpose(port: u16) -> Option<&'static str> {
+    let (_, purpose) = RESERVED.iter().find(|(reserved, _)| *reserved == port)?;
+    Some(purpose)
+}
