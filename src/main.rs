@@ -1,6 +1,10 @@
 //! The `pillion` binary.
 
-use std::{process::ExitCode, thread::available_parallelism};
+use std::{
+    io::{Write, stderr},
+    process::ExitCode,
+    thread::available_parallelism,
+};
 
 use clap::Parser;
 use mimalloc::MiMalloc;
@@ -30,7 +34,8 @@ fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {}", pillion::explain(error.as_ref()));
+            // Nobody may listen any more; the exit code still tells.
+            let _ = writeln!(stderr(), "error: {}", pillion::explain(error.as_ref()));
             ExitCode::FAILURE
         }
     }

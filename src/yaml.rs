@@ -2,7 +2,10 @@
 //!
 //! kubectl reads YAML 1.1: `0644` is octal, `yes` and `on` are booleans. Read
 //! otherwise here, a manifest would mean something else after `kube-inject`
-//! than before. What is written means the same to a reader of YAML 1.1 and of 1.2.
+//! than before. Three rarities are read otherwise still: booleans in odd letters
+//! (`oFF`, a string to kubectl), numbers with odd underscores (`1_000.5`, a string
+//! here), and keys that are no strings (`on: x`, to kubectl `"true": x`). What is
+//! written means the same to a reader of YAML 1.1 and of 1.2.
 
 use serde_json::Value;
 
@@ -67,8 +70,22 @@ fn describe(error: &serde_saphyr::Error) -> String {
 ///
 /// When the value has no form in YAML.
 pub fn to_string(value: &Value) -> Result<String, Error> {
-    let options = serde_saphyr::ser_options! { folded_wrap_chars: NO_FOLDING };
+    let options = serde_saphyr::ser_options! {
+        folded_wrap_chars: NO_FOLDING,
+        prefer_block_scalars: !has_line_that_begins_with_tab(value),
+    };
     serde_saphyr::to_string_with_options(value, options).map_err(|error| Error(error.to_string()))
+}
+
+/// Whether a string in it has lines and one of them begins with a tab, which in a
+/// block scalar kubectl takes for an indentation.
+fn has_line_that_begins_with_tab(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.starts_with('\t') || text.contains("\n\t"),
+        Value::Array(items) => items.iter().any(has_line_that_begins_with_tab),
+        Value::Object(members) => members.values().any(has_line_that_begins_with_tab),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -176,6 +193,15 @@ mod tests {
             let value = json!({"key": text, text: "value", "list": [text]});
             let written = to_string(&value).unwrap();
             assert_eq!(parse(&written).unwrap(), value, "{written}");
+        }
+    }
+
+    #[test]
+    fn writes_no_block_whose_lines_begin_with_a_tab() {
+        for text in ["\techo a\n\techo b\n", "\n\ta\n", "a:\n\tb\n"] {
+            let written = to_string(&json!({ "a": [text] })).unwrap();
+            assert!(!written.contains('\t'), "{written}");
+            assert_eq!(parse(&written).unwrap()["a"][0], text);
         }
     }
 

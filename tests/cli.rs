@@ -293,6 +293,34 @@ fn checks_a_configuration_before_it_is_applied() {
         stderr(&output)
     );
     assert_eq!(check("kind: Service\n").status.code(), Some(1));
+    // Each revision by itself, and nothing that is not the injector's.
+    let named = |name: &str, data: serde_json::Value| {
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data})
+            .to_string()
+    };
+    let files = |maps: &[String]| maps.join("\n---\n");
+    let (bad, good) = (json!({"mesh": "defaultConfig: [1]"}), json!({"mesh": ""}));
+    let output = check(&files(&[
+        named("istio-canary", bad),
+        named("istio", good.clone()),
+    ]));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("revision canary: mesh: defaultConfig: a mapping is wanted"),
+        "{}",
+        stderr(&output)
+    );
+    let output = check(&files(&[
+        named("istio", good),
+        named("myapp", json!({"config": "listen = 1"})),
+    ]));
+    assert!(stdout(&output).contains("valid"), "{}", stderr(&output));
+    let output = check(&named("istio-sidecar-injector", json!({"config": "{}"})));
+    assert!(
+        stderr(&output).contains("no key values"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]

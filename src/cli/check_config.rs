@@ -1,17 +1,20 @@
 //! `pillion injector --check FILE`: a configuration looked at before it is applied.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-use super::{documents, manifest, workload};
-use crate::{
-    inject::{Config, ConfigError, Sources},
-    yaml,
-};
+use super::{documents, manifest, output, workload};
+use crate::inject::{Config, ConfigError, Sources};
+
+const INJECTOR: &str = "istio-sidecar-injector";
+const MESH: &str = "istio";
 
 /// Checks the ConfigMaps in a manifest: `istio-sidecar-injector` with the keys
 /// `config` and `values`, and `istio` with the key `mesh`, with or without a
-/// revision behind their names. The built-in defaults stand for what is missing.
+/// revision behind their names; each revision by itself. The built-in defaults
+/// stand for a ConfigMap that is not there.
 ///
 /// # Errors
 ///
@@ -20,50 +23,35 @@ pub fn check(file: &str) -> anyhow::Result<()> {
     let text = manifest::read(file)?;
     let mut found = Found::default();
     for (index, document) in documents::split(&text).into_iter().enumerate() {
-        let object =
-            yaml::parse(document).with_context(|| format!("{file}: document {}", index + 1))?;
+        let object = document
+            .parse()
+            .with_context(|| format!("{file}: document {}", index + 1))?;
         found.take(object);
     }
-    if found.config.is_none() && found.values.is_none() && found.mesh.is_none() {
+    if found.revisions.is_empty() {
         bail!(
-            "{file}: there is nothing to check; a ConfigMap is wanted whose data has the key config, values or mesh"
+            "{file}: there is nothing to check; a ConfigMap is wanted that is named {INJECTOR} (keys config and \
+             values) or {MESH} (key mesh), or so with -REVISION behind it"
         );
     }
-    if !found.missing.is_empty() {
-        bail!(
-            "{file}: {}",
-            found.missing.join(&format!("\nerror: {file}: "))
-        );
+    let faults = found.faults();
+    if faults.is_empty() {
+        return output::write(None, &format!("{file}: the configuration is valid\n"));
     }
-    match found.check() {
-        Ok(()) => {
-            println!("{file}: the configuration is valid");
-            Ok(())
-        }
-        Err(error) => bail!(
-            "{file}: {}",
-            error.faults.join(&format!("\nerror: {file}: "))
-        ),
-    }
+    bail!("{file}: {}", faults.join(&format!("\nerror: {file}: ")))
 }
 
-/// The keys that the injector reads of a ConfigMap.
-fn keys_of(name: &str) -> &'static [&'static str] {
-    const INJECTOR: &str = "istio-sidecar-injector";
-    match name.strip_prefix(INJECTOR) {
-        Some(revision) if revision.is_empty() || revision.starts_with('-') => &["config", "values"],
-        _ if name == "istio" => &["mesh"],
-        _ => &[],
-    }
-}
-
+/// The ConfigMaps of an injector, by their namespace and revision.
 #[derive(Default)]
 struct Found {
-    config: Option<String>,
-    values: Option<String>,
-    mesh: Option<String>,
-    /// Keys that a ConfigMap of this name has to have, and has not.
-    missing: Vec<String>,
+    revisions: BTreeMap<(String, String), Revision>,
+}
+
+/// The data of one revision's ConfigMaps, as far as they are there.
+#[derive(Default)]
+struct Revision {
+    injector: Option<Value>,
+    mesh: Option<Value>,
 }
 
 impl Found {
@@ -77,29 +65,75 @@ impl Found {
         if object["kind"] != "ConfigMap" {
             return;
         }
-        let name = object["metadata"]["name"].as_str().unwrap_or_default();
-        for key in keys_of(name) {
-            if !object["data"][key].is_string() {
-                self.missing
-                    .push(format!("the ConfigMap {name} has no key {key}"));
-            }
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let metadata = &object["metadata"];
+        let (namespace, name) = (text(&metadata["namespace"]), text(&metadata["name"]));
+        let data = object["data"].take();
+        if let Some(revision) = revision_of(&name, INJECTOR) {
+            let place = (namespace, revision.to_owned());
+            self.revisions.entry(place).or_default().injector = Some(data);
+        } else if let Some(revision) = revision_of(&name, MESH)
+            // Istio has others whose names begin so: istio-ca-root-cert.
+            && (revision.is_empty() || data["mesh"].is_string())
+        {
+            let place = (namespace, revision.to_owned());
+            self.revisions.entry(place).or_default().mesh = Some(data);
         }
-        let key = |name: &str| object["data"][name].as_str().map(str::to_owned);
-        self.config = key("config").or(self.config.take());
-        self.values = key("values").or(self.values.take());
-        self.mesh = key("mesh").or(self.mesh.take());
     }
 
+    fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        for ((_, name), revision) in &self.revisions {
+            let found = revision.check().err().map(|error| error.faults);
+            faults.extend(
+                found
+                    .into_iter()
+                    .flatten()
+                    .map(|fault| match name.as_str() {
+                        "" => fault,
+                        name => format!("revision {name}: {fault}"),
+                    }),
+            );
+        }
+        faults
+    }
+}
+
+impl Revision {
     fn check(&self) -> Result<(), ConfigError> {
         let builtin = Config::builtin_sources()?;
-        let or = |found: &Option<String>, default: &str| {
-            found.clone().unwrap_or_else(|| default.to_owned())
+        let mut missing = Vec::new();
+        let mut text = |name: &str, data: &Option<Value>, key: &str, default: String| match data {
+            None => default,
+            Some(data) => match data[key].as_str() {
+                Some(text) => text.to_owned(),
+                None => {
+                    missing.push(format!("the ConfigMap {name} has no key {key}"));
+                    default
+                }
+            },
         };
+        let config = text(INJECTOR, &self.injector, "config", builtin.config);
+        let values = text(INJECTOR, &self.injector, "values", builtin.values);
+        let mesh = text(MESH, &self.mesh, "mesh", builtin.mesh);
+        if !missing.is_empty() {
+            return Err(ConfigError { faults: missing });
+        }
         Config::parse(&Sources {
-            config: &or(&self.config, &builtin.config),
-            values: &or(&self.values, &builtin.values),
-            mesh: &or(&self.mesh, &builtin.mesh),
+            config: &config,
+            values: &values,
+            mesh: &mesh,
         })
         .map(drop)
+    }
+}
+
+/// The revision behind a ConfigMap's name; empty for none.
+fn revision_of<'a>(name: &'a str, prefix: &str) -> Option<&'a str> {
+    match name.strip_prefix(prefix)? {
+        "" => Some(""),
+        rest => rest
+            .strip_prefix('-')
+            .filter(|revision| !revision.is_empty()),
     }
 }

@@ -17,10 +17,7 @@ use super::{
     manifest, output, report,
     workload::{self, PodPath},
 };
-use crate::{
-    inject::{self, Outcome, Target},
-    yaml,
-};
+use crate::inject::{self, Outcome, Target};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,7 +43,8 @@ pub(super) struct Args {
     /// A manifest of pods and workloads; - is standard input.
     #[arg(short = 'f', long = "filename", value_name = "FILE")]
     file: Option<String>,
-    /// The namespace [default: that of the manifest, then that of the kubeconfig's context].
+    /// The namespace of the pod, or of objects in the manifest that name none [default: that of the kubeconfig's
+    /// context].
     #[arg(short = 'n', long, value_name = "NAMESPACE")]
     namespace: Option<String>,
     #[command(flatten)]
@@ -150,8 +148,9 @@ fn from_file(file: &str, default_namespace: &str) -> anyhow::Result<Vec<Candidat
     let text = manifest::read(file)?;
     let mut found = Vec::new();
     for (index, document) in documents::split(&text).into_iter().enumerate() {
-        let object =
-            yaml::parse(document).with_context(|| format!("{file}: document {}", index + 1))?;
+        let object = document
+            .parse()
+            .with_context(|| format!("{file}: document {}", index + 1))?;
         collect(object, default_namespace, &mut found);
     }
     Ok(found)

@@ -1,28 +1,64 @@
 //! A file's YAML documents as text, so that those which are not edited come
 //! out byte for byte as they went in.
 
+use serde_json::Value;
+
+use crate::yaml;
+
+/// One document of a file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Document<'a> {
+    pub text: &'a str,
+    /// How many lines of the file come before it.
+    lines_before: usize,
+}
+
+impl Document<'_> {
+    /// Reads it.
+    ///
+    /// # Errors
+    ///
+    /// With the line in the file where reading stopped.
+    pub fn parse(&self) -> Result<Value, yaml::Error> {
+        yaml::parse(self.text).or_else(|error| {
+            // Once more with as many lines before it, for the error to count them.
+            let padded = "\n".repeat(self.lines_before) + self.text;
+            yaml::parse(&padded).and(Err(error))
+        })
+    }
+}
+
 /// Splits a file into its documents: at lines that start with `---`, which no
 /// scalar can hold at that place. Documents of white space only are left out.
-pub(super) fn split(text: &str) -> Vec<&str> {
+pub(super) fn split(text: &str) -> Vec<Document<'_>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut documents = Vec::new();
-    let mut start = 0;
+    let mut add = |start: usize, end: usize, lines_before: usize| {
+        let text = &text[start..end];
+        if !text.trim().is_empty() {
+            documents.push(Document { text, lines_before });
+        }
+    };
+    let (mut start, mut lines_before) = (0, 0);
     let mut position = 0;
-    for line in text.split_inclusive('\n') {
+    for (index, line) in text.split_inclusive('\n').enumerate() {
         if let Some(rest) = line.strip_prefix("---")
             && (rest.is_empty() || rest.starts_with(char::is_whitespace))
         {
-            documents.push(&text[start..position]);
+            add(start, position, lines_before);
             let is_bare = rest.trim().is_empty() || rest.trim_start().starts_with('#');
-            start = position + if is_bare { line.len() } else { 3 };
+            (start, lines_before) = if is_bare {
+                (position + line.len(), index + 1)
+            } else {
+                (position + 3, index)
+            };
         } else if line.trim_end() == "..." {
-            documents.push(&text[start..position]);
-            start = position + line.len();
+            add(start, position, lines_before);
+            (start, lines_before) = (position + line.len(), index + 1);
         }
         position += line.len();
     }
-    documents.push(&text[start..]);
-    documents.retain(|document| !document.trim().is_empty());
+    add(start, position, lines_before);
     documents
 }
 
@@ -36,6 +72,25 @@ pub(super) fn is_comment(document: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn split(text: &str) -> Vec<&str> {
+        super::split(text)
+            .into_iter()
+            .map(|document| document.text)
+            .collect()
+    }
+
+    #[test]
+    fn an_error_names_the_line_of_the_file() {
+        for (text, line) in [
+            ("a: 1\n---\nb: 2\nb: 3\n", "line 4"),
+            ("# x\n--- {a: 1,\n a: 2}\n", "line 3"),
+        ] {
+            let documents = super::split(text);
+            let error = documents.last().unwrap().parse().unwrap_err().to_string();
+            assert!(error.contains(line), "{error}");
+        }
+    }
 
     #[test]
     fn splits_at_separators_only() {

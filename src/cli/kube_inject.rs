@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     config_source::{ClusterArgs, ConfigArgs, Loaded},
     manifest::{Edit, FileArgs},
+    output,
     workload::{self, PodPath},
 };
 use crate::inject::{self, Outcome, Refusal, Target};
@@ -92,6 +93,6 @@ fn inject_object(
 
 fn warn(name: &str, warnings: &[String]) {
     for warning in warnings {
-        eprintln!("warning: {name}: {warning}");
+        output::note(&format!("warning: {name}: {warning}"));
     }
 }

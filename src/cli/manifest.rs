@@ -6,7 +6,8 @@ use anyhow::Context;
 use serde_json::Value;
 
 use super::{
-    documents, output,
+    documents::{self, Document},
+    output,
     workload::{self, PodPath},
 };
 use crate::yaml;
@@ -37,7 +38,7 @@ impl FileArgs {
         for file in &self.files {
             let edited = edit(file, &read(file)?, edit_object)?;
             for note in &edited.notes {
-                eprintln!("{file}: {note}");
+                output::note(&format!("{file}: {note}"));
             }
             text.push_str(&edited.text);
         }
@@ -108,18 +109,18 @@ struct Edited {
 }
 
 fn edit_document(
-    document: &str,
+    document: Document<'_>,
     edit: &mut dyn FnMut(PodPath, &mut Value) -> anyhow::Result<Edit>,
     notes: &mut Vec<String>,
 ) -> anyhow::Result<String> {
-    if documents::is_comment(document) {
-        return Ok(document.to_owned());
+    if documents::is_comment(document.text) {
+        return Ok(document.text.to_owned());
     }
-    let mut object = yaml::parse(document).context("this is not YAML")?;
+    let mut object = document.parse().context("this is not YAML")?;
     if edit_object(&mut object, edit, notes)? {
         Ok(yaml::to_string(&object)?)
     } else {
-        Ok(document.to_owned())
+        Ok(document.text.to_owned())
     }
 }
 

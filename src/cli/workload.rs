@@ -76,11 +76,17 @@ pub(super) fn resource(name: &str) -> anyhow::Result<ApiResource> {
     Ok(resource)
 }
 
-/// The items of a List, of whatever kind; `None` for anything else. The items of
-/// a typed list (PodList) leave out what the list says; they get it here.
+/// The items of a List, or of a typed list of a kind that is known here; `None`
+/// for anything else. Those of a typed list (PodList) leave out what the list says;
+/// they get it here.
 pub(super) fn items_mut(object: &mut Value) -> Option<&mut Vec<Value>> {
     let kind = object["kind"].as_str()?.strip_suffix("List")?.to_owned();
     let api_version = object["apiVersion"].clone();
+    let of_kind = serde_json::json!({"apiVersion": api_version, "kind": kind});
+    let is_known = PodPath::of(&of_kind).is_some() || (api_version == "v1" && kind == "ConfigMap");
+    if !kind.is_empty() && !is_known {
+        return None;
+    }
     let items = object["items"].as_array_mut()?;
     if !kind.is_empty() {
         for item in items.iter_mut().filter_map(Value::as_object_mut) {
@@ -163,6 +169,9 @@ mod tests {
         assert_eq!(PodPath::of(&items[0]), Some(PodPath::Template));
         let mut list = json!({"apiVersion": "v1", "kind": "List", "items": [{"spec": {}}]});
         assert_eq!(PodPath::of(&items_mut(&mut list).unwrap()[0]), None);
+        // A resource of somebody's may be named so, too.
+        let mut list = json!({"apiVersion": "example.com/v1", "kind": "AllowList", "items": [{"ip": "1.2.3.4"}]});
+        assert!(items_mut(&mut list).is_none());
     }
 
     #[test]

@@ -44,6 +44,13 @@ impl Mesh {
         };
         let default_config = match mesh.get("defaultConfig") {
             None | Some(Value::Null) => ProxyConfig::default(),
+            Some(value) if !value.is_object() => {
+                faults.push(format!(
+                    "defaultConfig: a mapping is wanted, this is {}",
+                    kind_of(value)
+                ));
+                ProxyConfig::default()
+            }
             Some(value) => ProxyConfig::new(value).unwrap_or_else(|found| {
                 faults.extend(
                     found
