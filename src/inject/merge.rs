@@ -8,7 +8,7 @@
 
 mod schema;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
@@ -68,29 +68,41 @@ fn merge_member(shape: Shape, base: &mut Map<String, Value>, name: String, overl
 
 /// The overlay where the base has nothing: its deletions have nothing to
 /// delete, and elements that repeat a key still become one.
-fn fresh(shape: Shape, overlay: Value) -> Value {
-    match overlay {
-        Value::Object(_) => {
-            let shape = match shape {
-                Shape::Object(_) => shape,
-                _ => schema::PLAIN,
-            };
-            let mut object = Value::Object(Map::new());
-            merge_value(shape, &mut object, overlay);
-            object
-        }
-        Value::Array(elements) => match shape {
-            Shape::Keyed(..) | Shape::Set => {
-                let mut list = Value::Array(Vec::new());
-                merge_value(shape, &mut list, Value::Array(elements));
-                list
+fn fresh(shape: Shape, mut overlay: Value) -> Value {
+    settle(shape, &mut overlay);
+    overlay
+}
+
+fn settle(shape: Shape, value: &mut Value) {
+    match (shape, value) {
+        (Shape::Object(fields), Value::Object(members)) => {
+            members.retain(|_, member| !member.is_null());
+            for (name, member) in members {
+                settle(fields.shape_of(name), member);
             }
-            _ => elements
-                .into_iter()
-                .map(|element| fresh(schema::PLAIN, element))
-                .collect(),
-        },
-        scalar => scalar,
+        }
+        (_, members @ Value::Object(_)) => settle(schema::PLAIN, members),
+        (Shape::Keyed(keys, element), Value::Array(elements)) => {
+            let mut seen = HashSet::with_capacity(elements.len());
+            let mut present = elements.iter().filter_map(|element| keys.of(element));
+            if present.all(|key| seen.insert(key)) {
+                elements
+                    .iter_mut()
+                    .for_each(|value| settle(*element, value));
+            } else {
+                let repeating = std::mem::take(elements);
+                merge_keyed(keys, *element, elements, repeating);
+            }
+        }
+        (Shape::Set, list @ Value::Array(_)) => {
+            let repeating = std::mem::replace(list, Value::Array(Vec::new()));
+            merge_value(shape, list, repeating);
+        }
+        (_, Value::Array(elements)) => {
+            let plain = elements.iter_mut();
+            plain.for_each(|element| settle(schema::PLAIN, element));
+        }
+        _ => {}
     }
 }
 
