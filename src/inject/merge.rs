@@ -8,7 +8,10 @@
 
 mod schema;
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
 use serde_json::{Map, Value};
 
@@ -129,10 +132,10 @@ fn merge_keyed(keys: Keys, shape: Shape, base: &mut Vec<Value>, overlay: Vec<Val
     let mut places: HashMap<String, usize> = base
         .iter()
         .enumerate()
-        .filter_map(|(index, element)| Some((keys.of(element)?, index)))
+        .filter_map(|(index, element)| Some((keys.of(element)?.into_owned(), index)))
         .collect();
     for element in overlay {
-        let key = keys.of(&element);
+        let key = keys.of(&element).map(Cow::into_owned);
         match key.as_ref().and_then(|key| places.get(key)) {
             Some(&index) => merge_value(shape, &mut base[index], element),
             None => {

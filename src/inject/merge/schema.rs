@@ -2,6 +2,8 @@
 //! unions. Everything it does not name merges by the plain rule (objects by
 //! field, the rest replaced), so fields of later Kubernetes versions do, too.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 /// How a value merges.
@@ -40,7 +42,12 @@ pub(super) struct Keys(&'static [(&'static str, Option<&'static str>)]);
 
 impl Keys {
     /// The key of an element; `None` where it has none, so that it meets nothing.
-    pub(super) fn of(self, element: &Value) -> Option<String> {
+    pub(super) fn of(self, element: &Value) -> Option<Cow<'_, str>> {
+        if let [(name, _)] = self.0
+            && let Some(Value::String(text)) = element.get(name)
+        {
+            return Some(Cow::Borrowed(text));
+        }
         let mut key = String::new();
         for (name, default) in self.0 {
             match (element.get(name), default) {
@@ -51,7 +58,10 @@ impl Keys {
             }
             key.push('\0');
         }
-        Some(key)
+        if self.0.len() == 1 {
+            key.pop();
+        }
+        Some(Cow::Owned(key))
     }
 }
 
