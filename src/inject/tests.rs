@@ -2,6 +2,7 @@
 
 mod gateway;
 mod sidecar;
+mod users_part;
 
 use std::sync::LazyLock;
 
