@@ -7,8 +7,6 @@ use json_patch::jsonptr::{Pointer, PointerBuf};
 use json_patch::{Patch, PatchOperation, TestOperation, patch};
 use serde_json::Value;
 
-use crate::inject::pod;
-
 /// Deeper than anything in a pod.
 const MOST_TOKENS: usize = 64;
 
@@ -71,16 +69,15 @@ fn tests(step: &PatchOperation, value: &Value) -> Vec<TestOperation> {
     tests
 }
 
-/// An element is told by its name, or is what it is.
+/// An element is told by its name, even an empty one: a container may not be whole
+/// here. Or it is what it is.
 fn identity(place: &Pointer, element: &Value) -> TestOperation {
     let mut path = place.to_buf();
-    let value = match pod::name(element) {
-        "" => element.clone(),
-        name => {
-            path.push_back("name");
-            name.into()
-        }
-    };
+    let name = element.get("name").filter(|name| name.is_string());
+    if name.is_some() {
+        path.push_back("name");
+    }
+    let value = name.unwrap_or(element).clone();
     TestOperation { path, value }
 }
 

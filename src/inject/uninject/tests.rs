@@ -128,6 +128,13 @@ fn rejects_a_pod_that_changed_where_the_record_goes_by_index() {
     assert!(refusal.contains("changed since its injection"), "{refusal}");
 }
 
+#[test]
+fn takes_back_an_injection_of_a_container_with_an_empty_name() {
+    assert_exact(&json!({"metadata": {"name": "a"}, "spec": {"containers": [
+        {"name": "", "image": "a", "env": [{"name": "A", "value": "b"}], "ports": [{"name": "http", "containerPort": 80}],
+         "livenessProbe": {"httpGet": {"port": "http"}}}]}}));
+}
+
 /// What a pod becomes when this is put first into a list of it.
 fn uninject_with_first(pod: &Value, list: &str, element: Value) -> String {
     let mut injected = injected(pod);
