@@ -10,7 +10,6 @@ mod config;
 mod context;
 mod decision;
 mod draft;
-mod light;
 mod merge;
 mod order;
 mod outcome;
@@ -23,16 +22,21 @@ mod probes;
 mod prometheus;
 mod proxy_ports;
 mod quantity;
+mod reading;
 mod settings;
+mod sizes;
 mod status;
+mod steps;
 mod template;
 mod uninject;
+mod validity;
 mod workload;
 
 pub(crate) use annotations::STATUS;
 pub use config::{Builtin, Config, ConfigError, NativeSidecars, Sources};
 pub use decision::SkipReason;
 pub use outcome::{Injection, Outcome, Refusal};
+pub(crate) use reading::PodPlan;
 pub use uninject::uninject;
 
 use serde_json::Value;
@@ -74,7 +78,7 @@ pub struct Workload {
 /// A [`Refusal`] when the pod has to be denied: it is injected already, or
 /// its annotations or containers ask for something that cannot be done.
 pub fn inject(config: &Config, target: &Target<'_>) -> Result<Outcome, Refusal> {
-    pod::check(target.pod)?;
+    validity::check(target.pod)?;
     let decision = decision::decide(config, target.pod, target.namespace);
     if let Some(reason) = decision.skip {
         return Ok(Outcome::Skipped {

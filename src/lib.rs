@@ -9,6 +9,7 @@ pub mod cli;
 mod explain;
 pub mod inject;
 pub mod injector;
+mod json;
 pub mod logging;
 pub mod metrics;
 pub mod webhook;

@@ -33,11 +33,21 @@ impl From<Error> for Vec<String> {
 pub fn parse(text: &str) -> Result<Value, Error> {
     // Without aliases, a text has fewer nodes and events than bytes. More would be
     // a text that grows as it is read.
+    parse_bounded(text, SMALL + text.len())
+}
+
+/// The same for a text of at most so many nodes (scalars, lists and mappings,
+/// those that aliases repeat included). One takes up to a few hundred bytes.
+///
+/// # Errors
+///
+/// As for [`parse`].
+pub(crate) fn parse_bounded(text: &str, nodes: usize) -> Result<Value, Error> {
     let options = serde_saphyr::options! {
         legacy_octal_numbers: true,
         budget: serde_saphyr::budget! {
-            max_nodes: SMALL + text.len(),
-            max_events: SMALL + 2 * text.len(),
+            max_nodes: nodes,
+            max_events: 2 * nodes + 16,
             max_total_scalar_bytes: SMALL + text.len(),
         },
     };
@@ -56,7 +66,7 @@ fn describe(error: &serde_saphyr::Error) -> String {
             location.column()
         ),
         serde_saphyr::Error::Budget { location, .. } => format!(
-            "it is nested too deep, or its aliases make it too large, at line {}, column {}",
+            "it is nested too deep or has too many parts (aliases count as what they stand for), at line {}, column {}",
             location.line(),
             location.column()
         ),

@@ -7,12 +7,17 @@ mod injection;
 #[path = "support/pods.rs"]
 mod pods;
 
-use pillion::inject::{Injection, Refusal, uninject};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use json_patch::Patch;
+use pillion::{
+    inject::{Injection, Refusal, uninject},
+    webhook::review::{Context, review},
+};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use serde_json::{Map, Value, json};
 
-use self::injection::{injection, patched};
+use self::injection::{CONFIG, injection, patched};
 
 const LISTS: [&str; 2] = ["initContainers", "containers"];
 const PROBES: [(&str, &str); 3] = [
@@ -51,6 +56,24 @@ fn with_made_up_fields(mut pod: Value) -> Value {
     pod["metadata"]["madeUp"] = json!(["x"]);
     pod["madeUp"] = json!(null);
     pod
+}
+
+/// The patch that the webhook answers with, which reads only a part of the pod.
+fn reviewed(pod: &Value, native: bool) -> Patch {
+    let body = json!({
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "request": {"uid": "u", "namespace": "shop", "operation": "CREATE", "object": pod},
+    });
+    let context = Context {
+        config: &CONFIG,
+        cluster_has_native_sidecars: native,
+        path_env: &[],
+    };
+    let answer = review(body.to_string().as_bytes(), &context);
+    let answer: Value = serde_json::from_slice(&answer.body).unwrap();
+    let patch = answer["response"]["patch"].as_str().expect("a patch");
+    serde_json::from_slice(&STANDARD.decode(patch).unwrap()).unwrap()
 }
 
 fn array(value: &Value) -> &[Value] {
@@ -256,6 +279,13 @@ proptest! {
         let count = names.len();
         names.dedup();
         prop_assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn reads_enough_of_the_pod_in_a_review(pod in pods::pod(), native: bool) {
+        let pod = with_made_up_fields(pod);
+        let (injection, _) = inject_any(&pod, native)?;
+        prop_assert_eq!(reviewed(&pod, native), injection.patch);
     }
 
     #[test]

@@ -91,9 +91,12 @@ pub(super) fn faults(annotations: &Map<String, Value>) -> Vec<String> {
         .collect()
 }
 
+/// Scalars, lists and mappings of a ProxyConfig; the largest known has a few hundred.
+const MOST_NODES: usize = 4096;
+
 /// Reads the annotation `proxy.istio.io/config`.
 pub(super) fn parse_proxy_config(text: &str) -> Result<ProxyConfig, String> {
-    match crate::yaml::parse(text).map_err(|error| error.to_string())? {
+    match crate::yaml::parse_bounded(text, MOST_NODES).map_err(|error| error.to_string())? {
         Value::Null => Ok(ProxyConfig::default()),
         value => ProxyConfig::new(&value).map_err(|faults| faults.join(", ")),
     }

@@ -17,7 +17,10 @@ pub(super) use self::{
     mesh::{Mesh, ProxyConfig},
     values::{Capture, Values},
 };
-use super::decision::Policy;
+use super::{
+    decision::Policy,
+    reading::{PodPlan, WholeContainers},
+};
 
 /// The three texts that make a configuration.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +46,7 @@ pub struct Config {
     /// `values` whole, as templates see them.
     pub(super) values_context: Context,
     pub(super) mesh: Mesh,
+    whole_containers: WholeContainers,
 }
 
 /// Whether sidecars are native (init containers with `restartPolicy: Always`).
@@ -78,7 +82,9 @@ impl Config {
         let mesh = Mesh::parse(sources.mesh).map_err(in_key("mesh", &mut faults));
         match (injector, values, mesh) {
             (Ok(injector), Ok((values, values_context)), Ok(mesh)) => {
+                let whole_containers = WholeContainers::of(injector.templates.all());
                 let config = Self {
+                    whole_containers,
                     policy: injector.policy,
                     always: injector.always,
                     never: injector.never,
@@ -118,6 +124,11 @@ impl Config {
         Builtin::new().map_err(|error| ConfigError {
             faults: vec![format!("built-in values: {error}")],
         })
+    }
+
+    /// The parts of a pod that an injection by this configuration reads.
+    pub(crate) fn pod_plan(&self) -> PodPlan<'_> {
+        PodPlan::new(&self.whole_containers)
     }
 
     /// Whether sidecars are native.

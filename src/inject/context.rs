@@ -1,15 +1,27 @@
 //! What the expressions of a template see. `docs/templates.md` lists it for users.
 
 use minijinja::{Value as Context, context, value::Serde};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
-use super::{Config, Target, Workload, annotations as names, capture, pod, settings::Settings};
+use super::{
+    Config, Refusal, Target, Workload, annotations as names, capture, pod, settings::Settings,
+    sizes,
+};
 
 /// The longest value of a label.
 const LABEL_VALUE: usize = 63;
 
 /// Builds the context for one pod.
-pub(super) fn build(config: &Config, target: &Target<'_>, settings: &Settings) -> Context {
+///
+/// # Errors
+///
+/// When the pod has more ports than an environment variable can hold.
+pub(super) fn build(
+    config: &Config,
+    target: &Target<'_>,
+    settings: &Settings,
+) -> Result<Context, Refusal> {
     let pod = target.pod;
     let found;
     let workload = match target.workload {
@@ -20,7 +32,8 @@ pub(super) fn build(config: &Config, target: &Target<'_>, settings: &Settings) -
         }
     };
     let metadata = &pod["metadata"];
-    context! {
+    let pod_ports = pod_ports(pod)?;
+    Ok(context! {
         annotations => map(&metadata["annotations"]),
         labels => map(&metadata["labels"]),
         namespace => target.namespace,
@@ -42,7 +55,7 @@ pub(super) fn build(config: &Config, target: &Target<'_>, settings: &Settings) -
         workloadName => pod::label(pod, "service.istio.io/workload-name").unwrap_or(workload.name.as_str()),
         defaultContainer => pod::app_containers(pod).next().map(pod::name),
         appContainers => pod::app_containers(pod).map(pod::name).collect::<Vec<_>>().join(","),
-        podPorts => pod_ports(pod),
+        podPorts => pod_ports,
         network => settings.network.as_deref(),
         clusterId => settings.cluster_id.as_deref(),
         proxy => proxy(config, pod, settings),
@@ -51,7 +64,7 @@ pub(super) fn build(config: &Config, target: &Target<'_>, settings: &Settings) -
             .map(|name| context! { name => name.as_str() }).collect::<Vec<_>>(),
         userVolumes => by_name(pod, names::USER_VOLUME),
         userVolumeMounts => by_name(pod, names::USER_VOLUME_MOUNT),
-    }
+    })
 }
 
 fn proxy(config: &Config, pod: &Value, settings: &Settings) -> Context {
@@ -112,24 +125,32 @@ fn label_value(text: &str) -> String {
         .to_owned()
 }
 
+/// A port as `ISTIO_META_POD_PORTS` has it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PodPort<'a> {
+    #[serde(skip_serializing_if = "Value::is_null")]
+    container_port: &'a Value,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    host_port: &'a Value,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    name: &'a Value,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    protocol: &'a Value,
+}
+
 /// The ports of the app, as JSON for `ISTIO_META_POD_PORTS`.
-fn pod_ports(pod: &Value) -> String {
+fn pod_ports(pod: &Value) -> Result<String, Refusal> {
     let ports: Vec<_> = pod::app_containers(pod)
         .flat_map(|container| pod::array(&container["ports"]))
-        .map(|port| {
-            let known = ["name", "containerPort", "hostPort", "protocol"];
-            known
-                .into_iter()
-                .filter_map(|field| {
-                    Some((
-                        field.to_owned(),
-                        port.get(field).filter(|value| !value.is_null())?.clone(),
-                    ))
-                })
-                .collect::<Map<_, _>>()
+        .map(|port| PodPort {
+            container_port: &port["containerPort"],
+            host_port: &port["hostPort"],
+            name: &port["name"],
+            protocol: &port["protocol"],
         })
         .collect();
-    json!(ports).to_string()
+    sizes::variable("ISTIO_META_POD_PORTS", &ports)
 }
 
 /// An annotation that maps names to the fields of an object, as a list of objects.

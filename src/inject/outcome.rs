@@ -2,7 +2,7 @@
 
 use json_patch::Patch;
 
-use super::SkipReason;
+use super::{SkipReason, steps::OutOfSteps};
 
 /// What the injector decided on a pod that it lets pass.
 #[derive(Debug)]
@@ -45,9 +45,18 @@ pub enum Refusal {
     /// The pod asks for a template that the configuration lacks.
     #[error("{0}")]
     UnknownTemplate(String),
+    /// The pod is larger than what can be injected.
+    #[error("{0}")]
+    TooLarge(String),
     /// A template does not come to a pod for this input.
     #[error("{0}")]
     Template(String),
+}
+
+impl From<OutOfSteps> for Refusal {
+    fn from(error: OutOfSteps) -> Self {
+        Self::TooLarge(error.to_string())
+    }
 }
 
 impl Refusal {
@@ -60,6 +69,7 @@ impl Refusal {
             | Self::InvalidPod(_)
             | Self::Unsupported(_)
             | Self::UnknownTemplate(_) => 422,
+            Self::TooLarge(_) => 413,
             Self::Template(_) => 500,
         }
     }
@@ -73,6 +83,7 @@ impl Refusal {
             Self::InvalidPod(_) => "invalid_pod",
             Self::Unsupported(_) => "unsupported",
             Self::UnknownTemplate(_) => "unknown_template",
+            Self::TooLarge(_) => "too_large",
             Self::Template(_) => "template_error",
         }
     }

@@ -1,5 +1,7 @@
 //! Templates laid over each other and over a pod.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
 use super::{
@@ -55,12 +57,15 @@ pub(super) fn apply(draft: &mut Draft, template: Draft) -> Map<String, Value> {
 
 /// A warning for each volume of the user's that gives way to another one.
 pub(super) fn replaced_volumes(draft: &Draft, template: &Draft) -> Vec<String> {
-    let volumes =
-        |draft: &Draft| -> Vec<Value> { pod::array(&draft.rest["spec"]["volumes"]).to_vec() };
-    let users = volumes(draft);
-    let is_replaced = |volume: &Value| {
-        let mut users = users.iter();
-        users.any(|own| pod::name(own) == pod::name(volume) && own != volume)
+    // Of the user's volumes of one name the last is the one that counts.
+    let users: HashMap<&str, &Value> = pod::array(&draft.rest["spec"]["volumes"])
+        .iter()
+        .map(|volume| (pod::name(volume), volume))
+        .collect();
+    let is_replaced = |volume: &&Value| {
+        users
+            .get(pod::name(volume))
+            .is_some_and(|own| own != volume)
     };
     let warning = |volume: &Value| {
         format!(
@@ -69,9 +74,9 @@ pub(super) fn replaced_volumes(draft: &Draft, template: &Draft) -> Vec<String> {
             pod::name(volume)
         )
     };
-    volumes(template)
+    pod::array(&template.rest["spec"]["volumes"])
         .iter()
-        .filter(|volume| is_replaced(volume))
+        .filter(is_replaced)
         .map(warning)
         .collect()
 }
@@ -86,8 +91,7 @@ pub(super) fn left_without_image(draft: &Draft) -> Vec<String> {
         )
     };
     let is_left = |container: &&Value| {
-        [pod::INIT, pod::VALIDATION, pod::PROXY].contains(&pod::name(container))
-            && pod::has_no_image(container)
+        pod::OWN_CONTAINERS.contains(&pod::name(container)) && pod::has_no_image(container)
     };
     let containers = draft.init_containers.iter().chain(&draft.containers);
     containers.filter(is_left).map(warning).collect()

@@ -6,45 +6,80 @@
 
 mod list;
 
+use std::collections::HashSet;
+
 use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation};
 use serde_json::{Map, Value};
 
+use super::steps::{OutOfSteps, Steps};
+
 /// The operations that make `edited` of `original`.
-pub(super) fn diff(original: &Value, edited: &Value) -> Patch {
-    let mut differ = Differ::default();
-    differ.value("", original, edited);
-    Patch(differ.operations)
+///
+/// No operation moves a container that is not named in `movable`: such a container
+/// need not be whole. Those that both pods have must have the same order in both.
+pub(super) fn diff(
+    movable: &HashSet<&str>,
+    original: &Value,
+    edited: &Value,
+    steps: &Steps,
+) -> Result<Patch, OutOfSteps> {
+    let mut differ = Differ {
+        movable,
+        steps,
+        path: PointerBuf::new(),
+        operations: Vec::new(),
+    };
+    differ.value("", original, edited)?;
+    Ok(Patch(differ.operations))
 }
 
 /// The walk: where it is, and what it found.
-#[derive(Default)]
-struct Differ {
+struct Differ<'a> {
+    movable: &'a HashSet<&'a str>,
+    steps: &'a Steps,
     path: PointerBuf,
     operations: Vec<PatchOperation>,
 }
 
-impl Differ {
+impl Differ<'_> {
     /// `field` is the name of the nearest object member on the way here: it
     /// says by what a list's elements are told apart.
-    fn value(&mut self, field: &str, original: &Value, edited: &Value) {
+    fn value(&mut self, field: &str, original: &Value, edited: &Value) -> Result<(), OutOfSteps> {
+        self.steps.take(1)?;
         match (original, edited) {
             (Value::Object(original), Value::Object(edited)) => self.object(original, edited),
             (Value::Array(original), Value::Array(edited)) => self.list(field, original, edited),
-            _ if original == edited => {}
-            // Some appliers hold a null member for a missing one, which they
-            // refuse to replace; `add` overwrites in either view. In a list,
-            // where `add` inserts, this is not reached: see `list`.
-            (Value::Null, _) if !self.path.is_root() => self.add(edited),
-            _ => self.replace(edited),
+            _ => {
+                if original != edited {
+                    self.scalar(original, edited);
+                }
+                Ok(())
+            }
         }
     }
 
-    fn object(&mut self, original: &Map<String, Value>, edited: &Map<String, Value>) {
+    fn scalar(&mut self, original: &Value, edited: &Value) {
+        // Some appliers hold a null member for a missing one, which they
+        // refuse to replace; `add` overwrites in either view. In a list,
+        // where `add` inserts, this is not reached: see `list`.
+        if original.is_null() && !self.path.is_root() {
+            self.add(edited);
+        } else {
+            self.replace(edited);
+        }
+    }
+
+    fn object(
+        &mut self,
+        original: &Map<String, Value>,
+        edited: &Map<String, Value>,
+    ) -> Result<(), OutOfSteps> {
+        self.steps.take(original.len() + edited.len())?;
         for (name, value) in original {
             self.path.push_back(name);
             match edited.get(name) {
-                Some(now) => self.value(name, value, now),
+                Some(now) => self.value(name, value, now)?,
                 None => self.remove(),
             }
             self.path.pop_back();
@@ -56,10 +91,17 @@ impl Differ {
                 self.path.pop_back();
             }
         }
+        Ok(())
     }
 
-    fn list(&mut self, field: &str, original: &[Value], edited: &[Value]) {
-        let script = list::Script::between(field, original, edited);
+    fn list(
+        &mut self,
+        field: &str,
+        original: &[Value],
+        edited: &[Value],
+    ) -> Result<(), OutOfSteps> {
+        self.steps.take(original.len() + edited.len())?;
+        let script = list::Script::between(field, self.movable, original, edited);
         for index in script.removed {
             self.at(index, Self::remove);
         }
@@ -71,15 +113,17 @@ impl Differ {
         }
         for (before, index) in script.kept {
             self.at(index, |differ| {
-                differ.value(field, &original[before], &edited[index]);
-            });
+                differ.value(field, &original[before], &edited[index])
+            })?;
         }
+        Ok(())
     }
 
-    fn at(&mut self, index: usize, step: impl FnOnce(&mut Self)) {
+    fn at<T>(&mut self, index: usize, step: impl FnOnce(&mut Self) -> T) -> T {
         self.path.push_back(index);
-        step(self);
+        let outcome = step(self);
         self.path.pop_back();
+        outcome
     }
 
     fn add(&mut self, value: &Value) {

@@ -1,17 +1,20 @@
 //! The steps of an injection, in order.
 
-use json_patch::Patch;
+use std::collections::HashSet;
+
 use minijinja::Value as Context;
 use serde_json::{Map, Value, json};
 
 use super::{
     Config, Injection, Refusal, Target, annotations as names, context,
     draft::{Draft, set_env},
-    light::Light,
     order, overlay, patch, pod, probes, prometheus,
     settings::{Settings, unsupported},
+    sizes,
     status::Status,
-    uninject,
+    steps::Steps,
+    template::RenderError,
+    uninject, validity,
 };
 
 /// Injects a pod that has been decided to be injected and is not injected yet.
@@ -28,17 +31,16 @@ pub(super) fn run(
         return Err(Refusal::Unsupported(unsupported.join("; ")));
     }
     warnings.extend(settings.warnings(pod));
-    let template = render_all(config, target, &settings)?;
+    let steps = Steps::default();
+    let template = render_all(config, target, &settings, &steps)?;
 
-    let light = Light::new(pod, &template);
-    let mut edit = edit(config, target, &settings, template, &light.pod)?;
-    if light.is_moved_by(&edit.patch) || edit.restore.iter().any(|rest| light.is_moved_by(rest)) {
-        let template = render_all(config, target, &settings)?;
-        edit = self::edit(config, target, &settings, template, pod)?;
-    }
-    warnings.extend(edit.warnings);
+    let status = Status::new(&template, pod, config.revision());
+    let edited = edit(target, &settings, template, &mut warnings)?;
+    let (edited, ours) = uninject::record(pod, edited, status, &steps)?;
+    sizes::check(&edited, &ours)?;
+    let ours: HashSet<&str> = ours.iter().map(String::as_str).collect();
     Ok(Injection {
-        patch: edit.patch,
+        patch: patch::diff(&ours, pod, &edited, &steps)?,
         warnings,
     })
 }
@@ -58,24 +60,14 @@ fn check_annotations(pod: &Value) -> Result<(), Refusal> {
     Err(Refusal::InvalidAnnotations(faults))
 }
 
-/// A pod's edit, as the patch that makes it.
-struct Edit {
-    patch: Patch,
-    /// What the pod's record has to restore an original by.
-    restore: Option<Patch>,
-    warnings: Vec<String>,
-}
-
-/// Lays the template over `pod`, which may be lighter than the target's.
+/// The pod with the template laid over it.
 fn edit(
-    config: &Config,
     target: &Target<'_>,
     settings: &Settings,
     template: Draft,
-    pod: &Value,
-) -> Result<Edit, Refusal> {
-    let mut warnings = Vec::new();
-    let status = Status::new(&template, pod, config.revision());
+    warnings: &mut Vec<String>,
+) -> Result<Value, Refusal> {
+    let pod = target.pod;
     let mut draft = Draft::new(pod.clone());
     warnings.extend(overlay::replaced_volumes(&draft, &template));
     let overrides = overlay::apply(&mut draft, template);
@@ -91,23 +83,17 @@ fn edit(
     }
     warnings.extend(overlay::left_without_image(&draft));
     if !overrides.is_empty() {
-        draft.annotate(names::OVERRIDES, Value::Object(overrides).to_string());
+        draft.annotate(names::OVERRIDES, sizes::overrides(overrides)?);
     }
     set_path_env(&mut draft, target);
     if settings.merge_metrics {
         prometheus::merge(&mut draft, settings.status_port)?;
     }
     if settings.rewrite_probes {
-        warnings.extend(probes::rewrite(&mut draft, settings.status_port));
+        warnings.extend(probes::rewrite(&mut draft, settings.status_port)?);
     }
     order::order(&mut draft, settings.hold);
-    let mut edited = draft.into_pod();
-    let restore = uninject::record(pod, &mut edited, status);
-    Ok(Edit {
-        patch: patch::diff(pod, &edited),
-        restore,
-        warnings,
-    })
+    Ok(draft.into_pod())
 }
 
 /// Renders a template for a plain pod; the error says what is wrong with it.
@@ -121,22 +107,30 @@ pub(super) fn try_template(config: &Config, name: &str, native: bool) -> Result<
         cluster_has_native_sidecars: native,
     };
     let settings = Settings::new(config, &target).map_err(|refusal| refusal.to_string())?;
-    let context = context::build(config, &target, &settings);
-    render(config, name, &context).map_err(|refusal| refusal.to_string())
+    let context =
+        context::build(config, &target, &settings).map_err(|refusal| refusal.to_string())?;
+    render(config, name, &context, &Steps::default()).map_err(|refusal| refusal.to_string())
 }
 
 /// Everything that the pod's templates add, as one pod.
-fn render_all(config: &Config, target: &Target<'_>, settings: &Settings) -> Result<Draft, Refusal> {
+fn render_all(
+    config: &Config,
+    target: &Target<'_>,
+    settings: &Settings,
+    steps: &Steps,
+) -> Result<Draft, Refusal> {
     let wanted = pod::annotation(target.pod, names::TEMPLATES);
     let selected = config
         .templates
         .select(wanted)
         .map_err(Refusal::UnknownTemplate)?;
-    let context = context::build(config, target, settings);
+    let context = context::build(config, target, settings)?;
     let mut all = Draft::new(Value::Object(Map::new()));
     for name in selected {
-        let rendered = render(config, name, &context)
-            .map_err(|refusal| Refusal::Template(format!("template {name:?}: {refusal}")))?;
+        let rendered = render(config, name, &context, steps).map_err(|refusal| match refusal {
+            Refusal::Template(fault) => Refusal::Template(format!("template {name:?}: {fault}")),
+            other => other,
+        })?;
         overlay::combine(&mut all, Draft::new(rendered));
     }
     for (name, value) in &config.injected_annotations {
@@ -145,15 +139,19 @@ fn render_all(config: &Config, target: &Target<'_>, settings: &Settings) -> Resu
     Ok(all)
 }
 
-fn render(config: &Config, name: &str, context: &Context) -> Result<Value, Refusal> {
+fn render(config: &Config, name: &str, context: &Context, steps: &Steps) -> Result<Value, Refusal> {
     let template = config
         .templates
         .get(name)
         .ok_or_else(|| Refusal::UnknownTemplate(format!("there is no template {name:?}")))?;
     let rendered = template
-        .render(context)
-        .map_err(|error| Refusal::Template(error.to_string()))?;
-    pod::check_fragment(&rendered).map_err(|refusal| Refusal::Template(refusal.to_string()))?;
+        .render(context, steps)
+        .map_err(|error| match error {
+            RenderError::Fault(fault) => Refusal::Template(fault.to_string()),
+            RenderError::OutOfSteps(error) => error.into(),
+        })?;
+    validity::check_fragment(&rendered)
+        .map_err(|refusal| Refusal::Template(refusal.to_string()))?;
     Ok(rendered)
 }
 

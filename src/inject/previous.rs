@@ -13,7 +13,7 @@ pub(super) fn refuse_injected(target: &Target<'_>) -> Result<(), Refusal> {
     let status = pod::annotation(pod, STATUS);
     let found = match status {
         Some(_) => containers(pod, |container| {
-            [pod::INIT, pod::VALIDATION, pod::PROXY].contains(&pod::name(container))
+            pod::OWN_CONTAINERS.contains(&pod::name(container))
         }),
         None => injected_containers(pod),
     };

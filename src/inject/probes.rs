@@ -6,11 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{
+    Refusal,
     draft::{Draft, set_env},
-    pod,
+    pod, sizes,
 };
 
 /// The proxy's variable that holds the app's own probes by path.
@@ -27,16 +28,23 @@ pub(super) const HOOKS: [(&str, &str); 2] = [("preStop", "prestopz"), ("postStar
 /// What a probe may do that is led through the proxy; `exec` and `sleep` stay.
 pub(super) const HANDLERS: [&str; 3] = ["httpGet", "tcpSocket", "grpc"];
 
+/// So many probes that are left alone are named.
+const MOST_WARNINGS: usize = 20;
+
 /// Rewrites the probes and hooks of every container but the proxy. What a container
 /// that starts before the proxy has to pass to have started stays: nobody would
 /// answer.
 ///
 /// A probe whose named port is no port of its container stays as it is (the
 /// kubelet will say so); the warnings name it.
-pub(super) fn rewrite(draft: &mut Draft, status_port: u16) -> Vec<String> {
+///
+/// # Errors
+///
+/// When the probes are more than an environment variable can hold.
+pub(super) fn rewrite(draft: &mut Draft, status_port: u16) -> Result<Vec<String>, Refusal> {
     let mut warnings = Vec::new();
     if status_port == 0 || !draft.has_container(pod::PROXY) {
-        return warnings;
+        return Ok(warnings);
     }
     let mut probers = BTreeMap::new();
     let is_proxy = |container: &Value| pod::name(container) == pod::PROXY;
@@ -82,10 +90,9 @@ pub(super) fn rewrite(draft: &mut Draft, status_port: u16) -> Vec<String> {
     if !probers.is_empty()
         && let Some(proxy) = draft.container_mut(pod::PROXY)
     {
-        let probers: Map<String, Value> = probers.into_iter().collect();
-        set_env(proxy, APP_PROBERS, &Value::Object(probers).to_string());
+        set_env(proxy, APP_PROBERS, &sizes::variable(APP_PROBERS, &probers)?);
     }
-    warnings
+    Ok(warnings)
 }
 
 struct Rewriter<'a> {
@@ -111,11 +118,13 @@ impl Rewriter<'_> {
         }
         let mut original = handler.clone();
         let Some(port) = self.number(&original["port"]) else {
-            self.warnings.push(format!(
+            if self.warnings.len() < MOST_WARNINGS {
+                self.warnings.push(format!(
                 "container {:?}: the port {} of its {field} is none of its ports: the probe is left as it is, \
                  and will fail",
                 self.container, original["port"]
             ));
+            }
             return;
         };
         original["port"] = port;
@@ -174,7 +183,7 @@ mod tests {
     fn rewritten(app: Value) -> (Value, Value, Vec<String>) {
         let mut draft = Draft::new(json!({"spec": {"containers": [app, {"name": "istio-proxy",
             "readinessProbe": {"httpGet": {"port": 15021, "path": "/healthz/ready"}}}]}}));
-        let warnings = rewrite(&mut draft, 15020);
+        let warnings = rewrite(&mut draft, 15020).unwrap();
         let probers = pod::array(&draft.containers[1]["env"])
             .first()
             .map_or(Value::Null, |env| {
@@ -243,7 +252,7 @@ mod tests {
             let list = pod["spec"][proxy_list].as_array_mut().unwrap();
             list.push(json!({"name": "istio-proxy"}));
             let mut draft = Draft::new(pod);
-            rewrite(&mut draft, 15020);
+            rewrite(&mut draft, 15020).unwrap();
             let init = draft.init_containers.remove(0);
             [
                 init["startupProbe"].clone(),

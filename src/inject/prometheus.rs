@@ -16,6 +16,9 @@ use super::{
 pub(super) const SCRAPE: &str = "ISTIO_PROMETHEUS_ANNOTATIONS";
 pub(super) const TARGETS: &str = "prometheus.istio.io/scrape-targets";
 
+/// What the proxy scrapes of one pod, at most.
+const MOST_TARGETS: usize = 64;
+
 /// Points the scrape annotations at the proxy's status port.
 pub(super) fn merge(draft: &mut Draft, status_port: u16) -> Result<(), Refusal> {
     if status_port == 0 || !draft.has_container(pod::PROXY) {
@@ -99,23 +102,31 @@ fn targets(annotations: &Map<String, Value>, status_port: u16) -> Result<Vec<Val
     let Some(list) = annotations.get(TARGETS).and_then(Value::as_str) else {
         return Ok(Vec::new());
     };
-    list.split(',')
+    let list = list
+        .split(',')
         .map(str::trim)
-        .filter(|target| !target.is_empty())
-        .map(|target| {
-            let (port, path) = target.split_once(':').unwrap_or((target, "/metrics"));
-            check_port(port, status_port)?;
-            Ok(json!({"port": port, "path": path}))
-        })
-        .collect()
+        .filter(|target| !target.is_empty());
+    if list.clone().count() > MOST_TARGETS {
+        return Err(invalid(&format!(
+            "{TARGETS} names more than {MOST_TARGETS} targets"
+        )));
+    }
+    list.map(|target| {
+        let (port, path) = target.split_once(':').unwrap_or((target, "/metrics"));
+        check_port(port, status_port)?;
+        Ok(json!({"port": port, "path": path}))
+    })
+    .collect()
+}
+
+fn invalid(why: &str) -> Refusal {
+    Refusal::InvalidAnnotations(vec![format!(
+        "invalid prometheus scrape configuration: {why}"
+    )])
 }
 
 fn check_port(port: &str, status_port: u16) -> Result<(), Refusal> {
-    let refuse = |why: String| {
-        Err(Refusal::InvalidAnnotations(vec![format!(
-            "invalid prometheus scrape configuration: {why}"
-        )]))
-    };
+    let refuse = |why: String| Err(invalid(&why));
     let Ok(number) = port.parse::<u16>() else {
         return refuse(format!("{port:?} is no port from 0 to 65535"));
     };
@@ -184,6 +195,14 @@ mod tests {
             json!({"path": "/metrics", "port": "8080",
                    "targets": [{"port": "8080", "path": "/metrics"}, {"port": "9100", "path": "/x"}]})
         );
+    }
+
+    #[test]
+    fn rejects_more_targets_than_a_proxy_scrapes() {
+        let targets = |count| vec!["80"; count].join(",");
+        assert!(merged(json!({TARGETS: targets(64)})).is_ok());
+        let error = merged(json!({TARGETS: targets(65)})).unwrap_err();
+        assert!(error.contains("more than 64 targets"), "{error}");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The annotation `sidecar.istio.io/status`: what an injection added.
 
+use std::collections::HashSet;
+
 use json_patch::Patch;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -42,6 +44,15 @@ impl Status {
         }
     }
 
+    /// The containers that the injection added or put elsewhere.
+    pub fn names_of_containers(&self) -> impl Iterator<Item = &str> {
+        [&self.init_containers, &self.containers]
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(String::as_str)
+    }
+
     /// Whether it is Istio's and not ours.
     pub fn is_istios(&self) -> bool {
         self.labels.is_none() && self.annotations.is_none()
@@ -57,11 +68,14 @@ fn names(items: &[Value]) -> Vec<String> {
 
 /// What the user's pod does not have under that name.
 fn added(template: &Value, pod: &Value, key: &str) -> Vec<String> {
-    let had = pod::array(&pod["spec"][key]);
+    let had: HashSet<&str> = pod::array(&pod["spec"][key])
+        .iter()
+        .map(pod::name)
+        .collect();
     pod::array(&template[key])
         .iter()
         .map(pod::name)
-        .filter(|name| !had.iter().any(|item| pod::name(item) == *name))
+        .filter(|name| !had.contains(name))
         .map(str::to_owned)
         .collect()
 }

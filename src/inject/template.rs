@@ -17,10 +17,12 @@
 
 mod compile;
 mod expressions;
+mod names;
 
 use minijinja::Value as Context;
 use serde_json::{Map, Value};
 
+use super::steps::{OutOfSteps, Steps};
 pub(super) use compile::compile;
 use expressions::{Expression, Text};
 
@@ -47,15 +49,24 @@ struct Mapping {
     fields: Vec<(String, Node)>,
 }
 
-/// A template that does not render, with the place in it.
+/// Why a template does not render.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct RenderError {
+pub(super) enum RenderError {
+    /// An expression has no value here, or one of the wrong type.
+    Fault(Fault),
+    /// There are too many values.
+    OutOfSteps(OutOfSteps),
+}
+
+/// What is wrong, with the place in the template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fault {
     /// Outermost last, as the error travels up.
     path: Vec<String>,
     message: String,
 }
 
-impl std::fmt::Display for RenderError {
+impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.path.is_empty() {
             return f.write_str(&self.message);
@@ -65,46 +76,67 @@ impl std::fmt::Display for RenderError {
     }
 }
 
+impl From<OutOfSteps> for RenderError {
+    fn from(error: OutOfSteps) -> Self {
+        Self::OutOfSteps(error)
+    }
+}
+
 impl RenderError {
     fn new(message: impl Into<String>) -> Self {
-        Self {
+        Self::Fault(Fault {
             path: Vec::new(),
             message: message.into(),
-        }
+        })
     }
 
     fn under(mut self, segment: String) -> Self {
-        self.path.push(segment);
+        if let Self::Fault(fault) = &mut self {
+            fault.path.push(segment);
+        }
         self
     }
 }
 
+/// What a template is rendered with.
+#[derive(Clone, Copy)]
+struct Input<'a> {
+    context: &'a Context,
+    steps: &'a Steps,
+}
+
 impl Template {
     /// Fills in the values of a context.
-    pub fn render(&self, context: &Context) -> Result<Value, RenderError> {
+    pub fn render(&self, context: &Context, steps: &Steps) -> Result<Value, RenderError> {
         Ok(self
             .0
-            .render(context)?
+            .render(Input { context, steps })?
             .unwrap_or_else(|| Value::Object(Map::new())))
+    }
+
+    /// The names of the containers that it may add; `None` where they are computed.
+    pub fn container_names(&self) -> Option<Vec<&str>> {
+        names::of_containers(&self.0)
     }
 }
 
 impl Node {
     /// `None` when the node is to be left out of its parent.
-    fn render(&self, context: &Context) -> Result<Option<Value>, RenderError> {
+    fn render(&self, input: Input<'_>) -> Result<Option<Value>, RenderError> {
+        input.steps.take(1)?;
         match self {
             Self::Literal(value) => Ok(Some(value.clone())),
             Self::Expression(expression) => {
-                let value = expression.value(context).map_err(RenderError::new)?;
+                let value = expression.value(input.context).map_err(RenderError::new)?;
                 Ok(Some(value).filter(|value| !value.is_null()))
             }
             Self::Text(expression) => {
-                let text = expression.render(context).map_err(RenderError::new)?;
+                let text = expression.render(input.context).map_err(RenderError::new)?;
                 Ok(Some(Value::String(text)))
             }
-            Self::Mapping(mapping) => mapping.render(context),
+            Self::Mapping(mapping) => mapping.render(input),
             Self::List(items) => {
-                let items = render_list(items, context)?;
+                let items = render_list(items, input)?;
                 Ok((!items.is_empty()).then_some(Value::Array(items)))
             }
         }
@@ -112,21 +144,21 @@ impl Node {
 }
 
 impl Mapping {
-    fn render(&self, context: &Context) -> Result<Option<Value>, RenderError> {
-        if !self.applies(context)? {
+    fn render(&self, input: Input<'_>) -> Result<Option<Value>, RenderError> {
+        if !self.applies(input)? {
             return Ok(None);
         }
         let mut map = Map::new();
         for (key, node) in &self.fields {
             let value = node
-                .render(context)
+                .render(input)
                 .map_err(|error| error.under(format!(".{key}")))?;
             if let Some(value) = value {
                 map.insert(key.clone(), value);
             }
         }
         if let Some(splice) = &self.splice {
-            match spliced(splice, context)? {
+            match spliced(splice, input)? {
                 Value::Object(more) => map.extend(more),
                 Value::Null => {}
                 _ => {
@@ -139,43 +171,43 @@ impl Mapping {
         Ok((!map.is_empty()).then_some(Value::Object(map)))
     }
 
-    fn applies(&self, context: &Context) -> Result<bool, RenderError> {
+    fn applies(&self, input: Input<'_>) -> Result<bool, RenderError> {
         let Some(when) = &self.when else {
             return Ok(true);
         };
-        when.is_true(context)
+        when.is_true(input.context)
             .map_err(|message| RenderError::new(message).under(".$if".to_owned()))
     }
 }
 
-fn spliced(splice: &Expression, context: &Context) -> Result<Value, RenderError> {
+fn spliced(splice: &Expression, input: Input<'_>) -> Result<Value, RenderError> {
     splice
-        .value(context)
+        .value(input.context)
         .map_err(|message| RenderError::new(message).under(".$splice".to_owned()))
 }
 
-fn render_list(items: &[Node], context: &Context) -> Result<Vec<Value>, RenderError> {
+fn render_list(items: &[Node], input: Input<'_>) -> Result<Vec<Value>, RenderError> {
     let mut list = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
         let at = |error: RenderError| error.under(format!("[{index}]"));
         match item {
             Node::Mapping(mapping) if mapping.fields.is_empty() && mapping.splice.is_some() => {
-                list.extend(render_splice(mapping, context).map_err(at)?);
+                list.extend(render_splice(mapping, input).map_err(at)?);
             }
-            item => list.extend(item.render(context).map_err(at)?),
+            item => list.extend(item.render(input).map_err(at)?),
         }
     }
     Ok(list)
 }
 
-fn render_splice(mapping: &Mapping, context: &Context) -> Result<Vec<Value>, RenderError> {
+fn render_splice(mapping: &Mapping, input: Input<'_>) -> Result<Vec<Value>, RenderError> {
     let Some(splice) = &mapping.splice else {
         return Ok(Vec::new());
     };
-    if !mapping.applies(context)? {
+    if !mapping.applies(input)? {
         return Ok(Vec::new());
     }
-    match spliced(splice, context)? {
+    match spliced(splice, input)? {
         Value::Array(items) => Ok(items),
         Value::Null => Ok(Vec::new()),
         _ => Err(RenderError::new("the value is not a list").under(".$splice".to_owned())),
@@ -193,8 +225,11 @@ mod tests {
         let template =
             compile(&crate::yaml::parse(template).unwrap()).map_err(|faults| faults.join("; "))?;
         template
-            .render(&Context::from(Serde(context)))
-            .map_err(|error| error.to_string())
+            .render(&Context::from(Serde(context)), &Steps::default())
+            .map_err(|error| match error {
+                RenderError::Fault(fault) => fault.to_string(),
+                RenderError::OutOfSteps(error) => error.to_string(),
+            })
     }
 
     #[test]

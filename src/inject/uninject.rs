@@ -16,6 +16,8 @@ mod restore;
 mod scrape;
 mod stubs;
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 pub(super) use self::record::record;
@@ -127,7 +129,8 @@ fn remove_named(pod: &mut Value, list: &str, names: &[String]) {
         return;
     };
     let count = elements.len();
-    elements.retain(|element| !names.iter().any(|name| name == pod::name(element)));
+    let names: HashSet<&str> = names.iter().map(String::as_str).collect();
+    elements.retain(|element| !names.contains(pod::name(element)));
     if elements.len() < count {
         drop_if_empty(spec, list);
     }

@@ -7,14 +7,24 @@
 
 use std::collections::BTreeMap;
 
-/// A path that names a variable no container may have.
+/// The variables that a path may hold.
+const MOST: usize = 64;
+
+/// Why a path can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the path's key {key:?} is no name of an environment variable: use /inject/KEY/VALUE/..., where \
-     KEY is `cluster`, `net` or made of letters, digits, `_`, `-` and `.`, not starting with a digit"
-)]
-pub struct InvalidKey {
-    key: String,
+pub enum InvalidPath {
+    /// It names a variable that no container may have.
+    #[error(
+        "the path's key {key:?} is not the name of an environment variable: use /inject/KEY/VALUE/..., where \
+         KEY is `cluster`, `net` or made of letters, digits, `_`, `-` and `.`, not starting with a digit"
+    )]
+    Key {
+        /// The key, or its start.
+        key: String,
+    },
+    /// It names more variables than are allowed.
+    #[error("the path names more than {MOST} variables")]
+    TooMany,
 }
 
 /// Reads what follows `/inject/`, percent-decoded: pairs of key and value,
@@ -23,18 +33,21 @@ pub struct InvalidKey {
 ///
 /// # Errors
 ///
-/// When a key can't be the name of an environment variable.
-pub fn parse(rest: &str) -> Result<Vec<(String, String)>, InvalidKey> {
+/// When a key can't be the name of an environment variable, or there are more than 64.
+pub fn parse(rest: &str) -> Result<Vec<(String, String)>, InvalidPath> {
     let mut env = BTreeMap::new();
     let mut parts = rest.strip_suffix('/').unwrap_or(rest).split('/');
     while let (Some(key), Some(value)) = (parts.next(), parts.next()) {
         // A value can't hold a slash of its own in a path.
         env.insert(variable(key)?, value.replace("--slash--", "/"));
+        if env.len() > MOST {
+            return Err(InvalidPath::TooMany);
+        }
     }
     Ok(env.into_iter().collect())
 }
 
-fn variable(key: &str) -> Result<String, InvalidKey> {
+fn variable(key: &str) -> Result<String, InvalidPath> {
     let name = match key {
         "cluster" => "ISTIO_META_CLUSTER_ID".to_owned(),
         "net" => "ISTIO_META_NETWORK".to_owned(),
@@ -45,8 +58,8 @@ fn variable(key: &str) -> Result<String, InvalidKey> {
         || name.starts_with(|c: char| c.is_ascii_digit())
         || !name.chars().all(allowed)
     {
-        return Err(InvalidKey {
-            key: key.to_owned(),
+        return Err(InvalidPath::Key {
+            key: key[..key.floor_char_boundary(80)].to_owned(),
         });
     }
     Ok(name)
@@ -128,6 +141,17 @@ mod tests {
     #[test]
     fn takes_the_last_of_equal_keys() {
         assert_eq!(parsed("net/a/net/b"), env(&[("ISTIO_META_NETWORK", "b")]));
+    }
+
+    #[test]
+    fn rejects_more_variables_than_a_proxy_needs() {
+        let path = |count: usize| {
+            (0..count)
+                .map(|key| format!("k{key}/v/"))
+                .collect::<String>()
+        };
+        assert_eq!(parsed(&path(64)).len(), 64);
+        assert_eq!(parse(&path(65)), Err(InvalidPath::TooMany));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::{
     inject::{self, Config, Outcome, Refusal, Target, Workload},
     metrics::ReviewOutcome,
 };
-use request::{Ask, Fault, Review};
+use request::{Ask, Review};
 
 /// What a review is answered with, besides its own text.
 #[derive(Debug, Clone, Copy)]
@@ -43,18 +43,20 @@ pub(super) fn review_with(body: &[u8], context: &Context<'_>, inject: Inject) ->
     let failed = |reason| ReviewOutcome::Failed(reason);
     // Sound to look past a panic: what it leaves behind is dropped with the review,
     // and the configuration, which is shared, is only read.
-    let read = catch_unwind(|| Review::read(body));
+    let read = catch_unwind(AssertUnwindSafe(|| {
+        Review::read(body, context.config.pod_plan())
+    }));
     let Review { mut head, ask } = match read {
         Ok(Ok(review)) => review,
-        Ok(Err(Fault { reason, message })) => {
-            return Answer::http_error(400, failed(reason), message);
+        Ok(Err(fault)) => {
+            return Answer::http_error(fault.code, failed(fault.reason), fault.message);
         }
         Err(_) => return Answer::http_error(500, failed("panic"), PANICKED.to_owned()),
     };
     let pod = match ask {
         Ok(Ask::Create(pod)) => pod,
         Ok(Ask::Other) => return head.allow("operation", &[]),
-        Err(Fault { reason, message }) => return head.deny(failed(reason), 400, message),
+        Err(fault) => return head.deny(failed(fault.reason), fault.code, fault.message),
     };
     let workload = Workload::of(&pod);
     head.subject.owner = format!("{}/{}", workload.kind, workload.name);

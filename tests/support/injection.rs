@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use pillion::inject::{Config, Injection, Outcome, Refusal, Target, inject};
 use serde_json::Value;
 
-static CONFIG: LazyLock<Config> = LazyLock::new(|| Config::builtin().expect("a configuration"));
+pub static CONFIG: LazyLock<Config> = LazyLock::new(|| Config::builtin().expect("a configuration"));
 
 /// Injects a pod on a cluster with native sidecars, or without.
 pub fn injection(pod: &Value, native: bool) -> Result<Injection, Refusal> {

@@ -184,6 +184,11 @@ impl Templates {
         self.by_name.keys().map(String::as_str)
     }
 
+    /// All templates.
+    pub fn all(&self) -> impl Iterator<Item = &Template> {
+        self.by_name.values()
+    }
+
     /// The template of that name.
     pub fn get(&self, name: &str) -> Option<&Template> {
         self.by_name.get(name)

@@ -1,9 +1,11 @@
 //! How one list becomes another.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use serde_json::Value;
+
+use crate::inject::pod::CONTAINER_LISTS;
 
 /// The edit of a list: its parts apply in the order of the fields.
 #[derive(Debug, Default)]
@@ -20,7 +22,12 @@ pub(super) struct Script {
 }
 
 impl Script {
-    pub(super) fn between(field: &str, original: &[Value], edited: &[Value]) -> Self {
+    pub(super) fn between(
+        field: &str,
+        movable: &HashSet<&str>,
+        original: &[Value],
+        edited: &[Value],
+    ) -> Self {
         let (start, original_end, edited_end) = middle(original, edited);
         let before = &original[start..original_end];
         let after = &edited[start..edited_end];
@@ -28,7 +35,13 @@ impl Script {
             return Self::default();
         }
         let mut script = match (names(field, before), names(field, after)) {
-            (Some(before), Some(after)) => Self::of_named(&before, &after),
+            (Some(before), Some(after)) if CONTAINER_LISTS.contains(&field) => {
+                let is_fixed = |name: &str| !movable.contains(name);
+                Self::of_kept(kept_around(is_fixed, &before, &after), &before, &after)
+            }
+            (Some(before), Some(after)) => {
+                Self::of_kept(longest_common(&before, &after), &before, &after)
+            }
             _ => Self::of_unnamed(before, after),
         };
         script.shift(start);
@@ -36,8 +49,7 @@ impl Script {
     }
 
     /// Elements with names: one that stays is compared inside.
-    fn of_named(before: &[&str], after: &[&str]) -> Self {
-        let kept = longest_common(before, after);
+    fn of_kept(kept: Vec<(usize, usize)>, before: &[&str], after: &[&str]) -> Self {
         let mut script = Self::default();
         for_each_gap(&kept, before.len(), after.len(), |removed, added| {
             script.removed.extend(removed);
@@ -165,6 +177,37 @@ fn longest_common<T: Copy + Eq + Hash>(before: &[T], after: &[T]) -> Vec<(usize,
     }
     run.reverse();
     run
+}
+
+/// The elements to keep where the fixed ones, which both lists have in the same
+/// order, are kept in any case: those, and of the others as many as fit between.
+fn kept_around(
+    is_fixed: impl Fn(&str) -> bool,
+    before: &[&str],
+    after: &[&str],
+) -> Vec<(usize, usize)> {
+    let places = places(before);
+    let fixed: Vec<(usize, usize)> = after
+        .iter()
+        .enumerate()
+        .filter(|(_, name)| is_fixed(name))
+        .filter_map(|(index, name)| Some((*places.get(name)?, index)))
+        .collect();
+    if !fixed.is_sorted_by(|one, next| one.0 < next.0) {
+        return longest_common(before, after);
+    }
+    let mut kept = Vec::with_capacity(before.len());
+    let mut next = fixed.iter();
+    for_each_gap(&fixed, before.len(), after.len(), |from, to| {
+        let between = longest_common(&before[from.clone()], &after[to.clone()]);
+        kept.extend(
+            between
+                .into_iter()
+                .map(|(place, index)| (from.start + place, to.start + index)),
+        );
+        kept.extend(next.next());
+    });
+    kept
 }
 
 /// Calls `visit` with what lies between the kept elements, in both lists.

@@ -4,7 +4,12 @@ use serde_json::json;
 use super::*;
 
 fn operations(original: &Value, edited: &Value) -> Value {
-    let patch = diff(original, edited);
+    operations_moving(&[], original, edited)
+}
+
+fn operations_moving(movable: &[&str], original: &Value, edited: &Value) -> Value {
+    let movable = movable.iter().copied().collect();
+    let patch = diff(&movable, original, edited, &Steps::default()).unwrap();
     let mut patched = original.clone();
     json_patch::patch(&mut patched, &patch).expect("the patch applies");
     assert_eq!(&patched, edited);
@@ -259,4 +264,50 @@ proptest! {
         let count = operations(&Value::from(a), &Value::from(b)).as_array().map_or(0, Vec::len);
         prop_assert!(count == 0 || count == 2, "{count} operations");
     }
+}
+
+#[test]
+fn moves_only_containers_that_may_be_moved() {
+    let list = |names: &[&str]| json!({"initContainers": names.iter().map(|name| json!({"name": name})).collect::<Vec<_>>()});
+    let proxy = ["init", "proxy"];
+    for (original, edited) in [
+        (&["proxy", "app"][..], &["app", "proxy"][..]),
+        (&["app", "proxy"], &["proxy", "app"]),
+        (&["app", "proxy", "init"], &["init", "proxy", "app"]),
+        (&["app", "init", "proxy"], &["init", "proxy", "app"]),
+        (
+            &["a", "init", "b", "proxy", "c"],
+            &["proxy", "a", "b", "c", "init"],
+        ),
+        (&["init", "a", "b"], &["a", "init", "b", "proxy"]),
+    ] {
+        let operations = operations_moving(&proxy, &list(original), &list(edited));
+        for operation in operations.as_array().unwrap() {
+            let index: usize = operation["path"]
+                .as_str()
+                .unwrap()
+                .rsplit('/')
+                .next()
+                .unwrap()
+                .parse()
+                .unwrap();
+            if operation["op"] == "add" {
+                let name = operation["value"]["name"].as_str().unwrap();
+                assert!(
+                    proxy.contains(&name),
+                    "{original:?} {edited:?}: {operations}"
+                );
+            } else {
+                assert_eq!(operation["op"], "remove");
+                assert!(index < original.len());
+            }
+        }
+    }
+}
+
+#[test]
+fn ends_when_there_are_no_steps_left() {
+    let list = |number: usize| Value::Array((0..2_000_000).map(|at| json!(at % number)).collect());
+    let outcome = diff(&HashSet::new(), &list(2), &list(3), &Steps::default());
+    assert!(outcome.is_err());
 }

@@ -1,5 +1,7 @@
 //! The user's own part of injected containers.
 
+use std::collections::{HashMap, HashSet, VecDeque};
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -56,7 +58,7 @@ impl Overrides {
     }
 }
 
-fn put_back(pod: &mut Value, list: &str, injected: Option<&[String]>, mut own: Vec<Value>) {
+fn put_back(pod: &mut Value, list: &str, injected: Option<&[String]>, own: Vec<Value>) {
     let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut) else {
         return;
     };
@@ -66,21 +68,54 @@ fn put_back(pod: &mut Value, list: &str, injected: Option<&[String]>, mut own: V
         _ => return,
     };
     let count = elements.len();
-    let injected = injected.unwrap_or_default();
+    let injected: HashSet<&str> = injected
+        .unwrap_or_default()
+        .iter()
+        .map(String::as_str)
+        .collect();
+    let mut own = Own::new(own);
     *elements = std::mem::take(elements)
         .into_iter()
         .filter_map(|element| {
-            let name = pod::name(&element);
-            if let Some(place) = own.iter().position(|own| pod::name(own) == name) {
-                return Some(own.remove(place));
-            }
-            let keep = !injected.iter().any(|injected| injected == name);
-            keep.then_some(element)
+            let is_injected = injected.contains(pod::name(&element));
+            own.take(pod::name(&element))
+                .or_else(|| (!is_injected).then_some(element))
         })
         .collect();
-    elements.append(&mut own);
+    elements.extend(own.into_rest());
     // A pod must have `containers`, even when that leaves none.
     if elements.is_empty() && (had_none || (count > 0 && list != "containers")) {
         spec.remove(list);
+    }
+}
+
+/// The user's parts, found by their names.
+struct Own {
+    parts: Vec<Option<Value>>,
+    places: HashMap<String, VecDeque<usize>>,
+}
+
+impl Own {
+    fn new(parts: Vec<Value>) -> Self {
+        let mut places: HashMap<String, VecDeque<usize>> = HashMap::new();
+        for (place, part) in parts.iter().enumerate() {
+            let name = pod::name(part).to_owned();
+            places.entry(name).or_default().push_back(place);
+        }
+        Self {
+            parts: parts.into_iter().map(Some).collect(),
+            places,
+        }
+    }
+
+    /// The first part of that name that has not been taken.
+    fn take(&mut self, name: &str) -> Option<Value> {
+        let place = self.places.get_mut(name)?.pop_front()?;
+        self.parts.get_mut(place)?.take()
+    }
+
+    /// What has not been taken, in its order.
+    fn into_rest(self) -> impl Iterator<Item = Value> {
+        self.parts.into_iter().flatten()
     }
 }

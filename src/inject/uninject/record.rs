@@ -1,41 +1,52 @@
 //! The record that an injection leaves on the pod.
 
-use json_patch::Patch;
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::overrides::Overrides;
 use super::{annotations_mut, restore, stubs, take_back};
 use crate::inject::annotations::STATUS;
-use crate::inject::patch;
 use crate::inject::status::Status;
+use crate::inject::steps::Steps;
+use crate::inject::{Refusal, patch, sizes};
 
 /// Writes the record of an injection onto the pod: the last step before the
-/// patch is made of the two. Returns what names could not tell.
+/// patch is made of the two. Returns the pod, and the names of the containers that
+/// the injection added or put elsewhere.
+///
+/// # Errors
+///
+/// When the record is longer than what annotations may hold.
 pub(in crate::inject) fn record(
     original: &Value,
-    edited: &mut Value,
+    mut edited: Value,
     mut status: Status,
-) -> Option<Patch> {
-    status.labels = Some(added(original, edited, "labels"));
-    status.annotations = Some(added(original, edited, "annotations"));
+    steps: &Steps,
+) -> Result<(Value, Vec<String>), Refusal> {
+    status.labels = Some(added(original, &edited, "labels"));
+    status.annotations = Some(added(original, &edited, "annotations"));
 
-    let mut undone = stubs::stubbed(edited, &status);
-    let overrides = Overrides::of(edited, &status).unwrap_or_default();
+    let mut undone = stubs::stubbed(&edited, &status);
+    let overrides = Overrides::of(&edited, &status).unwrap_or_default();
     take_back(&mut undone, &status, overrides);
-    let rest = patch::diff(&undone, original);
+    let ours: HashSet<&str> = status.names_of_containers().collect();
+    let rest = patch::diff(&ours, &undone, original, steps)?;
     if !rest.is_empty() {
-        status.restore = Some(restore::guarded(rest, undone));
+        sizes::check_record(&rest)?;
+        status.restore = Some(restore::guarded(rest, undone, steps)?);
     }
-    write(edited, &status);
-    status.restore
+    write(&mut edited, &status)?;
+    let ours = status.names_of_containers().map(str::to_owned).collect();
+    Ok((edited, ours))
 }
 
-fn write(pod: &mut Value, status: &Status) {
-    // Names and JSON values: nothing here that JSON can't hold.
-    let text = serde_json::to_string(status).unwrap_or_default();
+fn write(pod: &mut Value, status: &Status) -> Result<(), Refusal> {
+    let text = sizes::record(status)?;
     if let Some(annotations) = annotations_mut(pod) {
         annotations.insert(STATUS.to_owned(), Value::String(text));
     }
+    Ok(())
 }
 
 /// The keys of a map in the metadata that the original lacks. The status itself

@@ -4,11 +4,15 @@
 //! still the same one: others may have edited the pod since.
 
 use json_patch::jsonptr::{Pointer, PointerBuf};
-use json_patch::{Patch, PatchOperation, TestOperation, patch};
+use json_patch::{Patch, PatchOperation, TestOperation};
 use serde_json::Value;
+
+use crate::inject::steps::{OutOfSteps, Steps};
 
 /// Deeper than anything in a pod.
 const MOST_TOKENS: usize = 64;
+/// Elements that are moved up or down in the time of any other step.
+const SHIFTED_IN_A_STEP: usize = 16;
 
 /// Why a record that somebody made up is not followed: an injection writes only
 /// small steps, which can't grow or nest without bound, and only on the pod.
@@ -30,25 +34,26 @@ pub(super) fn check(steps: &Patch) -> Result<(), String> {
 }
 
 /// The steps with their tests. `undone` is what they begin with.
-pub(super) fn guarded(steps: Patch, mut undone: Value) -> Patch {
+pub(super) fn guarded(patch: Patch, mut undone: Value, steps: &Steps) -> Result<Patch, OutOfSteps> {
     let mut before = Vec::new();
-    let mut guarded = Vec::with_capacity(steps.len());
-    for step in steps.0 {
+    let mut guarded = Vec::with_capacity(patch.len());
+    for step in patch.0 {
+        steps.take(1 + shifted(&step, &undone) / SHIFTED_IN_A_STEP)?;
         let tests = tests(&step, &undone);
         let new = tests.iter().filter(|test| !before.contains(*test));
         guarded.extend(new.cloned().map(PatchOperation::Test));
         // A step that shifts elements leaves nothing tested.
-        before = if shifts(&step, &undone) {
+        before = if shifted(&step, &undone) > 0 {
             Vec::new()
         } else {
             tests
         };
         // What a difference is made of, it applies to; where it did not, the steps
         // behind it would only lack a test.
-        let _ = patch(&mut undone, std::slice::from_ref(&step));
+        let _ = json_patch::patch(&mut undone, std::slice::from_ref(&step));
         guarded.push(step);
     }
-    Patch(guarded)
+    Ok(Patch(guarded))
 }
 
 /// A test of every element of a list that the step goes through, or does away with.
@@ -81,12 +86,15 @@ fn identity(place: &Pointer, element: &Value) -> TestOperation {
     TestOperation { path, value }
 }
 
-fn shifts(step: &PatchOperation, value: &Value) -> bool {
+/// The length of the list whose elements the step shifts; 0 where it shifts none.
+fn shifted(step: &PatchOperation, value: &Value) -> usize {
+    if matches!(step, PatchOperation::Replace(_) | PatchOperation::Test(_)) {
+        return 0;
+    }
     let list = step.path().parent();
-    let is_in_list = list
-        .and_then(|list| resolve(list, value))
-        .is_some_and(Value::is_array);
-    is_in_list && !matches!(step, PatchOperation::Replace(_) | PatchOperation::Test(_))
+    list.and_then(|list| resolve(list, value))
+        .and_then(Value::as_array)
+        .map_or(0, |list| list.len().max(1))
 }
 
 fn resolve<'a>(place: &Pointer, value: &'a Value) -> Option<&'a Value> {

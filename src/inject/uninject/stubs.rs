@@ -1,5 +1,7 @@
 //! A pod for a trial: what will be removed by its name needs no more than that.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use crate::inject::pod;
@@ -40,11 +42,12 @@ fn stub_elements(list: &Value, names: &[String]) -> Value {
     let Some(elements) = list.as_array() else {
         return list.clone();
     };
+    let names: HashSet<&str> = names.iter().map(String::as_str).collect();
     elements
         .iter()
         .map(|element| {
             let name = pod::name(element);
-            if names.iter().any(|injected| injected == name) {
+            if names.contains(name) {
                 json!({"name": name, "env": records(element)})
             } else {
                 element.clone()

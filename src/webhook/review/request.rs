@@ -1,9 +1,15 @@
 //! Reading an AdmissionReview's request.
 //!
-//! Light handling of the raw JSON: the pod has to stay as it came, and the
-//! rest is four strings.
+//! Of the request five fields are read, and of the pod what an injection looks
+//! at ([`PodPlan`]); all else is only checked to be JSON. What is read takes a
+//! bounded amount of memory, whatever the body holds.
 
 use serde_json::{Map, Value};
+
+use crate::{
+    inject::PodPlan,
+    json::{self, Account, Plan},
+};
 
 /// The review's head: what an answer has to echo, and what the log names.
 #[derive(Debug)]
@@ -44,6 +50,8 @@ pub(super) enum Ask {
 /// What is wrong with a review.
 #[derive(Debug)]
 pub(super) struct Fault {
+    /// The HTTP status that says so.
+    pub(super) code: u16,
     /// A short name, for logs and the label of a metric.
     pub(super) reason: &'static str,
     /// What the caller is told.
@@ -56,15 +64,60 @@ const VERSIONS: [&str; 2] = ["admission.k8s.io/v1", "admission.k8s.io/v1beta1"];
 /// The answer echoes it. The API server's has 36.
 const LONGEST_UID: usize = 128;
 
+/// The longest name of a namespace (RFC 1123 label).
+const LONGEST_NAMESPACE: usize = 63;
+
+/// Bytes of memory for what is read of a review. An injection takes up to four
+/// times that, for it edits a copy and tries whether the edit can be taken back.
+/// Without their environment and mounts, which are not read, the containers of the
+/// largest pods known come to a tenth of it.
+pub(super) const MEMORY: usize = 3 * 1024 * 1024;
+
+/// What is read of a review.
+#[derive(Debug, Clone, Copy)]
+enum ReviewPlan<'a> {
+    Review(PodPlan<'a>),
+    Request(PodPlan<'a>),
+    Pod(PodPlan<'a>),
+    Anything,
+}
+
+impl Plan for ReviewPlan<'_> {
+    fn member(self, key: &str, read: &Map<String, Value>) -> Option<Self> {
+        match (self, key) {
+            (Self::Review(_), "apiVersion" | "kind") => Some(Self::Anything),
+            (Self::Review(pod), "request") => Some(Self::Request(pod)),
+            (Self::Request(_), "uid" | "kind" | "namespace" | "name" | "operation") => {
+                Some(Self::Anything)
+            }
+            (Self::Request(pod), "object") => Some(Self::Pod(pod)),
+            (Self::Review(_) | Self::Request(_), _) => None,
+            (Self::Pod(pod), _) => pod.member(key, read).map(Self::Pod),
+            (Self::Anything, _) => Some(self),
+        }
+    }
+
+    fn element(self) -> Self {
+        match self {
+            Self::Pod(pod) => Self::Pod(pod.element()),
+            _ => Self::Anything,
+        }
+    }
+}
+
 impl Review {
     /// Reads a body.
     ///
     /// # Errors
     ///
     /// When not even a uid is known to answer to.
-    pub(super) fn read(body: &[u8]) -> Result<Self, Fault> {
-        let (api_version, mut request) = envelope(body)?;
+    pub(super) fn read(body: &[u8], pod: PodPlan<'_>) -> Result<Self, Fault> {
+        let account = Account::new(MEMORY);
+        let (api_version, mut request) = envelope(body, pod, &account)?;
         let uid = take_string(&mut request, "uid").unwrap_or_default();
+        if uid.is_empty() && account.is_exceeded() {
+            return Err(too_large());
+        }
         if uid.is_empty() {
             return Err(fault("no_uid", "the AdmissionReview's request has no uid"));
         }
@@ -80,7 +133,11 @@ impl Review {
             uid,
             ..Subject::default()
         };
-        let ask = ask(&mut request, &mut subject);
+        let ask = if account.is_exceeded() {
+            Err(too_large())
+        } else {
+            ask(&mut request, &mut subject)
+        };
         let head = Head {
             api_version,
             subject,
@@ -90,14 +147,18 @@ impl Review {
 }
 
 /// The version to answer in, and the review's `request`.
-fn envelope(body: &[u8]) -> Result<(&'static str, Map<String, Value>), Fault> {
+fn envelope(
+    body: &[u8],
+    pod: PodPlan<'_>,
+    account: &Account,
+) -> Result<(&'static str, Map<String, Value>), Fault> {
     if body.is_empty() {
         return Err(fault(
             "empty_body",
             "the body is empty: an AdmissionReview (admission.k8s.io/v1) is expected",
         ));
     }
-    let mut review: Value = serde_json::from_slice(body)
+    let mut review = json::read(body, ReviewPlan::Review(pod), account)
         .map_err(|error| fault("bad_json", format!("the body is not JSON: {error}")))?;
     let field = |key| review.get(key).unwrap_or(&Value::Null);
     let (kind, version) = (field("kind"), field("apiVersion"));
@@ -160,6 +221,10 @@ fn ask(request: &mut Map<String, Value>, subject: &mut Subject) -> Result<Ask, F
             return Err(fault("not_a_pod", text));
         }
     };
+    if subject.namespace.len() > LONGEST_NAMESPACE {
+        let text = format!("request.namespace is longer than {LONGEST_NAMESPACE} bytes");
+        return Err(fault("no_namespace", text));
+    }
     let of_pod = [("apiVersion", "v1"), ("kind", "Pod")];
     check_kind("request.object", &pod, &of_pod)?;
     describe(&pod, subject);
@@ -229,8 +294,22 @@ fn take_string(map: &mut Map<String, Value>, key: &str) -> Option<String> {
     }
 }
 
+fn too_large() -> Fault {
+    Fault {
+        code: 413,
+        reason: "too_large",
+        message: format!(
+            "the pod has too many parts: what an injection reads of it would take more than {} MiB of memory (the containers' \
+             environment, mounts and arguments do not count). Reduce its containers, volumes, ports and probes, or label \
+             it sidecar.istio.io/inject: \"false\"",
+            MEMORY / 1024 / 1024
+        ),
+    }
+}
+
 fn fault(reason: &'static str, message: impl Into<String>) -> Fault {
     Fault {
+        code: 400,
         reason,
         message: message.into(),
     }
