@@ -12,6 +12,7 @@ mod ca_bundle;
 mod call;
 mod certificates;
 mod config_watch;
+mod control_thread;
 mod duration;
 mod events;
 pub mod native;
@@ -21,16 +22,12 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Context, bail};
 use kube::Client;
 use pillion_certs::Resolver;
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    sync::watch,
-    task::JoinSet,
-    time::sleep,
-};
+use tokio::{sync::watch, task::JoinSet, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 pub use args::Args;
 use bind::bind;
+use control_thread::ControlThread;
 
 use crate::{
     logging,
@@ -63,14 +60,15 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     }
     args.check_lifetimes()?;
     let _flush = logging::init(args.log_format)?;
-    let mut stop = StopSignals::listen()?;
     let shared = Shared {
         current: Arc::default(),
         readiness: Arc::default(),
         metrics: Arc::default(),
     };
-    let webhook_port = bind(args.webhook_address).await?;
     let status_port = bind(args.status_address).await?;
+    let mut control = ControlThread::start(status_port, &shared)
+        .context("cannot start the thread of the status port")?;
+    let webhook_port = bind(args.webhook_address).await?;
     let client = Client::try_default().await.context(
         "cannot find a cluster; in one, a service account is mounted, outside, set KUBECONFIG",
     )?;
@@ -80,17 +78,12 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         Arc::clone(&shared.current),
         Arc::clone(&shared.readiness),
         Arc::clone(&shared.metrics),
-    );
+    )
+    .context("cannot start the threads that work on reviews")?;
 
     let mut tasks = JoinSet::new();
     spawn_tasks(&mut tasks, &args, &client, &shared, resolver);
-    let (stop_webhook, stop_status) = (CancellationToken::new(), CancellationToken::new());
-    let mut status = tokio::spawn(webhook::serve_status(
-        status_port,
-        Arc::clone(&shared.readiness),
-        Arc::clone(&shared.metrics),
-        stop_status.clone(),
-    ));
+    let stop_webhook = CancellationToken::new();
     let mut server = tokio::spawn(webhook::serve(
         webhook_port,
         Arc::new(tls),
@@ -106,18 +99,18 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         "started"
     );
 
+    let stopping = control.stopping.clone();
     let outcome = tokio::select! {
-        () = stop.received() => Ok(()),
+        () = stopping.cancelled() => Ok(()),
         ended = tasks.join_next() => Err(anyhow::anyhow!("a task that never ends has ended: {ended:?}")),
         // Nothing is left to drain.
         ended = &mut server => bail!("the webhook's server has ended: {ended:?}"),
-        ended = &mut status => bail!("the status server has ended: {ended:?}"),
+        ended = control.ended() => bail!("the status server has ended: {ended:?}"),
     };
     drain(&shared.readiness, args.drain_delay).await;
     stop_webhook.cancel();
     server.await.context("the webhook's server failed")?;
-    stop_status.cancel();
-    status.await.context("the status server failed")?;
+    control.stop().await.context("the status server failed")?;
     tracing::info!("stopped");
     outcome
 }
@@ -169,29 +162,6 @@ fn spawn_tasks(
             trusted_roots,
         )),
     };
-}
-
-/// SIGTERM and SIGINT, from the start on: a pod may be deleted before it is ready.
-struct StopSignals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl StopSignals {
-    fn listen() -> anyhow::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn received(&mut self) {
-        let name = tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        };
-        tracing::info!(signal = name, "stopping");
-    }
 }
 
 /// Goes unready first and serves on for a while: the endpoints have to be

@@ -56,6 +56,9 @@ impl Account {
 
 /// Which parts of a document are read.
 pub(crate) trait Plan: Copy {
+    /// What the value that this is a plan of is charged to.
+    fn account(&self) -> &Account;
+
     /// How to read a member of the object that this is a plan of; `None` skips it.
     /// `read` holds the members that came before it.
     fn member(self, key: &str, read: &Map<String, Value>) -> Option<Self>;
@@ -65,10 +68,16 @@ pub(crate) trait Plan: Copy {
 }
 
 /// Reads everything.
+#[cfg(test)]
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Everything;
+pub(crate) struct Everything<'a>(pub(crate) &'a Account);
 
-impl Plan for Everything {
+#[cfg(test)]
+impl Plan for Everything<'_> {
+    fn account(&self) -> &Account {
+        self.0
+    }
+
     fn member(self, _: &str, _: &Map<String, Value>) -> Option<Self> {
         Some(self)
     }
@@ -78,26 +87,23 @@ impl Plan for Everything {
     }
 }
 
-/// Reads a document as far as the plan and the account allow.
+/// Reads a document as far as the plan and its accounts allow.
 ///
 /// # Errors
 ///
 /// When it is not JSON, is nested deeper than 127 levels, or has a key twice in an
 /// object: readers differ on which one counts.
-pub(crate) fn read<P: Plan>(json: &[u8], plan: P, account: &Account) -> serde_json::Result<Value> {
+pub(crate) fn read<P: Plan>(json: &[u8], plan: P) -> serde_json::Result<Value> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let value = Seed { plan, account }.deserialize(&mut deserializer)?;
+    let value = Seed(plan).deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
 }
 
 #[derive(Clone, Copy)]
-struct Seed<'a, P> {
-    plan: P,
-    account: &'a Account,
-}
+struct Seed<P>(P);
 
-impl<'de, P: Plan> DeserializeSeed<'de> for Seed<'_, P> {
+impl<'de, P: Plan> DeserializeSeed<'de> for Seed<P> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -105,7 +111,7 @@ impl<'de, P: Plan> DeserializeSeed<'de> for Seed<'_, P> {
     }
 }
 
-impl<'de, P: Plan> serde::de::Visitor<'de> for Seed<'_, P> {
+impl<'de, P: Plan> serde::de::Visitor<'de> for Seed<P> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,24 +139,23 @@ impl<'de, P: Plan> serde::de::Visitor<'de> for Seed<'_, P> {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-        self.account.charge(text.len() + STRING);
-        if self.account.is_exceeded() {
+        let account = self.0.account();
+        account.charge(text.len() + STRING);
+        if account.is_exceeded() {
             return Ok(Value::Null);
         }
         Ok(text.into())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
-        let seed = Self {
-            plan: self.plan.element(),
-            ..self
-        };
+        let account = self.0.account();
+        let seed = Self(self.0.element());
         let mut elements = Vec::new();
-        while !self.account.is_exceeded() {
+        while !account.is_exceeded() {
             let Some(element) = list.next_element_seed(seed)? else {
                 return Ok(Value::Array(elements));
             };
-            self.account.charge(ELEMENT);
+            account.charge(ELEMENT);
             elements.push(element);
         }
         while list.next_element::<IgnoredAny>()?.is_some() {}
@@ -160,10 +165,8 @@ impl<'de, P: Plan> serde::de::Visitor<'de> for Seed<'_, P> {
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Value, A::Error> {
         let mut members = Map::new();
         while let Some(key) = object.next_key_seed(Key)? {
-            let plan = (!self.account.is_exceeded())
-                .then(|| self.plan.member(&key, &members))
-                .flatten();
-            let Some(plan) = plan else {
+            let is_over = self.0.account().is_exceeded();
+            let Some(plan) = self.0.member(&key, &members).filter(|_| !is_over) else {
                 object.next_value::<IgnoredAny>()?;
                 continue;
             };
@@ -173,8 +176,8 @@ impl<'de, P: Plan> serde::de::Visitor<'de> for Seed<'_, P> {
                     "the key {start:?} is there twice"
                 )));
             }
-            self.account.member(members.len(), &key);
-            let value = object.next_value_seed(Self { plan, ..self })?;
+            self.0.account().member(members.len(), &key);
+            let value = object.next_value_seed(Self(plan))?;
             members.insert(key.into_owned(), value);
         }
         Ok(Value::Object(members))
@@ -217,15 +220,19 @@ mod tests {
 
     fn read_all(json: &str, limit: usize) -> (serde_json::Result<Value>, bool) {
         let account = Account::new(limit);
-        let value = read(json.as_bytes(), Everything, &account);
+        let value = read(json.as_bytes(), Everything(&account));
         (value, account.is_exceeded())
     }
 
     /// The members `a` and, below it, `b`.
     #[derive(Clone, Copy)]
-    struct Path;
+    struct Path<'a>(&'a Account);
 
-    impl Plan for Path {
+    impl Plan for Path<'_> {
+        fn account(&self) -> &Account {
+            self.0
+        }
+
         fn member(self, key: &str, _: &Map<String, Value>) -> Option<Self> {
             ["a", "b"].contains(&key).then_some(self)
         }
@@ -241,7 +248,7 @@ mod tests {
             r#"{"x": {"a": 1}, "a": [{"b": "\u0041", "c": [1]}, 2.5, -1, null, true], "y": "z"}"#;
         let account = Account::new(10_000);
         assert_eq!(
-            read(json.as_bytes(), Path, &account).unwrap(),
+            read(json.as_bytes(), Path(&account)).unwrap(),
             json!({"a": [{"b": "A"}, 2.5, -1, null, true]})
         );
         assert!(!account.is_exceeded());
@@ -266,7 +273,7 @@ mod tests {
         assert!(read_all(&long, 100).0.is_err());
         for json in ["{} {}", "{\"x\": [1,]}", "", "{\"a\": 1", "[1] ,"] {
             let account = Account::new(10_000);
-            assert!(read(json.as_bytes(), Path, &account).is_err(), "{json}");
+            assert!(read(json.as_bytes(), Path(&account)).is_err(), "{json}");
         }
     }
 

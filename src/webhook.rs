@@ -15,15 +15,15 @@ mod limits;
 mod listener;
 mod log;
 pub mod path_env;
+mod pool;
 mod port;
 mod readiness;
 pub mod review;
 mod routes;
 mod sendable;
 mod status;
-mod weight;
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
@@ -38,9 +38,9 @@ pub use status::serve_status;
 use crate::{inject, metrics::Metrics};
 use budget::Budget;
 use log::Log;
+use pool::Pool;
 use port::Port;
 use review::Inject;
-use weight::Scales;
 
 /// What all reviews share.
 #[derive(Debug)]
@@ -50,26 +50,33 @@ pub struct Webhook {
     metrics: Arc<Metrics>,
     limits: Limits,
     budget: Budget,
-    scales: Scales,
+    pool: Pool,
     log: Log,
     inject: Inject,
 }
 
 impl Webhook {
-    /// A webhook with the default [`Limits`].
-    #[must_use]
-    pub fn new(current: Arc<Current>, readiness: Arc<Readiness>, metrics: Arc<Metrics>) -> Self {
+    /// A webhook with the default [`Limits`], and the threads that it works on.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no more threads.
+    pub fn new(
+        current: Arc<Current>,
+        readiness: Arc<Readiness>,
+        metrics: Arc<Metrics>,
+    ) -> io::Result<Self> {
         let limits = Limits::default();
-        Self {
+        Ok(Self {
             current,
             readiness,
             metrics,
             limits,
             budget: Budget::new(limits.buffered_bytes),
-            scales: Scales::new(limits.working_bytes),
+            pool: Pool::start()?,
             log: Log::new(),
             inject: inject::inject,
-        }
+        })
     }
 
     /// The same with other limits.
@@ -78,7 +85,6 @@ impl Webhook {
         Self {
             limits,
             budget: Budget::new(limits.buffered_bytes),
-            scales: Scales::new(limits.working_bytes),
             ..self
         }
     }

@@ -17,6 +17,8 @@ pub(super) use self::{
     mesh::{Mesh, ProxyConfig},
     values::{Capture, Values},
 };
+use crate::json::Account;
+
 use super::{
     decision::Policy,
     reading::{PodPlan, WholeContainers},
@@ -127,8 +129,8 @@ impl Config {
     }
 
     /// The parts of a pod that an injection by this configuration reads.
-    pub(crate) fn pod_plan(&self) -> PodPlan<'_> {
-        PodPlan::new(&self.whole_containers)
+    pub(crate) fn pod_plan<'a>(&'a self, account: &'a Account) -> PodPlan<'a> {
+        PodPlan::new(&self.whole_containers, account)
     }
 
     /// Whether sidecars are native.

@@ -13,7 +13,7 @@ use super::{
     pod::{CONTAINER_LISTS, OWN_CONTAINERS},
     template::Template,
 };
-use crate::json::Plan;
+use crate::json::{Account, Plan};
 
 /// What an injection reads of a container that it adds nothing to.
 const OF_A_CONTAINER: [&str; 8] = [
@@ -60,6 +60,7 @@ impl WholeContainers {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PodPlan<'a> {
     whole: &'a WholeContainers,
+    account: &'a Account,
     part: Part,
 }
 
@@ -74,9 +75,10 @@ enum Part {
 }
 
 impl<'a> PodPlan<'a> {
-    pub(super) fn new(whole: &'a WholeContainers) -> Self {
+    pub(super) fn new(whole: &'a WholeContainers, account: &'a Account) -> Self {
         Self {
             whole,
+            account,
             part: Part::Pod,
         }
     }
@@ -104,6 +106,10 @@ impl<'a> PodPlan<'a> {
 }
 
 impl Plan for PodPlan<'_> {
+    fn account(&self) -> &Account {
+        self.account
+    }
+
     fn member(self, key: &str, read: &Map<String, Value>) -> Option<Self> {
         let part = self.of_member(key, read)?;
         Some(Self { part, ..self })

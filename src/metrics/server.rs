@@ -15,8 +15,8 @@ pub(crate) enum Overload {
     Reviews,
     /// Bytes of bodies and answers in memory.
     Bytes,
-    /// Memory of reviews that are worked on.
-    Memory,
+    /// Turns on the threads that work on reviews.
+    Work,
 }
 
 /// Where a connection may be too slow.
@@ -37,14 +37,14 @@ pub(crate) enum Phase {
 }
 
 impl Overload {
-    const ALL: [Self; 4] = [Self::Caller, Self::Reviews, Self::Bytes, Self::Memory];
+    const ALL: [Self; 4] = [Self::Caller, Self::Reviews, Self::Bytes, Self::Work];
 
     fn labels(self) -> LimitLabels {
         let limit = match self {
             Self::Caller => "caller",
             Self::Reviews => "reviews",
             Self::Bytes => "bytes",
-            Self::Memory => "memory",
+            Self::Work => "work",
         };
         LimitLabels { limit }
     }
@@ -89,6 +89,7 @@ pub(crate) struct Server {
     connections: Gauge,
     in_flight: Gauge,
     refused: Counter,
+    evicted: Counter,
     handshake_failures: Counter,
     accept_failures: Counter,
     overloads: Family<LimitLabels, Counter>,
@@ -137,6 +138,11 @@ impl Server {
         self.refused.inc();
     }
 
+    /// A connection that was ended for another one's sake.
+    pub(crate) fn evicted(&self) {
+        self.evicted.inc();
+    }
+
     pub(crate) fn handshake_failed(&self) {
         self.handshake_failures.inc();
     }
@@ -155,8 +161,13 @@ impl Server {
         }
         all.register(
             "pillion_webhook_connections_refused",
-            "Connections closed at once because their address has too many",
+            "Connections closed because their address has too many, or too many wait for a place",
             self.refused.clone(),
+        );
+        all.register(
+            "pillion_webhook_connections_evicted",
+            "Connections ended because all places were taken and their address held most",
+            self.evicted.clone(),
         );
         all.register(
             "pillion_webhook_connections",

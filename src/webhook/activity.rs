@@ -53,7 +53,7 @@ pub(super) struct Activity {
 pub(super) enum Pressure {
     /// All that the limits say.
     Normal,
-    /// Places for connections run short.
+    /// Others of the same address wait for a place.
     Crowded,
     /// The connection is ending: only what has begun is waited for.
     Ending,
@@ -118,6 +118,11 @@ impl Activity {
             return Verdict::Late(phase);
         }
         Verdict::Wait(late.min(again))
+    }
+
+    /// Whether nothing has begun that has to come to its end.
+    pub(super) fn is_idle(&self) -> bool {
+        self.requests.load(Acquire) == 0 && self.unsent.load(Acquire) == 0
     }
 
     fn bytes_came(&self) {

@@ -1,29 +1,41 @@
-//! What one address takes of a port.
+//! Who is connected, and who has to make room.
 //!
-//! The limits of a port keep the process whole. That no caller uses them up for
-//! the others is kept here: each address has a part of them at most.
+//! The limits of a port keep the process whole. That nobody uses them up for the
+//! others is kept here. An address has a part of them at most. Where all places
+//! are taken, a newcomer gets the place of a connection of the address that holds
+//! most, the newest and least useful one first; a newcomer of that very address, or
+//! of one that has its part, waits for one of its own. And some places are kept for addresses that have sent
+//! reviews, for API servers can't be told from others by anything else, unless they
+//! come with certificates.
+
+mod address;
+mod table;
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
-use tokio::sync::Semaphore;
+use tokio::{
+    sync::{Semaphore, oneshot},
+    time::{Instant, timeout},
+};
+use tokio_util::sync::CancellationToken;
 
+use self::{
+    address::Caller,
+    table::{Table, Verdict},
+};
 use super::{Limits, budget::Budget};
 
 /// The addresses that have connections.
 #[derive(Debug)]
 pub(super) struct Callers {
     limits: Limits,
-    present: Mutex<HashMap<IpAddr, Present>>,
-}
-
-#[derive(Debug)]
-struct Present {
-    connections: usize,
-    shares: Arc<Shares>,
+    table: Mutex<Table>,
 }
 
 /// What all connections of an address share.
@@ -35,102 +47,126 @@ pub(super) struct Shares {
     pub(super) budget: Budget,
 }
 
-/// A connection of an address, for as long as it lasts.
+/// A connection that has a place, for as long as it lasts.
 #[derive(Debug)]
 pub(super) struct Connected {
     callers: Arc<Callers>,
-    address: IpAddr,
+    caller: Caller,
+    number: u64,
+    reviews: Arc<AtomicU32>,
+    /// The place is somebody else's; the connection has to end.
+    pub(super) evicted: CancellationToken,
     pub(super) shares: Arc<Shares>,
+}
+
+/// What becomes of a new connection.
+#[derive(Debug)]
+pub(super) enum Admission {
+    /// It has a place.
+    Connected(Connected),
+    /// It gets one when a connection of its own address ends.
+    Waiting(Waiting),
+    /// Too many wait.
+    Refused,
+}
+
+/// A new connection without a place.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    callers: Arc<Callers>,
+    caller: Caller,
+    number: u64,
+    place: oneshot::Receiver<Connected>,
 }
 
 impl Callers {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
             limits,
-            present: Mutex::default(),
+            table: Mutex::new(Table::new(&limits)),
         }
     }
 
-    /// One more connection of an address; `None` where it has too many.
-    pub(super) fn connect(self: &Arc<Self>, address: IpAddr) -> Option<Connected> {
-        let mut present = self.lock();
-        let caller = present.entry(address).or_insert_with(|| Present {
-            connections: 0,
-            shares: Arc::new(Shares {
+    /// A new connection of an address.
+    pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Admission {
+        let caller = Caller::of(address);
+        let mut table = self.lock();
+        match table.admit(caller, Instant::now()) {
+            Verdict::Place => Admission::Connected(self.connect(&mut table, caller)),
+            Verdict::Wait => {
+                let (sender, place) = oneshot::channel();
+                Admission::Waiting(Waiting {
+                    callers: Arc::clone(self),
+                    caller,
+                    number: table.wait(caller, sender),
+                    place,
+                })
+            }
+            Verdict::Refuse => Admission::Refused,
+        }
+    }
+
+    fn connect(self: &Arc<Self>, table: &mut Table, caller: Caller) -> Connected {
+        let reviews = Arc::<AtomicU32>::default();
+        let evicted = CancellationToken::new();
+        let shares = || {
+            Arc::new(Shares {
                 reviews: Semaphore::new(self.limits.of_one_caller(self.limits.in_flight)),
                 budget: Budget::new(self.limits.of_one_caller(self.limits.buffered_bytes)),
-            }),
-        });
-        if caller.connections >= self.limits.of_one_caller(self.limits.connections) {
-            return None;
-        }
-        caller.connections += 1;
-        Some(Connected {
+            })
+        };
+        let (number, shares) = table.connect(caller, &reviews, &evicted, shares);
+        Connected {
             callers: Arc::clone(self),
-            address,
-            shares: Arc::clone(&caller.shares),
-        })
+            caller,
+            number,
+            reviews,
+            evicted,
+            shares,
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Present>> {
-        // Each change of the map is a single step.
-        self.present.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        // A table that a panic left in between counts a connection too many or too few.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Connected {
+    /// Whether others of its address wait for a place.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.callers.lock().has_waiting(self.caller)
+    }
+
+    /// A review has come by it.
+    pub(super) fn reviewed(&self) {
+        self.reviews.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 impl Drop for Connected {
     fn drop(&mut self) {
-        if let Entry::Occupied(mut caller) = self.callers.lock().entry(self.address) {
-            caller.get_mut().connections -= 1;
-            if caller.get().connections == 0 {
-                caller.remove();
-            }
-        }
+        let mut table = self.callers.lock();
+        table.disconnect(self.caller, self.number, Instant::now());
+        let Some((caller, place)) = table.next_waiting() else {
+            return;
+        };
+        let connected = self.callers.connect(&mut table, caller);
+        drop(table);
+        // One that is gone gives the place on when this is dropped.
+        let _ = place.send(connected);
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn callers() -> Arc<Callers> {
-        Arc::new(Callers::new(Limits {
-            callers: 2,
-            connections: 4,
-            in_flight: 4,
-            ..Limits::default()
-        }))
+impl Waiting {
+    /// Waits for a place, but not for ever.
+    pub(super) async fn place(mut self, limits: &Limits) -> Option<Connected> {
+        timeout(limits.place, &mut self.place).await.ok()?.ok()
     }
+}
 
-    fn address(text: &str) -> IpAddr {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn an_address_has_a_part_of_the_connections() {
-        let callers = callers();
-        let first = callers.connect(address("10.0.0.1"));
-        let second = callers.connect(address("10.0.0.1"));
-        assert!(first.is_some() && second.is_some());
-        assert!(callers.connect(address("10.0.0.1")).is_none());
-        assert!(callers.connect(address("10.0.0.2")).is_some());
-        drop(first);
-        assert!(callers.connect(address("10.0.0.1")).is_some());
-    }
-
-    #[test]
-    fn the_connections_of_an_address_share_what_it_has() {
-        let callers = callers();
-        let first = callers.connect(address("10.0.0.1")).unwrap();
-        let second = callers.connect(address("10.0.0.1")).unwrap();
-        let _review = first.shares.reviews.try_acquire().unwrap();
-        assert_eq!(second.shares.reviews.available_permits(), 1);
-    }
-
-    #[test]
-    fn an_address_that_has_left_leaves_nothing() {
-        let callers = callers();
-        drop(callers.connect(address("10.0.0.1")));
-        assert!(callers.lock().is_empty());
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.callers.lock().give_up(self.caller, self.number);
     }
 }

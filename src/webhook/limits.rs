@@ -11,24 +11,22 @@ pub struct Limits {
     /// flight and the memory for bodies. What goes beyond is closed at once, or
     /// gets a 503.
     pub callers: usize,
-    /// Connections open at a time. At the limit no more are accepted: callers
-    /// wait in the kernel's queue, and those that are there end sooner. Below the
-    /// 1,024 file descriptors that a process has where nobody raised them.
+    /// Connections open at a time. At the limit a newcomer gets the place of a
+    /// connection of the address that holds most, or waits for one of its own address.
     pub connections: usize,
+    /// Connections that wait for a place; one more is closed at once. Together with
+    /// the above below the 1,024 file descriptors that a process has where nobody
+    /// raised them.
+    pub waiting: usize,
     /// Requests read or answered at a time; one more gets a 503 at once.
     pub in_flight: usize,
-    /// Bytes of one body; more gets a 413. The API server itself takes objects
-    /// of 3 MiB at most, so that a review never comes near.
+    /// Bytes of one body; more gets a 413. The API server itself takes requests
+    /// of 3 MiB at most, and etcd objects of half of that.
     pub body_bytes: usize,
     /// Bytes of all bodies until their reviews are done, and of all answers that
     /// have not gone out; more gets a 503 at once. The memory that is taken while a
     /// body comes in can be twice that.
     pub buffered_bytes: usize,
-    /// Bytes that the reviews which are worked on take, by an estimate of what
-    /// their JSON comes to in memory. One that would take more by itself gets a
-    /// 413, others wait for their turn. A container with 8,000 environment
-    /// variables, as an API server sends it, comes to about this.
-    pub working_bytes: usize,
     /// Streams of one HTTP/2 connection.
     pub streams: u32,
     /// Time for TLS to be agreed on.
@@ -38,6 +36,8 @@ pub struct Limits {
     pub head: Duration,
     /// Time for a request's body. The API server gives a webhook 10 s in all.
     pub body: Duration,
+    /// Time for a review to be worked on, the wait for its turn included.
+    pub work: Duration,
     /// Time in which one of the answers that wait for the caller to read them
     /// has to go out. Looked at as often as the above.
     pub answer: Duration,
@@ -45,9 +45,11 @@ pub struct Limits {
     /// 90 s after which API servers close theirs: were it shorter, a review
     /// could be sent just as we close, and would be lost.
     pub idle: Duration,
-    /// Time that a connection may be open, whatever comes by it, while more than
-    /// three quarters of the connections are taken. It ends behind the answers
-    /// that are due, and its caller may come again.
+    /// Time that a connection waits for a place.
+    pub place: Duration,
+    /// Time that a connection may be open, whatever comes by it, while others of its
+    /// address wait for a place. It ends behind the answers that are due, and its
+    /// caller may come again.
     pub crowded: Duration,
     /// Time for what is in flight to end when the process is told to stop;
     /// within the 40 s that the chart has the kubelet give it.
@@ -59,16 +61,18 @@ impl Default for Limits {
         Self {
             callers: 2,
             connections: 768,
+            waiting: 96,
             in_flight: 512,
-            body_bytes: 6 * 1024 * 1024,
+            body_bytes: 3 * 1024 * 1024,
             buffered_bytes: 16 * 1024 * 1024,
-            working_bytes: 16 * 1024 * 1024,
             streams: 128,
             handshake: Duration::from_secs(5),
             head: Duration::from_secs(10),
             body: Duration::from_secs(5),
+            work: Duration::from_secs(4),
             answer: Duration::from_secs(10),
             idle: Duration::from_secs(120),
+            place: Duration::from_secs(5),
             crowded: Duration::from_secs(5),
             drain: Duration::from_secs(20),
         }
@@ -86,10 +90,10 @@ impl Limits {
     pub fn status() -> Self {
         Self {
             connections: 64,
+            waiting: 16,
             in_flight: 64,
             body_bytes: 0,
             buffered_bytes: 0,
-            working_bytes: 0,
             drain: Duration::from_secs(1),
             ..Self::default()
         }

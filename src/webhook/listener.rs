@@ -1,10 +1,9 @@
-//! Accepting connections, through whatever befalls.
+//! Accepting connections, whatever fails.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
     time::sleep,
 };
 
@@ -14,30 +13,24 @@ use crate::metrics::Server;
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// A port with a limited number of connections.
+/// An open port.
 #[derive(Debug)]
 pub(super) struct Listener {
     listener: TcpListener,
-    places: Arc<Semaphore>,
     pause: Duration,
 }
 
 impl Listener {
-    pub(super) fn new(listener: TcpListener, places: Arc<Semaphore>) -> Self {
+    pub(super) fn new(listener: TcpListener) -> Self {
         Self {
             listener,
-            places,
             pause: FIRST_PAUSE,
         }
     }
 
-    /// Waits for a place, then for a connection. A failure is no end: most often
-    /// file descriptors have run out, and come back as connections end.
-    pub(super) async fn accept(
-        &mut self,
-        counts: &Server,
-    ) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-        let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
+    /// Waits for a connection. A failure is not the end: most often file descriptors
+    /// have run out, and come back as connections end.
+    pub(super) async fn accept(&mut self, counts: &Server) -> (TcpStream, SocketAddr) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, peer)) => {
@@ -46,7 +39,7 @@ impl Listener {
                     let _ = stream.set_nodelay(true);
                     // A port of both kinds sees IPv4 as a part of IPv6.
                     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-                    return Some((stream, peer, place));
+                    return (stream, peer);
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {

@@ -17,7 +17,6 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
     time::{Instant, sleep_until, timeout},
 };
 use tokio_rustls::TlsAcceptor;
@@ -27,7 +26,7 @@ use tower::Service as _;
 use super::{
     Condition, Limits, Readiness,
     activity::{Activity, Pressure, Verdict, Watched},
-    callers::{Callers, Connected, Shares},
+    callers::{Admission, Callers, Connected, Shares},
     listener::Listener,
 };
 use crate::{
@@ -47,6 +46,7 @@ pub(super) struct Peer {
     pub(super) address: SocketAddr,
     pub(super) activity: Arc<Activity>,
     pub(super) shares: Arc<Shares>,
+    pub(super) connected: Arc<Connected>,
 }
 
 /// What all connections of a port share.
@@ -56,7 +56,6 @@ pub(super) struct Port {
     readiness: Arc<Readiness>,
     limits: Limits,
     counts: Server,
-    places: Arc<Semaphore>,
     callers: Arc<Callers>,
     handshakes: Throttle,
     http1: auto::Builder<TokioExecutor>,
@@ -87,7 +86,6 @@ impl Port {
             readiness,
             limits,
             counts,
-            places: Arc::new(Semaphore::new(limits.connections)),
             callers: Arc::new(Callers::new(limits)),
             handshakes: Throttle::new(HANDSHAKES_A_SECOND),
             http1: http1(),
@@ -102,20 +100,24 @@ impl Port {
         let limits = self.limits;
         let port = Arc::new(self);
         let tasks = TaskTracker::new();
-        let mut listener = Listener::new(listener, Arc::clone(&port.places));
-        while let Some(Some((stream, peer, place))) = port
+        let mut listener = Listener::new(listener);
+        while let Some((stream, peer)) = port
             .stop
             .run_until_cancelled(listener.accept(&port.counts))
             .await
         {
-            let Some(connected) = port.callers.connect(peer.ip()) else {
+            let admission = port.callers.admit(peer.ip());
+            if matches!(admission, Admission::Refused) {
                 port.counts.connection_refused();
                 continue;
-            };
+            }
             let (port, tls) = (Arc::clone(&port), tls.clone());
             tasks.spawn(async move {
-                let _open = (port.counts.connection(), place);
-                port.connection(stream, peer, &connected, tls).await;
+                if let Some(connected) = port.place(admission).await {
+                    let _open = port.counts.connection();
+                    port.connection(stream, peer, Arc::new(connected), tls)
+                        .await;
+                }
             });
         }
         drop(listener);
@@ -131,23 +133,42 @@ impl Port {
         }
     }
 
+    /// The place of a connection, for which it may have to wait.
+    async fn place(&self, admission: Admission) -> Option<Connected> {
+        let waiting = match admission {
+            Admission::Connected(connected) => return Some(connected),
+            Admission::Waiting(waiting) => waiting,
+            Admission::Refused => return None,
+        };
+        let place = waiting.place(&self.limits);
+        let place = self.stop.run_until_cancelled(place).await?;
+        if place.is_none() {
+            self.counts.connection_refused();
+        }
+        place
+    }
+
     async fn connection(
         &self,
         stream: TcpStream,
         address: SocketAddr,
-        connected: &Connected,
+        connected: Arc<Connected>,
         tls: Option<TlsAcceptor>,
     ) {
+        let evicted = connected.evicted.clone();
         let peer = Peer {
             address,
             activity: Arc::new(Activity::new()),
             shares: Arc::clone(&connected.shares),
+            connected,
         };
         let Some(tls) = tls else {
             return self.http(stream, peer, Protocol::Http1).await;
         };
         let handshake = timeout(self.limits.handshake, tls.accept(stream));
-        match self.stop.run_until_cancelled(handshake).await {
+        let handshake = evicted.run_until_cancelled(handshake);
+        match self.stop.run_until_cancelled(handshake).await.flatten() {
+            None if evicted.is_cancelled() => self.counts.evicted(),
             None => {}
             Some(Ok(Ok(stream))) => {
                 let protocol = match stream.get_ref().1.alpn_protocol() {
@@ -191,7 +212,7 @@ impl Port {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let activity = &peer.activity;
+        let (activity, connected) = (&peer.activity, &peer.connected);
         let watched = (protocol == Protocol::Http1).then(|| Arc::clone(activity));
         let stream = TokioIo::new(Watched::new(stream, watched));
         let service = service_fn(|request| self.call(peer.clone(), request));
@@ -213,7 +234,13 @@ impl Port {
                 }
                 () = self.cut.cancelled() => return,
                 () = self.stop.cancelled(), if !ending => {}
-                () = alarm.as_mut() => match activity.verdict(&self.limits, self.pressure(ending)) {
+                () = connected.evicted.cancelled(), if !ending => {
+                    self.counts.evicted();
+                    if activity.is_idle() {
+                        return;
+                    }
+                }
+                () = alarm.as_mut() => match activity.verdict(&self.limits, pressure(ending, connected)) {
                     Verdict::Wait(until) => {
                         let soon = Instant::now() + FAREWELL;
                         let until = if ending { until.min(soon) } else { until };
@@ -227,16 +254,6 @@ impl Port {
             ending = true;
             connection.as_mut().graceful_shutdown();
             alarm.as_mut().reset(Instant::now() + FAREWELL);
-        }
-    }
-
-    fn pressure(&self, ending: bool) -> Pressure {
-        if ending {
-            Pressure::Ending
-        } else if self.places.available_permits() < self.limits.connections / 4 {
-            Pressure::Crowded
-        } else {
-            Pressure::Normal
         }
     }
 
@@ -260,6 +277,16 @@ impl Port {
             drop(running);
             Ok(response)
         }
+    }
+}
+
+fn pressure(ending: bool, connected: &Connected) -> Pressure {
+    if ending {
+        Pressure::Ending
+    } else if connected.is_crowded() {
+        Pressure::Crowded
+    } else {
+        Pressure::Normal
     }
 }
 

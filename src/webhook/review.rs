@@ -43,9 +43,7 @@ pub(super) fn review_with(body: &[u8], context: &Context<'_>, inject: Inject) ->
     let failed = |reason| ReviewOutcome::Failed(reason);
     // Sound to look past a panic: what it leaves behind is dropped with the review,
     // and the configuration, which is shared, is only read.
-    let read = catch_unwind(AssertUnwindSafe(|| {
-        Review::read(body, context.config.pod_plan())
-    }));
+    let read = catch_unwind(AssertUnwindSafe(|| Review::read(body, context.config)));
     let Review { mut head, ask } = match read {
         Ok(Ok(review)) => review,
         Ok(Err(fault)) => {
@@ -78,7 +76,7 @@ pub(super) fn review_with(body: &[u8], context: &Context<'_>, inject: Inject) ->
     }
 }
 
-const PANICKED: &str = "the injector failed on this pod, which is a fault of Pillion: its log names \
+pub(super) const PANICKED: &str = "the injector failed on this pod, which is a fault of Pillion: its log names \
                         the place; please report it. A pod with the label \
                         sidecar.istio.io/inject: \"false\" is created without a sidecar";
 

@@ -8,10 +8,10 @@ use super::{
     budget::{Full, Room},
     callers::Shares,
     path_env,
+    pool::Unfinished,
     port::Peer,
     review::{self, Answer, Context},
     sendable,
-    weight::Overweight,
 };
 use crate::metrics::{Overload, Phase, ReviewOutcome};
 use axum::{
@@ -22,6 +22,11 @@ use axum::{
     response::Response,
     routing::post,
 };
+
+/// Bodies up to this length are worked on where they were read: whatever they hold,
+/// that takes less than a millisecond, and to hand them to another thread and back
+/// would take a tenth of the usual review.
+const AT_ONCE: usize = 8 * 1024;
 
 /// The paths that the webhook has.
 pub(super) fn router(webhook: Arc<Webhook>) -> Router {
@@ -72,7 +77,7 @@ async fn with_another_method(
 impl Webhook {
     async fn inject(&self, path: &str, peer: Peer, request: Request) -> Response {
         let begun = Instant::now();
-        let answer = self.answer(path, &peer.shares, request).await;
+        let answer = self.answer(path, &peer, request).await;
         self.respond(answer, begun, &peer)
     }
 
@@ -99,13 +104,17 @@ impl Webhook {
             }
         };
         let took = begun.elapsed();
+        if !matches!(answer.outcome, ReviewOutcome::Failed(_)) {
+            peer.connected.reviewed();
+        }
         self.metrics.review(answer.outcome, took);
         self.log.review(&answer, took, peer.address);
         let body = sendable::body(answer.body, room, peer.activity.answer());
         response(answer.http_status, body)
     }
 
-    async fn answer(&self, path: &str, shares: &Shares, request: Request) -> Answer {
+    async fn answer(&self, path: &str, peer: &Peer, request: Request) -> Answer {
+        let shares: &Shares = &peer.shares;
         let Some(_in_flight) = self.metrics.server().review(self.limits.in_flight) else {
             self.metrics.server().overloaded(Overload::Reviews);
             return overload("too many reviews at a time");
@@ -127,39 +136,40 @@ impl Webhook {
             Ok(body) => body,
             Err(unread) => return self.unread(unread),
         };
-        let _share = match self.scales.admit(&body.bytes, &self.limits).await {
-            Ok(share) => share,
-            Err(overweight) => return self.overweight(&overweight),
+        let (bytes, current, inject) = (body.bytes.clone(), Arc::clone(&self.current), self.inject);
+        let work = move || {
+            // Loaded as late as can be: what is in force when the review is decided.
+            let config = current.config();
+            let Some(config) = config.as_ref() else {
+                return failed(500, "no_configuration", NO_CONFIGURATION);
+            };
+            let context = Context {
+                config,
+                cluster_has_native_sidecars: current.native_sidecars(),
+                path_env: &env,
+            };
+            review::review_with(&bytes, &context, inject)
         };
-        // Loaded as late as can be: what is in force when the review is decided.
-        let config = self.current.config();
-        let Some(config) = config.as_ref() else {
-            return failed(500, "no_configuration", NO_CONFIGURATION);
-        };
-        let context = Context {
-            config,
-            cluster_has_native_sidecars: self.current.native_sidecars(),
-            path_env: &env,
-        };
-        review::review_with(&body.bytes, &context, self.inject)
+        if body.bytes.len() <= AT_ONCE {
+            return work();
+        }
+        match self
+            .pool
+            .run(peer.address.ip(), self.limits.work, work)
+            .await
+        {
+            Ok(answer) => answer,
+            Err(unfinished) => self.unfinished(&unfinished),
+        }
     }
 
-    fn overweight(&self, overweight: &Overweight) -> Answer {
-        const MIB: usize = 1024 * 1024;
-        match overweight {
-            Overweight::TooHeavy(weight) => failed(
-                413,
-                "too_large",
-                format!(
-                    "the pod has too many parts: to read it would take {} MiB of memory, {} MiB are allowed",
-                    weight.div_ceil(MIB),
-                    self.limits.working_bytes / MIB
-                ),
-            ),
-            Overweight::Overload => {
-                self.metrics.server().overloaded(Overload::Memory);
+    fn unfinished(&self, unfinished: &Unfinished) -> Answer {
+        match unfinished {
+            Unfinished::Late => {
+                self.metrics.server().overloaded(Overload::Work);
                 overload("too many large reviews at a time")
             }
+            Unfinished::Panicked => failed(500, "panic", review::PANICKED),
         }
     }
 

@@ -66,10 +66,10 @@ async fn accepts_a_charset_after_the_content_type() {
 async fn rejects_a_body_that_says_it_is_too_long_without_reading_it() {
     let server = Server::start().await;
     let mut caller = Raw::open(&server).await;
-    caller.send_head(6 * 1024 * 1024 + 1).await;
+    caller.send_head(3 * 1024 * 1024 + 1).await;
     let answer = caller.answer().await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
-    assert!(answer.contains("longer than 6291456 bytes"), "{answer}");
+    assert!(answer.contains("longer than 3145728 bytes"), "{answer}");
 }
 
 #[tokio::test]
@@ -157,14 +157,29 @@ async fn denies_a_pod_with_wrong_types_inside() {
 #[tokio::test]
 async fn rejects_a_pod_that_would_take_too_much_memory() {
     let server = Server::start().await;
-    let mut heavy = review();
-    heavy["request"]["object"]["spec"]["containers"][0]["env"] =
-        vec![json!({"name": "V"}); 100_000].into();
-    let body = heavy.to_string();
+    let body = edited(|request| {
+        request["object"]["spec"]["volumes"] = vec![json!({"name": "v"}); 100_000].into();
+    });
     assert!(body.len() < Limits::default().body_bytes);
-    let answer = ask(&server, "/inject", body).await;
-    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
-    assert!(answer.message().contains("MiB"), "{}", answer.message());
+    let answer = ask(&server, "/inject", body).await.json();
+    assert_eq!(answer["response"]["uid"], "7c9d-44");
+    assert_eq!(answer["response"]["allowed"], false);
+    assert_eq!(answer["response"]["status"]["code"], 413);
+    let message = answer["response"]["status"]["message"].as_str().unwrap();
+    assert!(message.contains("3 MiB"), "{message}");
+}
+
+#[tokio::test]
+async fn accepts_a_container_with_very_many_variables() {
+    let server = Server::start().await;
+    // As API servers write it, a container's name comes first.
+    let container = format!(
+        "{{\"name\":\"app\",\"env\":[{}]}}",
+        vec!["{\"name\":\"V\"}"; 100_000].join(",")
+    );
+    let body = edited(|request| request["object"]["spec"]["containers"] = json!(["CONTAINER"]))
+        .replace("\"CONTAINER\"", &container);
+    ask(&server, "/inject", body).await.assert_injected();
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Callers: proper ones, and raw streams for the others.
 
-use std::{convert::Infallible, net::Ipv4Addr, sync::Arc};
+use std::{convert::Infallible, io, net::Ipv4Addr, sync::Arc};
 
 use futures::stream::BoxStream;
 use http_body_util::{BodyExt as _, Full, StreamBody};
@@ -75,6 +75,22 @@ async fn tls_over(
     alpn: &[&str],
     versions: &[&'static SupportedProtocolVersion],
 ) -> TlsStream<TcpStream> {
+    soon("the handshake", handshake(stream, server, alpn, versions))
+        .await
+        .unwrap()
+}
+
+/// HTTP/1.1 over a stream, where the server does not end it before.
+pub async fn tls_from(stream: TcpStream, server: &Server) -> io::Result<TlsStream<TcpStream>> {
+    handshake(stream, server, &["http/1.1"], BOTH).await
+}
+
+async fn handshake(
+    stream: TcpStream,
+    server: &Server,
+    alpn: &[&str],
+    versions: &[&'static SupportedProtocolVersion],
+) -> io::Result<TlsStream<TcpStream>> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
@@ -83,8 +99,9 @@ async fn tls_over(
         .with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
     let name = ServerName::IpAddress(IpAddr::try_from("127.0.0.1").unwrap());
-    let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
-    soon("the handshake", handshake).await.unwrap()
+    TlsConnector::from(Arc::new(config))
+        .connect(name, stream)
+        .await
 }
 
 /// One connection of a proper caller.
@@ -191,8 +208,13 @@ impl Raw {
     }
 
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.0.write_all(bytes.as_ref()).await.unwrap();
-        self.0.flush().await.unwrap();
+        self.try_send(bytes).await.unwrap();
+    }
+
+    /// The same to a server that may have closed the connection.
+    pub async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        self.0.write_all(bytes.as_ref()).await?;
+        self.0.flush().await
     }
 
     /// The head of a review's request, that promises so many bytes.

@@ -311,6 +311,7 @@ async fn answers_503_to_an_address_that_takes_more_than_its_part() {
 async fn closes_connections_of_an_address_that_has_too_many() {
     let limits = Limits {
         connections: 2,
+        place: SHORT,
         ..Limits::default()
     };
     let server = Server::limited(limits).await;

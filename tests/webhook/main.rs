@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod client;
+mod crowds;
 mod drain;
 mod limits;
 mod protocols;

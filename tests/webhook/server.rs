@@ -62,7 +62,8 @@ impl Server {
             Arc::clone(&current),
             Arc::clone(&readiness),
             Arc::clone(&metrics),
-        );
+        )
+        .unwrap();
         let webhook = Arc::new(webhook.with_limits(limits));
         let stop = CancellationToken::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -98,6 +99,15 @@ impl Server {
     pub async fn until_in_flight(&self, count: usize) {
         self.until_metric(&format!("pillion_webhook_reviews_in_flight {count}"))
             .await;
+    }
+
+    /// The value of a metric without labels.
+    pub fn metric(&self, name: &str) -> u64 {
+        let text = self.metrics.encode();
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap().parse().unwrap()
     }
 
     /// Waits until the metrics have this line.

@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    inject::PodPlan,
+    inject::{Config, PodPlan},
     json::{self, Account, Plan},
 };
 
@@ -73,35 +73,52 @@ const LONGEST_NAMESPACE: usize = 63;
 /// largest pods known come to a tenth of it.
 pub(super) const MEMORY: usize = 3 * 1024 * 1024;
 
+/// Bytes of memory for what is read of a review besides its pod.
+const MEMORY_OF_REQUEST: usize = 64 * 1024;
+
 /// What is read of a review.
 #[derive(Debug, Clone, Copy)]
-enum ReviewPlan<'a> {
-    Review(PodPlan<'a>),
-    Request(PodPlan<'a>),
+struct ReviewPlan<'a> {
+    account: &'a Account,
+    pod: PodPlan<'a>,
+    part: Part<'a>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Part<'a> {
+    Review,
+    Request,
     Pod(PodPlan<'a>),
     Anything,
 }
 
 impl Plan for ReviewPlan<'_> {
-    fn member(self, key: &str, read: &Map<String, Value>) -> Option<Self> {
-        match (self, key) {
-            (Self::Review(_), "apiVersion" | "kind") => Some(Self::Anything),
-            (Self::Review(pod), "request") => Some(Self::Request(pod)),
-            (Self::Request(_), "uid" | "kind" | "namespace" | "name" | "operation") => {
-                Some(Self::Anything)
-            }
-            (Self::Request(pod), "object") => Some(Self::Pod(pod)),
-            (Self::Review(_) | Self::Request(_), _) => None,
-            (Self::Pod(pod), _) => pod.member(key, read).map(Self::Pod),
-            (Self::Anything, _) => Some(self),
+    fn account(&self) -> &Account {
+        match &self.part {
+            Part::Pod(pod) => pod.account(),
+            _ => self.account,
         }
     }
 
+    fn member(self, key: &str, read: &Map<String, Value>) -> Option<Self> {
+        let part = match (self.part, key) {
+            (Part::Review, "apiVersion" | "kind") => Part::Anything,
+            (Part::Review, "request") => Part::Request,
+            (Part::Request, "uid" | "kind" | "namespace" | "name" | "operation") => Part::Anything,
+            (Part::Request, "object") => Part::Pod(self.pod),
+            (Part::Review | Part::Request, _) => return None,
+            (Part::Pod(pod), _) => Part::Pod(pod.member(key, read)?),
+            (Part::Anything, _) => Part::Anything,
+        };
+        Some(Self { part, ..self })
+    }
+
     fn element(self) -> Self {
-        match self {
-            Self::Pod(pod) => Self::Pod(pod.element()),
-            _ => Self::Anything,
-        }
+        let part = match self.part {
+            Part::Pod(pod) => Part::Pod(pod.element()),
+            _ => Part::Anything,
+        };
+        Self { part, ..self }
     }
 }
 
@@ -111,13 +128,10 @@ impl Review {
     /// # Errors
     ///
     /// When not even a uid is known to answer to.
-    pub(super) fn read(body: &[u8], pod: PodPlan<'_>) -> Result<Self, Fault> {
-        let account = Account::new(MEMORY);
-        let (api_version, mut request) = envelope(body, pod, &account)?;
+    pub(super) fn read(body: &[u8], config: &Config) -> Result<Self, Fault> {
+        let pod = Account::new(MEMORY);
+        let (api_version, mut request) = envelope(body, config.pod_plan(&pod))?;
         let uid = take_string(&mut request, "uid").unwrap_or_default();
-        if uid.is_empty() && account.is_exceeded() {
-            return Err(too_large());
-        }
         if uid.is_empty() {
             return Err(fault("no_uid", "the AdmissionReview's request has no uid"));
         }
@@ -133,7 +147,7 @@ impl Review {
             uid,
             ..Subject::default()
         };
-        let ask = if account.is_exceeded() {
+        let ask = if pod.is_exceeded() {
             Err(too_large())
         } else {
             ask(&mut request, &mut subject)
@@ -147,18 +161,20 @@ impl Review {
 }
 
 /// The version to answer in, and the review's `request`.
-fn envelope(
-    body: &[u8],
-    pod: PodPlan<'_>,
-    account: &Account,
-) -> Result<(&'static str, Map<String, Value>), Fault> {
+fn envelope(body: &[u8], pod: PodPlan<'_>) -> Result<(&'static str, Map<String, Value>), Fault> {
     if body.is_empty() {
         return Err(fault(
             "empty_body",
             "the body is empty: an AdmissionReview (admission.k8s.io/v1) is expected",
         ));
     }
-    let mut review = json::read(body, ReviewPlan::Review(pod), account)
+    let account = Account::new(MEMORY_OF_REQUEST);
+    let plan = ReviewPlan {
+        account: &account,
+        pod,
+        part: Part::Review,
+    };
+    let mut review = json::read(body, plan)
         .map_err(|error| fault("bad_json", format!("the body is not JSON: {error}")))?;
     let field = |key| review.get(key).unwrap_or(&Value::Null);
     let (kind, version) = (field("kind"), field("apiVersion"));

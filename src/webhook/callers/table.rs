@@ -1,0 +1,260 @@
+//! The places of a port: who has them, who waits, and who has to go.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{sync::oneshot, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{Connected, Shares, address::Caller};
+use crate::webhook::Limits;
+
+/// How long an address that has sent reviews is known for it, after its last connection.
+const REMEMBERED: Duration = Duration::from_secs(600);
+/// So many addresses are remembered; more than there are API servers.
+const MOST_REMEMBERED: usize = 256;
+/// One part in so many of the places is kept for addresses that are known.
+const KEPT: usize = 8;
+
+/// The places, and the callers.
+#[derive(Debug)]
+pub(super) struct Table {
+    places: usize,
+    of_one_caller: usize,
+    most_waiting: usize,
+    taken: usize,
+    waiting: usize,
+    next_number: u64,
+    callers: HashMap<Caller, Present>,
+    /// Callers without a connection that have sent reviews, and until when.
+    remembered: HashMap<Caller, Instant>,
+}
+
+/// A caller that has connections, or waits.
+#[derive(Debug, Default)]
+struct Present {
+    /// Connections by their numbers, the newest last.
+    connections: BTreeMap<u64, Place>,
+    waiting: VecDeque<(u64, oneshot::Sender<Connected>)>,
+    shares: Option<Arc<Shares>>,
+    is_known: bool,
+}
+
+#[derive(Debug)]
+struct Place {
+    reviews: Arc<AtomicU32>,
+    evicted: CancellationToken,
+}
+
+/// What becomes of a newcomer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Place,
+    Wait,
+    Refuse,
+}
+
+impl Place {
+    fn reviews(&self) -> u32 {
+        self.reviews.load(Ordering::Relaxed)
+    }
+}
+
+impl Present {
+    fn is_known(&self) -> bool {
+        self.is_known || self.connections.values().any(|place| place.reviews() > 0)
+    }
+}
+
+impl Table {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            places: limits.connections,
+            of_one_caller: limits.of_one_caller(limits.connections),
+            most_waiting: limits.waiting,
+            taken: 0,
+            waiting: 0,
+            next_number: 0,
+            callers: HashMap::new(),
+            remembered: HashMap::new(),
+        }
+    }
+
+    /// Decides on a newcomer; makes room for it where somebody has to.
+    pub(super) fn admit(&mut self, caller: Caller, now: Instant) -> Verdict {
+        let is_known = self.is_known(caller, now);
+        let (own, own_waiting) = self.callers.get(&caller).map_or((0, 0), |present| {
+            (present.connections.len(), present.waiting.len())
+        });
+        if own < self.of_one_caller {
+            let free = self.places.saturating_sub(self.taken);
+            if free > self.places / KEPT || (is_known && free > 0) {
+                return Verdict::Place;
+            }
+            if let Some(other) = self.who_makes_room(caller, own, is_known) {
+                self.evict(other);
+                return Verdict::Place;
+            }
+        }
+        if self.waiting < self.most_waiting && own_waiting <= self.most_waiting / 2 {
+            Verdict::Wait
+        } else {
+            Verdict::Refuse
+        }
+    }
+
+    /// Of the callers that hold more than the newcomer's will, the one with most; for
+    /// a known newcomer also one that holds as little and is not known.
+    fn who_makes_room(&self, caller: Caller, own: usize, is_known: bool) -> Option<Caller> {
+        let others = self.callers.iter().filter(|(other, _)| **other != caller);
+        let (other, _) = others
+            .map(|(other, present)| (other, present.connections.len(), present.is_known()))
+            .filter(|(_, held, other_is_known)| {
+                *held > own + 1 || (is_known && !other_is_known && *held > 0)
+            })
+            .map(|(other, held, other_is_known)| (*other, (held, !other_is_known)))
+            .max_by_key(|(_, rank)| *rank)?;
+        Some(other)
+    }
+
+    /// Ends a connection: one that has brought the fewest reviews, the newest of those.
+    fn evict(&mut self, caller: Caller) {
+        let Some(present) = self.callers.get_mut(&caller) else {
+            return;
+        };
+        let connections = present.connections.iter();
+        let least =
+            connections.min_by_key(|(number, place)| (place.reviews(), u64::MAX - **number));
+        if let Some(number) = least.map(|(number, _)| *number)
+            && let Some(place) = present.connections.remove(&number)
+        {
+            place.evicted.cancel();
+            self.taken -= 1;
+        }
+    }
+
+    /// Notes a new connection; its number, and what it shares with others.
+    pub(super) fn connect(
+        &mut self,
+        caller: Caller,
+        reviews: &Arc<AtomicU32>,
+        evicted: &CancellationToken,
+        shares: impl FnOnce() -> Arc<Shares>,
+    ) -> (u64, Arc<Shares>) {
+        let number = self.number();
+        self.taken += 1;
+        let is_remembered = self.remembered.remove(&caller).is_some();
+        let present = self.callers.entry(caller).or_default();
+        present.is_known |= is_remembered;
+        let place = Place {
+            reviews: Arc::clone(reviews),
+            evicted: evicted.clone(),
+        };
+        present.connections.insert(number, place);
+        let shares = present.shares.get_or_insert_with(shares);
+        (number, Arc::clone(shares))
+    }
+
+    /// Notes the end of a connection.
+    pub(super) fn disconnect(&mut self, caller: Caller, number: u64, now: Instant) {
+        let Some(present) = self.callers.get_mut(&caller) else {
+            return;
+        };
+        // One that was evicted has lost its place already.
+        if let Some(place) = present.connections.remove(&number) {
+            present.is_known |= place.reviews() > 0;
+            self.taken -= 1;
+        }
+        self.forget_if_gone(caller, now);
+    }
+
+    /// Notes one that waits for a place.
+    pub(super) fn wait(&mut self, caller: Caller, place: oneshot::Sender<Connected>) -> u64 {
+        let number = self.number();
+        self.waiting += 1;
+        let present = self.callers.entry(caller).or_default();
+        present.waiting.push_back((number, place));
+        number
+    }
+
+    /// Notes that one no longer waits.
+    pub(super) fn give_up(&mut self, caller: Caller, number: u64) {
+        if let Some(present) = self.callers.get_mut(&caller) {
+            let before = present.waiting.len();
+            present.waiting.retain(|(other, _)| *other != number);
+            self.waiting -= before - present.waiting.len();
+        }
+        self.forget_if_gone(caller, Instant::now());
+    }
+
+    /// Who gets a place that has become free: one that waits, of the caller that has
+    /// fewest places.
+    pub(super) fn next_waiting(&mut self) -> Option<(Caller, oneshot::Sender<Connected>)> {
+        if self.waiting == 0 || self.taken >= self.places {
+            return None;
+        }
+        let of_one_caller = self.of_one_caller;
+        let waiting = self.callers.iter_mut();
+        let (caller, present) = waiting
+            .filter(|(_, present)| !present.waiting.is_empty())
+            .filter(|(_, present)| present.connections.len() < of_one_caller)
+            .min_by_key(|(_, present)| present.connections.len())?;
+        let (_, place) = present.waiting.pop_front()?;
+        self.waiting -= 1;
+        Some((*caller, place))
+    }
+
+    /// Whether connections of a caller wait for a place.
+    pub(super) fn has_waiting(&self, caller: Caller) -> bool {
+        let present = self.callers.get(&caller);
+        present.is_some_and(|present| !present.waiting.is_empty())
+    }
+
+    fn is_known(&self, caller: Caller, now: Instant) -> bool {
+        self.callers.get(&caller).is_some_and(Present::is_known)
+            || self
+                .remembered
+                .get(&caller)
+                .is_some_and(|until| now < *until)
+    }
+
+    fn forget_if_gone(&mut self, caller: Caller, now: Instant) {
+        let is_gone = self
+            .callers
+            .get(&caller)
+            .is_some_and(|present| present.connections.is_empty() && present.waiting.is_empty());
+        if is_gone
+            && self
+                .callers
+                .remove(&caller)
+                .is_some_and(|present| present.is_known)
+        {
+            self.remember(caller, now);
+        }
+    }
+
+    fn remember(&mut self, caller: Caller, now: Instant) {
+        self.remembered.retain(|_, until| now < *until);
+        if self.remembered.len() >= MOST_REMEMBERED {
+            let soonest = self.remembered.iter().min_by_key(|(_, until)| **until);
+            if let Some(soonest) = soonest.map(|(caller, _)| *caller) {
+                self.remembered.remove(&soonest);
+            }
+        }
+        self.remembered.insert(caller, now + REMEMBERED);
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next_number += 1;
+        self.next_number
+    }
+}
+
+#[cfg(test)]
+mod tests;
