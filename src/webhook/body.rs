@@ -63,7 +63,7 @@ async fn read<'a, const N: usize>(
         let Ok(data) = frame.map_err(Unread::Broken)?.into_data() else {
             continue;
         };
-        let read = first.len().max(rest.len());
+        let read = first.len() + rest.len();
         if data.len() > most - read {
             return Err(Unread::TooLong);
         }
@@ -76,9 +76,11 @@ async fn read<'a, const N: usize>(
             continue;
         }
         if rest.is_empty() {
-            rest.reserve(expected(&body, &first, &data).min(most));
+            make_room(&mut rest, first.len() + data.len(), &body);
             rest.extend_from_slice(&first);
+            first = Bytes::new();
         }
+        make_room(&mut rest, data.len(), &body);
         rest.extend_from_slice(&data);
     }
     let bytes = if rest.is_empty() { first } else { rest.into() };
@@ -88,11 +90,15 @@ async fn read<'a, const N: usize>(
     })
 }
 
-/// The length to make room for. What a caller only promises is believed up to
-/// 64 KiB: memory is given for bytes that came.
-fn expected(body: &Body, first: &Bytes, second: &Bytes) -> usize {
-    let promised = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    first.len() + second.len() + promised.min(64 * 1024)
+/// Makes room for more bytes of a body, and for those that its caller promises: as
+/// many as have come at the most, or 64 KiB, for memory is given for bytes that came.
+fn make_room(read: &mut Vec<u8>, more: usize, body: &Body) {
+    if read.capacity() - read.len() < more {
+        let promised = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+        let believed = promised.min(read.len().max(64 * 1024));
+        // A quarter at least, where nothing is promised: each growth may be a copy.
+        read.reserve_exact(more + believed.max(read.len() / 4));
+    }
 }
 
 #[cfg(test)]
