@@ -10,7 +10,9 @@ mod activity;
 mod body;
 mod budget;
 mod callers;
+mod conduct;
 mod current;
+mod frames;
 mod limits;
 mod listener;
 mod log;
@@ -21,6 +23,7 @@ pub mod review;
 mod routes;
 mod sendable;
 mod status;
+mod watched;
 mod weight;
 
 use std::sync::Arc;

@@ -1,9 +1,11 @@
 //! One port: its connections from the first byte to the last.
 
-use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible, error::Error, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration,
+};
 
 use axum::{
-    Router,
+    BoxError, Router,
     body::Body,
     extract::Request,
     http::{HeaderValue, Version, header},
@@ -26,9 +28,10 @@ use tower::Service as _;
 
 use super::{
     Condition, Limits, Readiness,
-    activity::{Activity, Pressure, Verdict, Watched},
+    activity::{Activity, Pressure, Verdict},
     callers::{Callers, Connected, Shares},
     listener::Listener,
+    watched::Watched,
 };
 use crate::{
     logging::Throttle,
@@ -191,9 +194,34 @@ impl Port {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let ended = self.drive(stream, &peer, protocol).await;
+        let (conduct, peer) = (&peer.activity.conduct, peer.address);
+        let error = ended
+            .as_deref()
+            .map(|error| error as &(dyn Error + 'static));
+        if let Some(frame) = conduct.flood(error) {
+            self.counts.flooded(frame);
+            let frame = frame.as_str();
+            tracing::debug!(%peer, frame, "closed a connection for its flood of HTTP/2 frames");
+        } else if let Some(error) = ended {
+            tracing::debug!(%peer, error, "connection failed");
+        }
+        if conduct.is_useless() {
+            self.counts.useless();
+            tracing::debug!(%peer, "ended a connection by which no reviews came");
+        }
+    }
+
+    /// Returns the error that a connection ended with.
+    async fn drive<S>(&self, stream: S, peer: &Peer, protocol: Protocol) -> Option<BoxError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let activity = &peer.activity;
-        let watched = (protocol == Protocol::Http1).then(|| Arc::clone(activity));
-        let stream = TokioIo::new(Watched::new(stream, watched));
+        let stream = TokioIo::new(match protocol {
+            Protocol::Http1 => Watched::http1(stream, Arc::clone(activity)),
+            Protocol::Http2 => Watched::http2(stream, Arc::clone(activity)),
+        });
         let service = service_fn(|request| self.call(peer.clone(), request));
         let builder = match protocol {
             Protocol::Http1 => &self.http1,
@@ -205,14 +233,11 @@ impl Port {
         loop {
             tokio::select! {
                 biased;
-                ended = connection.as_mut() => {
-                    if let Err(error) = ended {
-                        tracing::debug!(peer = %peer.address, error, "connection failed");
-                    }
-                    return;
-                }
-                () = self.cut.cancelled() => return,
+                ended = connection.as_mut() => return ended.err(),
+                () = self.cut.cancelled() => return None,
                 () = self.stop.cancelled(), if !ending => {}
+                // The caller goes on although it was told to end.
+                () = activity.conduct.ends() => if ending { return None },
                 () = alarm.as_mut() => match activity.verdict(&self.limits, self.pressure(ending)) {
                     Verdict::Wait(until) => {
                         let soon = Instant::now() + FAREWELL;
@@ -220,7 +245,7 @@ impl Port {
                         alarm.as_mut().reset(until);
                         continue;
                     }
-                    Verdict::Late(_) if ending => return,
+                    Verdict::Late(_) if ending => return None,
                     Verdict::Late(phase) => self.counts.timed_out(phase),
                 },
             }
@@ -252,8 +277,9 @@ impl Port {
         let answer = self.routes.clone().call(Request::map(request, Body::new));
         async move {
             let mut response = answer.await?;
+            let ends = running.conduct().answered(response.status().is_success());
             // HTTP/2 says it with a GOAWAY, in the end.
-            if is_http1 && readiness.is_draining() {
+            if is_http1 && (ends || readiness.is_draining()) {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
             }
@@ -282,7 +308,14 @@ fn http2(limits: &Limits) -> auto::Builder<TokioExecutor> {
         .max_concurrent_streams(limits.streams)
         .initial_stream_window_size(128 * 1024)
         .initial_connection_window_size(512 * 1024)
+        // One head in memory at a time; its CONTINUATIONs are bounded by it, too.
         .max_header_list_size(16 * 1024)
+        .max_frame_size(16 * 1024)
+        // Streams that were reset before they were looked at, at a time, and those
+        // that broke the protocol, in all. What a caller may send beside requests is
+        // bounded by the account in `frames`.
+        .max_pending_accept_reset_streams(20)
+        .max_local_error_reset_streams(1024)
         // A peer that has gone without a word is found out within a minute.
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(20));

@@ -75,6 +75,7 @@ async fn tls_over(
     alpn: &[&str],
     versions: &[&'static SupportedProtocolVersion],
 ) -> TlsStream<TcpStream> {
+    stream.set_nodelay(true).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)

@@ -6,6 +6,7 @@
 mod bad_input;
 mod client;
 mod drain;
+mod http2_floods;
 mod limits;
 mod protocols;
 mod server;
