@@ -34,15 +34,19 @@ use super::{
     watched::Watched,
 };
 use crate::{
-    logging::Throttle,
+    logging::{Rates, Throttle},
     metrics::{Phase, Server},
 };
 
 /// Time for a connection without requests to be closed politely.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Lines a second about failed handshakes: anyone can cause them.
-const HANDSHAKES_A_SECOND: u32 = 1;
+/// Lines about failed handshakes: anyone can cause them.
+const HANDSHAKES: Rates = Rates {
+    each: 1,
+    first: 20,
+    more: 0,
+};
 
 /// The connection that a request came by, among its extensions.
 #[derive(Debug, Clone)]
@@ -92,7 +96,7 @@ impl Port {
             counts,
             places: Arc::new(Semaphore::new(limits.connections)),
             callers: Arc::new(Callers::new(limits)),
-            handshakes: Throttle::new(HANDSHAKES_A_SECOND),
+            handshakes: Throttle::new(HANDSHAKES),
             http1: http1(),
             http2: http2(&limits),
             stop,
@@ -179,11 +183,12 @@ impl Port {
             return;
         }
         self.counts.handshake_failed();
-        if let Some(held_back) = self.handshakes.pass() {
+        if let Some(held_back) = self.handshakes.pass(peer.ip()) {
             tracing::warn!(
                 %peer,
                 %error,
-                held_back,
+                held_back = held_back.own(),
+                held_back_of_others = held_back.others(),
                 "TLS handshake failed; where an API server says that the certificate is \
                  bad or its issuer unknown, the webhook's caBundle does not fit"
             );
