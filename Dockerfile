@@ -1,18 +1,34 @@
-# syntax=docker/dockerfile:1
 # The image of the control plane: one binary, no shell, not root.
 #   docker build --tag docker.io/pillion/pillion:0.1.0 .
+# What the binary is made of (CycloneDX), written to ./pillion.cdx.json:
+#   docker build --target sbom --output . .
+#
+# Images are named by the digests of their multi-platform indices, for tags move. To
+# move on to what a tag is now: docker buildx imagetools inspect IMAGE:TAG
 
 # The compiler of rust-toolchain.toml, on the Debian release of the image below: glibc must not be newer here than there.
-FROM docker.io/library/rust:1.95.0-bookworm AS build
+# The tag's last digest, from before August 2026.
+FROM docker.io/library/rust:1.95.0-bookworm@sha256:6258907abe69656e41cd992e0b705cdcfabcbbe3db374f92ed2d47121282d4a1 AS source
 WORKDIR /src
 COPY . .
+
+FROM source AS build
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     cargo build --release --locked --package pillion --bin pillion \
     && install -D target/release/pillion /out/pillion
 
+FROM source AS bill
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/src/hack/.cache \
+    hack/sbom /out/pillion.cdx.json
+
+FROM scratch AS sbom
+COPY --from=bill /out/pillion.cdx.json /
+
 # glibc and libgcc, which the binary links; no package manager and no shell.
-FROM gcr.io/distroless/cc-debian12:nonroot
+# The tag's digest in October 2026.
+FROM gcr.io/distroless/cc-debian12:nonroot@sha256:9dac0a79194e45a7da0158a9c6da57b217585af0786db3845d1f0ec1a0dd182f
 COPY --from=build /out/pillion /usr/local/bin/pillion
 # A number, so that runAsNonRoot can be checked without the image's /etc/passwd.
 USER 65532:65532

@@ -50,3 +50,17 @@ need_rust() {
   need cc build-essential
   need c++ build-essential
 }
+
+# cargo_tool NAME VERSION [OPTION…]: sets `tool` to the path of one of Cargo's tools,
+# which is built when it is not there. A debug build: it is slower by seconds and built
+# sooner by minutes.
+cargo_tool() {
+  local name=$1 version=$2
+  shift 2
+  tool=$PILLION_TOOLS/$name-$version
+  [ -x "$tool" ] && return
+  local root=$repository/hack/.cache/$name
+  mkdir -p "$PILLION_TOOLS"
+  cargo install --locked --debug "$@" --version "$version" --root "$root" "$name" &&
+    mv "$root/bin/$name" "$tool" && rm -rf "$root"
+}

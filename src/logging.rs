@@ -11,7 +11,9 @@ use std::{
     backtrace::{Backtrace, BacktraceStatus},
     env,
     io::{self, IsTerminal},
+    net::Ipv4Addr,
     panic,
+    sync::LazyLock,
 };
 
 use tracing::{Subscriber, level_filters::LevelFilter};
@@ -19,7 +21,7 @@ use tracing_subscriber::{
     EnvFilter, fmt::MakeWriter, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
 
-pub(crate) use throttle::Throttle;
+pub(crate) use throttle::{HeldBack, Rates, Throttle};
 pub use writer::{Guard, dropped_lines};
 
 /// How log lines look.
@@ -110,6 +112,13 @@ fn filter(set: Option<String>) -> Result<EnvFilter, Error> {
         Some(value) if !value.trim().is_empty() => value,
         _ => "info".to_owned(),
     };
+    let names_h2 = value.split(',').any(|part| part.trim().starts_with("h2"));
+    // It warns of what callers do as often as they do it, and not of which caller.
+    let directives = if names_h2 {
+        value.clone()
+    } else {
+        format!("{value},h2=error")
+    };
     if let Some(word) = stray_word(&value) {
         return Err(Error::Word {
             word: word.to_owned(),
@@ -117,7 +126,7 @@ fn filter(set: Option<String>) -> Result<EnvFilter, Error> {
         });
     }
     EnvFilter::builder()
-        .parse(&value)
+        .parse(&directives)
         .map_err(|source| Error::Filter { value, source })
 }
 
@@ -131,12 +140,26 @@ fn stray_word(filter: &str) -> Option<&str> {
     })
 }
 
+/// Panics come from one fault more often than from many: so many lines a second.
+static PANICS: LazyLock<Throttle> = LazyLock::new(|| {
+    Throttle::new(Rates {
+        each: 5,
+        first: 5,
+        more: 5,
+    })
+});
+
 fn log_panic(panic: &panic::PanicHookInfo<'_>) {
+    // Who caused it is in another line, of the review.
+    let Some(held_back) = PANICS.pass(Ipv4Addr::UNSPECIFIED.into()) else {
+        return;
+    };
     let location = panic.location().map(tracing::field::display);
     let backtrace = Backtrace::capture();
     let backtrace = (backtrace.status() == BacktraceStatus::Captured).then_some(backtrace);
     tracing::error!(
         location,
+        held_back = held_back.own(),
         backtrace = backtrace.as_ref().map(tracing::field::display),
         "panicked: {}",
         panic.payload_as_str().unwrap_or("no message")
@@ -146,7 +169,11 @@ fn log_panic(panic: &panic::PanicHookInfo<'_>) {
 /// What is logged in this form while `log` runs.
 #[cfg(test)]
 pub(crate) fn logged(format: Format, log: impl FnOnce()) -> String {
-    let filter = EnvFilter::new("info");
+    logged_by(EnvFilter::new("info"), format, log)
+}
+
+#[cfg(test)]
+fn logged_by(filter: EnvFilter, format: Format, log: impl FnOnce()) -> String {
     let lines = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let subscriber = subscriber(format, filter, tests::Lines(lines.clone()), false);
     tracing::subscriber::with_default(subscriber, log);
@@ -232,8 +259,26 @@ mod tests {
 
     #[test]
     fn logs_from_info_up_when_nothing_is_set() {
-        assert_eq!(filter(None).unwrap().to_string(), "info");
-        assert_eq!(filter(Some(" ".to_owned())).unwrap().to_string(), "info");
+        for unset in [None, Some(" ".to_owned())] {
+            let filter = filter(unset).unwrap().to_string();
+            assert!(filter.split(',').any(|part| part == "info"), "{filter}");
+        }
+    }
+
+    #[test]
+    fn leaves_out_what_h2_warns_of_unless_asked() {
+        for (set, warns) in [
+            (None, false),
+            (Some("debug"), false),
+            (Some("info,h2=warn"), true),
+            (Some("off,h2::proto"), true),
+        ] {
+            let filter = filter(set.map(str::to_owned)).unwrap();
+            let line = logged_by(filter, Format::Text, || {
+                tracing::warn!(target: "h2::proto::ping_pong", "an answer that nobody asked for");
+            });
+            assert_eq!(!line.is_empty(), warns, "{set:?}");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use prometheus_client::{
 };
 
 use process::Process;
-pub(crate) use server::{Overload, Phase, Server};
+pub(crate) use server::{Frame, Overload, Phase, Server};
 
 /// How a review ended, for the counter's labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

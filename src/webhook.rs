@@ -10,7 +10,9 @@ mod activity;
 mod body;
 mod budget;
 mod callers;
+mod conduct;
 mod current;
+mod frames;
 mod limits;
 mod listener;
 mod log;
@@ -22,6 +24,7 @@ pub mod review;
 mod routes;
 mod sendable;
 mod status;
+mod watched;
 
 use std::{io, sync::Arc};
 

@@ -1,81 +1,263 @@
-//! Log lines that callers can cause at will: a few a second, and how many were
-//! left out.
+//! Log lines that callers can cause at will: a few a second for each address,
+//! and how many were left out.
+//!
+//! An address that is loud takes no line from another: what it says after its
+//! first line in a second is bounded by itself and together with what the other
+//! loud ones say, while first lines count by themselves.
 
 use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// Lets so many lines through in a second.
+/// Addresses that are remembered; the one that was silent for longest goes.
+const ADDRESSES: usize = 256;
+
+/// Lines a second.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rates {
+    /// Of one address.
+    pub(crate) each: u32,
+    /// First lines of addresses.
+    pub(crate) first: u32,
+    /// What addresses say after their first lines, together.
+    pub(crate) more: u32,
+}
+
+/// Lines that were left out before one that is written.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct HeldBack {
+    own: u64,
+    others: u64,
+}
+
+impl HeldBack {
+    /// Of the same address; `None` where there are none, so that the line is
+    /// without the field.
+    pub(crate) fn own(self) -> Option<u64> {
+        (self.own > 0).then_some(self.own)
+    }
+
+    /// Of addresses that have been forgotten.
+    pub(crate) fn others(self) -> Option<u64> {
+        (self.others > 0).then_some(self.others)
+    }
+}
+
+/// Lets so many lines through.
 #[derive(Debug)]
 pub(crate) struct Throttle {
-    most: u32,
+    rates: Rates,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
+    callers: HashMap<IpAddr, Caller>,
+    first: Count,
+    more: Count,
+    /// Lines held back of addresses that are no longer among `callers`.
+    forgotten: u64,
+}
+
+#[derive(Debug)]
+struct Caller {
+    lines: Count,
+    held_back: u64,
+    seen: Instant,
+}
+
+/// Lines in the second that is passing.
+#[derive(Debug)]
+struct Count {
     since: Instant,
     passed: u32,
-    held_back: u64,
 }
 
 impl Throttle {
-    pub(crate) fn new(most: u32) -> Self {
+    pub(crate) fn new(rates: Rates) -> Self {
+        let now = Instant::now();
         Self {
-            most,
+            rates,
             state: Mutex::new(State {
-                since: Instant::now(),
-                passed: 0,
-                held_back: 0,
+                callers: HashMap::new(),
+                first: Count::new(now),
+                more: Count::new(now),
+                forgotten: 0,
             }),
         }
     }
 
-    /// Whether a line may be written, and how many were held back before it.
-    pub(crate) fn pass(&self) -> Option<u64> {
-        self.pass_at(Instant::now())
+    /// Whether a line may be written that this address caused, and what was held
+    /// back before it.
+    pub(crate) fn pass(&self, address: IpAddr) -> Option<HeldBack> {
+        self.pass_at(address, Instant::now())
     }
 
-    fn pass_at(&self, now: Instant) -> Option<u64> {
+    fn pass_at(&self, address: IpAddr, now: Instant) -> Option<HeldBack> {
+        let address = network(address);
+        // Counts are whole after any panic.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.duration_since(state.since) >= WINDOW {
-            state.since = now;
-            state.passed = 0;
+        let state = &mut *state;
+        if !state.callers.contains_key(&address) && state.callers.len() >= ADDRESSES {
+            state.forget_one();
         }
-        if state.passed >= self.most {
-            state.held_back += 1;
+        let caller = state.callers.entry(address).or_insert_with(|| Caller {
+            lines: Count::new(now),
+            held_back: 0,
+            seen: now,
+        });
+        caller.seen = now;
+        let is_first = caller.lines.so_far(now) == 0;
+        let passes = caller.lines.so_far(now) < self.rates.each
+            && (is_first && state.first.take(self.rates.first, now)
+                || state.more.take(self.rates.more, now));
+        if !passes {
+            caller.held_back += 1;
             return None;
         }
-        state.passed += 1;
-        Some(std::mem::take(&mut state.held_back))
+        caller.lines.passed += 1;
+        Some(HeldBack {
+            own: std::mem::take(&mut caller.held_back),
+            others: std::mem::take(&mut state.forgotten),
+        })
+    }
+}
+
+impl State {
+    fn forget_one(&mut self) {
+        let silent = self.callers.iter().min_by_key(|(_, caller)| caller.seen);
+        if let Some(address) = silent.map(|(address, _)| *address)
+            && let Some(caller) = self.callers.remove(&address)
+        {
+            self.forgotten += caller.held_back;
+        }
+    }
+}
+
+impl Count {
+    fn new(now: Instant) -> Self {
+        Self {
+            since: now,
+            passed: 0,
+        }
+    }
+
+    fn so_far(&mut self, now: Instant) -> u32 {
+        if now.saturating_duration_since(self.since) >= WINDOW {
+            self.since = now;
+            self.passed = 0;
+        }
+        self.passed
+    }
+
+    fn take(&mut self, most: u32, now: Instant) -> bool {
+        let takes = self.so_far(now) < most;
+        self.passed += u32::from(takes);
+        takes
+    }
+}
+
+/// What one caller has at its disposal: an address, or in IPv6 a /64.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)))
+        }
+        address => address,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
+    const LOUD: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+
+    fn throttle() -> Throttle {
+        Throttle::new(Rates {
+            each: 3,
+            first: 100,
+            more: 4,
+        })
+    }
+
+    fn held_back(own: u64, others: u64) -> Option<HeldBack> {
+        Some(HeldBack { own, others })
+    }
+
+    /// Another address for each number.
+    fn other(number: u32) -> IpAddr {
+        IpAddr::V4(Ipv4Addr::from_bits(0x0b00_0000 + number))
+    }
+
+    /// How many of ten lines are let through.
+    fn of_ten(throttle: &Throttle, address: IpAddr, now: Instant) -> usize {
+        let lines = (0..10).filter(|_| throttle.pass_at(address, now).is_some());
+        lines.count()
+    }
+
     #[test]
-    fn lets_a_few_lines_through_in_a_second() {
-        let throttle = Throttle::new(2);
-        let now = Instant::now();
-        assert_eq!(throttle.pass_at(now), Some(0));
-        assert_eq!(throttle.pass_at(now), Some(0));
-        assert_eq!(throttle.pass_at(now), None);
-        assert_eq!(throttle.pass_at(now + WINDOW / 2), None);
+    fn lets_a_few_lines_of_an_address_through_in_a_second() {
+        let (throttle, now) = (throttle(), Instant::now());
+        assert_eq!(of_ten(&throttle, LOUD, now), 3);
+        assert_eq!(of_ten(&throttle, LOUD, now + WINDOW / 2), 0);
+        assert_eq!(of_ten(&throttle, LOUD, now + WINDOW), 3);
     }
 
     #[test]
     fn says_in_the_next_second_how_many_it_held_back() {
-        let throttle = Throttle::new(1);
-        let now = Instant::now();
-        for _ in 0..4 {
-            throttle.pass_at(now);
+        let (throttle, now) = (throttle(), Instant::now());
+        of_ten(&throttle, LOUD, now);
+        assert_eq!(throttle.pass_at(LOUD, now + WINDOW), held_back(7, 0));
+        assert_eq!(throttle.pass_at(LOUD, now + WINDOW), held_back(0, 0));
+    }
+
+    #[test]
+    fn lets_no_loud_addresses_silence_another() {
+        let (throttle, now) = (throttle(), Instant::now());
+        let loud = (0..50).map(|number| of_ten(&throttle, other(number), now));
+        assert_eq!(loud.sum::<usize>(), 50 + 4);
+        assert_eq!(throttle.pass_at(LOUD, now), held_back(0, 0));
+    }
+
+    #[test]
+    fn bounds_the_lines_of_all_addresses_together() {
+        let (throttle, now) = (throttle(), Instant::now());
+        let passed = (0..10_000).map(|number| of_ten(&throttle, other(number), now));
+        assert_eq!(passed.sum::<usize>(), 104);
+    }
+
+    #[test]
+    fn takes_the_networks_of_ipv6_for_one_caller_each() {
+        let (throttle, now) = (throttle(), Instant::now());
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        assert_eq!(of_ten(&throttle, address("2001:db8::1"), now), 3);
+        assert_eq!(of_ten(&throttle, address("2001:db8::ffff:0:0:1"), now), 0);
+        assert_eq!(
+            throttle.pass_at(address("2001:db8:0:1::1"), now),
+            held_back(0, 0)
+        );
+        of_ten(&throttle, LOUD, now);
+        assert_eq!(throttle.pass_at(address("::ffff:10.0.0.1"), now), None);
+    }
+
+    #[test]
+    fn remembers_a_bounded_number_of_addresses_and_tells_of_the_others() {
+        let (throttle, now) = (throttle(), Instant::now());
+        of_ten(&throttle, LOUD, now);
+        for number in 0..1000 {
+            throttle.pass_at(other(number), now + WINDOW / 2);
         }
-        assert_eq!(throttle.pass_at(now + WINDOW), Some(3));
-        assert_eq!(throttle.pass_at(now + 2 * WINDOW), Some(0));
+        assert_eq!(throttle.state.lock().unwrap().callers.len(), ADDRESSES);
+        let next = throttle.pass_at(LOUD, now + 2 * WINDOW).unwrap();
+        assert_eq!(next.own(), None);
+        assert!(next.others() >= Some(7), "{next:?}");
     }
 }

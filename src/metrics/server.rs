@@ -36,6 +36,21 @@ pub(crate) enum Phase {
     Crowded,
 }
 
+/// HTTP/2's frames, as far as they are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Frame {
+    /// With little or nothing in it.
+    Data,
+    Headers,
+    Priority,
+    RstStream,
+    Settings,
+    Ping,
+    WindowUpdate,
+    Continuation,
+    Other,
+}
+
 impl Overload {
     const ALL: [Self; 4] = [Self::Caller, Self::Reviews, Self::Bytes, Self::Work];
 
@@ -73,6 +88,46 @@ impl Phase {
     }
 }
 
+impl Frame {
+    /// In the order of their numbers.
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Data,
+        Self::Headers,
+        Self::Priority,
+        Self::RstStream,
+        Self::Settings,
+        Self::Ping,
+        Self::WindowUpdate,
+        Self::Continuation,
+        Self::Other,
+    ];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Headers => "headers",
+            Self::Priority => "priority",
+            Self::RstStream => "rst_stream",
+            Self::Settings => "settings",
+            Self::Ping => "ping",
+            Self::WindowUpdate => "window_update",
+            Self::Continuation => "continuation",
+            Self::Other => "other",
+        }
+    }
+
+    fn labels(self) -> FrameLabels {
+        FrameLabels {
+            frame: self.as_str(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FrameLabels {
+    frame: &'static str,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LimitLabels {
     limit: &'static str,
@@ -94,6 +149,8 @@ pub(crate) struct Server {
     accept_failures: Counter,
     overloads: Family<LimitLabels, Counter>,
     timeouts: Family<PhaseLabels, Counter>,
+    floods: Family<FrameLabels, Counter>,
+    useless: Counter,
 }
 
 /// Something that is counted for as long as it lasts, however it ends.
@@ -133,6 +190,16 @@ impl Server {
         self.timeouts.get_or_create(&phase.labels()).inc();
     }
 
+    /// A connection that was closed for its frames; those that it was mostly for.
+    pub(crate) fn flooded(&self, frame: Frame) {
+        self.floods.get_or_create(&frame.labels()).inc();
+    }
+
+    /// A connection that was ended for its many requests that were no reviews.
+    pub(crate) fn useless(&self) {
+        self.useless.inc();
+    }
+
     /// A connection that was closed at once: its address has too many.
     pub(crate) fn connection_refused(&self) {
         self.refused.inc();
@@ -159,6 +226,19 @@ impl Server {
         for phase in Phase::ALL {
             drop(self.timeouts.get_or_create(&phase.labels()));
         }
+        for frame in Frame::ALL {
+            drop(self.floods.get_or_create(&frame.labels()));
+        }
+        all.register(
+            "pillion_webhook_http2_floods",
+            "HTTP/2 connections closed for a flood of frames, by the frames that it was mostly made of",
+            self.floods.clone(),
+        );
+        all.register(
+            "pillion_webhook_useless_connections",
+            "Connections ended because of many requests in a row that were not answered as reviews",
+            self.useless.clone(),
+        );
         all.register(
             "pillion_webhook_connections_refused",
             "Connections closed because their address has too many, or too many wait for a place",

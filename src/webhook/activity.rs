@@ -9,8 +9,6 @@
 //! the time and no timer.
 
 use std::{
-    io::{self, IoSlice},
-    pin::Pin,
     sync::{
         Arc,
         atomic::{
@@ -18,18 +16,14 @@ use std::{
             Ordering::{Acquire, Relaxed, Release},
         },
     },
-    task::{Context, Poll},
     time::Duration,
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::Instant,
-};
+use tokio::time::Instant;
 
 use crate::metrics::Phase;
 
-use super::Limits;
+use super::{Limits, conduct::Conduct};
 
 /// What one connection does. Shared by its stream, its service and its task. In
 /// HTTP/2 requests and answers end in tasks of their own: they set the time before
@@ -46,6 +40,8 @@ pub(super) struct Activity {
     /// When it became idle, the head began, or an answer last went out while
     /// others wait: milliseconds after `opened`.
     since: AtomicU64,
+    /// What came of it.
+    pub(super) conduct: Conduct,
 }
 
 /// How much patience there is.
@@ -76,6 +72,7 @@ impl Activity {
             unsent: AtomicUsize::new(0),
             head: AtomicBool::new(false),
             since: AtomicU64::new(0),
+            conduct: Conduct::default(),
         }
     }
 
@@ -125,7 +122,8 @@ impl Activity {
         self.requests.load(Acquire) == 0 && self.unsent.load(Acquire) == 0
     }
 
-    fn bytes_came(&self) {
+    /// Of HTTP/1.1: in HTTP/2 bytes say nothing about requests.
+    pub(super) fn bytes_came(&self) {
         if self.requests.load(Relaxed) == 0 && !self.head.swap(true, Relaxed) {
             self.touch();
         }
@@ -141,6 +139,12 @@ impl Activity {
 /// A request that is being answered.
 #[derive(Debug)]
 pub(super) struct Running(Arc<Activity>);
+
+impl Running {
+    pub(super) fn conduct(&self) -> &Conduct {
+        &self.0.conduct
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -160,67 +164,6 @@ impl Drop for Unsent {
     fn drop(&mut self) {
         self.0.touch();
         self.0.unsent.fetch_sub(1, Release);
-    }
-}
-
-/// A connection's stream that notes when a request's head begins.
-#[derive(Debug)]
-pub(super) struct Watched<S> {
-    stream: S,
-    /// `None` where bytes say nothing about requests.
-    activity: Option<Arc<Activity>>,
-}
-
-impl<S> Watched<S> {
-    pub(super) fn new(stream: S, activity: Option<Arc<Activity>>) -> Self {
-        Self { stream, activity }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if let Some(activity) = &self.activity
-            && buf.filled().len() > before
-        {
-            activity.bytes_came();
-        }
-        read
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 

@@ -3,10 +3,24 @@
 use std::{net::SocketAddr, time::Duration};
 
 use super::review::Answer;
-use crate::{logging::Throttle, metrics::ReviewOutcome};
+use crate::{
+    logging::{HeldBack, Rates, Throttle},
+    metrics::ReviewOutcome,
+};
 
-/// What is no review can come in floods; so many lines a second of it.
-const FAILURES_A_SECOND: u32 = 20;
+/// What is no review can come in floods.
+const FAILURES: Rates = Rates {
+    each: 5,
+    first: 100,
+    more: 20,
+};
+
+/// More pods than an API server has created in a second.
+const DECISIONS: Rates = Rates {
+    each: 500,
+    first: 500,
+    more: 2000,
+};
 
 /// Bytes of what a caller sent, in a field of a line.
 const LONGEST: usize = 2048;
@@ -15,41 +29,57 @@ const LONGEST: usize = 2048;
 #[derive(Debug)]
 pub(super) struct Log {
     failures: Throttle,
+    decisions: Throttle,
 }
 
 impl Log {
     pub(super) fn new() -> Self {
         Self {
-            failures: Throttle::new(FAILURES_A_SECOND),
+            failures: Throttle::new(FAILURES),
+            decisions: Throttle::new(DECISIONS),
         }
     }
 
     /// Logs how a review ended. Decisions are the injector's daily work and
     /// come at `info`; what could not be answered is somebody's fault and comes
-    /// at `warn`, with the address it came from.
+    /// at `warn`.
     pub(super) fn review(&self, answer: &Answer, took: Duration, peer: SocketAddr) {
-        let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        // The fields once, for the macros that fix the level where they stand.
-        macro_rules! line {
-            ($level:ident, $($more:tt)+) => {
-                tracing::$level!(
-                    uid = short(&answer.subject.uid),
-                    namespace = short(&answer.subject.namespace),
-                    pod = short(&answer.subject.name),
-                    owner = short(&answer.subject.owner),
-                    decision = answer.outcome.as_str(),
-                    reason = answer.outcome.reason(),
-                    message_to_user = short(&answer.message),
-                    took_us,
-                    $($more)+
-                )
-            };
+        let is_failure = matches!(answer.outcome, ReviewOutcome::Failed(_));
+        let throttle = if is_failure {
+            &self.failures
+        } else {
+            &self.decisions
+        };
+        if let Some(held_back) = throttle.pass(peer.ip()) {
+            write(answer, took, peer, held_back);
         }
-        if !matches!(answer.outcome, ReviewOutcome::Failed(_)) {
-            line!(info, "review");
-        } else if let Some(held_back) = self.failures.pass() {
-            line!(warn, peer = %peer, held_back, "review failed");
-        }
+    }
+}
+
+fn write(answer: &Answer, took: Duration, peer: SocketAddr, held_back: HeldBack) {
+    let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    // The fields once, for the macros that fix the level where they stand.
+    macro_rules! line {
+        ($level:ident, $message:literal) => {
+            tracing::$level!(
+                uid = short(&answer.subject.uid),
+                namespace = short(&answer.subject.namespace),
+                pod = short(&answer.subject.name),
+                owner = short(&answer.subject.owner),
+                decision = answer.outcome.as_str(),
+                reason = answer.outcome.reason(),
+                message_to_user = short(&answer.message),
+                took_us,
+                %peer,
+                held_back = held_back.own(),
+                held_back_of_others = held_back.others(),
+                $message
+            )
+        };
+    }
+    match answer.outcome {
+        ReviewOutcome::Failed(_) => line!(warn, "review failed"),
+        _ => line!(info, "review"),
     }
 }
 
@@ -73,7 +103,21 @@ mod tests {
     }
 
     fn line_with(outcome: ReviewOutcome, message: &str) -> Value {
-        let answer = Answer {
+        let answer = answer(outcome, message);
+        let line = logging::logged(Format::Json, || {
+            Log::new().review(&answer, TOOK, peer("10.0.0.7:4711"));
+        });
+        serde_json::from_str(&line).unwrap()
+    }
+
+    const TOOK: Duration = Duration::from_micros(250);
+
+    fn peer(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    fn answer(outcome: ReviewOutcome, message: &str) -> Answer {
+        Answer {
             http_status: 200,
             body: Vec::new(),
             outcome,
@@ -84,12 +128,7 @@ mod tests {
                 owner: "Deployment/web".to_owned(),
             },
             message: message.to_owned(),
-        };
-        let took = Duration::from_micros(250);
-        let peer = SocketAddr::from(([10, 0, 0, 7], 4711));
-        let log = Log::new();
-        let line = logging::logged(Format::Json, || log.review(&answer, took, peer));
-        serde_json::from_str(&line).unwrap()
+        }
     }
 
     #[test]
@@ -104,6 +143,7 @@ mod tests {
             ("decision", "refused"),
             ("reason", "already_injected"),
             ("message_to_user", "because"),
+            ("peer", "10.0.0.7:4711"),
         ] {
             assert_eq!(line[field], value, "{field}");
         }
@@ -111,11 +151,32 @@ mod tests {
     }
 
     #[test]
-    fn warns_of_what_could_not_be_answered_and_where_it_came_from() {
+    fn warns_of_what_could_not_be_answered() {
         let line = line(ReviewOutcome::Failed("bad_json"));
         assert_eq!(line["level"], "WARN");
         assert_eq!(line["reason"], "bad_json");
         assert_eq!(line["peer"], "10.0.0.7:4711");
+    }
+
+    #[test]
+    fn keeps_the_lines_of_an_address_while_another_floods() {
+        let failed = answer(ReviewOutcome::Failed("bad_json"), "because");
+        let injected = answer(ReviewOutcome::Injected, "");
+        let lines = logging::logged(Format::Json, || {
+            let log = Log::new();
+            for port in 1..=1000 {
+                let loud = SocketAddr::new([10, 0, 0, 1].into(), port);
+                log.review(&failed, TOOK, loud);
+                log.review(&injected, TOOK, loud);
+            }
+            log.review(&failed, TOOK, peer("10.0.0.2:1"));
+            log.review(&injected, TOOK, peer("10.0.0.2:1"));
+        });
+        let of_the_other = lines.lines().filter(|line| line.contains("10.0.0.2:1"));
+        assert_eq!(of_the_other.count(), 2);
+        // A few for each second that this takes.
+        let failures = lines.lines().filter(|line| line.contains("bad_json"));
+        assert!(failures.count() < 500);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! One port: its connections from the first byte to the last.
 
-use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible, error::Error, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration,
+};
 
 use axum::{
-    Router,
+    BoxError, Router,
     body::Body,
     extract::Request,
     http::{HeaderValue, Version, header},
@@ -25,20 +27,25 @@ use tower::Service as _;
 
 use super::{
     Condition, Limits, Readiness,
-    activity::{Activity, Pressure, Verdict, Watched},
+    activity::{Activity, Pressure, Verdict},
     callers::{Admission, Callers, Connected, Shares},
     listener::Listener,
+    watched::Watched,
 };
 use crate::{
-    logging::Throttle,
+    logging::{Rates, Throttle},
     metrics::{Phase, Server},
 };
 
 /// Time for a connection without requests to be closed politely.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Lines a second about failed handshakes: anyone can cause them.
-const HANDSHAKES_A_SECOND: u32 = 1;
+/// Lines about failed handshakes: anyone can cause them.
+const HANDSHAKES: Rates = Rates {
+    each: 1,
+    first: 20,
+    more: 0,
+};
 
 /// The connection that a request came by, among its extensions.
 #[derive(Debug, Clone)]
@@ -87,7 +94,7 @@ impl Port {
             limits,
             counts,
             callers: Arc::new(Callers::new(limits)),
-            handshakes: Throttle::new(HANDSHAKES_A_SECOND),
+            handshakes: Throttle::new(HANDSHAKES),
             http1: http1(),
             http2: http2(&limits),
             stop,
@@ -197,11 +204,12 @@ impl Port {
             return;
         }
         self.counts.handshake_failed();
-        if let Some(held_back) = self.handshakes.pass() {
+        if let Some(held_back) = self.handshakes.pass(peer.ip()) {
             tracing::warn!(
                 %peer,
                 %error,
-                held_back,
+                held_back = held_back.own(),
+                held_back_of_others = held_back.others(),
                 "TLS handshake failed; where an API server says that the certificate is \
                  bad or its issuer unknown, the webhook's caBundle does not fit"
             );
@@ -212,9 +220,34 @@ impl Port {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let ended = self.drive(stream, &peer, protocol).await;
+        let (conduct, peer) = (&peer.activity.conduct, peer.address);
+        let error = ended
+            .as_deref()
+            .map(|error| error as &(dyn Error + 'static));
+        if let Some(frame) = conduct.flood(error) {
+            self.counts.flooded(frame);
+            let frame = frame.as_str();
+            tracing::debug!(%peer, frame, "closed a connection for its flood of HTTP/2 frames");
+        } else if let Some(error) = ended {
+            tracing::debug!(%peer, error, "connection failed");
+        }
+        if conduct.is_useless() {
+            self.counts.useless();
+            tracing::debug!(%peer, "ended a connection by which no reviews came");
+        }
+    }
+
+    /// Returns the error that a connection ended with.
+    async fn drive<S>(&self, stream: S, peer: &Peer, protocol: Protocol) -> Option<BoxError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let (activity, connected) = (&peer.activity, &peer.connected);
-        let watched = (protocol == Protocol::Http1).then(|| Arc::clone(activity));
-        let stream = TokioIo::new(Watched::new(stream, watched));
+        let stream = TokioIo::new(match protocol {
+            Protocol::Http1 => Watched::http1(stream, Arc::clone(activity)),
+            Protocol::Http2 => Watched::http2(stream, Arc::clone(activity)),
+        });
         let service = service_fn(|request| self.call(peer.clone(), request));
         let builder = match protocol {
             Protocol::Http1 => &self.http1,
@@ -226,20 +259,17 @@ impl Port {
         loop {
             tokio::select! {
                 biased;
-                ended = connection.as_mut() => {
-                    if let Err(error) = ended {
-                        tracing::debug!(peer = %peer.address, error, "connection failed");
-                    }
-                    return;
-                }
-                () = self.cut.cancelled() => return,
+                ended = connection.as_mut() => return ended.err(),
+                () = self.cut.cancelled() => return None,
                 () = self.stop.cancelled(), if !ending => {}
                 () = connected.evicted.cancelled(), if !ending => {
                     self.counts.evicted();
                     if activity.is_idle() {
-                        return;
+                        return None;
                     }
                 }
+                // The caller goes on although it was told to end.
+                () = activity.conduct.ends() => if ending { return None },
                 () = alarm.as_mut() => match activity.verdict(&self.limits, pressure(ending, connected)) {
                     Verdict::Wait(until) => {
                         let soon = Instant::now() + FAREWELL;
@@ -247,7 +277,7 @@ impl Port {
                         alarm.as_mut().reset(until);
                         continue;
                     }
-                    Verdict::Late(_) if ending => return,
+                    Verdict::Late(_) if ending => return None,
                     Verdict::Late(phase) => self.counts.timed_out(phase),
                 },
             }
@@ -269,8 +299,9 @@ impl Port {
         let answer = self.routes.clone().call(Request::map(request, Body::new));
         async move {
             let mut response = answer.await?;
+            let ends = running.conduct().answered(response.status().is_success());
             // HTTP/2 says it with a GOAWAY, in the end.
-            if is_http1 && readiness.is_draining() {
+            if is_http1 && (ends || readiness.is_draining()) {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
             }
@@ -309,7 +340,14 @@ fn http2(limits: &Limits) -> auto::Builder<TokioExecutor> {
         .max_concurrent_streams(limits.streams)
         .initial_stream_window_size(128 * 1024)
         .initial_connection_window_size(512 * 1024)
+        // One head in memory at a time; its CONTINUATIONs are bounded by it, too.
         .max_header_list_size(16 * 1024)
+        .max_frame_size(16 * 1024)
+        // Streams that were reset before they were looked at, at a time, and those
+        // that broke the protocol, in all. What a caller may send beside requests is
+        // bounded by the account in `frames`.
+        .max_pending_accept_reset_streams(20)
+        .max_local_error_reset_streams(1024)
         // A peer that has gone without a word is found out within a minute.
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(20));

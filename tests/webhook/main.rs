@@ -7,6 +7,7 @@ mod bad_input;
 mod client;
 mod crowds;
 mod drain;
+mod http2_floods;
 mod limits;
 mod protocols;
 mod server;

@@ -1,0 +1,361 @@
+//! HTTP/2's frames as they come in: their heads alone, and what they cost.
+//!
+//! hyper and h2 bound how much of a connection is in memory, but not how many
+//! frames a second they work on. A frame that carries no request costs its sender
+//! nine bytes and us a turn through the state machine, sometimes an answer. So
+//! each connection has an account: frames are charged to it, time and reviews
+//! that were answered pay into it, and a connection that overdraws it ends.
+
+use tokio::time::Instant;
+
+use crate::metrics::Frame;
+
+/// "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"; h2 looks at what it says.
+const PREFACE: usize = 24;
+
+/// Length, type, flags, stream.
+const HEAD: usize = 9;
+
+/// DATA with less than this is overhead: callers fill their frames, or have
+/// little to send.
+const WORTHWHILE: u32 = 512;
+
+/// What a connection may be ahead. With all its streams open, timed out, reset
+/// and followed by a PING each, an API server needs seven eighths of it.
+const BURST: u32 = 1024;
+
+/// What time pays in, a second.
+const RATE: u32 = 100;
+
+/// What an answered review pays in: its head and its body, WINDOW_UPDATEs for the
+/// answer, and a PING.
+const REVIEW: u32 = 32;
+
+/// The head of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head {
+    length: u32,
+    kind: u8,
+    flags: u8,
+}
+
+impl Head {
+    fn parse(bytes: [u8; HEAD]) -> Self {
+        let [high, middle, low, kind, flags, ..] = bytes;
+        Self {
+            length: u32::from_be_bytes([0, high, middle, low]),
+            kind,
+            flags,
+        }
+    }
+
+    /// What it is, and what it costs. More for what opens or ends a stream, and
+    /// for length, which has to be read even where nothing comes of it.
+    fn price(self) -> (Frame, u32) {
+        const PADDED: u8 = 0x8;
+        let by_length = self.length / 256;
+        match self.kind {
+            0x0 if self.length >= WORTHWHILE && self.flags & PADDED == 0 => (Frame::Data, 0),
+            0x0 => (Frame::Data, 1),
+            0x1 => (Frame::Headers, 2 + by_length),
+            0x2 => (Frame::Priority, 1 + by_length),
+            0x3 => (Frame::RstStream, 3 + by_length),
+            0x4 => (Frame::Settings, 1 + by_length),
+            0x6 => (Frame::Ping, 1 + by_length),
+            0x8 => (Frame::WindowUpdate, 1 + by_length),
+            0x9 => (Frame::Continuation, 2 + by_length),
+            _ => (Frame::Other, 1 + by_length),
+        }
+    }
+}
+
+/// Finds the heads of frames in a stream of bytes, wherever it is cut.
+#[derive(Debug)]
+pub(super) struct Scanner {
+    /// Bytes of the preface or of a payload that are still to come.
+    skip: usize,
+    head: [u8; HEAD],
+    /// How many bytes of the head have come.
+    filled: usize,
+}
+
+impl Scanner {
+    pub(super) fn new() -> Self {
+        Self {
+            skip: PREFACE,
+            head: [0; HEAD],
+            filled: 0,
+        }
+    }
+
+    /// The next head, and the bytes behind it; `None` when they have to come first.
+    fn next<'a>(&mut self, bytes: &'a [u8]) -> Option<(Head, &'a [u8])> {
+        let skipped = self.skip.min(bytes.len());
+        self.skip -= skipped;
+        let bytes = &bytes[skipped..];
+        let taken = (HEAD - self.filled).min(bytes.len());
+        let (part, rest) = bytes.split_at(taken);
+        self.head[self.filled..self.filled + taken].copy_from_slice(part);
+        self.filled += taken;
+        if self.filled < HEAD {
+            return None;
+        }
+        self.filled = 0;
+        let head = Head::parse(self.head);
+        self.skip = usize::try_from(head.length).unwrap_or(usize::MAX);
+        Some((head, rest))
+    }
+}
+
+/// What a connection has left.
+#[derive(Debug)]
+struct Account {
+    credit: u32,
+    /// When time last paid in.
+    paid: Instant,
+    /// What went to which kind of frame since there was as much as there can be.
+    spent: [u32; Frame::ALL.len()],
+}
+
+impl Account {
+    fn new(now: Instant) -> Self {
+        Self {
+            credit: BURST,
+            paid: now,
+            spent: [0; Frame::ALL.len()],
+        }
+    }
+
+    fn pay_in(&mut self, amount: u32) {
+        self.credit = self.credit.saturating_add(amount).min(BURST);
+        if self.credit == BURST {
+            self.spent = [0; Frame::ALL.len()];
+        }
+    }
+
+    /// Whether a frame can be paid for. The time is asked for only when nothing
+    /// else is left, so that a burst can be twice as long after a pause.
+    fn charge(&mut self, (frame, cost): (Frame, u32), now: impl FnOnce() -> Instant) -> bool {
+        if self.credit < cost {
+            let now = now();
+            let passed = now.saturating_duration_since(self.paid);
+            // Less than a unit's time is left for the next look.
+            let units = passed.as_millis() * u128::from(RATE) / 1000;
+            if units > 0 {
+                self.paid = now;
+                self.pay_in(u32::try_from(units).unwrap_or(u32::MAX));
+            }
+        }
+        self.spent[frame as usize] = self.spent[frame as usize].saturating_add(cost);
+        let Some(left) = self.credit.checked_sub(cost) else {
+            return false;
+        };
+        self.credit = left;
+        true
+    }
+
+    /// The kind of frame that most went to.
+    fn loudest(&self) -> Frame {
+        let loudest = Frame::ALL
+            .into_iter()
+            .max_by_key(|frame| self.spent[*frame as usize]);
+        loudest.unwrap_or(Frame::Other)
+    }
+}
+
+/// A connection's frames and its account.
+#[derive(Debug)]
+pub(super) struct Meter {
+    scanner: Scanner,
+    account: Account,
+}
+
+/// What one read brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reading {
+    /// The account is overdrawn.
+    pub(super) flooded: bool,
+    /// The kind of frame that most went to.
+    pub(super) loudest: Frame,
+}
+
+impl Meter {
+    pub(super) fn new() -> Self {
+        Self {
+            scanner: Scanner::new(),
+            account: Account::new(Instant::now()),
+        }
+    }
+
+    /// Charges for what has been read; so many reviews have been answered since
+    /// the last time.
+    pub(super) fn read(&mut self, mut bytes: &[u8], reviews: u32) -> Reading {
+        if reviews > 0 {
+            self.account.pay_in(reviews.saturating_mul(REVIEW));
+        }
+        let mut flooded = false;
+        while let Some((head, rest)) = self.scanner.next(bytes) {
+            bytes = rest;
+            if !self.account.charge(head.price(), Instant::now) {
+                flooded = true;
+                break;
+            }
+        }
+        Reading {
+            flooded,
+            loudest: self.account.loudest(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const DATA: u8 = 0;
+    const HEADERS: u8 = 1;
+    const RST_STREAM: u8 = 3;
+    const PING: u8 = 6;
+    const WINDOW_UPDATE: u8 = 8;
+
+    fn frame(kind: u8, length: usize) -> Vec<u8> {
+        let [high, middle, low] = [16, 8, 0].map(|shift| (length >> shift) as u8);
+        let mut frame = vec![high, middle, low, kind, 0, 0, 0, 0, 1];
+        frame.resize(HEAD + length, 0xff);
+        frame
+    }
+
+    fn started() -> Meter {
+        let mut meter = Meter::new();
+        assert!(!meter.read(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 0).flooded);
+        meter
+    }
+
+    /// How many of these a connection may send at once.
+    fn most(frame: &[u8]) -> usize {
+        let mut meter = started();
+        (0..100_000)
+            .take_while(|_| !meter.read(frame, 0).flooded)
+            .count()
+    }
+
+    #[test]
+    fn finds_every_head_however_the_bytes_are_cut() {
+        let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        for (kind, length) in [(4, 0), (4, 30), (0, 70_000), (8, 4), (0xfa, 1), (1, 300)] {
+            bytes.extend(frame(kind, length));
+        }
+        for size in [1, 2, 3, 8, 9, 10, 23, 24, 25, 1000, bytes.len()] {
+            let mut scanner = Scanner::new();
+            let mut found = Vec::new();
+            for mut piece in bytes.chunks(size) {
+                while let Some((head, rest)) = scanner.next(piece) {
+                    found.push((head.kind, head.length));
+                    piece = rest;
+                }
+            }
+            let all = [(4, 0), (4, 30), (0, 70_000), (8, 4), (0xfa, 1), (1, 300)];
+            assert_eq!(found, all, "in pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn ends_a_connection_after_a_bounded_number_of_frames_of_any_kind() {
+        for kind in (1..=20).chain([0xff]) {
+            let most = most(&frame(kind, 0));
+            assert!((300..=1100).contains(&most), "{most} of type {kind}");
+        }
+    }
+
+    #[test]
+    fn charges_for_data_only_where_there_is_little() {
+        assert_eq!(most(&frame(DATA, 512)), 100_000);
+        for little in [0, 1, 511] {
+            assert!(most(&frame(DATA, little)) <= 1100, "{little}");
+        }
+    }
+
+    #[test]
+    fn charges_for_data_that_is_padded() {
+        let mut padded = frame(DATA, 1000);
+        padded[4] = 0x8;
+        assert!(most(&padded) <= 1100);
+    }
+
+    #[test]
+    fn charges_for_length() {
+        assert!(most(&frame(0xfa, 16 * 1024)) <= 20);
+    }
+
+    #[test]
+    fn bears_with_a_caller_that_gives_up_all_its_requests() {
+        let mut meter = started();
+        for _ in 0..128 {
+            for (kind, length) in [(HEADERS, 200), (DATA, 0), (RST_STREAM, 4), (PING, 8)] {
+                assert!(!meter.read(&frame(kind, length), 0).flooded);
+            }
+        }
+    }
+
+    #[test]
+    fn bears_with_a_caller_whose_reviews_are_answered() {
+        let mut meter = started();
+        for _ in 0..100_000 {
+            for (kind, length) in [
+                (HEADERS, 700),
+                (DATA, 5000),
+                (DATA, 0),
+                (WINDOW_UPDATE, 4),
+                (WINDOW_UPDATE, 4),
+                (PING, 8),
+            ] {
+                assert!(!meter.read(&frame(kind, length), 0).flooded);
+            }
+            meter.read(&[], 1);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bears_with_a_few_frames_a_second_for_ever() {
+        let mut meter = started();
+        for _ in 0..100 {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            for _ in 0..RATE {
+                assert!(!meter.read(&frame(PING, 8), 0).flooded);
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ends_a_flood_that_is_slow_but_does_not_stop() {
+        let mut meter = started();
+        let sent = async {
+            let mut sent = 0;
+            while !meter.read(&frame(PING, 8), 0).flooded {
+                sent += 1;
+                tokio::time::advance(Duration::from_millis(5)).await;
+            }
+            sent
+        };
+        let sent = tokio::time::timeout(Duration::from_secs(3600), sent).await;
+        assert!((1024..8192).contains(&sent.unwrap()));
+    }
+
+    #[test]
+    fn names_the_frames_that_overdrew_it() {
+        let mut meter = started();
+        for _ in 0..500 {
+            meter.read(&frame(WINDOW_UPDATE, 4), 0);
+        }
+        meter.read(&[], 100);
+        for _ in 0..300 {
+            meter.read(&frame(HEADERS, 10), 0);
+            meter.read(&frame(PING, 8), 0);
+        }
+        let reading = meter.read(&frame(PING, 1024 * 1024), 0);
+        assert!(reading.flooded);
+        assert_eq!(reading.loudest, Frame::Ping);
+    }
+}

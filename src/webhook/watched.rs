@@ -1,0 +1,103 @@
+//! A connection's stream, which looks at what comes in.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{activity::Activity, frames::Meter};
+
+/// The stream below HTTP, behind TLS.
+#[derive(Debug)]
+pub(super) struct Watched<S> {
+    stream: S,
+    activity: Arc<Activity>,
+    /// Only HTTP/2 has frames.
+    meter: Option<Meter>,
+}
+
+impl<S> Watched<S> {
+    /// Notes when a request's head begins.
+    pub(super) fn http1(stream: S, activity: Arc<Activity>) -> Self {
+        Self {
+            stream,
+            activity,
+            meter: None,
+        }
+    }
+
+    /// Breaks off where frames come in floods.
+    pub(super) fn http2(stream: S, activity: Arc<Activity>) -> Self {
+        Self {
+            stream,
+            activity,
+            meter: Some(Meter::new()),
+        }
+    }
+
+    fn came(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some(meter) = &mut self.meter else {
+            self.activity.bytes_came();
+            return Ok(());
+        };
+        let conduct = &self.activity.conduct;
+        let reading = meter.read(bytes, conduct.take_reviews());
+        conduct.set_frames(reading);
+        if reading.flooded {
+            return Err(io::Error::other("too many HTTP/2 frames"));
+        }
+        Ok(())
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        match buf.filled() {
+            filled if filled.len() > before => match self.came(&filled[before..]) {
+                Ok(()) => read,
+                Err(flood) => Poll::Ready(Err(flood)),
+            },
+            _ => read,
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
