@@ -128,10 +128,7 @@ pub(super) fn try_template(config: &Config, name: &str, native: bool) -> Result<
 /// Everything that the pod's templates add, as one pod.
 fn render_all(config: &Config, target: &Target<'_>, settings: &Settings) -> Result<Draft, Refusal> {
     let wanted = pod::annotation(target.pod, names::TEMPLATES);
-    let selected = config
-        .templates
-        .select(wanted)
-        .map_err(Refusal::UnknownTemplate)?;
+    let selected = config.templates.select(wanted)?;
     let context = context::build(config, target, settings);
     let mut all = Draft::new(Value::Object(Map::new()));
     for name in selected {
