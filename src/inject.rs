@@ -10,6 +10,7 @@ mod config;
 mod context;
 mod decision;
 mod draft;
+mod guards;
 mod light;
 mod merge;
 mod order;
@@ -32,6 +33,7 @@ mod workload;
 pub(crate) use annotations::STATUS;
 pub use config::{Builtin, Config, ConfigError, NativeSidecars, Sources};
 pub use decision::SkipReason;
+pub use guards::{Action, Bypass, Findings, Guard};
 pub use outcome::{Injection, Outcome, Refusal};
 pub use uninject::uninject;
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Config, Injection, Refusal, Target, annotations as names, context,
     draft::{Draft, set_env},
+    guards,
     light::Light,
     order, overlay, patch, pod, probes, prometheus,
     settings::{Settings, unsupported},
@@ -18,7 +19,7 @@ use super::{
 pub(super) fn run(
     config: &Config,
     target: &Target<'_>,
-    mut warnings: Vec<String>,
+    warnings: Vec<String>,
 ) -> Result<Injection, Refusal> {
     let pod = target.pod;
     check_annotations(pod)?;
@@ -27,8 +28,10 @@ pub(super) fn run(
     if !unsupported.is_empty() {
         return Err(Refusal::Unsupported(unsupported.join("; ")));
     }
-    warnings.extend(settings.warnings(pod));
     let template = render_all(config, target, &settings)?;
+    let findings = guards::check(config, pod, &settings, &template)?;
+    // The API server hands on so many bytes of warnings; these come first.
+    let mut warnings = [findings.warnings(), warnings, settings.warnings(pod)].concat();
 
     let light = Light::new(pod, &template);
     let mut edit = edit(config, target, &settings, template, &light.pod)?;
@@ -40,6 +43,7 @@ pub(super) fn run(
     Ok(Injection {
         patch: edit.patch,
         warnings,
+        bypasses: findings.bypasses(),
     })
 }
 

@@ -84,6 +84,7 @@ mod tests {
                 owner: "Deployment/web".to_owned(),
             },
             message: message.to_owned(),
+            bypasses: Vec::new(),
         };
         let took = Duration::from_micros(250);
         let peer = SocketAddr::from(([10, 0, 0, 7], 4711));

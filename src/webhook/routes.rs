@@ -100,6 +100,7 @@ impl Webhook {
         };
         let took = begun.elapsed();
         self.metrics.review(answer.outcome, took);
+        self.metrics.bypasses(&answer.bypasses);
         self.log.review(&answer, took, peer.address);
         let body = sendable::body(answer.body, room, peer.activity.answer());
         response(answer.http_status, body)
