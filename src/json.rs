@@ -68,11 +68,9 @@ pub(crate) trait Plan: Copy {
 }
 
 /// Reads everything.
-#[cfg(test)]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Everything<'a>(pub(crate) &'a Account);
 
-#[cfg(test)]
 impl Plan for Everything<'_> {
     fn account(&self) -> &Account {
         self.0

@@ -5,6 +5,7 @@
 //! that requests = success + failure + skip; istiod itself counts a skip and a
 //! denial as a success, too.
 
+mod bypasses;
 mod process;
 mod server;
 
@@ -16,6 +17,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use crate::inject::Bypass;
+use bypasses::Bypasses;
 use process::Process;
 pub(crate) use server::{Frame, Overload, Phase, Server};
 
@@ -79,6 +82,7 @@ pub struct Metrics {
     reviews: Family<ReviewLabels, Counter>,
     // Resolved once: almost every review ends here, and a look-up takes a lock.
     injected: Counter,
+    bypasses: Bypasses,
     duration: Histogram,
     istio: Istio,
     config_generation: Gauge,
@@ -120,6 +124,11 @@ impl Metrics {
             }
         }
         self.duration.observe(took.as_secs_f64());
+    }
+
+    /// Counts what the guards found on one pod.
+    pub fn bypasses(&self, found: &[Bypass]) {
+        self.bypasses.count(found);
     }
 
     /// A configuration came into force; generations count from 1.
@@ -181,6 +190,7 @@ impl Default for Metrics {
             registry: Registry::default(),
             reviews,
             injected,
+            bypasses: Bypasses::default(),
             duration: Histogram::new(BUCKETS),
             istio: Istio::default(),
             config_generation: Gauge::default(),
@@ -238,6 +248,7 @@ impl Metrics {
             "The version that runs",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
+        self.bypasses.register(all);
         self.server.register(all);
         self.istio.register(all, &self.duration);
         all.register_collector(Box::new(Process));

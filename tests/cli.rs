@@ -196,6 +196,24 @@ fn injecting_twice_is_refused_and_writes_nothing() {
 }
 
 #[test]
+fn tells_and_refuses_what_goes_past_the_proxy() {
+    const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: x\n  annotations: {sidecar.istio.io/interceptionMode: NONE}\nspec:\n  containers: [{name: app, image: a}]\n";
+    let arguments = ["kube-inject", "--defaults", "-f", "-"];
+    let warned = pillion(&arguments, POD);
+    assert!(warned.status.success(), "{}", stderr(&warned));
+    let told = "warning: Pod default/x: the pod's interception mode is NONE";
+    assert!(stderr(&warned).contains(told), "{}", stderr(&warned));
+
+    let own = format!("{POD}  initContainers: [{{name: istio-init, image: mine}}]\n");
+    let refused = pillion(&arguments, &own);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(refused.stdout.is_empty());
+    for part in [told, "guards.initContainerOverride=false allows it"] {
+        assert!(stderr(&refused).contains(part), "{}", stderr(&refused));
+    }
+}
+
+#[test]
 fn uninjecting_gives_back_what_was_injected() {
     let uninjected = stdout(&pillion(&["kube-uninject", "-f", "-"], &inject(DEPLOYMENT)));
     assert_eq!(documents(&uninjected), documents(DEPLOYMENT));

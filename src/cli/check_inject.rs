@@ -192,7 +192,7 @@ impl Checker {
                 let selected = webhook.selects(&namespace, &pod);
                 let (injected, reason) = match (&selected.called, &verdict) {
                     (false, _) => ("no", selected.reason),
-                    (true, Ok(())) => {
+                    (true, Ok(_)) => {
                         injecting.push(webhook.configuration.as_str());
                         ("yes", selected.reason)
                     }
@@ -214,6 +214,10 @@ impl Checker {
             lines.push(table.trim_end().to_owned());
             lines.extend(as_it_runs(candidate, !injecting.is_empty()));
             lines.extend(self.notes(&injecting));
+            if !injecting.is_empty() {
+                let warnings = verdict.iter().flatten();
+                lines.extend(warnings.map(|warning| format!("warning: {warning}")));
+            }
         }
         for line in lines {
             text.push_str(&line);
@@ -242,10 +246,11 @@ impl Checker {
         notes
     }
 
-    /// What the injector would decide on the pod; `Err` says why not to inject it.
-    fn handler(&self, candidate: &Candidate) -> Result<(), String> {
+    /// What the injector would decide on the pod: to inject it, with these
+    /// warnings; `Err` says why not.
+    fn handler(&self, candidate: &Candidate) -> Result<Vec<String>, String> {
         let Ok(loaded) = &self.loaded else {
-            return Ok(());
+            return Ok(Vec::new());
         };
         // A pod that runs injected was not so when it was created.
         let original = candidate
@@ -260,7 +265,7 @@ impl Checker {
             cluster_has_native_sidecars: loaded.native_sidecars,
         };
         match inject::inject(&loaded.config, &target) {
-            Ok(Outcome::Injected(_)) => Ok(()),
+            Ok(Outcome::Injected(injection)) => Ok(injection.warnings),
             Ok(Outcome::Skipped { reason, .. }) => Err(format!("the pod {reason}")),
             Err(refusal) => Err(format!("the injector refuses it: {refusal}")),
         }

@@ -87,7 +87,10 @@ fn inject_object(
         }
         // This one names the workload itself.
         Err(refusal @ Refusal::AlreadyInjected(_)) => Err(refusal.into()),
-        Err(refusal) => Err(anyhow::anyhow!("{name}: {refusal}")),
+        Err(refusal) => {
+            warn(&name, &refusal.warnings());
+            Err(anyhow::anyhow!("{name}: {refusal}"))
+        }
     }
 }
 

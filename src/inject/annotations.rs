@@ -2,7 +2,11 @@
 //!
 //! All of a pod's faults come in one answer, so that one edit can mend them.
 
+use std::{borrow::Cow, collections::HashSet};
+
 use serde_json::{Map, Value};
+
+use crate::json::{self, Account, Everything};
 
 use super::{
     checks::{
@@ -10,6 +14,7 @@ use super::{
         quantity, ranges, ranges_or_all, status_port,
     },
     config::ProxyConfig,
+    pod::name,
 };
 
 pub(crate) const STATUS: &str = "sidecar.istio.io/status";
@@ -39,15 +44,25 @@ pub(super) const READINESS_INITIAL_DELAY: &str =
 pub(super) const READINESS_PERIOD: &str = "readiness.status.sidecar.istio.io/periodSeconds";
 pub(super) const READINESS_FAILURES: &str = "readiness.status.sidecar.istio.io/failureThreshold";
 pub(super) const MERGE_METRICS: &str = "prometheus.istio.io/merge-metrics";
-const INCLUDE_OUTBOUND_RANGES: &str = "traffic.sidecar.istio.io/includeOutboundIPRanges";
-const EXCLUDE_OUTBOUND_RANGES: &str = "traffic.sidecar.istio.io/excludeOutboundIPRanges";
-const INCLUDE_INBOUND_PORTS: &str = "traffic.sidecar.istio.io/includeInboundPorts";
-const EXCLUDE_INBOUND_PORTS: &str = "traffic.sidecar.istio.io/excludeInboundPorts";
-const INCLUDE_OUTBOUND_PORTS: &str = "traffic.sidecar.istio.io/includeOutboundPorts";
-const EXCLUDE_OUTBOUND_PORTS: &str = "traffic.sidecar.istio.io/excludeOutboundPorts";
-const EXCLUDE_INTERFACES: &str = "traffic.sidecar.istio.io/excludeInterfaces";
-const REROUTE_INTERFACES: &str = "istio.io/reroute-virtual-interfaces";
-const KUBEVIRT_INTERFACES: &str = "traffic.sidecar.istio.io/kubevirtInterfaces";
+pub(super) const INCLUDE_OUTBOUND_RANGES: &str = "traffic.sidecar.istio.io/includeOutboundIPRanges";
+pub(super) const EXCLUDE_OUTBOUND_RANGES: &str = "traffic.sidecar.istio.io/excludeOutboundIPRanges";
+pub(super) const INCLUDE_INBOUND_PORTS: &str = "traffic.sidecar.istio.io/includeInboundPorts";
+pub(super) const EXCLUDE_INBOUND_PORTS: &str = "traffic.sidecar.istio.io/excludeInboundPorts";
+pub(super) const INCLUDE_OUTBOUND_PORTS: &str = "traffic.sidecar.istio.io/includeOutboundPorts";
+pub(super) const EXCLUDE_OUTBOUND_PORTS: &str = "traffic.sidecar.istio.io/excludeOutboundPorts";
+pub(super) const EXCLUDE_INTERFACES: &str = "traffic.sidecar.istio.io/excludeInterfaces";
+pub(super) const REROUTE_INTERFACES: &str = "istio.io/reroute-virtual-interfaces";
+pub(super) const KUBEVIRT_INTERFACES: &str = "traffic.sidecar.istio.io/kubevirtInterfaces";
+
+/// Bytes of memory for the volumes or mounts of an annotation once they are read: four
+/// times what 256 of them usually take.
+const MEMORY_OF_OBJECTS: usize = 1024 * 1024;
+/// So many volumes, and so many mounts, a pod may add by annotation.
+const MOST_VOLUMES: usize = 256;
+/// So many variables a pod may add to the proxy and the init container.
+const MOST_VARIABLES: usize = 256;
+/// Characters of a value that a message quotes.
+const LONGEST_QUOTE: usize = 200;
 
 const CHECKS: &[(&str, Check)] = &[
     (INTERCEPTION_MODE, interception_mode),
@@ -72,8 +87,8 @@ const CHECKS: &[(&str, Check)] = &[
     (PROXY_CPU_LIMIT, quantity),
     (PROXY_MEMORY_LIMIT, quantity),
     (LOG_LEVEL, log_level),
-    (USER_VOLUME, mapping_by_name),
-    (USER_VOLUME_MOUNT, mapping_by_name),
+    (USER_VOLUME, volumes),
+    (USER_VOLUME_MOUNT, mounts),
 ];
 
 /// The faults of the annotations that the injector reads, but for those that are
@@ -85,7 +100,8 @@ pub(super) fn faults(annotations: &Map<String, Value>) -> Vec<String> {
             let value = annotations.get(*name)?.as_str()?;
             let wanted = check(value).err()?;
             Some(format!(
-                "invalid value {value:?} for annotation {name:?}: {wanted}"
+                "invalid value {:?} for annotation {name:?}: {wanted}",
+                shortened(value)
             ))
         })
         .collect()
@@ -94,12 +110,28 @@ pub(super) fn faults(annotations: &Map<String, Value>) -> Vec<String> {
 /// Scalars, lists and mappings of a ProxyConfig; the largest known has a few hundred.
 const MOST_NODES: usize = 4096;
 
+/// A value as a message quotes it.
+fn shortened(value: &str) -> Cow<'_, str> {
+    match value.char_indices().nth(LONGEST_QUOTE) {
+        None => value.into(),
+        Some((end, _)) => format!("{}…", &value[..end]).into(),
+    }
+}
+
 /// Reads the annotation `proxy.istio.io/config`.
 pub(super) fn parse_proxy_config(text: &str) -> Result<ProxyConfig, String> {
-    match crate::yaml::parse_bounded(text, MOST_NODES).map_err(|error| error.to_string())? {
-        Value::Null => Ok(ProxyConfig::default()),
-        value => ProxyConfig::new(&value).map_err(|faults| faults.join(", ")),
+    let config =
+        match crate::yaml::parse_bounded(text, MOST_NODES).map_err(|error| error.to_string())? {
+            Value::Null => ProxyConfig::default(),
+            value => ProxyConfig::new(&value).map_err(|faults| faults.join(", "))?,
+        };
+    let variables = config.proxy_metadata().count();
+    if variables > MOST_VARIABLES {
+        return Err(format!(
+            "proxyMetadata has {variables} entries, and at most {MOST_VARIABLES} are taken"
+        ));
     }
+    Ok(config)
 }
 
 fn proxy_config(value: &str) -> Result<(), String> {
@@ -108,10 +140,53 @@ fn proxy_config(value: &str) -> Result<(), String> {
         .map_err(|fault| format!("not a ProxyConfig: {fault}"))
 }
 
-fn mapping_by_name(value: &str) -> Result<(), String> {
-    match serde_json::from_str(value) {
-        Ok(Value::Object(map)) if map.values().all(Value::is_object) => Ok(()),
-        _ => Err("a JSON object is wanted that maps each volume's name to its fields".to_owned()),
+/// Reads an annotation of volumes or mounts: a JSON object that has each by its
+/// name, or a JSON list of objects with names. `None` for anything else.
+pub(super) fn by_name(text: &str) -> Option<Vec<Value>> {
+    let has_name = |item: &Value| item["name"].as_str().is_some_and(|name| !name.is_empty());
+    let account = Account::new(MEMORY_OF_OBJECTS);
+    let value = json::read(text.as_bytes(), Everything(&account)).ok()?;
+    match value {
+        _ if account.is_exceeded() => None,
+        Value::Array(items) => items.iter().all(has_name).then_some(items),
+        Value::Object(map) => map
+            .into_iter()
+            .map(|(name, mut object)| {
+                object
+                    .as_object_mut()?
+                    .insert("name".to_owned(), name.into());
+                Some(object)
+            })
+            .collect(),
+        _ => None,
+    }
+}
+
+fn volumes(value: &str) -> Result<(), String> {
+    let volumes = at_most(value, MOST_VOLUMES, "volumes")?;
+    let mut names = HashSet::new();
+    match volumes.iter().find(|volume| !names.insert(name(volume))) {
+        None => Ok(()),
+        Some(volume) => Err(format!(
+            "the volume {:?} is there twice",
+            shortened(name(volume))
+        )),
+    }
+}
+
+fn mounts(value: &str) -> Result<(), String> {
+    at_most(value, MOST_VOLUMES, "volume mounts").map(drop)
+}
+
+fn at_most(text: &str, most: usize, what: &str) -> Result<Vec<Value>, String> {
+    let objects = by_name(text).ok_or_else(|| {
+        "a JSON object that maps each volume's name to its fields is wanted, or a JSON list of objects that each have \
+         the volume's name"
+            .to_owned()
+    })?;
+    match objects.len() {
+        count if count > most => Err(format!("{count} {what}, and at most {most} are taken")),
+        _ => Ok(objects),
     }
 }
 
@@ -144,6 +219,16 @@ mod tests {
             (PROXY_CONFIG, ""),
             (PROXY_CPU, "1500m"),
             (USER_VOLUME, "{\"v\": {\"emptyDir\": {}}}"),
+            (USER_VOLUME, "[{\"name\": \"v\", \"emptyDir\": {}}]"),
+            (
+                USER_VOLUME_MOUNT,
+                r#"[{"name": "istio-certs", "mountPath": "/etc/prom-certs"}]"#,
+            ),
+            // One volume in two places.
+            (
+                USER_VOLUME_MOUNT,
+                r#"[{"name": "v", "mountPath": "/a"}, {"name": "v", "mountPath": "/b"}]"#,
+            ),
         ] {
             assert_eq!(fault(name, value), None);
         }
@@ -172,10 +257,57 @@ mod tests {
             (PROXY_MEMORY, "1 Gi"),
             (PROXY_CPU, "1\n"),
             (LOG_LEVEL, "loud"),
-            (USER_VOLUME, "[]"),
+            (USER_VOLUME, "7"),
+            (USER_VOLUME, "{\"v\": 1}"),
+            (USER_VOLUME, "[\"v\"]"),
+            (USER_VOLUME, "[{\"emptyDir\": {}}]"),
+            (USER_VOLUME, "[{\"name\": \"\", \"emptyDir\": {}}]"),
+            (USER_VOLUME_MOUNT, "[{\"name\": 1, \"mountPath\": \"/v\"}]"),
         ] {
             assert!(fault(name, value).is_some(), "{name}: {value:?}");
         }
+    }
+
+    #[test]
+    fn rejects_more_volumes_mounts_and_variables_than_a_pod_may_add() {
+        let mapping = |count: usize, value: &Value| -> String {
+            let named = |n| (format!("V{n}"), value.clone());
+            Value::Object((0..count).map(named).collect()).to_string()
+        };
+        let list = |count: usize| -> String {
+            let named = |n| json!({"name": format!("v{n}"), "mountPath": format!("/{n}")});
+            (0..count).map(named).collect::<Value>().to_string()
+        };
+        let metadata = |count| format!("proxyMetadata: {}", mapping(count, &json!("x")));
+        let object = json!({"emptyDir": {}});
+        for (name, value) in [
+            (USER_VOLUME, mapping(256, &object)),
+            (USER_VOLUME, list(256)),
+            (USER_VOLUME_MOUNT, mapping(256, &object)),
+            (USER_VOLUME_MOUNT, list(256)),
+            (PROXY_CONFIG, metadata(256)),
+        ] {
+            assert_eq!(fault(name, &value), None);
+        }
+        for (name, value) in [
+            (USER_VOLUME, mapping(257, &object)),
+            (USER_VOLUME, list(257)),
+            (USER_VOLUME_MOUNT, mapping(257, &object)),
+            (USER_VOLUME_MOUNT, list(257)),
+            (PROXY_CONFIG, metadata(257)),
+        ] {
+            let fault = fault(name, &value).unwrap();
+            assert!(fault.contains("257"), "{fault}");
+            assert!(fault.contains("at most 256 are taken"), "{fault}");
+            assert!(fault.len() < 500, "{}", fault.len());
+        }
+    }
+
+    #[test]
+    fn rejects_a_volume_that_is_there_twice() {
+        let twice = r#"[{"name": "v", "emptyDir": {}}, {"name": "v", "hostPath": {}}]"#;
+        let fault = fault(USER_VOLUME, twice).unwrap();
+        assert!(fault.contains("the volume \"v\" is there twice"), "{fault}");
     }
 
     #[test]

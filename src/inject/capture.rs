@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{config::Capture, pod, settings::Settings};
+use super::{annotations as names, config::Capture, pod, settings::Settings};
 
 /// Ports of the proxy itself, which inbound capture leaves alone: its own
 /// metrics and its health.
@@ -54,7 +54,7 @@ pub(super) fn arguments(defaults: &Capture, settings: &Settings, pod: &Value) ->
             "-c",
             annotated("excludeInterfaces", &defaults.exclude_interfaces),
         ),
-        ("-k", rerouted_interfaces(pod)),
+        ("-k", rerouted_interfaces(pod).to_owned()),
     ] {
         if !value.is_empty() {
             add(flag, value);
@@ -74,9 +74,8 @@ fn inbound_exclusions(excluded: &str, status_port: u16) -> String {
 }
 
 /// The annotation of today before its deprecated name.
-fn rerouted_interfaces(pod: &Value) -> String {
-    pod::annotation(pod, "istio.io/reroute-virtual-interfaces")
-        .or_else(|| pod::annotation(pod, "traffic.sidecar.istio.io/kubevirtInterfaces"))
+pub(super) fn rerouted_interfaces(pod: &Value) -> &str {
+    pod::annotation(pod, names::REROUTE_INTERFACES)
+        .or_else(|| pod::annotation(pod, names::KUBEVIRT_INTERFACES))
         .unwrap_or_default()
-        .to_owned()
 }

@@ -153,16 +153,8 @@ fn pod_ports(pod: &Value) -> Result<String, Refusal> {
     sizes::variable("ISTIO_META_POD_PORTS", &ports)
 }
 
-/// An annotation that maps names to the fields of an object, as a list of objects.
+/// An annotation of volumes or mounts, as a list of objects.
 fn by_name(pod: &Value, annotation: &str) -> Context {
-    let objects: Vec<_> = pod::annotation(pod, annotation)
-        .and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok())
-        .into_iter()
-        .flatten()
-        .map(|(name, mut object)| {
-            object["name"] = Value::String(name);
-            object
-        })
-        .collect();
-    Context::from(Serde(objects))
+    let objects = pod::annotation(pod, annotation).and_then(names::by_name);
+    Context::from(Serde(objects.unwrap_or_default()))
 }

@@ -2,7 +2,7 @@
 
 use json_patch::Patch;
 
-use super::{SkipReason, steps::OutOfSteps};
+use super::{Bypass, Findings, SkipReason, steps::OutOfSteps};
 
 /// What the injector decided on a pod that it lets pass.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub struct Injection {
     pub patch: Patch,
     /// What the user should know, for the review's `warnings`.
     pub warnings: Vec<String>,
+    /// Guards that found something and let it pass; the warnings tell of it.
+    pub bypasses: Vec<Bypass>,
 }
 
 /// Why a pod is denied. The text says what to do about it.
@@ -45,6 +47,9 @@ pub enum Refusal {
     /// The pod asks for a template that the configuration lacks.
     #[error("{0}")]
     UnknownTemplate(String),
+    /// The pod asks for something that a guard refuses.
+    #[error("{0}")]
+    Guarded(Findings),
     /// The pod is larger than what can be injected.
     #[error("{0}")]
     TooLarge(String),
@@ -64,6 +69,7 @@ impl Refusal {
     #[must_use]
     pub fn code(&self) -> u16 {
         match self {
+            Self::Guarded(_) => 403,
             Self::AlreadyInjected(_) => 409,
             Self::InvalidAnnotations(_)
             | Self::InvalidPod(_)
@@ -83,8 +89,27 @@ impl Refusal {
             Self::InvalidPod(_) => "invalid_pod",
             Self::Unsupported(_) => "unsupported",
             Self::UnknownTemplate(_) => "unknown_template",
+            Self::Guarded(_) => "guard",
             Self::TooLarge(_) => "too_large",
             Self::Template(_) => "template_error",
+        }
+    }
+
+    /// What the user should know besides, for the review's `warnings`.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        match self {
+            Self::Guarded(findings) => findings.warnings(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Guards that found something.
+    #[must_use]
+    pub fn bypasses(&self) -> Vec<Bypass> {
+        match self {
+            Self::Guarded(findings) => findings.bypasses(),
+            _ => Vec::new(),
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Config, Injection, Refusal, Target, annotations as names, context,
     draft::{Draft, set_env},
-    order, overlay, patch, pod, probes, prometheus,
+    guards, order, overlay, patch, pod, probes, prometheus,
     settings::{Settings, unsupported},
     sizes,
     status::Status,
@@ -21,7 +21,7 @@ use super::{
 pub(super) fn run(
     config: &Config,
     target: &Target<'_>,
-    mut warnings: Vec<String>,
+    warnings: Vec<String>,
 ) -> Result<Injection, Refusal> {
     let pod = target.pod;
     check_annotations(pod)?;
@@ -30,9 +30,11 @@ pub(super) fn run(
     if !unsupported.is_empty() {
         return Err(Refusal::Unsupported(unsupported.join("; ")));
     }
-    warnings.extend(settings.warnings(pod));
     let steps = Steps::default();
     let template = render_all(config, target, &settings, &steps)?;
+    let findings = guards::check(config, pod, &settings, &template)?;
+    // The API server hands on so many bytes of warnings; these come first.
+    let mut warnings = [findings.warnings(), warnings, settings.warnings(pod)].concat();
 
     let status = Status::new(&template, pod, config.revision());
     let edited = edit(target, &settings, template, &mut warnings)?;
@@ -42,6 +44,7 @@ pub(super) fn run(
     Ok(Injection {
         patch: patch::diff(&ours, pod, &edited, &steps)?,
         warnings,
+        bypasses: findings.bypasses(),
     })
 }
 
@@ -120,10 +123,7 @@ fn render_all(
     steps: &Steps,
 ) -> Result<Draft, Refusal> {
     let wanted = pod::annotation(target.pod, names::TEMPLATES);
-    let selected = config
-        .templates
-        .select(wanted)
-        .map_err(Refusal::UnknownTemplate)?;
+    let selected = config.templates.select(wanted)?;
     let context = context::build(config, target, settings)?;
     let mut all = Draft::new(Value::Object(Map::new()));
     for name in selected {

@@ -23,6 +23,8 @@ pub(super) struct Settings {
     pub rewrite_probes: bool,
     pub merge_metrics: bool,
     pub proxy_config: ProxyConfig,
+    /// The pod's part of `proxy_config`.
+    pub own_proxy_config: ProxyConfig,
     pub interception_mode: String,
     pub uid: i64,
     pub gid: i64,
@@ -36,14 +38,12 @@ impl Settings {
     pub fn new(config: &Config, target: &Target<'_>) -> Result<Self, Refusal> {
         let pod = target.pod;
         let annotation = |name| pod::annotation(pod, name);
-        let proxy_config = match annotation(names::PROXY_CONFIG) {
-            Some(text) => {
-                let over = parse_proxy_config(text)
-                    .map_err(|fault| Refusal::InvalidAnnotations(vec![fault]))?;
-                config.mesh.default_config.overlaid_with(&over)
-            }
-            None => config.mesh.default_config.clone(),
+        let own_proxy_config = match annotation(names::PROXY_CONFIG) {
+            Some(text) => parse_proxy_config(text)
+                .map_err(|fault| Refusal::InvalidAnnotations(vec![fault]))?,
+            None => ProxyConfig::default(),
         };
+        let proxy_config = config.mesh.default_config.overlaid_with(&own_proxy_config);
         let values = &config.values;
         let (uid, gid) = proxy_ids(pod);
         let path_env = |name: &str| {
@@ -79,6 +79,7 @@ impl Settings {
             cluster_id: path_env("ISTIO_META_CLUSTER_ID"),
             resources: resources(config, pod),
             proxy_config,
+            own_proxy_config,
         })
     }
 
@@ -111,12 +112,6 @@ impl Settings {
             (
                 dns_policy != "ClusterFirst",
                 format!("dnsPolicy is {dns_policy:?}, not \"ClusterFirst\": the sidecar may not resolve the mesh's services"),
-            ),
-            (
-                self.uid == 0,
-                "istio-proxy has runAsUser: 0: with runAsNonRoot, which it has from the template, it does not start, and \
-                 without, its own traffic would be captured, for the capture rules exempt uid 1337; give it another uid"
-                    .to_owned(),
             ),
         ]
         .into_iter()

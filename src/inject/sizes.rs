@@ -58,7 +58,7 @@ fn long_variable(container: &str, variable: &str) -> Refusal {
     let start = &variable[..variable.floor_char_boundary(80)];
     Refusal::TooLarge(format!(
         "the environment variable {start} of container {container} would have more than {VARIABLE} bytes, with which Linux \
-         starts no process; it is made of the pod's own ports, probes and annotations: reduce them"
+         starts no process; it is made of the pod's own containers, ports, probes and annotations: reduce them"
     ))
 }
 

@@ -1,6 +1,7 @@
 //! Whole injections with the built-in configuration.
 
 mod gateway;
+mod guards;
 mod sidecar;
 mod users_part;
 

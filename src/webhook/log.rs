@@ -128,6 +128,7 @@ mod tests {
                 owner: "Deployment/web".to_owned(),
             },
             message: message.to_owned(),
+            bypasses: Vec::new(),
         }
     }
 

@@ -68,10 +68,7 @@ pub(super) fn review_with(body: &[u8], context: &Context<'_>, inject: Inject) ->
     match catch_unwind(AssertUnwindSafe(|| inject(context.config, &target))) {
         Ok(Ok(Outcome::Injected(injection))) => head.patch(&injection),
         Ok(Ok(Outcome::Skipped { reason, warnings })) => head.allow(reason.as_str(), &warnings),
-        Ok(Err(refusal)) => {
-            let outcome = ReviewOutcome::Refused(refusal.reason());
-            head.deny(outcome, refusal.code(), refusal.to_string())
-        }
+        Ok(Err(refusal)) => head.refuse(&refusal),
         Err(_) => head.deny(failed("panic"), 500, PANICKED.to_owned()),
     }
 }

@@ -108,6 +108,7 @@ impl Webhook {
             peer.connected.reviewed();
         }
         self.metrics.review(answer.outcome, took);
+        self.metrics.bypasses(&answer.bypasses);
         self.log.review(&answer, took, peer.address);
         let body = sendable::body(answer.body, room, peer.activity.answer());
         response(answer.http_status, body)

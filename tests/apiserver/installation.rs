@@ -90,10 +90,20 @@ impl Installation {
 
     /// Whether Pod Security warns of a pod.
     pub async fn is_warned_of(&self, namespace: &str, pod: &Value) -> bool {
+        let warnings = self.warnings(namespace, pod).await;
+        warnings
+            .iter()
+            .any(|warning| warning.contains("PodSecurity"))
+    }
+
+    /// What the API server warns of when a pod is created, be it denied or not.
+    pub async fn warnings(&self, namespace: &str, pod: &Value) -> Vec<String> {
         let request = creation(namespace, pod).map(kube::client::Body::from);
         let answer = self.client.send(request).await.unwrap();
-        let mut warnings = answer.headers().get_all("warning").iter();
-        warnings.any(|warning| warning.to_str().unwrap().contains("PodSecurity"))
+        let warnings = answer.headers().get_all("warning").iter();
+        warnings
+            .map(|warning| String::from_utf8(warning.as_bytes().to_vec()).unwrap())
+            .collect()
     }
 
     /// As `try_pod`, and it has to be accepted.

@@ -7,6 +7,7 @@ mod check_inject;
 mod configuration;
 #[path = "../support/eventually.rs"]
 mod eventually;
+mod guards;
 // Shared: not every test uses all of it.
 #[allow(dead_code)]
 #[path = "../support/injector_process.rs"]

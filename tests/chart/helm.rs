@@ -27,6 +27,10 @@ pub const VARIANTS: &[&[&str]] = &[
         "--set",
         "sidecarInjectorWebhook.injectionURL=https://127.0.0.1:9443/inject/cluster/east",
     ],
+    &[
+        "--set",
+        "sidecarInjectorWebhook.guards.initContainerOverride=false,sidecarInjectorWebhook.guards.proxyImageOverride=true",
+    ],
     &["--set", "injector.autoscaling.enabled=true"],
     &[
         "--set",

@@ -34,6 +34,14 @@ fn refuses_values_that_it_does_not_know() {
             "does not match",
         ),
         ("revision=Canary", "does not match"),
+        (
+            "sidecarInjectorWebhook.guards.hostPath=true",
+            "'hostPath' not allowed",
+        ),
+        (
+            "sidecarInjectorWebhook.guards.captureExclusion=yes",
+            "got string, want boolean",
+        ),
     ] {
         let error = try_template("istio-system", &["--set", values]).expect_err(values);
         assert!(error.contains(complaint), "{values}: {error}");

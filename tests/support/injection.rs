@@ -1,11 +1,24 @@
-//! One injection with the built-in configuration.
+//! One injection with the built-in configuration, without the guard that refuses
+//! an init container of the pod's own: what a pod may bring is to be merged, and
+//! to come back.
 
 use std::sync::LazyLock;
 
-use pillion::inject::{Config, Injection, Outcome, Refusal, Target, inject};
+use pillion::inject::{Config, Guard, Injection, Outcome, Refusal, Sources, Target, inject};
 use serde_json::Value;
 
-pub static CONFIG: LazyLock<Config> = LazyLock::new(|| Config::builtin().expect("a configuration"));
+pub static CONFIG: LazyLock<Config> = LazyLock::new(|| {
+    let builtin = Config::builtin_sources().expect("a configuration");
+    let mut values: Value = serde_json::from_str(&builtin.values).expect("JSON");
+    let guard = Guard::InitContainerOverride.as_str();
+    values["sidecarInjectorWebhook"]["guards"][guard] = false.into();
+    let sources = Sources {
+        config: &builtin.config,
+        values: &values.to_string(),
+        mesh: &builtin.mesh,
+    };
+    Config::parse(&sources).expect("a configuration")
+});
 
 /// Injects a pod on a cluster with native sidecars, or without.
 pub fn injection(pod: &Value, native: bool) -> Result<Injection, Refusal> {

@@ -8,11 +8,15 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::{
+    Refusal,
     annotations::TEMPLATES,
     checks::qualified_name,
     decision::Policy,
     template::{Template, compile},
 };
+
+/// So many templates a pod may have; each is rendered and laid over the others.
+const MOST_TEMPLATES: usize = 16;
 
 /// What `templates` and `aliases` come to.
 #[derive(Debug)]
@@ -170,12 +174,27 @@ impl Templates {
                 faults.push(format!("aliases: there is no template {name:?}"));
             }
         }
+        for (alias, names) in &self.aliases {
+            if names.len() > MOST_TEMPLATES {
+                faults.push(format!(
+                    "aliases.{alias}: {} templates, and a pod may have {MOST_TEMPLATES}",
+                    names.len()
+                ));
+            }
+        }
         for name in &self.defaults {
             if let Err(unknown) = self.expand(name) {
                 faults.push(format!(
                     "defaultTemplates: there is no template {unknown:?}"
                 ));
             }
+        }
+        if faults.is_empty()
+            && let Err(Refusal::InvalidAnnotations(_)) = self.select(None)
+        {
+            faults.push(format!(
+                "defaultTemplates: more than the {MOST_TEMPLATES} templates that a pod may have"
+            ));
         }
     }
 
@@ -194,35 +213,40 @@ impl Templates {
         self.by_name.get(name)
     }
 
-    /// The names that a pod gets: those of its annotation, or the default ones;
-    /// aliases are expanded one level.
+    /// The names that a pod gets, each once: those of its annotation, or the
+    /// default ones; aliases are expanded one level.
     ///
     /// # Errors
     ///
-    /// The message for a name that is not there.
-    pub fn select<'a>(&'a self, annotation: Option<&'a str>) -> Result<Vec<&'a str>, String> {
-        let wanted: Vec<&str> = match annotation {
-            Some(list) => list
-                .split(',')
-                .map(str::trim)
-                .filter(|name| !name.is_empty())
-                .collect(),
+    /// A name that is not there, one that the annotation repeats, and too many.
+    pub fn select<'a>(&'a self, annotation: Option<&'a str>) -> Result<Vec<&'a str>, Refusal> {
+        let wanted = match annotation {
+            Some(list) => annotated(list)?,
             None => self.defaults.iter().map(String::as_str).collect(),
         };
         let mut names = Vec::new();
         for name in wanted {
-            names.extend(self.expand(name).map_err(|unknown| {
-                format!(
+            let expanded = self.expand(name).map_err(|unknown| {
+                Refusal::UnknownTemplate(format!(
                     "requested template {unknown:?} not found; have {}",
                     self.choice()
-                )
-            })?);
+                ))
+            })?;
+            // Aliases may have templates in common.
+            for name in expanded {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+            if names.len() > MOST_TEMPLATES {
+                return Err(too_many());
+            }
         }
         if names.is_empty() {
-            return Err(format!(
+            return Err(Refusal::UnknownTemplate(format!(
                 "annotation {TEMPLATES:?} names no template; have {}",
                 self.choice()
-            ));
+            )));
         }
         Ok(names)
     }
@@ -242,6 +266,32 @@ impl Templates {
             Err(name)
         }
     }
+}
+
+/// The names in the annotation.
+fn annotated(list: &str) -> Result<Vec<&str>, Refusal> {
+    let mut names = Vec::new();
+    for name in list.split(',').map(str::trim) {
+        if name.is_empty() {
+            continue;
+        }
+        if names.contains(&name) {
+            return Err(Refusal::InvalidAnnotations(vec![format!(
+                "annotation {TEMPLATES:?} names {name:?} twice; name each template once"
+            )]));
+        }
+        if names.len() == MOST_TEMPLATES {
+            return Err(too_many());
+        }
+        names.push(name);
+    }
+    Ok(names)
+}
+
+fn too_many() -> Refusal {
+    Refusal::InvalidAnnotations(vec![format!(
+        "annotation {TEMPLATES:?} comes to more than {MOST_TEMPLATES} templates, the most that a pod may have"
+    )])
 }
 
 /// A template is a mapping, or, as in Istio's ConfigMap, the text of one.

@@ -72,6 +72,9 @@ impl Mesh {
     }
 }
 
+/// Characters of a value that a message quotes.
+const LONGEST_QUOTE: usize = 200;
+
 /// Istio's ProxyConfig: the fields that have been set, each of its right type.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::inject) struct ProxyConfig(Map<String, Value>);
@@ -157,6 +160,7 @@ impl ProxyConfig {
                         fields.insert(name, value.clone());
                     }
                     Err(wanted) => {
+                        let value: String = value.to_string().chars().take(LONGEST_QUOTE).collect();
                         faults.push(format!("{key}: {wanted} is wanted, this is {value}"));
                     }
                 },

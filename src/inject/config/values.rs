@@ -2,11 +2,15 @@
 //! itself reads it. Templates see all of it.
 
 mod checks;
+mod guards;
+
+use std::collections::BTreeMap;
 
 use minijinja::{Value as Context, value::Serde};
 use serde::Deserialize;
 use serde_json::Value;
 
+use self::guards::Guards;
 use super::{NativeSidecars, builtin};
 
 /// What the injector reads of the values.
@@ -15,6 +19,7 @@ pub(in crate::inject) struct Values {
     pub revision: String,
     pub native_sidecars: NativeSidecars,
     pub rewrite_app_http_probe: bool,
+    pub guards: Guards,
     pub hub: String,
     pub tag: String,
     pub image_pull_policy: String,
@@ -170,12 +175,14 @@ impl Default for Global {
 struct Webhook {
     #[serde(rename = "rewriteAppHTTPProbe")]
     rewrite_app_http_probe: bool,
+    guards: BTreeMap<String, Value>,
 }
 
 impl Default for Webhook {
     fn default() -> Self {
         Self {
             rewrite_app_http_probe: true,
+            guards: BTreeMap::new(),
         }
     }
 }
@@ -214,6 +221,7 @@ impl Values {
             faults.push(fault);
             NativeSidecars::Auto
         });
+        let guards = Guards::new(&raw.sidecar_injector_webhook.guards, &mut faults);
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -225,6 +233,7 @@ impl Values {
                 .unwrap_or_else(|| "default".to_owned()),
             native_sidecars,
             rewrite_app_http_probe: raw.sidecar_injector_webhook.rewrite_app_http_probe,
+            guards,
             hub: global.hub,
             tag: plain(&global.tag),
             image_pull_policy: global.image_pull_policy,

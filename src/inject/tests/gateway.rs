@@ -43,6 +43,69 @@ fn a_gateway_keeps_the_users_sysctls() {
     );
 }
 
+/// A configuration with the templates t0 to t39.
+fn with_templates(config: &str) -> Result<Config, ConfigError> {
+    let templates: Value = (0..40).map(|n| (format!("t{n}"), json!({}))).collect();
+    let mut config = crate::yaml::parse(config).unwrap();
+    config["templates"] = templates;
+    Config::parse(&Sources {
+        config: &config.to_string(),
+        values: "",
+        mesh: "",
+    })
+}
+
+fn selected<'a>(config: &'a Config, annotation: Option<&'a str>) -> Result<Vec<&'a str>, Refusal> {
+    config.templates.select(annotation)
+}
+
+#[test]
+fn a_template_that_aliases_share_is_rendered_once() {
+    let config = with_templates(
+        "{aliases: {a: [t1, t2], b: [t2, t3], c: [t1, t1]}, defaultTemplates: [a, t2, b]}",
+    )
+    .unwrap();
+    assert_eq!(selected(&config, None).unwrap(), ["t1", "t2", "t3"]);
+    assert_eq!(selected(&config, Some("b,a")).unwrap(), ["t2", "t3", "t1"]);
+    assert_eq!(selected(&config, Some("c,t1")).unwrap(), ["t1"]);
+}
+
+#[test]
+fn refuses_more_templates_than_a_pod_may_have() {
+    let all = |count: usize| {
+        (0..count)
+            .map(|n| format!("t{n}"))
+            .collect::<Vec<_>>()
+            .join(",")
+    };
+    let sixteen = all(16);
+    let config = with_templates(&format!(
+        "{{defaultTemplates: [t0], aliases: {{many: [{sixteen}]}}}}"
+    ))
+    .unwrap();
+    assert_eq!(selected(&config, Some(&sixteen)).unwrap().len(), 16);
+    assert_eq!(selected(&config, Some("many,t3")).unwrap().len(), 16);
+    for list in [all(17), "many,t20".to_owned(), all(10_000)] {
+        let refusal = selected(&config, Some(&list)).unwrap_err();
+        assert_eq!(refusal.code(), 422);
+        assert!(
+            refusal.to_string().contains("more than 16 templates"),
+            "{refusal}"
+        );
+    }
+    for config in [
+        format!(
+            "{{defaultTemplates: [t0], aliases: {{many: [{}]}}}}",
+            all(17)
+        ),
+        format!("{{defaultTemplates: [{}]}}", all(17)),
+    ] {
+        let faults = with_templates(&config).unwrap_err().faults;
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(faults[0].contains("16"), "{faults:?}");
+    }
+}
+
 #[test]
 fn a_template_of_the_users_own_patches_the_proxy_wherever_it_is() {
     let config = json!({"templates": {

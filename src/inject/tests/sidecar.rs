@@ -421,6 +421,20 @@ fn refuses_an_annotation_that_names_no_template() {
 }
 
 #[test]
+fn refuses_an_annotation_that_repeats_a_template() {
+    let pod = web(
+        json!({"inject.istio.io/templates": "sidecar, gateway,sidecar"}),
+        json!({}),
+    );
+    let expected =
+        "annotation \"inject.istio.io/templates\" names \"sidecar\" twice; name each template once";
+    assert_eq!(
+        refused(&pod),
+        Refusal::InvalidAnnotations(vec![expected.into()])
+    );
+}
+
+#[test]
 fn refuses_a_pod_that_it_injected_itself() {
     let refusal = refused(&injected(&web(json!({}), json!({}))));
     assert_eq!(refusal.code(), 409);

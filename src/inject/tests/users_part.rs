@@ -63,6 +63,25 @@ fn volumes_can_be_given_by_annotation() {
 }
 
 #[test]
+fn volumes_can_be_given_as_lists() {
+    // As Istio's sample of secure metrics has it.
+    let pod = injected(&web(
+        json!({"sidecar.istio.io/userVolume": r#"[{"name": "istio-certs", "emptyDir": {"medium": "Memory"}}]"#,
+               "sidecar.istio.io/userVolumeMount": r#"[{"name": "istio-certs", "mountPath": "/etc/prom-certs"},
+                   {"name": "istio-certs", "mountPath": "/etc/other"}]"#}),
+        json!({}),
+    ));
+    assert!(
+        pod::array(&pod["spec"]["volumes"])
+            .contains(&json!({"name": "istio-certs", "emptyDir": {"medium": "Memory"}}))
+    );
+    let mounts = pod::array(&container(&pod, "istio-proxy")["volumeMounts"]);
+    for path in ["/etc/prom-certs", "/etc/other"] {
+        assert!(mounts.contains(&json!({"name": "istio-certs", "mountPath": path})));
+    }
+}
+
+#[test]
 fn nulls_of_the_users_part_set_nothing() {
     let pod = |proxy: Value| json!({"metadata": {"name": "a"}, "spec": {"containers": [proxy, {"name": "app", "image": "a"}]}});
     let blank = pod(

@@ -7,7 +7,10 @@ use super::{
     request::{Head, Subject},
     warnings::sendable,
 };
-use crate::{inject::Injection, metrics::ReviewOutcome};
+use crate::{
+    inject::{Bypass, Injection, Refusal},
+    metrics::ReviewOutcome,
+};
 
 /// Room for an answer without its patch.
 const BESIDES_PATCH: usize = 512;
@@ -26,6 +29,8 @@ pub struct Answer {
     pub subject: Subject,
     /// What the user is told on a refusal or an error; empty otherwise.
     pub message: String,
+    /// Guards that found something on the pod.
+    pub bypasses: Vec<Bypass>,
 }
 
 impl Answer {
@@ -38,6 +43,7 @@ impl Answer {
             outcome,
             subject: Subject::default(),
             message,
+            bypasses: Vec::new(),
         }
     }
 }
@@ -63,13 +69,33 @@ impl Head {
             patch_type: Some("JSONPatch"),
             ..self.response(&injection.warnings)
         });
-        self.answer(body, ReviewOutcome::Injected, String::new())
+        let mut answer = self.answer(body, ReviewOutcome::Injected, String::new());
+        answer.bypasses.clone_from(&injection.bypasses);
+        answer
+    }
+
+    pub(super) fn refuse(self, refusal: &Refusal) -> Answer {
+        let outcome = ReviewOutcome::Refused(refusal.reason());
+        let (code, message) = (refusal.code(), refusal.to_string());
+        let mut answer = self.deny_with(outcome, code, message, &refusal.warnings());
+        answer.bypasses = refusal.bypasses();
+        answer
     }
 
     pub(super) fn deny(self, outcome: ReviewOutcome, code: u16, message: String) -> Answer {
+        self.deny_with(outcome, code, message, &[])
+    }
+
+    fn deny_with(
+        self,
+        outcome: ReviewOutcome,
+        code: u16,
+        message: String,
+        warnings: &[String],
+    ) -> Answer {
         let body = self.write(Response {
             status: Some(Status::failure(code, &message)),
-            ..self.response(&[])
+            ..self.response(warnings)
         });
         self.answer(body, outcome, message)
     }
@@ -102,6 +128,7 @@ impl Head {
             outcome,
             subject: self.subject,
             message,
+            bypasses: Vec::new(),
         }
     }
 }
@@ -178,6 +205,7 @@ impl<'a> Status<'a> {
 fn reason(code: u16) -> &'static str {
     match code {
         400 => "BadRequest",
+        403 => "Forbidden",
         404 => "NotFound",
         405 => "MethodNotAllowed",
         408 => "Timeout",

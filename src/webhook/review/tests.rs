@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::inject::SkipReason;
+use crate::inject::{Action, Bypass, Guard, SkipReason};
 
 static BUILTIN: LazyLock<Config> = LazyLock::new(|| Config::builtin().unwrap());
 
@@ -204,6 +204,44 @@ fn refuses_an_injected_pod_with_409_conflict() {
     assert_denied(&again, 409, outcome, "kube-uninject");
     let response = response(&ask(&again), "admission.k8s.io/v1");
     assert_eq!(response["status"]["reason"], "Conflict");
+}
+
+#[test]
+fn forbids_what_a_guard_refuses_and_tells_the_rest() {
+    let review = edited(|review| {
+        let pod = &mut review["request"]["object"];
+        pod["spec"]["initContainers"] = json!([{"name": "istio-init", "image": "my/init:1"}]);
+        pod["spec"]["securityContext"] = json!({"runAsUser": 1337});
+    });
+    let outcome = ReviewOutcome::Refused("guard");
+    assert_denied(&review, 403, outcome, "initContainerOverride=false");
+    let answer = ask(&review);
+    let response = response(&answer, "admission.k8s.io/v1");
+    assert_eq!(response["status"]["reason"], "Forbidden");
+    let warnings = response["warnings"].as_array().unwrap();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    let found = [
+        (Guard::InitContainerOverride, Action::Refused),
+        (Guard::ApplicationAsProxyUser, Action::Warned),
+    ];
+    let found = found.map(|(guard, action)| Bypass { guard, action });
+    assert_eq!(answer.bypasses, found);
+}
+
+#[test]
+fn hands_on_what_a_guard_let_pass() {
+    let review = edited(|review| {
+        review["request"]["object"]["spec"]["securityContext"] = json!({"runAsUser": 1337});
+    });
+    let answer = ask(&review);
+    assert_eq!(answer.outcome, ReviewOutcome::Injected);
+    let found = Bypass {
+        guard: Guard::ApplicationAsProxyUser,
+        action: Action::Warned,
+    };
+    assert_eq!(answer.bypasses, [found]);
+    let warnings = &response(&answer, "admission.k8s.io/v1")["warnings"];
+    assert!(warnings[0].as_str().unwrap().contains("1337"), "{warnings}");
 }
 
 #[test]

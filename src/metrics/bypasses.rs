@@ -1,0 +1,90 @@
+//! What the guards find.
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family},
+    registry::Registry,
+};
+
+use crate::inject::{Action, Bypass, Guard};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    guard: &'static str,
+    action: &'static str,
+}
+
+impl Labels {
+    fn new(bypass: Bypass) -> Self {
+        Self {
+            guard: bypass.guard.as_str(),
+            action: bypass.action.as_str(),
+        }
+    }
+}
+
+/// Pods by guard and action.
+#[derive(Debug)]
+pub(super) struct Bypasses(Family<Labels, Counter>);
+
+impl Bypasses {
+    /// Counts what was found on one pod.
+    pub fn count(&self, found: &[Bypass]) {
+        for bypass in found {
+            self.0.get_or_create(&Labels::new(*bypass)).inc();
+        }
+    }
+
+    pub fn register(&self, all: &mut Registry) {
+        all.register(
+            "pillion_injection_bypasses",
+            "Pods with something that takes them past the proxy, by guard, and whether that was refused or warned of",
+            self.0.clone(),
+        );
+    }
+}
+
+impl Default for Bypasses {
+    /// A rate over a series that springs up at 1 is 0: all are there from the start.
+    fn default() -> Self {
+        let family = Family::<Labels, Counter>::default();
+        for guard in Guard::ALL {
+            for action in Action::ALL {
+                drop(family.get_or_create(&Labels::new(Bypass { guard, action })));
+            }
+        }
+        Self(family)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::encoding::text;
+
+    use super::*;
+
+    #[test]
+    fn shows_every_guard_from_the_start() {
+        let (bypasses, mut all) = (Bypasses::default(), Registry::default());
+        bypasses.register(&mut all);
+        let refused = Bypass {
+            guard: Guard::UserVolumeHostPath,
+            action: Action::Refused,
+        };
+        bypasses.count(&[refused]);
+        let mut text = String::new();
+        text::encode(&mut text, &all).unwrap();
+        for guard in Guard::ALL {
+            for action in Action::ALL {
+                let expected = Bypass { guard, action } == refused;
+                let line = format!(
+                    "pillion_injection_bypasses_total{{guard=\"{}\",action=\"{}\"}} {}\n",
+                    guard.as_str(),
+                    action.as_str(),
+                    u8::from(expected)
+                );
+                assert!(text.contains(&line), "{line} {text}");
+            }
+        }
+    }
+}
