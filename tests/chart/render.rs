@@ -266,3 +266,23 @@ fn an_autoscaler_alone_decides_on_replicas() {
         2
     );
 }
+
+/// Whoever could name another account, or leave one out, would undo the policy.
+#[test]
+fn every_installation_has_a_policy_for_its_own_account() {
+    for values in VARIANTS {
+        let objects = template("mesh", values);
+        let account = &of_kind(&objects, "ServiceAccount")[0]["metadata"]["name"];
+        let policy = of_kind(&objects, "ValidatingAdmissionPolicy")[0];
+        let binding = of_kind(&objects, "ValidatingAdmissionPolicyBinding")[0];
+        let name = account.as_str().unwrap();
+        let expected =
+            format!(r#"request.userInfo.username == "system:serviceaccount:mesh:{name}""#);
+        let conditions = &policy["spec"]["matchConditions"];
+        assert_eq!(conditions.as_array().unwrap().len(), 1, "{values:?}");
+        assert_eq!(conditions[0]["expression"], expected, "{values:?}");
+        assert_eq!(policy["spec"]["failurePolicy"], "Fail", "{values:?}");
+        assert_eq!(binding["spec"]["policyName"], policy["metadata"]["name"]);
+        assert_eq!(binding["spec"]["validationActions"], json!(["Deny"]));
+    }
+}

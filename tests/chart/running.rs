@@ -1,11 +1,8 @@
 //! The built injector with the rights of the chart's service account: what it may not do here, it may not do in a cluster.
 
-use std::{fs, path::PathBuf};
-
 use k8s_openapi::api::{
-    authentication::v1::{TokenRequest, TokenRequestSpec},
     coordination::v1::Lease,
-    core::v1::{ConfigMap, Pod, Secret, ServiceAccount},
+    core::v1::{ConfigMap, Pod, Secret},
     events::v1::Event,
 };
 use kube::{
@@ -13,9 +10,10 @@ use kube::{
     api::{ListParams, Patch, PatchParams, PostParams},
 };
 use pillion_envtest::ControlPlane;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
+    account::kubeconfig,
     eventually,
     helm::install,
     injector_process::{InjectorProcess, Ports},
@@ -23,25 +21,6 @@ use super::{
 
 const REVISION: &str = "running";
 const ACCOUNT: &str = "pillion-injector-running";
-
-/// A kubeconfig of the chart's service account.
-async fn kubeconfig(plane: &ControlPlane, namespace: &str) -> PathBuf {
-    let accounts: Api<ServiceAccount> = Api::namespaced(plane.client().await.unwrap(), namespace);
-    let request = TokenRequest {
-        spec: Some(TokenRequestSpec::default()),
-        ..TokenRequest::default()
-    };
-    let token = accounts
-        .create_token_request(ACCOUNT, &PostParams::default(), &request)
-        .await
-        .unwrap();
-    let text = fs::read_to_string(plane.kubeconfig()).unwrap();
-    let mut kubeconfig: Value = serde_json::from_str(&text).unwrap();
-    kubeconfig["users"][0]["user"] = json!({"token": token.status.unwrap().token});
-    let path = plane.folder().join("chart-injector.kubeconfig");
-    fs::write(&path, kubeconfig.to_string()).unwrap();
-    path
-}
 
 /// The names of the containers that a pod gets; `None` while the webhook is not called.
 async fn injected(client: &Client, namespace: &str) -> Option<String> {
@@ -76,7 +55,7 @@ async fn the_chart_s_service_account_is_all_that_the_injector_needs() {
         ports.url()
     );
     install(plane, &namespace, &set).await;
-    let kubeconfig = kubeconfig(plane, &namespace).await;
+    let kubeconfig = kubeconfig(plane, &namespace, ACCOUNT).await;
     let flags = [
         "--namespace",
         &namespace,
@@ -107,7 +86,14 @@ async fn the_chart_s_service_account_is_all_that_the_injector_needs() {
         renewed.then_some(())
     })
     .await;
-    assert!(leases.get_opt(&name).await.unwrap().is_some());
+    let holder = leases
+        .get(&name)
+        .await
+        .unwrap()
+        .spec
+        .unwrap()
+        .holder_identity;
+    assert!(holder.is_some());
 
     // A bad edit is reported on the ConfigMap.
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);

@@ -61,6 +61,14 @@ labels:
   {{- include "pillion.labels" $root | nindent 2 }}
 {{- end }}
 
+{{/*
+The CEL expression that two maps have the same keys and values, but for some keys: (dict "before" MAP "after" MAP "but" KEYS).
+*/}}
+{{- define "pillion.same" -}}
+{{ .after }}.all(key, key in {{ .but | toJson }} || (key in {{ .before }} && {{ .after }}[key] == {{ .before }}[key])) &&
+{{ .before }}.all(key, key in {{ .but | toJson }} || key in {{ .after }})
+{{- end }}
+
 {{/* HUB/IMAGE:TAG of the injector; an image with a slash is taken as it is. */}}
 {{- define "pillion.image" -}}
 {{- $image := .Values.injector.image -}}
