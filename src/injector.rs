@@ -167,6 +167,7 @@ fn spawn_tasks(
             certificates::own::Settings::new(args),
             serving,
             trusted_roots,
+            shared.clone(),
         )),
     };
 }

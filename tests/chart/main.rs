@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod account;
+mod certificates;
 mod config;
 #[path = "../support/eventually.rs"]
 mod eventually;

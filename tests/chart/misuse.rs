@@ -6,10 +6,12 @@ use k8s_openapi::{
         admissionregistration::v1::{
             MutatingWebhookConfiguration, ValidatingAdmissionPolicyBinding,
         },
+        coordination::v1::Lease,
+        core::v1::Secret,
     },
 };
 use kube::{
-    Api, Error,
+    Api, Client, Error,
     api::{DeleteParams, Patch, PatchParams, PostParams},
 };
 use pillion_envtest::ControlPlane;
@@ -172,4 +174,50 @@ async fn accepts_a_patch_of_the_ca_bundle() {
             .await;
         patched.unwrap_or_else(|error| panic!("{op}: {error}"));
     }
+}
+
+#[tokio::test]
+async fn rejects_other_secrets_than_its_own() {
+    let plane = ControlPlane::shared().await.unwrap();
+    let admin = plane.client().await.unwrap();
+    let namespace = plane.namespace("chart", &[]).await.unwrap();
+    install(plane, &namespace, "revision=thief").await;
+    let thief = account::client(plane, &namespace, "pillion-injector-thief").await;
+    let own = "pillion-injector-certs-thief";
+    let token_of_default = |name: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token",
+            "metadata": {"name": name, "annotations": {"kubernetes.io/service-account.name": "default"}},
+        })
+    };
+    let secrets: Api<Secret> = Api::namespaced(thief.clone(), &namespace);
+    let create = async |secret: Value| {
+        let what = secret.to_string();
+        let secret = serde_json::from_value(secret).unwrap();
+        forbidden(&what, secrets.create(&PostParams::default(), &secret).await);
+    };
+    create(token_of_default("token")).await;
+    create(json!({"metadata": {"name": "any"}, "data": {}})).await;
+
+    // Nor is its own turned into one: neither as it is nor when it is gone.
+    let turned = Patch::Merge(token_of_default(own));
+    let answer = secrets.patch(own, &PatchParams::default(), &turned).await;
+    let error = answer.unwrap_err().to_string();
+    assert!(error.contains("immutable"), "{error}");
+    let by_admin: Api<Secret> = Api::namespaced(admin, &namespace);
+    by_admin
+        .delete(own, &DeleteParams::default())
+        .await
+        .unwrap();
+    create(token_of_default(own)).await;
+    let applied = Patch::Apply(token_of_default(own));
+    let apply = PatchParams::apply("thief").force();
+    forbidden("an apply", secrets.patch(own, &apply, &applied).await);
+    forbidden("a lease", make_lease(thief, &namespace).await);
+}
+
+async fn make_lease(client: Client, namespace: &str) -> Result<Lease, Error> {
+    let leases: Api<Lease> = Api::namespaced(client, namespace);
+    let lease = serde_json::from_value(json!({"metadata": {"name": "any"}})).unwrap();
+    leases.create(&PostParams::default(), &lease).await
 }
