@@ -38,6 +38,14 @@ pub const VARIANTS: &[&[&str]] = &[
     ],
     &[
         "--set",
+        "injector.networkPolicy.ingress.cidrs={10.0.0.0/8,fd00::/8}",
+        "--set-json",
+        r#"injector.networkPolicy.ingress.from=[{"namespaceSelector":{},"podSelector":{"matchLabels":{"a":"b"}}}]"#,
+        "--set-json",
+        r#"injector.networkPolicy.ingress.monitoringFrom=[{"ipBlock":{"cidr":"10.0.0.0/8"}}]"#,
+    ],
+    &[
+        "--set",
         "injector.podLabels.team=mesh,injector.podLabels.app=mine,injector.podAnnotations.a=b",
     ],
     &[

@@ -34,6 +34,14 @@ fn refuses_values_that_it_does_not_know() {
             "does not match",
         ),
         ("revision=Canary", "does not match"),
+        (
+            "injector.networkPolicy.ingress.cidrs={10.0.0.1}",
+            "does not match",
+        ),
+        (
+            "injector.networkPolicy.ingress.from[0].pods=a",
+            "'pods' not allowed",
+        ),
     ] {
         let error = try_template("istio-system", &["--set", values]).expect_err(values);
         assert!(error.contains(complaint), "{values}: {error}");
@@ -265,6 +273,39 @@ fn an_autoscaler_alone_decides_on_replicas() {
         of_kind(&template("istio-system", &[]), "Deployment")[0]["spec"]["replicas"],
         2
     );
+}
+
+/// The sources that may reach a port; `Null` is anyone.
+fn sources(values: &[&str], port: u16) -> Value {
+    let objects = template("istio-system", values);
+    let rules = of_kind(&objects, "NetworkPolicy")[0]["spec"]["ingress"].clone();
+    let rules = rules.as_array().unwrap();
+    let mut of_port = rules.iter().filter(|rule| {
+        let ports = rule["ports"].as_array().unwrap();
+        ports.iter().any(|found| found["port"] == port)
+    });
+    let rule = of_port.next().unwrap();
+    assert!(of_port.next().is_none(), "rules add up");
+    rule["from"].clone()
+}
+
+#[test]
+fn the_values_say_who_may_come_in() {
+    assert_eq!(sources(&[], 15017), Value::Null);
+    assert_eq!(sources(&[], 15014), Value::Null);
+    let key = "injector.networkPolicy.ingress";
+    let cidrs = format!("{key}.cidrs=[\"10.0.0.1/32\"]");
+    let from = format!(r#"{key}.from=[{{"podSelector":{{"matchLabels":{{"a":"b"}}}}}}]"#);
+    let monitoring = format!(r#"{key}.monitoringFrom=[{{"namespaceSelector":{{}}}}]"#);
+    let block = json!({"ipBlock": {"cidr": "10.0.0.1/32"}});
+    let pods = json!({"podSelector": {"matchLabels": {"a": "b"}}});
+    let values = ["--set-json", &cidrs, "--set-json", &from];
+    assert_eq!(sources(&values, 15017), json!([block, pods]));
+    assert_eq!(sources(&values, 15014), Value::Null);
+    assert_eq!(sources(&values[..2], 15017), json!([block]));
+    let values = ["--set-json", &monitoring];
+    assert_eq!(sources(&values, 15017), Value::Null);
+    assert_eq!(sources(&values, 15014), json!([{"namespaceSelector": {}}]));
 }
 
 /// Whoever could name another account, or leave one out, would undo the policy.
