@@ -46,6 +46,14 @@ pub const VARIANTS: &[&[&str]] = &[
     ],
     &[
         "--set",
+        "injector.clientCA.configMap=webhook-clients,injector.clientCA.names={one,spiffe://two}",
+    ],
+    &[
+        "--set",
+        "injector.clientCA.secret=webhook-clients,injector.clientCA.key=tls.ca,injector.certificateSecret=mine",
+    ],
+    &[
+        "--set",
         "injector.podLabels.team=mesh,injector.podLabels.app=mine,injector.podAnnotations.a=b",
     ],
     &[

@@ -42,6 +42,7 @@ fn refuses_values_that_it_does_not_know() {
             "injector.networkPolicy.ingress.from[0].pods=a",
             "'pods' not allowed",
         ),
+        ("injector.clientCA.key=../key", "does not match"),
     ] {
         let error = try_template("istio-system", &["--set", values]).expect_err(values);
         assert!(error.contains(complaint), "{values}: {error}");
@@ -273,6 +274,46 @@ fn an_autoscaler_alone_decides_on_replicas() {
         of_kind(&template("istio-system", &[]), "Deployment")[0]["spec"]["replicas"],
         2
     );
+}
+
+#[test]
+fn refuses_a_client_ca_that_is_not_clear() {
+    for (values, complaint) in [
+        (
+            "injector.clientCA.configMap=one,injector.clientCA.secret=two",
+            "leave one of them out",
+        ),
+        ("injector.clientCA.names={one}", "but no CA"),
+    ] {
+        let error = try_template("istio-system", &["--set", values]).expect_err(values);
+        assert!(error.contains(complaint), "{values}: {error}");
+    }
+}
+
+#[test]
+fn a_client_ca_is_mounted_without_what_is_beside_it() {
+    for (source, volume) in [
+        ("configMap", json!({"name": "clients"})),
+        ("secret", json!({"secretName": "clients"})),
+    ] {
+        let values = format!(
+            "injector.clientCA.{source}=clients,injector.clientCA.key=its.crt,injector.clientCA.names={{one,two}}"
+        );
+        let objects = template("istio-system", &["--set", &values]);
+        let pod = &of_kind(&objects, "Deployment")[0]["spec"]["template"]["spec"];
+        let mut expected = json!({"name": "client-ca", source: volume});
+        expected[source]["items"] = json!([{"key": "its.crt", "path": "ca.crt"}]);
+        assert_eq!(pod["volumes"], json!([expected]));
+        let container = &pod["containers"][0];
+        let folder = container["volumeMounts"][0]["mountPath"].as_str().unwrap();
+        let arguments = container["args"].as_array().unwrap();
+        let last = &arguments[arguments.len() - 3..];
+        let file = format!("--client-ca-file={folder}/ca.crt");
+        assert_eq!(
+            last,
+            [file.as_str(), "--client-name=one", "--client-name=two"]
+        );
+    }
 }
 
 /// The sources that may reach a port; `Null` is anyone.

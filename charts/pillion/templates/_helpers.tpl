@@ -135,6 +135,14 @@ true
 {{- if has $revision .Values.revisionTags -}}
 {{- fail (printf "revisionTags has %q, which is the revision itself: its pods would be injected twice" $revision) -}}
 {{- end -}}
+{{- with .Values.injector.clientCA -}}
+{{- if and .configMap .secret -}}
+{{- fail (printf "injector.clientCA names the ConfigMap %q and the Secret %q: leave one of them out" .configMap .secret) -}}
+{{- end -}}
+{{- if and .names (not (or .configMap .secret)) -}}
+{{- fail "injector.clientCA.names lists names of client certificates, but no CA: set injector.clientCA.configMap or injector.clientCA.secret" -}}
+{{- end -}}
+{{- end -}}
 {{- range $key, $value := .Values.injector.webhookAnnotations -}}
 {{- if and (hasPrefix "cert-manager.io/inject-" $key) (not $.Values.injector.certificateSecret) -}}
 {{- fail (printf "injector.webhookAnnotations has %s, but the injector makes its own certificates, which cert-manager does not know: set injector.certificateSecret to cert-manager's Secret" $key) -}}
