@@ -11,6 +11,7 @@ mod bind;
 mod ca_bundle;
 mod call;
 mod certificates;
+mod client_ca;
 mod config_watch;
 mod control_thread;
 mod duration;
@@ -73,7 +74,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         "cannot find a cluster; in one, a service account is mounted, outside, set KUBECONFIG",
     )?;
     let resolver = Arc::new(Resolver::default());
-    let tls = pillion_certs::server_config(Arc::clone(&resolver))?;
+    let (tls, client_ca) = client_ca::server_config(&args, Arc::clone(&resolver))?;
     let webhook = Webhook::new(
         Arc::clone(&shared.current),
         Arc::clone(&shared.readiness),
@@ -83,6 +84,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 
     let mut tasks = JoinSet::new();
     spawn_tasks(&mut tasks, &args, &client, &shared, resolver);
+    if let Some(client_ca) = client_ca {
+        tasks.spawn(client_ca.run(Arc::clone(&shared.metrics)));
+    }
     let stop_webhook = CancellationToken::new();
     let mut server = tokio::spawn(webhook::serve(
         webhook_port,
@@ -160,6 +164,7 @@ fn spawn_tasks(
             certificates::own::Settings::new(args),
             serving,
             trusted_roots,
+            shared.clone(),
         )),
     };
 }

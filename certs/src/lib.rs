@@ -5,11 +5,13 @@
 //! - [`Bundle`]: root certificates, as Kubernetes' `caBundle` holds them.
 //! - [`Resolver`]: the certificate that a running server presents, swapped
 //!   without a restart.
+//! - [`Clients`]: the client certificates that a running server accepts.
 //!
 //! There is no clock in here: who needs the time passes it in.
 
 mod authority;
 mod bundle;
+mod clients;
 mod error;
 mod pair;
 mod resolver;
@@ -17,7 +19,8 @@ mod validity;
 
 pub use authority::{Authority, Names};
 pub use bundle::{Bundle, Root};
+pub use clients::Clients;
 pub use error::Error;
 pub use pair::Pair;
-pub use resolver::{Resolver, install_provider, server_config};
+pub use resolver::{Resolver, install_provider, mutual_server_config, server_config};
 pub use validity::Validity;

@@ -6,12 +6,12 @@ use arc_swap::ArcSwapOption;
 use rustls::{
     ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
-    server::{ClientHello, ResolvesServerCert},
+    server::{ClientHello, NoServerSessionStorage, ResolvesServerCert},
     sign::CertifiedKey,
     version::{TLS12, TLS13},
 };
 
-use crate::{Error, Pair};
+use crate::{Clients, Error, Pair};
 
 /// Holds the certificate that handshakes are answered with. Connections that
 /// are up keep theirs.
@@ -49,4 +49,99 @@ pub fn server_config(resolver: Arc<Resolver>) -> Result<ServerConfig, Error> {
         .with_protocol_versions(&[&TLS13, &TLS12])?
         .with_no_client_auth()
         .with_cert_resolver(resolver))
+}
+
+/// The same, for clients with a certificate only.
+///
+/// # Errors
+///
+/// When the provider lacks a cipher suite for these versions.
+pub fn mutual_server_config(
+    resolver: Arc<Resolver>,
+    clients: Arc<Clients>,
+) -> Result<ServerConfig, Error> {
+    let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+    let mut config = builder
+        .with_protocol_versions(&[&TLS13, &TLS12])?
+        .with_client_cert_verifier(clients)
+        .with_cert_resolver(resolver);
+    // A session that is resumed is not asked for a certificate again, though its CA
+    // may be trusted no more.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::{
+        ClientConfig, ClientConnection, HandshakeKind, RootCertStore, ServerConnection,
+        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    };
+    use time::OffsetDateTime;
+
+    use super::*;
+    use crate::Authority;
+
+    fn pair(name: &str) -> (Authority, Pair) {
+        let (now, day) = (OffsetDateTime::now_utc(), time::Duration::DAY);
+        let authority = Authority::generate("ca", now, day).unwrap();
+        let pair = authority.issue(&[name.to_owned()], now, day).unwrap();
+        (authority, pair)
+    }
+
+    /// The kind of a handshake in which a client has everything it knows of the server.
+    fn shake_hands(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) -> HandshakeKind {
+        let name = "server.example".try_into().unwrap();
+        let mut client = ClientConnection::new(Arc::clone(client), name).unwrap();
+        let mut server = ServerConnection::new(Arc::clone(server)).unwrap();
+        while client.wants_write() || server.wants_write() {
+            let mut bytes = Vec::new();
+            while client.wants_write() {
+                client.write_tls(&mut bytes).unwrap();
+            }
+            server.read_tls(&mut bytes.as_slice()).unwrap();
+            server.process_new_packets().unwrap();
+            bytes.clear();
+            while server.wants_write() {
+                server.write_tls(&mut bytes).unwrap();
+            }
+            client.read_tls(&mut bytes.as_slice()).unwrap();
+            client.process_new_packets().unwrap();
+        }
+        server.handshake_kind().unwrap()
+    }
+
+    /// A certificate is checked at the start of a session only.
+    #[test]
+    fn sessions_of_clients_with_a_certificate_are_not_resumed() {
+        let (authority, serving) = pair("server.example");
+        let resolver = Arc::new(Resolver::default());
+        resolver.replace(&serving);
+        let mut roots = RootCertStore::empty();
+        let der = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+        roots.add(der(authority.certificate())).unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::default();
+        let identity = params.self_signed(&key).unwrap();
+        let clients = Arc::new(Clients::new([]));
+        clients.trust(&identity.pem()).unwrap();
+        let open = Arc::new(server_config(Arc::clone(&resolver)).unwrap());
+        let mutual = Arc::new(mutual_server_config(resolver, clients).unwrap());
+        for version in [&TLS12, &TLS13] {
+            let provider = Arc::new(aws_lc_rs::default_provider());
+            let client = ClientConfig::builder_with_provider(provider)
+                .with_protocol_versions(&[version])
+                .unwrap()
+                .with_root_certificates(roots.clone());
+            let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
+            let client = client.with_client_auth_cert(vec![identity.der().clone()], key);
+            let client = Arc::new(client.unwrap());
+            let twice = |server| [(); 2].map(|()| shake_hands(&client, server));
+            let full = HandshakeKind::Full;
+            assert_eq!(twice(&mutual), [full, full], "{version:?}");
+            // Such a client would resume one.
+            assert_eq!(twice(&open), [full, HandshakeKind::Resumed], "{version:?}");
+        }
+    }
 }

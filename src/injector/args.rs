@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use clap::builder::NonEmptyStringValueParser;
 use rustls::pki_types::DnsName;
 
 use super::duration;
@@ -57,6 +58,12 @@ pub struct Args {
     /// Serve the certificate of a mounted Secret (tls.crt, tls.key, ca.crt) instead of an own one.
     #[arg(long, value_name = "DIR")]
     pub tls_cert_dir: Option<PathBuf>,
+    /// Take reviews only from clients with a certificate of a CA in this file (PEM). It is read again when it changes.
+    #[arg(long, value_name = "FILE")]
+    pub client_ca_file: Option<PathBuf>,
+    /// The common name, DNS name or URI that a client certificate has to have; without it, any of the CA will do. May be given more than once.
+    #[arg(long = "client-name", value_name = "NAME", requires = "client_ca_file", value_parser = NonEmptyStringValueParser::new())]
+    pub client_names: Vec<String>,
     /// How long an own CA is valid. It is replaced two thirds into that.
     #[arg(long, value_name = "DURATION", default_value = "3650d", value_parser = duration::parse)]
     pub ca_lifetime: Duration,
@@ -177,6 +184,16 @@ mod tests {
             let parsed = Command::try_parse_from(["injector", "--serving-dns-name", name]);
             assert!(parsed.is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn rejects_names_of_clients_without_their_ca() {
+        let named = ["injector", "--client-name", "api"];
+        assert!(Command::try_parse_from(named).is_err());
+        let both = [&named[..], &["--client-ca-file", "ca.crt"]].concat();
+        assert!(Command::try_parse_from(&both).is_ok());
+        let empty = ["injector", "--client-ca-file", "f", "--client-name", ""];
+        assert!(Command::try_parse_from(empty).is_err());
     }
 
     #[test]

@@ -31,6 +31,7 @@ impl Condition {
 }
 
 const DRAINING: u8 = 128;
+const SECRET_IS_MISSING: u8 = 64;
 
 /// The conditions, shared by those who fulfil them and the `/readyz` handler.
 #[derive(Debug, Default)]
@@ -43,6 +44,16 @@ impl Readiness {
             self.0.fetch_or(condition as u8, Ordering::AcqRel);
         } else {
             self.0.fetch_and(!(condition as u8), Ordering::AcqRel);
+        }
+    }
+
+    /// Says whether the certificates' Secret is missing and has to be made by others:
+    /// what is waited for then is another thing to do.
+    pub fn secret_is_missing(&self, missing: bool) {
+        if missing {
+            self.0.fetch_or(SECRET_IS_MISSING, Ordering::AcqRel);
+        } else {
+            self.0.fetch_and(!SECRET_IS_MISSING, Ordering::AcqRel);
         }
     }
 
@@ -69,7 +80,13 @@ impl Readiness {
         let mut missing: Vec<_> = Condition::ALL
             .into_iter()
             .filter(|condition| state & (*condition as u8) == 0)
-            .map(Condition::waits_for)
+            .map(|condition| match condition {
+                Condition::Certificate if state & SECRET_IS_MISSING != 0 => {
+                    "waiting for the certificates' Secret, which is missing and which the injector may not make: make it \
+                     again with helm upgrade, or empty with kubectl create secret generic; the log names it"
+                }
+                condition => condition.waits_for(),
+            })
             .collect();
         if state & DRAINING != 0 {
             missing.push("draining: this replica is stopping");
@@ -108,6 +125,17 @@ mod tests {
             readiness.missing(),
             ["waiting for the caBundle of the MutatingWebhookConfiguration"]
         );
+    }
+
+    #[test]
+    fn says_how_to_get_a_missing_secret_back() {
+        let readiness = ready();
+        readiness.secret_is_missing(true);
+        assert!(readiness.missing().is_empty(), "what is served is good");
+        readiness.set(Condition::Certificate, false);
+        assert!(readiness.missing()[0].contains("helm upgrade"));
+        readiness.secret_is_missing(false);
+        assert!(!readiness.missing()[0].contains("helm upgrade"));
     }
 
     #[test]

@@ -28,7 +28,11 @@ impl Installation {
     /// Makes the namespace, the ConfigMaps, and a webhook for each injector,
     /// which gets the pods with the label `replica` of its number.
     pub async fn new(replicas: &[Ports]) -> Self {
-        let plane = ControlPlane::shared().await.unwrap();
+        Self::on(ControlPlane::shared().await.unwrap(), replicas).await
+    }
+
+    /// The same on another control plane.
+    pub async fn on(plane: &'static ControlPlane, replicas: &[Ports]) -> Self {
         let client = plane.client().await.unwrap();
         let namespace = plane.namespace("certificates", &[]).await.unwrap();
         let installation = Self {

@@ -1,6 +1,7 @@
 //! The injector's certificates, against a real API server.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod clients;
 #[path = "../support/eventually.rs"]
 mod eventually;
 // Shared: not every test uses all of it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use k8s_openapi::{ByteString, api::events::v1::Event};
 use kube::{
     Api,
-    api::{DeleteParams, ListParams, Patch, PatchParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
 use serde_json::json;
 
@@ -176,16 +176,41 @@ async fn a_secret_that_somebody_breaks_is_reported_and_the_certificate_stays() {
         found?.note
     })
     .await;
-    assert!(note.contains("delete the Secret"), "{note}");
+    assert!(note.contains(r#"'{"data":null}'"#), "{note}");
 
     // What the log and the Event say to do.
-    let parameters = DeleteParams::default();
-    secrets.delete(&name, &parameters).await.unwrap();
-    let after = eventually("the Secret is back", async || {
+    let emptied = Patch::Merge(json!({"data": null}));
+    let parameters = PatchParams::default();
+    secrets.patch(&name, &parameters, &emptied).await.unwrap();
+    let after = eventually("the Secret is filled again", async || {
         installation.secret("ca.crt").await
     })
     .await;
     assert_eq!(after, before);
     assert_ne!(installation.secret("tls.key").await.unwrap(), "no key");
     assert!(installation.admit(0).await.unwrap());
+}
+
+/// The chart makes one. Replicas that start at the same time fill it once.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_secret_is_filled() {
+    let ports = [Ports::free(), Ports::free()];
+    let installation = Installation::new(&ports).await;
+    let (secrets, name) = installation.secrets();
+    let labels = json!({"name": name, "labels": {"made-by": "chart"}});
+    let empty = serde_json::from_value(json!({"metadata": labels})).unwrap();
+    let empty = secrets
+        .create(&PostParams::default(), &empty)
+        .await
+        .unwrap();
+    let mut replicas = ports.map(|ports| installation.start(ports, &[]));
+    for replica in &mut replicas {
+        replica.ready().await;
+    }
+    let filled = secrets.get(&name).await.unwrap();
+    assert_eq!(filled.metadata.uid, empty.metadata.uid);
+    assert_eq!(filled.metadata.labels, empty.metadata.labels);
+    for replica in 0..2 {
+        assert!(installation.admit(replica).await.unwrap());
+    }
 }

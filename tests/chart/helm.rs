@@ -42,6 +42,22 @@ pub const VARIANTS: &[&[&str]] = &[
     ],
     &[
         "--set",
+        "injector.networkPolicy.ingress.cidrs={10.0.0.0/8,fd00::/8}",
+        "--set-json",
+        r#"injector.networkPolicy.ingress.from=[{"namespaceSelector":{},"podSelector":{"matchLabels":{"a":"b"}}}]"#,
+        "--set-json",
+        r#"injector.networkPolicy.ingress.monitoringFrom=[{"ipBlock":{"cidr":"10.0.0.0/8"}}]"#,
+    ],
+    &[
+        "--set",
+        "injector.clientCA.configMap=webhook-clients,injector.clientCA.names={one,spiffe://two}",
+    ],
+    &[
+        "--set",
+        "injector.clientCA.secret=webhook-clients,injector.clientCA.key=tls.ca,injector.certificateSecret=mine",
+    ],
+    &[
+        "--set",
         "injector.podLabels.team=mesh,injector.podLabels.app=mine,injector.podAnnotations.a=b",
     ],
     &[

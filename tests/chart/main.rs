@@ -1,6 +1,8 @@
 //! The chart, rendered by a real helm and installed on a real API server.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod account;
+mod certificates;
 mod config;
 #[path = "../support/eventually.rs"]
 mod eventually;
@@ -10,6 +12,7 @@ mod helm;
 #[path = "../support/injector_process.rs"]
 mod injector_process;
 mod install;
+mod misuse;
 mod permissions;
 mod render;
 mod running;

@@ -78,8 +78,6 @@ async fn the_injector_has_the_rights_it_needs_and_no_more() {
         format!("patch admissionregistration.k8s.io/mutatingwebhookconfigurations/{configuration}"),
         format!("patch admissionregistration.k8s.io/mutatingwebhookconfigurations/{tag}"),
         "list -/nodes".to_owned(),
-        "create -/secrets .".to_owned(),
-        "create coordination.k8s.io/leases .".to_owned(),
         "create events.k8s.io/events .".to_owned(),
         "patch events.k8s.io/events/one .".to_owned(),
     ];
@@ -109,6 +107,9 @@ async fn the_injector_has_the_rights_it_needs_and_no_more() {
         "delete -/secrets/pillion-injector-certs-rights .",
         "get -/secrets/pillion-injector-certs-rights default",
         "create -/secrets default",
+        "create -/secrets .",
+        "create -/secrets/pillion-injector-certs-rights .",
+        "create coordination.k8s.io/leases .",
         "list -/secrets",
         "list -/configmaps .",
         "get -/configmaps/other .",

@@ -42,6 +42,15 @@ fn refuses_values_that_it_does_not_know() {
             "sidecarInjectorWebhook.guards.captureExclusion=yes",
             "got string, want boolean",
         ),
+        (
+            "injector.networkPolicy.ingress.cidrs={10.0.0.1}",
+            "does not match",
+        ),
+        (
+            "injector.networkPolicy.ingress.from[0].pods=a",
+            "'pods' not allowed",
+        ),
+        ("injector.clientCA.key=../key", "does not match"),
     ] {
         let error = try_template("istio-system", &["--set", values]).expect_err(values);
         assert!(error.contains(complaint), "{values}: {error}");
@@ -273,4 +282,97 @@ fn an_autoscaler_alone_decides_on_replicas() {
         of_kind(&template("istio-system", &[]), "Deployment")[0]["spec"]["replicas"],
         2
     );
+}
+
+#[test]
+fn refuses_a_client_ca_that_is_not_clear() {
+    for (values, complaint) in [
+        (
+            "injector.clientCA.configMap=one,injector.clientCA.secret=two",
+            "leave one of them out",
+        ),
+        ("injector.clientCA.names={one}", "but no CA"),
+    ] {
+        let error = try_template("istio-system", &["--set", values]).expect_err(values);
+        assert!(error.contains(complaint), "{values}: {error}");
+    }
+}
+
+#[test]
+fn a_client_ca_is_mounted_without_what_is_beside_it() {
+    for (source, volume) in [
+        ("configMap", json!({"name": "clients"})),
+        ("secret", json!({"secretName": "clients"})),
+    ] {
+        let values = format!(
+            "injector.clientCA.{source}=clients,injector.clientCA.key=its.crt,injector.clientCA.names={{one,two}}"
+        );
+        let objects = template("istio-system", &["--set", &values]);
+        let pod = &of_kind(&objects, "Deployment")[0]["spec"]["template"]["spec"];
+        let mut expected = json!({"name": "client-ca", source: volume});
+        expected[source]["items"] = json!([{"key": "its.crt", "path": "ca.crt"}]);
+        assert_eq!(pod["volumes"], json!([expected]));
+        let container = &pod["containers"][0];
+        let folder = container["volumeMounts"][0]["mountPath"].as_str().unwrap();
+        let arguments = container["args"].as_array().unwrap();
+        let last = &arguments[arguments.len() - 3..];
+        let file = format!("--client-ca-file={folder}/ca.crt");
+        assert_eq!(
+            last,
+            [file.as_str(), "--client-name=one", "--client-name=two"]
+        );
+    }
+}
+
+/// The sources that may reach a port; `Null` is anyone.
+fn sources(values: &[&str], port: u16) -> Value {
+    let objects = template("istio-system", values);
+    let rules = of_kind(&objects, "NetworkPolicy")[0]["spec"]["ingress"].clone();
+    let rules = rules.as_array().unwrap();
+    let mut of_port = rules.iter().filter(|rule| {
+        let ports = rule["ports"].as_array().unwrap();
+        ports.iter().any(|found| found["port"] == port)
+    });
+    let rule = of_port.next().unwrap();
+    assert!(of_port.next().is_none(), "rules add up");
+    rule["from"].clone()
+}
+
+#[test]
+fn the_values_say_who_may_come_in() {
+    assert_eq!(sources(&[], 15017), Value::Null);
+    assert_eq!(sources(&[], 15014), Value::Null);
+    let key = "injector.networkPolicy.ingress";
+    let cidrs = format!("{key}.cidrs=[\"10.0.0.1/32\"]");
+    let from = format!(r#"{key}.from=[{{"podSelector":{{"matchLabels":{{"a":"b"}}}}}}]"#);
+    let monitoring = format!(r#"{key}.monitoringFrom=[{{"namespaceSelector":{{}}}}]"#);
+    let block = json!({"ipBlock": {"cidr": "10.0.0.1/32"}});
+    let pods = json!({"podSelector": {"matchLabels": {"a": "b"}}});
+    let values = ["--set-json", &cidrs, "--set-json", &from];
+    assert_eq!(sources(&values, 15017), json!([block, pods]));
+    assert_eq!(sources(&values, 15014), Value::Null);
+    assert_eq!(sources(&values[..2], 15017), json!([block]));
+    let values = ["--set-json", &monitoring];
+    assert_eq!(sources(&values, 15017), Value::Null);
+    assert_eq!(sources(&values, 15014), json!([{"namespaceSelector": {}}]));
+}
+
+/// Whoever could name another account, or leave one out, would undo the policy.
+#[test]
+fn every_installation_has_a_policy_for_its_own_account() {
+    for values in VARIANTS {
+        let objects = template("mesh", values);
+        let account = &of_kind(&objects, "ServiceAccount")[0]["metadata"]["name"];
+        let policy = of_kind(&objects, "ValidatingAdmissionPolicy")[0];
+        let binding = of_kind(&objects, "ValidatingAdmissionPolicyBinding")[0];
+        let name = account.as_str().unwrap();
+        let expected =
+            format!(r#"request.userInfo.username == "system:serviceaccount:mesh:{name}""#);
+        let conditions = &policy["spec"]["matchConditions"];
+        assert_eq!(conditions.as_array().unwrap().len(), 1, "{values:?}");
+        assert_eq!(conditions[0]["expression"], expected, "{values:?}");
+        assert_eq!(policy["spec"]["failurePolicy"], "Fail", "{values:?}");
+        assert_eq!(binding["spec"]["policyName"], policy["metadata"]["name"]);
+        assert_eq!(binding["spec"]["validationActions"], json!(["Deny"]));
+    }
 }

@@ -1,47 +1,26 @@
 //! The built injector with the rights of the chart's service account: what it may not do here, it may not do in a cluster.
 
-use std::{fs, path::PathBuf};
-
 use k8s_openapi::api::{
-    authentication::v1::{TokenRequest, TokenRequestSpec},
     coordination::v1::Lease,
-    core::v1::{ConfigMap, Pod, Secret, ServiceAccount},
+    core::v1::{ConfigMap, Pod, Secret},
     events::v1::Event,
 };
 use kube::{
     Api, Client,
-    api::{ListParams, Patch, PatchParams, PostParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
 use pillion_envtest::ControlPlane;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
+    account::kubeconfig,
     eventually,
-    helm::install,
+    helm::{in_cluster, install},
     injector_process::{InjectorProcess, Ports},
 };
 
 const REVISION: &str = "running";
 const ACCOUNT: &str = "pillion-injector-running";
-
-/// A kubeconfig of the chart's service account.
-async fn kubeconfig(plane: &ControlPlane, namespace: &str) -> PathBuf {
-    let accounts: Api<ServiceAccount> = Api::namespaced(plane.client().await.unwrap(), namespace);
-    let request = TokenRequest {
-        spec: Some(TokenRequestSpec::default()),
-        ..TokenRequest::default()
-    };
-    let token = accounts
-        .create_token_request(ACCOUNT, &PostParams::default(), &request)
-        .await
-        .unwrap();
-    let text = fs::read_to_string(plane.kubeconfig()).unwrap();
-    let mut kubeconfig: Value = serde_json::from_str(&text).unwrap();
-    kubeconfig["users"][0]["user"] = json!({"token": token.status.unwrap().token});
-    let path = plane.folder().join("chart-injector.kubeconfig");
-    fs::write(&path, kubeconfig.to_string()).unwrap();
-    path
-}
 
 /// The names of the containers that a pod gets; `None` while the webhook is not called.
 async fn injected(client: &Client, namespace: &str) -> Option<String> {
@@ -76,7 +55,7 @@ async fn the_chart_s_service_account_is_all_that_the_injector_needs() {
         ports.url()
     );
     install(plane, &namespace, &set).await;
-    let kubeconfig = kubeconfig(plane, &namespace).await;
+    let kubeconfig = kubeconfig(plane, &namespace, ACCOUNT).await;
     let flags = [
         "--namespace",
         &namespace,
@@ -107,7 +86,14 @@ async fn the_chart_s_service_account_is_all_that_the_injector_needs() {
         renewed.then_some(())
     })
     .await;
-    assert!(leases.get_opt(&name).await.unwrap().is_some());
+    let holder = leases
+        .get(&name)
+        .await
+        .unwrap()
+        .spec
+        .unwrap()
+        .holder_identity;
+    assert!(holder.is_some());
 
     // A bad edit is reported on the ConfigMap.
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
@@ -125,4 +111,96 @@ async fn the_chart_s_service_account_is_all_that_the_injector_needs() {
     })
     .await;
     assert!(note.contains("perhaps"), "{note}");
+}
+
+/// The note of an Event of this reason.
+async fn note(client: &Client, namespace: &str, reason: &str) -> Option<String> {
+    let events: Api<Event> = Api::namespaced(client.clone(), namespace);
+    let all = events.list(&ListParams::default()).await.unwrap().items;
+    let found = all
+        .into_iter()
+        .find(|event| event.reason.as_deref() == Some(reason));
+    found?.note
+}
+
+#[tokio::test]
+async fn says_how_to_get_a_deleted_secret_back_and_fills_it_as_it_was() {
+    let plane = ControlPlane::shared().await.unwrap();
+    let client = plane.client().await.unwrap();
+    let namespace = plane.namespace("chart", &[]).await.unwrap();
+    let ports = [Ports::free(), Ports::free()];
+    let url = ports[0].url();
+    let set = format!("revision=lost,sidecarInjectorWebhook.injectionURL={url}");
+    install(plane, &namespace, &set).await;
+    let kubeconfig = kubeconfig(plane, &namespace, "pillion-injector-lost").await;
+    let start = |ports| {
+        let flags = ["--namespace", &namespace, "--revision", "lost"];
+        InjectorProcess::start(&kubeconfig, ports, &flags)
+    };
+    let mut running = start(ports[0]);
+    running.ready().await;
+
+    let name = "pillion-injector-certs-lost";
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), &namespace);
+    let before = secrets.get(name).await.unwrap().data.unwrap();
+    secrets
+        .delete(name, &DeleteParams::default())
+        .await
+        .unwrap();
+    let note = eventually("an Event", async || {
+        note(&client, &namespace, "MissingSecret").await
+    })
+    .await;
+    for words in [name, "helm upgrade", "kubectl -n"] {
+        assert!(note.contains(words), "{note}");
+    }
+    // What is served is good; one that starts has nothing to serve.
+    running.ready().await;
+    let mut started = start(ports[1]);
+    eventually("the other one says what it waits for", async || {
+        let answer = started.get("/readyz")?;
+        (answer.starts_with("HTTP/1.1 503") && answer.contains("helm upgrade")).then_some(())
+    })
+    .await;
+    assert!(secrets.get_opt(name).await.unwrap().is_none());
+    // Gone before the Secret is there, or it might be the one that fills it.
+    drop(started);
+
+    let upgrade = ["upgrade", "mesh", ".", "-n", &namespace, "--reuse-values"];
+    in_cluster(plane, &upgrade).await;
+    let after = eventually("the Secret is filled", async || {
+        secrets.get(name).await.unwrap().data
+    })
+    .await;
+    assert_eq!(after, before);
+    started = start(ports[1]);
+    started.ready().await;
+}
+
+#[tokio::test]
+async fn renews_its_certificate_without_the_lease() {
+    let plane = ControlPlane::shared().await.unwrap();
+    let client = plane.client().await.unwrap();
+    let namespace = plane.namespace("chart", &[]).await.unwrap();
+    let ports = Ports::free();
+    let url = ports.url();
+    let set = format!("revision=leaseless,sidecarInjectorWebhook.injectionURL={url}");
+    install(plane, &namespace, &set).await;
+    let name = "pillion-injector-certs-leaseless";
+    let leases: Api<Lease> = Api::namespaced(client.clone(), &namespace);
+    leases.delete(name, &DeleteParams::default()).await.unwrap();
+    let kubeconfig = kubeconfig(plane, &namespace, "pillion-injector-leaseless").await;
+    let flags = ["--namespace", &namespace, "--revision", "leaseless"];
+    let lifetime = ["--certificate-lifetime", "9s"];
+    let mut injector =
+        InjectorProcess::start(&kubeconfig, ports, &[flags.as_slice(), &lifetime].concat());
+    injector.ready().await;
+    let secrets: Api<Secret> = Api::namespaced(client, &namespace);
+    let first = secrets.get(name).await.unwrap().data;
+    eventually("a renewal", async || {
+        let renewed = secrets.get(name).await.unwrap().data != first;
+        renewed.then_some(())
+    })
+    .await;
+    assert!(leases.get_opt(name).await.unwrap().is_none());
 }

@@ -59,11 +59,23 @@ impl ControlPlane {
     ///
     /// When a binary is missing, or the control plane does not come up.
     pub async fn start() -> anyhow::Result<Self> {
+        Self::start_with(|_| Ok(Vec::new())).await
+    }
+
+    /// The same, with further arguments for the API server. They are made when its
+    /// folder is there, so that files which they name can be put there.
+    ///
+    /// # Errors
+    ///
+    /// As [`ControlPlane::start`], and when they can't be made.
+    pub async fn start_with(
+        arguments: impl Fn(&Path) -> anyhow::Result<Vec<String>>,
+    ) -> anyhow::Result<Self> {
         // A second provider is no harm here: it is the same one.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let mut last = None;
         for _ in 0..ATTEMPTS {
-            match Self::try_start().await {
+            match Self::try_start(&arguments).await {
                 Ok(plane) => return Ok(plane),
                 Err(error) => last = Some(error),
             }
@@ -71,7 +83,9 @@ impl ControlPlane {
         Err(last.unwrap_or_else(|| anyhow::anyhow!("not started")))
     }
 
-    async fn try_start() -> anyhow::Result<Self> {
+    async fn try_start(
+        arguments: impl Fn(&Path) -> anyhow::Result<Vec<String>>,
+    ) -> anyhow::Result<Self> {
         let (etcd, apiserver, manager) = (
             tools::find("etcd")?,
             tools::find("kube-apiserver")?,
@@ -92,11 +106,9 @@ impl ControlPlane {
             &etcd,
             &etcd_arguments(&folder, client_port, peer_port),
         )?;
-        supervisor.run(
-            "kube-apiserver",
-            &apiserver,
-            &apiserver_arguments(&pki, client_port, port),
-        )?;
+        let mut all = apiserver_arguments(&pki, client_port, port);
+        all.extend(arguments(&folder)?);
+        supervisor.run("kube-apiserver", &apiserver, &all)?;
         let plane = Self {
             folder,
             url,

@@ -13,10 +13,13 @@ use kube::{
     api::{ObjectMeta, PostParams},
 };
 
+use crate::injector::call::is_forbidden;
+
 /// How long a holder may be silent.
 const SECONDS: i32 = 15;
 
-/// Takes or keeps the lease.
+/// Takes or keeps the lease, or goes without where there is none and we may not
+/// make one.
 ///
 /// # Errors
 ///
@@ -32,7 +35,18 @@ pub(super) async fn acquire(api: &Api<Lease>, name: &str, holder: &str) -> kube:
                 },
                 spec: Some(held(holder, now)),
             };
-            api.create(&PostParams::default(), &lease).await
+            match api.create(&PostParams::default(), &lease).await {
+                // The chart makes it; somebody has deleted it. It goes without, too.
+                Err(error) if is_forbidden(&error) => {
+                    tracing::warn!(
+                        lease = name,
+                        "the Lease, which the chart makes, is missing, and the injector may not make one; helm upgrade makes \
+                         it again. Replicas may be in each other's way meanwhile"
+                    );
+                    return Ok(true);
+                }
+                created => created,
+            }
         }
         Some(mut lease) => {
             if lease

@@ -1,9 +1,15 @@
 //! Our own certificates, in a Secret that all replicas share.
+//!
+//! The chart makes the Secret, empty, and the injector fills it: in a cluster it has
+//! no right to make one. Where it has, out of a cluster, it makes it itself.
 
-use std::{pin::pin, time::Duration};
+mod missing;
+
+use std::{collections::BTreeMap, pin::pin, time::Duration};
 
 use futures::StreamExt;
 use k8s_openapi::{
+    ByteString,
     api::{coordination::v1::Lease, core::v1::Secret},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
@@ -12,13 +18,14 @@ use kube::{
     api::PostParams,
     runtime::{WatchStreamExt, watcher},
 };
-use pillion_certs::Bundle;
+use pillion_certs::{Bundle, Error};
 use time::OffsetDateTime;
 use tokio::{
     sync::watch,
     time::{MissedTickBehavior, interval},
 };
 
+use self::missing::Missing;
 use super::{
     lease,
     rotation::{Plan, Step},
@@ -27,7 +34,12 @@ use super::{
 };
 use crate::{
     explain,
-    injector::{Args, ca_bundle::Trusted, call::bounded, events::Events},
+    injector::{
+        Args, Shared,
+        ca_bundle::Trusted,
+        call::{bounded, is_forbidden},
+        events::Events,
+    },
 };
 
 /// Where the certificates are kept, and how they are to be.
@@ -72,6 +84,7 @@ pub(in crate::injector) async fn run(
     settings: Settings,
     serving: Serving,
     trusted: watch::Receiver<Trusted>,
+    shared: Shared,
 ) {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), &settings.namespace);
     let config = watcher::Config::default().fields(&format!("metadata.name={}", settings.secret));
@@ -88,6 +101,7 @@ pub(in crate::injector) async fn run(
         found: Found::Unknown,
         listed: false,
         unreported: None,
+        missing: Missing::new(shared.readiness),
     };
     loop {
         tokio::select! {
@@ -105,10 +119,10 @@ pub(in crate::injector) async fn run(
 enum Found {
     /// Not listed yet.
     Unknown,
-    /// There is none, and there was none.
-    Nothing,
-    /// There is none any more; this is what it held.
-    Deleted(Box<State>),
+    /// There is none; this is what it held, if it was seen.
+    Missing(Option<Box<State>>),
+    /// It is there and holds nothing; this is what it held, if it was seen.
+    Empty(Box<Secret>, Option<Box<State>>),
     /// It holds something else, the log has said so; this is what it held before.
     Unusable(Option<Box<State>>),
     /// It is there.
@@ -127,6 +141,8 @@ struct Keeper {
     events: Events,
     /// A Secret that can't be used, and why; an Event is to say so.
     unreported: Option<(Secret, StateError)>,
+    /// Where the Secret is missing and we may not make it.
+    missing: Missing,
 }
 
 impl Keeper {
@@ -144,37 +160,43 @@ impl Keeper {
         }
     }
 
-    /// The Secret is not there. What it held is put back, if it was seen: a new
-    /// CA would be served before any API server trusts it.
+    /// The Secret is not there. What it held is kept for the next one: a new CA would
+    /// be served before any API server trusts it.
     fn lost(&mut self) {
-        self.found = match self.last_good() {
-            Some(state) => {
-                tracing::warn!(
-                    secret = self.settings.secret,
-                    "the certificates' Secret is gone; it is put back"
-                );
-                Found::Deleted(state)
-            }
-            None => Found::Nothing,
-        };
+        let last = self.last_good();
+        if last.is_some() {
+            tracing::warn!(
+                secret = self.settings.secret,
+                "the certificates' Secret is gone; its contents are put back"
+            );
+        }
+        self.found = Found::Missing(last);
     }
 
     fn last_good(&mut self) -> Option<Box<State>> {
         match std::mem::replace(&mut self.found, Found::Unknown) {
             Found::State(found) => Some(Box::new(found.1)),
-            Found::Deleted(state) => Some(state),
-            Found::Unusable(state) => state,
-            Found::Unknown | Found::Nothing => None,
+            Found::Missing(state) | Found::Empty(_, state) | Found::Unusable(state) => state,
+            Found::Unknown => None,
         }
     }
 
     fn load(&mut self, secret: Secret) {
         let name = &self.settings.secret;
+        self.missing.is_there();
+        if secret.data.as_ref().is_none_or(BTreeMap::is_empty) {
+            tracing::info!(
+                secret = name,
+                "the certificates' Secret is empty; it is filled"
+            );
+            self.found = Found::Empty(Box::new(secret), self.last_good());
+            return;
+        }
         let state = match State::read(&secret) {
             Ok(state) => state,
             Err(error) => {
                 self.serving.refused();
-                tracing::error!(secret = name, %error, "the certificates' Secret can't be used; delete it, and it is made again");
+                tracing::error!(secret = name, %error, "the certificates' Secret can't be used; {}", missing::EMPTY_IT);
                 self.found = Found::Unusable(self.last_good());
                 self.unreported = Some((secret, error));
                 return;
@@ -197,8 +219,8 @@ impl Keeper {
     async fn advance(&mut self) {
         if let Some((secret, error)) = self.unreported.take() {
             let note = format!(
-                "{error}; replicas that run serve the certificate before, one that starts will not be ready: delete \
-                 the Secret, and it is made again"
+                "{error}; replicas that run serve the certificate before, one that starts will not be ready: {}",
+                missing::EMPTY_IT
             );
             self.events.warn(&secret, "InvalidCertificate", note).await;
         }
@@ -206,8 +228,16 @@ impl Keeper {
         self.serving.advance(now);
         let advanced = match &self.found {
             Found::Unknown | Found::Unusable(_) => return,
-            Found::Nothing => self.begin(now).await,
-            Found::Deleted(state) => self.create(state).await,
+            Found::Missing(_) if self.missing.was_denied_just_now() => return,
+            Found::Missing(last) => match self.create(last.as_deref(), now).await {
+                Err(error) if error.downcast_ref().is_some_and(is_forbidden) => {
+                    let (namespace, name) = (&self.settings.namespace, &self.settings.secret);
+                    self.missing.is_denied(&self.events, namespace, name).await;
+                    return;
+                }
+                created => created,
+            },
+            Found::Empty(secret, last) => self.fill(secret, last.as_deref(), now).await,
             Found::State(found) => self.rotate(&found.0, &found.1, now).await,
         };
         match advanced {
@@ -222,20 +252,32 @@ impl Keeper {
         }
     }
 
-    /// Makes a CA and a certificate, unless another replica has.
-    async fn begin(&self, now: OffsetDateTime) -> anyhow::Result<Option<Secret>> {
-        self.create(&self.settings.plan.begin(now)?).await
+    /// What an empty Secret is to hold: what the last one did, or a new CA and its
+    /// certificate.
+    fn contents(
+        &self,
+        last: Option<&State>,
+        now: OffsetDateTime,
+    ) -> Result<BTreeMap<String, ByteString>, Error> {
+        Ok(match last {
+            Some(state) => state.data(),
+            None => self.settings.plan.begin(now)?.data(),
+        })
     }
 
     /// Makes the Secret. Where another replica was quicker, it is that one's.
-    async fn create(&self, state: &State) -> anyhow::Result<Option<Secret>> {
+    async fn create(
+        &self,
+        last: Option<&State>,
+        now: OffsetDateTime,
+    ) -> anyhow::Result<Option<Secret>> {
         let name = &self.settings.secret;
         let secret = Secret {
             metadata: ObjectMeta {
                 name: Some(name.clone()),
                 ..ObjectMeta::default()
             },
-            data: Some(state.data()),
+            data: Some(self.contents(last, now)?),
             type_: Some("Opaque".to_owned()),
             ..Secret::default()
         };
@@ -251,6 +293,23 @@ impl Keeper {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Fills the Secret, unless another replica has.
+    async fn fill(
+        &self,
+        secret: &Secret,
+        last: Option<&State>,
+        now: OffsetDateTime,
+    ) -> anyhow::Result<Option<Secret>> {
+        let filled = self.replace(secret, self.contents(last, now)?).await?;
+        if filled.is_some() {
+            tracing::info!(
+                secret = self.settings.secret,
+                "filled the certificates' Secret"
+            );
+        }
+        Ok(filled)
     }
 
     async fn rotate(
@@ -279,19 +338,31 @@ impl Keeper {
         state: &State,
         now: OffsetDateTime,
     ) -> anyhow::Result<Option<Secret>> {
+        let data = self.settings.plan.take(step, state, now)?.data();
+        let replaced = self.replace(secret, data).await?;
+        if replaced.is_some() {
+            tracing::info!(?step, "rotated the certificates");
+        }
+        Ok(replaced)
+    }
+
+    /// Replaces the Secret's contents. `None` when it has changed since, which its
+    /// resource version tells.
+    async fn replace(
+        &self,
+        secret: &Secret,
+        data: BTreeMap<String, ByteString>,
+    ) -> kube::Result<Option<Secret>> {
         let mut secret = secret.clone();
-        secret.data = Some(self.settings.plan.take(step, state, now)?.data());
-        // The resource version in it lets this fail when the Secret has changed since.
-        let name = &self.settings.secret;
+        secret.data = Some(data);
         let parameters = PostParams::default();
-        let replaced = self.secrets.replace(name, &parameters, &secret);
+        let replaced = self
+            .secrets
+            .replace(&self.settings.secret, &parameters, &secret);
         match bounded(replaced).await {
-            Ok(secret) => {
-                tracing::info!(?step, "rotated the certificates");
-                Ok(Some(secret))
-            }
+            Ok(secret) => Ok(Some(secret)),
             Err(kube::Error::Api(status)) if status.code == 409 => Ok(None),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error),
         }
     }
 }
