@@ -7,8 +7,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use pillion::inject::{Config, Outcome, Target, inject, uninject};
 use pillion::webhook::review::{Context, review};
+use pillion_inject::{Config, Outcome, Target, inject, uninject};
 use serde_json::{Value, json};
 
 /// The binary's.

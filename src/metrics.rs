@@ -17,8 +17,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::inject::Bypass;
 use bypasses::Bypasses;
+use pillion_inject::Bypass;
 use process::Process;
 pub(crate) use server::{Frame, Overload, Phase, Server};
 

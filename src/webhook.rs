@@ -1,4 +1,4 @@
-//! The HTTPS server around [`crate::inject`].
+//! The HTTPS server around [`pillion_inject`].
 //!
 //! A review goes from the port ([`serve`]: connections, TLS, limits, drain)
 //! through the routes (method, path, content type, body) to the pure
@@ -28,6 +28,7 @@ mod watched;
 
 use std::{io, sync::Arc};
 
+use pillion_inject as inject;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -38,7 +39,7 @@ pub use limits::Limits;
 pub use readiness::{Condition, Readiness};
 pub use status::serve_status;
 
-use crate::{inject, metrics::Metrics};
+use crate::metrics::Metrics;
 use budget::Budget;
 use log::Log;
 use pool::Pool;

@@ -42,7 +42,7 @@ fn inject(input: &str) -> String {
 fn documents(text: &str) -> Vec<Value> {
     text.split("---\n")
         .filter(|document| !document.trim().is_empty())
-        .map(|document| pillion::yaml::parse(document).unwrap())
+        .map(|document| pillion_inject::yaml::parse(document).unwrap())
         .collect()
 }
 

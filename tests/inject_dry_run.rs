@@ -9,8 +9,8 @@ mod pods;
 
 use axum::http::Request;
 use kube::Client;
-use pillion::inject::Refusal;
 use pillion_envtest::ControlPlane;
+use pillion_inject::Refusal;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;

@@ -5,7 +5,7 @@
 #[path = "support/injection.rs"]
 mod injection;
 
-use pillion::inject::uninject;
+use pillion_inject::uninject;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use serde_json::{Value, json};

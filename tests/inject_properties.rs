@@ -9,10 +9,8 @@ mod pods;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use json_patch::Patch;
-use pillion::{
-    inject::{Injection, Refusal, uninject},
-    webhook::review::{Context, review},
-};
+use pillion::webhook::review::{Context, review};
+use pillion_inject::{Injection, Refusal, uninject};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use serde_json::{Map, Value, json};

@@ -10,10 +10,10 @@ use std::sync::LazyLock;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use pillion::{
-    inject::{self, Config},
     metrics::ReviewOutcome,
     webhook::review::{self, Answer, Context},
 };
+use pillion_inject::{self as inject, Config};
 use serde_json::{Value, json};
 
 static CONFIG: LazyLock<Config> =

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 
 use super::{documents, manifest, output, workload};
-use crate::inject::{Config, ConfigError, Sources};
+use pillion_inject::{Config, ConfigError, Sources};
 
 const INJECTOR: &str = "istio-sidecar-injector";
 const MESH: &str = "istio";

@@ -17,7 +17,7 @@ use super::{
     manifest, output, report,
     workload::{self, PodPath},
 };
-use crate::inject::{self, Outcome, Target};
+use pillion_inject::{self as inject, Outcome, Target};
 
 const EXAMPLES: &str = "\
 Examples:

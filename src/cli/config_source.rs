@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, Client, config::KubeConfigOptions};
 
-use crate::inject::{Config, Sources};
+use pillion_inject::{Config, Sources};
 
 /// Which cluster.
 #[derive(Debug, clap::Args)]

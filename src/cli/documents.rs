@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::yaml;
+use pillion_inject::yaml;
 
 /// One document of a file.
 #[derive(Debug, Clone, Copy)]

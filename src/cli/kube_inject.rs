@@ -10,7 +10,7 @@ use super::{
     output,
     workload::{self, PodPath},
 };
-use crate::inject::{self, Outcome, Refusal, Target};
+use pillion_inject::{self as inject, Outcome, Refusal, Target};
 
 const EXAMPLES: &str = "\
 Examples:

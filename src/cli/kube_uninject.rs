@@ -8,7 +8,7 @@ use super::{
     manifest::{Edit, FileArgs},
     workload::{self, PodPath},
 };
-use crate::inject::{self, STATUS};
+use pillion_inject::{self as inject, STATUS};
 
 const JOB_METADATA: &str = "/spec/jobTemplate/metadata";
 const POD_METADATA: &str = "/spec/jobTemplate/spec/template/metadata";

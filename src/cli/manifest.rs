@@ -10,7 +10,7 @@ use super::{
     output,
     workload::{self, PodPath},
 };
-use crate::yaml;
+use pillion_inject::yaml;
 
 /// Which manifests, and where their edited forms go.
 #[derive(Debug, clap::Args)]

@@ -8,7 +8,7 @@ use k8s_openapi::api::{
 use kube::core::ApiResource;
 use serde_json::Value;
 
-use crate::inject;
+use pillion_inject as inject;
 
 /// Where an object keeps its pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,14 +11,11 @@ use kube::{
     Api, Client, ResourceExt,
     runtime::{WatchStreamExt, watcher},
 };
+use pillion_inject::{Config, ConfigError, Sources};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::{Args, Shared, call::is_forbidden, events::Events, native};
-use crate::{
-    explain,
-    inject::{Config, ConfigError, Sources},
-    webhook::Condition,
-};
+use crate::{explain, webhook::Condition};
 
 /// How often the nodes are asked whether sidecars may be native.
 const NATIVE_REFRESH: Duration = Duration::from_mins(5);

@@ -7,7 +7,7 @@ use std::sync::{
 
 use arc_swap::{ArcSwapOption, Guard};
 
-use crate::inject::Config;
+use pillion_inject::Config;
 
 /// What reviews are answered with now. Swapped whole while reviews go on.
 ///

@@ -13,10 +13,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub use answer::{Answer, http_error};
 pub use request::Subject;
 
-use crate::{
-    inject::{self, Config, Outcome, Refusal, Target, Workload},
-    metrics::ReviewOutcome,
-};
+use pillion_inject::{self as inject, Config, Outcome, Refusal, Target, Workload};
+
+use crate::metrics::ReviewOutcome;
 use request::{Ask, Review};
 
 /// What a review is answered with, besides its own text.

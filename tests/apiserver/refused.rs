@@ -103,7 +103,7 @@ async fn a_pod_injected_twice_is_a_conflict() {
     let injected = installation
         .cli(&["kube-inject", "-n", &namespace, "-f", "-"], POD)
         .await;
-    let pod = pillion::yaml::parse(injected.trim_end_matches("---\n")).unwrap();
+    let pod = pillion_inject::yaml::parse(injected.trim_end_matches("---\n")).unwrap();
     match installation.try_pod(&namespace, &pod).await {
         Err(kube::Error::Api(status)) => {
             assert_eq!(status.code, 409);

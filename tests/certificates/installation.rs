@@ -11,8 +11,8 @@ use kube::{
     Api, Client,
     api::{DeleteParams, Patch, PatchParams, PostParams},
 };
-use pillion::inject::Config;
 use pillion_envtest::ControlPlane;
+use pillion_inject::Config;
 use serde_json::json;
 
 use crate::injector_process::{InjectorProcess, Ports};

@@ -1,6 +1,6 @@
 //! The ConfigMaps, as the injector reads them.
 
-use pillion::inject::{self, Config, Outcome, Sources, Target};
+use pillion_inject::{self as inject, Config, Outcome, Sources, Target};
 use serde_json::{Value, json};
 
 use super::helm::{VARIANTS, of_kind, template};
@@ -40,7 +40,7 @@ impl Rendered {
 }
 
 fn yaml(text: &str) -> Value {
-    pillion::yaml::parse(text).unwrap()
+    pillion_inject::yaml::parse(text).unwrap()
 }
 
 /// The injected pod.

@@ -109,7 +109,7 @@ pub fn template(namespace: &str, values: &[&str]) -> Vec<Value> {
         .unwrap_or_else(|complaint| panic!("{values:?}: {complaint}"));
     text.split("\n---\n")
         .map(|document| {
-            pillion::yaml::parse(document)
+            pillion_inject::yaml::parse(document)
                 .unwrap_or_else(|error| panic!("{values:?}: {error}\n{document}"))
         })
         .filter(|object| !object.is_null())

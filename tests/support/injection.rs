@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use pillion::inject::{Config, Guard, Injection, Outcome, Refusal, Sources, Target, inject};
+use pillion_inject::{Config, Guard, Injection, Outcome, Refusal, Sources, Target, inject};
 use serde_json::Value;
 
 pub static CONFIG: LazyLock<Config> = LazyLock::new(|| {

@@ -237,7 +237,7 @@ async fn answers_500_until_there_is_a_configuration() {
     assert!(early.message().contains("ConfigMaps"));
     server
         .current
-        .replace(pillion::inject::Config::builtin().unwrap());
+        .replace(pillion_inject::Config::builtin().unwrap());
     caller
         .post("/inject", review().to_string())
         .await

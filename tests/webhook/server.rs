@@ -3,10 +3,10 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use pillion::{
-    inject::Config,
     metrics::Metrics,
     webhook::{self, Condition, Current, Limits, Readiness, Webhook},
 };
+use pillion_inject::Config;
 use rustls::{
     RootCertStore, ServerConfig,
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},

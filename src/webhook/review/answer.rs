@@ -1,16 +1,14 @@
 //! Writing the answer to a review.
 
 use base64::{display::Base64Display, engine::general_purpose::STANDARD};
+use pillion_inject::{Bypass, Injection, Refusal};
 use serde::{Serialize, Serializer};
 
 use super::{
     request::{Head, Subject},
     warnings::sendable,
 };
-use crate::{
-    inject::{Bypass, Injection, Refusal},
-    metrics::ReviewOutcome,
-};
+use crate::metrics::ReviewOutcome;
 
 /// Room for an answer without its patch.
 const BESIDES_PATCH: usize = 512;

@@ -4,12 +4,11 @@
 //! at ([`PodPlan`]); all else is only checked to be JSON. What is read takes a
 //! bounded amount of memory, whatever the body holds.
 
-use serde_json::{Map, Value};
-
-use crate::{
-    inject::{Config, PodPlan},
+use pillion_inject::{
+    Config, PodPlan,
     json::{self, Account, Plan},
 };
+use serde_json::{Map, Value};
 
 /// The review's head: what an answer has to echo, and what the log names.
 #[derive(Debug)]

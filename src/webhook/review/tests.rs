@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::inject::{Action, Bypass, Guard, SkipReason};
+use pillion_inject::{Action, Bypass, Guard, SkipReason};
 
 static BUILTIN: LazyLock<Config> = LazyLock::new(|| Config::builtin().unwrap());
 

@@ -1,0 +1,125 @@
+//! What of a pod an injection reads, so that the rest need not be built.
+//!
+//! Most of a large pod is the environment, the mounts and the arguments of its
+//! own containers. An injection neither reads nor edits them, and a patch for the
+//! pod without them is a patch for the whole pod, as long as it does not move a
+//! container that is not whole ([`super::patch::diff`]).
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use super::{
+    pod::{CONTAINER_LISTS, OWN_CONTAINERS},
+    template::Template,
+};
+use crate::json::{Account, Plan};
+
+/// What an injection reads of a container that it adds nothing to.
+const OF_A_CONTAINER: [&str; 8] = [
+    "name",
+    "image",
+    "ports",
+    "readinessProbe",
+    "livenessProbe",
+    "startupProbe",
+    "lifecycle",
+    "securityContext",
+];
+
+/// The containers that are read whole, by name: a template may add to them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum WholeContainers {
+    /// These, and the injection's own.
+    Named(HashSet<String>),
+    /// All, for a template computes the names of its containers.
+    All,
+}
+
+impl WholeContainers {
+    pub fn of<'a>(templates: impl Iterator<Item = &'a Template>) -> Self {
+        let mut names = HashSet::new();
+        for template in templates {
+            match template.container_names() {
+                Some(found) => names.extend(found.into_iter().map(str::to_owned)),
+                None => return Self::All,
+            }
+        }
+        Self::Named(names)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        match self {
+            Self::Named(names) => OWN_CONTAINERS.contains(&name) || names.contains(name),
+            Self::All => true,
+        }
+    }
+}
+
+/// The plan by which a pod is read for its injection.
+#[derive(Debug, Clone, Copy)]
+pub struct PodPlan<'a> {
+    whole: &'a WholeContainers,
+    account: &'a Account,
+    part: Part,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    Pod,
+    Metadata,
+    Spec,
+    Containers,
+    Container,
+    Anything,
+}
+
+impl<'a> PodPlan<'a> {
+    pub(super) fn new(whole: &'a WholeContainers, account: &'a Account) -> Self {
+        Self {
+            whole,
+            account,
+            part: Part::Pod,
+        }
+    }
+
+    fn of_member(self, key: &str, read: &Map<String, Value>) -> Option<Part> {
+        match self.part {
+            Part::Pod => match key {
+                "metadata" => Some(Part::Metadata),
+                "spec" => Some(Part::Spec),
+                "apiVersion" | "kind" => Some(Part::Anything),
+                _ => None,
+            },
+            Part::Metadata => (key != "managedFields").then_some(Part::Anything),
+            Part::Spec if CONTAINER_LISTS.contains(&key) => Some(Part::Containers),
+            Part::Container => {
+                // Where the name comes late, more is read than has to be.
+                let name = read.get("name").and_then(Value::as_str);
+                let is_read =
+                    OF_A_CONTAINER.contains(&key) || name.is_none_or(|name| self.whole.has(name));
+                is_read.then_some(Part::Anything)
+            }
+            Part::Spec | Part::Containers | Part::Anything => Some(Part::Anything),
+        }
+    }
+}
+
+impl Plan for PodPlan<'_> {
+    fn account(&self) -> &Account {
+        self.account
+    }
+
+    fn member(self, key: &str, read: &Map<String, Value>) -> Option<Self> {
+        let part = self.of_member(key, read)?;
+        Some(Self { part, ..self })
+    }
+
+    fn element(self) -> Self {
+        let part = match self.part {
+            Part::Containers => Part::Container,
+            _ => Part::Anything,
+        };
+        Self { part, ..self }
+    }
+}

@@ -1,0 +1,134 @@
+//! What Istio's own injection leaves unrecorded.
+//!
+//! Its status names containers and volumes, no labels and annotations. Those
+//! that its templates set are removed where they have the value that the
+//! injection gives: a user who set the same meant the same.
+
+use serde_json::Value;
+
+use super::{Proxy, drop_if_empty, handlers, remove_keys};
+use crate::annotations::OVERRIDES;
+use crate::status::Status;
+use crate::{Refusal, pod};
+
+const UNPRIVILEGED_PORTS: &str = "net.ipv4.ip_unprivileged_port_start";
+
+/// Takes back what the templates `sidecar` and `gateway` add besides what the
+/// status lists. The containers are gone already.
+pub(super) fn take_back(pod: &mut Value, status: &Status, proxy: &Proxy, scrape_moved: bool) {
+    let labels = labels(pod, proxy);
+    let annotations = annotations(pod, status, proxy, scrape_moved);
+    remove_keys(pod, "labels", &labels);
+    remove_keys(pod, "annotations", &annotations);
+    if proxy.is_gateway() {
+        remove_sysctl(pod);
+    }
+}
+
+fn labels(pod: &Value, proxy: &Proxy) -> Vec<&'static str> {
+    let first_of = |names: &[&str]| {
+        let mut values = names.iter().filter_map(|name| pod::label(pod, name));
+        values.find(|value| !value.is_empty())
+    };
+    let name = first_of(&["app.kubernetes.io/name", "app"])
+        .or_else(|| proxy.env("ISTIO_META_WORKLOAD_NAME"))
+        .map(label_value);
+    let revision = first_of(&["app.kubernetes.io/version", "version"]).unwrap_or("latest");
+    equal_ones(
+        &pod["metadata"]["labels"],
+        &[
+            ("security.istio.io/tlsMode", Some("istio")),
+            ("service.istio.io/canonical-name", name),
+            ("service.istio.io/canonical-revision", Some(revision)),
+        ],
+    )
+}
+
+fn annotations(
+    pod: &Value,
+    status: &Status,
+    proxy: &Proxy,
+    scrape_moved: bool,
+) -> Vec<&'static str> {
+    let revision = match status.revision.as_str() {
+        "" => "default",
+        revision => revision,
+    };
+    let first = pod::array(&pod["spec"]["containers"])
+        .first()
+        .map(pod::name);
+    let present = &pod["metadata"]["annotations"];
+    let mut ours = vec![OVERRIDES];
+    ours.extend(equal_ones(
+        present,
+        &[
+            ("istio.io/rev", Some(revision)),
+            ("kubectl.kubernetes.io/default-container", first),
+            ("kubectl.kubernetes.io/default-logs-container", first),
+            (
+                "prometheus.istio.io/secure-port",
+                proxy.env("ENVOY_SECURE_MERGED_METRICS_PORT"),
+            ),
+        ],
+    ));
+    let is_merged = scrape_moved || present["prometheus.io/path"] == "/stats/prometheus";
+    if is_merged {
+        ours.extend([
+            "prometheus.io/scrape",
+            "prometheus.io/path",
+            "prometheus.io/port",
+        ]);
+    }
+    ours
+}
+
+/// The names whose value is the one that the injection gives.
+fn equal_ones(map: &Value, given: &[(&'static str, Option<&str>)]) -> Vec<&'static str> {
+    given
+        .iter()
+        .filter(|(name, value)| value.is_some_and(|value| map[*name] == *value))
+        .map(|(name, _)| *name)
+        .collect()
+}
+
+/// A name cut to what a label's value may be.
+fn label_value(name: &str) -> &str {
+    let end = name
+        .char_indices()
+        .nth(63)
+        .map_or(name.len(), |(end, _)| end);
+    name[..end].trim_matches(['-', '_', '.'])
+}
+
+/// The gateway template lets the proxy bind low ports.
+fn remove_sysctl(pod: &mut Value) {
+    let Some(spec) = pod.get_mut("spec") else {
+        return;
+    };
+    let Some(context) = spec.get_mut("securityContext") else {
+        return;
+    };
+    let Some(sysctls) = context.get_mut("sysctls").and_then(Value::as_array_mut) else {
+        return;
+    };
+    sysctls.retain(|sysctl| pod::name(sysctl) != UNPRIVILEGED_PORTS || sysctl["value"] != "0");
+    drop_if_empty(context, "sysctls");
+    drop_if_empty(spec, "securityContext");
+}
+
+/// Istio does not keep the original of a probe whose named port is no port of
+/// its container.
+///
+/// # Errors
+///
+/// When such a probe is left.
+pub(super) fn refuse_lost_handlers(undone: &Value) -> Result<(), Refusal> {
+    let lost = handlers::led_through_the_proxy(undone);
+    if lost.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::InvalidPod(format!(
+        "the injection did not record what it replaced in {}: set it by hand to what it was, then try again",
+        lost.join(", ")
+    )))
+}

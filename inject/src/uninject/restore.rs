@@ -1,0 +1,102 @@
+//! The steps of a record that go by place.
+//!
+//! Before a step that goes by an index comes a test that the element there is
+//! still the same one: others may have edited the pod since.
+
+use json_patch::jsonptr::{Pointer, PointerBuf};
+use json_patch::{Patch, PatchOperation, TestOperation};
+use serde_json::Value;
+
+use crate::steps::{OutOfSteps, Steps};
+
+/// Deeper than anything in a pod.
+const MOST_TOKENS: usize = 64;
+/// Elements that are moved up or down in the time of any other step.
+const SHIFTED_IN_A_STEP: usize = 16;
+
+/// Why a record that somebody made up is not followed: an injection writes only
+/// small steps, which can't grow or nest without bound, and only on the pod.
+pub(super) fn check(steps: &Patch) -> Result<(), String> {
+    for step in &steps.0 {
+        if matches!(step, PatchOperation::Copy(_) | PatchOperation::Move(_)) {
+            return Err("it copies or moves parts of the pod".to_owned());
+        }
+        let path = step.path();
+        let is_in_pod = path
+            .tokens()
+            .next()
+            .is_some_and(|token| matches!(token.encoded(), "metadata" | "spec"));
+        if !is_in_pod || path.count() > MOST_TOKENS {
+            return Err(format!("it has a step at {path:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// The steps with their tests. `undone` is what they begin with.
+pub(super) fn guarded(patch: Patch, mut undone: Value, steps: &Steps) -> Result<Patch, OutOfSteps> {
+    let mut before = Vec::new();
+    let mut guarded = Vec::with_capacity(patch.len());
+    for step in patch.0 {
+        steps.take(1 + shifted(&step, &undone) / SHIFTED_IN_A_STEP)?;
+        let tests = tests(&step, &undone);
+        let new = tests.iter().filter(|test| !before.contains(*test));
+        guarded.extend(new.cloned().map(PatchOperation::Test));
+        // A step that shifts elements leaves nothing tested.
+        before = if shifted(&step, &undone) > 0 {
+            Vec::new()
+        } else {
+            tests
+        };
+        // What a difference is made of, it applies to; where it did not, the steps
+        // behind it would only lack a test.
+        let _ = json_patch::patch(&mut undone, std::slice::from_ref(&step));
+        guarded.push(step);
+    }
+    Ok(Patch(guarded))
+}
+
+/// A test of every element of a list that the step goes through, or does away with.
+fn tests(step: &PatchOperation, value: &Value) -> Vec<TestOperation> {
+    let mut tests = Vec::new();
+    let mut place = PointerBuf::new();
+    for token in step.path().tokens() {
+        let is_in_list = resolve(&place, value).is_some_and(Value::is_array);
+        place.push_back(token);
+        let is_insertion = matches!(step, PatchOperation::Add(_)) && place.as_ptr() == step.path();
+        if is_in_list
+            && !is_insertion
+            && let Some(element) = resolve(&place, value)
+        {
+            tests.push(identity(&place, element));
+        }
+    }
+    tests
+}
+
+/// An element is told by its name, even an empty one: a container may not be whole
+/// here. Or it is what it is.
+fn identity(place: &Pointer, element: &Value) -> TestOperation {
+    let mut path = place.to_buf();
+    let name = element.get("name").filter(|name| name.is_string());
+    if name.is_some() {
+        path.push_back("name");
+    }
+    let value = name.unwrap_or(element).clone();
+    TestOperation { path, value }
+}
+
+/// The length of the list whose elements the step shifts; 0 where it shifts none.
+fn shifted(step: &PatchOperation, value: &Value) -> usize {
+    if matches!(step, PatchOperation::Replace(_) | PatchOperation::Test(_)) {
+        return 0;
+    }
+    let list = step.path().parent();
+    list.and_then(|list| resolve(list, value))
+        .and_then(Value::as_array)
+        .map_or(0, |list| list.len().max(1))
+}
+
+fn resolve<'a>(place: &Pointer, value: &'a Value) -> Option<&'a Value> {
+    place.resolve(value).ok()
+}
