@@ -7,11 +7,11 @@
 //! task wants trusted.
 
 mod args;
-mod bind;
 mod ca_bundle;
 mod call;
 mod certificates;
 mod client_ca;
+mod conditions;
 mod config_watch;
 mod control_thread;
 mod duration;
@@ -23,17 +23,17 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Context, bail};
 use kube::Client;
 use pillion_certs::Resolver;
+use pillion_serve::{Readiness, bind};
 use tokio::{sync::watch, task::JoinSet, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 pub use args::Args;
-use bind::bind;
+pub use conditions::Conditions;
 use control_thread::ControlThread;
 
 use crate::{
-    logging,
     metrics::Metrics,
-    webhook::{self, Current, Readiness, Webhook},
+    webhook::{self, Current, Webhook},
 };
 
 /// How many overlaps a root stands that nobody here wants: another replica may
@@ -46,7 +46,20 @@ const SURPLUS_STANDS: u32 = 3;
 struct Shared {
     current: Arc<Current>,
     readiness: Arc<Readiness>,
+    conditions: Conditions,
     metrics: Arc<Metrics>,
+}
+
+impl Shared {
+    fn new() -> Self {
+        let readiness = Arc::<Readiness>::default();
+        Self {
+            current: Arc::default(),
+            conditions: Conditions::register(&readiness),
+            readiness,
+            metrics: Arc::default(),
+        }
+    }
 }
 
 /// Runs until SIGTERM or SIGINT, then drains.
@@ -60,12 +73,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         return crate::cli::check_config(file);
     }
     args.check_lifetimes()?;
-    let _flush = logging::init(args.log_format)?;
-    let shared = Shared {
-        current: Arc::default(),
-        readiness: Arc::default(),
-        metrics: Arc::default(),
-    };
+    let _flush = pillion_telemetry::init(args.log_format)?;
+    let shared = Shared::new();
     let status_port = bind(args.status_address).await?;
     let mut control = ControlThread::start(status_port, &shared)
         .context("cannot start the thread of the status port")?;
@@ -78,6 +87,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let webhook = Webhook::new(
         Arc::clone(&shared.current),
         Arc::clone(&shared.readiness),
+        shared.conditions.certificate.clone(),
         Arc::clone(&shared.metrics),
     )
     .context("cannot start the threads that work on reviews")?;

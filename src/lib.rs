@@ -8,7 +8,6 @@
 pub mod cli;
 mod explain;
 pub mod injector;
-pub mod logging;
 pub mod metrics;
 pub mod webhook;
 

@@ -6,8 +6,7 @@
 //! denial as a success, too.
 
 mod bypasses;
-mod process;
-mod server;
+mod load;
 
 use std::time::Duration;
 
@@ -18,9 +17,11 @@ use prometheus_client::{
 };
 
 use bypasses::Bypasses;
+use load::Load;
+pub(crate) use load::{InFlight, Overload};
 use pillion_inject::Bypass;
-use process::Process;
-pub(crate) use server::{Frame, Overload, Phase, Server};
+use pillion_serve::PortMetrics;
+use pillion_telemetry::Process;
 
 /// How a review ended, for the counter's labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -90,7 +91,8 @@ pub struct Metrics {
     certificate_expiry: Gauge,
     certificate_failures: Counter,
     ca_bundle: Family<PatchLabels, Counter>,
-    server: Server,
+    port: PortMetrics,
+    load: Load,
 }
 
 /// The names that istiod has.
@@ -158,9 +160,19 @@ impl Metrics {
         self.ca_bundle.get_or_create(&PatchLabels { result }).inc();
     }
 
-    /// What the HTTPS server counts.
-    pub(crate) fn server(&self) -> &Server {
-        &self.server
+    /// What the webhook's port counts.
+    pub(crate) fn port(&self) -> &PortMetrics {
+        &self.port
+    }
+
+    /// A review that has begun; it is in flight until what is returned is dropped.
+    pub(crate) fn in_flight(&self) -> InFlight {
+        self.load.review()
+    }
+
+    /// A review was turned away by this limit.
+    pub(crate) fn overloaded(&self, limit: Overload) {
+        self.load.overloaded(limit);
     }
 
     /// The exposition text for `/metrics`.
@@ -198,7 +210,8 @@ impl Default for Metrics {
             certificate_expiry: Gauge::default(),
             certificate_failures: Counter::default(),
             ca_bundle,
-            server: Server::default(),
+            port: PortMetrics::default(),
+            load: Load::default(),
         };
         metrics.register();
         metrics
@@ -249,7 +262,8 @@ impl Metrics {
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
         self.bypasses.register(all);
-        self.server.register(all);
+        self.port.register(all, "pillion_webhook_");
+        self.load.register(all);
         self.istio.register(all, &self.duration);
         all.register_collector(Box::new(Process));
     }

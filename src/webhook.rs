@@ -1,58 +1,49 @@
 //! The HTTPS server around [`pillion_inject`].
 //!
-//! A review goes from the port ([`serve`]: connections, TLS, limits, drain)
+//! A review goes from the port ([`pillion_serve`]: connections, TLS, limits, drain)
 //! through the routes (method, path, content type, body) to the pure
-//! [`review::review`], and its answer back the same way. What it is answered
-//! with is in [`Current`]; the status port ([`serve_status`]) tells the kubelet
-//! by [`Readiness`] when reviews may come.
+//! [`review::review`], and its answer goes back the same way. [`Current`] holds the
+//! configuration that it is answered with.
 
-mod activity;
 mod body;
-mod budget;
-mod callers;
-mod conduct;
 mod current;
-mod frames;
-mod limits;
-mod listener;
 mod log;
 pub mod path_env;
 mod pool;
-mod port;
-mod readiness;
+mod response_body;
 pub mod review;
 mod routes;
-mod sendable;
-mod status;
-mod watched;
 
 use std::{io, sync::Arc};
 
 use pillion_inject as inject;
+use pillion_serve::{Budget, Condition, Port, Readiness, Tls};
 use rustls::ServerConfig;
-use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
+use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
 pub use current::Current;
-pub use limits::Limits;
-pub use readiness::{Condition, Readiness};
-pub use status::serve_status;
+pub use pillion_serve::Limits;
 
 use crate::metrics::Metrics;
-use budget::Budget;
 use log::Log;
 use pool::Pool;
-use port::Port;
 use review::Inject;
+
+/// Ends the line in the log about a failed TLS handshake.
+const HANDSHAKE_HINT: &str = "where an API server says that the certificate is bad or its issuer unknown, the \
+                              webhook's caBundle does not fit";
 
 /// What all reviews share.
 #[derive(Debug)]
 pub struct Webhook {
     current: Arc<Current>,
     readiness: Arc<Readiness>,
+    certificate: Condition,
     metrics: Arc<Metrics>,
     limits: Limits,
+    /// The reviews that may be in flight.
+    reviews: Semaphore,
     budget: Budget,
     pool: Pool,
     log: Log,
@@ -61,6 +52,7 @@ pub struct Webhook {
 
 impl Webhook {
     /// A webhook with the default [`Limits`], and the threads that it works on.
+    /// While `certificate` does not hold, TLS handshakes are expected to fail.
     ///
     /// # Errors
     ///
@@ -68,14 +60,17 @@ impl Webhook {
     pub fn new(
         current: Arc<Current>,
         readiness: Arc<Readiness>,
+        certificate: Condition,
         metrics: Arc<Metrics>,
     ) -> io::Result<Self> {
         let limits = Limits::default();
         Ok(Self {
             current,
             readiness,
+            certificate,
             metrics,
             limits,
+            reviews: Semaphore::new(limits.in_flight),
             budget: Budget::new(limits.buffered_bytes),
             pool: Pool::start()?,
             log: Log::new(),
@@ -88,6 +83,7 @@ impl Webhook {
     pub fn with_limits(self, limits: Limits) -> Self {
         Self {
             limits,
+            reviews: Semaphore::new(limits.in_flight),
             budget: Budget::new(limits.buffered_bytes),
             ..self
         }
@@ -108,15 +104,12 @@ pub async fn serve(
     webhook: Arc<Webhook>,
     stop: CancellationToken,
 ) {
-    let mut tls = ServerConfig::clone(&tls);
-    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    let acceptor = TlsAcceptor::from(Arc::new(tls));
+    let tls = Tls::new(&tls, webhook.certificate.clone(), HANDSHAKE_HINT);
     let port = Port::new(
         routes::router(Arc::clone(&webhook)),
-        Arc::clone(&webhook.readiness),
         webhook.limits,
-        webhook.metrics.server().clone(),
-        stop,
+        Arc::clone(&webhook.readiness),
+        webhook.metrics.port().clone(),
     );
-    port.serve(listener, Some(acceptor)).await;
+    port.serve(listener, Some(tls), stop).await;
 }

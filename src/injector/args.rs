@@ -10,7 +10,7 @@ use clap::builder::NonEmptyStringValueParser;
 use rustls::pki_types::DnsName;
 
 use super::duration;
-use crate::logging::Format;
+use pillion_telemetry::Format;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -35,7 +35,7 @@ use super::{
     Shared,
     call::{bounded, is_forbidden},
 };
-use crate::{explain, metrics::Metrics, webhook::Condition};
+use crate::{explain, metrics::Metrics};
 
 /// The roots that are to be trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -206,7 +206,7 @@ impl Keeper {
     }
 
     fn set_condition(&self, holds: bool) {
-        self.shared.readiness.set(Condition::CaBundle, holds);
+        self.shared.conditions.ca_bundle.set(holds);
     }
 
     /// Tells what every API server trusts that calls us by one of the wanted roots:

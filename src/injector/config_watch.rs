@@ -15,7 +15,7 @@ use pillion_inject::{Config, ConfigError, Sources};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::{Args, Shared, call::is_forbidden, events::Events, native};
-use crate::{explain, webhook::Condition};
+use crate::explain;
 
 /// How often the nodes are asked whether sidecars may be native.
 const NATIVE_REFRESH: Duration = Duration::from_mins(5);
@@ -235,7 +235,7 @@ impl Keeper {
     fn put_in_force(&mut self, config: Config) {
         self.generation += 1;
         self.shared.current.replace(config);
-        self.shared.readiness.set(Condition::Configuration, true);
+        self.shared.conditions.configuration.set(true);
         self.shared.metrics.config_loaded(self.generation);
         tracing::info!(generation = self.generation, "configuration loaded");
     }

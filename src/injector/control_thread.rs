@@ -5,6 +5,7 @@
 
 use std::{io, sync::Arc, thread};
 
+use pillion_serve::serve_status;
 use tokio::{
     net::TcpListener,
     runtime,
@@ -14,7 +15,6 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
-use crate::webhook::serve_status;
 
 /// The thread, and what it tells.
 #[derive(Debug)]
@@ -80,7 +80,8 @@ async fn run(
     let signals = Signals::listen()?;
     let port = TcpListener::from_std(port)?;
     let (readiness, metrics) = (Arc::clone(&shared.readiness), shared.metrics);
-    let mut status = std::pin::pin!(serve_status(port, readiness, metrics, stop));
+    let exposition = move || metrics.encode();
+    let mut status = std::pin::pin!(serve_status(port, readiness, exposition, stop));
     tokio::select! {
         () = &mut status => return Ok(()),
         name = signals.received() => {

@@ -4,10 +4,7 @@ use axum::body::{Body, Bytes, HttpBody as _};
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 
-use super::{
-    Limits,
-    budget::{Budget, Full, Share},
-};
+use pillion_serve::{Budget, Full, Limits, Share};
 
 /// A body, and its share of each budget.
 #[derive(Debug)]

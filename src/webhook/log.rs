@@ -2,11 +2,10 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use pillion_telemetry::{HeldBack, Rates, Throttle};
+
 use super::review::Answer;
-use crate::{
-    logging::{HeldBack, Rates, Throttle},
-    metrics::ReviewOutcome,
-};
+use crate::metrics::ReviewOutcome;
 
 /// What is no review can come in floods.
 const FAILURES: Rates = Rates {
@@ -93,10 +92,9 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::{
-        logging::{self, Format},
-        webhook::review::Subject,
-    };
+    use pillion_telemetry::{Format, logged};
+
+    use crate::webhook::review::Subject;
 
     fn line(outcome: ReviewOutcome) -> Value {
         line_with(outcome, "because")
@@ -104,7 +102,7 @@ mod tests {
 
     fn line_with(outcome: ReviewOutcome, message: &str) -> Value {
         let answer = answer(outcome, message);
-        let line = logging::logged(Format::Json, || {
+        let line = logged(Format::Json, || {
             Log::new().review(&answer, TOOK, peer("10.0.0.7:4711"));
         });
         serde_json::from_str(&line).unwrap()
@@ -163,7 +161,7 @@ mod tests {
     fn keeps_the_lines_of_an_address_while_another_floods() {
         let failed = answer(ReviewOutcome::Failed("bad_json"), "because");
         let injected = answer(ReviewOutcome::Injected, "");
-        let lines = logging::logged(Format::Json, || {
+        let lines = logged(Format::Json, || {
             let log = Log::new();
             for port in 1..=1000 {
                 let loud = SocketAddr::new([10, 0, 0, 1].into(), port);

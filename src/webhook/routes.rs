@@ -5,15 +5,12 @@ use std::{sync::Arc, time::Instant};
 use super::{
     Webhook,
     body::{self, Unread},
-    budget::{Full, Room},
-    callers::Shares,
     path_env,
     pool::Unfinished,
-    port::Peer,
+    response_body,
     review::{self, Answer, Context},
-    sendable,
 };
-use crate::metrics::{Overload, Phase, ReviewOutcome};
+use crate::metrics::{Overload, ReviewOutcome};
 use axum::{
     Router,
     body::Body,
@@ -22,6 +19,7 @@ use axum::{
     response::Response,
     routing::post,
 };
+use pillion_serve::{Full, Peer, Phase, Room};
 
 /// Bodies up to this length are worked on where they were read: whatever they hold,
 /// that takes less than a millisecond, and to hand them to another thread and back
@@ -93,11 +91,11 @@ impl Webhook {
     }
 
     fn respond(&self, answer: Answer, begun: Instant, peer: &Peer) -> Response {
-        let budgets = [&peer.shares.budget, &self.budget];
+        let budgets = [peer.budget(), &self.budget];
         let (answer, room) = match Room::of(budgets, answer.body.len()) {
             Ok(room) => (answer, room),
             Err(Full) => {
-                self.metrics.server().overloaded(Overload::Bytes);
+                self.metrics.overloaded(Overload::Bytes);
                 let subject = answer.subject;
                 let answer = overload("too many answers that their callers do not read");
                 (Answer { subject, ..answer }, Room::default())
@@ -105,23 +103,23 @@ impl Webhook {
         };
         let took = begun.elapsed();
         if !matches!(answer.outcome, ReviewOutcome::Failed(_)) {
-            peer.connected.reviewed();
+            peer.record_useful();
         }
         self.metrics.review(answer.outcome, took);
         self.metrics.bypasses(&answer.bypasses);
-        self.log.review(&answer, took, peer.address);
-        let body = sendable::body(answer.body, room, peer.activity.answer());
+        self.log.review(&answer, took, peer.address());
+        let body = response_body::body(answer.body, room, peer.response());
         response(answer.http_status, body)
     }
 
     async fn answer(&self, path: &str, peer: &Peer, request: Request) -> Answer {
-        let shares: &Shares = &peer.shares;
-        let Some(_in_flight) = self.metrics.server().review(self.limits.in_flight) else {
-            self.metrics.server().overloaded(Overload::Reviews);
+        let Ok(_review) = self.reviews.try_acquire() else {
+            self.metrics.overloaded(Overload::Reviews);
             return overload("too many reviews at a time");
         };
-        let Ok(_of_caller) = shares.reviews.try_acquire() else {
-            self.metrics.server().overloaded(Overload::Caller);
+        let _in_flight = self.metrics.in_flight();
+        let Ok(_of_caller) = peer.requests().try_acquire() else {
+            self.metrics.overloaded(Overload::Caller);
             return overload("too many reviews at a time from your address");
         };
         let env = match path_env::parse(path) {
@@ -132,7 +130,7 @@ impl Webhook {
             let text = "the Content-Type of a review is application/json";
             return failed(415, "content_type", text);
         }
-        let budgets = [&shares.budget, &self.budget];
+        let budgets = [peer.budget(), &self.budget];
         let body = match body::collect(request.into_body(), budgets, &self.limits).await {
             Ok(body) => body,
             Err(unread) => return self.unread(unread),
@@ -156,7 +154,7 @@ impl Webhook {
         }
         match self
             .pool
-            .run(peer.address.ip(), self.limits.work, work)
+            .run(peer.address().ip(), self.limits.work, work)
             .await
         {
             Ok(answer) => answer,
@@ -167,7 +165,7 @@ impl Webhook {
     fn unfinished(&self, unfinished: &Unfinished) -> Answer {
         match unfinished {
             Unfinished::Late => {
-                self.metrics.server().overloaded(Overload::Work);
+                self.metrics.overloaded(Overload::Work);
                 overload("too many large reviews at a time")
             }
             Unfinished::Panicked => failed(500, "panic", review::PANICKED),
@@ -182,7 +180,7 @@ impl Webhook {
                 format!("the body is longer than {} bytes", self.limits.body_bytes),
             ),
             Unread::TooSlow => {
-                self.metrics.server().timed_out(Phase::Body);
+                self.metrics.port().timed_out(Phase::Body);
                 let seconds = self.limits.body.as_secs_f32();
                 failed(
                     408,
@@ -191,7 +189,7 @@ impl Webhook {
                 )
             }
             Unread::Overload => {
-                self.metrics.server().overloaded(Overload::Bytes);
+                self.metrics.overloaded(Overload::Bytes);
                 overload("too many large reviews at a time")
             }
             Unread::Broken(error) => {

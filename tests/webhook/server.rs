@@ -4,9 +4,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use pillion::{
     metrics::Metrics,
-    webhook::{self, Condition, Current, Limits, Readiness, Webhook},
+    webhook::{self, Current, Limits, Webhook},
 };
 use pillion_inject::Config;
+use pillion_serve::Readiness;
 use rustls::{
     RootCertStore, ServerConfig,
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
@@ -56,11 +57,13 @@ impl Server {
         let (tls, roots) = certificate();
         let current = Arc::<Current>::default();
         let readiness = Arc::<Readiness>::default();
-        readiness.set(Condition::Certificate, true);
+        let certificate = readiness.register("waiting for a serving certificate");
+        certificate.set(true);
         let metrics = Arc::<Metrics>::default();
         let webhook = Webhook::new(
             Arc::clone(&current),
             Arc::clone(&readiness),
+            certificate,
             Arc::clone(&metrics),
         )
         .unwrap();

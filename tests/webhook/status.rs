@@ -3,9 +3,10 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use pillion::{
+    injector::Conditions,
     metrics::{Metrics, ReviewOutcome},
-    webhook::{Condition, Readiness, serve_status},
 };
+use pillion_serve::{Readiness, serve_status};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -18,6 +19,7 @@ use crate::server::soon;
 struct Status {
     address: SocketAddr,
     readiness: Arc<Readiness>,
+    conditions: Conditions,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
     task: JoinHandle<()>,
@@ -26,19 +28,22 @@ struct Status {
 impl Status {
     async fn start() -> Self {
         let (readiness, metrics) = (Arc::<Readiness>::default(), Arc::<Metrics>::default());
+        let conditions = Conditions::register(&readiness);
+        let exposed = Arc::clone(&metrics);
         let stop = CancellationToken::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let serving = serve_status(
             listener,
             Arc::clone(&readiness),
-            Arc::clone(&metrics),
+            move || exposed.encode(),
             stop.clone(),
         );
         let task = tokio::spawn(serving);
         Self {
             address,
             readiness,
+            conditions,
             metrics,
             stop,
             task,
@@ -72,8 +77,8 @@ async fn is_alive_from_the_start() {
 #[tokio::test]
 async fn is_not_ready_and_says_what_is_missing() {
     let status = Status::start().await;
-    status.readiness.set(Condition::Certificate, true);
-    status.readiness.set(Condition::CaBundle, true);
+    status.conditions.certificate.set(true);
+    status.conditions.ca_bundle.set(true);
     let answer = status.get("/readyz").await;
     assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
     assert!(
@@ -86,12 +91,13 @@ async fn is_not_ready_and_says_what_is_missing() {
 #[tokio::test]
 async fn is_ready_when_nothing_is_missing_until_it_drains() {
     let status = Status::start().await;
+    let conditions = &status.conditions;
     for condition in [
-        Condition::Certificate,
-        Condition::Configuration,
-        Condition::CaBundle,
+        &conditions.certificate,
+        &conditions.configuration,
+        &conditions.ca_bundle,
     ] {
-        status.readiness.set(condition, true);
+        condition.set(true);
     }
     assert!(status.get("/readyz").await.starts_with("HTTP/1.1 200"));
     status.readiness.drain();

@@ -141,11 +141,7 @@ fn keeper(code: u16) -> Keeper {
             .body(kube::client::Body::from(status.to_string().into_bytes()))
     };
     let client = Client::new(tower::service_fn(answer), "default");
-    let shared = Shared {
-        current: std::sync::Arc::default(),
-        readiness: std::sync::Arc::default(),
-        metrics: std::sync::Arc::default(),
-    };
+    let shared = Shared::new();
     Keeper::new(
         Api::all(client),
         STAND,

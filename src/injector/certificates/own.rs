@@ -101,7 +101,7 @@ pub(in crate::injector) async fn run(
         found: Found::Unknown,
         listed: false,
         unreported: None,
-        missing: Missing::new(shared.readiness),
+        missing: Missing::new(shared.conditions),
     };
     loop {
         tokio::select! {

@@ -9,12 +9,9 @@ use pillion_certs::{Bundle, Error, Pair, Resolver, Validity};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
-use crate::{
-    injector::{
-        Shared,
-        ca_bundle::{Roots, Trusted},
-    },
-    webhook::Condition,
+use crate::injector::{
+    Shared,
+    ca_bundle::{Roots, Trusted},
 };
 
 /// A certificate, and the CAs that came with it, if any did.
@@ -117,7 +114,7 @@ impl Serving {
         self.resolver.replace(&certificate.pair);
         self.served = Some(certificate);
         self.has_ended = false;
-        self.shared.readiness.set(Condition::Certificate, true);
+        self.shared.conditions.certificate.set(true);
     }
 
     fn watch_for_the_end(&mut self, now: OffsetDateTime) {
@@ -127,7 +124,7 @@ impl Serving {
         });
         if ended && !self.has_ended {
             tracing::error!("the serving certificate has ended: API servers accept it no more");
-            self.shared.readiness.set(Condition::Certificate, false);
+            self.shared.conditions.certificate.set(false);
             self.has_ended = true;
         }
     }

@@ -1,11 +1,11 @@
 //! What is said of a Secret that is missing and that we may not make.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use tokio::time::Instant;
 
-use crate::{injector::events::Events, webhook::Readiness};
+use crate::injector::{Conditions, events::Events};
 
 /// How long a denial is believed. RBAC may come through after the injector has started.
 const DENIED: Duration = Duration::from_secs(30);
@@ -17,15 +17,15 @@ pub(super) const EMPTY_IT: &str = "remove what it holds (kubectl patch secret NA
 
 /// Whether the Secret is missing, and since when that was said.
 pub(super) struct Missing {
-    readiness: Arc<Readiness>,
+    conditions: Conditions,
     denied: Option<Instant>,
     reported: Option<Instant>,
 }
 
 impl Missing {
-    pub fn new(readiness: Arc<Readiness>) -> Self {
+    pub fn new(conditions: Conditions) -> Self {
         Self {
-            readiness,
+            conditions,
             denied: None,
             reported: None,
         }
@@ -40,7 +40,7 @@ impl Missing {
     pub async fn is_denied(&mut self, events: &Events, namespace: &str, name: &str) {
         let now = Instant::now();
         self.denied = Some(now);
-        self.readiness.secret_is_missing(true);
+        self.conditions.secret_is_missing(true);
         if self.reported.is_some_and(|at| at.elapsed() < REPORT) {
             return;
         }
@@ -62,7 +62,7 @@ impl Missing {
     pub fn is_there(&mut self) {
         self.denied = None;
         self.reported = None;
-        self.readiness.secret_is_missing(false);
+        self.conditions.secret_is_missing(false);
     }
 }
 

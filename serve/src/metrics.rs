@@ -1,4 +1,4 @@
-//! What the HTTPS server counts: load, and callers that hit a limit.
+//! What a port counts: connections, and callers that hit a limit.
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -6,40 +6,27 @@ use prometheus_client::{
     registry::Registry,
 };
 
-/// The limits that answer with a 503.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Overload {
-    /// What one address may take.
-    Caller,
-    /// Reviews in flight.
-    Reviews,
-    /// Bytes of bodies and answers in memory.
-    Bytes,
-    /// Turns on the threads that work on reviews.
-    Work,
-}
-
 /// Where a connection may be too slow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// TLS.
+pub enum Phase {
+    /// The TLS handshake.
     Handshake,
     /// A request's head.
     Head,
     /// A request's body.
     Body,
-    /// Answers that the caller does not read.
+    /// Responses that the caller does not read.
     Answer,
     /// Between requests.
     Idle,
-    /// At anything, while places for connections run short.
+    /// At anything, while others of its address wait for a place.
     Crowded,
 }
 
-/// HTTP/2's frames, as far as they are told apart.
+/// The kinds of HTTP/2 frames that are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Frame {
-    /// With little or nothing in it.
+    /// DATA with little or nothing in it.
     Data,
     Headers,
     Priority,
@@ -49,20 +36,6 @@ pub(crate) enum Frame {
     WindowUpdate,
     Continuation,
     Other,
-}
-
-impl Overload {
-    const ALL: [Self; 4] = [Self::Caller, Self::Reviews, Self::Bytes, Self::Work];
-
-    fn labels(self) -> LimitLabels {
-        let limit = match self {
-            Self::Caller => "caller",
-            Self::Reviews => "reviews",
-            Self::Bytes => "bytes",
-            Self::Work => "work",
-        };
-        LimitLabels { limit }
-    }
 }
 
 impl Phase {
@@ -129,73 +102,51 @@ struct FrameLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct LimitLabels {
-    limit: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PhaseLabels {
     phase: &'static str,
 }
 
-/// The handles; clones count together.
+/// What a port counts. Clones count together.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Server {
+pub struct PortMetrics {
     connections: Gauge,
-    in_flight: Gauge,
     refused: Counter,
     evicted: Counter,
     handshake_failures: Counter,
     accept_failures: Counter,
-    overloads: Family<LimitLabels, Counter>,
     timeouts: Family<PhaseLabels, Counter>,
     floods: Family<FrameLabels, Counter>,
     useless: Counter,
 }
 
-/// Something that is counted for as long as it lasts, however it ends.
+/// A connection that is counted for as long as it lasts, however it ends.
 #[derive(Debug)]
-pub(crate) struct Counted(Gauge);
+pub(crate) struct Open(Gauge);
 
-impl Counted {
-    fn new(gauge: &Gauge) -> (Self, usize) {
-        let others = usize::try_from(gauge.inc()).unwrap_or_default();
-        (Self(gauge.clone()), others)
-    }
-}
-
-impl Drop for Counted {
+impl Drop for Open {
     fn drop(&mut self) {
         self.0.dec();
     }
 }
 
-impl Server {
+impl PortMetrics {
     /// A connection that has been opened.
-    pub(crate) fn connection(&self) -> Counted {
-        Counted::new(&self.connections).0
+    pub(crate) fn connection(&self) -> Open {
+        self.connections.inc();
+        Open(self.connections.clone())
     }
 
-    /// A review that has come; `None` when there are so many already.
-    pub(crate) fn review(&self, limit: usize) -> Option<Counted> {
-        let (review, others) = Counted::new(&self.in_flight);
-        (others < limit).then_some(review)
-    }
-
-    pub(crate) fn overloaded(&self, limit: Overload) {
-        self.overloads.get_or_create(&limit.labels()).inc();
-    }
-
-    pub(crate) fn timed_out(&self, phase: Phase) {
+    /// A connection or a request that was too slow.
+    pub fn timed_out(&self, phase: Phase) {
         self.timeouts.get_or_create(&phase.labels()).inc();
     }
 
-    /// A connection that was closed for its frames; those that it was mostly for.
+    /// A connection that was closed for its flood of frames, mostly of this kind.
     pub(crate) fn flooded(&self, frame: Frame) {
         self.floods.get_or_create(&frame.labels()).inc();
     }
 
-    /// A connection that was ended for its many requests that were no reviews.
+    /// A connection that was ended because its requests kept failing.
     pub(crate) fn useless(&self) {
         self.useless.inc();
     }
@@ -205,7 +156,7 @@ impl Server {
         self.refused.inc();
     }
 
-    /// A connection that was ended for another one's sake.
+    /// A connection that was ended to make room for another.
     pub(crate) fn evicted(&self) {
         self.evicted.inc();
     }
@@ -218,65 +169,53 @@ impl Server {
         self.accept_failures.inc();
     }
 
-    pub(super) fn register(&self, all: &mut Registry) {
-        // A rate over a series that springs up at 1 is 0: show them from the start.
-        for limit in Overload::ALL {
-            drop(self.overloads.get_or_create(&limit.labels()));
-        }
+    /// Registers the metrics; their names start with `prefix`, such as `pillion_webhook_`.
+    pub fn register(&self, registry: &mut Registry, prefix: &str) {
+        // The rate of a series that first appears with 1 is 0: show them from the start.
         for phase in Phase::ALL {
             drop(self.timeouts.get_or_create(&phase.labels()));
         }
         for frame in Frame::ALL {
             drop(self.floods.get_or_create(&frame.labels()));
         }
-        all.register(
-            "pillion_webhook_http2_floods",
+        registry.register(
+            format!("{prefix}http2_floods"),
             "HTTP/2 connections closed for a flood of frames, by the frames that it was mostly made of",
             self.floods.clone(),
         );
-        all.register(
-            "pillion_webhook_useless_connections",
-            "Connections ended because of many requests in a row that were not answered as reviews",
+        registry.register(
+            format!("{prefix}useless_connections"),
+            "Connections ended because many requests in a row failed",
             self.useless.clone(),
         );
-        all.register(
-            "pillion_webhook_connections_refused",
+        registry.register(
+            format!("{prefix}connections_refused"),
             "Connections closed because their address has too many, or too many wait for a place",
             self.refused.clone(),
         );
-        all.register(
-            "pillion_webhook_connections_evicted",
+        registry.register(
+            format!("{prefix}connections_evicted"),
             "Connections ended because all places were taken and their address held most",
             self.evicted.clone(),
         );
-        all.register(
-            "pillion_webhook_connections",
+        registry.register(
+            format!("{prefix}connections"),
             "Connections that are open",
             self.connections.clone(),
         );
-        all.register(
-            "pillion_webhook_reviews_in_flight",
-            "Reviews that are being read or answered",
-            self.in_flight.clone(),
-        );
-        all.register(
-            "pillion_webhook_overloads",
-            "Reviews turned away with a 503, by the limit that was reached",
-            self.overloads.clone(),
-        );
-        all.register(
-            "pillion_webhook_timeouts",
+        registry.register(
+            format!("{prefix}timeouts"),
             "Connections and requests ended by a time limit, by phase",
             self.timeouts.clone(),
         );
-        all.register(
-            "pillion_webhook_tls_handshake_failures",
-            "TLS handshakes that failed; many of them together mean a caBundle that does not fit",
+        registry.register(
+            format!("{prefix}tls_handshake_failures"),
+            "TLS handshakes that failed; many of them together mean that callers do not trust the certificate",
             self.handshake_failures.clone(),
         );
-        all.register(
-            "pillion_webhook_accept_failures",
-            "Failures to accept a connection, most often for want of file descriptors",
+        registry.register(
+            format!("{prefix}accept_failures"),
+            "Failures to accept a connection, most often because file descriptors ran out",
             self.accept_failures.clone(),
         );
     }
@@ -287,27 +226,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_what_is_in_flight_up_to_the_limit() {
-        let server = Server::default();
-        let first = server.review(1);
-        assert!(first.is_some());
-        assert!(server.review(1).is_none());
-        drop(first);
-        assert!(server.review(1).is_some());
-        assert_eq!(server.in_flight.get(), 0);
-    }
-
-    #[test]
     fn counts_a_connection_whose_task_panics_no_longer() {
-        let server = Server::default();
+        let metrics = PortMetrics::default();
         let task = {
-            let server = server.clone();
+            let metrics = metrics.clone();
             std::thread::spawn(move || {
-                let _open = server.connection();
+                let _open = metrics.connection();
                 panic!("out of cheese");
             })
         };
         assert!(task.join().is_err());
-        assert_eq!(server.connections.get(), 0);
+        assert_eq!(metrics.connections.get(), 0);
     }
 }

@@ -1,7 +1,7 @@
-//! The process itself, under the names that every Prometheus client has, and its log.
+//! Metrics of the process, under the names that every Prometheus client uses, and of its log.
 //!
-//! Read from /proc at each scrape; what can't be read is left out, so that
-//! other systems than Linux show the rest.
+//! They are read from /proc at each scrape; what can't be read is left out, so
+//! that systems other than Linux show the rest.
 
 use std::{fmt, fs};
 
@@ -14,8 +14,9 @@ use prometheus_client::{
 /// Clock ticks a second in /proc: the kernel's USER_HZ, part of its interface.
 const TICKS: f64 = 100.0;
 
+/// A collector of what /proc says about the process.
 #[derive(Debug)]
-pub(super) struct Process;
+pub struct Process;
 
 impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
@@ -57,7 +58,7 @@ impl Collector for Process {
             )?;
         }
         if let Ok(open) = fs::read_dir("/proc/self/fd") {
-            // One is the folder being listed.
+            // One of them is the directory being listed.
             let open = open.count().saturating_sub(1);
             gauge(
                 &mut encoder,
@@ -78,7 +79,7 @@ impl Collector for Process {
                 most,
             )?;
         }
-        let dropped = ConstCounter::new(crate::logging::dropped_lines());
+        let dropped = ConstCounter::new(crate::dropped_lines());
         dropped.encode(encoder.encode_descriptor(
             "pillion_log_lines_dropped",
             "Log lines dropped because whoever reads the log was too slow or is gone",
@@ -100,8 +101,8 @@ struct Times {
     start: f64,
 }
 
-/// Seconds from /proc/self/stat. The fields are counted from behind the
-/// command's name, which may hold blanks and parentheses.
+/// Seconds from /proc/self/stat. The fields are counted from the end of the
+/// command's name, which may contain blanks and parentheses.
 fn times(stat: &str) -> Option<Times> {
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks = |at: usize| fields.get(at)?.parse::<f64>().ok();

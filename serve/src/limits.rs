@@ -1,55 +1,54 @@
-//! What callers may take, so that the process stays whole, and that none of them
-//! takes the service away from the others.
+//! How much callers may use, so that the process survives and no caller takes the
+//! service away from the others.
 
 use std::time::Duration;
 
-/// Limits of one port. The defaults are made for API servers as the only
-/// callers, and for a container with a memory limit of 256 MiB.
+/// Limits of one port. The defaults suit API servers as the only callers, and a
+/// container with a memory limit of 256 MiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// An address may take one part in so many of the connections, the requests in
-    /// flight and the memory for bodies. What goes beyond is closed at once, or
+    /// An address may use one part in so many of the connections, the requests in
+    /// flight and the memory for bodies. What exceeds it is closed at once, or
     /// gets a 503.
     pub callers: usize,
-    /// Connections open at a time. At the limit a newcomer gets the place of a
-    /// connection of the address that holds most, or waits for one of its own address.
+    /// Connections open at a time. At the limit a new connection gets the place of one
+    /// of the address that holds most, or waits for one of its own address.
     pub connections: usize,
     /// Connections that wait for a place; one more is closed at once. Together with
-    /// the above below the 1,024 file descriptors that a process has where nobody
-    /// raised them.
+    /// `connections` they stay below the usual limit of 1,024 file descriptors.
     pub waiting: usize,
     /// Requests read or answered at a time; one more gets a 503 at once.
     pub in_flight: usize,
     /// Bytes of one body; more gets a 413. The API server itself takes requests
     /// of 3 MiB at most, and etcd objects of half of that.
     pub body_bytes: usize,
-    /// Bytes of all bodies until their reviews are done, and of all answers that
-    /// have not gone out; more gets a 503 at once. The memory that is taken while a
-    /// body comes in can be twice that.
+    /// Bytes of all bodies until their requests are answered, and of all responses
+    /// that are not sent yet; more gets a 503 at once. The memory used while a body
+    /// arrives can be twice that.
     pub buffered_bytes: usize,
     /// Streams of one HTTP/2 connection.
     pub streams: u32,
-    /// Time for TLS to be agreed on.
+    /// Time for the TLS handshake.
     pub handshake: Duration,
     /// Time from the first byte of a request to the end of its head. The
-    /// connection's clock is looked at this often, so up to twice as long.
+    /// connection's clock is checked this often, so it can take up to twice as long.
     pub head: Duration,
     /// Time for a request's body. The API server gives a webhook 10 s in all.
     pub body: Duration,
-    /// Time for a review to be worked on, the wait for its turn included.
+    /// Time to work on a request, the wait for its turn included.
     pub work: Duration,
-    /// Time in which one of the answers that wait for the caller to read them
-    /// has to go out. Looked at as often as the above.
+    /// Time in which one of the responses that wait for the caller to read them
+    /// has to be sent. Checked as often as `head`.
     pub answer: Duration,
     /// Time that a connection may be open without a request. Longer than the
-    /// 90 s after which API servers close theirs: were it shorter, a review
+    /// 90 s after which API servers close theirs: if it were shorter, a request
     /// could be sent just as we close, and would be lost.
     pub idle: Duration,
     /// Time that a connection waits for a place.
     pub place: Duration,
-    /// Time that a connection may be open, whatever comes by it, while others of its
-    /// address wait for a place. It ends behind the answers that are due, and its
-    /// caller may come again.
+    /// Time that a connection may be open, however busy it is, while others of its
+    /// address wait for a place. It ends after the responses that are due, and its
+    /// caller may connect again.
     pub crowded: Duration,
     /// Time for what is in flight to end when the process is told to stop;
     /// within the 40 s that the chart has the kubelet give it.
@@ -80,8 +79,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// What one caller may take of so many.
-    pub(super) fn of_one_caller(&self, all: usize) -> usize {
+    /// How much of this one caller may use.
+    pub(crate) fn of_one_caller(&self, all: usize) -> usize {
         (all / self.callers.max(1)).max(1)
     }
 

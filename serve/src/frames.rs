@@ -1,39 +1,39 @@
-//! HTTP/2's frames as they come in: their heads alone, and what they cost.
+//! The headers of the HTTP/2 frames that a connection receives, and what they cost.
 //!
 //! hyper and h2 bound how much of a connection is in memory, but not how many
-//! frames a second they work on. A frame that carries no request costs its sender
-//! nine bytes and us a turn through the state machine, sometimes an answer. So
-//! each connection has an account: frames are charged to it, time and reviews
-//! that were answered pay into it, and a connection that overdraws it ends.
+//! frames a second they process. A frame that carries no request costs its sender
+//! nine bytes and us a turn of the state machine, sometimes a reply. So each
+//! connection has an account: frames are charged to it, the passing of time and
+//! successful requests are credited to it, and a connection that overdraws it ends.
 
 use tokio::time::Instant;
 
 use crate::metrics::Frame;
 
-/// "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"; h2 looks at what it says.
+/// "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"; h2 checks its text.
 const PREFACE: usize = 24;
 
 /// Length, type, flags, stream.
 const HEAD: usize = 9;
 
-/// DATA with less than this is overhead: callers fill their frames, or have
-/// little to send.
+/// A DATA frame shorter than this is charged for: callers fill their frames, or
+/// have little to send.
 const WORTHWHILE: u32 = 512;
 
-/// What a connection may be ahead. With all its streams open, timed out, reset
-/// and followed by a PING each, an API server needs seven eighths of it.
+/// The most credit that a connection may have. An API server whose streams are all
+/// open, time out, are reset and are each followed by a PING needs seven eighths of it.
 const BURST: u32 = 1024;
 
-/// What time pays in, a second.
+/// Credit for each second.
 const RATE: u32 = 100;
 
-/// What an answered review pays in: its head and its body, WINDOW_UPDATEs for the
-/// answer, and a PING.
-const REVIEW: u32 = 32;
+/// Credit for each successful request: its headers and its body, WINDOW_UPDATEs for
+/// the response, and a PING.
+const SUCCESS: u32 = 32;
 
 /// The head of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Head {
+pub(crate) struct Head {
     length: u32,
     kind: u8,
     flags: u8,
@@ -49,8 +49,8 @@ impl Head {
         }
     }
 
-    /// What it is, and what it costs. More for what opens or ends a stream, and
-    /// for length, which has to be read even where nothing comes of it.
+    /// Its kind and its price: higher for what opens or ends a stream, and for
+    /// length, which has to be read even if it is then ignored.
     fn price(self) -> (Frame, u32) {
         const PADDED: u8 = 0x8;
         let by_length = self.length / 256;
@@ -69,18 +69,18 @@ impl Head {
     }
 }
 
-/// Finds the heads of frames in a stream of bytes, wherever it is cut.
+/// Finds the headers of frames in a stream of bytes, wherever it is cut.
 #[derive(Debug)]
-pub(super) struct Scanner {
-    /// Bytes of the preface or of a payload that are still to come.
+pub(crate) struct Scanner {
+    /// Bytes of the preface or of a payload that are still to be skipped.
     skip: usize,
     head: [u8; HEAD],
-    /// How many bytes of the head have come.
+    /// How many bytes of the header have arrived.
     filled: usize,
 }
 
 impl Scanner {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             skip: PREFACE,
             head: [0; HEAD],
@@ -88,7 +88,7 @@ impl Scanner {
         }
     }
 
-    /// The next head, and the bytes behind it; `None` when they have to come first.
+    /// The next header, and the bytes after it; `None` when more bytes are needed.
     fn next<'a>(&mut self, bytes: &'a [u8]) -> Option<(Head, &'a [u8])> {
         let skipped = self.skip.min(bytes.len());
         self.skip -= skipped;
@@ -107,13 +107,13 @@ impl Scanner {
     }
 }
 
-/// What a connection has left.
+/// The credit of a connection.
 #[derive(Debug)]
 struct Account {
     credit: u32,
-    /// When time last paid in.
+    /// When time was last credited.
     paid: Instant,
-    /// What went to which kind of frame since there was as much as there can be.
+    /// What each kind of frame has cost since the credit was last full.
     spent: [u32; Frame::ALL.len()],
 }
 
@@ -126,24 +126,24 @@ impl Account {
         }
     }
 
-    fn pay_in(&mut self, amount: u32) {
+    fn deposit(&mut self, amount: u32) {
         self.credit = self.credit.saturating_add(amount).min(BURST);
         if self.credit == BURST {
             self.spent = [0; Frame::ALL.len()];
         }
     }
 
-    /// Whether a frame can be paid for. The time is asked for only when nothing
-    /// else is left, so that a burst can be twice as long after a pause.
+    /// Charges for a frame; returns whether the credit sufficed. Time is credited
+    /// only when the rest does not suffice, so a burst after a pause can be twice as long.
     fn charge(&mut self, (frame, cost): (Frame, u32), now: impl FnOnce() -> Instant) -> bool {
         if self.credit < cost {
             let now = now();
             let passed = now.saturating_duration_since(self.paid);
-            // Less than a unit's time is left for the next look.
+            // A fraction of a unit is left for the next time.
             let units = passed.as_millis() * u128::from(RATE) / 1000;
             if units > 0 {
                 self.paid = now;
-                self.pay_in(u32::try_from(units).unwrap_or(u32::MAX));
+                self.deposit(u32::try_from(units).unwrap_or(u32::MAX));
             }
         }
         self.spent[frame as usize] = self.spent[frame as usize].saturating_add(cost);
@@ -154,7 +154,7 @@ impl Account {
         true
     }
 
-    /// The kind of frame that most went to.
+    /// The kind of frame that cost most.
     fn loudest(&self) -> Frame {
         let loudest = Frame::ALL
             .into_iter()
@@ -165,33 +165,33 @@ impl Account {
 
 /// A connection's frames and its account.
 #[derive(Debug)]
-pub(super) struct Meter {
+pub(crate) struct Meter {
     scanner: Scanner,
     account: Account,
 }
 
-/// What one read brought.
+/// The result of one read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Reading {
+pub(crate) struct Reading {
     /// The account is overdrawn.
-    pub(super) flooded: bool,
-    /// The kind of frame that most went to.
-    pub(super) loudest: Frame,
+    pub(crate) flooded: bool,
+    /// The kind of frame that cost most.
+    pub(crate) loudest: Frame,
 }
 
 impl Meter {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             scanner: Scanner::new(),
             account: Account::new(Instant::now()),
         }
     }
 
-    /// Charges for what has been read; so many reviews have been answered since
-    /// the last time.
-    pub(super) fn read(&mut self, mut bytes: &[u8], reviews: u32) -> Reading {
-        if reviews > 0 {
-            self.account.pay_in(reviews.saturating_mul(REVIEW));
+    /// Charges for the bytes that have been read, and credits the requests that
+    /// have succeeded since the last read.
+    pub(crate) fn read(&mut self, mut bytes: &[u8], successes: u32) -> Reading {
+        if successes > 0 {
+            self.account.deposit(successes.saturating_mul(SUCCESS));
         }
         let mut flooded = false;
         while let Some((head, rest)) = self.scanner.next(bytes) {
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn bears_with_a_caller_whose_reviews_are_answered() {
+    fn bears_with_a_caller_whose_requests_succeed() {
         let mut meter = started();
         for _ in 0..100_000 {
             for (kind, length) in [

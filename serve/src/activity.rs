@@ -21,15 +21,13 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::metrics::Phase;
-
-use super::{Limits, conduct::Conduct};
+use crate::{Limits, Phase, conduct::Conduct};
 
 /// What one connection does. Shared by its stream, its service and its task. In
 /// HTTP/2 requests and answers end in tasks of their own: they set the time before
 /// they are counted off, so that whoever sees the count sees the time.
 #[derive(Debug)]
-pub(super) struct Activity {
+pub(crate) struct Activity {
     opened: Instant,
     requests: AtomicUsize,
     /// Answers that have not gone out.
@@ -41,12 +39,12 @@ pub(super) struct Activity {
     /// others wait: milliseconds after `opened`.
     since: AtomicU64,
     /// What came of it.
-    pub(super) conduct: Conduct,
+    pub(crate) conduct: Conduct,
 }
 
 /// How much patience there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pressure {
+pub(crate) enum Pressure {
     /// All that the limits say.
     Normal,
     /// Others of the same address wait for a place.
@@ -57,7 +55,7 @@ pub(super) enum Pressure {
 
 /// What is to be done about a connection.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// Nothing before that time.
     Wait(Instant),
     /// It has to end; what it was too slow at.
@@ -65,7 +63,7 @@ pub(super) enum Verdict {
 }
 
 impl Activity {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             opened: Instant::now(),
             requests: AtomicUsize::new(0),
@@ -77,14 +75,14 @@ impl Activity {
     }
 
     /// A request has come; it lasts until what is returned is dropped.
-    pub(super) fn request(self: &Arc<Self>) -> Running {
+    pub(crate) fn request(self: &Arc<Self>) -> Running {
         self.requests.fetch_add(1, Relaxed);
         self.head.store(false, Relaxed);
         Running(Arc::clone(self))
     }
 
     /// An answer is there; it is unsent until what is returned is dropped.
-    pub(super) fn answer(self: &Arc<Self>) -> Unsent {
+    pub(crate) fn answer(self: &Arc<Self>) -> Unsent {
         if self.unsent.fetch_add(1, Relaxed) == 0 {
             self.touch();
         }
@@ -92,7 +90,7 @@ impl Activity {
     }
 
     /// Looks at the clock.
-    pub(super) fn verdict(&self, limits: &Limits, pressure: Pressure) -> Verdict {
+    pub(crate) fn verdict(&self, limits: &Limits, pressure: Pressure) -> Verdict {
         let now = Instant::now();
         let again = now + limits.head.min(limits.crowded);
         if pressure == Pressure::Crowded && self.opened + limits.crowded <= now {
@@ -118,12 +116,12 @@ impl Activity {
     }
 
     /// Whether nothing has begun that has to come to its end.
-    pub(super) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.requests.load(Acquire) == 0 && self.unsent.load(Acquire) == 0
     }
 
     /// Of HTTP/1.1: in HTTP/2 bytes say nothing about requests.
-    pub(super) fn bytes_came(&self) {
+    pub(crate) fn bytes_received(&self) {
         if self.requests.load(Relaxed) == 0 && !self.head.swap(true, Relaxed) {
             self.touch();
         }
@@ -138,10 +136,10 @@ impl Activity {
 
 /// A request that is being answered.
 #[derive(Debug)]
-pub(super) struct Running(Arc<Activity>);
+pub(crate) struct Running(Arc<Activity>);
 
 impl Running {
-    pub(super) fn conduct(&self) -> &Conduct {
+    pub(crate) fn conduct(&self) -> &Conduct {
         &self.0.conduct
     }
 }
@@ -158,7 +156,7 @@ impl Drop for Running {
 
 /// An answer that has not gone out.
 #[derive(Debug)]
-pub(super) struct Unsent(Arc<Activity>);
+pub struct Unsent(Arc<Activity>);
 
 impl Drop for Unsent {
     fn drop(&mut self) {
@@ -236,10 +234,10 @@ mod tests {
     async fn ends_a_head_that_trickles_in() {
         let activity = Activity::new();
         pass(60).await;
-        activity.bytes_came();
+        activity.bytes_received();
         for _ in 0..9 {
             pass(1).await;
-            activity.bytes_came();
+            activity.bytes_received();
             assert_eq!(late(&activity, Normal), None);
         }
         pass(1).await;
@@ -276,9 +274,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn takes_no_body_for_a_head() {
         let activity = Arc::new(Activity::new());
-        activity.bytes_came();
+        activity.bytes_received();
         let request = activity.request();
-        activity.bytes_came();
+        activity.bytes_received();
         drop(request);
         pass(10).await;
         assert_eq!(late(&activity, Normal), None);

@@ -1,27 +1,34 @@
-//! Opening a port.
+//! Opens a port.
 
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
 };
 
-use anyhow::Context;
 use tokio::net::TcpListener;
 
-/// Opens a port. Every address of IPv6 is every address of IPv4, too, and that
+/// A port could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}")]
+pub struct BindError {
+    address: SocketAddr,
+    source: io::Error,
+}
+
+/// Opens a port. `[::]` is every address of IPv6 and of IPv4, and those of IPv4
 /// alone where the node's kernel has no IPv6.
 ///
 /// # Errors
 ///
-/// When the port is taken, or the address is none of this machine.
-pub(super) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+/// When the port is taken, or the address does not belong to this machine.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
     let bound = match TcpListener::bind(address).await {
         Err(error) if address.is_ipv6() && address.ip().is_unspecified() && lacks_ipv6(&error) => {
             TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
         }
         bound => bound,
     };
-    bound.with_context(|| format!("cannot listen on {address}"))
+    bound.map_err(|source| BindError { address, source })
 }
 
 fn lacks_ipv6(error: &io::Error) -> bool {

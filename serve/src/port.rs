@@ -4,40 +4,35 @@ use std::{
     convert::Infallible, error::Error, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration,
 };
 
-use axum::{
-    BoxError, Router,
-    body::Body,
-    extract::Request,
-    http::{HeaderValue, Version, header},
-    response::Response,
+use hyper::{
+    Request, Response, Version,
+    body::{Body, Incoming},
+    header::{self, HeaderValue},
+    service::service_fn,
 };
-use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
+use pillion_telemetry::{Rates, Throttle};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
+    sync::Semaphore,
     time::{Instant, sleep_until, timeout},
 };
-use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::Service as _;
+use tower::Service;
 
-use super::{
-    Condition, Limits, Readiness,
-    activity::{Activity, Pressure, Verdict},
+use crate::{
+    Budget, Limits, Phase, PortMetrics, Readiness, Tls,
+    activity::{Activity, Pressure, Unsent, Verdict},
     callers::{Admission, Callers, Connected, Shares},
     listener::Listener,
     watched::Watched,
 };
-use crate::{
-    logging::{Rates, Throttle},
-    metrics::{Phase, Server},
-};
 
-/// Time for a connection without requests to be closed politely.
+/// Time for a connection without requests to be closed gracefully.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Lines about failed handshakes: anyone can cause them.
@@ -47,81 +42,128 @@ const HANDSHAKES: Rates = Rates {
     more: 0,
 };
 
-/// The connection that a request came by, among its extensions.
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// The caller at the other end of a request's connection: an extension of each request.
 #[derive(Debug, Clone)]
-pub(super) struct Peer {
-    pub(super) address: SocketAddr,
-    pub(super) activity: Arc<Activity>,
-    pub(super) shares: Arc<Shares>,
-    pub(super) connected: Arc<Connected>,
+pub struct Peer {
+    address: SocketAddr,
+    activity: Arc<Activity>,
+    shares: Arc<Shares>,
+    connected: Arc<Connected>,
 }
 
-/// What all connections of a port share.
+impl Peer {
+    /// Its address; one of IPv4 as such, also on a dual-stack port.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The requests that its address may have in flight.
+    #[must_use]
+    pub fn requests(&self) -> &Semaphore {
+        &self.shares.requests
+    }
+
+    /// The memory that its address may use for bodies and responses.
+    #[must_use]
+    pub fn budget(&self) -> &Budget {
+        &self.shares.budget
+    }
+
+    /// Records that a request was of use: places are reserved for such callers.
+    pub fn record_useful(&self) {
+        self.connected.record_useful();
+    }
+
+    /// A response is ready. Hold the value until its last byte is sent or given
+    /// up: the caller has [`Limits::answer`] to read it.
+    #[must_use]
+    pub fn response(&self) -> Unsent {
+        self.activity.answer()
+    }
+}
+
+/// A port, and what all its connections share.
 #[derive(Debug)]
-pub(super) struct Port {
-    routes: Router,
-    readiness: Arc<Readiness>,
+pub struct Port<S> {
+    service: S,
     limits: Limits,
-    counts: Server,
+    readiness: Arc<Readiness>,
+    metrics: PortMetrics,
     callers: Arc<Callers>,
     handshakes: Throttle,
     http1: auto::Builder<TokioExecutor>,
     http2: auto::Builder<TokioExecutor>,
-    /// No more connections; those that are there finish what they're at.
+    /// No more connections; those that are open finish their requests.
     stop: CancellationToken,
-    /// Time is up for them.
+    /// The time for that is up.
     cut: CancellationToken,
 }
 
-/// How a connection speaks HTTP: ALPN has said so before its first byte.
+/// The version of HTTP that a connection speaks, as agreed by ALPN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Protocol {
     Http1,
     Http2,
 }
 
-impl Port {
-    pub(super) fn new(
-        routes: Router,
-        readiness: Arc<Readiness>,
+impl<S, B> Port<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Send + Sync + 'static,
+    S::Future: Send,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    /// A port whose requests `service` answers, each with its [`Peer`] among the
+    /// extensions. While `readiness` drains, responses tell callers to reconnect.
+    pub fn new(
+        service: S,
         limits: Limits,
-        counts: Server,
-        stop: CancellationToken,
+        readiness: Arc<Readiness>,
+        metrics: PortMetrics,
     ) -> Self {
         Self {
-            routes,
-            readiness,
+            service,
             limits,
-            counts,
+            readiness,
+            metrics,
             callers: Arc::new(Callers::new(limits)),
             handshakes: Throttle::new(HANDSHAKES),
             http1: http1(),
             http2: http2(&limits),
-            stop,
+            stop: CancellationToken::new(),
             cut: CancellationToken::new(),
         }
     }
 
-    /// Serves until told to stop, then until the last connection has ended.
-    pub(super) async fn serve(self, listener: TcpListener, tls: Option<TlsAcceptor>) {
+    /// Serves until told to stop, then until the last connection has ended, or
+    /// [`Limits::drain`] is over. Without TLS it speaks HTTP/1.1 only.
+    ///
+    /// To stop without losing a request, call [`Readiness::drain`] some seconds
+    /// before the token is cancelled: responses then tell callers to reconnect
+    /// elsewhere, while no connection is closed under them.
+    pub async fn serve(mut self, listener: TcpListener, tls: Option<Tls>, stop: CancellationToken) {
+        self.stop = stop;
         let limits = self.limits;
         let port = Arc::new(self);
         let tasks = TaskTracker::new();
         let mut listener = Listener::new(listener);
         while let Some((stream, peer)) = port
             .stop
-            .run_until_cancelled(listener.accept(&port.counts))
+            .run_until_cancelled(listener.accept(&port.metrics))
             .await
         {
             let admission = port.callers.admit(peer.ip());
             if matches!(admission, Admission::Refused) {
-                port.counts.connection_refused();
+                port.metrics.connection_refused();
                 continue;
             }
             let (port, tls) = (Arc::clone(&port), tls.clone());
             tasks.spawn(async move {
                 if let Some(connected) = port.place(admission).await {
-                    let _open = port.counts.connection();
+                    let _open = port.metrics.connection();
                     port.connection(stream, peer, Arc::new(connected), tls)
                         .await;
                 }
@@ -140,7 +182,7 @@ impl Port {
         }
     }
 
-    /// The place of a connection, for which it may have to wait.
+    /// The place of a connection, which may have to wait for it.
     async fn place(&self, admission: Admission) -> Option<Connected> {
         let waiting = match admission {
             Admission::Connected(connected) => return Some(connected),
@@ -150,7 +192,7 @@ impl Port {
         let place = waiting.place(&self.limits);
         let place = self.stop.run_until_cancelled(place).await?;
         if place.is_none() {
-            self.counts.connection_refused();
+            self.metrics.connection_refused();
         }
         place
     }
@@ -160,7 +202,7 @@ impl Port {
         stream: TcpStream,
         address: SocketAddr,
         connected: Arc<Connected>,
-        tls: Option<TlsAcceptor>,
+        tls: Option<Tls>,
     ) {
         let evicted = connected.evicted.clone();
         let peer = Peer {
@@ -172,10 +214,10 @@ impl Port {
         let Some(tls) = tls else {
             return self.http(stream, peer, Protocol::Http1).await;
         };
-        let handshake = timeout(self.limits.handshake, tls.accept(stream));
+        let handshake = timeout(self.limits.handshake, tls.acceptor.accept(stream));
         let handshake = evicted.run_until_cancelled(handshake);
         match self.stop.run_until_cancelled(handshake).await.flatten() {
-            None if evicted.is_cancelled() => self.counts.evicted(),
+            None if evicted.is_cancelled() => self.metrics.evicted(),
             None => {}
             Some(Ok(Ok(stream))) => {
                 let protocol = match stream.get_ref().1.alpn_protocol() {
@@ -184,41 +226,41 @@ impl Port {
                 };
                 self.http(stream, peer, protocol).await;
             }
-            Some(Ok(Err(error))) => self.handshake_failed(address, &error),
+            Some(Ok(Err(error))) => self.handshake_failed(address, &error, &tls),
             Some(Err(_)) => {
-                self.counts.timed_out(Phase::Handshake);
+                self.metrics.timed_out(Phase::Handshake);
                 tracing::debug!(peer = %address, "TLS handshake took too long");
             }
         }
     }
 
-    fn handshake_failed(&self, peer: SocketAddr, error: &io::Error) {
-        // Load balancers and scanners ask in this way whether the port is open;
-        // before there is a certificate, `/readyz` says so.
+    fn handshake_failed(&self, peer: SocketAddr, error: &io::Error, tls: &Tls) {
+        // Load balancers and scanners check in this way whether the port is open;
+        // while there is no certificate, `/readyz` says so.
         let is_probe = matches!(
             error.kind(),
             io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset
         );
-        if is_probe || !self.readiness.holds(Condition::Certificate) {
-            tracing::debug!(%peer, %error, "TLS handshake did not come to its end");
+        if is_probe || !tls.certificate.holds() {
+            tracing::debug!(%peer, %error, "TLS handshake was not completed");
             return;
         }
-        self.counts.handshake_failed();
+        self.metrics.handshake_failed();
         if let Some(held_back) = self.handshakes.pass(peer.ip()) {
             tracing::warn!(
                 %peer,
                 %error,
                 held_back = held_back.own(),
                 held_back_of_others = held_back.others(),
-                "TLS handshake failed; where an API server says that the certificate is \
-                 bad or its issuer unknown, the webhook's caBundle does not fit"
+                "TLS handshake failed; {}",
+                tls.hint
             );
         }
     }
 
-    async fn http<S>(&self, stream: S, peer: Peer, protocol: Protocol)
+    async fn http<I>(&self, stream: I, peer: Peer, protocol: Protocol)
     where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let ended = self.drive(stream, &peer, protocol).await;
         let (conduct, peer) = (&peer.activity.conduct, peer.address);
@@ -226,22 +268,22 @@ impl Port {
             .as_deref()
             .map(|error| error as &(dyn Error + 'static));
         if let Some(frame) = conduct.flood(error) {
-            self.counts.flooded(frame);
+            self.metrics.flooded(frame);
             let frame = frame.as_str();
             tracing::debug!(%peer, frame, "closed a connection for its flood of HTTP/2 frames");
         } else if let Some(error) = ended {
             tracing::debug!(%peer, error, "connection failed");
         }
         if conduct.is_useless() {
-            self.counts.useless();
-            tracing::debug!(%peer, "ended a connection by which no reviews came");
+            self.metrics.useless();
+            tracing::debug!(%peer, "ended a connection whose requests kept failing");
         }
     }
 
-    /// Returns the error that a connection ended with.
-    async fn drive<S>(&self, stream: S, peer: &Peer, protocol: Protocol) -> Option<BoxError>
+    /// Runs a connection; returns the error that it ended with.
+    async fn drive<I>(&self, stream: I, peer: &Peer, protocol: Protocol) -> Option<BoxError>
     where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (activity, connected) = (&peer.activity, &peer.connected);
         let stream = TokioIo::new(match protocol {
@@ -263,12 +305,12 @@ impl Port {
                 () = self.cut.cancelled() => return None,
                 () = self.stop.cancelled(), if !ending => {}
                 () = connected.evicted.cancelled(), if !ending => {
-                    self.counts.evicted();
+                    self.metrics.evicted();
                     if activity.is_idle() {
                         return None;
                     }
                 }
-                // The caller goes on although it was told to end.
+                // The caller carries on although it was told to end.
                 () = activity.conduct.ends() => if ending { return None },
                 () = alarm.as_mut() => match activity.verdict(&self.limits, pressure(ending, connected)) {
                     Verdict::Wait(until) => {
@@ -278,7 +320,7 @@ impl Port {
                         continue;
                     }
                     Verdict::Late(_) if ending => return None,
-                    Verdict::Late(phase) => self.counts.timed_out(phase),
+                    Verdict::Late(phase) => self.metrics.timed_out(phase),
                 },
             }
             ending = true;
@@ -290,17 +332,17 @@ impl Port {
     fn call(
         &self,
         peer: Peer,
-        mut request: hyper::Request<Incoming>,
-    ) -> impl Future<Output = Result<Response, Infallible>> + Send + use<> {
+        mut request: Request<Incoming>,
+    ) -> impl Future<Output = Result<S::Response, Infallible>> + Send + use<S, B> {
         let running = peer.activity.request();
         let readiness = Arc::clone(&self.readiness);
         request.extensions_mut().insert(peer);
         let is_http1 = request.version() <= Version::HTTP_11;
-        let answer = self.routes.clone().call(Request::map(request, Body::new));
+        let response = self.service.clone().call(request);
         async move {
-            let mut response = answer.await?;
-            let ends = running.conduct().answered(response.status().is_success());
-            // HTTP/2 says it with a GOAWAY, in the end.
+            let mut response = response.await?;
+            let ends = running.conduct().record(response.status().is_success());
+            // HTTP/2 says it with a GOAWAY when the connection ends.
             if is_http1 && (ends || readiness.is_draining()) {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
@@ -326,7 +368,7 @@ fn http1() -> auto::Builder<TokioExecutor> {
     builder
         .http1()
         .timer(TokioTimer::new())
-        // The connection's own clock does this.
+        // The connection's own clock (`activity`) limits this.
         .header_read_timeout(None)
         .max_buf_size(64 * 1024);
     builder
@@ -340,15 +382,15 @@ fn http2(limits: &Limits) -> auto::Builder<TokioExecutor> {
         .max_concurrent_streams(limits.streams)
         .initial_stream_window_size(128 * 1024)
         .initial_connection_window_size(512 * 1024)
-        // One head in memory at a time; its CONTINUATIONs are bounded by it, too.
+        // One head is in memory at a time; this bounds its CONTINUATION frames, too.
         .max_header_list_size(16 * 1024)
         .max_frame_size(16 * 1024)
-        // Streams that were reset before they were looked at, at a time, and those
-        // that broke the protocol, in all. What a caller may send beside requests is
-        // bounded by the account in `frames`.
+        // Streams that are reset before they are accepted, at a time, and streams that
+        // violate the protocol, in all. The account in `frames` bounds whatever else a
+        // caller may send besides requests.
         .max_pending_accept_reset_streams(20)
         .max_local_error_reset_streams(1024)
-        // A peer that has gone without a word is found out within a minute.
+        // A peer that has silently gone is noticed within a minute.
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(20));
     builder

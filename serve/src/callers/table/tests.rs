@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::webhook::budget::Budget;
+use crate::Budget;
 
 fn caller(last: u8) -> Caller {
     Caller::of(IpAddr::from([10, 0, 0, last]))
@@ -35,15 +35,15 @@ impl Port {
     fn arrive(&mut self, last: u8) -> Verdict {
         let verdict = self.table.admit(caller(last), self.now);
         if verdict == Verdict::Place {
-            let (reviews, evicted) = (Arc::default(), CancellationToken::new());
+            let (useful, evicted) = (Arc::default(), CancellationToken::new());
             let shares = || {
                 Arc::new(Shares {
-                    reviews: Semaphore::new(1),
+                    requests: Semaphore::new(1),
                     budget: Budget::new(0),
                 })
             };
-            let (number, _) = self.table.connect(caller(last), &reviews, &evicted, shares);
-            self.open.push((caller(last), number, reviews, evicted));
+            let (number, _) = self.table.connect(caller(last), &useful, &evicted, shares);
+            self.open.push((caller(last), number, useful, evicted));
         }
         verdict
     }
@@ -53,7 +53,7 @@ impl Port {
         self.table.disconnect(caller, number, self.now);
     }
 
-    fn review(&self, position: usize) {
+    fn record_useful(&self, position: usize) {
         self.open[position].2.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -77,12 +77,12 @@ fn a_newcomer_takes_the_newest_place_of_the_address_that_holds_most() {
 }
 
 #[test]
-fn a_connection_that_has_brought_reviews_goes_last() {
+fn a_useful_connection_is_evicted_last() {
     let mut port = Port::with(8);
     for last in [2, 2, 2, 1, 1, 3, 3] {
         assert_eq!(port.arrive(last), Verdict::Place);
     }
-    port.review(2);
+    port.record_useful(2);
     assert_eq!(port.arrive(9), Verdict::Place);
     assert_eq!(port.evicted(), [1]);
 }
@@ -99,16 +99,16 @@ fn an_address_does_not_push_out_one_that_holds_no_more() {
 }
 
 #[test]
-fn the_last_places_are_kept_for_addresses_that_have_sent_reviews() {
+fn the_last_places_are_reserved_for_known_addresses() {
     let mut port = Port::with(8);
     for last in 1..=7 {
         assert_eq!(port.arrive(last), Verdict::Place);
     }
     assert_eq!(port.arrive(8), Verdict::Wait);
-    port.review(0);
+    port.record_useful(0);
     assert_eq!(port.arrive(1), Verdict::Place);
     assert_eq!(port.table.taken, 8);
-    // And beyond, one that is not known makes room.
+    // When all places are taken, an unknown address makes room.
     assert_eq!(port.arrive(1), Verdict::Place);
     assert_eq!(port.evicted().len(), 1);
     assert_ne!(port.evicted(), [0]);
@@ -118,7 +118,7 @@ fn the_last_places_are_kept_for_addresses_that_have_sent_reviews() {
 fn an_address_is_remembered_for_a_while() {
     let mut port = Port::with(8);
     assert_eq!(port.arrive(1), Verdict::Place);
-    port.review(0);
+    port.record_useful(0);
     port.leave(0);
     for last in 2..=8 {
         assert_eq!(port.arrive(last), Verdict::Place);
@@ -155,7 +155,7 @@ fn a_free_place_goes_to_the_address_with_fewest() {
     let mut port = Port::with(4);
     for last in [1, 1, 1, 2] {
         assert_eq!(port.arrive(last), Verdict::Place);
-        port.review(port.open.len() - 1);
+        port.record_useful(port.open.len() - 1);
     }
     for last in [1, 2] {
         let (sender, receiver) = oneshot::channel();

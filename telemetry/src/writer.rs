@@ -1,9 +1,13 @@
-//! Writing log lines off the threads that answer reviews.
+//! Writes log lines on a thread of its own.
 //!
-//! Lines are gathered in a buffer, and a thread of its own writes what has
+//! Lines are gathered in a buffer, and a thread of their own writes what has
 //! gathered: a reader that is slow or stuck (a full pipe) never holds up a
-//! review, and thousands of lines a second cost a hundred writes. The buffer is
+//! request, and thousands of lines a second cost a hundred writes. The buffer is
 //! bounded; what does not fit is dropped and counted.
+//!
+//! tracing-appender's non-blocking writer would be less code, but it bounds its
+//! buffer in lines and not in bytes, does not count lines whose write fails, and
+//! at the end gives up on a full buffer after a tenth of a second.
 
 use std::{
     io::{self, Write},
@@ -24,12 +28,12 @@ const CAPACITY: usize = 1024 * 1024;
 /// How long lines gather before they are written.
 const GATHER: Duration = Duration::from_millis(10);
 
-/// How long the end of the process waits for the last lines to be taken.
+/// How long the process waits at its end until the last lines are written.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
-/// How many lines were dropped because nobody took them, or not in time.
+/// How many lines were dropped because the reader of the log was too slow or is gone.
 #[must_use]
 pub fn dropped_lines() -> u64 {
     DROPPED.load(Ordering::Relaxed)
@@ -100,7 +104,7 @@ fn write_lines(shared: &Shared, mut output: impl Write) {
             mem::swap(&mut lines, &mut pending.lines);
             pending.closed
         };
-        // There is no log to tell of one that can't be written, but the metric.
+        // A log that can't be written can't say so; the metric does.
         if output
             .write_all(&lines)
             .and_then(|()| output.flush())

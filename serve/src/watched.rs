@@ -1,4 +1,4 @@
-//! A connection's stream, which looks at what comes in.
+//! A connection's stream, which watches the bytes that it receives.
 
 use std::{
     io::{self, IoSlice},
@@ -9,11 +9,11 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{activity::Activity, frames::Meter};
+use crate::{activity::Activity, frames::Meter};
 
 /// The stream below HTTP, behind TLS.
 #[derive(Debug)]
-pub(super) struct Watched<S> {
+pub(crate) struct Watched<S> {
     stream: S,
     activity: Arc<Activity>,
     /// Only HTTP/2 has frames.
@@ -22,7 +22,7 @@ pub(super) struct Watched<S> {
 
 impl<S> Watched<S> {
     /// Notes when a request's head begins.
-    pub(super) fn http1(stream: S, activity: Arc<Activity>) -> Self {
+    pub(crate) fn http1(stream: S, activity: Arc<Activity>) -> Self {
         Self {
             stream,
             activity,
@@ -30,8 +30,8 @@ impl<S> Watched<S> {
         }
     }
 
-    /// Breaks off where frames come in floods.
-    pub(super) fn http2(stream: S, activity: Arc<Activity>) -> Self {
+    /// Fails on a flood of frames.
+    pub(crate) fn http2(stream: S, activity: Arc<Activity>) -> Self {
         Self {
             stream,
             activity,
@@ -39,13 +39,13 @@ impl<S> Watched<S> {
         }
     }
 
-    fn came(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn received(&mut self, bytes: &[u8]) -> io::Result<()> {
         let Some(meter) = &mut self.meter else {
-            self.activity.bytes_came();
+            self.activity.bytes_received();
             return Ok(());
         };
         let conduct = &self.activity.conduct;
-        let reading = meter.read(bytes, conduct.take_reviews());
+        let reading = meter.read(bytes, conduct.take_successes());
         conduct.set_frames(reading);
         if reading.flooded {
             return Err(io::Error::other("too many HTTP/2 frames"));
@@ -63,7 +63,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
         match buf.filled() {
-            filled if filled.len() > before => match self.came(&filled[before..]) {
+            filled if filled.len() > before => match self.received(&filled[before..]) {
                 Ok(()) => read,
                 Err(flood) => Poll::Ready(Err(flood)),
             },

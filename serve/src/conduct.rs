@@ -1,4 +1,4 @@
-//! What comes of a connection: reviews, or work for nothing.
+//! What a connection is good for: requests that succeed, or work for nothing.
 
 use std::{
     error::Error,
@@ -11,20 +11,19 @@ use std::{
 use h2::Reason;
 use tokio::sync::Notify;
 
-use super::frames::Reading;
-use crate::metrics::Frame;
+use crate::{frames::Reading, metrics::Frame};
 
-/// After so many requests in a row that were not answered as reviews a
-/// connection is told to end, and after as many again it is cut. API servers
-/// come near it only while the webhook can't serve them anyway.
+/// After so many failed requests in a row a connection is told to end, and after
+/// as many again it is cut. Proper callers come near it only while the service
+/// can't serve them anyway.
 const USELESS: u32 = 100;
 
 /// Shared by the stream, the service and the task of a connection.
 #[derive(Debug, Default)]
-pub(super) struct Conduct {
-    /// Reviews answered since the frames' account last heard of it.
-    reviews: AtomicU32,
-    /// Other answers since the last review.
+pub(crate) struct Conduct {
+    /// Requests that have succeeded since the frames' account last asked.
+    successes: AtomicU32,
+    /// Requests that have failed since the last success.
     failures: AtomicU32,
     useless: AtomicBool,
     end: Notify,
@@ -34,10 +33,10 @@ pub(super) struct Conduct {
 }
 
 impl Conduct {
-    /// Notes an answer. Whether the connection has to end.
-    pub(super) fn answered(&self, is_review: bool) -> bool {
-        if is_review {
-            self.reviews.fetch_add(1, Relaxed);
+    /// Records a response; returns whether the connection has to end.
+    pub(crate) fn record(&self, succeeded: bool) -> bool {
+        if succeeded {
+            self.successes.fetch_add(1, Relaxed);
             self.failures.store(0, Relaxed);
             return false;
         }
@@ -51,33 +50,33 @@ impl Conduct {
     }
 
     /// Waits until the connection has to end, and then until it has to be cut.
-    pub(super) async fn ends(&self) {
+    pub(crate) async fn ends(&self) {
         self.end.notified().await;
     }
 
-    /// Whether it had to.
-    pub(super) fn is_useless(&self) -> bool {
+    /// Whether it had to end because its requests kept failing.
+    pub(crate) fn is_useless(&self) -> bool {
         self.useless.load(Relaxed)
     }
 
-    pub(super) fn take_reviews(&self) -> u32 {
+    pub(crate) fn take_successes(&self) -> u32 {
         // Most reads find none, and a load costs less.
-        if self.reviews.load(Relaxed) == 0 {
+        if self.successes.load(Relaxed) == 0 {
             return 0;
         }
-        self.reviews.swap(0, Relaxed)
+        self.successes.swap(0, Relaxed)
     }
 
-    pub(super) fn set_frames(&self, reading: Reading) {
+    pub(crate) fn set_frames(&self, reading: Reading) {
         self.loudest.store(reading.loudest as u8, Relaxed);
         if reading.flooded {
             self.flooded.store(true, Release);
         }
     }
 
-    /// The frames that a connection ended for, if it did: by their number a
-    /// second, or by a limit of h2.
-    pub(super) fn flood(&self, error: Option<&(dyn Error + 'static)>) -> Option<Frame> {
+    /// The kind of frame whose flood ended the connection, if one did: an overdrawn
+    /// account, or a limit of h2.
+    pub(crate) fn flood(&self, error: Option<&(dyn Error + 'static)>) -> Option<Frame> {
         let flooded = self.flooded.load(Relaxed) || error.is_some_and(is_flood);
         let loudest = Frame::ALL.get(usize::from(self.loudest.load(Relaxed)));
         flooded.then(|| loudest.copied().unwrap_or(Frame::Other))
@@ -103,34 +102,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ends_after_many_answers_in_a_row_that_are_no_reviews() {
+    fn ends_after_many_failed_requests_in_a_row() {
         let conduct = Conduct::default();
         for _ in 1..USELESS {
-            assert!(!conduct.answered(false));
+            assert!(!conduct.record(false));
         }
         assert!(!conduct.is_useless());
-        assert!(conduct.answered(false));
+        assert!(conduct.record(false));
         assert!(conduct.is_useless());
         assert!(conduct.ends().now_or_never().is_some());
         assert!(conduct.ends().now_or_never().is_none());
     }
 
     #[test]
-    fn starts_over_with_each_review() {
+    fn starts_over_with_each_success() {
         let conduct = Conduct::default();
         for _ in 0..10 * USELESS {
-            assert!(!conduct.answered(false));
-            assert!(!conduct.answered(true));
+            assert!(!conduct.record(false));
+            assert!(!conduct.record(true));
         }
         assert!(conduct.ends().now_or_never().is_none());
     }
 
     #[test]
-    fn says_once_how_many_reviews_were_answered() {
+    fn says_once_how_many_requests_succeeded() {
         let conduct = Conduct::default();
-        conduct.answered(true);
-        conduct.answered(true);
-        assert_eq!(conduct.take_reviews(), 2);
-        assert_eq!(conduct.take_reviews(), 0);
+        conduct.record(true);
+        conduct.record(true);
+        assert_eq!(conduct.take_successes(), 2);
+        assert_eq!(conduct.take_successes(), 0);
     }
 }

@@ -4,9 +4,6 @@
 //! roles that run in a cluster; the commands that print their result to
 //! standard output keep their words for standard error.
 
-mod throttle;
-mod writer;
-
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
     env,
@@ -21,8 +18,10 @@ use tracing_subscriber::{
     EnvFilter, fmt::MakeWriter, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
 
-pub(crate) use throttle::{HeldBack, Rates, Throttle};
-pub use writer::{Guard, dropped_lines};
+use crate::{
+    throttle::{Rates, Throttle},
+    writer::{self, Guard},
+};
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -39,23 +38,23 @@ pub enum Format {
 pub enum Error {
     /// `RUST_LOG` can't be read.
     #[error(
-        "RUST_LOG is {value:?}, which is no filter ({source}): write for example `info` or `info,pillion=debug`"
+        "RUST_LOG is {value:?}, which is not a filter ({source}): write for example `info` or `info,pillion=debug`"
     )]
     Filter {
         /// What it is set to.
         value: String,
-        /// Where it stops to be one.
+        /// Where it can't be parsed.
         source: tracing_subscriber::filter::ParseError,
     },
-    /// `RUST_LOG` has a word that would silence the log.
+    /// `RUST_LOG` contains a word that would silence the log.
     #[error(
-        "RUST_LOG is {value:?}, where {word:?} is no level (off, error, warn, info, debug, trace): write for example \
+        "RUST_LOG is {value:?}, where {word:?} is not a level (off, error, warn, info, debug, trace): write for example \
          `info` or, for the level of a module, `info,pillion=debug`"
     )]
     Word {
         /// What it is set to.
         value: String,
-        /// What is no level.
+        /// What is not a level.
         word: String,
     },
     /// The thread that writes can't be started.
@@ -63,16 +62,16 @@ pub enum Error {
     Thread(#[from] io::Error),
     /// Something else in the process has set up logging.
     #[error("logging is set up already: {0}")]
-    Taken(#[from] tracing_subscriber::util::TryInitError),
+    AlreadySet(#[from] tracing_subscriber::util::TryInitError),
 }
 
 /// Sets up logging for the process: `RUST_LOG`, or `info` without it. Panics
-/// are logged, too. What is still unwritten when the guard is dropped is
-/// written then, so it belongs into the outermost function.
+/// are logged, too. Lines that are still unwritten when the guard is dropped are
+/// written then, so keep it in the outermost function.
 ///
 /// # Errors
 ///
-/// When `RUST_LOG` is no filter, or logging was set up before.
+/// When `RUST_LOG` is not a filter, or logging was set up before.
 pub fn init(format: Format) -> Result<Guard, Error> {
     let filter = filter(env::var("RUST_LOG").ok())?;
     let (writer, guard) = writer::spawn(io::stdout())?;
@@ -82,7 +81,7 @@ pub fn init(format: Format) -> Result<Guard, Error> {
     Ok(guard)
 }
 
-fn subscriber<W>(
+pub(crate) fn subscriber<W>(
     format: Format,
     filter: EnvFilter,
     writer: W,
@@ -113,7 +112,7 @@ fn filter(set: Option<String>) -> Result<EnvFilter, Error> {
         _ => "info".to_owned(),
     };
     let names_h2 = value.split(',').any(|part| part.trim().starts_with("h2"));
-    // It warns of what callers do as often as they do it, and not of which caller.
+    // h2 warns of what callers do, as often as they do it, without naming the caller.
     let directives = if names_h2 {
         value.clone()
     } else {
@@ -130,17 +129,17 @@ fn filter(set: Option<String>) -> Result<EnvFilter, Error> {
         .map_err(|source| Error::Filter { value, source })
 }
 
-/// A word that a filter takes for a module beside which nothing is logged: a
+/// A word that `EnvFilter` would take for a module, and log nothing else: a
 /// misspelt level, or Istio's `default:info`.
 fn stray_word(filter: &str) -> Option<&str> {
     filter.split(',').map(str::trim).find(|part| {
         let is_word = !part.is_empty() && !part.contains(['=', '[', ']', '{', '}']);
-        let is_module = *part == env!("CARGO_CRATE_NAME") || part.contains("::");
+        let is_module = *part == "pillion" || part.starts_with("pillion_") || part.contains("::");
         is_word && !is_module && part.parse::<LevelFilter>().is_err()
     })
 }
 
-/// Panics come from one fault more often than from many: so many lines a second.
+/// Lines a second about panics: most often they all come from one fault.
 static PANICS: LazyLock<Throttle> = LazyLock::new(|| {
     Throttle::new(Rates {
         each: 5,
@@ -150,7 +149,7 @@ static PANICS: LazyLock<Throttle> = LazyLock::new(|| {
 });
 
 fn log_panic(panic: &panic::PanicHookInfo<'_>) {
-    // Who caused it is in another line, of the review.
+    // Another line, of the request, says who caused it.
     let Some(held_back) = PANICS.pass(Ipv4Addr::UNSPECIFIED.into()) else {
         return;
     };
@@ -166,48 +165,10 @@ fn log_panic(panic: &panic::PanicHookInfo<'_>) {
     );
 }
 
-/// What is logged in this form while `log` runs.
-#[cfg(test)]
-pub(crate) fn logged(format: Format, log: impl FnOnce()) -> String {
-    logged_by(EnvFilter::new("info"), format, log)
-}
-
-#[cfg(test)]
-fn logged_by(filter: EnvFilter, format: Format, log: impl FnOnce()) -> String {
-    let lines = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-    let subscriber = subscriber(format, filter, tests::Lines(lines.clone()), false);
-    tracing::subscriber::with_default(subscriber, log);
-    let lines = lines.lock().unwrap();
-    String::from_utf8(lines.clone()).unwrap()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
     use super::*;
-
-    #[derive(Clone)]
-    pub(super) struct Lines(pub(super) Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Lines {
-        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(line);
-            Ok(line.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl MakeWriter<'_> for Lines {
-        type Writer = Self;
-
-        fn make_writer(&self) -> Self {
-            self.clone()
-        }
-    }
+    use crate::capture::{logged, logged_by};
 
     #[test]
     fn rejects_words_that_would_silence_the_log() {

@@ -1,4 +1,4 @@
-//! Whom an address stands for.
+//! The caller that an address belongs to.
 
 use std::net::{IpAddr, Ipv6Addr};
 

@@ -1,4 +1,4 @@
-//! The places of a port: who has them, who waits, and who has to go.
+//! The places of a port: who has them, who waits, and who is evicted.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -13,14 +13,14 @@ use tokio::{sync::oneshot, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{Connected, Shares, address::Caller};
-use crate::webhook::Limits;
+use crate::Limits;
 
-/// How long an address that has sent reviews is known for it, after its last connection.
+/// How long an address stays known after its last connection, if its requests succeeded.
 const REMEMBERED: Duration = Duration::from_secs(600);
-/// So many addresses are remembered; more than there are API servers.
+/// How many addresses are remembered: more than there are API servers.
 const MOST_REMEMBERED: usize = 256;
-/// One part in so many of the places is kept for addresses that are known.
-const KEPT: usize = 8;
+/// One part in so many of the places is reserved for known addresses.
+const RESERVED: usize = 8;
 
 /// The places, and the callers.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub(super) struct Table {
     waiting: usize,
     next_number: u64,
     callers: HashMap<Caller, Present>,
-    /// Callers without a connection that have sent reviews, and until when.
+    /// Known callers without a connection, and until when they stay known.
     remembered: HashMap<Caller, Instant>,
 }
 
@@ -48,11 +48,11 @@ struct Present {
 
 #[derive(Debug)]
 struct Place {
-    reviews: Arc<AtomicU32>,
+    useful: Arc<AtomicU32>,
     evicted: CancellationToken,
 }
 
-/// What becomes of a newcomer.
+/// Whether a new connection gets a place.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Place,
@@ -61,14 +61,14 @@ pub(super) enum Verdict {
 }
 
 impl Place {
-    fn reviews(&self) -> u32 {
-        self.reviews.load(Ordering::Relaxed)
+    fn useful(&self) -> u32 {
+        self.useful.load(Ordering::Relaxed)
     }
 }
 
 impl Present {
     fn is_known(&self) -> bool {
-        self.is_known || self.connections.values().any(|place| place.reviews() > 0)
+        self.is_known || self.connections.values().any(|place| place.useful() > 0)
     }
 }
 
@@ -86,7 +86,7 @@ impl Table {
         }
     }
 
-    /// Decides on a newcomer; makes room for it where somebody has to.
+    /// Decides on a new connection, and evicts another for it where that is due.
     pub(super) fn admit(&mut self, caller: Caller, now: Instant) -> Verdict {
         let is_known = self.is_known(caller, now);
         let (own, own_waiting) = self.callers.get(&caller).map_or((0, 0), |present| {
@@ -94,7 +94,7 @@ impl Table {
         });
         if own < self.of_one_caller {
             let free = self.places.saturating_sub(self.taken);
-            if free > self.places / KEPT || (is_known && free > 0) {
+            if free > self.places / RESERVED || (is_known && free > 0) {
                 return Verdict::Place;
             }
             if let Some(other) = self.who_makes_room(caller, own, is_known) {
@@ -109,8 +109,8 @@ impl Table {
         }
     }
 
-    /// Of the callers that hold more than the newcomer's will, the one with most; for
-    /// a known newcomer also one that holds as little and is not known.
+    /// The caller that loses a place: of those that hold more than the new connection's
+    /// will, the one that holds most; for a known caller also an unknown one with less.
     fn who_makes_room(&self, caller: Caller, own: usize, is_known: bool) -> Option<Caller> {
         let others = self.callers.iter().filter(|(other, _)| **other != caller);
         let (other, _) = others
@@ -123,14 +123,13 @@ impl Table {
         Some(other)
     }
 
-    /// Ends a connection: one that has brought the fewest reviews, the newest of those.
+    /// Evicts a connection: one with the fewest useful requests, the newest of those.
     fn evict(&mut self, caller: Caller) {
         let Some(present) = self.callers.get_mut(&caller) else {
             return;
         };
         let connections = present.connections.iter();
-        let least =
-            connections.min_by_key(|(number, place)| (place.reviews(), u64::MAX - **number));
+        let least = connections.min_by_key(|(number, place)| (place.useful(), u64::MAX - **number));
         if let Some(number) = least.map(|(number, _)| *number)
             && let Some(place) = present.connections.remove(&number)
         {
@@ -139,11 +138,11 @@ impl Table {
         }
     }
 
-    /// Notes a new connection; its number, and what it shares with others.
+    /// Adds a connection; returns its number, and what it shares with others.
     pub(super) fn connect(
         &mut self,
         caller: Caller,
-        reviews: &Arc<AtomicU32>,
+        useful: &Arc<AtomicU32>,
         evicted: &CancellationToken,
         shares: impl FnOnce() -> Arc<Shares>,
     ) -> (u64, Arc<Shares>) {
@@ -153,7 +152,7 @@ impl Table {
         let present = self.callers.entry(caller).or_default();
         present.is_known |= is_remembered;
         let place = Place {
-            reviews: Arc::clone(reviews),
+            useful: Arc::clone(useful),
             evicted: evicted.clone(),
         };
         present.connections.insert(number, place);
@@ -161,20 +160,20 @@ impl Table {
         (number, Arc::clone(shares))
     }
 
-    /// Notes the end of a connection.
+    /// Removes a connection that has ended.
     pub(super) fn disconnect(&mut self, caller: Caller, number: u64, now: Instant) {
         let Some(present) = self.callers.get_mut(&caller) else {
             return;
         };
-        // One that was evicted has lost its place already.
+        // An evicted connection has lost its place already.
         if let Some(place) = present.connections.remove(&number) {
-            present.is_known |= place.reviews() > 0;
+            present.is_known |= place.useful() > 0;
             self.taken -= 1;
         }
         self.forget_if_gone(caller, now);
     }
 
-    /// Notes one that waits for a place.
+    /// Adds a connection that waits for a place; returns its number.
     pub(super) fn wait(&mut self, caller: Caller, place: oneshot::Sender<Connected>) -> u64 {
         let number = self.number();
         self.waiting += 1;
@@ -183,7 +182,7 @@ impl Table {
         number
     }
 
-    /// Notes that one no longer waits.
+    /// Removes a connection that no longer waits.
     pub(super) fn give_up(&mut self, caller: Caller, number: u64) {
         if let Some(present) = self.callers.get_mut(&caller) {
             let before = present.waiting.len();
@@ -193,7 +192,7 @@ impl Table {
         self.forget_if_gone(caller, Instant::now());
     }
 
-    /// Who gets a place that has become free: one that waits, of the caller that has
+    /// The waiting connection that gets a free place: one of the caller with the
     /// fewest places.
     pub(super) fn next_waiting(&mut self) -> Option<(Caller, oneshot::Sender<Connected>)> {
         if self.waiting == 0 || self.taken >= self.places {

@@ -1,12 +1,12 @@
 //! Who is connected, and who has to make room.
 //!
-//! The limits of a port keep the process whole. That nobody uses them up for the
-//! others is kept here. An address has a part of them at most. Where all places
-//! are taken, a newcomer gets the place of a connection of the address that holds
-//! most, the newest and least useful one first; a newcomer of that very address, or
-//! of one that has its part, waits for one of its own. And some places are kept for addresses that have sent
-//! reviews, for API servers can't be told from others by anything else, unless they
-//! come with certificates.
+//! The limits of a port protect the process; this module protects callers from each
+//! other. An address may use a part of the limits. When all places are taken, a new
+//! connection gets the place of a connection of the address that holds most, the
+//! newest and least useful one first; a new connection of that same address, or of
+//! one that has used up its part, waits for a place of its own address. Some places
+//! are reserved for addresses whose requests have succeeded: without client
+//! certificates nothing else tells proper callers from others.
 
 mod address;
 mod table;
@@ -29,50 +29,50 @@ use self::{
     address::Caller,
     table::{Table, Verdict},
 };
-use super::{Limits, budget::Budget};
+use crate::{Budget, Limits};
 
 /// The addresses that have connections.
 #[derive(Debug)]
-pub(super) struct Callers {
+pub(crate) struct Callers {
     limits: Limits,
     table: Mutex<Table>,
 }
 
 /// What all connections of an address share.
 #[derive(Debug)]
-pub(super) struct Shares {
-    /// Reviews in flight.
-    pub(super) reviews: Semaphore,
-    /// Memory for bodies and answers.
-    pub(super) budget: Budget,
+pub(crate) struct Shares {
+    /// Requests in flight.
+    pub(crate) requests: Semaphore,
+    /// Memory for bodies and responses.
+    pub(crate) budget: Budget,
 }
 
 /// A connection that has a place, for as long as it lasts.
 #[derive(Debug)]
-pub(super) struct Connected {
+pub(crate) struct Connected {
     callers: Arc<Callers>,
     caller: Caller,
     number: u64,
-    reviews: Arc<AtomicU32>,
-    /// The place is somebody else's; the connection has to end.
-    pub(super) evicted: CancellationToken,
-    pub(super) shares: Arc<Shares>,
+    useful: Arc<AtomicU32>,
+    /// The place has been given to another; the connection has to end.
+    pub(crate) evicted: CancellationToken,
+    pub(crate) shares: Arc<Shares>,
 }
 
-/// What becomes of a new connection.
+/// Whether a new connection gets a place.
 #[derive(Debug)]
-pub(super) enum Admission {
+pub(crate) enum Admission {
     /// It has a place.
     Connected(Connected),
-    /// It gets one when a connection of its own address ends.
+    /// It gets a place when a connection of its own address ends.
     Waiting(Waiting),
-    /// Too many wait.
+    /// Too many are waiting.
     Refused,
 }
 
 /// A new connection without a place.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub(crate) struct Waiting {
     callers: Arc<Callers>,
     caller: Caller,
     number: u64,
@@ -80,7 +80,7 @@ pub(super) struct Waiting {
 }
 
 impl Callers {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         Self {
             limits,
             table: Mutex::new(Table::new(&limits)),
@@ -88,7 +88,7 @@ impl Callers {
     }
 
     /// A new connection of an address.
-    pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Admission {
+    pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> Admission {
         let caller = Caller::of(address);
         let mut table = self.lock();
         match table.admit(caller, Instant::now()) {
@@ -107,40 +107,40 @@ impl Callers {
     }
 
     fn connect(self: &Arc<Self>, table: &mut Table, caller: Caller) -> Connected {
-        let reviews = Arc::<AtomicU32>::default();
+        let useful = Arc::<AtomicU32>::default();
         let evicted = CancellationToken::new();
         let shares = || {
             Arc::new(Shares {
-                reviews: Semaphore::new(self.limits.of_one_caller(self.limits.in_flight)),
+                requests: Semaphore::new(self.limits.of_one_caller(self.limits.in_flight)),
                 budget: Budget::new(self.limits.of_one_caller(self.limits.buffered_bytes)),
             })
         };
-        let (number, shares) = table.connect(caller, &reviews, &evicted, shares);
+        let (number, shares) = table.connect(caller, &useful, &evicted, shares);
         Connected {
             callers: Arc::clone(self),
             caller,
             number,
-            reviews,
+            useful,
             evicted,
             shares,
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
-        // A table that a panic left in between counts a connection too many or too few.
+        // After a panic the table may count one connection too many or too few.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Connected {
-    /// Whether others of its address wait for a place.
-    pub(super) fn is_crowded(&self) -> bool {
+    /// Whether other connections of its address wait for a place.
+    pub(crate) fn is_crowded(&self) -> bool {
         self.callers.lock().has_waiting(self.caller)
     }
 
-    /// A review has come by it.
-    pub(super) fn reviewed(&self) {
-        self.reviews.fetch_add(1, Ordering::Relaxed);
+    /// Records that a request has been of use, which makes the address a known one.
+    pub(crate) fn record_useful(&self) {
+        self.useful.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -153,14 +153,14 @@ impl Drop for Connected {
         };
         let connected = self.callers.connect(&mut table, caller);
         drop(table);
-        // One that is gone gives the place on when this is dropped.
+        // If the receiver is gone, dropping the value passes the place on.
         let _ = place.send(connected);
     }
 }
 
 impl Waiting {
-    /// Waits for a place, but not for ever.
-    pub(super) async fn place(mut self, limits: &Limits) -> Option<Connected> {
+    /// Waits for a place; `None` when the time for that is up.
+    pub(crate) async fn place(mut self, limits: &Limits) -> Option<Connected> {
         timeout(limits.place, &mut self.place).await.ok()?.ok()
     }
 }

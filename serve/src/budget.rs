@@ -1,43 +1,46 @@
-//! The memory for bodies that are being read and answers that are being sent.
+//! The memory for request bodies that are being read and responses that are being sent.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
-/// Memory is accounted for in units of this many bytes. An answer of no more is
-/// not, so that there is always room to say that there is none.
+/// Memory is accounted for in units of this many bytes. A response of no more than
+/// one is free, so that an error can always be sent.
 const UNIT: usize = 1024;
 
-/// The memory; each body and each answer holds its share while it is there.
+/// A budget of memory; each body and each response holds its part of it while it lasts.
 #[derive(Debug)]
-pub(super) struct Budget(Arc<Semaphore>);
+pub struct Budget(Arc<Semaphore>);
 
-/// There is no memory left.
+/// The budget is used up.
 #[derive(Debug)]
-pub(super) struct Full;
+pub struct Full;
 
-/// A body's share, which grows with it.
+/// The part of a request body, which grows with it.
 #[derive(Debug)]
-pub(super) struct Share<'a> {
+pub struct Share<'a> {
     all: &'a Semaphore,
     held: Option<SemaphorePermit<'a>>,
 }
 
-/// An answer's share of each budget; none, for what is too short to be accounted
-/// for.
+/// The part of a response, of each of two budgets; nothing for a response that is
+/// too short to be accounted for.
 #[derive(Debug, Default)]
-pub(super) struct Room {
+pub struct Room {
     _shares: Option<[OwnedSemaphorePermit; 2]>,
 }
 
 impl Budget {
-    pub(super) fn new(bytes: usize) -> Self {
+    /// A budget of so many bytes.
+    #[must_use]
+    pub fn new(bytes: usize) -> Self {
         let units = (bytes / UNIT).min(Semaphore::MAX_PERMITS);
         Self(Arc::new(Semaphore::new(units)))
     }
 
     /// An empty share.
-    pub(super) fn share(&self) -> Share<'_> {
+    #[must_use]
+    pub fn share(&self) -> Share<'_> {
         Share {
             all: &self.0,
             held: None,
@@ -52,8 +55,12 @@ impl Budget {
 }
 
 impl Room {
-    /// For an answer of this length.
-    pub(super) fn of([first, second]: [&Budget; 2], bytes: usize) -> Result<Self, Full> {
+    /// Room for a response of this length.
+    ///
+    /// # Errors
+    ///
+    /// When one of the budgets has not enough left.
+    pub fn of([first, second]: [&Budget; 2], bytes: usize) -> Result<Self, Full> {
         if bytes <= UNIT {
             return Ok(Self::default());
         }
@@ -64,8 +71,12 @@ impl Room {
 }
 
 impl Share<'_> {
-    /// Takes more, for a body that has come to so many bytes.
-    pub(super) fn grow(&mut self, bytes: usize) -> Result<(), Full> {
+    /// Grows to a body of so many bytes.
+    ///
+    /// # Errors
+    ///
+    /// When the budget has not enough left; the share stays as it is.
+    pub fn grow(&mut self, bytes: usize) -> Result<(), Full> {
         let held = self.held.as_ref().map_or(0, SemaphorePermit::num_permits);
         let wanted = bytes.div_ceil(UNIT).saturating_sub(held);
         if wanted == 0 {

@@ -1,9 +1,9 @@
 //! Log lines that callers can cause at will: a few a second for each address,
 //! and how many were left out.
 //!
-//! An address that is loud takes no line from another: what it says after its
-//! first line in a second is bounded by itself and together with what the other
-//! loud ones say, while first lines count by themselves.
+//! A loud address takes no lines from a quiet one: the first line of an address in
+//! a second counts against a limit of its own, and every further line against that
+//! address's limit and a common one.
 
 use std::{
     collections::HashMap,
@@ -14,43 +14,45 @@ use std::{
 
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// Addresses that are remembered; the one that was silent for longest goes.
+/// Addresses that are remembered; the one that has been silent for longest is forgotten first.
 const ADDRESSES: usize = 256;
 
 /// Lines a second.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Rates {
-    /// Of one address.
-    pub(crate) each: u32,
+pub struct Rates {
+    /// Lines of one address.
+    pub each: u32,
     /// First lines of addresses.
-    pub(crate) first: u32,
-    /// What addresses say after their first lines, together.
-    pub(crate) more: u32,
+    pub first: u32,
+    /// Further lines of all addresses together.
+    pub more: u32,
 }
 
-/// Lines that were left out before one that is written.
+/// How many lines were left out before the one that is written.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct HeldBack {
+pub struct HeldBack {
     own: u64,
     others: u64,
 }
 
 impl HeldBack {
-    /// Of the same address; `None` where there are none, so that the line is
-    /// without the field.
-    pub(crate) fn own(self) -> Option<u64> {
+    /// Lines of the same address; `None` where there are none, so that the line
+    /// has no such field.
+    #[must_use]
+    pub fn own(self) -> Option<u64> {
         (self.own > 0).then_some(self.own)
     }
 
-    /// Of addresses that have been forgotten.
-    pub(crate) fn others(self) -> Option<u64> {
+    /// Lines of addresses that have been forgotten.
+    #[must_use]
+    pub fn others(self) -> Option<u64> {
         (self.others > 0).then_some(self.others)
     }
 }
 
-/// Lets so many lines through.
+/// Lets lines through at these rates.
 #[derive(Debug)]
-pub(crate) struct Throttle {
+pub struct Throttle {
     rates: Rates,
     state: Mutex<State>,
 }
@@ -79,7 +81,9 @@ struct Count {
 }
 
 impl Throttle {
-    pub(crate) fn new(rates: Rates) -> Self {
+    /// A throttle that has let nothing through yet.
+    #[must_use]
+    pub fn new(rates: Rates) -> Self {
         let now = Instant::now();
         Self {
             rates,
@@ -92,9 +96,9 @@ impl Throttle {
         }
     }
 
-    /// Whether a line may be written that this address caused, and what was held
-    /// back before it.
-    pub(crate) fn pass(&self, address: IpAddr) -> Option<HeldBack> {
+    /// Asks to write a line that this address caused. `Some` if it may be written,
+    /// with the number of lines that were held back before it.
+    pub fn pass(&self, address: IpAddr) -> Option<HeldBack> {
         self.pass_at(address, Instant::now())
     }
 
@@ -162,7 +166,7 @@ impl Count {
     }
 }
 
-/// What one caller has at its disposal: an address, or in IPv6 a /64.
+/// The addresses that one caller can use: one of IPv4, or a /64 of IPv6.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {

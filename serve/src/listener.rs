@@ -1,4 +1,4 @@
-//! Accepting connections, whatever fails.
+//! Accepts connections, and keeps accepting them after an error.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -7,43 +7,43 @@ use tokio::{
     time::sleep,
 };
 
-use crate::metrics::Server;
+use crate::PortMetrics;
 
-/// The first pause after a failure; it doubles up to the longest.
+/// The first pause after an error; each further one is twice as long, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// An open port.
 #[derive(Debug)]
-pub(super) struct Listener {
+pub(crate) struct Listener {
     listener: TcpListener,
     pause: Duration,
 }
 
 impl Listener {
-    pub(super) fn new(listener: TcpListener) -> Self {
+    pub(crate) fn new(listener: TcpListener) -> Self {
         Self {
             listener,
             pause: FIRST_PAUSE,
         }
     }
 
-    /// Waits for a connection. A failure is not the end: most often file descriptors
-    /// have run out, and come back as connections end.
-    pub(super) async fn accept(&mut self, counts: &Server) -> (TcpStream, SocketAddr) {
+    /// Waits for a connection. After an error it pauses and tries again: most often
+    /// file descriptors have run out, and are free again as connections end.
+    pub(crate) async fn accept(&mut self, metrics: &PortMetrics) -> (TcpStream, SocketAddr) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, peer)) => {
                     self.pause = FIRST_PAUSE;
-                    // Answers go out in one write, so there's nothing to gather for.
+                    // Responses go out in one write, so waiting for more gains nothing.
                     let _ = stream.set_nodelay(true);
-                    // A port of both kinds sees IPv4 as a part of IPv6.
+                    // A dual-stack socket reports IPv4 addresses mapped into IPv6.
                     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
                     return (stream, peer);
                 }
-                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) if concerns_one_connection(&error) => {}
                 Err(error) => {
-                    counts.accept_failed();
+                    metrics.accept_failed();
                     tracing::error!(
                         %error,
                         pause_seconds = self.pause.as_secs_f32(),
@@ -58,8 +58,8 @@ impl Listener {
     }
 }
 
-/// Whether only this one connection failed, before it was ours.
-fn is_of_one_connection(error: &io::Error) -> bool {
+/// Whether only this connection failed, before it was accepted.
+fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted

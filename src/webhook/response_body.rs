@@ -1,0 +1,56 @@
+//! The body of a response on its way out.
+//!
+//! A caller that asks and does not read leaves its responses here: in HTTP/2 as
+//! many as it has streams, on each of its connections. So a response holds its part
+//! of the memory, and keeps the connection's clock running, until the HTTP server
+//! has released its last byte.
+
+use axum::body::{Body, Bytes};
+use pillion_serve::{Room, Unsent};
+
+/// The bytes, and what is released with the last of them.
+#[derive(Debug)]
+struct ResponseBody<U> {
+    bytes: Vec<u8>,
+    _room: Room,
+    _unsent: U,
+}
+
+impl<U> AsRef<[u8]> for ResponseBody<U> {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// The body of a response that there is room for.
+pub(super) fn body(bytes: Vec<u8>, room: Room, unsent: Unsent) -> Body {
+    holding(bytes, room, unsent).into()
+}
+
+fn holding<U: Send + Sync + 'static>(bytes: Vec<u8>, room: Room, unsent: U) -> Bytes {
+    Bytes::from_owner(ResponseBody {
+        bytes,
+        _room: room,
+        _unsent: unsent,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use pillion_serve::Budget;
+
+    use super::*;
+
+    #[test]
+    fn holds_its_room_until_its_last_byte_is_released() {
+        let budget = Budget::new(4096);
+        let budgets = [&budget; 2];
+        let room = Room::of(budgets, 2000).unwrap();
+        let mut begin = holding(vec![b'x'; 2000], room, ());
+        let end = begin.split_off(1000);
+        drop(begin);
+        assert!(Room::of(budgets, 2000).is_err());
+        drop(end);
+        assert!(Room::of(budgets, 2000).is_ok());
+    }
+}
