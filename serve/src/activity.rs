@@ -1,51 +1,46 @@
-//! A connection's clock: how long it has been without a request, with a
-//! request's head that does not come to its end, or with answers that its caller
-//! does not read.
+//! A connection's clock: how long it has been without a request, with a request's
+//! head that is not complete, or with responses that its caller does not read.
 //!
-//! hyper's own limit of time for a head runs between two requests, too, where
-//! much more patience is due, and HTTP/2 has none at all. So the connection's
-//! stream notes when bytes come in, the service notes requests, and the task of
-//! the connection looks at the clock now and then. A request costs a few looks at
-//! the time and no timer.
+//! hyper's own time limit for a head also runs between two requests, where much
+//! more patience is due, and HTTP/2 has none at all. So the connection's stream
+//! records when bytes arrive, the service records requests, and the task of the
+//! connection checks the clock now and then. A request costs a few readings of the
+//! time and no timer.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{
-            AtomicBool, AtomicU64, AtomicUsize,
-            Ordering::{Acquire, Relaxed, Release},
-        },
-    },
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
 use crate::{Limits, Phase, conduct::Conduct};
 
-/// What one connection does. Shared by its stream, its service and its task. In
-/// HTTP/2 requests and answers end in tasks of their own: they set the time before
-/// they are counted off, so that whoever sees the count sees the time.
+/// What one connection does. Shared by its stream, its service and its task; in
+/// HTTP/2 requests and responses end in tasks of their own.
 #[derive(Debug)]
 pub(crate) struct Activity {
     opened: Instant,
-    requests: AtomicUsize,
-    /// Answers that have not gone out.
-    unsent: AtomicUsize,
-    /// A head's first byte has come, but no request yet (HTTP/1.1 only: in
-    /// HTTP/2 bytes also come without requests).
-    head: AtomicBool,
-    /// When it became idle, the head began, or an answer last went out while
-    /// others wait: milliseconds after `opened`.
-    since: AtomicU64,
-    /// What came of it.
+    /// Held for a few instructions at a time, never across an await.
+    state: Mutex<State>,
+    /// What its requests came to.
     pub(crate) conduct: Conduct,
+}
+
+#[derive(Debug)]
+struct State {
+    requests: usize,
+    /// Responses that have not been sent.
+    unsent: usize,
+    /// The first byte of a head has arrived, but no request yet (HTTP/1.1 only: in
+    /// HTTP/2 bytes also arrive without requests).
+    head: bool,
+    /// When the connection became idle, the head began, or a response was last
+    /// sent while others wait.
+    since: Instant,
 }
 
 /// How much patience there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pressure {
-    /// All that the limits say.
+    /// As much as the limits say.
     Normal,
     /// Others of the same address wait for a place.
     Crowded,
@@ -58,56 +53,64 @@ pub(crate) enum Pressure {
 pub(crate) enum Verdict {
     /// Nothing before that time.
     Wait(Instant),
-    /// It has to end; what it was too slow at.
+    /// It has to end, because it was too slow at this.
     Late(Phase),
 }
 
 impl Activity {
     pub(crate) fn new() -> Self {
+        let now = Instant::now();
         Self {
-            opened: Instant::now(),
-            requests: AtomicUsize::new(0),
-            unsent: AtomicUsize::new(0),
-            head: AtomicBool::new(false),
-            since: AtomicU64::new(0),
+            opened: now,
+            state: Mutex::new(State {
+                requests: 0,
+                unsent: 0,
+                head: false,
+                since: now,
+            }),
             conduct: Conduct::default(),
         }
     }
 
-    /// A request has come; it lasts until what is returned is dropped.
+    /// A request has arrived; it lasts until the returned value is dropped.
     pub(crate) fn request(self: &Arc<Self>) -> Running {
-        self.requests.fetch_add(1, Relaxed);
-        self.head.store(false, Relaxed);
+        let mut state = self.lock();
+        state.requests += 1;
+        state.head = false;
+        drop(state);
         Running(Arc::clone(self))
     }
 
-    /// An answer is there; it is unsent until what is returned is dropped.
-    pub(crate) fn answer(self: &Arc<Self>) -> Unsent {
-        if self.unsent.fetch_add(1, Relaxed) == 0 {
-            self.touch();
+    /// A response is ready; it is unsent until the returned value is dropped.
+    pub(crate) fn response(self: &Arc<Self>) -> Unsent {
+        let mut state = self.lock();
+        state.unsent += 1;
+        if state.unsent == 1 {
+            state.since = Instant::now();
         }
+        drop(state);
         Unsent(Arc::clone(self))
     }
 
-    /// Looks at the clock.
+    /// Checks the clock.
     pub(crate) fn verdict(&self, limits: &Limits, pressure: Pressure) -> Verdict {
         let now = Instant::now();
         let again = now + limits.head.min(limits.crowded);
         if pressure == Pressure::Crowded && self.opened + limits.crowded <= now {
             return Verdict::Late(Phase::Crowded);
         }
-        let since = || self.opened + Duration::from_millis(self.since.load(Relaxed));
-        let (phase, late) = if self.unsent.load(Acquire) > 0 {
-            (Phase::Answer, since() + limits.answer)
-        } else if self.requests.load(Acquire) > 0 {
-            // It has limits of its own, and is bound to end.
+        let state = self.lock();
+        let (phase, late) = if state.unsent > 0 {
+            (Phase::Answer, state.since + limits.answer)
+        } else if state.requests > 0 {
+            // Requests have limits of their own, and are bound to end.
             return Verdict::Wait(again);
         } else if pressure == Pressure::Ending {
             (Phase::Idle, now)
-        } else if self.head.load(Relaxed) {
-            (Phase::Head, since() + limits.head)
+        } else if state.head {
+            (Phase::Head, state.since + limits.head)
         } else {
-            (Phase::Idle, since() + limits.idle)
+            (Phase::Idle, state.since + limits.idle)
         };
         if late <= now {
             return Verdict::Late(phase);
@@ -115,22 +118,24 @@ impl Activity {
         Verdict::Wait(late.min(again))
     }
 
-    /// Whether nothing has begun that has to come to its end.
+    /// Whether no request and no response is pending.
     pub(crate) fn is_idle(&self) -> bool {
-        self.requests.load(Acquire) == 0 && self.unsent.load(Acquire) == 0
+        let state = self.lock();
+        state.requests == 0 && state.unsent == 0
     }
 
-    /// Of HTTP/1.1: in HTTP/2 bytes say nothing about requests.
+    /// Bytes have arrived. For HTTP/1.1 only: in HTTP/2 bytes say nothing about requests.
     pub(crate) fn bytes_received(&self) {
-        if self.requests.load(Relaxed) == 0 && !self.head.swap(true, Relaxed) {
-            self.touch();
+        let mut state = self.lock();
+        if state.requests == 0 && !state.head {
+            state.head = true;
+            state.since = Instant::now();
         }
     }
 
-    fn touch(&self) {
-        let passed = self.opened.elapsed().as_millis();
-        self.since
-            .store(u64::try_from(passed).unwrap_or(u64::MAX), Relaxed);
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing that panics runs under the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -146,27 +151,31 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // More requests don't make up for answers that are not read.
-        if self.0.unsent.load(Relaxed) == 0 {
-            self.0.touch();
+        let mut state = self.0.lock();
+        state.requests -= 1;
+        // More requests don't make up for responses that are not read.
+        if state.unsent == 0 {
+            state.since = Instant::now();
         }
-        self.0.requests.fetch_sub(1, Release);
     }
 }
 
-/// An answer that has not gone out.
+/// A response that has not been sent yet.
 #[derive(Debug)]
 pub struct Unsent(Arc<Activity>);
 
 impl Drop for Unsent {
     fn drop(&mut self) {
-        self.0.touch();
-        self.0.unsent.fetch_sub(1, Release);
+        let mut state = self.0.lock();
+        state.unsent -= 1;
+        state.since = Instant::now();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::{Pressure::*, *};
 
     fn late(activity: &Activity, pressure: Pressure) -> Option<Phase> {
@@ -209,7 +218,7 @@ mod tests {
         let request = activity.request();
         pass(500).await;
         assert_eq!(late(&activity, Ending), None);
-        let answer = activity.answer();
+        let answer = activity.response();
         drop(request);
         pass(9).await;
         assert_eq!(late(&activity, Ending), None);
@@ -245,10 +254,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn ends_a_connection_whose_answers_are_not_read() {
+    async fn ends_a_connection_whose_responses_are_not_read() {
         let activity = Arc::new(Activity::new());
         pass(60).await;
-        let unread = activity.answer();
+        let unread = activity.response();
         for _ in 0..9 {
             pass(1).await;
             drop(activity.request());
@@ -261,9 +270,9 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn bears_with_a_caller_that_reads_one_answer_after_the_other() {
+    async fn bears_with_a_caller_that_reads_one_response_after_the_other() {
         let activity = Arc::new(Activity::new());
-        let answers: Vec<_> = (0..9).map(|_| activity.answer()).collect();
+        let answers: Vec<_> = (0..9).map(|_| activity.response()).collect();
         for answer in answers {
             pass(9).await;
             assert_eq!(late(&activity, Normal), None);
@@ -272,7 +281,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn takes_no_body_for_a_head() {
+    async fn does_not_take_a_body_for_a_head() {
         let activity = Arc::new(Activity::new());
         activity.bytes_received();
         let request = activity.request();

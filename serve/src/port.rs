@@ -81,7 +81,7 @@ impl Peer {
     /// up: the caller has [`Limits::answer`] to read it.
     #[must_use]
     pub fn response(&self) -> Unsent {
-        self.activity.answer()
+        self.activity.response()
     }
 }
 
