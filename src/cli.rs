@@ -16,8 +16,6 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-pub use check_config::check as check_config;
-
 /// Istio's sidecar service mesh, rebuilt in Rust.
 #[derive(Debug, Parser)]
 #[command(
@@ -65,7 +63,13 @@ impl Cli {
                 output::write(None, &String::from_utf8_lossy(&script))?;
                 Ok(ExitCode::SUCCESS)
             }
-            Command::Injector(args) => crate::injector::run(args).await.map(|()| ExitCode::SUCCESS),
+            Command::Injector(args) => {
+                match &args.check {
+                    Some(file) => check_config::check(file)?,
+                    None => crate::injector::run(args).await?,
+                }
+                Ok(ExitCode::SUCCESS)
+            }
         }
     }
 }

@@ -2,21 +2,17 @@
 //! certificates and the caBundle kept current.
 //!
 //! Three tasks feed the server: the configuration and whether sidecars are native
-//! ([`config_watch`], [`native`]), the serving certificate ([`certificates`]), and
+//! ([`config_watch`]), the serving certificate ([`certificates`]), and
 //! the caBundle ([`ca_bundle`]), which follows the roots that the certificates'
 //! task wants trusted.
 
 mod args;
 mod ca_bundle;
-mod call;
 mod certificates;
 mod client_ca;
 mod conditions;
 mod config_watch;
 mod control_thread;
-mod duration;
-mod events;
-pub mod native;
 
 use std::{sync::Arc, time::Duration};
 
@@ -40,6 +36,9 @@ use crate::{
 /// get to know of a new CA an overlap later, and serve by the old one for another
 /// if somebody has set the bundle back.
 const SURPLUS_STANDS: u32 = 3;
+
+/// The name that Events are published in.
+const CONTROLLER: &str = "pillion-injector";
 
 /// What the tasks of the role share.
 #[derive(Debug, Clone)]
@@ -69,9 +68,6 @@ impl Shared {
 /// When the role can't start: no cluster, or a port in use. A configuration or
 /// a certificate at fault does not end it: it is not ready, and says why.
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    if let Some(file) = &args.check {
-        return crate::cli::check_config(file);
-    }
     args.check_lifetimes()?;
     let _flush = pillion_telemetry::init(args.log_format)?;
     let shared = Shared::new();

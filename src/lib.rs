@@ -6,9 +6,10 @@
 //! `ARCHITECTURE.md` has the whole picture.
 
 pub mod cli;
-mod explain;
+mod cluster;
+mod error_chain;
 pub mod injector;
 pub mod metrics;
 pub mod webhook;
 
-pub use explain::explain;
+pub use error_chain::error_chain;

@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             // Nobody may listen any more; the exit code still tells.
-            let _ = writeln!(stderr(), "error: {}", pillion::explain(error.as_ref()));
+            let _ = writeln!(stderr(), "error: {}", pillion::error_chain(error.as_ref()));
             ExitCode::FAILURE
         }
     }

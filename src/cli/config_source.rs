@@ -146,7 +146,7 @@ impl ConfigArgs {
                     .await?
                     .remove("mesh");
             }
-            native_sidecars = crate::injector::native::cluster_has_native_sidecars(&client)
+            native_sidecars = crate::cluster::cluster_has_native_sidecars(&client)
                 .await
                 .context(
                     "cannot tell from the nodes whether the cluster runs native sidecars; it takes the permission \

@@ -9,7 +9,6 @@ use std::{
 use clap::builder::NonEmptyStringValueParser;
 use rustls::pki_types::DnsName;
 
-use super::duration;
 use pillion_telemetry::Format;
 
 const EXAMPLES: &str = "\
@@ -65,16 +64,16 @@ pub struct Args {
     #[arg(long = "client-name", value_name = "NAME", requires = "client_ca_file", value_parser = NonEmptyStringValueParser::new())]
     pub client_names: Vec<String>,
     /// How long an own CA is valid. It is replaced two thirds into that.
-    #[arg(long, value_name = "DURATION", default_value = "3650d", value_parser = duration::parse)]
+    #[arg(long, value_name = "DURATION", default_value = "3650d", value_parser = duration)]
     pub ca_lifetime: Duration,
     /// How long an own serving certificate is valid. It is renewed two thirds into that.
-    #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = duration::parse)]
+    #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = duration)]
     pub certificate_lifetime: Duration,
     /// How long both CAs are trusted, before and after the certificates change from one to the other.
-    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = duration::parse)]
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = duration)]
     pub ca_overlap: Duration,
     /// How long to serve on after SIGTERM, until no API server sends reviews here any more.
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration::parse)]
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pub drain_delay: Duration,
     /// How log lines look.
     #[arg(long, value_enum, default_value_t)]
@@ -127,7 +126,7 @@ impl Args {
     ///
     /// # Errors
     ///
-    /// When it does not.
+    /// When its lifetime is too short.
     pub fn check_lifetimes(&self) -> anyhow::Result<()> {
         anyhow::ensure!(
             self.ca_overlap * 6 <= self.ca_lifetime,
@@ -142,6 +141,19 @@ impl Args {
         );
         Ok(())
     }
+}
+
+/// A hundred years: the end of a certificate is a date that everybody can read.
+const LONGEST: Duration = Duration::from_hours(24 * 36_525);
+
+/// A duration such as `90d`, `12h`, `30m`, `10s` or `500ms`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; write for example 90d, 12h, 30m, 10s or 500ms"))?;
+    if duration > LONGEST {
+        return Err("longer than a hundred years".to_owned());
+    }
+    Ok(duration)
 }
 
 /// A name that a certificate can be for; an address as certificates give it back
@@ -170,6 +182,26 @@ mod tests {
 
     fn args(arguments: &[&str]) -> Args {
         Command::parse_from([&["injector"], arguments].concat()).args
+    }
+
+    #[test]
+    fn accepts_a_number_with_a_unit() {
+        for (text, millis) in [
+            ("90d", 90 * 86_400_000),
+            ("12h", 43_200_000),
+            ("30m", 1_800_000),
+            ("10s", 10_000),
+            ("500ms", 500),
+        ] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+    }
+
+    #[test]
+    fn rejects_what_is_not_a_duration() {
+        for text in ["", "1", "d", "-1s", "36526d", "99999999999999999d"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -31,11 +31,12 @@ use tokio::{sync::watch, time::sleep};
 
 use self::kept::{DENIED, Due, Kept};
 pub(super) use self::trusted::Trusted;
-use super::{
-    Shared,
-    call::{bounded, is_forbidden},
+use super::Shared;
+use crate::{
+    cluster::{is_forbidden, with_timeout},
+    error_chain,
+    metrics::Metrics,
 };
-use crate::{explain, metrics::Metrics};
 
 /// The roots that are to be trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,23 +68,23 @@ pub(super) async fn run(
     let api: Api<MutatingWebhookConfiguration> = Api::all(client);
     let config = watcher::Config::default().labels(&format!("istio.io/rev={}", settings.revision));
     let mut events = pin!(watcher(api.clone(), config).default_backoff());
-    let mut keeper = Keeper::new(api, settings.stand, trusted, shared);
+    let mut reconciler = Reconciler::new(api, settings.stand, trusted, shared);
     let mut again = None;
     loop {
         tokio::select! {
             Some(event) = events.next() => match event {
-                Ok(event) => keeper.take(event),
-                Err(error) => tracing::warn!(error = explain(&error), "the watch of the webhook configurations was interrupted; it is taken up again"),
+                Ok(event) => reconciler.take(event),
+                Err(error) => tracing::warn!(error = error_chain(&error), "the watch of the webhook configurations was interrupted; it is taken up again"),
             },
             Ok(()) = wanted.changed() => {}
             () = sleep(again.unwrap_or_default()), if again.is_some() => {}
         }
         let roots = wanted.borrow_and_update().clone();
-        again = keeper.reconcile(&roots).await;
+        again = reconciler.reconcile(&roots).await;
     }
 }
 
-struct Keeper {
+struct Reconciler {
     api: Api<MutatingWebhookConfiguration>,
     kept: BTreeMap<String, Kept>,
     /// What the list that is coming in has held.
@@ -95,7 +96,7 @@ struct Keeper {
     shared: Shared,
 }
 
-impl Keeper {
+impl Reconciler {
     fn new(
         api: Api<MutatingWebhookConfiguration>,
         stand: Duration,
@@ -190,8 +191,12 @@ impl Keeper {
                 Due::Now(patch) => {
                     let patch = Patch::Json::<()>(patch);
                     let patched =
-                        bounded(self.api.patch(name, &PatchParams::default(), &patch)).await;
-                    take_answer(name, kept, patched, &self.shared.metrics)
+                        with_timeout(self.api.patch(name, &PatchParams::default(), &patch)).await;
+                    let is_outdated = match &patched {
+                        Err(error) => is_outdated(&self.api, &kept.configuration, error).await,
+                        Ok(_) => false,
+                    };
+                    record(name, kept, patched, is_outdated, &self.shared.metrics)
                 }
             };
             again = again.into_iter().chain(wait).min();
@@ -230,54 +235,66 @@ impl Keeper {
     }
 }
 
-/// Takes the answer to a patch. `Some` says when to look again.
-fn take_answer(
+/// Records the response to a patch. `Some` says when to look again.
+fn record(
     name: &str,
     kept: &mut Kept,
     patched: kube::Result<MutatingWebhookConfiguration>,
+    is_outdated: bool,
     metrics: &Metrics,
 ) -> Option<Duration> {
     match patched {
         Ok(patched) => {
             metrics.ca_bundle_patched(true);
             tracing::info!(name, "patched the caBundle");
-            kept.is_patched(patched);
+            kept.record_patched(patched);
             None
         }
         Err(error) if is_forbidden(&error) => {
-            if kept.is_denied() {
+            if kept.record_denied() {
                 metrics.ca_bundle_patched(false);
                 tracing::warn!(
                     name,
-                    error = explain(&error),
+                    error = error_chain(&error),
                     "may not patch the caBundle; leaving it to others for now"
                 );
             }
             Some(DENIED)
         }
-        Err(error) if is_outdated(&error) => {
+        Err(_) if is_outdated => {
             tracing::debug!(
                 name,
                 "the webhook configuration has changed since; looking again"
             );
-            Some(kept.has_failed())
+            Some(kept.record_failed())
         }
         Err(error) => {
             metrics.ca_bundle_patched(false);
             tracing::warn!(
                 name,
-                error = explain(&error),
+                error = error_chain(&error),
                 "cannot patch the caBundle; trying again"
             );
-            Some(kept.has_failed())
+            Some(kept.record_failed())
         }
     }
 }
 
-/// Whether it has changed since the patch was made.
-fn is_outdated(error: &kube::Error) -> bool {
-    let kube::Error::Api(status) = error else {
-        return false;
-    };
-    status.code == 409 || status.code == 422 && status.message.contains("test")
+/// Whether a patch failed because the configuration has changed since it was made.
+///
+/// A conflict says so. The `test` of the patch that fails does not: its status is
+/// that of anything invalid (422), so the configuration's version is read again.
+async fn is_outdated(
+    api: &Api<MutatingWebhookConfiguration>,
+    patched: &MutatingWebhookConfiguration,
+    error: &kube::Error,
+) -> bool {
+    match error {
+        kube::Error::Api(status) if status.code == 409 => true,
+        kube::Error::Api(status) if status.code == 422 && status.reason == "Invalid" => {
+            let now = with_timeout(api.get(&patched.name_any())).await;
+            now.is_ok_and(|now| now.resource_version() != patched.resource_version())
+        }
+        _ => false,
+    }
 }

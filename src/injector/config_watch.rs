@@ -3,19 +3,19 @@
 //! A configuration that is at fault is reported, in the log, by a metric and by
 //! an Event on the ConfigMap, and the last good one stays in force.
 
-use std::{pin::pin, time::Duration};
+use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::{
-    Api, Client, ResourceExt,
-    runtime::{WatchStreamExt, watcher},
-};
+use kube::{Api, Client, ResourceExt};
 use pillion_inject::{Config, ConfigError, Sources};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use super::{Args, Shared, call::is_forbidden, events::Events, native};
-use crate::explain;
+use super::{Args, CONTROLLER, Shared};
+use crate::{
+    cluster::{Events, cluster_has_native_sidecars, is_forbidden, watch_object},
+    error_chain,
+};
 
 /// How often the nodes are asked whether sidecars may be native.
 const NATIVE_REFRESH: Duration = Duration::from_mins(5);
@@ -44,18 +44,18 @@ pub(super) async fn run(client: Client, source: Source, shared: Shared) {
     // First, for no pod is to get the other kind of sidecar at the start.
     find_native(&client, &shared).await;
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), &source.namespace);
-    let mut watches = pin!(stream::select(
-        watch(&api, &source.injector).map(|event| (Which::Injector, event)),
-        watch(&api, &source.mesh).map(|event| (Which::Mesh, event)),
-    ));
+    let mut changes = stream::select(
+        watch_object(api.clone(), &source.injector).map(|map| (Which::Injector, map)),
+        watch_object(api, &source.mesh).map(|map| (Which::Mesh, map)),
+    );
     let mut refresh = interval(NATIVE_REFRESH);
     refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut keeper = Keeper::new(client.clone(), source, shared.clone());
+    let mut reconciler = Reconciler::new(client.clone(), source, shared.clone());
     loop {
         tokio::select! {
-            Some((which, event)) = watches.next() => match event {
-                Ok(event) => keeper.take(which, event).await,
-                Err(error) => tracing::warn!(error = explain(&error), "the watch of the ConfigMaps was interrupted; it is taken up again"),
+            Some((which, map)) = changes.next() => match map {
+                Ok(map) => reconciler.take(which, map).await,
+                Err(error) => tracing::warn!(error = error_chain(&error), "the watch of the ConfigMaps was interrupted; it is taken up again"),
             },
             _ = refresh.tick() => {
                 refresh_native(&client, &shared).await;
@@ -64,19 +64,11 @@ pub(super) async fn run(client: Client, source: Source, shared: Shared) {
     }
 }
 
-fn watch(
-    api: &Api<ConfigMap>,
-    name: &str,
-) -> impl futures::Stream<Item = Result<watcher::Event<ConfigMap>, watcher::Error>> + Send + use<> {
-    let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
-    watcher(api.clone(), config).default_backoff()
-}
-
 /// Finds out whether the cluster runs native sidecars. Where that can't be told
 /// the sidecars are classic ones.
 async fn find_native(client: &Client, shared: &Shared) {
     loop {
-        match native::cluster_has_native_sidecars(client).await {
+        match cluster_has_native_sidecars(client).await {
             Ok(native) => {
                 tracing::info!(native, "whether the cluster runs native sidecars");
                 return shared.current.set_native_sidecars(native);
@@ -84,13 +76,13 @@ async fn find_native(client: &Client, shared: &Shared) {
             // It will not come by itself, and no pod is to wait for it.
             Err(error) if is_forbidden(&error) => {
                 return tracing::warn!(
-                    error = explain(&error),
+                    error = error_chain(&error),
                     "may not list the nodes to tell whether they run native sidecars; `auto` means classic ones"
                 );
             }
             Err(error) => {
                 tracing::warn!(
-                    error = explain(&error),
+                    error = error_chain(&error),
                     "cannot tell whether the cluster runs native sidecars; trying again"
                 );
                 sleep(RETRY).await;
@@ -101,7 +93,7 @@ async fn find_native(client: &Client, shared: &Shared) {
 
 /// Looks again; what was found before stays where it can't be told.
 async fn refresh_native(client: &Client, shared: &Shared) {
-    match native::cluster_has_native_sidecars(client).await {
+    match cluster_has_native_sidecars(client).await {
         Ok(native) => {
             if native != shared.current.native_sidecars() {
                 tracing::info!(
@@ -112,7 +104,7 @@ async fn refresh_native(client: &Client, shared: &Shared) {
             shared.current.set_native_sidecars(native);
         }
         Err(error) => tracing::debug!(
-            error = explain(&error),
+            error = error_chain(&error),
             "cannot tell whether the cluster runs native sidecars; what was found before stays"
         ),
     }
@@ -129,36 +121,16 @@ enum Which {
 #[derive(Debug, Default)]
 struct Seen {
     map: Option<ConfigMap>,
-    /// What the list that is coming in has held of it.
-    coming: Option<ConfigMap>,
-    /// Whether a list has come in whole.
-    listed: bool,
+    /// Whether it is known that it is there, or that it is not.
+    was_read: bool,
 }
 
 impl Seen {
-    /// Takes an event: whether something may have changed, and the ConfigMap
-    /// that is no more.
-    fn take(&mut self, event: watcher::Event<ConfigMap>) -> (bool, Option<ConfigMap>) {
-        match event {
-            watcher::Event::Init => self.coming = None,
-            watcher::Event::InitApply(map) => self.coming = Some(map),
-            watcher::Event::InitDone => {
-                self.listed = true;
-                let before = std::mem::replace(&mut self.map, self.coming.take());
-                // Deleted while nobody watched.
-                let deleted = before.filter(|_| self.map.is_none());
-                return (deleted.is_none(), deleted);
-            }
-            watcher::Event::Apply(map) => {
-                self.map = Some(map);
-                return (true, None);
-            }
-            watcher::Event::Delete(map) => {
-                self.map = None;
-                return (false, Some(map));
-            }
-        }
-        (false, None)
+    /// Takes what is there now. `Some` is the ConfigMap that has been deleted.
+    fn take(&mut self, map: Option<ConfigMap>) -> Option<ConfigMap> {
+        self.was_read = true;
+        let before = std::mem::replace(&mut self.map, map);
+        before.filter(|_| self.map.is_none())
     }
 }
 
@@ -172,7 +144,7 @@ enum Incomplete {
 }
 
 /// The ConfigMaps as last seen, and what became of them.
-struct Keeper {
+struct Reconciler {
     source: Source,
     shared: Shared,
     events: Events,
@@ -183,12 +155,12 @@ struct Keeper {
     generation: u64,
 }
 
-impl Keeper {
+impl Reconciler {
     fn new(client: Client, source: Source, shared: Shared) -> Self {
         Self {
             source,
             shared,
-            events: Events::new(client),
+            events: Events::new(client, CONTROLLER),
             injector: Seen::default(),
             mesh: Seen::default(),
             tried: None,
@@ -196,17 +168,15 @@ impl Keeper {
         }
     }
 
-    async fn take(&mut self, which: Which, event: watcher::Event<ConfigMap>) {
+    async fn take(&mut self, which: Which, map: Option<ConfigMap>) {
         let seen = match which {
             Which::Injector => &mut self.injector,
             Which::Mesh => &mut self.mesh,
         };
-        let (changed, deleted) = seen.take(event);
-        if let Some(map) = deleted {
-            self.report_deleted(&map).await;
-        }
-        if changed && self.injector.listed && self.mesh.listed {
-            self.reload().await;
+        match seen.take(map) {
+            Some(deleted) => self.report_deleted(&deleted).await,
+            None if self.injector.was_read && self.mesh.was_read => self.reload().await,
+            None => {}
         }
     }
 
@@ -328,43 +298,19 @@ impl Keeper {
 mod tests {
     use super::*;
 
-    fn map() -> ConfigMap {
-        ConfigMap::default()
-    }
-
-    fn listed() -> Seen {
+    #[test]
+    fn notices_a_deletion() {
         let mut seen = Seen::default();
-        for event in [
-            watcher::Event::Init,
-            watcher::Event::InitApply(map()),
-            watcher::Event::InitDone,
-        ] {
-            seen.take(event);
-        }
-        seen
-    }
-
-    #[test]
-    fn keeps_what_it_has_seen_while_it_lists_again() {
-        let mut seen = listed();
-        seen.take(watcher::Event::Init);
-        assert!(seen.listed && seen.map.is_some());
-    }
-
-    #[test]
-    fn notices_what_was_deleted_while_nobody_watched() {
-        let mut seen = listed();
-        seen.take(watcher::Event::Init);
-        let (changed, deleted) = seen.take(watcher::Event::InitDone);
-        assert!(!changed && deleted.is_some());
+        assert!(seen.take(Some(ConfigMap::default())).is_none());
+        assert!(seen.was_read && seen.map.is_some());
+        assert!(seen.take(None).is_some());
         assert!(seen.map.is_none());
     }
 
     #[test]
-    fn takes_an_absent_map_for_no_deletion_at_the_start() {
+    fn does_not_take_an_absent_map_for_a_deletion_at_the_start() {
         let mut seen = Seen::default();
-        seen.take(watcher::Event::Init);
-        let (changed, deleted) = seen.take(watcher::Event::InitDone);
-        assert!(changed && deleted.is_none());
+        assert!(seen.take(None).is_none());
+        assert!(seen.was_read);
     }
 }

@@ -78,21 +78,21 @@ impl Kept {
         }
     }
 
-    /// It was patched.
-    pub fn is_patched(&mut self, patched: MutatingWebhookConfiguration) {
+    /// Records a patch that succeeded.
+    pub fn record_patched(&mut self, patched: MutatingWebhookConfiguration) {
         self.configuration = patched;
         self.denied = None;
         self.tried = Some(Instant::now());
         self.failures = 0;
     }
 
-    /// We may not patch it. Whether that is news.
-    pub fn is_denied(&mut self) -> bool {
+    /// Records that we may not patch it; returns whether that is new.
+    pub fn record_denied(&mut self) -> bool {
         self.denied.replace(Instant::now()).is_none()
     }
 
-    /// It could not be patched. Says when to try again.
-    pub fn has_failed(&mut self) -> Duration {
+    /// Records a patch that failed; returns how long to wait before the next.
+    pub fn record_failed(&mut self) -> Duration {
         let now = Instant::now();
         self.tried = Some(now);
         self.failures += 1;

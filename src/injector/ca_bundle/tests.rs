@@ -109,12 +109,12 @@ async fn does_not_patch_without_pause() {
     let due = |kept: &mut Kept| kept.due(&wanted, STAND, OffsetDateTime::now_utc());
     assert!(matches!(due(&mut kept), Due::Now(_)));
     // Somebody has set it back at once.
-    kept.is_patched(trusting(&root()));
+    kept.record_patched(trusting(&root()));
     assert!(matches!(due(&mut kept), Due::Later(GAP)));
     advance(GAP).await;
     assert!(matches!(due(&mut kept), Due::Now(_)));
     for gap in [GAP, GAP * 2, GAP * 4] {
-        assert_eq!(kept.has_failed(), gap);
+        assert_eq!(kept.record_failed(), gap);
         assert!(matches!(due(&mut kept), Due::Later(left) if left == gap));
         advance(gap).await;
         assert!(matches!(due(&mut kept), Due::Now(_)));
@@ -131,8 +131,8 @@ fn a_patch_of_what_has_changed_since_does_not_apply() {
     assert!(json_patch::patch(&mut edited, &patch).is_err());
 }
 
-/// A keeper whose API server answers every request with this code.
-fn keeper(code: u16) -> Keeper {
+/// A reconciler whose API server answers every request with this code.
+fn reconciler(code: u16) -> Reconciler {
     let answer = move |_: axum::http::Request<kube::client::Body>| async move {
         let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code,
             "reason": "", "message": "no"});
@@ -142,7 +142,7 @@ fn keeper(code: u16) -> Keeper {
     };
     let client = Client::new(tower::service_fn(answer), "default");
     let shared = Shared::new();
-    Keeper::new(
+    Reconciler::new(
         Api::all(client),
         STAND,
         watch::channel(Trusted::nothing()).0,
@@ -150,22 +150,46 @@ fn keeper(code: u16) -> Keeper {
     )
 }
 
-fn list(keeper: &mut Keeper, configuration: MutatingWebhookConfiguration) {
+/// Whether a patch counts as outdated that failed with this status, where the API
+/// server now has this version (the patch was made for version 7).
+async fn is_outdated_with(code: u16, reason: &str, version: &str) -> bool {
+    let mut now = trusting(&root());
+    now.metadata.resource_version = Some(version.to_owned());
+    let body = serde_json::to_vec(&now).unwrap();
+    let answer = move |_: axum::http::Request<kube::client::Body>| {
+        let body = kube::client::Body::from(body.clone());
+        async move { axum::http::Response::builder().body(body) }
+    };
+    let api = Api::all(Client::new(tower::service_fn(answer), "default"));
+    let status = kube::core::Status::failure("no", reason).with_code(code);
+    let error = kube::Error::Api(Box::new(status));
+    is_outdated(&api, &trusting(&root()), &error).await
+}
+
+#[tokio::test]
+async fn a_patch_is_outdated_when_the_version_has_changed() {
+    assert!(is_outdated_with(409, "Conflict", "7").await);
+    assert!(is_outdated_with(422, "Invalid", "8").await);
+    assert!(!is_outdated_with(422, "Invalid", "7").await);
+    assert!(!is_outdated_with(400, "BadRequest", "8").await);
+}
+
+fn list(reconciler: &mut Reconciler, configuration: MutatingWebhookConfiguration) {
     for event in [
         watcher::Event::Init,
         watcher::Event::InitApply(configuration),
         watcher::Event::InitDone,
     ] {
-        keeper.take(event);
+        reconciler.take(event);
     }
 }
 
-fn trusts(keeper: &Keeper, roots: &Bundle) -> bool {
-    keeper.trusted.borrow().time_of(roots).is_some()
+fn trusts(reconciler: &Reconciler, roots: &Bundle) -> bool {
+    reconciler.trusted.borrow().time_of(roots).is_some()
 }
 
-fn is_ready(keeper: &Keeper) -> bool {
-    let missing = keeper.shared.readiness.missing();
+fn is_ready(reconciler: &Reconciler) -> bool {
+    let missing = reconciler.shared.readiness.missing();
     !missing.iter().any(|missing| missing.contains("caBundle"))
 }
 
@@ -173,82 +197,82 @@ fn is_ready(keeper: &Keeper) -> bool {
 async fn stays_ready_while_it_lists_again() {
     let wanted = root();
     let roots = Roots::Ours(wanted.clone());
-    let mut keeper = keeper(500);
-    list(&mut keeper, trusting(&wanted));
-    assert_eq!(keeper.reconcile(&roots).await, None);
-    assert!(is_ready(&keeper));
-    let since = keeper.trusted.borrow().clone();
+    let mut reconciler = reconciler(500);
+    list(&mut reconciler, trusting(&wanted));
+    assert_eq!(reconciler.reconcile(&roots).await, None);
+    assert!(is_ready(&reconciler));
+    let since = reconciler.trusted.borrow().clone();
     assert!(since.time_of(&wanted).is_some());
 
     // A list has begun; the API server takes its time.
-    keeper.take(watcher::Event::Init);
-    keeper.reconcile(&roots).await;
-    assert!(is_ready(&keeper));
-    list(&mut keeper, trusting(&wanted));
-    keeper.reconcile(&roots).await;
-    assert_eq!(*keeper.trusted.borrow(), since);
+    reconciler.take(watcher::Event::Init);
+    reconciler.reconcile(&roots).await;
+    assert!(is_ready(&reconciler));
+    list(&mut reconciler, trusting(&wanted));
+    reconciler.reconcile(&roots).await;
+    assert_eq!(*reconciler.trusted.borrow(), since);
 }
 
 #[tokio::test]
 async fn forgets_what_was_deleted_while_nobody_watched() {
     let wanted = root();
-    let mut keeper = keeper(500);
-    list(&mut keeper, trusting(&wanted));
-    keeper.take(watcher::Event::Init);
-    keeper.take(watcher::Event::InitDone);
-    keeper.reconcile(&Roots::Ours(wanted.clone())).await;
-    assert!(!is_ready(&keeper) && !trusts(&keeper, &wanted));
+    let mut reconciler = reconciler(500);
+    list(&mut reconciler, trusting(&wanted));
+    reconciler.take(watcher::Event::Init);
+    reconciler.take(watcher::Event::InitDone);
+    reconciler.reconcile(&Roots::Ours(wanted.clone())).await;
+    assert!(!is_ready(&reconciler) && !trusts(&reconciler, &wanted));
 }
 
 #[tokio::test]
 async fn stays_ready_while_a_root_cannot_be_added() {
     let (present, next) = (root(), root());
-    let mut keeper = keeper(500);
-    list(&mut keeper, trusting(&present));
-    keeper.reconcile(&Roots::Ours(present.clone())).await;
+    let mut reconciler = reconciler(500);
+    list(&mut reconciler, trusting(&present));
+    reconciler.reconcile(&Roots::Ours(present.clone())).await;
     let both = Roots::Ours(present.clone().join(next.clone()));
-    assert_eq!(keeper.reconcile(&both).await, Some(GAP));
-    assert!(is_ready(&keeper) && trusts(&keeper, &present) && !trusts(&keeper, &next));
+    assert_eq!(reconciler.reconcile(&both).await, Some(GAP));
+    assert!(is_ready(&reconciler) && trusts(&reconciler, &present) && !trusts(&reconciler, &next));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_another_replica_has_put_in_counts_from_then_on() {
     let (present, next) = (root(), root());
     let both = present.clone().join(next.clone());
-    let mut keeper = keeper(500);
-    list(&mut keeper, trusting(&both));
-    keeper.reconcile(&Roots::Ours(present)).await;
+    let mut reconciler = reconciler(500);
+    list(&mut reconciler, trusting(&both));
+    reconciler.reconcile(&Roots::Ours(present)).await;
     advance(GAP).await;
     // This replica gets to know of it, too.
-    keeper.reconcile(&Roots::Ours(both)).await;
-    assert_eq!(keeper.trusted.borrow().time_of(&next), Some(GAP));
+    reconciler.reconcile(&Roots::Ours(both)).await;
+    assert_eq!(reconciler.trusted.borrow().time_of(&next), Some(GAP));
 }
 
 #[tokio::test]
 async fn a_revert_starts_the_time_of_trust_anew() {
     let wanted = root();
     let roots = Roots::Ours(wanted.clone());
-    let mut keeper = keeper(500);
-    list(&mut keeper, trusting(&wanted));
-    keeper.reconcile(&roots).await;
-    assert!(trusts(&keeper, &wanted));
-    keeper.take(watcher::Event::Apply(trusting(&root())));
-    assert_eq!(keeper.reconcile(&roots).await, Some(GAP));
-    assert!(!is_ready(&keeper) && !trusts(&keeper, &wanted));
+    let mut reconciler = reconciler(500);
+    list(&mut reconciler, trusting(&wanted));
+    reconciler.reconcile(&roots).await;
+    assert!(trusts(&reconciler, &wanted));
+    reconciler.take(watcher::Event::Apply(trusting(&root())));
+    assert_eq!(reconciler.reconcile(&roots).await, Some(GAP));
+    assert!(!is_ready(&reconciler) && !trusts(&reconciler, &wanted));
 }
 
 #[tokio::test(start_paused = true)]
 async fn asks_again_after_a_denial() {
     let roots = Roots::Ours(root());
-    let mut keeper = keeper(403);
-    list(&mut keeper, configuration(&[(NAME, None)]));
-    assert_eq!(keeper.reconcile(&roots).await, Some(DENIED));
-    let first = keeper.kept["c"].denied.unwrap();
-    keeper.reconcile(&roots).await;
-    assert_eq!(keeper.kept["c"].denied, Some(first));
+    let mut reconciler = reconciler(403);
+    list(&mut reconciler, configuration(&[(NAME, None)]));
+    assert_eq!(reconciler.reconcile(&roots).await, Some(DENIED));
+    let first = reconciler.kept["c"].denied.unwrap();
+    reconciler.reconcile(&roots).await;
+    assert_eq!(reconciler.kept["c"].denied, Some(first));
     advance(DENIED).await;
-    keeper.reconcile(&roots).await;
-    assert!(keeper.kept["c"].denied.unwrap() > first);
+    reconciler.reconcile(&roots).await;
+    assert!(reconciler.kept["c"].denied.unwrap() > first);
 }
 
 #[tokio::test]
@@ -257,44 +281,44 @@ async fn a_denied_configuration_that_calls_us_holds_up_the_next_ca() {
     let both = present.clone().join(next.clone());
     let mut denied = trusting(&present);
     denied.metadata.name = Some("denied".to_owned());
-    let mut keeper = keeper(403);
+    let mut reconciler = reconciler(403);
     for event in [
         watcher::Event::Init,
         watcher::Event::InitApply(trusting(&both)),
         watcher::Event::InitApply(denied),
         watcher::Event::InitDone,
     ] {
-        keeper.take(event);
+        reconciler.take(event);
     }
-    keeper.reconcile(&Roots::Ours(both)).await;
-    assert!(!trusts(&keeper, &next));
+    reconciler.reconcile(&Roots::Ours(both)).await;
+    assert!(!trusts(&reconciler, &next));
     // It is trusted by the present CA alone, and that is enough to go on.
-    assert!(is_ready(&keeper));
+    assert!(is_ready(&reconciler));
 }
 
 #[tokio::test]
 async fn stays_ready_while_a_root_may_not_be_added() {
     let (present, next) = (root(), root());
-    let mut keeper = keeper(403);
-    list(&mut keeper, trusting(&present));
-    keeper.reconcile(&Roots::Ours(present.clone())).await;
+    let mut reconciler = reconciler(403);
+    list(&mut reconciler, trusting(&present));
+    reconciler.reconcile(&Roots::Ours(present.clone())).await;
     let both = Roots::Ours(present.clone().join(next.clone()));
-    keeper.reconcile(&both).await;
-    assert!(keeper.kept["c"].denied.is_some());
-    assert!(is_ready(&keeper) && !trusts(&keeper, &next));
+    reconciler.reconcile(&both).await;
+    assert!(reconciler.kept["c"].denied.is_some());
+    assert!(is_ready(&reconciler) && !trusts(&reconciler, &next));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_configuration_of_somebody_else_stays_so_whatever_fails() {
     let wanted = root();
     let mut foreign = Kept::new(configuration(&[(NAME, None)]));
-    assert!(foreign.is_denied());
+    assert!(foreign.record_denied());
     advance(DENIED).await;
     let due = foreign.due(&wanted, STAND, OffsetDateTime::now_utc());
     assert!(matches!(due, Due::Now(_)));
-    assert_eq!(foreign.has_failed(), DENIED);
+    assert_eq!(foreign.record_failed(), DENIED);
     assert!(!foreign.is_ours());
-    foreign.is_patched(trusting(&wanted));
+    foreign.record_patched(trusting(&wanted));
     assert!(foreign.is_ours());
 }
 
@@ -308,9 +332,9 @@ async fn leaves_the_bundles_to_cert_manager_where_it_is_told_to() {
         )]
         .into(),
     );
-    let mut keeper = keeper(500);
-    list(&mut keeper, configuration);
-    assert_eq!(keeper.reconcile(&Roots::Ours(root())).await, None);
-    assert!(is_ready(&keeper));
-    assert_eq!(*keeper.trusted.borrow(), Trusted::LeftToOthers);
+    let mut reconciler = reconciler(500);
+    list(&mut reconciler, configuration);
+    assert_eq!(reconciler.reconcile(&Roots::Ours(root())).await, None);
+    assert!(is_ready(&reconciler));
+    assert_eq!(*reconciler.trusted.borrow(), Trusted::LeftToOthers);
 }

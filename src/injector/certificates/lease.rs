@@ -13,7 +13,7 @@ use kube::{
     api::{ObjectMeta, PostParams},
 };
 
-use crate::injector::call::is_forbidden;
+use crate::cluster::is_forbidden;
 
 /// How long a holder may be silent.
 const SECONDS: i32 = 15;

@@ -36,25 +36,25 @@ pub(in crate::injector) struct Settings {
 pub(in crate::injector) async fn run(settings: Settings, serving: Serving) {
     let mut ticks = interval(POLL.min((settings.overlap / LOOKS).max(Duration::from_millis(100))));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut keeper = Keeper {
+    let mut reconciler = Reconciler {
         settings,
         serving,
         tried: None,
     };
     loop {
         ticks.tick().await;
-        keeper.look(OffsetDateTime::now_utc());
+        reconciler.look(OffsetDateTime::now_utc());
     }
 }
 
-struct Keeper {
+struct Reconciler {
     settings: Settings,
     serving: Serving,
     /// The files as last seen, and when they were refused if they were.
     tried: Option<(Result<Files, String>, Option<Instant>)>,
 }
 
-impl Keeper {
+impl Reconciler {
     fn look(&mut self, now: OffsetDateTime) {
         let files = Files::read(&self.settings.folder).map_err(|error| error.to_string());
         let is_new = match &self.tried {

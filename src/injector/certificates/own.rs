@@ -5,7 +5,7 @@
 
 mod missing;
 
-use std::{collections::BTreeMap, pin::pin, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use futures::StreamExt;
 use k8s_openapi::{
@@ -13,11 +13,7 @@ use k8s_openapi::{
     api::{coordination::v1::Lease, core::v1::Secret},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
-use kube::{
-    Api, Client,
-    api::PostParams,
-    runtime::{WatchStreamExt, watcher},
-};
+use kube::{Api, Client, api::PostParams};
 use pillion_certs::{Bundle, Error};
 use time::OffsetDateTime;
 use tokio::{
@@ -33,13 +29,9 @@ use super::{
     state::{State, StateError},
 };
 use crate::{
-    explain,
-    injector::{
-        Args, Shared,
-        ca_bundle::Trusted,
-        call::{bounded, is_forbidden},
-        events::Events,
-    },
+    cluster::{Events, is_forbidden, watch_object, with_timeout},
+    error_chain,
+    injector::{Args, CONTROLLER, Shared, ca_bundle::Trusted},
 };
 
 /// Where the certificates are kept, and how they are to be.
@@ -87,37 +79,36 @@ pub(in crate::injector) async fn run(
     shared: Shared,
 ) {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), &settings.namespace);
-    let config = watcher::Config::default().fields(&format!("metadata.name={}", settings.secret));
-    let mut events = pin!(watcher(secrets.clone(), config).default_backoff());
+    let mut changes = watch_object(secrets.clone(), &settings.secret);
     let mut ticks = interval(settings.tick());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut keeper = Keeper {
-        events: Events::new(client.clone()),
+    let mut reconciler = Reconciler {
+        events: Events::new(client.clone(), CONTROLLER),
         leases: Api::namespaced(client, &settings.namespace),
         secrets,
         settings,
         serving,
         trusted,
         found: Found::Unknown,
-        listed: false,
         unreported: None,
         missing: Missing::new(shared.conditions),
     };
     loop {
         tokio::select! {
-            Some(event) = events.next() => match event {
-                Ok(event) => keeper.take(event),
-                Err(error) => tracing::warn!(error = explain(&error), "the watch of the certificates' Secret was interrupted; it is taken up again"),
+            Some(change) = changes.next() => match change {
+                Ok(Some(secret)) => reconciler.load(secret),
+                Ok(None) => reconciler.lost(),
+                Err(error) => tracing::warn!(error = error_chain(&error), "the watch of the certificates' Secret was interrupted; it is taken up again"),
             },
             _ = ticks.tick() => {}
         }
-        keeper.advance().await;
+        reconciler.advance().await;
     }
 }
 
 /// What is known of the Secret.
 enum Found {
-    /// Not listed yet.
+    /// Not read yet.
     Unknown,
     /// There is none; this is what it held, if it was seen.
     Missing(Option<Box<State>>),
@@ -129,15 +120,13 @@ enum Found {
     State(Box<(Secret, State)>),
 }
 
-struct Keeper {
+struct Reconciler {
     secrets: Api<Secret>,
     leases: Api<Lease>,
     settings: Settings,
     serving: Serving,
     trusted: watch::Receiver<Trusted>,
     found: Found,
-    /// Whether the list that is coming in has held the Secret.
-    listed: bool,
     events: Events,
     /// A Secret that can't be used, and why; an Event is to say so.
     unreported: Option<(Secret, StateError)>,
@@ -145,21 +134,7 @@ struct Keeper {
     missing: Missing,
 }
 
-impl Keeper {
-    fn take(&mut self, event: watcher::Event<Secret>) {
-        match event {
-            watcher::Event::Init => self.listed = false,
-            watcher::Event::InitApply(secret) => {
-                self.listed = true;
-                self.load(secret);
-            }
-            watcher::Event::InitDone if self.listed => {}
-            watcher::Event::InitDone => self.lost(),
-            watcher::Event::Apply(secret) => self.load(secret),
-            watcher::Event::Delete(_) => self.lost(),
-        }
-    }
-
+impl Reconciler {
     /// The Secret is not there. What it held is kept for the next one: a new CA would
     /// be served before any API server trusts it.
     fn lost(&mut self) {
@@ -232,7 +207,9 @@ impl Keeper {
             Found::Missing(last) => match self.create(last.as_deref(), now).await {
                 Err(error) if error.downcast_ref().is_some_and(is_forbidden) => {
                     let (namespace, name) = (&self.settings.namespace, &self.settings.secret);
-                    self.missing.is_denied(&self.events, namespace, name).await;
+                    self.missing
+                        .record_denied(&self.events, namespace, name)
+                        .await;
                     return;
                 }
                 created => created,
@@ -245,7 +222,7 @@ impl Keeper {
             Ok(None) => {}
             Err(error) => {
                 tracing::warn!(
-                    error = explain(error.as_ref()),
+                    error = error_chain(error.as_ref()),
                     "cannot bring the certificates up to date; trying again"
                 );
             }
@@ -283,13 +260,13 @@ impl Keeper {
         };
         let parameters = PostParams::default();
         let created = self.secrets.create(&parameters, &secret);
-        match bounded(created).await {
+        match with_timeout(created).await {
             Ok(secret) => {
                 tracing::info!(secret = name, "made the certificates' Secret");
                 Ok(Some(secret))
             }
             Err(kube::Error::Api(status)) if status.code == 409 => {
-                Ok(bounded(self.secrets.get_opt(name)).await?)
+                Ok(with_timeout(self.secrets.get_opt(name)).await?)
             }
             Err(error) => Err(error.into()),
         }
@@ -325,7 +302,7 @@ impl Keeper {
             return Ok(None);
         };
         let lease = lease::acquire(&self.leases, &self.settings.secret, &self.settings.holder);
-        if !bounded(lease).await? {
+        if !with_timeout(lease).await? {
             return Ok(None);
         }
         self.take_step(step, secret, state, now).await
@@ -359,7 +336,7 @@ impl Keeper {
         let replaced = self
             .secrets
             .replace(&self.settings.secret, &parameters, &secret);
-        match bounded(replaced).await {
+        match with_timeout(replaced).await {
             Ok(secret) => Ok(Some(secret)),
             Err(kube::Error::Api(status)) if status.code == 409 => Ok(None),
             Err(error) => Err(error),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use tokio::time::Instant;
 
-use crate::injector::{Conditions, events::Events};
+use crate::{cluster::Events, injector::Conditions};
 
 /// How long a denial is believed. RBAC may come through after the injector has started.
 const DENIED: Duration = Duration::from_secs(30);
@@ -37,7 +37,7 @@ impl Missing {
     }
 
     /// We may not make it. Says so in the log, in an Event and by `/readyz`.
-    pub async fn is_denied(&mut self, events: &Events, namespace: &str, name: &str) {
+    pub async fn record_denied(&mut self, events: &Events, namespace: &str, name: &str) {
         let now = Instant::now();
         self.denied = Some(now);
         self.conditions.secret_is_missing(true);

@@ -1,5 +1,5 @@
-//! Events on the objects that the injector reads, for those who look there and
-//! not into its log.
+//! Events on the objects that a role reads, for operators who look at the object and
+//! not at the role's log.
 
 use std::time::Duration;
 
@@ -9,26 +9,27 @@ use kube::{
 };
 use tokio::time::timeout;
 
-use crate::explain;
+use crate::error_chain;
 
-/// How long an Event may take; what is behind it waits.
+/// How long publishing an Event may take; what follows it waits.
 const PUBLISH: Duration = Duration::from_secs(5);
 /// The API refuses an Event's note of more than 1 kB.
 const NOTE: usize = 1000;
 
 /// Publishes Events.
-pub(super) struct Events(Recorder);
+pub(crate) struct Events(Recorder);
 
 impl Events {
-    pub fn new(client: Client) -> Self {
+    /// Publishes in the name of this controller.
+    pub fn new(client: Client, controller: &str) -> Self {
         let reporter = Reporter {
-            controller: "pillion-injector".to_owned(),
+            controller: controller.to_owned(),
             instance: std::env::var("POD_NAME").ok(),
         };
         Self(Recorder::new(client, reporter))
     }
 
-    /// Publishes a warning. That it can't is no more than logged.
+    /// Publishes a warning. A failure to do so is only logged.
     pub async fn warn<K>(&self, object: &K, reason: &str, mut note: String)
     where
         K: Resource<DynamicType = ()>,
@@ -51,7 +52,9 @@ impl Events {
         let reference = object.object_ref(&());
         match timeout(PUBLISH, self.0.publish(&event, &reference)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(error = explain(&error), "cannot publish an Event"),
+            Ok(Err(error)) => {
+                tracing::warn!(error = error_chain(&error), "cannot publish an Event");
+            }
             Err(_) => tracing::warn!("cannot publish an Event: the API server does not answer"),
         }
     }

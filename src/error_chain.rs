@@ -5,7 +5,7 @@ use std::{error::Error, iter::successors};
 /// The error and its causes, without those that the text before them repeats.
 /// Of an API server's answer the message stands for the whole.
 #[must_use]
-pub fn explain(error: &(dyn Error + 'static)) -> String {
+pub fn error_chain(error: &(dyn Error + 'static)) -> String {
     // Behind an API server's answer there is only that answer once more.
     let chain: Vec<_> = successors(Some(error), |&error| match answer(error) {
         Some(_) => None,
@@ -52,7 +52,7 @@ mod tests {
             .context("cannot list the pods")
             .unwrap_err();
         assert_eq!(
-            explain(error.as_ref()),
+            error_chain(error.as_ref()),
             "cannot list the pods: pods is forbidden"
         );
     }
@@ -61,6 +61,9 @@ mod tests {
     fn says_nothing_twice() {
         let inner = std::io::Error::other("the disk is full");
         let outer = anyhow::Error::from(inner).context("cannot write: the disk is full");
-        assert_eq!(explain(outer.as_ref()), "cannot write: the disk is full");
+        assert_eq!(
+            error_chain(outer.as_ref()),
+            "cannot write: the disk is full"
+        );
     }
 }

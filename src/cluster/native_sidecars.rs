@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::Node;
 use kube::{Api, Client, api::ListParams};
 
-use super::call::bounded;
+use super::with_timeout;
 
 /// The first minor version of Kubernetes 1 where native sidecars are stable.
 const STABLE: u32 = 33;
@@ -11,15 +11,15 @@ const STABLE: u32 = 33;
 const SKEW: u32 = 3;
 const PAGE: u32 = 500;
 
-/// Asks the cluster: every node has to run native sidecars, for a pod may go to any.
+/// Asks the API server whether every node runs native sidecars: a pod may go to any.
 ///
 /// # Errors
 ///
-/// When the API server does not answer, or denies to list the nodes.
-pub async fn cluster_has_native_sidecars(client: &Client) -> kube::Result<bool> {
-    let version = bounded(client.apiserver_version()).await?;
+/// When the API server does not answer, or listing the nodes is forbidden.
+pub(crate) async fn cluster_has_native_sidecars(client: &Client) -> kube::Result<bool> {
+    let version = with_timeout(client.apiserver_version()).await?;
     match minor(&version.minor) {
-        // No kubelet may be so old that it lacks them.
+        // The version skew policy allows no kubelet that is too old for them.
         Some(minor) if minor >= STABLE + SKEW => Ok(true),
         Some(minor) if minor >= STABLE => every_node(client).await,
         _ => Ok(false),
@@ -30,7 +30,7 @@ async fn every_node(client: &Client) -> kube::Result<bool> {
     let api: Api<Node> = Api::all(client.clone());
     let mut page = ListParams::default().limit(PAGE);
     loop {
-        let nodes = bounded(api.list(&page)).await?;
+        let nodes = with_timeout(api.list(&page)).await?;
         if !nodes.items.iter().all(has_native_sidecars) {
             return Ok(false);
         }

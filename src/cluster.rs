@@ -1,0 +1,36 @@
+//! What every role asks of the API server in the same way: calls that end, watches
+//! of single objects, Events, and what the cluster's nodes can do.
+
+mod events;
+mod native_sidecars;
+mod timeout;
+
+use std::{fmt::Debug, pin::Pin};
+
+use futures::Stream;
+use kube::{
+    Api, Resource,
+    runtime::{WatchStreamExt, watcher},
+};
+use serde::de::DeserializeOwned;
+
+pub(crate) use events::Events;
+pub(crate) use native_sidecars::cluster_has_native_sidecars;
+pub(crate) use timeout::with_timeout;
+
+/// A watch of one object.
+pub(crate) type ObjectWatch<K> = Pin<Box<dyn Stream<Item = watcher::Result<Option<K>>> + Send>>;
+
+/// Watches one object: yields it whenever it changes, and `None` when it is missing
+/// or deleted. After an error, which it yields, it backs off and watches again.
+pub(crate) fn watch_object<K>(api: Api<K>, name: &str) -> ObjectWatch<K>
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    Box::pin(watcher::watch_object(api, name).default_backoff())
+}
+
+/// Whether the API server denied the call.
+pub(crate) fn is_forbidden(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 403)
+}
