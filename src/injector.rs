@@ -29,7 +29,7 @@ use control_thread::ControlThread;
 
 use crate::{
     metrics::Metrics,
-    webhook::{self, Current, Webhook},
+    webhook::{self, ActiveConfig, Webhook},
 };
 
 /// How many overlaps a root stands that nobody here wants: another replica may
@@ -43,7 +43,7 @@ const CONTROLLER: &str = "pillion-injector";
 /// What the tasks of the role share.
 #[derive(Debug, Clone)]
 struct Shared {
-    current: Arc<Current>,
+    active_config: Arc<ActiveConfig>,
     readiness: Arc<Readiness>,
     conditions: Conditions,
     metrics: Arc<Metrics>,
@@ -53,7 +53,7 @@ impl Shared {
     fn new() -> Self {
         let readiness = Arc::<Readiness>::default();
         Self {
-            current: Arc::default(),
+            active_config: Arc::default(),
             conditions: Conditions::register(&readiness),
             readiness,
             metrics: Arc::default(),
@@ -81,7 +81,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let resolver = Arc::new(Resolver::default());
     let (tls, client_ca) = client_ca::server_config(&args, Arc::clone(&resolver))?;
     let webhook = Webhook::new(
-        Arc::clone(&shared.current),
+        Arc::clone(&shared.active_config),
         Arc::clone(&shared.readiness),
         shared.conditions.certificate.clone(),
         Arc::clone(&shared.metrics),

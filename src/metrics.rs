@@ -6,6 +6,7 @@
 //! denial as a success, too.
 
 mod bypasses;
+mod failure;
 mod load;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ use prometheus_client::{
 };
 
 use bypasses::Bypasses;
+pub use failure::Failure;
 use load::Load;
 pub(crate) use load::{InFlight, Overload};
 use pillion_inject::Bypass;
@@ -33,7 +35,7 @@ pub enum ReviewOutcome {
     /// Denied; the reason.
     Refused(&'static str),
     /// Not answered as a review: bad HTTP, bad JSON, over a limit; the reason.
-    Failed(&'static str),
+    Failed(Failure),
 }
 
 impl ReviewOutcome {
@@ -53,7 +55,8 @@ impl ReviewOutcome {
     pub fn reason(self) -> &'static str {
         match self {
             Self::Injected => "",
-            Self::Skipped(reason) | Self::Refused(reason) | Self::Failed(reason) => reason,
+            Self::Skipped(reason) | Self::Refused(reason) => reason,
+            Self::Failed(failure) => failure.as_str(),
         }
     }
 }
@@ -320,8 +323,8 @@ mod tests {
         metrics.review(ReviewOutcome::Injected, TOOK);
         metrics.review(ReviewOutcome::Skipped("host_network"), TOOK);
         metrics.review(ReviewOutcome::Refused("already_injected"), TOOK);
-        metrics.review(ReviewOutcome::Failed("bad_json"), TOOK);
-        metrics.review(ReviewOutcome::Failed("bad_json"), TOOK);
+        metrics.review(ReviewOutcome::Failed(Failure::BadJson), TOOK);
+        metrics.review(ReviewOutcome::Failed(Failure::BadJson), TOOK);
         for (labels, count) in [
             (r#"outcome="injected",reason="""#, "1"),
             (r#"outcome="skipped",reason="host_network""#, "1"),
@@ -341,7 +344,7 @@ mod tests {
         metrics.review(ReviewOutcome::Skipped("label"), TOOK);
         metrics.review(ReviewOutcome::Refused("already_injected"), TOOK);
         metrics.review(ReviewOutcome::Refused("invalid_pod"), TOOK);
-        metrics.review(ReviewOutcome::Failed("bad_json"), TOOK);
+        metrics.review(ReviewOutcome::Failed(Failure::BadJson), TOOK);
         assert_eq!(line(&metrics, "sidecar_injection_requests_total"), "6");
         assert_eq!(line(&metrics, "sidecar_injection_success_total"), "1");
         assert_eq!(line(&metrics, "sidecar_injection_skip_total"), "2");

@@ -2,11 +2,11 @@
 //!
 //! A review goes from the port ([`pillion_serve`]: connections, TLS, limits, drain)
 //! through the routes (method, path, content type, body) to the pure
-//! [`review::review`], and its answer goes back the same way. [`Current`] holds the
+//! [`review::review`], and its answer goes back the same way. [`ActiveConfig`] holds the
 //! configuration that it is answered with.
 
+mod active_config;
 mod body;
-mod current;
 mod log;
 pub mod path_env;
 mod pool;
@@ -22,7 +22,7 @@ use rustls::ServerConfig;
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
-pub use current::Current;
+pub use active_config::ActiveConfig;
 pub use pillion_serve::Limits;
 
 use crate::metrics::Metrics;
@@ -37,7 +37,7 @@ const HANDSHAKE_HINT: &str = "where an API server says that the certificate is b
 /// What all reviews share.
 #[derive(Debug)]
 pub struct Webhook {
-    current: Arc<Current>,
+    active_config: Arc<ActiveConfig>,
     readiness: Arc<Readiness>,
     certificate: Condition,
     metrics: Arc<Metrics>,
@@ -58,14 +58,14 @@ impl Webhook {
     ///
     /// When the system has no more threads.
     pub fn new(
-        current: Arc<Current>,
+        active_config: Arc<ActiveConfig>,
         readiness: Arc<Readiness>,
         certificate: Condition,
         metrics: Arc<Metrics>,
     ) -> io::Result<Self> {
         let limits = Limits::default();
         Ok(Self {
-            current,
+            active_config,
             readiness,
             certificate,
             metrics,

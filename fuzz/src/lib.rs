@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use pillion::{
-    metrics::ReviewOutcome,
+    metrics::{Failure, ReviewOutcome},
     webhook::review::{self, Answer, Context},
 };
 use pillion_inject::{self as inject, Config};
@@ -43,7 +43,7 @@ fn ask(body: &[u8], native: bool) -> Answer {
         path_env: &path_env,
     };
     let answer = review::review(body, &context);
-    assert_ne!(answer.outcome, ReviewOutcome::Failed("panic"));
+    assert_ne!(answer.outcome, ReviewOutcome::Failed(Failure::Panic));
     answer
 }
 

@@ -71,7 +71,7 @@ async fn find_native(client: &Client, shared: &Shared) {
         match cluster_has_native_sidecars(client).await {
             Ok(native) => {
                 tracing::info!(native, "whether the cluster runs native sidecars");
-                return shared.current.set_native_sidecars(native);
+                return shared.active_config.set_native_sidecars(native);
             }
             // It will not come by itself, and no pod is to wait for it.
             Err(error) if is_forbidden(&error) => {
@@ -95,13 +95,13 @@ async fn find_native(client: &Client, shared: &Shared) {
 async fn refresh_native(client: &Client, shared: &Shared) {
     match cluster_has_native_sidecars(client).await {
         Ok(native) => {
-            if native != shared.current.native_sidecars() {
+            if native != shared.active_config.native_sidecars() {
                 tracing::info!(
                     native,
                     "whether the cluster runs native sidecars has changed"
                 );
             }
-            shared.current.set_native_sidecars(native);
+            shared.active_config.set_native_sidecars(native);
         }
         Err(error) => tracing::debug!(
             error = error_chain(&error),
@@ -204,7 +204,7 @@ impl Reconciler {
 
     fn put_in_force(&mut self, config: Config) {
         self.generation += 1;
-        self.shared.current.replace(config);
+        self.shared.active_config.replace(config);
         self.shared.conditions.configuration.set(true);
         self.shared.metrics.config_loaded(self.generation);
         tracing::info!(generation = self.generation, "configuration loaded");

@@ -7,7 +7,7 @@ use pillion_telemetry::{HeldBack, Rates, Throttle};
 use super::review::Answer;
 use crate::metrics::ReviewOutcome;
 
-/// What is no review can come in floods.
+/// Requests that are not reviews can come in floods.
 const FAILURES: Rates = Rates {
     each: 5,
     first: 100,
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
     use pillion_telemetry::{Format, logged};
 
-    use crate::webhook::review::Subject;
+    use crate::{metrics::Failure, webhook::review::Subject};
 
     fn line(outcome: ReviewOutcome) -> Value {
         line_with(outcome, "because")
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn warns_of_what_could_not_be_answered() {
-        let line = line(ReviewOutcome::Failed("bad_json"));
+        let line = line(ReviewOutcome::Failed(Failure::BadJson));
         assert_eq!(line["level"], "WARN");
         assert_eq!(line["reason"], "bad_json");
         assert_eq!(line["peer"], "10.0.0.7:4711");
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn keeps_the_lines_of_an_address_while_another_floods() {
-        let failed = answer(ReviewOutcome::Failed("bad_json"), "because");
+        let failed = answer(ReviewOutcome::Failed(Failure::BadJson), "because");
         let injected = answer(ReviewOutcome::Injected, "");
         let lines = logged(Format::Json, || {
             let log = Log::new();

@@ -38,7 +38,7 @@ pub fn parse(rest: &str) -> Result<Vec<(String, String)>, InvalidPath> {
     let mut env = BTreeMap::new();
     let mut parts = rest.strip_suffix('/').unwrap_or(rest).split('/');
     while let (Some(key), Some(value)) = (parts.next(), parts.next()) {
-        // A value can't hold a slash of its own in a path.
+        // A value can't contain a slash in a path.
         env.insert(variable(key)?, value.replace("--slash--", "/"));
         if env.len() > MOST {
             return Err(InvalidPath::TooMany);
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn rejects_keys_that_are_no_variable_names() {
+    fn rejects_keys_that_are_not_variable_names() {
         for path in ["a=b/v", "/v/w", "1st/v", "a b/v", ":ENV:net=n/x"] {
             assert!(parse(path).is_err(), "{path}");
         }

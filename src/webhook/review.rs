@@ -15,7 +15,7 @@ pub use request::Subject;
 
 use pillion_inject::{self as inject, Config, Outcome, Refusal, Target, Workload};
 
-use crate::metrics::ReviewOutcome;
+use crate::metrics::{Failure, ReviewOutcome};
 use request::{Ask, Review};
 
 /// What a review is answered with, besides its own text.
@@ -40,7 +40,7 @@ pub(super) type Inject = fn(&Config, &Target<'_>) -> Result<Outcome, Refusal>;
 
 pub(super) fn review_with(body: &[u8], context: &Context<'_>, inject: Inject) -> Answer {
     let failed = |reason| ReviewOutcome::Failed(reason);
-    // Sound to look past a panic: what it leaves behind is dropped with the review,
+    // Catching a panic is sound: whatever it leaves behind is dropped with the review,
     // and the configuration, which is shared, is only read.
     let read = catch_unwind(AssertUnwindSafe(|| Review::read(body, context.config)));
     let Review { mut head, ask } = match read {
@@ -48,7 +48,7 @@ pub(super) fn review_with(body: &[u8], context: &Context<'_>, inject: Inject) ->
         Ok(Err(fault)) => {
             return Answer::http_error(fault.code, failed(fault.reason), fault.message);
         }
-        Err(_) => return Answer::http_error(500, failed("panic"), PANICKED.to_owned()),
+        Err(_) => return Answer::http_error(500, failed(Failure::Panic), PANICKED.to_owned()),
     };
     let pod = match ask {
         Ok(Ask::Create(pod)) => pod,
@@ -68,7 +68,7 @@ pub(super) fn review_with(body: &[u8], context: &Context<'_>, inject: Inject) ->
         Ok(Ok(Outcome::Injected(injection))) => head.patch(&injection),
         Ok(Ok(Outcome::Skipped { reason, warnings })) => head.allow(reason.as_str(), &warnings),
         Ok(Err(refusal)) => head.refuse(&refusal),
-        Err(_) => head.deny(failed("panic"), 500, PANICKED.to_owned()),
+        Err(_) => head.deny(failed(Failure::Panic), 500, PANICKED.to_owned()),
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     response_body,
     review::{self, Answer, Context},
 };
-use crate::metrics::{Overload, ReviewOutcome};
+use crate::metrics::{Failure, Overload, ReviewOutcome};
 use axum::{
     Router,
     body::Body,
@@ -21,19 +21,19 @@ use axum::{
 };
 use pillion_serve::{Full, Peer, Phase, Room};
 
-/// Bodies up to this length are worked on where they were read: whatever they hold,
-/// that takes less than a millisecond, and to hand them to another thread and back
-/// would take a tenth of the usual review.
+/// Reviews with bodies up to this length are answered on the thread that read them:
+/// whatever they contain, that takes less than a millisecond, and handing them to
+/// another thread and back would add a tenth to the usual review.
 const AT_ONCE: usize = 8 * 1024;
 
-/// The paths that the webhook has.
+/// The webhook's paths.
 pub(super) fn router(webhook: Arc<Webhook>) -> Router {
     Router::new()
         .route("/inject", post(bare))
         .route("/inject/", post(bare))
         .route("/inject/{*path}", post(with_path))
-        .fallback(elsewhere)
-        .method_not_allowed_fallback(with_another_method)
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
         .with_state(webhook)
 }
 
@@ -53,23 +53,23 @@ async fn with_path(
 ) -> Response {
     match path {
         Ok(Path(path)) => webhook.inject(&path, peer, request).await,
-        Err(error) => webhook.reject(400, "bad_path", error.body_text(), &peer),
+        Err(error) => webhook.reject(400, Failure::BadPath, error.body_text(), &peer),
     }
 }
 
-async fn elsewhere(
+async fn not_found(
     State(webhook): State<Arc<Webhook>>,
     Extension(peer): Extension<Peer>,
 ) -> Response {
     let text = "there is nothing here: reviews go to /inject or /inject/KEY/VALUE/...";
-    webhook.reject(404, "bad_path", text, &peer)
+    webhook.reject(404, Failure::BadPath, text, &peer)
 }
 
-async fn with_another_method(
+async fn method_not_allowed(
     State(webhook): State<Arc<Webhook>>,
     Extension(peer): Extension<Peer>,
 ) -> Response {
-    webhook.reject(405, "bad_method", "reviews are sent with POST", &peer)
+    webhook.reject(405, Failure::BadMethod, "reviews are sent with POST", &peer)
 }
 
 impl Webhook {
@@ -79,11 +79,11 @@ impl Webhook {
         self.respond(answer, begun, &peer)
     }
 
-    /// Answers what is no review by its head alone.
+    /// Answers a request that its head shows not to be a review.
     fn reject(
         &self,
         code: u16,
-        reason: &'static str,
+        reason: Failure,
         message: impl Into<String>,
         peer: &Peer,
     ) -> Response {
@@ -124,27 +124,31 @@ impl Webhook {
         };
         let env = match path_env::parse(path) {
             Ok(env) => env,
-            Err(error) => return failed(400, "bad_path", error.to_string()),
+            Err(error) => return failed(400, Failure::BadPath, error.to_string()),
         };
         if !is_json(request.headers()) {
             let text = "the Content-Type of a review is application/json";
-            return failed(415, "content_type", text);
+            return failed(415, Failure::ContentType, text);
         }
         let budgets = [peer.budget(), &self.budget];
         let body = match body::collect(request.into_body(), budgets, &self.limits).await {
             Ok(body) => body,
             Err(unread) => return self.unread(unread),
         };
-        let (bytes, current, inject) = (body.bytes.clone(), Arc::clone(&self.current), self.inject);
+        let (bytes, active, inject) = (
+            body.bytes.clone(),
+            Arc::clone(&self.active_config),
+            self.inject,
+        );
         let work = move || {
-            // Loaded as late as can be: what is in force when the review is decided.
-            let config = current.config();
+            // Loaded as late as possible: the configuration in force when the review is decided.
+            let config = active.config();
             let Some(config) = config.as_ref() else {
-                return failed(500, "no_configuration", NO_CONFIGURATION);
+                return failed(500, Failure::NoConfiguration, NO_CONFIGURATION);
             };
             let context = Context {
                 config,
-                cluster_has_native_sidecars: current.native_sidecars(),
+                cluster_has_native_sidecars: active.native_sidecars(),
                 path_env: &env,
             };
             review::review_with(&bytes, &context, inject)
@@ -168,7 +172,7 @@ impl Webhook {
                 self.metrics.overloaded(Overload::Work);
                 overload("too many large reviews at a time")
             }
-            Unfinished::Panicked => failed(500, "panic", review::PANICKED),
+            Unfinished::Panicked => failed(500, Failure::Panic, review::PANICKED),
         }
     }
 
@@ -176,7 +180,7 @@ impl Webhook {
         match unread {
             Unread::TooLong => failed(
                 413,
-                "too_large",
+                Failure::TooLarge,
                 format!("the body is longer than {} bytes", self.limits.body_bytes),
             ),
             Unread::TooSlow => {
@@ -184,7 +188,7 @@ impl Webhook {
                 let seconds = self.limits.body.as_secs_f32();
                 failed(
                     408,
-                    "body_timeout",
+                    Failure::BodyTimeout,
                     format!("the body did not come within {seconds} s"),
                 )
             }
@@ -192,28 +196,29 @@ impl Webhook {
                 self.metrics.overloaded(Overload::Bytes);
                 overload("too many large reviews at a time")
             }
-            Unread::Broken(error) => {
-                failed(400, "body_broken", format!("the body broke off: {error}"))
-            }
+            Unread::Broken(error) => failed(
+                400,
+                Failure::BodyBroken,
+                format!("the body broke off: {error}"),
+            ),
         }
     }
 }
 
-/// No 503 with `Retry-After`: the API server would try again until its time is
-/// up, and tell the user of that instead.
+/// Not a 503 with `Retry-After`: the API server would retry until its time is up,
+/// and tell the user about that instead.
 const NO_CONFIGURATION: &str = "the injector has no configuration: its ConfigMaps istio-sidecar-injector and istio are \
      missing or at fault; its log and the Events on them say how";
 
-fn failed(code: u16, reason: &'static str, message: impl Into<String>) -> Answer {
+fn failed(code: u16, reason: Failure, message: impl Into<String>) -> Answer {
     Answer::http_error(code, ReviewOutcome::Failed(reason), message.into())
 }
 
 fn overload(message: &str) -> Answer {
-    failed(503, "overload", message)
+    failed(503, Failure::Overload, message)
 }
 
-/// Whether a body says of itself that it is JSON, whatever the charset: JSON
-/// has but one.
+/// Whether the Content-Type is JSON, with any charset: JSON has only one.
 fn is_json(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(header::CONTENT_TYPE) else {
         return false;

@@ -121,7 +121,7 @@ async fn rejects_json_that_is_no_review() {
     let server = Server::start().await;
     let answer = ask(&server, "/inject", r#"{"kind":"Pod","apiVersion":"v1"}"#).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
-    assert!(answer.message().contains("no AdmissionReview"));
+    assert!(answer.message().contains("not an AdmissionReview"));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use pillion::{
     metrics::Metrics,
-    webhook::{self, Current, Limits, Webhook},
+    webhook::{self, ActiveConfig, Limits, Webhook},
 };
 use pillion_inject::Config;
 use pillion_serve::Readiness;
@@ -33,7 +33,7 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 pub struct Server {
     pub address: SocketAddr,
     pub roots: RootCertStore,
-    pub current: Arc<Current>,
+    pub current: Arc<ActiveConfig>,
     pub readiness: Arc<Readiness>,
     pub metrics: Arc<Metrics>,
     pub stop: CancellationToken,
@@ -55,7 +55,7 @@ impl Server {
     /// Before the ConfigMaps have been read.
     pub async fn unconfigured(limits: Limits) -> Self {
         let (tls, roots) = certificate();
-        let current = Arc::<Current>::default();
+        let current = Arc::<ActiveConfig>::default();
         let readiness = Arc::<Readiness>::default();
         let certificate = readiness.register("waiting for a serving certificate");
         certificate.set(true);

@@ -57,8 +57,8 @@ pub(super) fn surplus(configuration: &MutatingWebhookConfiguration, wanted: &Bun
         .fold(Bundle::default(), Bundle::join)
 }
 
-/// The patch that adds what is wanting. What else is trusted stays: it may be
-/// what another replica serves with.
+/// The patch that adds the missing roots. Other roots stay: another replica may
+/// serve with them.
 pub(super) fn addition(
     configuration: &MutatingWebhookConfiguration,
     wanted: &Bundle,

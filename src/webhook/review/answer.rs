@@ -6,9 +6,9 @@ use serde::{Serialize, Serializer};
 
 use super::{
     request::{Head, Subject},
-    warnings::sendable,
+    warnings::within_limits,
 };
-use crate::metrics::ReviewOutcome;
+use crate::metrics::{Failure, ReviewOutcome};
 
 /// Room for an answer without its patch.
 const BESIDES_PATCH: usize = 512;
@@ -32,7 +32,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// An answer to something that is no review.
+    /// An answer to something that is not a review.
     #[must_use]
     pub fn http_error(code: u16, outcome: ReviewOutcome, message: String) -> Self {
         Self {
@@ -58,8 +58,8 @@ impl Head {
     pub(super) fn patch(self, injection: &Injection) -> Answer {
         let mut patch = Vec::with_capacity(8 * 1024);
         if let Err(error) = serde_json::to_writer(&mut patch, &injection.patch) {
-            let message = format!("the patch has no form in JSON: {error}");
-            return self.deny(ReviewOutcome::Failed("patch"), 500, message);
+            let message = format!("the patch cannot be serialized: {error}");
+            return self.deny(ReviewOutcome::Failed(Failure::Patch), 500, message);
         }
         let body = self.write(Response {
             allowed: true,
@@ -105,7 +105,7 @@ impl Head {
             patch: None,
             patch_type: None,
             status: None,
-            warnings: sendable(warnings),
+            warnings: within_limits(warnings),
         }
     }
 
@@ -198,8 +198,8 @@ impl<'a> Status<'a> {
     }
 }
 
-/// Kubernetes' word for a code. Controllers branch on it, so it has to be one
-/// that says no more than the code: a 409 is no `AlreadyExists`.
+/// The `reason` of a Status with this code. Controllers branch on it, so it must not
+/// say more than the code: a 409 is not always an `AlreadyExists`.
 fn reason(code: u16) -> &'static str {
     match code {
         400 => "BadRequest",
@@ -225,8 +225,8 @@ impl Serialize for Encoded<'_> {
     }
 }
 
-/// Our own structs of strings and numbers have a form in JSON, always; were it
-/// not so, an empty body is what the API server reports as a failing webhook.
+/// Our own structs of strings and numbers can always be serialized; if one could
+/// not, the API server would report the empty body as a failing webhook.
 fn to_json(value: &impl Serialize, length: usize) -> Vec<u8> {
     let mut json = Vec::with_capacity(length);
     if serde_json::to_writer(&mut json, value).is_err() {

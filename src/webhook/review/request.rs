@@ -1,8 +1,8 @@
 //! Reading an AdmissionReview's request.
 //!
 //! Of the request five fields are read, and of the pod what an injection looks
-//! at ([`PodPlan`]); all else is only checked to be JSON. What is read takes a
-//! bounded amount of memory, whatever the body holds.
+//! at ([`PodPlan`]); everything else is only checked to be JSON. What is read takes a
+//! bounded amount of memory, whatever the body contains.
 
 use pillion_inject::{
     Config, PodPlan,
@@ -10,7 +10,9 @@ use pillion_inject::{
 };
 use serde_json::{Map, Value};
 
-/// The review's head: what an answer has to echo, and what the log names.
+use crate::metrics::Failure;
+
+/// The review's head: what the response has to echo, and what the log names.
 #[derive(Debug)]
 pub(super) struct Head {
     pub(super) api_version: &'static str,
@@ -51,8 +53,8 @@ pub(super) enum Ask {
 pub(super) struct Fault {
     /// The HTTP status that says so.
     pub(super) code: u16,
-    /// A short name, for logs and the label of a metric.
-    pub(super) reason: &'static str,
+    /// Its kind, for the log and the metrics.
+    pub(super) reason: Failure,
     /// What the caller is told.
     pub(super) message: String,
 }
@@ -132,11 +134,14 @@ impl Review {
         let (api_version, mut request) = envelope(body, config.pod_plan(&pod))?;
         let uid = take_string(&mut request, "uid").unwrap_or_default();
         if uid.is_empty() {
-            return Err(fault("no_uid", "the AdmissionReview's request has no uid"));
+            return Err(fault(
+                Failure::NoUid,
+                "the AdmissionReview's request has no uid",
+            ));
         }
         if uid.len() > LONGEST_UID {
             return Err(fault(
-                "bad_uid",
+                Failure::BadUid,
                 format!(
                     "the uid of the AdmissionReview's request is longer than {LONGEST_UID} bytes"
                 ),
@@ -163,7 +168,7 @@ impl Review {
 fn envelope(body: &[u8], pod: PodPlan<'_>) -> Result<(&'static str, Map<String, Value>), Fault> {
     if body.is_empty() {
         return Err(fault(
-            "empty_body",
+            Failure::EmptyBody,
             "the body is empty: an AdmissionReview (admission.k8s.io/v1) is expected",
         ));
     }
@@ -174,7 +179,7 @@ fn envelope(body: &[u8], pod: PodPlan<'_>) -> Result<(&'static str, Map<String, 
         part: Part::Review,
     };
     let mut review = json::read(body, plan)
-        .map_err(|error| fault("bad_json", format!("the body is not JSON: {error}")))?;
+        .map_err(|error| fault(Failure::BadJson, format!("the body is not JSON: {error}")))?;
     let field = |key| review.get(key).unwrap_or(&Value::Null);
     let (kind, version) = (field("kind"), field("apiVersion"));
     if kind != "AdmissionReview"
@@ -183,9 +188,9 @@ fn envelope(body: &[u8], pod: PodPlan<'_>) -> Result<(&'static str, Map<String, 
             .is_some_and(|version| version.starts_with("admission.k8s.io/"))
     {
         return Err(fault(
-            "not_a_review",
+            Failure::NotAReview,
             format!(
-                "the body is no AdmissionReview: its apiVersion is {}, its kind {}",
+                "the body is not an AdmissionReview: its apiVersion is {}, its kind {}",
                 quoted(version),
                 quoted(kind)
             ),
@@ -193,7 +198,7 @@ fn envelope(body: &[u8], pod: PodPlan<'_>) -> Result<(&'static str, Map<String, 
     }
     let Some(api_version) = VERSIONS.into_iter().find(|known| version == known) else {
         return Err(fault(
-            "unsupported_version",
+            Failure::UnsupportedVersion,
             format!(
                 "an AdmissionReview of {} is not supported: set the webhook's \
                  admissionReviewVersions to [v1] or [v1beta1]",
@@ -203,10 +208,13 @@ fn envelope(body: &[u8], pod: PodPlan<'_>) -> Result<(&'static str, Map<String, 
     };
     match review.get_mut("request").map(Value::take) {
         Some(Value::Object(request)) => Ok((api_version, request)),
-        None | Some(Value::Null) => Err(fault("no_request", "the AdmissionReview has no request")),
+        None | Some(Value::Null) => Err(fault(
+            Failure::NoRequest,
+            "the AdmissionReview has no request",
+        )),
         Some(_) => Err(fault(
-            "no_request",
-            "the AdmissionReview's request is no object",
+            Failure::NoRequest,
+            "the AdmissionReview's request is not an object",
         )),
     }
 }
@@ -219,7 +227,12 @@ fn ask(request: &mut Map<String, Value>, subject: &mut Subject) -> Result<Ask, F
         None | Some(Value::Null) => {}
         Some(Value::String(operation)) if operation == "CREATE" => {}
         Some(Value::String(_)) => return Ok(Ask::Other),
-        Some(_) => return Err(fault("bad_operation", "request.operation is no string")),
+        Some(_) => {
+            return Err(fault(
+                Failure::BadOperation,
+                "request.operation is not a string",
+            ));
+        }
     }
     if let Some(kind) = request.get("kind") {
         let pod = [("group", ""), ("version", "v1"), ("kind", "Pod")];
@@ -229,36 +242,36 @@ fn ask(request: &mut Map<String, Value>, subject: &mut Subject) -> Result<Ask, F
         Some(pod @ Value::Object(_)) => pod,
         None | Some(Value::Null) => {
             let text = "request.object is missing: a Pod is expected";
-            return Err(fault("no_object", text));
+            return Err(fault(Failure::NoObject, text));
         }
         Some(_) => {
-            let text = "request.object is no object: a Pod is expected";
-            return Err(fault("not_a_pod", text));
+            let text = "request.object is not an object: a Pod is expected";
+            return Err(fault(Failure::NotAPod, text));
         }
     };
     if subject.namespace.len() > LONGEST_NAMESPACE {
         let text = format!("request.namespace is longer than {LONGEST_NAMESPACE} bytes");
-        return Err(fault("no_namespace", text));
+        return Err(fault(Failure::NoNamespace, text));
     }
     let of_pod = [("apiVersion", "v1"), ("kind", "Pod")];
     check_kind("request.object", &pod, &of_pod)?;
     describe(&pod, subject);
     if subject.namespace.is_empty() {
         let text = "request.namespace is missing: pods are created in a namespace";
-        return Err(fault("no_namespace", text));
+        return Err(fault(Failure::NoNamespace, text));
     }
     Ok(Ask::Create(pod))
 }
 
-/// Refuses what says of itself that it is something else than a `v1` Pod. What
-/// says nothing is taken for one: the injection looks at it closely anyway.
+/// Refuses an object that declares itself something other than a `v1` Pod. One that
+/// declares nothing is taken for a Pod: the injection checks it closely anyway.
 fn check_kind(path: &str, value: &Value, expected: &[(&str, &str)]) -> Result<(), Fault> {
     let other = |(key, wanted): &&(&str, &str)| value.get(key).is_some_and(|said| said != wanted);
     let Some((key, wanted)) = expected.iter().find(other) else {
         return Ok(());
     };
     Err(fault(
-        "not_a_pod",
+        Failure::NotAPod,
         format!(
             "{path}.{key} is {}, not {wanted:?}: this webhook is for v1 Pods only, mend the rules of \
              the MutatingWebhookConfiguration",
@@ -298,7 +311,7 @@ fn quoted(value: &Value) -> String {
         Value::Null => "null".to_owned(),
         Value::String(text) if text.len() <= 80 => format!("{text:?}"),
         Value::String(_) => "a long string".to_owned(),
-        _ => "no string".to_owned(),
+        _ => "not a string".to_owned(),
     }
 }
 
@@ -312,7 +325,7 @@ fn take_string(map: &mut Map<String, Value>, key: &str) -> Option<String> {
 fn too_large() -> Fault {
     Fault {
         code: 413,
-        reason: "too_large",
+        reason: Failure::TooLarge,
         message: format!(
             "the pod has too many parts: what an injection reads of it would take more than {} MiB of memory (the containers' \
              environment, mounts and arguments do not count). Reduce its containers, volumes, ports and probes, or label \
@@ -322,7 +335,7 @@ fn too_large() -> Fault {
     }
 }
 
-fn fault(reason: &'static str, message: impl Into<String>) -> Fault {
+fn fault(reason: Failure, message: impl Into<String>) -> Fault {
     Fault {
         code: 400,
         reason,

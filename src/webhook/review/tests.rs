@@ -97,7 +97,8 @@ fn assert_denied(review: &Value, code: u16, outcome: ReviewOutcome, says: &str) 
 fn assert_http_error(body: &[u8], reason: &'static str, says: &str) {
     let answer = super::review(body, &context());
     assert_eq!(answer.http_status, 400);
-    assert_eq!(answer.outcome, ReviewOutcome::Failed(reason));
+    assert!(matches!(answer.outcome, ReviewOutcome::Failed(_)));
+    assert_eq!(answer.outcome.reason(), reason);
     let status: Value = serde_json::from_slice(&answer.body).unwrap();
     assert_eq!(status["apiVersion"], "v1");
     assert_eq!(status["kind"], "Status");
@@ -274,7 +275,7 @@ fn rejects_json_that_is_no_review() {
         r#"{"kind":"AdmissionReview"}"#,
         r#"{"kind":["AdmissionReview"]}"#,
     ] {
-        assert_http_error(body.as_bytes(), "not_a_review", "no AdmissionReview");
+        assert_http_error(body.as_bytes(), "not_a_review", "not an AdmissionReview");
     }
     let pod = pod().to_string();
     assert_http_error(
@@ -324,7 +325,7 @@ fn denies_a_review_without_an_object() {
     assert_denied(
         &null,
         400,
-        ReviewOutcome::Failed("no_object"),
+        ReviewOutcome::Failed(Failure::NoObject),
         "request.object is missing",
     );
     let missing = edited(|review| {
@@ -333,7 +334,7 @@ fn denies_a_review_without_an_object() {
     assert_denied(
         &missing,
         400,
-        ReviewOutcome::Failed("no_object"),
+        ReviewOutcome::Failed(Failure::NoObject),
         "request.object is missing",
     );
 }
@@ -344,14 +345,14 @@ fn denies_an_object_that_is_no_object() {
     assert_denied(
         &review,
         400,
-        ReviewOutcome::Failed("not_a_pod"),
-        "is no object",
+        ReviewOutcome::Failed(Failure::NotAPod),
+        "is not an object",
     );
 }
 
 #[test]
 fn denies_an_object_of_another_kind() {
-    let outcome = ReviewOutcome::Failed("not_a_pod");
+    let outcome = ReviewOutcome::Failed(Failure::NotAPod);
     let service = edited(|review| review["request"]["object"]["kind"] = "Service".into());
     assert_denied(
         &service,
@@ -370,7 +371,7 @@ fn denies_an_object_of_another_kind() {
 
 #[test]
 fn denies_a_request_for_another_kind() {
-    let outcome = ReviewOutcome::Failed("not_a_pod");
+    let outcome = ReviewOutcome::Failed(Failure::NotAPod);
     let review = edited(|review| {
         review["request"]["kind"] = json!({"group": "apps", "version": "v1", "kind": "Deployment"});
     });
@@ -387,7 +388,7 @@ fn denies_a_request_without_a_namespace() {
     assert_denied(
         &review,
         400,
-        ReviewOutcome::Failed("no_namespace"),
+        ReviewOutcome::Failed(Failure::NoNamespace),
         "namespace",
     );
 }
@@ -398,7 +399,7 @@ fn denies_an_operation_of_a_wrong_type() {
     assert_denied(
         &review,
         400,
-        ReviewOutcome::Failed("bad_operation"),
+        ReviewOutcome::Failed(Failure::BadOperation),
         "operation",
     );
 }
@@ -444,7 +445,7 @@ fn survives_a_panic_and_denies_the_pod() {
     assert_eq!(response["allowed"], false);
     assert_eq!(response["status"]["code"], 500);
     assert_eq!(response["status"]["reason"], "InternalError");
-    assert_eq!(answer.outcome, ReviewOutcome::Failed("panic"));
+    assert_eq!(answer.outcome, ReviewOutcome::Failed(Failure::Panic));
     assert!(!answer.message.contains("cheese"));
 }
 

@@ -8,7 +8,7 @@ const TOTAL: usize = 4096;
 /// Makes warnings fit to be sent: each travels in an HTTP header, so none may
 /// hold control characters, and the API server cuts what is longer than its
 /// limits at whatever place; here the cut shows.
-pub(super) fn sendable(warnings: &[String]) -> Vec<String> {
+pub(super) fn within_limits(warnings: &[String]) -> Vec<String> {
     let mut left = TOTAL;
     let mut sent = Vec::with_capacity(warnings.len());
     for warning in warnings {
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     fn one(warning: &str) -> String {
-        sendable(&[warning.to_owned()]).remove(0)
+        within_limits(&[warning.to_owned()]).remove(0)
     }
 
     #[test]
@@ -76,12 +76,12 @@ mod tests {
 
     #[test]
     fn drops_empty_warnings() {
-        assert!(sendable(&[String::new(), "\n".to_owned()]).is_empty());
+        assert!(within_limits(&[String::new(), "\n".to_owned()]).is_empty());
     }
 
     #[test]
     fn stops_before_the_total_limit() {
-        let sent = sendable(&vec!["w".repeat(200); 30]);
+        let sent = within_limits(&vec!["w".repeat(200); 30]);
         assert_eq!(sent.len(), TOTAL / 200);
     }
 }

@@ -9,17 +9,18 @@ use arc_swap::{ArcSwapOption, Guard};
 
 use pillion_inject::Config;
 
-/// What reviews are answered with now. Swapped whole while reviews go on.
+/// The configuration that reviews are answered with, replaced as a whole while
+/// reviews are in flight.
 ///
-/// It starts without a configuration, so that the port can be open, and refuse
-/// reviews with a reason, while the ConfigMaps are still being read.
+/// It starts without one, so that the port can be open, and refuse reviews with a
+/// reason, while the ConfigMaps are still being read.
 #[derive(Debug, Default)]
-pub struct Current {
+pub struct ActiveConfig {
     config: ArcSwapOption<Config>,
     native_sidecars: AtomicBool,
 }
 
-impl Current {
+impl ActiveConfig {
     /// Starts with a configuration.
     #[must_use]
     pub fn new(config: Config, native_sidecars: bool) -> Self {
@@ -57,23 +58,23 @@ mod tests {
 
     #[test]
     fn has_no_configuration_at_first() {
-        assert!(Current::default().config().is_none());
+        assert!(ActiveConfig::default().config().is_none());
     }
 
     #[test]
     fn holds_the_configuration_that_was_put_in_force() {
-        let current = Current::default();
-        current.replace(Config::builtin().unwrap());
-        assert!(current.config().is_some());
+        let active = ActiveConfig::default();
+        active.replace(Config::builtin().unwrap());
+        assert!(active.config().is_some());
     }
 
     #[test]
     fn keeps_the_old_configuration_for_a_review_that_has_begun() {
-        let current = Current::new(Config::builtin().unwrap(), false);
-        let begun = current.config();
+        let active = ActiveConfig::new(Config::builtin().unwrap(), false);
+        let begun = active.config();
         let before = Arc::as_ptr(begun.as_ref().unwrap());
-        current.replace(Config::builtin().unwrap());
+        active.replace(Config::builtin().unwrap());
         assert_eq!(Arc::as_ptr(begun.as_ref().unwrap()), before);
-        assert_ne!(Arc::as_ptr(current.config().as_ref().unwrap()), before);
+        assert_ne!(Arc::as_ptr(active.config().as_ref().unwrap()), before);
     }
 }
