@@ -10,6 +10,8 @@ use std::{borrow::Cow, cell::Cell, fmt};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess};
 use serde_json::{Map, Value};
 
+use crate::quote;
+
 /// A value in a list, whose buffer may be twice as large as what it holds.
 const ELEMENT: usize = 2 * size_of::<Value>();
 /// What the allocator adds to a string, at most.
@@ -171,7 +173,7 @@ impl<'de, P: Plan> serde::de::Visitor<'de> for Seed<P> {
                 continue;
             };
             if members.contains_key(&*key) {
-                let start = &key[..key.floor_char_boundary(80)];
+                let start = quote::start(&key);
                 return Err(A::Error::custom(format_args!(
                     "the key {start:?} is there twice"
                 )));

@@ -18,18 +18,18 @@ use serde_json::{Map, Value};
 use self::schema::{Keys, Shape};
 
 /// Lays `overlay` over the pod `base`. A `null` in the overlay deletes.
-pub(super) fn merge(base: &mut Value, overlay: Value) {
+pub(crate) fn merge(base: &mut Value, overlay: Value) {
     merge_value(schema::POD, base, overlay);
 }
 
 /// A container as the API server would read it: without nulls, and of elements
 /// that repeat a key the last.
-pub(super) fn decoded_container(container: Value) -> Value {
+pub(crate) fn decoded_container(container: Value) -> Value {
     fresh(schema::CONTAINER, container)
 }
 
 /// Lays one container over another.
-pub(super) fn merge_container(base: &mut Value, overlay: Value) {
+pub(crate) fn merge_container(base: &mut Value, overlay: Value) {
     merge_value(schema::CONTAINER, base, overlay);
 }
 

@@ -12,13 +12,13 @@ use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation};
 use serde_json::{Map, Value};
 
-use super::steps::{OutOfSteps, Steps};
+use crate::steps::{OutOfSteps, Steps};
 
 /// The operations that make `edited` of `original`.
 ///
 /// No operation moves a container that is not named in `movable`: such a container
 /// need not be whole. Those that both pods have must have the same order in both.
-pub(super) fn diff(
+pub(crate) fn diff(
     movable: &HashSet<&str>,
     original: &Value,
     edited: &Value,

@@ -19,12 +19,6 @@ const SMALL: usize = 100_000;
 #[error("{0}")]
 pub struct Error(String);
 
-impl From<Error> for Vec<String> {
-    fn from(error: Error) -> Self {
-        vec![error.0]
-    }
-}
-
 /// Reads one document. An empty one is `null`.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ use kube::{
     Api, Client, ResourceExt,
     runtime::{WatchStreamExt, watcher},
 };
-use pillion_inject::{Config, ConfigError, Sources};
+use pillion_inject::{Config, ConfigError, ConfigKey, Fault, Sources};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::{Args, Shared, call::is_forbidden, events::Events, native};
@@ -293,16 +293,17 @@ impl Keeper {
         self.shared.metrics.config_rejected();
         let consequence = self.consequence();
         for fault in &error.faults {
+            let fault = fault.to_string();
             tracing::error!(fault, consequence, "the configuration is at fault");
         }
         let (mesh, injector): (Vec<_>, Vec<_>) = error
             .faults
             .iter()
-            .cloned()
-            .partition(|fault| fault.starts_with("mesh: "));
+            .partition(|fault| fault.key == Some(ConfigKey::Mesh));
         for (seen, faults) in [(&self.injector, injector), (&self.mesh, mesh)] {
             if let (Some(map), false) = (&seen.map, faults.is_empty()) {
-                let note = format!("{consequence}: {}", faults.join("; "));
+                let texts: Vec<_> = faults.into_iter().map(Fault::to_string).collect();
+                let note = format!("{consequence}: {}", texts.join("; "));
                 self.events.warn(map, "InvalidConfiguration", note).await;
             }
         }

@@ -10,7 +10,7 @@ use serde_json::Value;
 /// in an error and not in a stuck webhook.
 const FUEL: u64 = 100_000;
 
-/// The language. It holds no template: those are [`super::Template`]s.
+/// The language of the expressions. Its templates are not used.
 static LANGUAGE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
@@ -95,7 +95,7 @@ impl Text {
     ///
     /// # Errors
     ///
-    /// What is wrong with the first one that is none.
+    /// What is wrong with the first one that does not compile.
     pub(super) fn new(text: &str) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut rest = text;
@@ -119,7 +119,7 @@ impl Text {
         Ok(Self(parts))
     }
 
-    /// The expression, where the text is nothing else but space.
+    /// The expression, if everything else in the text is white space.
     pub(super) fn into_single(mut self) -> Result<Expression, Self> {
         let is_text = |part: &Part| match part {
             Part::Literal(literal) => !literal.trim().is_empty(),
@@ -154,7 +154,7 @@ impl Text {
                         None if value.is_none() => {
                             let source = &expression.source;
                             return Err(format!(
-                                "{source:?} is none, which makes no text; say what stands for it: {source} or ''"
+                                "{source:?} is none, which is not text; give it a default: {source} or ''"
                             ));
                         }
                         Some(value) => text.push_str(value),
@@ -201,12 +201,12 @@ fn explain_syntax(source: &str, error: &minijinja::Error) -> String {
     let detail = error
         .detail()
         .map_or_else(|| error.kind().to_string(), str::to_owned);
-    format!("{source:?} is no expression: {detail}{hint}")
+    format!("{source:?} is not an expression: {detail}{hint}")
 }
 
 fn explain(source: &str, error: &minijinja::Error) -> String {
     let hint = if error.kind() == ErrorKind::UndefinedError {
-        "; a name that may be missing wants a default(…)"
+        "; give a name that may be missing a default(…)"
     } else {
         ""
     };
