@@ -58,7 +58,7 @@ fn message(target: &Target<'_>, found: &[&str], has_record: bool) -> String {
     let way_out = if has_record {
         "with `pillion kube-uninject -f FILE`"
     } else {
-        "by hand, for the annotation sidecar.istio.io/status that would record it is not there"
+        "by hand, because the annotation sidecar.istio.io/status that would record it is missing"
     };
     format!(
         "{subject} is injected already: it has the container{} {}. Either take the sidecar out of the \

@@ -23,7 +23,7 @@ pub enum AnnotationFault {
     RepeatedTemplate(String),
     /// `inject.istio.io/templates` asks for more templates than a pod may have.
     #[error(
-        "annotation {TEMPLATES:?} comes to more than {0} templates, the most that a pod may have"
+        "annotation {TEMPLATES:?} asks for more than {0} templates, the most that a pod may have"
     )]
     TooManyTemplates(usize),
     /// The app's scrape annotations can't be merged with the proxy's.

@@ -191,10 +191,10 @@ mod tests {
     }
 
     #[test]
-    fn rejects_a_volume_that_is_there_twice() {
+    fn rejects_a_duplicate_volume() {
         let twice = r#"[{"name": "v", "emptyDir": {}}, {"name": "v", "hostPath": {}}]"#;
         let fault = fault(USER_VOLUME, twice).unwrap();
-        assert!(fault.contains("the volume \"v\" is there twice"), "{fault}");
+        assert!(fault.contains("duplicate volume \"v\""), "{fault}");
     }
 
     #[test]

@@ -24,7 +24,7 @@ const IGNORED_NAMESPACES: [&str; 4] = [
     "local-path-storage",
 ];
 
-/// Whether a pod is skipped, and why, and what to tell the user.
+/// Whether and why a pod is skipped, with warnings for the user.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Decision {
     pub skip: Option<SkipReason>,

@@ -86,16 +86,16 @@ pub(crate) fn names(list: &[Value]) -> impl Iterator<Item = &str> {
 }
 
 /// The element of that name.
-pub(crate) fn named<'a>(list: &'a [Value], wanted: &str) -> Option<&'a Value> {
-    list.iter().find(|element| name(element) == wanted)
+pub(crate) fn named<'a>(list: &'a [Value], key: &str) -> Option<&'a Value> {
+    list.iter().find(|element| name(element) == key)
 }
 
 /// The value of an environment variable of a container. Where a name is there more
 /// than once, the last one counts, as for the kubelet.
-pub(crate) fn env<'a>(container: &'a Value, wanted: &str) -> Option<&'a str> {
+pub(crate) fn env<'a>(container: &'a Value, key: &str) -> Option<&'a str> {
     let variable = array(&container["env"])
         .iter()
-        .rfind(|variable| name(variable) == wanted)?;
+        .rfind(|variable| name(variable) == key)?;
     variable["value"].as_str()
 }
 
@@ -114,8 +114,8 @@ pub(crate) fn app_containers(pod: &Value) -> impl Iterator<Item = &Value> {
 }
 
 /// The container of that name, among the init containers or the containers.
-pub(crate) fn find_container<'a>(pod: &'a Value, wanted: &str) -> Option<&'a Value> {
-    containers(pod).find(|container| name(container) == wanted)
+pub(crate) fn find_container<'a>(pod: &'a Value, key: &str) -> Option<&'a Value> {
+    containers(pod).find(|container| name(container) == key)
 }
 
 /// Whether anything but the injection's containers runs for as long as the pod does.

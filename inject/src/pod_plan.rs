@@ -3,7 +3,7 @@
 //! Most of a large pod is the environment, the mounts and the arguments of its
 //! own containers. An injection neither reads nor edits them, and a patch for the
 //! pod without them is a patch for the whole pod, as long as it does not move a
-//! container that is not whole ([`crate::patch::diff`]).
+//! container that was read in part ([`crate::patch::diff`]).
 
 use std::collections::HashSet;
 
@@ -56,7 +56,7 @@ impl WholeContainers {
     }
 }
 
-/// The plan by which a pod is read for its injection.
+/// The parts of a pod that are read for its injection.
 #[derive(Debug, Clone, Copy)]
 pub struct PodPlan<'a> {
     whole: &'a WholeContainers,
@@ -94,7 +94,7 @@ impl<'a> PodPlan<'a> {
             Part::Metadata => (key != "managedFields").then_some(Part::Anything),
             Part::Spec if CONTAINER_LISTS.contains(&key) => Some(Part::Containers),
             Part::Container => {
-                // Where the name comes late, more is read than has to be.
+                // If the name comes late, more is read than necessary.
                 let name = read.get("name").and_then(Value::as_str);
                 let is_read =
                     CONTAINER_FIELDS.contains(&key) || name.is_none_or(|name| self.whole.has(name));

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt::Write};
 
-/// Names are no longer than this.
+/// The longest excerpt of a name: Kubernetes' names have at most 63 characters.
 pub(crate) const NAME: usize = 63;
 /// The longest excerpt of a value.
 pub(crate) const VALUE: usize = 200;

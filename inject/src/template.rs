@@ -4,15 +4,15 @@
 //! every expression is compiled then. Rendering fills values into the tree, so
 //! no value can become structure, whatever text an annotation holds.
 //!
-//! - `{{ expression }}` alone in a scalar stands for the expression's value, of
-//!   whatever type; a value of `none` leaves the field or list item out.
+//! - A scalar that is only `{{ expression }}` has the expression's value and type; a
+//!   value of `none` leaves the field or list item out.
 //! - Text around expressions gives a string.
 //! - `$if: expression` in a mapping leaves the mapping out when it is false.
 //! - `$splice: expression` in a mapping adds the fields of a computed mapping;
 //!   as the only key of a list item, the items of a computed list.
-//! - A list or mapping that holds expressions and comes to nothing is left out.
+//! - A list or mapping that holds expressions and renders empty is left out.
 //!
-//! Expressions are Jinja's (`minijinja`); the value of a name that is not there is
+//! Expressions are Jinja's (`minijinja`); the value of an unknown name is
 //! an error, except as a condition, where it is false.
 
 mod compile;

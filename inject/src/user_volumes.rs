@@ -50,7 +50,7 @@ pub(crate) fn check_volumes(value: &str) -> Result<(), Invalid> {
         None => Ok(()),
         Some(name) => {
             let name = quote::excerpt(name, quote::VALUE);
-            Err(format!("the volume {name:?} is there twice").into())
+            Err(format!("duplicate volume {name:?}").into())
         }
     }
 }

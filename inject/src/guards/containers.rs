@@ -155,7 +155,7 @@ impl Seen<'_> {
         if settings.uid == 0 {
             add(
                 format!("the pod's own container {} has runAsUser: 0", pod::PROXY),
-                "with the template's runAsNonRoot it does not start, and without, its own traffic is captured, for \
+                "with the template's runAsNonRoot it does not start; without it, its own traffic is captured, because \
                  the capture rules exempt uid 1337; give it another uid",
             );
         }

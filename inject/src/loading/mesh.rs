@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn rejects_a_mesh_that_is_no_mapping() {
+    fn rejects_a_mesh_that_is_not_a_mapping() {
         assert_eq!(
             parse("- a").unwrap_err(),
             [Fault::new("must be a mapping, not a list")]

@@ -65,7 +65,7 @@ fn check_names(templates: &Templates, faults: &mut Vec<Fault>) {
             faults.push(Fault::at("defaultTemplates", unknown(name)));
         }
     }
-    // All names are known, so that only their number is left to be wrong.
+    // All names are known by now, so only their number can be wrong.
     if faults.is_empty() && templates.select(None).is_err() {
         faults.push(Fault::at(
             "defaultTemplates",

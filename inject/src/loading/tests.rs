@@ -197,7 +197,7 @@ fn rejects_istios_go_templates_with_a_hint() {
 }
 
 #[test]
-fn rejects_modes_that_are_not_there() {
+fn rejects_features_that_pillion_does_not_have() {
     for values in [
         "{pilot: {cni: {enabled: true}}}",
         "{istio_cni: {enabled: true}}",

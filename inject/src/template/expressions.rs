@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value as Context};
 use serde_json::Value;
 
-/// The steps that an expression may take, so that a mistaken loop in one ends
-/// in an error and not in a stuck webhook.
+/// The steps that an expression may take, so that a mistaken loop ends in an error and
+/// not in a stuck webhook.
 const FUEL: u64 = 100_000;
 
 /// The language of the expressions. Its templates are not used.
@@ -21,7 +21,7 @@ static LANGUAGE: LazyLock<Environment<'static>> = LazyLock::new(|| {
 /// One compiled expression.
 pub(super) struct Expression {
     compiled: minijinja::Expression<'static, 'static>,
-    /// As it was written, for messages.
+    /// Its text, for messages.
     source: String,
 }
 
@@ -58,7 +58,7 @@ impl Expression {
             .map_err(|error| format!("the value has no form in JSON: {error}"))
     }
 
-    /// Whether the value is true, as Jinja has it.
+    /// Whether the value is true in Jinja's sense.
     ///
     /// # Errors
     ///
@@ -167,8 +167,8 @@ impl Text {
     }
 }
 
-/// Splits what follows `{{` at the `}}` that ends it. Braces in quotes end
-/// nothing, nor do those of a mapping (`{{ {'a': {'b': 1}} }}`).
+/// Splits the text after a `{{` at the `}}` that ends the expression. Braces in quotes
+/// don't end it, nor do those of a mapping (`{{ {'a': {'b': 1}} }}`).
 fn split_at_end(text: &str) -> Option<(&str, &str)> {
     let mut quote = None;
     let mut depth = 0_usize;

@@ -17,7 +17,7 @@ use crate::{
 pub(crate) enum RenderError {
     /// An expression has no value here, or one of the wrong type.
     Fault(Fault),
-    /// There are too many values.
+    /// It takes too many steps.
     OutOfSteps(OutOfSteps),
 }
 
@@ -51,7 +51,7 @@ impl RenderError {
     }
 }
 
-/// What a template is rendered with.
+/// The input of a rendering.
 #[derive(Clone, Copy)]
 struct Input<'a> {
     context: &'a Context,
@@ -69,7 +69,7 @@ impl Template {
 }
 
 impl Node {
-    /// `None` when the node is to be left out of its parent.
+    /// Renders a node; `None` leaves it out of its parent.
     fn render(&self, input: Input<'_>) -> Result<Option<Value>, RenderError> {
         input.steps.take(1)?;
         match self {

@@ -11,7 +11,7 @@ pub(crate) struct Template(pub(super) Node);
 /// A value of the template.
 #[derive(Debug)]
 pub(super) enum Node {
-    /// No expression at or below.
+    /// A value without expressions.
     Literal(Value),
     /// One expression, whose value is the node's.
     Expression(Expression),

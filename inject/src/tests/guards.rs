@@ -375,7 +375,7 @@ fn guards_are_the_charts_values() {
 }
 
 #[test]
-fn rejects_values_that_are_no_guards() {
+fn rejects_values_that_are_not_guards() {
     let sources = |guards: &str| {
         Config::parse(&Sources {
             config: "templates: {sidecar: {}}",

@@ -64,8 +64,8 @@ fn annotations(
         .first()
         .map(pod::name);
     let present = &pod["metadata"]["annotations"];
-    let mut ours = vec![OVERRIDES];
-    ours.extend(with_value(
+    let mut injected = vec![OVERRIDES];
+    injected.extend(with_value(
         present,
         &[
             ("istio.io/rev", Some(revision)),
@@ -79,13 +79,13 @@ fn annotations(
     ));
     let is_merged = scrape_moved || present["prometheus.io/path"] == "/stats/prometheus";
     if is_merged {
-        ours.extend([
+        injected.extend([
             "prometheus.io/scrape",
             "prometheus.io/path",
             "prometheus.io/port",
         ]);
     }
-    ours
+    injected
 }
 
 /// The names that have the value that the injection gives them.

@@ -1,4 +1,4 @@
-//! The injected proxy, as far as it tells what the pod was before.
+//! What the injected proxy holds of the pod before its injection.
 
 use serde_json::{Map, Value};
 

@@ -65,7 +65,8 @@ pub(super) fn guarded(patch: Patch, mut undone: Value, steps: &Steps) -> Result<
     Ok(Patch(guarded))
 }
 
-/// A test of every element of a list that the step goes through, or does away with.
+/// A test of every list element that the step's path goes through, and of the one that
+/// it removes or replaces.
 fn tests(step: &PatchOperation, value: &Value) -> Vec<TestOperation> {
     let mut tests = Vec::new();
     let mut place = PointerBuf::new();
@@ -83,8 +84,8 @@ fn tests(step: &PatchOperation, value: &Value) -> Vec<TestOperation> {
     tests
 }
 
-/// An element is told by its name, even an empty one: a container may not be whole
-/// here. Or it is what it is.
+/// A test that an element is still the same: by its name, even an empty one, because a
+/// container may have been read in part; without a name, by its content.
 fn identity(place: &Pointer, element: &Value) -> TestOperation {
     let mut path = place.to_buf();
     let name = element.get("name").filter(|name| name.is_string());

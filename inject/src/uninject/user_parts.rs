@@ -37,7 +37,7 @@ fn put_back_list(pod: &mut Value, list: &str, injected: Option<&[String]>, parts
     let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut) else {
         return;
     };
-    let had_none = !spec.contains_key(list);
+    let was_missing = !spec.contains_key(list);
     let elements = match spec.entry(list).or_insert_with(|| json!([])) {
         Value::Array(elements) => elements,
         _ => return,
@@ -60,7 +60,7 @@ fn put_back_list(pod: &mut Value, list: &str, injected: Option<&[String]>, parts
         .collect();
     elements.extend(parts.into_rest());
     // A pod must have `containers`, even when that leaves none.
-    if elements.is_empty() && (had_none || (count > 0 && list != "containers")) {
+    if elements.is_empty() && (was_missing || (count > 0 && list != "containers")) {
         spec.remove(list);
     }
 }
