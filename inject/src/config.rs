@@ -4,6 +4,7 @@
 pub(crate) mod capture;
 pub(crate) mod guards;
 pub(crate) mod mesh;
+pub(crate) mod overlay;
 pub(crate) mod policy;
 pub(crate) mod proxy_config;
 pub(crate) mod templates;

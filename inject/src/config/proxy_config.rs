@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::overlay::overlay;
 use crate::{
     fault::Fault,
     pod::kind_of,
@@ -188,17 +189,6 @@ impl Kind {
             ),
         };
         if is_valid { Ok(()) } else { Err(expected) }
-    }
-}
-
-fn overlay(base: &mut Map<String, Value>, over: &Map<String, Value>) {
-    for (key, value) in over {
-        match (base.get_mut(key), value) {
-            (Some(Value::Object(base)), Value::Object(over)) => overlay(base, over),
-            _ => {
-                base.insert(key.clone(), value.clone());
-            }
-        }
     }
 }
 

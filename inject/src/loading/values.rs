@@ -9,6 +9,7 @@ use super::{builtin, raw_values::RawValues, values_validation};
 use crate::{
     config::{
         guards::RefusingGuards,
+        overlay::overlay,
         policy::NativeSidecars,
         values::{Values, omit_nulls},
     },
@@ -63,19 +64,11 @@ pub(super) fn parse(text: &str) -> Result<(Values, Context), Vec<Fault>> {
 fn over_defaults(values: &Value) -> Result<Value, Vec<Fault>> {
     let mut all =
         builtin::values().map_err(|error| vec![Fault::at("built-in", error.to_string())])?;
-    overlay(&mut all, values);
-    Ok(all)
-}
-
-fn overlay(base: &mut Value, over: &Value) {
-    match (base, over) {
-        (Value::Object(base), Value::Object(over)) => {
-            for (key, value) in over {
-                overlay(base.entry(key).or_insert(Value::Null), value);
-            }
-        }
-        (base, over) => *base = over.clone(),
+    match (&mut all, values) {
+        (Value::Object(all), Value::Object(values)) => overlay(all, values),
+        (all, values) => *all = values.clone(),
     }
+    Ok(all)
 }
 
 fn native_sidecars(value: &Value) -> Result<NativeSidecars, Fault> {
