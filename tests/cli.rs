@@ -301,12 +301,12 @@ fn checks_a_configuration_before_it_is_applied() {
     let output = check(&map("enablePrometheusMerge: 3\ndefaultConfig: {x: 1}"));
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        stderr(&output).contains("mesh: enablePrometheusMerge: 3 is no boolean"),
+        stderr(&output).contains("mesh: enablePrometheusMerge: must be true or false, not 3"),
         "{}",
         stderr(&output)
     );
     assert!(
-        stderr(&output).contains("mesh: defaultConfig.x: no field of ProxyConfig"),
+        stderr(&output).contains("mesh: defaultConfig.x: unknown field"),
         "{}",
         stderr(&output)
     );
@@ -324,7 +324,7 @@ fn checks_a_configuration_before_it_is_applied() {
     ]));
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        stderr(&output).contains("revision canary: mesh: defaultConfig: a mapping is wanted"),
+        stderr(&output).contains("revision canary: mesh: defaultConfig: must be a mapping"),
         "{}",
         stderr(&output)
     );

@@ -33,7 +33,9 @@ fn inject_any(pod: &Value, native: bool) -> Result<(Injection, Value), TestCaseE
             let injected = patched(pod, &injection);
             Ok((injection, injected))
         }
-        Err(Refusal::InvalidAnnotations(faults)) => Err(TestCaseError::reject(faults.join("; "))),
+        Err(refusal @ Refusal::InvalidAnnotations(_)) => {
+            Err(TestCaseError::reject(refusal.to_string()))
+        }
         Err(refusal) => Err(TestCaseError::fail(refusal.to_string())),
     }
 }

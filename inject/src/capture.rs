@@ -1,66 +1,99 @@
-//! What of the pod's traffic is captured: the arguments of `istio-iptables`.
+//! What of a pod's traffic is captured.
 
 use serde_json::Value;
 
-use super::{annotations as names, config::Capture, pod, settings::Settings};
+use crate::{annotations, config::capture::Capture, pod};
 
 /// Ports of the proxy itself, which inbound capture leaves alone: its own
 /// metrics and its health.
 const PROXY_PORTS: &str = "15090,15021";
 
-/// The arguments of the init container, in Istio's order and with its flags.
-pub(super) fn arguments(defaults: &Capture, settings: &Settings, pod: &Value) -> Vec<String> {
-    // An annotation that is there counts even when it is empty.
-    let annotated = |name: &str, default: &str| {
-        pod::annotation(pod, &format!("traffic.sidecar.istio.io/{name}"))
-            .unwrap_or(default)
-            .to_owned()
-    };
-    let uid = settings.capture_uid().to_string();
-    let mut arguments: Vec<String> = ["-p", "15001", "-z", "15006", "-u", &uid]
-        .map(str::to_owned)
-        .into();
-    let mut add = |flag: &str, value: String| arguments.extend([flag.to_owned(), value]);
-    add("-m", settings.interception_mode.clone());
-    add(
-        "-i",
-        annotated("includeOutboundIPRanges", &defaults.include_ip_ranges),
-    );
-    add(
-        "-x",
-        annotated("excludeOutboundIPRanges", &defaults.exclude_ip_ranges),
-    );
-    add(
-        "-b",
-        annotated("includeInboundPorts", &defaults.include_inbound_ports),
-    );
-    add(
-        "-d",
-        inbound_exclusions(
-            &annotated("excludeInboundPorts", &defaults.exclude_inbound_ports),
-            settings.status_port,
-        ),
-    );
-    for (flag, value) in [
-        (
-            "-q",
-            annotated("includeOutboundPorts", &defaults.include_outbound_ports),
-        ),
-        (
-            "-o",
-            annotated("excludeOutboundPorts", &defaults.exclude_outbound_ports),
-        ),
-        (
-            "-c",
-            annotated("excludeInterfaces", &defaults.exclude_interfaces),
-        ),
-        ("-k", rerouted_interfaces(pod).to_owned()),
-    ] {
-        if !value.is_empty() {
-            add(flag, value);
+/// What is captured: the pod's annotations over the configuration. An annotation that
+/// is there counts even when it is empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PodCapture<'a> {
+    pub include_outbound_ranges: &'a str,
+    pub exclude_outbound_ranges: &'a str,
+    pub include_inbound_ports: &'a str,
+    pub exclude_inbound_ports: &'a str,
+    pub include_outbound_ports: &'a str,
+    pub exclude_outbound_ports: &'a str,
+    pub exclude_interfaces: &'a str,
+    pub rerouted_interfaces: &'a str,
+}
+
+/// What the capture rules have to know of the proxy.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CapturingProxy<'a> {
+    pub interception_mode: &'a str,
+    pub uid: i64,
+    pub status_port: u16,
+}
+
+impl<'a> PodCapture<'a> {
+    pub fn new(pod: &'a Value, defaults: &'a Capture) -> Self {
+        let setting =
+            |name, default: &'a String| pod::annotation(pod, name).unwrap_or(default.as_str());
+        Self {
+            include_outbound_ranges: setting(
+                annotations::INCLUDE_OUTBOUND_RANGES,
+                &defaults.include_ip_ranges,
+            ),
+            exclude_outbound_ranges: setting(
+                annotations::EXCLUDE_OUTBOUND_RANGES,
+                &defaults.exclude_ip_ranges,
+            ),
+            include_inbound_ports: setting(
+                annotations::INCLUDE_INBOUND_PORTS,
+                &defaults.include_inbound_ports,
+            ),
+            exclude_inbound_ports: setting(
+                annotations::EXCLUDE_INBOUND_PORTS,
+                &defaults.exclude_inbound_ports,
+            ),
+            include_outbound_ports: setting(
+                annotations::INCLUDE_OUTBOUND_PORTS,
+                &defaults.include_outbound_ports,
+            ),
+            exclude_outbound_ports: setting(
+                annotations::EXCLUDE_OUTBOUND_PORTS,
+                &defaults.exclude_outbound_ports,
+            ),
+            exclude_interfaces: setting(
+                annotations::EXCLUDE_INTERFACES,
+                &defaults.exclude_interfaces,
+            ),
+            rerouted_interfaces: rerouted_interfaces(pod),
         }
     }
-    arguments
+
+    /// The arguments of the init container, `istio-iptables`, in Istio's order and
+    /// with its flags.
+    pub fn arguments(&self, proxy: CapturingProxy<'_>) -> Vec<String> {
+        let uid = proxy.uid.to_string();
+        let excluded_ports = inbound_exclusions(self.exclude_inbound_ports, proxy.status_port);
+        let always = [
+            ("-p", "15001"),
+            ("-z", "15006"),
+            ("-u", &uid),
+            ("-m", proxy.interception_mode),
+            ("-i", self.include_outbound_ranges),
+            ("-x", self.exclude_outbound_ranges),
+            ("-b", self.include_inbound_ports),
+            ("-d", &excluded_ports),
+        ];
+        let if_set = [
+            ("-q", self.include_outbound_ports),
+            ("-o", self.exclude_outbound_ports),
+            ("-c", self.exclude_interfaces),
+            ("-k", self.rerouted_interfaces),
+        ];
+        always
+            .into_iter()
+            .chain(if_set.into_iter().filter(|(_, value)| !value.is_empty()))
+            .flat_map(|(flag, value)| [flag.to_owned(), value.to_owned()])
+            .collect()
+    }
 }
 
 fn inbound_exclusions(excluded: &str, status_port: u16) -> String {
@@ -73,9 +106,9 @@ fn inbound_exclusions(excluded: &str, status_port: u16) -> String {
         .join(",")
 }
 
-/// The annotation of today before its deprecated name.
-pub(super) fn rerouted_interfaces(pod: &Value) -> &str {
-    pod::annotation(pod, names::REROUTE_INTERFACES)
-        .or_else(|| pod::annotation(pod, names::KUBEVIRT_INTERFACES))
+/// The annotation wins over its deprecated name.
+fn rerouted_interfaces(pod: &Value) -> &str {
+    pod::annotation(pod, annotations::REROUTE_INTERFACES)
+        .or_else(|| pod::annotation(pod, annotations::KUBEVIRT_INTERFACES))
         .unwrap_or_default()
 }

@@ -4,20 +4,26 @@ use minijinja::{Value as Context, context, value::Serde};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{
-    Config, Refusal, Target, Workload, annotations as names, capture, pod, settings::Settings,
+use crate::{
+    annotations,
+    capture::{CapturingProxy, PodCapture},
+    config::Config,
+    images::Images,
+    pod, proxy_env,
+    refusal::Refusal,
+    settings::Settings,
     sizes,
+    target::Target,
+    user_volumes,
+    workload::Workload,
 };
-
-/// The longest value of a label.
-const LABEL_VALUE: usize = 63;
 
 /// Builds the context for one pod.
 ///
 /// # Errors
 ///
 /// When the pod has more ports than an environment variable can hold.
-pub(super) fn build(
+pub(crate) fn build(
     config: &Config,
     target: &Target<'_>,
     settings: &Settings,
@@ -33,6 +39,8 @@ pub(super) fn build(
     };
     let metadata = &pod["metadata"];
     let pod_ports = pod_ports(pod)?;
+    let images = Images::of(pod, &config.values);
+    let canonical = |labels: &[&str]| pod::first_label(pod, labels).map(pod::label_value);
     Ok(context! {
         annotations => map(&metadata["annotations"]),
         labels => map(&metadata["labels"]),
@@ -48,36 +56,36 @@ pub(super) fn build(
             apiVersion => workload.api_version.as_str(),
             owner => workload.owner(target.namespace),
         },
-        canonicalName => canonical(pod, &["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"])
-            .unwrap_or_else(|| label_value(&workload.name)),
-        canonicalRevision => canonical(pod, &["service.istio.io/canonical-revision", "app.kubernetes.io/version", "version"])
-            .unwrap_or_else(|| "latest".to_owned()),
+        canonicalName => canonical(&["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"])
+            .unwrap_or_else(|| pod::label_value(&workload.name)),
+        canonicalRevision => canonical(&["service.istio.io/canonical-revision", "app.kubernetes.io/version", "version"])
+            .unwrap_or("latest"),
         workloadName => pod::label(pod, "service.istio.io/workload-name").unwrap_or(workload.name.as_str()),
         defaultContainer => pod::app_containers(pod).next().map(pod::name),
         appContainers => pod::app_containers(pod).map(pod::name).collect::<Vec<_>>().join(","),
         podPorts => pod_ports,
         network => settings.network.as_deref(),
         clusterId => settings.cluster_id.as_deref(),
-        proxy => proxy(config, pod, settings),
-        init => init(config, pod, settings),
+        proxy => proxy(config, pod, settings, &images),
+        init => init(config, pod, settings, &images),
         imagePullSecrets => config.values.image_pull_secrets.iter()
             .map(|name| context! { name => name.as_str() }).collect::<Vec<_>>(),
-        userVolumes => by_name(pod, names::USER_VOLUME),
-        userVolumeMounts => by_name(pod, names::USER_VOLUME_MOUNT),
+        userVolumes => objects(pod, annotations::USER_VOLUME),
+        userVolumeMounts => objects(pod, annotations::USER_VOLUME_MOUNT),
     })
 }
 
-fn proxy(config: &Config, pod: &Value, settings: &Settings) -> Context {
+fn proxy(config: &Config, pod: &Value, settings: &Settings, images: &Images) -> Context {
     let values = &config.values.proxy;
     let annotation = |name| pod::annotation(pod, name);
     context! {
-        image => Settings::images(config, pod).0,
+        image => images.proxy.as_str(),
         imagePullPolicy => pull_policy(config),
         uid => settings.uid,
         gid => settings.gid,
         statusPort => settings.status_port,
-        logLevel => annotation(names::LOG_LEVEL).unwrap_or(values.log_level.as_str()),
-        componentLogLevel => annotation(names::COMPONENT_LOG_LEVEL).unwrap_or(values.component_log_level.as_str()),
+        logLevel => annotation(annotations::LOG_LEVEL).unwrap_or(values.log_level.as_str()),
+        componentLogLevel => annotation(annotations::COMPONENT_LOG_LEVEL).unwrap_or(values.component_log_level.as_str()),
         interceptionMode => settings.interception_mode.as_str(),
         resources => Context::from(Serde(&settings.resources)),
         config => settings.proxy_config.to_json(),
@@ -88,16 +96,22 @@ fn proxy(config: &Config, pod: &Value, settings: &Settings) -> Context {
     }
 }
 
-fn init(config: &Config, pod: &Value, settings: &Settings) -> Context {
+fn init(config: &Config, pod: &Value, settings: &Settings, images: &Images) -> Context {
+    let capture = PodCapture::new(pod, &config.values.proxy.capture);
+    let proxy = CapturingProxy {
+        interception_mode: &settings.interception_mode,
+        uid: settings.capture_uid(),
+        status_port: settings.status_port,
+    };
     context! {
-        image => Settings::images(config, pod).1,
+        image => images.init.as_str(),
         imagePullPolicy => pull_policy(config),
         runAsRoot => config.values.init.run_as_root,
-        captureArguments => capture::arguments(&config.values.proxy.capture, settings, pod),
+        captureArguments => capture.arguments(proxy),
     }
 }
 
-/// `none` leaves the choice to Kubernetes.
+/// The pull policy of the injection's images; `none` leaves the choice to Kubernetes.
 fn pull_policy(config: &Config) -> Option<&str> {
     Some(config.values.image_pull_policy.as_str()).filter(|policy| !policy.is_empty())
 }
@@ -107,22 +121,6 @@ fn map(value: &Value) -> Context {
         Value::Object(_) => Context::from(Serde(value)),
         _ => Context::from(Serde(Map::new())),
     }
-}
-
-/// The first of the labels that is there and not empty, as a label's value.
-fn canonical(pod: &Value, labels: &[&str]) -> Option<String> {
-    let mut values = labels.iter().filter_map(|label| pod::label(pod, label));
-    let value = values.find(|value| !value.is_empty())?;
-    Some(label_value(value))
-}
-
-/// Cut to what a label may hold; it has to end in a letter or digit.
-fn label_value(text: &str) -> String {
-    text.chars()
-        .take(LABEL_VALUE)
-        .collect::<String>()
-        .trim_matches(['-', '_', '.'])
-        .to_owned()
 }
 
 /// A port as `ISTIO_META_POD_PORTS` has it.
@@ -150,11 +148,11 @@ fn pod_ports(pod: &Value) -> Result<String, Refusal> {
             protocol: &port["protocol"],
         })
         .collect();
-    sizes::variable("ISTIO_META_POD_PORTS", &ports)
+    sizes::variable(proxy_env::POD_PORTS, &ports)
 }
 
-/// An annotation of volumes or mounts, as a list of objects.
-fn by_name(pod: &Value, annotation: &str) -> Context {
-    let objects = pod::annotation(pod, annotation).and_then(names::by_name);
+/// The objects of an annotation of volumes or mounts.
+fn objects(pod: &Value, annotation: &str) -> Context {
+    let objects = pod::annotation(pod, annotation).and_then(user_volumes::parse);
     Context::from(Serde(objects.unwrap_or_default()))
 }

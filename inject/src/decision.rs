@@ -1,18 +1,20 @@
-//! Whether a pod is injected: the part of the decision that the API server's
-//! selectors can't take (Istio's `injectRequired`).
+//! Whether a pod is injected, as far as the API server's selectors can't decide it
+//! (Istio's `injectRequired`).
 //!
 //! Host network > ignored namespace > label > annotation > `neverInjectSelector`
 //! > `alwaysInjectSelector` > policy.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use kube_core::{Selector, SelectorExt};
 use serde_json::Value;
 
-use super::{Config, pod};
-
-/// The label, and the deprecated annotation, that asks for injection or refuses it.
-pub(super) const INJECT: &str = "sidecar.istio.io/inject";
+use crate::{
+    annotations::INJECT,
+    config::{Config, policy::Policy},
+    pod,
+    skip_reason::SkipReason,
+};
 
 /// Namespaces of Kubernetes itself and of node-local provisioners.
 const IGNORED_NAMESPACES: [&str; 4] = [
@@ -22,74 +24,15 @@ const IGNORED_NAMESPACES: [&str; 4] = [
     "local-path-storage",
 ];
 
-/// What happens to a pod that says nothing of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Policy {
-    /// It is injected.
-    Enabled,
-    /// It is left alone.
-    Disabled,
-}
-
-/// Why a pod is left as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SkipReason {
-    /// `spec.hostNetwork: true`: the rules would capture the node's traffic.
-    HostNetwork,
-    /// A namespace of Kubernetes itself.
-    IgnoredNamespace,
-    /// The label `sidecar.istio.io/inject: "false"`.
-    Label,
-    /// The annotation `sidecar.istio.io/inject: "false"`.
-    Annotation,
-    /// A selector of `neverInjectSelector` matches.
-    NeverInjectSelector,
-    /// The configured policy is `disabled` and nothing asks for injection.
-    Policy,
-}
-
-impl SkipReason {
-    /// A short name, for logs and the label of a metric.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::HostNetwork => "host_network",
-            Self::IgnoredNamespace => "ignored_namespace",
-            Self::Label => "label",
-            Self::Annotation => "annotation",
-            Self::NeverInjectSelector => "never_inject_selector",
-            Self::Policy => "policy",
-        }
-    }
-
-    /// Whether the user asked for it on the pod itself, and so needs no warning.
-    fn is_asked_for(self) -> bool {
-        matches!(self, Self::Label | Self::Annotation)
-    }
-}
-
-impl fmt::Display for SkipReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::HostNetwork => "has host networking enabled",
-            Self::IgnoredNamespace => "is in a namespace of Kubernetes itself",
-            Self::Label => "has the label sidecar.istio.io/inject: \"false\"",
-            Self::Annotation => "has the annotation sidecar.istio.io/inject: \"false\"",
-            Self::NeverInjectSelector => "matches a neverInjectSelector of the configuration",
-            Self::Policy => "does not ask for it, and the configured policy is disabled",
-        })
-    }
-}
-
-/// The verdict on a pod: `Some` reason to leave it alone, and what to tell the user.
+/// Whether and why a pod is skipped, with warnings for the user.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Decision {
+pub(crate) struct Decision {
     pub skip: Option<SkipReason>,
     pub warnings: Vec<String>,
 }
 
 /// Decides on a pod whose types have been checked.
-pub(super) fn decide(config: &Config, pod: &Value, namespace: &str) -> Decision {
+pub(crate) fn decide(config: &Config, pod: &Value, namespace: &str) -> Decision {
     let mut warnings = Vec::new();
     let skip = skip_reason(config, pod, namespace, &mut warnings);
     if let Some(reason) = skip {
@@ -99,7 +42,7 @@ pub(super) fn decide(config: &Config, pod: &Value, namespace: &str) -> Decision 
                  capture the node's. Unset hostNetwork, or label the pod sidecar.istio.io/inject: \"false\""
                     .to_owned(),
             );
-        } else if !reason.is_asked_for() {
+        } else if !reason.is_requested() {
             warnings.push(format!("no sidecar is injected: the pod {reason}"));
         }
         warnings.extend(unpullable(pod, reason));
@@ -120,10 +63,10 @@ fn skip_reason(
         return Some(SkipReason::IgnoredNamespace);
     }
     let label = pod::label(pod, INJECT).map(|value| ("label", value, SkipReason::Label));
-    let wish = label.or_else(|| {
+    let request = label.or_else(|| {
         pod::annotation(pod, INJECT).map(|value| ("annotation", value, SkipReason::Annotation))
     });
-    match wish {
+    match request {
         Some((_, "true", _)) => return None,
         Some((_, "false", reason)) => return Some(reason),
         Some((_, "", _)) | None => {}
@@ -135,10 +78,10 @@ fn skip_reason(
 }
 
 fn by_selectors(config: &Config, pod: &Value) -> Option<SkipReason> {
-    if matches_any(&config.never, pod) {
+    if matches_any(&config.never_inject, pod) {
         return Some(SkipReason::NeverInjectSelector);
     }
-    if matches_any(&config.always, pod) {
+    if matches_any(&config.always_inject, pod) {
         return None;
     }
     match config.policy {
@@ -147,8 +90,8 @@ fn by_selectors(config: &Config, pod: &Value) -> Option<SkipReason> {
     }
 }
 
-/// An empty selector matches nothing here: one that matched every pod would
-/// switch injection for the whole mesh by an oversight.
+/// Whether a selector matches. An empty one matches nothing here: if it matched every
+/// pod, an oversight would switch injection for the whole mesh.
 fn matches_any(selectors: &[Selector], pod: &Value) -> bool {
     if selectors.is_empty() {
         return false;
@@ -164,12 +107,9 @@ fn matches_any(selectors: &[Selector], pod: &Value) -> bool {
         .any(|selector| !selector.selects_all() && selector.matches(&labels))
 }
 
-/// `image: auto` means "the injected image"; without injection no registry has it.
+/// A warning of `image: auto`: it means "the injected image", and no registry has it.
 fn unpullable(pod: &Value, reason: SkipReason) -> Option<String> {
-    let container = pod::CONTAINER_LISTS
-        .iter()
-        .flat_map(|list| pod::array(&pod["spec"][*list]))
-        .find(|container| container["image"] == "auto")?;
+    let container = pod::containers(pod).find(|container| container["image"] == "auto")?;
     Some(format!(
         "container {:?} has image: auto, which only injection replaces, and the pod {reason}: \
          the image can't be pulled",
@@ -182,7 +122,7 @@ mod tests {
     use serde_json::{Map, json};
 
     use super::*;
-    use crate::Sources;
+    use crate::loading::Sources;
 
     fn config(text: &str) -> Config {
         Config::parse(&Sources {

@@ -5,11 +5,11 @@
 
 use serde_json::{Map, Value};
 
-use super::pod;
+use crate::pod;
 
 /// The pod under edit.
 #[derive(Debug)]
-pub(super) struct Draft {
+pub(crate) struct Draft {
     /// `metadata.labels`.
     pub labels: Map<String, Value>,
     /// `metadata.annotations`.
@@ -34,7 +34,7 @@ impl Draft {
         }
     }
 
-    /// Puts the pod together. Parts that are empty stay out.
+    /// Puts the pod together. Empty parts are left out.
     pub fn into_pod(self) -> Value {
         let mut pod = self.rest;
         put(&mut pod, "metadata", "labels", Value::Object(self.labels));
@@ -64,12 +64,20 @@ impl Draft {
         self.init_containers.iter_mut().chain(&mut self.containers)
     }
 
-    /// Whether a container of that name is there.
+    /// Every container, init containers first.
+    pub fn all_containers(&self) -> impl Iterator<Item = &Value> {
+        self.init_containers.iter().chain(&self.containers)
+    }
+
+    /// Whether there is a container of that name.
     pub fn has_container(&self, name: &str) -> bool {
-        self.init_containers
-            .iter()
-            .chain(&self.containers)
+        self.all_containers()
             .any(|container| pod::name(container) == name)
+    }
+
+    /// Whether the proxy is a native sidecar: an init container.
+    pub fn has_native_proxy(&self) -> bool {
+        pod::named(&self.init_containers, pod::PROXY).is_some()
     }
 
     /// The container of that name.
@@ -94,18 +102,6 @@ impl Draft {
     pub fn annotate(&mut self, key: &str, value: impl Into<String>) {
         self.annotations
             .insert(key.to_owned(), Value::String(value.into()));
-    }
-}
-
-/// Sets an environment variable of a container, over one of the same name.
-pub(super) fn set_env(container: &mut Value, name: &str, value: &str) {
-    let variable = serde_json::json!({"name": name, "value": value});
-    match &mut container["env"] {
-        Value::Array(env) => match env.iter_mut().find(|item| pod::name(item) == name) {
-            Some(item) => *item = variable,
-            None => env.push(variable),
-        },
-        env => *env = Value::Array(vec![variable]),
     }
 }
 

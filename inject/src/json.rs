@@ -1,22 +1,23 @@
-//! JSON from outside, bounded before it is built.
+//! Reads JSON from outside within a limit of memory.
 //!
-//! JSON that is short on the wire is large once it is read: `{"a":0}` is an entry
-//! of a map with room for ten more. So a [`Plan`] says which parts of a document
-//! are read at all, and an [`Account`] is charged for each of them before it is
-//! built. Once the account is exceeded, the rest is only checked to be JSON.
+//! Short JSON can be large once it is read: `{"a":0}` is an entry of a map with room
+//! for ten more. So a [`Plan`] says which parts of a document are read at all, and an
+//! [`Account`] is charged for each of them before it is built. Once the account is exceeded, the rest is only checked to be JSON.
 
 use std::{borrow::Cow, cell::Cell, fmt};
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess};
 use serde_json::{Map, Value};
 
-/// A value in a list, whose buffer may be twice as large as what it holds.
+use crate::quote;
+
+/// A value in a list: the list's buffer may be twice as large as its elements.
 const ELEMENT: usize = 2 * size_of::<Value>();
-/// What the allocator adds to a string, at most.
+/// The most that the allocator adds to a string.
 const STRING: usize = 16;
 /// A node of a map: room for eleven members.
 const NODE: usize = 11 * (size_of::<String>() + size_of::<Value>()) + 64;
-/// The least that a node is filled with when the next one is begun.
+/// The fewest members of a node when the next one is allocated.
 const MEMBERS: usize = 6;
 
 /// Bytes of memory that a document may take once it is read.
@@ -27,7 +28,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// An account of so many bytes.
+    /// An account with a limit in bytes.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self {
@@ -36,8 +37,8 @@ impl Account {
         }
     }
 
-    /// Whether the document has more parts than there is memory for. What was read
-    /// of it is incomplete then.
+    /// Whether the document needs more memory than the limit. What was read of it is
+    /// then incomplete.
     pub fn is_exceeded(&self) -> bool {
         self.used.get() > self.limit
     }
@@ -58,14 +59,14 @@ impl Account {
 
 /// Which parts of a document are read.
 pub trait Plan: Copy {
-    /// What the value that this is a plan of is charged to.
+    /// The account that the value is charged to.
     fn account(&self) -> &Account;
 
-    /// How to read a member of the object that this is a plan of; `None` skips it.
-    /// `read` holds the members that came before it.
+    /// The plan for a member, if the value is an object; `None` skips the member.
+    /// `read` holds the members before it.
     fn member(self, key: &str, read: &Map<String, Value>) -> Option<Self>;
 
-    /// How to read the elements of the list that this is a plan of.
+    /// The plan for the elements, if the value is a list.
     fn element(self) -> Self;
 }
 
@@ -91,8 +92,8 @@ impl Plan for Everything<'_> {
 ///
 /// # Errors
 ///
-/// When it is not JSON, is nested deeper than 127 levels, or has a key twice in an
-/// object: readers differ on which one counts.
+/// When the text is not JSON, is nested deeper than 127 levels, or has a duplicate key
+/// in an object: parsers differ on which one counts.
 pub fn read<P: Plan>(json: &[u8], plan: P) -> serde_json::Result<Value> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     let value = Seed(plan).deserialize(&mut deserializer)?;
@@ -171,10 +172,8 @@ impl<'de, P: Plan> serde::de::Visitor<'de> for Seed<P> {
                 continue;
             };
             if members.contains_key(&*key) {
-                let start = &key[..key.floor_char_boundary(80)];
-                return Err(A::Error::custom(format_args!(
-                    "the key {start:?} is there twice"
-                )));
+                let start = quote::start(&key);
+                return Err(A::Error::custom(format_args!("duplicate key {start:?}")));
             }
             self.0.account().member(members.len(), &key);
             let value = object.next_value_seed(Self(plan))?;
@@ -278,10 +277,10 @@ mod tests {
     }
 
     #[test]
-    fn rejects_a_key_that_is_there_twice() {
+    fn rejects_a_duplicate_key() {
         let (value, _) = read_all(r#"{"a": 1, "\u0061": 2}"#, 10_000);
         let error = value.unwrap_err().to_string();
-        assert!(error.contains("the key \"a\" is there twice"), "{error}");
+        assert!(error.contains("duplicate key \"a\""), "{error}");
     }
 
     #[test]

@@ -2,97 +2,76 @@
 //!
 //! Pure: no I/O, no clock, no Kubernetes client. The pod stays the raw JSON
 //! that the API server sent, so that fields which Pillion does not know survive.
+//!
+//! [`inject`] makes the patch by a [`Config`], and [`uninject`] takes an injection
+//! back.
 
+mod already_injected;
+mod annotation_fault;
+mod annotation_validation;
 mod annotations;
+mod app_probes;
 mod capture;
-mod checks;
 mod config;
 mod context;
 mod decision;
 mod draft;
+mod fault;
+mod findings;
+mod guard;
 mod guards;
+mod images;
+mod inject;
+mod injection_record;
 pub mod json;
+mod loading;
 mod merge;
 mod order;
 mod outcome;
 mod overlay;
+mod overrides;
 mod patch;
-mod pipeline;
 mod pod;
-mod previous;
+mod pod_plan;
+mod pod_validation;
 mod probes;
 mod prometheus;
+mod proxy_config_annotation;
+mod proxy_env;
 mod proxy_ports;
 mod quantity;
-mod reading;
+mod quote;
+mod refusal;
+mod rendering;
 mod settings;
 mod sizes;
-mod status;
+mod skip_reason;
 mod steps;
+mod target;
 mod template;
 mod uninject;
-mod validity;
+mod unsupported;
+mod user_volumes;
+mod value_checks;
 mod workload;
 pub mod yaml;
 
+pub use annotation_fault::AnnotationFault;
 pub use annotations::STATUS;
-pub use config::{Builtin, Config, ConfigError, NativeSidecars, Sources};
-pub use decision::SkipReason;
-pub use guards::{Action, Bypass, Findings, Guard};
-pub use outcome::{Injection, Outcome, Refusal};
-pub use reading::PodPlan;
+pub use config::{Config, policy::NativeSidecars};
+pub use fault::{ConfigError, ConfigKey, Fault};
+pub use findings::Findings;
+pub use guard::{Action, Bypass, Guard};
+pub use inject::inject;
+pub use loading::{Builtin, Sources};
+pub use outcome::{Injection, Outcome};
+pub use pod_plan::PodPlan;
+pub use refusal::Refusal;
+pub use skip_reason::SkipReason;
+pub use target::Target;
 pub use uninject::uninject;
-
-use serde_json::Value;
-
-/// One pod to look at, and what is known of it besides its own text.
-#[derive(Debug, Clone, Copy)]
-pub struct Target<'a> {
-    /// The pod: an object with `metadata` and `spec`. Its `metadata.namespace`
-    /// may be missing, as it is in an admission review.
-    pub pod: &'a Value,
-    /// The namespace the pod is created in.
-    pub namespace: &'a str,
-    /// The workload that the pod belongs to, where the caller knows it
-    /// (`kube-inject` does); otherwise it is read from the owner references.
-    pub workload: Option<&'a Workload>,
-    /// Environment for the proxy from the webhook's path
-    /// (`/inject/cluster/NAME/net/NAME`), in the order it is to appear.
-    pub path_env: &'a [(String, String)],
-    /// Whether the cluster runs native sidecars (init containers with
-    /// `restartPolicy: Always`); used where the configuration says `auto`.
-    pub cluster_has_native_sidecars: bool,
-}
-
-/// The workload behind a pod, as telemetry and the canonical service name it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Workload {
-    /// For example `apps/v1`.
-    pub api_version: String,
-    /// For example `Deployment`.
-    pub kind: String,
-    /// For example `reviews-v1`; for a pod with only a `generateName`, that.
-    pub name: String,
-}
-
-/// Decides on a pod and, where it is to be injected, makes the patch.
-///
-/// # Errors
-///
-/// A [`Refusal`] when the pod has to be denied: it is injected already, or
-/// its annotations or containers ask for something that cannot be done.
-pub fn inject(config: &Config, target: &Target<'_>) -> Result<Outcome, Refusal> {
-    validity::check(target.pod)?;
-    let decision = decision::decide(config, target.pod, target.namespace);
-    if let Some(reason) = decision.skip {
-        return Ok(Outcome::Skipped {
-            reason,
-            warnings: decision.warnings,
-        });
-    }
-    previous::refuse_injected(target)?;
-    pipeline::run(config, target, decision.warnings).map(Outcome::Injected)
-}
+pub use unsupported::Unsupported;
+pub use workload::Workload;
 
 #[cfg(test)]
 mod tests;

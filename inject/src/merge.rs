@@ -2,9 +2,9 @@
 //!
 //! An overlay (what a template renders to, or the user's own partial
 //! container) is laid over a pod by the API's merge keys: an environment
-//! variable meets the variable of the same name and not the one at the same
-//! index. [`schema`] says which lists have keys; every other list is replaced
-//! whole, as `kubectl patch` does it.
+//! variable is merged with the variable of the same name and not with the one at the
+//! same index. [`schema`] says which lists have keys; every other list is replaced
+//! as a whole, as by `kubectl patch`.
 
 mod schema;
 
@@ -18,18 +18,18 @@ use serde_json::{Map, Value};
 use self::schema::{Keys, Shape};
 
 /// Lays `overlay` over the pod `base`. A `null` in the overlay deletes.
-pub(super) fn merge(base: &mut Value, overlay: Value) {
+pub(crate) fn merge(base: &mut Value, overlay: Value) {
     merge_value(schema::POD, base, overlay);
 }
 
-/// A container as the API server would read it: without nulls, and of elements
-/// that repeat a key the last.
-pub(super) fn decoded_container(container: Value) -> Value {
+/// A container as the API server would read it: without nulls, and with the last of
+/// the elements that have the same key.
+pub(crate) fn decoded_container(container: Value) -> Value {
     fresh(schema::CONTAINER, container)
 }
 
 /// Lays one container over another.
-pub(super) fn merge_container(base: &mut Value, overlay: Value) {
+pub(crate) fn merge_container(base: &mut Value, overlay: Value) {
     merge_value(schema::CONTAINER, base, overlay);
 }
 
@@ -37,7 +37,7 @@ fn merge_value(shape: Shape, base: &mut Value, overlay: Value) {
     match (shape, base, overlay) {
         (_, _, Value::Null) => {}
         (Shape::Object(fields), Value::Object(base), Value::Object(overlay)) => {
-            end_rival_members(fields, base, &overlay);
+            remove_other_members(fields, base, &overlay);
             for (name, value) in overlay {
                 merge_member(fields.shape_of(&name), base, name, value);
             }
@@ -69,29 +69,29 @@ fn merge_member(shape: Shape, base: &mut Map<String, Value>, name: String, overl
     }
 }
 
-/// The overlay where the base has nothing: its deletions have nothing to
-/// delete, and elements that repeat a key still become one.
+/// The overlay where the base has no value: nulls are left out, and elements with
+/// the same key still become one.
 fn fresh(shape: Shape, mut overlay: Value) -> Value {
-    settle(shape, &mut overlay);
+    normalize(shape, &mut overlay);
     overlay
 }
 
-fn settle(shape: Shape, value: &mut Value) {
+fn normalize(shape: Shape, value: &mut Value) {
     match (shape, value) {
         (Shape::Object(fields), Value::Object(members)) => {
             members.retain(|_, member| !member.is_null());
             for (name, member) in members {
-                settle(fields.shape_of(name), member);
+                normalize(fields.shape_of(name), member);
             }
         }
-        (_, members @ Value::Object(_)) => settle(schema::PLAIN, members),
+        (_, members @ Value::Object(_)) => normalize(schema::PLAIN, members),
         (Shape::Keyed(keys, element), Value::Array(elements)) => {
             let mut seen = HashSet::with_capacity(elements.len());
             let mut present = elements.iter().filter_map(|element| keys.of(element));
             if present.all(|key| seen.insert(key)) {
                 elements
                     .iter_mut()
-                    .for_each(|value| settle(*element, value));
+                    .for_each(|value| normalize(*element, value));
             } else {
                 let repeating = std::mem::take(elements);
                 merge_keyed(keys, *element, elements, repeating);
@@ -103,14 +103,14 @@ fn settle(shape: Shape, value: &mut Value) {
         }
         (_, Value::Array(elements)) => {
             let plain = elements.iter_mut();
-            plain.for_each(|element| settle(schema::PLAIN, element));
+            plain.for_each(|element| normalize(schema::PLAIN, element));
         }
         _ => {}
     }
 }
 
-/// A union holds one member: what the overlay sets ends what the base had.
-fn end_rival_members(
+/// A union holds one member: the one that the overlay sets replaces the base's.
+fn remove_other_members(
     fields: &schema::Fields,
     base: &mut Map<String, Value>,
     overlay: &Map<String, Value>,
@@ -127,8 +127,8 @@ fn end_rival_members(
 }
 
 fn merge_keyed(keys: Keys, shape: Shape, base: &mut Vec<Value>, overlay: Vec<Value>) {
-    // Where the base repeats a key, the last one counts: of two variables of
-    // one name the kubelet takes the later.
+    // If the base has a key twice, the last one counts: so does the kubelet with
+    // variables.
     let mut places: HashMap<String, usize> = base
         .iter()
         .enumerate()

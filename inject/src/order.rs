@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{draft::Draft, pod};
+use crate::{draft::Draft, pod};
 
 /// Puts the containers of an injection in their places.
 ///
@@ -12,11 +12,8 @@ use super::{draft::Draft, pod};
 /// - Classic: the user's init containers run before the capture is set up, for
 ///   there is no proxy yet; the proxy is the last container, or the first one
 ///   when the others are to be held until it has started.
-pub(super) fn order(draft: &mut Draft, hold: bool) {
-    let native = draft
-        .init_containers
-        .iter()
-        .any(|container| pod::name(container) == pod::PROXY);
+pub(crate) fn order(draft: &mut Draft, hold: bool) {
+    let native = draft.has_native_proxy();
     let init = &mut draft.init_containers;
     if native {
         move_to_front(init, pod::PROXY);
@@ -66,7 +63,7 @@ mod tests {
             json!({"spec": {"initContainers": list(init), "containers": list(containers)}}),
         );
         order(&mut draft, hold);
-        let names = |list: &[Value]| list.iter().map(|item| pod::name(item).to_owned()).collect();
+        let names = |list: &[Value]| pod::names(list).map(str::to_owned).collect();
         (names(&draft.init_containers), names(&draft.containers))
     }
 

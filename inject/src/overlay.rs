@@ -2,18 +2,19 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{
+use crate::{
     draft::Draft,
     merge::{decoded_container, merge, merge_container},
+    overrides::Overrides,
     pod,
 };
 
 /// Lays one template over the templates before it. A container keeps the list
 /// in which it came first, so that a template that patches `istio-proxy` need
 /// not know whether the sidecar is native.
-pub(super) fn combine(base: &mut Draft, over: Draft) {
+pub(crate) fn combine(base: &mut Draft, over: Draft) {
     base.labels.extend(over.labels);
     base.annotations.extend(over.annotations);
     for container in over.init_containers {
@@ -34,9 +35,9 @@ pub(super) fn combine(base: &mut Draft, over: Draft) {
 /// Lays the templates over a pod. Where the user has a container of the same
 /// name, the user's fields win, and the container goes where the template has it.
 ///
-/// Returns the user's own parts by their list, for `proxy.istio.io/overrides`.
-pub(super) fn apply(draft: &mut Draft, template: Draft) -> Map<String, Value> {
-    let mut overrides = Map::new();
+/// Returns the user's own parts, for `proxy.istio.io/overrides`.
+pub(crate) fn apply(draft: &mut Draft, template: Draft) -> Overrides {
+    let mut overrides = Overrides::default();
     draft.labels.extend(template.labels);
     draft.annotations.extend(template.annotations);
     let init: Vec<_> = template
@@ -55,8 +56,8 @@ pub(super) fn apply(draft: &mut Draft, template: Draft) -> Map<String, Value> {
     overrides
 }
 
-/// A warning for each volume of the user's that gives way to another one.
-pub(super) fn replaced_volumes(draft: &Draft, template: &Draft) -> Vec<String> {
+/// A warning for each volume of the user's that one of the injection's replaces.
+pub(crate) fn replaced_volumes(draft: &Draft, template: &Draft) -> Vec<String> {
     // Of the user's volumes of one name the last is the one that counts.
     let users: HashMap<&str, &Value> = pod::array(&draft.rest["spec"]["volumes"])
         .iter()
@@ -69,8 +70,8 @@ pub(super) fn replaced_volumes(draft: &Draft, template: &Draft) -> Vec<String> {
     };
     let warning = |volume: &Value| {
         format!(
-            "the pod's volume {:?} is replaced by the injection's of that name, also where the app mounts it; give \
-             it another name",
+            "the injection's volume {0:?} replaces the pod's of that name, also where the app mounts it; give the pod's \
+             volume another name",
             pod::name(volume)
         )
     };
@@ -81,37 +82,26 @@ pub(super) fn replaced_volumes(draft: &Draft, template: &Draft) -> Vec<String> {
         .collect()
 }
 
-/// A warning for each container that waits for the injection's image, where the
-/// injection has no such container for this pod.
-pub(super) fn left_without_image(draft: &Draft) -> Vec<String> {
+/// A warning for each container that is to get its image from the injection, which
+/// adds no such container to this pod.
+pub(crate) fn left_without_image(draft: &Draft) -> Vec<String> {
     let warning = |container: &Value| {
         format!(
-            "container {:?} has no image: the injection has no such container for this pod",
+            "container {:?} has no image: the injection adds no container of that name to this pod",
             pod::name(container)
         )
     };
-    let is_left = |container: &&Value| {
-        pod::OWN_CONTAINERS.contains(&pod::name(container)) && pod::has_no_image(container)
-    };
-    let containers = draft.init_containers.iter().chain(&draft.containers);
-    containers.filter(is_left).map(warning).collect()
+    let is_left = |container: &&Value| pod::is_own(container) && pod::has_no_image(container);
+    draft
+        .all_containers()
+        .filter(is_left)
+        .map(warning)
+        .collect()
 }
 
-fn with_users_part(
-    draft: &mut Draft,
-    mut container: Value,
-    overrides: &mut Map<String, Value>,
-) -> Value {
+fn with_users_part(draft: &mut Draft, mut container: Value, overrides: &mut Overrides) -> Value {
     let name = pod::name(&container).to_owned();
-    let list = if draft
-        .init_containers
-        .iter()
-        .any(|own| pod::name(own) == name)
-    {
-        "initContainers"
-    } else {
-        "containers"
-    };
+    let is_init_container = pod::named(&draft.init_containers, &name).is_some();
     let Some(users) = draft.take_container(&name) else {
         return container;
     };
@@ -121,12 +111,12 @@ fn with_users_part(
     {
         fields.remove("image");
     }
-    if let Value::Array(parts) = overrides
-        .entry(list)
-        .or_insert_with(|| Value::Array(Vec::new()))
-    {
-        parts.push(users.clone());
-    }
+    let list = if is_init_container {
+        &mut overrides.init_containers
+    } else {
+        &mut overrides.containers
+    };
+    list.get_or_insert_default().push(users.clone());
     merge_container(&mut container, users);
     container
 }

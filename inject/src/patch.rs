@@ -1,8 +1,8 @@
 //! The difference of two pods as a JSON Patch (RFC 6902).
 //!
-//! Small on purpose: the API server applies it, the audit log keeps it, and
-//! people read it. A list is edited in place, never index by index from the
-//! first difference on: an init container put in front is one `add`.
+//! The patch is kept small: the API server applies it, the audit log keeps it, and
+//! people read it. A list is edited in place and not index by index from the first
+//! difference on: an init container added at the front is one `add`.
 
 mod list;
 
@@ -12,13 +12,13 @@ use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation};
 use serde_json::{Map, Value};
 
-use super::steps::{OutOfSteps, Steps};
+use crate::steps::{OutOfSteps, Steps};
 
-/// The operations that make `edited` of `original`.
+/// The operations that turn `original` into `edited`.
 ///
 /// No operation moves a container that is not named in `movable`: such a container
 /// need not be whole. Those that both pods have must have the same order in both.
-pub(super) fn diff(
+pub(crate) fn diff(
     movable: &HashSet<&str>,
     original: &Value,
     edited: &Value,
@@ -34,7 +34,7 @@ pub(super) fn diff(
     Ok(Patch(differ.operations))
 }
 
-/// The walk: where it is, and what it found.
+/// The state of the comparison: where it is, and the operations so far.
 struct Differ<'a> {
     movable: &'a HashSet<&'a str>,
     steps: &'a Steps,
@@ -43,8 +43,8 @@ struct Differ<'a> {
 }
 
 impl Differ<'_> {
-    /// `field` is the name of the nearest object member on the way here: it
-    /// says by what a list's elements are told apart.
+    /// Compares two values. `field` is the name of the nearest object member above
+    /// them, which decides how the elements of a list are identified.
     fn value(&mut self, field: &str, original: &Value, edited: &Value) -> Result<(), OutOfSteps> {
         self.steps.take(1)?;
         match (original, edited) {
@@ -60,7 +60,7 @@ impl Differ<'_> {
     }
 
     fn scalar(&mut self, original: &Value, edited: &Value) {
-        // Some appliers hold a null member for a missing one, which they
+        // Some implementations take a null member for a missing one, which they
         // refuse to replace; `add` overwrites in either view. In a list,
         // where `add` inserts, this is not reached: see `list`.
         if original.is_null() && !self.path.is_root() {

@@ -6,20 +6,23 @@
 use serde_json::Value;
 
 /// The name of the proxy's container.
-pub(super) const PROXY: &str = "istio-proxy";
+pub(crate) const PROXY: &str = "istio-proxy";
 /// The name of the container that sets up traffic capture.
-pub(super) const INIT: &str = "istio-init";
+pub(crate) const INIT: &str = "istio-init";
 /// The name that Istio's CNI mode gives the init container.
-pub(super) const VALIDATION: &str = "istio-validation";
+pub(crate) const VALIDATION: &str = "istio-validation";
 
 /// The names of the containers that an injection adds.
-pub(super) const OWN_CONTAINERS: [&str; 3] = [INIT, VALIDATION, PROXY];
+pub(crate) const OWN_CONTAINERS: [&str; 3] = [INIT, VALIDATION, PROXY];
 
-/// The two lists of containers that an injection reaches.
-pub(super) const CONTAINER_LISTS: [&str; 2] = ["initContainers", "containers"];
+/// The two lists of a pod's containers that an injection edits.
+pub(crate) const CONTAINER_LISTS: [&str; 2] = ["initContainers", "containers"];
 
-/// What a value is, for messages.
-pub(super) fn kind_of(value: &Value) -> &'static str {
+/// The longest value of a label.
+const MAX_LABEL_VALUE: usize = 63;
+
+/// The type of a value, for messages.
+pub(crate) fn kind_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "missing",
         Value::Bool(_) => "a boolean",
@@ -31,42 +34,97 @@ pub(super) fn kind_of(value: &Value) -> &'static str {
 }
 
 /// A list; empty when it is missing or null.
-pub(super) fn array(value: &Value) -> &[Value] {
+pub(crate) fn array(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
 /// A label of a pod.
-pub(super) fn label<'a>(pod: &'a Value, key: &str) -> Option<&'a str> {
+pub(crate) fn label<'a>(pod: &'a Value, key: &str) -> Option<&'a str> {
     pod["metadata"]["labels"][key].as_str()
 }
 
+/// The first of these labels that is set and not empty.
+pub(crate) fn first_label<'a>(pod: &'a Value, keys: &[&str]) -> Option<&'a str> {
+    let mut values = keys.iter().filter_map(|key| label(pod, key));
+    values.find(|value| !value.is_empty())
+}
+
+/// A text cut to what the value of a label may be: it has to begin and end with a
+/// letter or digit.
+pub(crate) fn label_value(text: &str) -> &str {
+    let end = text
+        .char_indices()
+        .nth(MAX_LABEL_VALUE)
+        .map_or(text.len(), |(end, _)| end);
+    text[..end].trim_matches(['-', '_', '.'])
+}
+
 /// An annotation of a pod.
-pub(super) fn annotation<'a>(pod: &'a Value, key: &str) -> Option<&'a str> {
+pub(crate) fn annotation<'a>(pod: &'a Value, key: &str) -> Option<&'a str> {
     pod["metadata"]["annotations"][key].as_str()
 }
 
 /// Whether a container is only the user's part of one, and its image comes from
 /// the injection.
-pub(super) fn has_no_image(container: &Value) -> bool {
+pub(crate) fn has_no_image(container: &Value) -> bool {
     matches!(container["image"].as_str(), None | Some("" | "auto"))
 }
 
 /// The name of a container, a volume, or anything else that has one.
-pub(super) fn name(object: &Value) -> &str {
+pub(crate) fn name(object: &Value) -> &str {
     object["name"].as_str().unwrap_or_default()
 }
 
-/// Every container of a pod that the user's processes run in: not the proxy's own.
-pub(super) fn app_containers(pod: &Value) -> impl Iterator<Item = &Value> {
+/// Whether a container is one that an injection adds.
+pub(crate) fn is_own(container: &Value) -> bool {
+    OWN_CONTAINERS.contains(&name(container))
+}
+
+/// The names of a list's elements.
+pub(crate) fn names(list: &[Value]) -> impl Iterator<Item = &str> {
+    list.iter().map(name)
+}
+
+/// The element of that name.
+pub(crate) fn named<'a>(list: &'a [Value], key: &str) -> Option<&'a Value> {
+    list.iter().find(|element| name(element) == key)
+}
+
+/// The value of an environment variable of a container. Where a name is there more
+/// than once, the last one counts, as for the kubelet.
+pub(crate) fn env<'a>(container: &'a Value, key: &str) -> Option<&'a str> {
+    let variable = array(&container["env"])
+        .iter()
+        .rfind(|variable| name(variable) == key)?;
+    variable["value"].as_str()
+}
+
+/// All init containers and containers of a pod.
+pub(crate) fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
+    CONTAINER_LISTS
+        .iter()
+        .flat_map(|list| array(&pod["spec"][*list]))
+}
+
+/// The pod's containers without the proxy.
+pub(crate) fn app_containers(pod: &Value) -> impl Iterator<Item = &Value> {
     array(&pod["spec"]["containers"])
         .iter()
         .filter(|container| name(container) != PROXY)
 }
 
 /// The container of that name, among the init containers or the containers.
-pub(super) fn find_container<'a>(pod: &'a Value, wanted: &str) -> Option<&'a Value> {
-    CONTAINER_LISTS
+pub(crate) fn find_container<'a>(pod: &'a Value, key: &str) -> Option<&'a Value> {
+    containers(pod).find(|container| name(container) == key)
+}
+
+/// Whether anything but the injection's containers runs for as long as the pod does.
+/// A gateway has nothing whose traffic could be captured.
+pub(crate) fn has_applications(pod: &Value) -> bool {
+    let sidecars = array(&pod["spec"]["initContainers"])
         .iter()
-        .flat_map(|list| array(&pod["spec"][*list]))
-        .find(|container| name(container) == wanted)
+        .filter(|container| container["restartPolicy"] == "Always");
+    app_containers(pod)
+        .chain(sidecars)
+        .any(|container| !is_own(container))
 }

@@ -1,4 +1,4 @@
-//! Health checks of the app, led through the proxy.
+//! Leads the app's probes and hooks through the proxy.
 //!
 //! The kubelet's probes come without a certificate and from outside the mesh.
 //! Each is pointed at the proxy's status port, which asks the app on its behalf;
@@ -8,54 +8,41 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{
-    Refusal,
-    draft::{Draft, set_env},
-    pod, sizes,
+use crate::{
+    app_probes::{HANDLERS, HOOKS, KEPT_FIELDS, PROBES, hook_path, probe_path},
+    draft::Draft,
+    pod, proxy_env,
+    refusal::Refusal,
+    sizes,
 };
 
-/// The proxy's variable that holds the app's own probes by path.
-pub(super) const APP_PROBERS: &str = "ISTIO_KUBE_APP_PROBERS";
+/// How many probes that can't be rewritten are named.
+const MAX_WARNINGS: usize = 20;
 
-/// A probe's field, and the last segment of its path on the status port.
-pub(super) const PROBES: [(&str, &str); 3] = [
-    ("readinessProbe", "readyz"),
-    ("livenessProbe", "livez"),
-    ("startupProbe", "startupz"),
-];
-pub(super) const HOOKS: [(&str, &str); 2] = [("preStop", "prestopz"), ("postStart", "poststartz")];
-
-/// What a probe may do that is led through the proxy; `exec` and `sleep` stay.
-pub(super) const HANDLERS: [&str; 3] = ["httpGet", "tcpSocket", "grpc"];
-
-/// So many probes that are left alone are named.
-const MOST_WARNINGS: usize = 20;
-
-/// Rewrites the probes and hooks of every container but the proxy. What a container
-/// that starts before the proxy has to pass to have started stays: nobody would
-/// answer.
+/// Rewrites the probes and hooks of every container except the injection's own. Where
+/// a container starts before the proxy, its `startupProbe` and `postStart` stay: no
+/// proxy would answer them.
 ///
-/// A probe whose named port is no port of its container stays as it is (the
-/// kubelet will say so); the warnings name it.
+/// A probe with a named port that its container does not have stays as it is (the
+/// kubelet reports it); the warnings name it.
 ///
 /// # Errors
 ///
-/// When the probes are more than an environment variable can hold.
-pub(super) fn rewrite(draft: &mut Draft, status_port: u16) -> Result<Vec<String>, Refusal> {
+/// When the probes are too large for an environment variable.
+pub(crate) fn rewrite(draft: &mut Draft, status_port: u16) -> Result<Vec<String>, Refusal> {
     let mut warnings = Vec::new();
     if status_port == 0 || !draft.has_container(pod::PROXY) {
         return Ok(warnings);
     }
     let mut probers = BTreeMap::new();
-    let is_proxy = |container: &Value| pod::name(container) == pod::PROXY;
-    let is_native = draft.init_containers.iter().any(is_proxy);
+    let is_native = draft.has_native_proxy();
     let init = draft
         .init_containers
         .iter_mut()
         .map(|init| (init, !is_native));
     let containers = draft.containers.iter_mut().map(|app| (app, false));
     for (container, starts_before_the_proxy) in init.chain(containers) {
-        if [pod::PROXY, pod::INIT, pod::VALIDATION].contains(&pod::name(container)) {
+        if pod::is_own(container) {
             continue;
         }
         // The proxy, which they would ask, is not started until they have passed.
@@ -69,7 +56,7 @@ pub(super) fn rewrite(draft: &mut Draft, status_port: u16) -> Result<Vec<String>
             warnings: &mut warnings,
         };
         for (field, segment) in PROBES {
-            let path = format!("/app-health/{}/{segment}", rewriter.container);
+            let path = probe_path(&rewriter.container, segment);
             if let Some(probe) = container.get_mut(field)
                 && !is_left(field)
             {
@@ -77,7 +64,7 @@ pub(super) fn rewrite(draft: &mut Draft, status_port: u16) -> Result<Vec<String>
             }
         }
         for (field, segment) in HOOKS {
-            let path = format!("/app-lifecycle/{}/{segment}", rewriter.container);
+            let path = hook_path(&rewriter.container, segment);
             if let Some(hook) = container
                 .get_mut("lifecycle")
                 .and_then(|hooks| hooks.get_mut(field))
@@ -90,7 +77,8 @@ pub(super) fn rewrite(draft: &mut Draft, status_port: u16) -> Result<Vec<String>
     if !probers.is_empty()
         && let Some(proxy) = draft.container_mut(pod::PROXY)
     {
-        set_env(proxy, APP_PROBERS, &sizes::variable(APP_PROBERS, &probers)?);
+        let value = sizes::variable(proxy_env::APP_PROBERS, &probers)?;
+        proxy_env::set(proxy, proxy_env::APP_PROBERS, &value);
     }
     Ok(warnings)
 }
@@ -118,9 +106,9 @@ impl Rewriter<'_> {
         }
         let mut original = handler.clone();
         let Some(port) = self.number(&original["port"]) else {
-            if self.warnings.len() < MOST_WARNINGS {
+            if self.warnings.len() < MAX_WARNINGS {
                 self.warnings.push(format!(
-                "container {:?}: the port {} of its {field} is none of its ports: the probe is left as it is, \
+                "container {:?}: the port {} of its {field} is not one of its ports: the probe is left as it is, \
                  and will fail",
                 self.container, original["port"]
             ));
@@ -130,7 +118,7 @@ impl Rewriter<'_> {
         original["port"] = port;
         let mut through = json!({"path": path, "port": self.status_port});
         if kind == "httpGet" {
-            for kept in ["host", "httpHeaders"] {
+            for kept in KEPT_FIELDS {
                 if let Some(value) = original.get(kept) {
                     through[kept] = value.clone();
                 }

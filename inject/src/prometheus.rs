@@ -5,22 +5,16 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    Refusal,
-    checks::parse_bool,
-    draft::{Draft, set_env},
-    pod, proxy_ports,
+use crate::{
+    annotation_fault::AnnotationFault, annotations::SCRAPE_TARGETS, draft::Draft, pod, proxy_env,
+    proxy_ports, value_checks::parse_bool,
 };
 
-/// The proxy's variable that holds the app's scrape annotations.
-pub(super) const SCRAPE: &str = "ISTIO_PROMETHEUS_ANNOTATIONS";
-pub(super) const TARGETS: &str = "prometheus.istio.io/scrape-targets";
-
-/// What the proxy scrapes of one pod, at most.
-const MOST_TARGETS: usize = 64;
+/// How many targets of one pod the proxy scrapes.
+const MAX_TARGETS: usize = 64;
 
 /// Points the scrape annotations at the proxy's status port.
-pub(super) fn merge(draft: &mut Draft, status_port: u16) -> Result<(), Refusal> {
+pub(crate) fn merge(draft: &mut Draft, status_port: u16) -> Result<(), AnnotationFault> {
     if status_port == 0 || !draft.has_container(pod::PROXY) {
         return Ok(());
     }
@@ -48,7 +42,7 @@ pub(super) fn merge(draft: &mut Draft, status_port: u16) -> Result<(), Refusal> 
             app.entry(key).or_insert_with(|| first[key].clone());
         }
         app.insert("targets".to_owned(), Value::Array(targets));
-        draft.annotations.remove(TARGETS);
+        draft.annotations.remove(SCRAPE_TARGETS);
     }
     draft
         .annotations
@@ -59,13 +53,14 @@ pub(super) fn merge(draft: &mut Draft, status_port: u16) -> Result<(), Refusal> 
     if !app.is_empty()
         && let Some(proxy) = draft.container_mut(pod::PROXY)
     {
-        set_env(proxy, SCRAPE, &Value::Object(app).to_string());
+        let value = Value::Object(app).to_string();
+        proxy_env::set(proxy, proxy_env::PROMETHEUS_ANNOTATIONS, &value);
     }
     Ok(())
 }
 
-/// The annotation, whichever separators its name has: `prometheus.io/port`,
-/// `prometheus-io/port` and `prometheus.io.port` are one to Prometheus, which
+/// The annotation's value, whichever separators its name has: `prometheus.io/port`,
+/// `prometheus-io/port` and `prometheus.io.port` are the same to Prometheus, which
 /// makes a label of the name.
 fn find(annotations: &Map<String, Value>, name: &str) -> Option<String> {
     let wanted = format!("prometheus_io_{name}");
@@ -98,18 +93,20 @@ fn label_name(annotation: &str) -> String {
 }
 
 /// `prometheus.istio.io/scrape-targets`: `8080:/metrics,9100:/x`.
-fn targets(annotations: &Map<String, Value>, status_port: u16) -> Result<Vec<Value>, Refusal> {
-    let Some(list) = annotations.get(TARGETS).and_then(Value::as_str) else {
+fn targets(
+    annotations: &Map<String, Value>,
+    status_port: u16,
+) -> Result<Vec<Value>, AnnotationFault> {
+    let Some(list) = annotations.get(SCRAPE_TARGETS).and_then(Value::as_str) else {
         return Ok(Vec::new());
     };
     let list = list
         .split(',')
         .map(str::trim)
         .filter(|target| !target.is_empty());
-    if list.clone().count() > MOST_TARGETS {
-        return Err(invalid(&format!(
-            "{TARGETS} names more than {MOST_TARGETS} targets"
-        )));
+    if list.clone().count() > MAX_TARGETS {
+        let message = format!("{SCRAPE_TARGETS} names more than {MAX_TARGETS} targets");
+        return Err(AnnotationFault::Scrape(message));
     }
     list.map(|target| {
         let (port, path) = target.split_once(':').unwrap_or((target, "/metrics"));
@@ -119,16 +116,10 @@ fn targets(annotations: &Map<String, Value>, status_port: u16) -> Result<Vec<Val
     .collect()
 }
 
-fn invalid(why: &str) -> Refusal {
-    Refusal::InvalidAnnotations(vec![format!(
-        "invalid prometheus scrape configuration: {why}"
-    )])
-}
-
-fn check_port(port: &str, status_port: u16) -> Result<(), Refusal> {
-    let refuse = |why: String| Err(invalid(&why));
+fn check_port(port: &str, status_port: u16) -> Result<(), AnnotationFault> {
+    let refuse = |why: String| Err(AnnotationFault::Scrape(why));
     let Ok(number) = port.parse::<u16>() else {
-        return refuse(format!("{port:?} is no port from 0 to 65535"));
+        return refuse(format!("{port:?} is not a port (0–65535)"));
     };
     if number == status_port {
         return refuse(format!("port {number} is the proxy's status port"));
@@ -148,7 +139,7 @@ mod tests {
     fn merged(annotations: Value) -> Result<(Value, Value), String> {
         let mut draft = Draft::new(json!({"metadata": {"annotations": annotations},
             "spec": {"containers": [{"name": "istio-proxy"}]}}));
-        merge(&mut draft, 15020).map_err(|refusal| refusal.to_string())?;
+        merge(&mut draft, 15020).map_err(|fault| fault.to_string())?;
         let env = pod::array(&draft.containers[0]["env"])
             .first()
             .map_or(Value::Null, |env| {
@@ -188,7 +179,7 @@ mod tests {
 
     #[test]
     fn several_targets_go_to_the_proxy_and_the_first_stands_for_all() {
-        let (annotations, env) = merged(json!({TARGETS: "8080:/metrics, 9100:/x"})).unwrap();
+        let (annotations, env) = merged(json!({SCRAPE_TARGETS: "8080:/metrics, 9100:/x"})).unwrap();
         assert_eq!(annotations, ours());
         assert_eq!(
             env,
@@ -200,17 +191,17 @@ mod tests {
     #[test]
     fn rejects_more_targets_than_a_proxy_scrapes() {
         let targets = |count| vec!["80"; count].join(",");
-        assert!(merged(json!({TARGETS: targets(64)})).is_ok());
-        let error = merged(json!({TARGETS: targets(65)})).unwrap_err();
+        assert!(merged(json!({SCRAPE_TARGETS: targets(64)})).is_ok());
+        let error = merged(json!({SCRAPE_TARGETS: targets(65)})).unwrap_err();
         assert!(error.contains("more than 64 targets"), "{error}");
     }
 
     #[test]
-    fn rejects_ports_that_are_none_or_the_proxys() {
+    fn rejects_what_is_not_a_port_and_the_proxys_own_ports() {
         assert!(
             merged(json!({"prometheus.io/port": "http"}))
                 .unwrap_err()
-                .contains("\"http\" is no port")
+                .contains("\"http\" is not a port")
         );
         assert!(
             merged(json!({"prometheus.io/port": "15090"}))
@@ -218,7 +209,7 @@ mod tests {
                 .contains("15090 is reserved")
         );
         assert!(
-            merged(json!({TARGETS: "15020:/x"}))
+            merged(json!({SCRAPE_TARGETS: "15020:/x"}))
                 .unwrap_err()
                 .contains("status port")
         );

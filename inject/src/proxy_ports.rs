@@ -1,7 +1,7 @@
-//! The ports that the proxy has, as Istio's documentation lists them.
+//! The ports that the proxy uses, as Istio's documentation lists them.
 
-/// The status port, unless a pod has another: health checks and merged metrics.
-pub(super) const STATUS: u16 = 15020;
+/// The default status port: health checks and merged metrics.
+pub(crate) const STATUS: u16 = 15020;
 
 const RESERVED: [(u16, &str); 9] = [
     (15000, "its admin interface"),
@@ -15,8 +15,8 @@ const RESERVED: [(u16, &str); 9] = [
     (15090, "its own metrics"),
 ];
 
-/// What the proxy has a port for.
-pub(super) fn purpose(port: u16) -> Option<&'static str> {
+/// What the proxy uses a port for.
+pub(crate) fn purpose(port: u16) -> Option<&'static str> {
     let (_, purpose) = RESERVED.iter().find(|(reserved, _)| *reserved == port)?;
     Some(purpose)
 }

@@ -1,11 +1,11 @@
-//! Kubernetes' quantities (`resource.Quantity`), as far as to tell a valid one.
+//! Whether a text is a Kubernetes quantity (`resource.Quantity`).
 
 const SUFFIXES: [&str; 14] = [
     "Ki", "Mi", "Gi", "Ti", "Pi", "Ei", "n", "u", "m", "k", "M", "G", "T", "P",
 ];
 
 /// Whether the text is a quantity that is not negative: `100m`, `1.5`, `1e3`, `2Gi`.
-pub(super) fn is_valid(text: &str) -> bool {
+pub(crate) fn is_valid(text: &str) -> bool {
     let text = text.strip_prefix('+').unwrap_or(text);
     let digits = text
         .find(|letter: char| !letter.is_ascii_digit() && letter != '.')
@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn rejects_what_is_none() {
+    fn rejects_what_is_not_a_quantity() {
         for text in [
             "", ".", "1.2.3", "-1", "1 Gi", "1gi", "Gi", "1e", "1\n", "1KiB", "NaN",
         ] {

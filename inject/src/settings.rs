@@ -1,29 +1,31 @@
-//! What the annotations, the mesh and the values come to for one pod.
+//! The settings of one pod: its annotations over the mesh and the values.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{
-    Config, NativeSidecars, Refusal, Target,
-    annotations::{self as names, parse_proxy_config},
-    checks::parse_bool,
-    config::ProxyConfig,
-    pod,
+use crate::{
+    annotation_fault::AnnotationFault,
+    annotations,
+    config::{Config, policy::NativeSidecars, proxy_config::ProxyConfig},
+    pod, proxy_config_annotation, proxy_env, quote,
+    refusal::Refusal,
+    target::Target,
+    value_checks::parse_bool,
 };
 
-/// The uid and gid that the capture rules leave alone, unless the pod says otherwise.
+/// The uid and gid that the capture rules exempt, unless the pod has others.
 const PROXY_ID: i64 = 1337;
 
 /// The effective settings of one pod.
 #[derive(Debug)]
-pub(super) struct Settings {
+pub(crate) struct Settings {
     pub native: bool,
     pub hold: bool,
     pub status_port: u16,
     pub rewrite_probes: bool,
     pub merge_metrics: bool,
     pub proxy_config: ProxyConfig,
-    /// The pod's part of `proxy_config`.
+    /// The part of `proxy_config` that is the pod's own.
     pub own_proxy_config: ProxyConfig,
     pub interception_mode: String,
     pub uid: i64,
@@ -38,9 +40,8 @@ impl Settings {
     pub fn new(config: &Config, target: &Target<'_>) -> Result<Self, Refusal> {
         let pod = target.pod;
         let annotation = |name| pod::annotation(pod, name);
-        let own_proxy_config = match annotation(names::PROXY_CONFIG) {
-            Some(text) => parse_proxy_config(text)
-                .map_err(|fault| Refusal::InvalidAnnotations(vec![fault]))?,
+        let own_proxy_config = match annotation(annotations::PROXY_CONFIG) {
+            Some(text) => parse_proxy_config(text)?,
             None => ProxyConfig::default(),
         };
         let proxy_config = config.mesh.default_config.overlaid_with(&own_proxy_config);
@@ -52,38 +53,38 @@ impl Settings {
         };
         let network = pod::label(pod, "topology.istio.io/network")
             .map(str::to_owned)
-            .or_else(|| path_env("ISTIO_META_NETWORK"))
+            .or_else(|| path_env(proxy_env::NETWORK))
             .or_else(|| Some(values.network.clone()))
             .filter(|network| !network.is_empty());
         Ok(Self {
             native: is_native(config, target),
             hold: values.proxy.hold_application_until_proxy_starts
                 || proxy_config.flag("holdApplicationUntilProxyStarts"),
-            status_port: annotation(names::STATUS_PORT)
+            status_port: annotation(annotations::STATUS_PORT)
                 .and_then(|port| port.parse().ok())
                 .or_else(|| proxy_config.status_port())
                 .unwrap_or(values.proxy.status_port),
-            rewrite_probes: annotation(names::REWRITE_PROBES)
+            rewrite_probes: annotation(annotations::REWRITE_PROBES)
                 .and_then(parse_bool)
                 .unwrap_or(values.rewrite_app_http_probe),
-            merge_metrics: annotation(names::MERGE_METRICS)
+            merge_metrics: annotation(annotations::MERGE_METRICS)
                 .and_then(parse_bool)
                 .unwrap_or(config.mesh.prometheus_merge),
-            interception_mode: annotation(names::INTERCEPTION_MODE)
+            interception_mode: annotation(annotations::INTERCEPTION_MODE)
                 .or_else(|| proxy_config.text("interceptionMode"))
                 .unwrap_or("REDIRECT")
                 .to_owned(),
             uid,
             gid,
             network,
-            cluster_id: path_env("ISTIO_META_CLUSTER_ID"),
+            cluster_id: path_env(proxy_env::CLUSTER_ID),
             resources: resources(config, pod),
             proxy_config,
             own_proxy_config,
         })
     }
 
-    /// What the pod asks for without effect, for the review's warnings.
+    /// Warnings of what the pod asks for without effect.
     pub fn warnings(&self, pod: &Value) -> Vec<String> {
         let annotation = |name| pod::annotation(pod, name);
         let has = |name| annotation(name).is_some();
@@ -94,16 +95,16 @@ impl Settings {
         let dns_policy = pod["spec"]["dnsPolicy"].as_str().unwrap_or("ClusterFirst");
         [
             (
-                annotation(names::NATIVE_SIDECAR).is_some_and(|value| !matches!(value, "true" | "false")),
-                format!("annotation {:?} has no effect: its value is neither \"true\" nor \"false\"", names::NATIVE_SIDECAR),
+                annotation(annotations::NATIVE_SIDECAR).is_some_and(|value| !matches!(value, "true" | "false")),
+                format!("annotation {:?} has no effect: its value is neither \"true\" nor \"false\"", annotations::NATIVE_SIDECAR),
             ),
             (
-                has(names::PROXY_IMAGE_TYPE),
-                format!("annotation {:?} has no effect: the proxy's image comes in one type", names::PROXY_IMAGE_TYPE),
+                has(annotations::PROXY_IMAGE_TYPE),
+                format!("annotation {:?} has no effect: the proxy's image comes in one type", annotations::PROXY_IMAGE_TYPE),
             ),
             (
-                has(names::AGENT_LOG_LEVEL),
-                format!("annotation {:?} has no effect: there is no agent beside the proxy", names::AGENT_LOG_LEVEL),
+                has(annotations::AGENT_LOG_LEVEL),
+                format!("annotation {:?} has no effect: there is no agent beside the proxy", annotations::AGENT_LOG_LEVEL),
             ),
             (
                 dual_stack,
@@ -125,18 +126,6 @@ impl Settings {
         if self.uid == 0 { PROXY_ID } else { self.uid }
     }
 
-    /// The images of the proxy and of the init container.
-    pub fn images(config: &Config, pod: &Value) -> (String, String) {
-        let values = &config.values;
-        let whole = pod::annotation(pod, names::PROXY_IMAGE).filter(|image| image.contains('/'));
-        let image = |name: &str| match whole {
-            Some(image) => image.to_owned(),
-            None if name.contains('/') => name.to_owned(),
-            None => format!("{}/{name}:{}", values.hub, values.tag),
-        };
-        (image(&values.proxy.image), image(&values.init.image))
-    }
-
     /// When the proxy counts as ready.
     pub fn readiness(config: &Config, pod: &Value) -> Readiness {
         let proxy = &config.values.proxy;
@@ -147,61 +136,40 @@ impl Settings {
         };
         Readiness {
             initial_delay_seconds: number(
-                names::READINESS_INITIAL_DELAY,
+                annotations::READINESS_INITIAL_DELAY,
                 proxy.readiness_initial_delay_seconds,
             ),
-            period_seconds: number(names::READINESS_PERIOD, proxy.readiness_period_seconds),
-            failure_threshold: number(names::READINESS_FAILURES, proxy.readiness_failure_threshold),
+            period_seconds: number(
+                annotations::READINESS_PERIOD,
+                proxy.readiness_period_seconds,
+            ),
+            failure_threshold: number(
+                annotations::READINESS_FAILURES,
+                proxy.readiness_failure_threshold,
+            ),
         }
     }
-}
-
-/// What the pod asks for and Pillion does not have.
-pub(super) fn unsupported(pod: &Value, interception_mode: &str) -> Vec<String> {
-    let annotation = |name| pod::annotation(pod, name);
-    let asks = |name| annotation(name).and_then(parse_bool) == Some(true);
-    let mut faults = Vec::new();
-    if interception_mode == "TPROXY" {
-        faults.push(
-            "interception mode TPROXY is not supported by this version of Pillion; use REDIRECT"
-                .to_owned(),
-        );
-    }
-    for (asked, name, way_out) in [
-        (
-            annotation(names::BOOTSTRAP_OVERRIDE).is_some(),
-            names::BOOTSTRAP_OVERRIDE,
-            "the proxy is not Envoy and has no bootstrap; remove the annotation",
-        ),
-        (
-            asks(names::CAP_NET_BIND_SERVICE),
-            names::CAP_NET_BIND_SERVICE,
-            "set the pod's sysctl net.ipv4.ip_unprivileged_port_start instead",
-        ),
-        (
-            asks(names::ENABLE_CORE_DUMP),
-            names::ENABLE_CORE_DUMP,
-            "core dumps can't be switched on; remove the annotation",
-        ),
-    ] {
-        if asked {
-            faults.push(format!("annotation {name:?} is not supported: {way_out}"));
-        }
-    }
-    faults
 }
 
 /// The numbers of the proxy's readiness probe.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Readiness {
+pub(crate) struct Readiness {
     initial_delay_seconds: u32,
     period_seconds: u32,
     failure_threshold: u32,
 }
 
+fn parse_proxy_config(text: &str) -> Result<ProxyConfig, AnnotationFault> {
+    proxy_config_annotation::parse(text).map_err(|invalid| AnnotationFault::InvalidValue {
+        annotation: annotations::PROXY_CONFIG,
+        value: quote::excerpt(text, quote::VALUE).into_owned(),
+        reason: invalid.to_string(),
+    })
+}
+
 fn is_native(config: &Config, target: &Target<'_>) -> bool {
-    match pod::annotation(target.pod, names::NATIVE_SIDECAR) {
+    match pod::annotation(target.pod, annotations::NATIVE_SIDECAR) {
         Some("true") => true,
         Some("false") => false,
         _ => match config.native_sidecars() {
@@ -212,7 +180,7 @@ fn is_native(config: &Config, target: &Target<'_>) -> bool {
     }
 }
 
-/// The ids that the user's own `istio-proxy` runs with.
+/// The uid and gid that the user's own `istio-proxy` runs with.
 fn proxy_ids(pod: &Value) -> (i64, i64) {
     let context =
         pod::find_container(pod, pod::PROXY).map(|container| &container["securityContext"]);
@@ -221,8 +189,8 @@ fn proxy_ids(pod: &Value) -> (i64, i64) {
     (uid, id("runAsGroup").unwrap_or(PROXY_ID))
 }
 
-/// One resource annotation switches the configured resources off as a whole:
-/// a limit beside an unrelated default request could be refused.
+/// The proxy's resources. One annotation replaces all of the configured ones: a limit
+/// beside an unrelated default request could be refused.
 fn resources(config: &Config, pod: &Value) -> Value {
     let part = |cpu, memory| {
         let quantities =
@@ -233,8 +201,11 @@ fn resources(config: &Config, pod: &Value) -> Value {
                 });
         Map::from_iter(quantities)
     };
-    let requests = part(names::PROXY_CPU, names::PROXY_MEMORY);
-    let limits = part(names::PROXY_CPU_LIMIT, names::PROXY_MEMORY_LIMIT);
+    let requests = part(annotations::PROXY_CPU, annotations::PROXY_MEMORY);
+    let limits = part(
+        annotations::PROXY_CPU_LIMIT,
+        annotations::PROXY_MEMORY_LIMIT,
+    );
     if requests.is_empty() && limits.is_empty() {
         return config.values.proxy.resources.0.clone();
     }

@@ -1,22 +1,25 @@
-//! What Kubernetes and Linux bound in a pod, held to before anything is built of it.
+//! Limits that Kubernetes and Linux set, checked before a pod reaches them.
 
 use std::io;
 
-use json_patch::Patch;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{Refusal, annotations::OVERRIDES, annotations::STATUS, pod, status::Status};
+use crate::{
+    annotations::{OVERRIDES, STATUS},
+    pod, quote,
+    refusal::Refusal,
+};
 
 /// Bytes of all annotations, keys and values (Kubernetes' `TotalAnnotationSizeLimitB`).
-pub(super) const ANNOTATIONS: usize = 256 * 1024;
+pub(crate) const MAX_ANNOTATIONS: usize = 256 * 1024;
 
 /// Bytes of an environment variable, its name and `=` included: Linux'
 /// `MAX_ARG_STRLEN` without the byte that ends it.
-const VARIABLE: usize = 128 * 1024 - 1;
+const MAX_VARIABLE: usize = 128 * 1024 - 1;
 
 /// The bytes of a pod's annotations, keys and values.
-pub(super) fn of_annotations(annotations: &Value) -> usize {
+pub(crate) fn annotations(annotations: &Value) -> usize {
     let annotations = annotations.as_object().into_iter().flatten();
     annotations
         .map(|(key, value)| key.len() + value.as_str().map_or(0, str::len))
@@ -24,30 +27,28 @@ pub(super) fn of_annotations(annotations: &Value) -> usize {
 }
 
 /// Checks that the pod with its injection is one that Kubernetes can create and
-/// Linux can start. `ours` are the names of the injection's containers.
-pub(super) fn check(edited: &Value, ours: &[String]) -> Result<(), Refusal> {
-    let annotations = of_annotations(&edited["metadata"]["annotations"]);
-    if annotations > ANNOTATIONS {
+/// Linux can start. `own_containers` names the injection's.
+pub(crate) fn check(edited: &Value, own_containers: &[String]) -> Result<(), Refusal> {
+    let annotations = annotations(&edited["metadata"]["annotations"]);
+    if annotations > MAX_ANNOTATIONS {
         return Err(Refusal::TooLarge(format!(
-            "with those of the injection the pod's annotations have {annotations} bytes; Kubernetes allows {ANNOTATIONS}. \
+            "the pod's annotations with those of the injection have {annotations} bytes; Kubernetes allows {MAX_ANNOTATIONS}. \
              Shorten the pod's own"
         )));
     }
-    for list in pod::CONTAINER_LISTS {
-        let containers = pod::array(&edited["spec"][list]).iter();
-        for container in
-            containers.filter(|container| ours.iter().any(|name| name == pod::name(container)))
-        {
-            check_environment(container)?;
-        }
-    }
-    Ok(())
+    pod::containers(edited)
+        .filter(|container| {
+            own_containers
+                .iter()
+                .any(|name| name == pod::name(container))
+        })
+        .try_for_each(check_environment)
 }
 
 fn check_environment(container: &Value) -> Result<(), Refusal> {
     for variable in pod::array(&container["env"]) {
         let value = variable["value"].as_str().unwrap_or_default();
-        if pod::name(variable).len() + 1 + value.len() > VARIABLE {
+        if pod::name(variable).len() + 1 + value.len() > MAX_VARIABLE {
             return Err(long_variable(pod::name(container), pod::name(variable)));
         }
     }
@@ -55,36 +56,35 @@ fn check_environment(container: &Value) -> Result<(), Refusal> {
 }
 
 fn long_variable(container: &str, variable: &str) -> Refusal {
-    let start = &variable[..variable.floor_char_boundary(80)];
+    let start = quote::start(variable);
     Refusal::TooLarge(format!(
-        "the environment variable {start} of container {container} would have more than {VARIABLE} bytes, with which Linux \
-         starts no process; it is made of the pod's own containers, ports, probes and annotations: reduce them"
+        "the environment variable {start} of container {container} would have more than {MAX_VARIABLE} bytes, and Linux \
+         starts no process with such a variable; it is made of the pod's own containers, ports, probes and annotations: reduce them"
     ))
 }
 
 /// A JSON text for an environment variable of the proxy.
-pub(super) fn variable(name: &str, value: &impl Serialize) -> Result<String, Refusal> {
-    bounded(value, VARIABLE).ok_or_else(|| long_variable(pod::PROXY, name))
+pub(crate) fn variable(name: &str, value: &impl Serialize) -> Result<String, Refusal> {
+    bounded(value, MAX_VARIABLE).ok_or_else(|| long_variable(pod::PROXY, name))
 }
 
 /// The annotation that records the user's part of the injected containers.
-pub(super) fn overrides(parts: Map<String, Value>) -> Result<String, Refusal> {
-    bounded(&parts, ANNOTATIONS).ok_or_else(|| {
+pub(crate) fn overrides(parts: &impl Serialize) -> Result<String, Refusal> {
+    bounded(parts, MAX_ANNOTATIONS).ok_or_else(|| {
         Refusal::TooLarge(format!(
-            "the pod's own part of the containers that are injected is too large: it is recorded in the annotation \
-             {OVERRIDES}, and Kubernetes allows {ANNOTATIONS} bytes of annotations. Reduce it"
+            "the pod's own part of the injected containers is too large: it is recorded in the annotation {OVERRIDES}, and Kubernetes allows {MAX_ANNOTATIONS} bytes of annotations. Reduce it"
         ))
     })
 }
 
 /// The annotation that records the injection.
-pub(super) fn record(status: &Status) -> Result<String, Refusal> {
-    bounded(status, ANNOTATIONS).ok_or_else(large_record)
+pub(crate) fn record(record: &impl Serialize) -> Result<String, Refusal> {
+    bounded(record, MAX_ANNOTATIONS).ok_or_else(large_record)
 }
 
-/// Checks what will be a part of [`record`].
-pub(super) fn check_record(rest: &Patch) -> Result<(), Refusal> {
-    bounded(rest, ANNOTATIONS)
+/// Checks a part of what will be given to [`record`].
+pub(crate) fn check_record(part: &impl Serialize) -> Result<(), Refusal> {
+    bounded(part, MAX_ANNOTATIONS)
         .map(drop)
         .ok_or_else(large_record)
 }
@@ -92,7 +92,7 @@ pub(super) fn check_record(rest: &Patch) -> Result<(), Refusal> {
 fn large_record() -> Refusal {
     Refusal::TooLarge(format!(
         "the injection changes too much of the pod: what it was before is recorded in the annotation {STATUS}, and \
-         Kubernetes allows {ANNOTATIONS} bytes of annotations. Give the pod's containers and volumes other names than those of \
+         Kubernetes allows {MAX_ANNOTATIONS} bytes of annotations. Give the pod's containers and volumes other names than those of \
          the injection, and put an own istio-proxy container last"
     ))
 }
@@ -137,8 +137,8 @@ mod tests {
     fn rejects_annotations_that_kubernetes_would_refuse() {
         let edited =
             |length: usize| json!({"metadata": {"annotations": {"a": "x".repeat(length - 1)}}});
-        assert_eq!(check(&edited(ANNOTATIONS), &[]), Ok(()));
-        let refusal = check(&edited(ANNOTATIONS + 1), &[]).unwrap_err();
+        assert_eq!(check(&edited(MAX_ANNOTATIONS), &[]), Ok(()));
+        let refusal = check(&edited(MAX_ANNOTATIONS + 1), &[]).unwrap_err();
         assert_eq!(refusal.code(), 413);
         assert!(refusal.to_string().contains("262145 bytes"), "{refusal}");
     }
@@ -147,11 +147,13 @@ mod tests {
     fn rejects_a_variable_that_linux_would_refuse() {
         let edited = |length: usize| {
             json!({"spec": {"initContainers": [{"name": "istio-proxy", "env": [{"name": "A", "value": "x".repeat(length - 2)}]},
-                {"name": "app", "env": [{"name": "A", "value": "x".repeat(VARIABLE)}]}]}})
+                {"name": "app", "env": [{"name": "A", "value": "x".repeat(MAX_VARIABLE)}]}]}})
         };
         let ours = ["istio-proxy".to_owned()];
-        assert_eq!(check(&edited(VARIABLE), &ours), Ok(()));
-        let refusal = check(&edited(VARIABLE + 1), &ours).unwrap_err().to_string();
+        assert_eq!(check(&edited(MAX_VARIABLE), &ours), Ok(()));
+        let refusal = check(&edited(MAX_VARIABLE + 1), &ours)
+            .unwrap_err()
+            .to_string();
         assert!(
             refusal.contains("variable A of container istio-proxy"),
             "{refusal}"

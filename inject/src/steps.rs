@@ -1,4 +1,4 @@
-//! The work that one injection may take.
+//! A limit on the work of one injection.
 //!
 //! Everything that an injection does is linear in the pod, whose size is bounded.
 //! This is the second line of defence: a thread can't be cancelled, so the loops
@@ -6,30 +6,29 @@
 
 use std::cell::Cell;
 
-/// Enough for the largest pod that is read, many times over, and a few tenths of a
-/// second at the most.
-const MOST: u64 = 2_000_000;
+/// Many times as many as the largest pod takes, and at most a few tenths of a second.
+const LIMIT: u64 = 2_000_000;
 
 /// The steps that are left.
 #[derive(Debug)]
-pub(super) struct Steps(Cell<u64>);
+pub(crate) struct Steps(Cell<u64>);
 
-/// The injection takes more steps than it may.
+/// The injection takes more steps than allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "injecting the pod takes more than {MOST} steps. Such a pod has tens of thousands of parts; reduce them, or label \
+    "injecting the pod takes more than {LIMIT} steps. Such a pod has tens of thousands of parts; reduce them, or label \
      the pod sidecar.istio.io/inject: \"false\""
 )]
-pub(super) struct OutOfSteps;
+pub(crate) struct OutOfSteps;
 
 impl Default for Steps {
     fn default() -> Self {
-        Self(Cell::new(MOST))
+        Self(Cell::new(LIMIT))
     }
 }
 
 impl Steps {
-    /// Takes so many.
+    /// Takes a number of steps.
     pub fn take(&self, steps: usize) -> Result<(), OutOfSteps> {
         let steps = u64::try_from(steps).unwrap_or(u64::MAX);
         let left = self.0.get().checked_sub(steps).ok_or(OutOfSteps)?;

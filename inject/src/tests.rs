@@ -7,7 +7,7 @@ mod users_part;
 
 use std::sync::LazyLock;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -68,7 +68,7 @@ fn web(annotations: Value, app: Value) -> Value {
 }
 
 fn names(list: &Value) -> Vec<&str> {
-    pod::array(list).iter().map(pod::name).collect()
+    pod::names(pod::array(list)).collect()
 }
 
 fn container<'a>(pod: &'a Value, name: &str) -> &'a Value {

@@ -2,12 +2,24 @@
 
 use serde_json::Value;
 
-use super::{Workload, pod};
+use crate::pod;
+
+/// The workload behind a pod, as telemetry and the canonical service name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workload {
+    /// For example `apps/v1`.
+    pub api_version: String,
+    /// For example `Deployment`.
+    pub kind: String,
+    /// For example `reviews-v1`. For a pod that only has a `generateName`, that
+    /// without the `-` at its end.
+    pub name: String,
+}
 
 impl Workload {
-    /// Reads it from the pod: the controller that owns it, and where that is
-    /// itself made by another (a ReplicaSet by a Deployment, a Job by a
-    /// CronJob), the other, which their names tell. Otherwise the pod itself.
+    /// The workload that a pod belongs to: the controller that owns the pod, or the
+    /// one that owns this controller (a Deployment for a ReplicaSet, a CronJob for a
+    /// Job), which its name tells. Without a controller, the pod itself.
     #[must_use]
     pub fn of(pod: &Value) -> Self {
         let metadata = &pod["metadata"];
@@ -67,7 +79,7 @@ impl Workload {
     }
 
     /// The owner's address as Istio writes it into `ISTIO_META_OWNER`.
-    pub(super) fn owner(&self, namespace: &str) -> String {
+    pub(crate) fn owner(&self, namespace: &str) -> String {
         format!(
             "kubernetes://apis/{}/namespaces/{namespace}/{}s/{}",
             self.api_version,

@@ -1,29 +1,23 @@
 //! YAML as Kubernetes reads and writes it.
 //!
-//! kubectl reads YAML 1.1: `0644` is octal, `yes` and `on` are booleans. Read
-//! otherwise here, a manifest would mean something else after `kube-inject`
-//! than before. Three rarities are read otherwise still: booleans in odd letters
-//! (`oFF`, a string to kubectl), numbers with odd underscores (`1_000.5`, a string
-//! here), and keys that are no strings (`on: x`, to kubectl `"true": x`). What is
-//! written means the same to a reader of YAML 1.1 and of 1.2.
+//! kubectl reads YAML 1.1: `0644` is octal, `yes` and `on` are booleans. If it
+//! were read differently here, `kube-inject` would change what a manifest means. Three
+//! rarities still differ: booleans in mixed case (`oFF`, a string to kubectl), numbers
+//! with unusual underscores (`1_000.5`, a string here), and keys that are not strings
+//! (`on: x`, which kubectl reads as `"true": x`). What is written means the same in
+//! YAML 1.1 and 1.2.
 
 use serde_json::Value;
 
 /// Wider than any line: long strings are not folded.
 const NO_FOLDING: usize = 1 << 20;
-/// What the smallest of texts may come to by its aliases.
+/// The size that even the smallest text may reach by its aliases.
 const SMALL: usize = 100_000;
 
-/// Text that is not YAML, or a value that has no form in YAML.
+/// Text that is not YAML, or a value that YAML can't represent.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Error(String);
-
-impl From<Error> for Vec<String> {
-    fn from(error: Error) -> Self {
-        vec![error.0]
-    }
-}
 
 /// Reads one document. An empty one is `null`.
 ///
@@ -31,13 +25,13 @@ impl From<Error> for Vec<String> {
 ///
 /// With the line and column where reading stopped.
 pub fn parse(text: &str) -> Result<Value, Error> {
-    // Without aliases, a text has fewer nodes and events than bytes. More would be
-    // a text that grows as it is read.
+    // Without aliases, a text has fewer nodes and events than bytes. With more, it
+    // would grow as it is read.
     parse_bounded(text, SMALL + text.len())
 }
 
-/// The same for a text of at most so many nodes (scalars, lists and mappings,
-/// those that aliases repeat included). One takes up to a few hundred bytes.
+/// Reads one document with a limit on its nodes (scalars, lists and mappings, with
+/// those that aliases repeat). A node takes up to a few hundred bytes.
 ///
 /// # Errors
 ///
@@ -61,12 +55,12 @@ fn describe(error: &serde_saphyr::Error) -> String {
             key: Some(key),
             location,
         } => format!(
-            "the key {key:?} stands twice, the second time at line {}, column {}",
+            "duplicate key {key:?} at line {}, column {}",
             location.line(),
             location.column()
         ),
         serde_saphyr::Error::Budget { location, .. } => format!(
-            "it is nested too deep or has too many parts (aliases count as what they stand for), at line {}, column {}",
+            "nested too deeply, or too many parts (with those that aliases repeat), at line {}, column {}",
             location.line(),
             location.column()
         ),
@@ -78,7 +72,7 @@ fn describe(error: &serde_saphyr::Error) -> String {
 ///
 /// # Errors
 ///
-/// When the value has no form in YAML.
+/// When YAML can't represent the value.
 pub fn to_string(value: &Value) -> Result<String, Error> {
     let options = serde_saphyr::ser_options! {
         folded_wrap_chars: NO_FOLDING,
@@ -87,8 +81,8 @@ pub fn to_string(value: &Value) -> Result<String, Error> {
     serde_saphyr::to_string_with_options(value, options).map_err(|error| Error(error.to_string()))
 }
 
-/// Whether a string in it has lines and one of them begins with a tab, which in a
-/// block scalar kubectl takes for an indentation.
+/// Whether a line of a string begins with a tab, which kubectl takes for an indentation
+/// in a block scalar.
 fn has_line_that_begins_with_tab(value: &Value) -> bool {
     match value {
         Value::String(text) => text.starts_with('\t') || text.contains("\n\t"),
@@ -125,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn rejects_a_key_that_stands_twice_and_says_where() {
+    fn rejects_a_duplicate_key_and_says_where() {
         let error = parse("a: 1\nb: 2\na: 3\n").unwrap_err().to_string();
         assert!(error.contains("line 3"), "{error}");
     }

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 
 use super::{documents, manifest, output, workload};
-use pillion_inject::{Config, ConfigError, Sources};
+use pillion_inject::{Config, ConfigError, Fault, Sources};
 
 const INJECTOR: &str = "istio-sidecar-injector";
 const MESH: &str = "istio";
@@ -90,7 +90,7 @@ impl Found {
                     .into_iter()
                     .flatten()
                     .map(|fault| match name.as_str() {
-                        "" => fault,
+                        "" => fault.to_string(),
                         name => format!("revision {name}: {fault}"),
                     }),
             );
@@ -108,7 +108,7 @@ impl Revision {
             Some(data) => match data[key].as_str() {
                 Some(text) => text.to_owned(),
                 None => {
-                    missing.push(format!("the ConfigMap {name} has no key {key}"));
+                    missing.push(Fault::new(format!("the ConfigMap {name} has no key {key}")));
                     default
                 }
             },

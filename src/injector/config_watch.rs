@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, Client, ResourceExt};
-use pillion_inject::{Config, ConfigError, Sources};
+use pillion_inject::{Config, ConfigError, ConfigKey, Fault, Sources};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::{Args, CONTROLLER, Shared};
@@ -263,16 +263,17 @@ impl Reconciler {
         self.shared.metrics.config_rejected();
         let consequence = self.consequence();
         for fault in &error.faults {
+            let fault = fault.to_string();
             tracing::error!(fault, consequence, "the configuration is at fault");
         }
         let (mesh, injector): (Vec<_>, Vec<_>) = error
             .faults
             .iter()
-            .cloned()
-            .partition(|fault| fault.starts_with("mesh: "));
+            .partition(|fault| fault.key == Some(ConfigKey::Mesh));
         for (seen, faults) in [(&self.injector, injector), (&self.mesh, mesh)] {
             if let (Some(map), false) = (&seen.map, faults.is_empty()) {
-                let note = format!("{consequence}: {}", faults.join("; "));
+                let texts: Vec<_> = faults.into_iter().map(Fault::to_string).collect();
+                let note = format!("{consequence}: {}", texts.join("; "));
                 self.events.warn(map, "InvalidConfiguration", note).await;
             }
         }

@@ -1,15 +1,14 @@
-//! The pod's containers: its own parts of the injected ones, and who the others
-//! run as.
+//! Guards the pod's containers: its own parts of the injected ones, and the users
+//! that the others run as.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Finding, Guard, listed};
-use crate::{pod, settings::Settings};
+use crate::{findings::Finding, guard::Guard, pod, quote, settings::Settings};
 
-/// What a user may set of an init container of the injection's: nothing of what
-/// it does.
+/// The fields that a user may set of the injection's init containers: they don't
+/// change what these do.
 const HARMLESS: [&str; 7] = [
     "name",
     "image", // `auto` or nothing
@@ -24,11 +23,11 @@ const HARMLESS: [&str; 7] = [
 /// before it calls webhooks.
 const TOKEN_MOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/// The one capability that Pod Security's restricted level lets a pod add. It has
-/// no say in capture.
+/// The one capability that Pod Security's restricted level lets a pod add. It does not
+/// affect capture.
 const HARMLESS_CAPABILITY: &str = "NET_BIND_SERVICE";
 
-/// What was seen of all containers, in one pass.
+/// What was seen in one pass over all containers.
 #[derive(Default)]
 struct Seen<'a> {
     /// Fields of the pod's own `istio-init`.
@@ -45,7 +44,7 @@ struct Seen<'a> {
 
 /// Looks at every container once.
 pub(super) fn find(pod: &Value, settings: &Settings) -> Vec<Finding> {
-    let has_applications = super::has_applications(pod);
+    let has_applications = pod::has_applications(pod);
     let mut seen = Seen::default();
     for list in pod::CONTAINER_LISTS {
         for container in pod::array(&pod["spec"][list]) {
@@ -106,20 +105,20 @@ impl Seen<'_> {
                     Guard::InitContainerOverride,
                     format!(
                         "the pod's own container {name} sets {}",
-                        listed(fields.iter().copied())
+                        quote::list(fields.iter().copied())
                     ),
                     "it may capture no traffic, and may run anything with NET_ADMIN and NET_RAW",
                 ));
             }
         }
-        findings.extend(self.of_the_proxy(settings));
+        findings.extend(self.proxy_findings(settings));
         if !self.exempt.is_empty() {
             findings.push(Finding::new(
                 Guard::ApplicationAsProxyUser,
                 format!(
                     "containers that run as the proxy's user or group {}: {}",
                     settings.capture_uid(),
-                    listed(self.exempt.iter().copied())
+                    quote::list(self.exempt.iter().copied())
                 ),
                 "capture exempts that user and group, so their traffic goes past the proxy",
             ));
@@ -127,7 +126,7 @@ impl Seen<'_> {
         findings
     }
 
-    fn of_the_proxy(&self, settings: &Settings) -> Vec<Finding> {
+    fn proxy_findings(&self, settings: &Settings) -> Vec<Finding> {
         let mut findings = Vec::new();
         let mut add = |found: String, consequence: &str| {
             findings.push(Finding::new(
@@ -137,14 +136,14 @@ impl Seen<'_> {
             ));
         };
         if !self.program.is_empty() {
-            let fields = listed(self.program.iter().copied());
+            let fields = quote::list(self.program.iter().copied());
             add(
                 format!("the pod's own container {} sets {fields}", pod::PROXY),
                 "the mesh's proxy may not run, and the traffic that is captured may go anywhere",
             );
         }
         if !self.rights.is_empty() {
-            let fields = listed(self.rights.iter().copied());
+            let fields = quote::list(self.rights.iter().copied());
             add(
                 format!(
                     "the pod's own container {} has in its securityContext {fields}",
@@ -156,7 +155,7 @@ impl Seen<'_> {
         if settings.uid == 0 {
             add(
                 format!("the pod's own container {} has runAsUser: 0", pod::PROXY),
-                "with the template's runAsNonRoot it does not start, and without, its own traffic is captured, for \
+                "with the template's runAsNonRoot it does not start; without it, its own traffic is captured, because \
                  the capture rules exempt uid 1337; give it another uid",
             );
         }
@@ -164,7 +163,7 @@ impl Seen<'_> {
     }
 }
 
-/// The fields of the user's part of an init container that are more than harmless.
+/// The fields of the user's part of an init container that are not harmless.
 fn overridden(container: &Value) -> impl Iterator<Item = &str> {
     let fields = container.as_object().into_iter().flatten();
     fields
@@ -176,8 +175,8 @@ fn overridden(container: &Value) -> impl Iterator<Item = &str> {
         .map(|(name, _)| name.as_str())
 }
 
-/// Whether a field is laid over the template's and not only there. An empty list of
-/// arguments takes the template's away.
+/// Whether a field replaces the template's and is not only there. An empty list of
+/// arguments does.
 fn sets(field: &str, value: &Value) -> bool {
     match value {
         Value::Null => false,

@@ -1,12 +1,14 @@
-//! What the pod decides about the proxy without a container of its own: its image,
-//! its control plane, its volumes.
+//! Guards what the pod decides about the proxy: its image, its control plane, its
+//! volumes.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Finding, Guard, listed, shortened};
-use crate::{Config, annotations as names, pod, settings::Settings};
+use crate::{
+    annotations, config::Config, findings::Finding, guard::Guard, images::Images, pod, quote,
+    settings::Settings, user_volumes,
+};
 
 /// Variables that tell the proxy whom to trust and who it is.
 const IDENTITY: [&str; 7] = [
@@ -32,16 +34,16 @@ pub(super) fn find(config: &Config, pod: &Value, settings: &Settings) -> Vec<Fin
 }
 
 fn image(config: &Config, pod: &Value) -> Option<Finding> {
-    let image = pod::annotation(pod, names::PROXY_IMAGE)?;
-    if Settings::images(config, pod) == Settings::images(config, &Value::Null) {
+    let image = pod::annotation(pod, annotations::PROXY_IMAGE)?;
+    if Images::of(pod, &config.values) == Images::configured(&config.values) {
         return None;
     }
     Some(Finding::new(
         Guard::ProxyImageOverride,
         format!(
             "annotation {} is {:?}",
-            names::PROXY_IMAGE,
-            shortened(image)
+            annotations::PROXY_IMAGE,
+            quote::excerpt(image, quote::NAME)
         ),
         "the proxy may not be the mesh's, and istio-init runs this image with NET_ADMIN and NET_RAW",
     ))
@@ -49,15 +51,13 @@ fn image(config: &Config, pod: &Value) -> Option<Finding> {
 
 fn own_environment(pod: &Value) -> Option<Finding> {
     let proxy = pod::find_container(pod, pod::PROXY)?;
-    let variables: BTreeSet<_> = pod::array(&proxy["env"])
-        .iter()
-        .map(pod::name)
+    let variables: BTreeSet<_> = pod::names(pod::array(&proxy["env"]))
         .filter(|name| IDENTITY.contains(name))
         .collect();
     let found = format!(
         "the pod's own container {} sets in its env {}",
         pod::PROXY,
-        listed(variables.iter().copied())
+        quote::list(variables.iter().copied())
     );
     (!variables.is_empty()).then(|| identity(found))
 }
@@ -76,8 +76,8 @@ fn own_config(config: &Config, settings: &Settings) -> Option<Finding> {
         .collect();
     let found = format!(
         "annotation {} sets {}",
-        names::PROXY_CONFIG,
-        listed(fields.iter().copied())
+        annotations::PROXY_CONFIG,
+        quote::list(fields.iter().copied())
     );
     (!fields.is_empty()).then(|| identity(found))
 }
@@ -91,8 +91,8 @@ fn identity(found: String) -> Finding {
 }
 
 fn host_paths(pod: &Value) -> Option<Finding> {
-    let volumes = pod::annotation(pod, names::USER_VOLUME)?;
-    let volumes = names::by_name(volumes).unwrap_or_default();
+    let volumes = pod::annotation(pod, annotations::USER_VOLUME)?;
+    let volumes = user_volumes::parse(volumes).unwrap_or_default();
     let of_node: Vec<_> = volumes
         .iter()
         .filter(|volume| !volume["hostPath"].is_null())
@@ -100,8 +100,8 @@ fn host_paths(pod: &Value) -> Option<Finding> {
         .collect();
     let found = format!(
         "annotation {} has hostPath volumes: {}",
-        names::USER_VOLUME,
-        listed(of_node.iter().copied())
+        annotations::USER_VOLUME,
+        quote::list(of_node.iter().copied())
     );
     let finding = || {
         Finding::new(

@@ -1,6 +1,8 @@
-//! Sets of addresses, as comma-separated CIDRs have them.
+//! Sets of addresses, from comma-separated CIDRs.
 
-use std::net::IpAddr;
+use ipnet::IpNet;
+
+use crate::value_checks::parse_cidr;
 
 /// The two families of addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,8 +11,8 @@ pub(super) enum Family {
     V6,
 }
 
-/// Addresses of one family: first and last of each span, in order, with others
-/// between them.
+/// Addresses of one family: the first and the last of each span, in order. Spans
+/// neither overlap nor touch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ranges(Vec<(u128, u128)>);
 
@@ -32,8 +34,7 @@ impl Ranges {
         Self(joined)
     }
 
-    /// The addresses that another host can have. To leave the others out of an
-    /// exclusion changes nothing.
+    /// The addresses that another host can have. An exclusion need not have the others.
     pub fn unicast(family: Family) -> Self {
         match family {
             // Without 0.0.0.0/8, loopback, and from multicast (224.0.0.0) up.
@@ -67,7 +68,7 @@ impl Ranges {
         Self(both)
     }
 
-    /// Whether all addresses are in another set, too.
+    /// Whether another set has all of these addresses.
     pub fn is_within(&self, other: &Self) -> bool {
         self.0.iter().all(|(first, last)| {
             let place = other.0.partition_point(|(_, end)| end < first);
@@ -77,16 +78,16 @@ impl Ranges {
     }
 }
 
+/// The first and the last address of a CIDR of that family.
 fn span(cidr: &str, family: Family) -> Option<(u128, u128)> {
-    let (address, bits) = cidr.split_once('/')?;
-    let (address, width) = match address.parse().ok()? {
-        IpAddr::V4(address) if family == Family::V4 => (u128::from(address.to_bits()), 32),
-        IpAddr::V6(address) if family == Family::V6 => (address.to_bits(), 128),
-        _ => return None,
-    };
-    let host = u32::checked_sub(width, bits.parse().ok()?)?;
-    let rest = 1_u128.checked_shl(host).map_or(u128::MAX, |size| size - 1);
-    Some((address & !rest, address | rest))
+    match (parse_cidr(cidr)?, family) {
+        (IpNet::V4(net), Family::V4) => Some((
+            net.network().to_bits().into(),
+            net.broadcast().to_bits().into(),
+        )),
+        (IpNet::V6(net), Family::V6) => Some((net.network().to_bits(), net.broadcast().to_bits())),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

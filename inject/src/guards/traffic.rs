@@ -1,19 +1,21 @@
-//! Capture that the pod switches off: by its templates, by the interception mode,
-//! or by what it includes and excludes.
+//! Guards capture: whether the pod switches it off by its templates, by the
+//! interception mode, or by what it includes and excludes.
 
 use serde_json::Value;
 
-use super::{
-    Finding, Guard,
-    ranges::{Family, Ranges},
-    shortened,
-};
+use super::ranges::{Family, Ranges};
 use crate::{
-    Config, annotations as names, capture::rerouted_interfaces, config::Capture, draft::Draft, pod,
+    annotations,
+    capture::PodCapture,
+    config::{Config, capture::Capture},
+    draft::Draft,
+    findings::Finding,
+    guard::Guard,
+    pod, quote,
     settings::Settings,
 };
 
-/// The interface of a pod that container runtimes give it.
+/// The network interface that container runtimes give a pod.
 const POD_INTERFACE: &str = "eth0";
 
 const NONE: &str = "NONE";
@@ -34,7 +36,7 @@ pub(super) fn find(
     findings
 }
 
-/// A mesh whose mode it is has chosen so itself.
+/// Nothing is found where the mesh itself has this mode.
 fn mode(config: &Config) -> Option<Finding> {
     let of_mesh = config.mesh.default_config.text("interceptionMode");
     let finding = || {
@@ -48,7 +50,7 @@ fn mode(config: &Config) -> Option<Finding> {
 }
 
 fn templates(pod: &Value, template: &Draft) -> Option<Finding> {
-    let wanted = pod::annotation(pod, names::TEMPLATES)?;
+    let requested = pod::annotation(pod, annotations::TEMPLATES)?;
     if template.has_container(pod::INIT) || template.has_container(pod::VALIDATION) {
         return None;
     }
@@ -56,15 +58,15 @@ fn templates(pod: &Value, template: &Draft) -> Option<Finding> {
         Guard::TemplatesWithoutCapture,
         format!(
             "annotation {} is {:?}, which has no {}",
-            names::TEMPLATES,
-            shortened(wanted),
+            annotations::TEMPLATES,
+            quote::excerpt(requested, quote::NAME),
             pod::INIT
         ),
         "the traffic of the pod's containers is not captured",
     ))
 }
 
-/// What of the traffic goes past the proxy.
+/// A part of the traffic that goes past the proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Gap {
     Outbound,
@@ -75,17 +77,17 @@ enum Gap {
     Rerouted,
 }
 
-/// Gaps that the values do not have already are the pod's.
+/// The gaps that the values do not have already.
 fn exclusions(defaults: &Capture, pod: &Value) -> Vec<Finding> {
-    let own = Traffic::of(pod, defaults);
-    let configured = Traffic::of(&Value::Null, defaults);
+    let own = PodCapture::new(pod, defaults);
+    let configured = PodCapture::new(&Value::Null, defaults);
     if own == configured {
         return Vec::new();
     }
-    let configured = configured.gaps();
-    let mut gaps = own.gaps();
-    gaps.retain(|gap| !configured.contains(gap));
-    gaps.into_iter().map(Gap::finding).collect()
+    let configured = gaps(&configured);
+    let mut added = gaps(&own);
+    added.retain(|gap| !configured.contains(gap));
+    added.into_iter().map(Gap::finding).collect()
 }
 
 impl Gap {
@@ -99,33 +101,33 @@ impl Gap {
             Self::OutboundV4 => (
                 format!(
                     "annotation {} covers every IPv4 address that is included",
-                    names::EXCLUDE_OUTBOUND_RANGES
+                    annotations::EXCLUDE_OUTBOUND_RANGES
                 ),
                 "the pod's outbound IPv4 traffic goes past the proxy",
             ),
             Self::OutboundV6 => (
                 format!(
                     "annotation {} covers every IPv6 address that is included",
-                    names::EXCLUDE_OUTBOUND_RANGES
+                    annotations::EXCLUDE_OUTBOUND_RANGES
                 ),
                 "the pod's outbound IPv6 traffic goes past the proxy",
             ),
             Self::Inbound => (
-                format!("annotation {} names no port", names::INCLUDE_INBOUND_PORTS),
+                format!("annotation {} names no port", annotations::INCLUDE_INBOUND_PORTS),
                 "the pod's inbound traffic goes past the proxy",
             ),
             Self::Interface => (
                 format!(
                     "annotation {} names {POD_INTERFACE}, which is the pod's interface",
-                    names::EXCLUDE_INTERFACES
+                    annotations::EXCLUDE_INTERFACES
                 ),
                 "the pod's traffic goes past the proxy",
             ),
             Self::Rerouted => (
                 format!(
                     "annotation {} (or {}) names {POD_INTERFACE}, which is the pod's interface",
-                    names::REROUTE_INTERFACES,
-                    names::KUBEVIRT_INTERFACES
+                    annotations::REROUTE_INTERFACES,
+                    annotations::KUBEVIRT_INTERFACES
                 ),
                 "the pod's inbound traffic is taken for outbound traffic",
             ),
@@ -134,81 +136,52 @@ impl Gap {
     }
 }
 
-/// What is captured, as the annotations and the values come to.
-#[derive(PartialEq, Eq)]
-struct Traffic<'a> {
-    include_ranges: &'a str,
-    exclude_ranges: &'a str,
-    include_inbound_ports: &'a str,
-    include_outbound_ports: &'a str,
-    exclude_interfaces: &'a str,
-    rerouted_interfaces: &'a str,
+fn gaps(capture: &PodCapture<'_>) -> Vec<Gap> {
+    let mut gaps = Vec::new();
+    gaps.extend(outbound(capture));
+    if !has_port(capture.include_inbound_ports) {
+        gaps.push(Gap::Inbound);
+    }
+    if has_pod_interface(capture.exclude_interfaces) {
+        gaps.push(Gap::Interface);
+    }
+    if has_pod_interface(capture.rerouted_interfaces) {
+        gaps.push(Gap::Rerouted);
+    }
+    gaps
 }
 
-impl<'a> Traffic<'a> {
-    fn of(pod: &'a Value, defaults: &'a Capture) -> Self {
-        let setting =
-            |name, default: &'a String| pod::annotation(pod, name).unwrap_or(default.as_str());
-        Self {
-            include_ranges: setting(names::INCLUDE_OUTBOUND_RANGES, &defaults.include_ip_ranges),
-            exclude_ranges: setting(names::EXCLUDE_OUTBOUND_RANGES, &defaults.exclude_ip_ranges),
-            include_inbound_ports: setting(
-                names::INCLUDE_INBOUND_PORTS,
-                &defaults.include_inbound_ports,
-            ),
-            include_outbound_ports: setting(
-                names::INCLUDE_OUTBOUND_PORTS,
-                &defaults.include_outbound_ports,
-            ),
-            exclude_interfaces: setting(names::EXCLUDE_INTERFACES, &defaults.exclude_interfaces),
-            rerouted_interfaces: rerouted_interfaces(pod),
-        }
-    }
-
-    fn gaps(&self) -> Vec<Gap> {
-        let mut gaps = Vec::new();
-        gaps.extend(self.outbound());
-        if !has_port(self.include_inbound_ports) {
-            gaps.push(Gap::Inbound);
-        }
-        if names_the_pods(self.exclude_interfaces) {
-            gaps.push(Gap::Interface);
-        }
-        if names_the_pods(self.rerouted_interfaces) {
-            gaps.push(Gap::Rerouted);
-        }
-        gaps
-    }
-
-    fn outbound(&self) -> Option<Gap> {
-        let is_everywhere = self.include_ranges == "*" || has_port(self.include_outbound_ports);
-        // Whether something is included, and whether something is left of it.
-        let reach = |family| {
-            let included = if is_everywhere {
-                Ranges::unicast(family)
-            } else {
-                Ranges::parse(self.include_ranges, family).intersection(&Ranges::unicast(family))
-            };
-            let is_off = included.is_within(&Ranges::parse(self.exclude_ranges, family));
-            (!included.is_empty(), !is_off)
+fn outbound(capture: &PodCapture<'_>) -> Option<Gap> {
+    let is_everywhere =
+        capture.include_outbound_ranges == "*" || has_port(capture.include_outbound_ports);
+    // Whether something is included, and whether something is left of it.
+    let reach = |family| {
+        let included = if is_everywhere {
+            Ranges::unicast(family)
+        } else {
+            Ranges::parse(capture.include_outbound_ranges, family)
+                .intersection(&Ranges::unicast(family))
         };
-        match (reach(Family::V4), reach(Family::V6)) {
-            ((_, false), (_, false)) => Some(Gap::Outbound),
-            ((true, false), _) => Some(Gap::OutboundV4),
-            (_, (true, false)) => Some(Gap::OutboundV6),
-            _ => None,
-        }
+        let is_off = included.is_within(&Ranges::parse(capture.exclude_outbound_ranges, family));
+        (!included.is_empty(), !is_off)
+    };
+    match (reach(Family::V4), reach(Family::V6)) {
+        ((_, false), (_, false)) => Some(Gap::Outbound),
+        ((true, false), _) => Some(Gap::OutboundV4),
+        (_, (true, false)) => Some(Gap::OutboundV6),
+        _ => None,
     }
 }
 
-/// Nothing listens on port 0.
+/// Whether a list of ports has one. Nothing listens on port 0.
 fn has_port(list: &str) -> bool {
     let number = |port: &str| port.trim().parse::<u16>().unwrap_or_default();
     list == "*" || list.split(',').any(|port| number(port) != 0)
 }
 
-/// A `+` at the end of a name stands for any rest, as iptables has it.
-fn names_the_pods(list: &str) -> bool {
+/// Whether a list of interfaces has the pod's. A `+` at the end of a name stands for
+/// any rest, as in iptables.
+fn has_pod_interface(list: &str) -> bool {
     list.split(',').map(str::trim).any(|name| {
         name == POD_INTERFACE
             || name

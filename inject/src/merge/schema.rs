@@ -1,6 +1,6 @@
-//! What the merge has to know of a pod: the lists with merge keys, and the
-//! unions. Everything it does not name merges by the plain rule (objects by
-//! field, the rest replaced), so fields of later Kubernetes versions do, too.
+//! The parts of a pod that the merge treats specially: the lists with merge keys, and
+//! the unions. Everything else merges by the plain rule (objects by field, the rest
+//! replaced), and so do the fields of later Kubernetes versions.
 
 use std::borrow::Cow;
 
@@ -11,9 +11,9 @@ use serde_json::Value;
 pub(super) enum Shape {
     /// An object, field by field.
     Object(&'static Fields),
-    /// A list whose elements meet by key.
+    /// A list whose elements are merged by key.
     Keyed(Keys, &'static Shape),
-    /// A list of scalars where each stands once.
+    /// A list of scalars without duplicates.
     Set,
     /// Replaced whole, even where it is an object.
     Whole,
@@ -41,7 +41,7 @@ impl Fields {
 pub(super) struct Keys(&'static [(&'static str, Option<&'static str>)]);
 
 impl Keys {
-    /// The key of an element; `None` where it has none, so that it meets nothing.
+    /// The key of an element; `None` if it has none and is merged with no other.
     pub(super) fn of(self, element: &Value) -> Option<Cow<'_, str>> {
         if let [(name, _)] = self.0
             && let Some(Value::String(text)) = element.get(name)
@@ -114,8 +114,7 @@ const SPEC: Fields = Fields {
     union: &[],
 };
 
-/// The API replaces the sysctls whole; a template that needs one would take
-/// the user's away.
+/// The API replaces all sysctls; a template that needs one would remove the user's.
 const POD_SECURITY_CONTEXT: Fields = Fields {
     special: &[("sysctls", Shape::Keyed(BY_NAME, &PLAIN))],
     union: &[],
@@ -148,8 +147,7 @@ const LIFECYCLE: Fields = Fields {
     union: &[],
 };
 
-/// A probe or a lifecycle hook: how it asks is a union, the timings beside it
-/// are not.
+/// A probe or a lifecycle hook: its handler is a union, its timings are not.
 const HANDLER: Shape = Shape::Object(&Fields {
     special: &[],
     union: &["exec", "httpGet", "tcpSocket", "grpc", "sleep"],

@@ -48,7 +48,7 @@ impl Script {
         script
     }
 
-    /// Elements with names: one that stays is compared inside.
+    /// Compares elements with names: one that stays may differ inside.
     fn of_kept(kept: Vec<(usize, usize)>, before: &[&str], after: &[&str]) -> Self {
         let mut script = Self::default();
         for_each_gap(&kept, before.len(), after.len(), |removed, added| {
@@ -60,8 +60,8 @@ impl Script {
         script
     }
 
-    /// Elements known by their content alone: one that stays is equal, and of
-    /// what lies between two of them, pairs are replaced in place.
+    /// Compares elements without names: one that stays is equal, and between two of
+    /// those, elements are replaced in place as far as there are pairs.
     fn of_unnamed(before: &[Value], after: &[Value]) -> Self {
         let kept = longest_common(&numbered(before), &numbered(after));
         let mut script = Self::default();
@@ -92,8 +92,8 @@ impl Script {
     }
 }
 
-/// What is left between the equal beginning and the equal end: where it starts
-/// in both, and where it ends in each.
+/// The part between the equal beginning and the equal end: its start in both lists,
+/// and its end in each.
 fn middle(original: &[Value], edited: &[Value]) -> (usize, usize, usize) {
     let start = original
         .iter()
@@ -109,7 +109,7 @@ fn middle(original: &[Value], edited: &[Value]) -> (usize, usize, usize) {
     (start, original.len() - end, edited.len() - end)
 }
 
-/// What tells the elements apart, if it does so for all of them.
+/// The names of the elements, if all of them have one and no two the same.
 fn names<'a>(field: &str, elements: &'a [Value]) -> Option<Vec<&'a str>> {
     let key = match field {
         "volumeMounts" => "mountPath",
@@ -179,8 +179,8 @@ fn longest_common<T: Copy + Eq + Hash>(before: &[T], after: &[T]) -> Vec<(usize,
     run
 }
 
-/// The elements to keep where the fixed ones, which both lists have in the same
-/// order, are kept in any case: those, and of the others as many as fit between.
+/// The elements to keep: all fixed ones, which both lists have in the same order, and
+/// as many of the others as fit between them.
 fn kept_around(
     is_fixed: impl Fn(&str) -> bool,
     before: &[&str],
@@ -210,7 +210,7 @@ fn kept_around(
     kept
 }
 
-/// Calls `visit` with what lies between the kept elements, in both lists.
+/// Calls `visit` with each range between kept elements, in both lists.
 fn for_each_gap(
     kept: &[(usize, usize)],
     before: usize,

@@ -1,9 +1,12 @@
-//! YAML into a tree of nodes, with every fault named by its path.
+//! Compiles the YAML of a template to a tree.
 
 use serde_json::{Map, Value};
 
-use super::expressions::{Expression, Text};
-use super::{Mapping, Node, Template};
+use super::{
+    expressions::{Expression, Text},
+    tree::{Mapping, Node, Template},
+};
+use crate::fault::Fault;
 
 const IF: &str = "$if";
 const SPLICE: &str = "$splice";
@@ -13,7 +16,7 @@ const SPLICE: &str = "$splice";
 /// # Errors
 ///
 /// Every fault, each with its path in the template.
-pub(crate) fn compile(source: &Value) -> Result<Template, Vec<String>> {
+pub(crate) fn compile(source: &Value) -> Result<Template, Vec<Fault>> {
     let mut compiler = Compiler { faults: Vec::new() };
     let node = compiler.node("", source);
     if compiler.faults.is_empty() {
@@ -24,7 +27,7 @@ pub(crate) fn compile(source: &Value) -> Result<Template, Vec<String>> {
 }
 
 struct Compiler {
-    faults: Vec<String>,
+    faults: Vec<Fault>,
 }
 
 impl Compiler {
@@ -84,7 +87,10 @@ impl Compiler {
                 IF => mapping.when = self.directive(&path, value),
                 SPLICE => mapping.splice = self.directive(&path, value),
                 other if other.starts_with('$') => {
-                    self.fault(&path, "unknown directive; there are $if and $splice");
+                    self.fault(
+                        &path,
+                        "unknown directive; the directives are $if and $splice",
+                    );
                 }
                 other if other.contains("{{") || other.contains("{%") => {
                     self.fault(
@@ -113,7 +119,7 @@ impl Compiler {
             Value::String(text) => text.clone(),
             Value::Bool(value) => value.to_string(),
             _ => {
-                self.fault(path, "an expression is wanted, as a string");
+                self.fault(path, "must be an expression, as a string");
                 return None;
             }
         };
@@ -127,11 +133,7 @@ impl Compiler {
     }
 
     fn fault(&mut self, path: &str, message: &str) {
-        self.faults.push(if path.is_empty() {
-            message.to_owned()
-        } else {
-            format!("{path}: {message}")
-        });
+        self.faults.push(Fault::at(path, message));
     }
 }
 

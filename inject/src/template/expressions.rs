@@ -6,11 +6,11 @@ use std::sync::LazyLock;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value as Context};
 use serde_json::Value;
 
-/// The steps that an expression may take, so that a mistaken loop in one ends
-/// in an error and not in a stuck webhook.
+/// The steps that an expression may take, so that a mistaken loop ends in an error and
+/// not in a stuck webhook.
 const FUEL: u64 = 100_000;
 
-/// The language. It holds no template: those are [`super::Template`]s.
+/// The language of the expressions. Its templates are not used.
 static LANGUAGE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
@@ -21,7 +21,7 @@ static LANGUAGE: LazyLock<Environment<'static>> = LazyLock::new(|| {
 /// One compiled expression.
 pub(super) struct Expression {
     compiled: minijinja::Expression<'static, 'static>,
-    /// As it was written, for messages.
+    /// Its text, for messages.
     source: String,
 }
 
@@ -58,7 +58,7 @@ impl Expression {
             .map_err(|error| format!("the value has no form in JSON: {error}"))
     }
 
-    /// Whether the value is true, as Jinja has it.
+    /// Whether the value is true in Jinja's sense.
     ///
     /// # Errors
     ///
@@ -95,7 +95,7 @@ impl Text {
     ///
     /// # Errors
     ///
-    /// What is wrong with the first one that is none.
+    /// What is wrong with the first one that does not compile.
     pub(super) fn new(text: &str) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut rest = text;
@@ -119,7 +119,7 @@ impl Text {
         Ok(Self(parts))
     }
 
-    /// The expression, where the text is nothing else but space.
+    /// The expression, if everything else in the text is white space.
     pub(super) fn into_single(mut self) -> Result<Expression, Self> {
         let is_text = |part: &Part| match part {
             Part::Literal(literal) => !literal.trim().is_empty(),
@@ -154,7 +154,7 @@ impl Text {
                         None if value.is_none() => {
                             let source = &expression.source;
                             return Err(format!(
-                                "{source:?} is none, which makes no text; say what stands for it: {source} or ''"
+                                "{source:?} is none, which is not text; give it a default: {source} or ''"
                             ));
                         }
                         Some(value) => text.push_str(value),
@@ -167,8 +167,8 @@ impl Text {
     }
 }
 
-/// Splits what follows `{{` at the `}}` that ends it. Braces in quotes end
-/// nothing, nor do those of a mapping (`{{ {'a': {'b': 1}} }}`).
+/// Splits the text after a `{{` at the `}}` that ends the expression. Braces in quotes
+/// don't end it, nor do those of a mapping (`{{ {'a': {'b': 1}} }}`).
 fn split_at_end(text: &str) -> Option<(&str, &str)> {
     let mut quote = None;
     let mut depth = 0_usize;
@@ -201,12 +201,12 @@ fn explain_syntax(source: &str, error: &minijinja::Error) -> String {
     let detail = error
         .detail()
         .map_or_else(|| error.kind().to_string(), str::to_owned);
-    format!("{source:?} is no expression: {detail}{hint}")
+    format!("{source:?} is not an expression: {detail}{hint}")
 }
 
 fn explain(source: &str, error: &minijinja::Error) -> String {
     let hint = if error.kind() == ErrorKind::UndefinedError {
-        "; a name that may be missing wants a default(…)"
+        "; give a name that may be missing a default(…)"
     } else {
         ""
     };

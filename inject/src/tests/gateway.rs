@@ -56,7 +56,8 @@ fn with_templates(config: &str) -> Result<Config, ConfigError> {
 }
 
 fn selected<'a>(config: &'a Config, annotation: Option<&'a str>) -> Result<Vec<&'a str>, Refusal> {
-    config.templates.select(annotation)
+    let selected = config.templates.select(annotation)?;
+    Ok(selected.into_iter().map(|(name, _)| name).collect())
 }
 
 #[test]
@@ -102,7 +103,7 @@ fn refuses_more_templates_than_a_pod_may_have() {
     ] {
         let faults = with_templates(&config).unwrap_err().faults;
         assert_eq!(faults.len(), 1, "{faults:?}");
-        assert!(faults[0].contains("16"), "{faults:?}");
+        assert!(faults[0].message.contains("16"), "{faults:?}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod traffic;
 
-use super::{settings::Settings, *};
+use super::{images::Images, *};
 
 /// A pod with an app and these containers besides.
 fn with(containers: &[Value]) -> Value {
@@ -250,7 +250,7 @@ fn finds_another_image_for_the_proxy() {
     );
     // One without a registry has no effect, and neither has the configured one.
     assert_harmless(&annotated(name, "proxyv2"));
-    let configured = Settings::images(&BUILTIN, &Value::Null).0;
+    let configured = Images::configured(&BUILTIN.values).proxy;
     assert_harmless(&annotated(name, &configured));
 }
 
@@ -375,7 +375,7 @@ fn guards_are_the_charts_values() {
 }
 
 #[test]
-fn rejects_values_that_are_no_guards() {
+fn rejects_values_that_are_not_guards() {
     let sources = |guards: &str| {
         Config::parse(&Sources {
             config: "templates: {sidecar: {}}",
@@ -387,6 +387,12 @@ fn rejects_values_that_are_no_guards() {
     let faults = sources("{captureExclusions: true, proxyImageOverride: 'yes'}")
         .unwrap_err()
         .faults;
-    assert!(faults[0].contains("there is no such guard"), "{faults:?}");
-    assert!(faults[1].contains("neither true nor false"), "{faults:?}");
+    assert!(
+        faults[0].message.contains("there is no such guard"),
+        "{faults:?}"
+    );
+    assert!(
+        faults[1].message.contains("neither true nor false"),
+        "{faults:?}"
+    );
 }

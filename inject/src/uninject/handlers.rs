@@ -1,9 +1,11 @@
-//! The app's own probes and lifecycle hooks.
+//! Restores the app's own probes and lifecycle hooks.
 
 use serde_json::{Map, Value};
 
-use crate::pod;
-use crate::probes::{HANDLERS, HOOKS, PROBES};
+use crate::{
+    app_probes::{HANDLERS, HOOKS, KEPT_FIELDS, PROBES, hook_path, probe_path},
+    pod,
+};
 
 /// Puts back the handlers that an injection led through the proxy. The timings
 /// beside them were never touched.
@@ -24,38 +26,28 @@ pub(super) fn restore(pod: &mut Value, probers: &Map<String, Value>) {
 /// The probes and hooks that still ask the proxy.
 pub(super) fn led_through_the_proxy(pod: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    for list in pod::CONTAINER_LISTS {
-        for container in pod::array(&pod["spec"][list]) {
-            let name = pod::name(container);
-            found.extend(
-                places(name)
-                    .filter(|(place, path)| {
-                        container
-                            .pointer(place)
-                            .is_some_and(|probe| leads_to(probe, path))
-                    })
-                    .map(|(place, _)| {
-                        format!("{} of container {name}", place[1..].replace('/', "."))
-                    }),
-            );
-        }
+    for container in pod::containers(pod) {
+        let name = pod::name(container);
+        found.extend(
+            places(name)
+                .filter(|(place, path)| {
+                    container
+                        .pointer(place)
+                        .is_some_and(|probe| leads_to(probe, path))
+                })
+                .map(|(place, _)| format!("{} of container {name}", place[1..].replace('/', "."))),
+        );
     }
     found
 }
 
 /// Where a container's probes and hooks are, and by what path the proxy knows them.
 fn places(container: &str) -> impl Iterator<Item = (String, String)> {
-    let probes = PROBES.iter().map(move |(field, segment)| {
-        (
-            format!("/{field}"),
-            format!("/app-health/{container}/{segment}"),
-        )
-    });
+    let probes = PROBES
+        .iter()
+        .map(move |(field, segment)| (format!("/{field}"), probe_path(container, segment)));
     let hooks = HOOKS.iter().map(move |(field, segment)| {
-        (
-            format!("/lifecycle/{field}"),
-            format!("/app-lifecycle/{container}/{segment}"),
-        )
+        (format!("/lifecycle/{field}"), hook_path(container, segment))
     });
     probes.chain(hooks)
 }
@@ -77,7 +69,7 @@ fn restore_handler(probe: &mut Value, original: &Value) {
     let through = probe.remove("httpGet").unwrap_or_default();
     if kind == "httpGet" {
         // These stay on the probe, so the record need not have them.
-        for kept in ["host", "httpHeaders"] {
+        for kept in KEPT_FIELDS {
             if let (Some(value), None) = (through.get(kept), handler.get(kept)) {
                 handler.insert(kept.to_owned(), value.clone());
             }

@@ -1,23 +1,32 @@
-//! What Istio's own injection leaves unrecorded.
+//! Takes back what Istio's own injection does not record.
 //!
-//! Its status names containers and volumes, no labels and annotations. Those
+//! Its record names containers and volumes, but no labels and annotations. Those
 //! that its templates set are removed where they have the value that the
 //! injection gives: a user who set the same meant the same.
 
 use serde_json::Value;
 
-use super::{Proxy, drop_if_empty, handlers, remove_keys};
-use crate::annotations::OVERRIDES;
-use crate::status::Status;
-use crate::{Refusal, pod};
+use super::{
+    editing::{drop_if_empty, remove_keys},
+    handlers,
+    proxy::Proxy,
+};
+use crate::{
+    annotations::OVERRIDES, injection_record::InjectionRecord, pod, proxy_env, refusal::Refusal,
+};
 
 const UNPRIVILEGED_PORTS: &str = "net.ipv4.ip_unprivileged_port_start";
 
 /// Takes back what the templates `sidecar` and `gateway` add besides what the
-/// status lists. The containers are gone already.
-pub(super) fn take_back(pod: &mut Value, status: &Status, proxy: &Proxy, scrape_moved: bool) {
+/// record lists. The containers are gone already.
+pub(super) fn take_back(
+    pod: &mut Value,
+    record: &InjectionRecord,
+    proxy: &Proxy,
+    scrape_moved: bool,
+) {
     let labels = labels(pod, proxy);
-    let annotations = annotations(pod, status, proxy, scrape_moved);
+    let annotations = annotations(pod, record, proxy, scrape_moved);
     remove_keys(pod, "labels", &labels);
     remove_keys(pod, "annotations", &annotations);
     if proxy.is_gateway() {
@@ -26,15 +35,12 @@ pub(super) fn take_back(pod: &mut Value, status: &Status, proxy: &Proxy, scrape_
 }
 
 fn labels(pod: &Value, proxy: &Proxy) -> Vec<&'static str> {
-    let first_of = |names: &[&str]| {
-        let mut values = names.iter().filter_map(|name| pod::label(pod, name));
-        values.find(|value| !value.is_empty())
-    };
-    let name = first_of(&["app.kubernetes.io/name", "app"])
-        .or_else(|| proxy.env("ISTIO_META_WORKLOAD_NAME"))
-        .map(label_value);
-    let revision = first_of(&["app.kubernetes.io/version", "version"]).unwrap_or("latest");
-    equal_ones(
+    let name = pod::first_label(pod, &["app.kubernetes.io/name", "app"])
+        .or_else(|| proxy.env(proxy_env::WORKLOAD_NAME))
+        .map(pod::label_value);
+    let revision =
+        pod::first_label(pod, &["app.kubernetes.io/version", "version"]).unwrap_or("latest");
+    with_value(
         &pod["metadata"]["labels"],
         &[
             ("security.istio.io/tlsMode", Some("istio")),
@@ -46,11 +52,11 @@ fn labels(pod: &Value, proxy: &Proxy) -> Vec<&'static str> {
 
 fn annotations(
     pod: &Value,
-    status: &Status,
+    record: &InjectionRecord,
     proxy: &Proxy,
     scrape_moved: bool,
 ) -> Vec<&'static str> {
-    let revision = match status.revision.as_str() {
+    let revision = match record.revision.as_str() {
         "" => "default",
         revision => revision,
     };
@@ -58,8 +64,8 @@ fn annotations(
         .first()
         .map(pod::name);
     let present = &pod["metadata"]["annotations"];
-    let mut ours = vec![OVERRIDES];
-    ours.extend(equal_ones(
+    let mut injected = vec![OVERRIDES];
+    injected.extend(with_value(
         present,
         &[
             ("istio.io/rev", Some(revision)),
@@ -73,17 +79,17 @@ fn annotations(
     ));
     let is_merged = scrape_moved || present["prometheus.io/path"] == "/stats/prometheus";
     if is_merged {
-        ours.extend([
+        injected.extend([
             "prometheus.io/scrape",
             "prometheus.io/path",
             "prometheus.io/port",
         ]);
     }
-    ours
+    injected
 }
 
-/// The names whose value is the one that the injection gives.
-fn equal_ones(map: &Value, given: &[(&'static str, Option<&str>)]) -> Vec<&'static str> {
+/// The names that have the value that the injection gives them.
+fn with_value(map: &Value, given: &[(&'static str, Option<&str>)]) -> Vec<&'static str> {
     given
         .iter()
         .filter(|(name, value)| value.is_some_and(|value| map[*name] == *value))
@@ -91,16 +97,7 @@ fn equal_ones(map: &Value, given: &[(&'static str, Option<&str>)]) -> Vec<&'stat
         .collect()
 }
 
-/// A name cut to what a label's value may be.
-fn label_value(name: &str) -> &str {
-    let end = name
-        .char_indices()
-        .nth(63)
-        .map_or(name.len(), |(end, _)| end);
-    name[..end].trim_matches(['-', '_', '.'])
-}
-
-/// The gateway template lets the proxy bind low ports.
+/// Removes the sysctl with which the gateway template lets the proxy bind low ports.
 fn remove_sysctl(pod: &mut Value) {
     let Some(spec) = pod.get_mut("spec") else {
         return;
@@ -116,12 +113,12 @@ fn remove_sysctl(pod: &mut Value) {
     drop_if_empty(spec, "securityContext");
 }
 
-/// Istio does not keep the original of a probe whose named port is no port of
-/// its container.
+/// Refuses a pod with a probe that Istio did not record: one with a named port that
+/// its container does not have.
 ///
 /// # Errors
 ///
-/// When such a probe is left.
+/// When there is such a probe.
 pub(super) fn refuse_lost_handlers(undone: &Value) -> Result<(), Refusal> {
     let lost = handlers::led_through_the_proxy(undone);
     if lost.is_empty() {

@@ -1,56 +1,53 @@
-//! The record that an injection leaves on the pod.
+//! Writes the record that an injection leaves on the pod.
 
 use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::overrides::Overrides;
-use super::{annotations_mut, restore, stubs, take_back};
-use crate::annotations::STATUS;
-use crate::status::Status;
-use crate::steps::Steps;
-use crate::{Refusal, patch, sizes};
+use super::{editing::annotations_mut, restore, stubs, take_back::take_back};
+use crate::{
+    annotations::STATUS, injection_record::InjectionRecord, patch, refusal::Refusal, sizes,
+    steps::Steps,
+};
 
-/// Writes the record of an injection onto the pod: the last step before the
-/// patch is made of the two. Returns the pod, and the names of the containers that
-/// the injection added or put elsewhere.
+/// Writes the record of an injection onto the pod, as the last edit. Returns the pod,
+/// and the names of the containers that the injection added or moved.
 ///
 /// # Errors
 ///
 /// When the record is longer than what annotations may hold.
-pub(crate) fn record(
+pub(crate) fn write(
     original: &Value,
     mut edited: Value,
-    mut status: Status,
+    mut record: InjectionRecord,
     steps: &Steps,
 ) -> Result<(Value, Vec<String>), Refusal> {
-    status.labels = Some(added(original, &edited, "labels"));
-    status.annotations = Some(added(original, &edited, "annotations"));
+    record.labels = Some(added(original, &edited, "labels"));
+    record.annotations = Some(added(original, &edited, "annotations"));
 
-    let mut undone = stubs::stubbed(&edited, &status);
-    let overrides = Overrides::of(&edited, &status).unwrap_or_default();
-    take_back(&mut undone, &status, overrides);
-    let ours: HashSet<&str> = status.names_of_containers().collect();
-    let rest = patch::diff(&ours, &undone, original, steps)?;
+    let mut undone = stubs::stubbed(&edited, &record);
+    let overrides = record.overrides(&edited).unwrap_or_default();
+    take_back(&mut undone, &record, overrides);
+    let movable: HashSet<&str> = record.container_names().collect();
+    let rest = patch::diff(&movable, &undone, original, steps)?;
     if !rest.is_empty() {
         sizes::check_record(&rest)?;
-        status.restore = Some(restore::guarded(rest, undone, steps)?);
+        record.restore = Some(restore::guarded(rest, undone, steps)?);
     }
-    write(&mut edited, &status)?;
-    let ours = status.names_of_containers().map(str::to_owned).collect();
-    Ok((edited, ours))
+    annotate(&mut edited, &record)?;
+    let own_containers = record.container_names().map(str::to_owned).collect();
+    Ok((edited, own_containers))
 }
 
-fn write(pod: &mut Value, status: &Status) -> Result<(), Refusal> {
-    let text = sizes::record(status)?;
+fn annotate(pod: &mut Value, record: &InjectionRecord) -> Result<(), Refusal> {
+    let text = sizes::record(record)?;
     if let Some(annotations) = annotations_mut(pod) {
         annotations.insert(STATUS.to_owned(), Value::String(text));
     }
     Ok(())
 }
 
-/// The keys of a map in the metadata that the original lacks. The status itself
-/// is not among them.
+/// The keys of a map in the metadata that the original lacks, without the record's own.
 fn added(original: &Value, edited: &Value, map: &str) -> Vec<String> {
     let had = &original["metadata"][map];
     edited["metadata"][map]

@@ -1,7 +1,7 @@
-//! The steps of a record that go by place.
+//! The part of a record that is a JSON Patch.
 //!
-//! Before a step that goes by an index comes a test that the element there is
-//! still the same one: others may have edited the pod since.
+//! Before a step with an index comes a test that the element there is still the same
+//! one: others may have edited the pod since.
 
 use json_patch::jsonptr::{Pointer, PointerBuf};
 use json_patch::{Patch, PatchOperation, TestOperation};
@@ -10,24 +10,33 @@ use serde_json::Value;
 use crate::steps::{OutOfSteps, Steps};
 
 /// Deeper than anything in a pod.
-const MOST_TOKENS: usize = 64;
-/// Elements that are moved up or down in the time of any other step.
-const SHIFTED_IN_A_STEP: usize = 16;
+const MAX_TOKENS: usize = 64;
+/// How many elements are shifted in the time of any other step.
+const SHIFTS_PER_STEP: usize = 16;
 
-/// Why a record that somebody made up is not followed: an injection writes only
-/// small steps, which can't grow or nest without bound, and only on the pod.
-pub(super) fn check(steps: &Patch) -> Result<(), String> {
+/// Why a record is not followed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Forged {
+    #[error("it copies or moves parts of the pod")]
+    CopiesOrMoves,
+    #[error("it has a step at {0:?}")]
+    OutsideOfPod(PointerBuf),
+}
+
+/// Checks a record that somebody may have made up: an injection writes only small
+/// steps, which can't grow or nest without bound, and only on the pod.
+pub(super) fn check(steps: &Patch) -> Result<(), Forged> {
     for step in &steps.0 {
         if matches!(step, PatchOperation::Copy(_) | PatchOperation::Move(_)) {
-            return Err("it copies or moves parts of the pod".to_owned());
+            return Err(Forged::CopiesOrMoves);
         }
         let path = step.path();
         let is_in_pod = path
             .tokens()
             .next()
             .is_some_and(|token| matches!(token.encoded(), "metadata" | "spec"));
-        if !is_in_pod || path.count() > MOST_TOKENS {
-            return Err(format!("it has a step at {path:?}"));
+        if !is_in_pod || path.count() > MAX_TOKENS {
+            return Err(Forged::OutsideOfPod(path.to_buf()));
         }
     }
     Ok(())
@@ -38,7 +47,7 @@ pub(super) fn guarded(patch: Patch, mut undone: Value, steps: &Steps) -> Result<
     let mut before = Vec::new();
     let mut guarded = Vec::with_capacity(patch.len());
     for step in patch.0 {
-        steps.take(1 + shifted(&step, &undone) / SHIFTED_IN_A_STEP)?;
+        steps.take(1 + shifted(&step, &undone) / SHIFTS_PER_STEP)?;
         let tests = tests(&step, &undone);
         let new = tests.iter().filter(|test| !before.contains(*test));
         guarded.extend(new.cloned().map(PatchOperation::Test));
@@ -56,7 +65,8 @@ pub(super) fn guarded(patch: Patch, mut undone: Value, steps: &Steps) -> Result<
     Ok(Patch(guarded))
 }
 
-/// A test of every element of a list that the step goes through, or does away with.
+/// A test of every list element that the step's path goes through, and of the one that
+/// it removes or replaces.
 fn tests(step: &PatchOperation, value: &Value) -> Vec<TestOperation> {
     let mut tests = Vec::new();
     let mut place = PointerBuf::new();
@@ -74,8 +84,8 @@ fn tests(step: &PatchOperation, value: &Value) -> Vec<TestOperation> {
     tests
 }
 
-/// An element is told by its name, even an empty one: a container may not be whole
-/// here. Or it is what it is.
+/// A test that an element is still the same: by its name, even an empty one, because a
+/// container may have been read in part; without a name, by its content.
 fn identity(place: &Pointer, element: &Value) -> TestOperation {
     let mut path = place.to_buf();
     let name = element.get("name").filter(|name| name.is_string());

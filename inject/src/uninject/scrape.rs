@@ -1,9 +1,9 @@
-//! The app's own scrape annotations.
+//! Restores the app's own scrape annotations.
 
 use serde_json::{Map, Value};
 
-use super::annotations_mut;
-use crate::prometheus::TARGETS;
+use super::editing::annotations_mut;
+use crate::annotations::SCRAPE_TARGETS;
 
 /// Puts back the annotations that an injection moved into the proxy's
 /// environment, as far as `scrape` (what it moved) has them.
@@ -27,13 +27,13 @@ pub(super) fn restore(pod: &mut Value, scrape: &Map<String, Value>) {
         }
     }
     if let Some(targets) = targets
-        && !annotations.contains_key(TARGETS)
+        && !annotations.contains_key(SCRAPE_TARGETS)
     {
         let text = |target: &Value, key: &str| target[key].as_str().unwrap_or_default().to_owned();
         let list: Vec<_> = targets
             .iter()
             .map(|target| format!("{}:{}", text(target, "port"), text(target, "path")))
             .collect();
-        annotations.insert(TARGETS.to_owned(), list.join(",").into());
+        annotations.insert(SCRAPE_TARGETS.to_owned(), list.join(",").into());
     }
 }

@@ -4,13 +4,10 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use crate::pod;
-use crate::probes::APP_PROBERS;
-use crate::prometheus::SCRAPE;
-use crate::status::Status;
+use crate::{injection_record::InjectionRecord, pod, proxy_env};
 
 /// A copy of the pod in which all that the status names is a stub.
-pub(super) fn stubbed(pod: &Value, status: &Status) -> Value {
+pub(super) fn stubbed(pod: &Value, record: &InjectionRecord) -> Value {
     let (Some(members), Some(spec)) = (pod.as_object(), pod["spec"].as_object()) else {
         return pod.clone();
     };
@@ -18,9 +15,9 @@ pub(super) fn stubbed(pod: &Value, status: &Status) -> Value {
         .iter()
         .map(|(field, value)| {
             let names = match field.as_str() {
-                "initContainers" => &status.init_containers,
-                "containers" => &status.containers,
-                "volumes" => &status.volumes,
+                "initContainers" => &record.init_containers,
+                "containers" => &record.containers,
+                "volumes" => &record.volumes,
                 _ => &None,
             };
             let value = match names {
@@ -60,7 +57,10 @@ fn stub_elements(list: &Value, names: &[String]) -> Value {
 fn records(container: &Value) -> Vec<Value> {
     pod::array(&container["env"])
         .iter()
-        .filter(|variable| [APP_PROBERS, SCRAPE].contains(&pod::name(variable)))
+        .filter(|variable| {
+            [proxy_env::APP_PROBERS, proxy_env::PROMETHEUS_ANNOTATIONS]
+                .contains(&pod::name(variable))
+        })
         .cloned()
         .collect()
 }

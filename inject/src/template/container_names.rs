@@ -1,8 +1,8 @@
-//! The names of a template's containers, as far as they are written down.
+//! The names of a template's containers, unless they are computed.
 
 use serde_json::Value;
 
-use super::{Mapping, Node};
+use super::tree::{Mapping, Node, Template};
 use crate::pod;
 
 /// A part of a template, compiled or literal.
@@ -12,8 +12,14 @@ enum Part<'a> {
     Literal(&'a Value),
 }
 
-/// The names of all containers; `None` where an expression decides on one.
-pub(super) fn of_containers(template: &Node) -> Option<Vec<&str>> {
+impl Template {
+    /// The names of the containers that it may add; `None` where one is computed.
+    pub fn container_names(&self) -> Option<Vec<&str>> {
+        names(&self.0)
+    }
+}
+
+fn names(template: &Node) -> Option<Vec<&str>> {
     let mut names = Vec::new();
     let Some(spec) = member(Part::Compiled(template), "spec")? else {
         return Some(names);
@@ -34,7 +40,7 @@ pub(super) fn of_containers(template: &Node) -> Option<Vec<&str>> {
     Some(names)
 }
 
-/// A member of a mapping, if it has one; `None` where that is computed.
+/// A member of a mapping, if there is one; the outer `None` where it is computed.
 fn member<'a>(part: Part<'a>, key: &str) -> Option<Option<Part<'a>>> {
     match part {
         Part::Literal(value) | Part::Compiled(Node::Literal(value)) => {
@@ -67,7 +73,7 @@ fn elements(part: Part<'_>) -> Option<Vec<Part<'_>>> {
 
 #[cfg(test)]
 mod tests {
-    use crate::template::compile;
+    use crate::template::compile::compile;
 
     fn names(template: &str) -> Option<Vec<String>> {
         let template = compile(&crate::yaml::parse(template).unwrap()).unwrap();

@@ -1,16 +1,17 @@
-//! Whether a pod can be injected at all: its types, and what bounds its size.
+//! Whether a pod can be injected at all: its types, and what limits its size.
 //!
-//! All of a pod's faults come in one answer. Where Kubernetes has the same rule, a
-//! fault is told in the API server's words: it would refuse the pod, too, but only
-//! after the webhooks have done their work.
+//! All of a pod's faults come in one answer. Where Kubernetes has the same rule, the
+//! message is the API server's: it would refuse the pod, too, but only after the
+//! webhooks have done their work.
 
 use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::{
-    Refusal,
+use crate::{
     pod::{CONTAINER_LISTS, array, kind_of},
+    quote::start,
+    refusal::Refusal,
     sizes,
 };
 
@@ -26,32 +27,31 @@ const OBJECT_LISTS: [&str; 5] = [
 /// The lists of a container that are read as lists of objects.
 const CONTAINER_OBJECT_LISTS: [&str; 3] = ["ports", "env", "volumeMounts"];
 
-/// So many faults are named: a large pod may have one in each element.
-const FAULTS_NAMED: usize = 50;
+/// How many faults are named: a large pod may have one in each element.
+const MAX_FAULTS: usize = 50;
 
 /// The longest name of a container, and value of a label.
-const LABEL: usize = 63;
+const MAX_LABEL: usize = 63;
 /// The longest name of an object.
-const NAME: usize = 253;
+const MAX_NAME: usize = 253;
 /// The longest key of a label, API group with its version, and the like: a prefix,
 /// `/` and a name.
-const QUALIFIED: usize = NAME + 1 + LABEL;
+const MAX_QUALIFIED_NAME: usize = MAX_NAME + 1 + MAX_LABEL;
 
 /// Checks a pod.
-pub(super) fn check(pod: &Value) -> Result<(), Refusal> {
-    // First and by itself: whoever reads an annotation later relies on it.
-    if sizes::of_annotations(&pod["metadata"]["annotations"]) > sizes::ANNOTATIONS {
+pub(crate) fn check(pod: &Value) -> Result<(), Refusal> {
+    // First and by itself: everything that reads an annotation later relies on it.
+    if sizes::annotations(&pod["metadata"]["annotations"]) > sizes::MAX_ANNOTATIONS {
         return Err(Refusal::InvalidPod(format!(
             "metadata.annotations: Too long: may not be more than {} bytes",
-            sizes::ANNOTATIONS
+            sizes::MAX_ANNOTATIONS
         )));
     }
     check_parts(pod, true)
 }
 
-/// The same for a template's fragment of a pod, which may leave out what a pod has
-/// to have.
-pub(super) fn check_fragment(pod: &Value) -> Result<(), Refusal> {
+/// Checks a template's fragment of a pod, which may leave out what a pod must have.
+pub(crate) fn check_fragment(pod: &Value) -> Result<(), Refusal> {
     check_parts(pod, false)
 }
 
@@ -65,7 +65,7 @@ struct Faults {
 impl Faults {
     fn add(&mut self, fault: impl FnOnce() -> String) {
         self.count += 1;
-        if self.named.len() < FAULTS_NAMED {
+        if self.named.len() < MAX_FAULTS {
             self.named.push(fault());
         }
     }
@@ -84,8 +84,8 @@ impl Faults {
         )))
     }
 
-    fn wrong_type(&mut self, path: impl FnOnce() -> String, value: &Value, wanted: &str) {
-        self.add(|| format!("{} is {}, not {wanted}", path(), kind_of(value)));
+    fn wrong_type(&mut self, path: impl FnOnce() -> String, value: &Value, expected: &str) {
+        self.add(|| format!("{} is {}, not {expected}", path(), kind_of(value)));
     }
 
     fn object(&mut self, path: &str, value: &Value) {
@@ -110,18 +110,18 @@ impl Faults {
         }
     }
 
-    /// A mapping of strings, each up to so many bytes.
+    /// Checks a mapping of strings, each with a greatest length in bytes.
     fn strings(&mut self, path: &str, value: &Value, longest: usize) {
         match value {
             Value::Null => {}
             Value::Object(map) => {
                 for (key, value) in map {
                     if !value.is_string() {
-                        self.wrong_type(|| format!("{path}[{:?}]", short(key)), value, "a string");
+                        self.wrong_type(|| format!("{path}[{:?}]", start(key)), value, "a string");
                     }
-                    self.length(|| format!("{path}: key"), key, QUALIFIED);
+                    self.length(|| format!("{path}: key"), key, MAX_QUALIFIED_NAME);
                     let value = value.as_str().unwrap_or_default();
-                    self.length(|| format!("{path}[{:?}]", short(key)), value, longest);
+                    self.length(|| format!("{path}[{:?}]", start(key)), value, longest);
                 }
             }
             other => self.wrong_type(|| path.to_owned(), other, "an object"),
@@ -134,7 +134,7 @@ impl Faults {
                 format!(
                     "{}: Invalid value: {:?}…: must be no more than {longest} bytes",
                     path(),
-                    short(text)
+                    start(text)
                 )
             });
         }
@@ -161,11 +161,11 @@ fn check_parts(pod: &Value, is_whole: bool) -> Result<(), Refusal> {
 
 fn check_metadata(metadata: &Value, faults: &mut Faults) {
     faults.object("metadata", metadata);
-    faults.strings("metadata.labels", &metadata["labels"], LABEL);
+    faults.strings("metadata.labels", &metadata["labels"], MAX_LABEL);
     faults.strings("metadata.annotations", &metadata["annotations"], usize::MAX);
     for key in ["name", "generateName", "namespace"] {
         let name = metadata[key].as_str().unwrap_or_default();
-        faults.length(|| format!("metadata.{key}"), name, NAME);
+        faults.length(|| format!("metadata.{key}"), name, MAX_NAME);
     }
     faults.objects("metadata.ownerReferences", &metadata["ownerReferences"]);
     for (index, owner) in array(&metadata["ownerReferences"]).iter().enumerate() {
@@ -174,7 +174,7 @@ fn check_metadata(metadata: &Value, faults: &mut Faults) {
             faults.length(
                 || format!("metadata.ownerReferences[{index}].{key}"),
                 text,
-                QUALIFIED,
+                MAX_QUALIFIED_NAME,
             );
         }
     }
@@ -190,9 +190,9 @@ fn check_spec(spec: &Value, faults: &mut Faults) {
             let path = format!("spec.{list}[{index}]");
             match container["name"].as_str() {
                 Some(name) => {
-                    faults.length(|| format!("{path}.name"), name, LABEL);
+                    faults.length(|| format!("{path}.name"), name, MAX_LABEL);
                     if !names.insert(name) {
-                        faults.add(|| format!("{path}.name: Duplicate value: {:?}", short(name)));
+                        faults.add(|| format!("{path}.name: Duplicate value: {:?}", start(name)));
                     }
                 }
                 None => {
@@ -215,11 +215,6 @@ fn check_spec(spec: &Value, faults: &mut Faults) {
             "a boolean",
         );
     }
-}
-
-/// The start of a text, for a message.
-fn short(text: &str) -> &str {
-    &text[..text.floor_char_boundary(80)]
 }
 
 #[cfg(test)]
@@ -256,7 +251,7 @@ mod tests {
 
     #[test]
     fn names_some_of_very_many_wrong_types() {
-        let containers = vec![json!(1); FAULTS_NAMED + 7];
+        let containers = vec![json!(1); MAX_FAULTS + 7];
         let pod = json!({"spec": {"containers": containers}});
         let refusal = check(&pod).unwrap_err().to_string();
         assert!(refusal.ends_with("; and 64 more"), "{refusal}");

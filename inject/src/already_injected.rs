@@ -1,20 +1,18 @@
-//! The injection that a pod may carry already: Pillion's or Istio's.
+//! Refuses a pod that is injected already, by Pillion or by Istio.
 //!
-//! Injecting twice would put the proxy among the containers it captures, and
-//! the pod would crash in a loop long after anyone could see why. So it is refused.
+//! A second injection would put the proxy among the containers it captures, and
+//! the pod would crash in a loop long after anyone could see why.
 
 use serde_json::Value;
 
-use super::{Refusal, Target, annotations::STATUS, pod};
+use crate::{annotations::STATUS, pod, proxy_env, refusal::Refusal, target::Target};
 
 /// Refuses a pod that is injected already.
-pub(super) fn refuse_injected(target: &Target<'_>) -> Result<(), Refusal> {
+pub(crate) fn check(target: &Target<'_>) -> Result<(), Refusal> {
     let pod = target.pod;
     let status = pod::annotation(pod, STATUS);
     let found = match status {
-        Some(_) => containers(pod, |container| {
-            pod::OWN_CONTAINERS.contains(&pod::name(container))
-        }),
+        Some(_) => containers(pod, pod::is_own),
         None => injected_containers(pod),
     };
     if status.is_none() && found.is_empty() {
@@ -27,15 +25,13 @@ pub(super) fn refuse_injected(target: &Target<'_>) -> Result<(), Refusal> {
     )))
 }
 
-/// The containers that look like an injection's, whatever the pod says of itself.
-pub(super) fn injected_containers(pod: &Value) -> Vec<&str> {
+/// The containers that look like an injection's, with or without a record.
+pub(crate) fn injected_containers(pod: &Value) -> Vec<&str> {
     containers(pod, is_injected)
 }
 
 fn containers(pod: &Value, matches: impl Fn(&Value) -> bool) -> Vec<&str> {
-    pod::CONTAINER_LISTS
-        .iter()
-        .flat_map(|list| pod::array(&pod["spec"][*list]))
+    pod::containers(pod)
         .filter(|container| matches(container))
         .map(pod::name)
         .collect()
@@ -62,7 +58,7 @@ fn message(target: &Target<'_>, found: &[&str], has_record: bool) -> String {
     let way_out = if has_record {
         "with `pillion kube-uninject -f FILE`"
     } else {
-        "by hand, for the annotation sidecar.istio.io/status that would record it is not there"
+        "by hand, because the annotation sidecar.istio.io/status that would record it is missing"
     };
     format!(
         "{subject} is injected already: it has the container{} {}. Either take the sidecar out of the \
@@ -90,13 +86,9 @@ fn is_injected(container: &Value) -> bool {
             } else {
                 argument(0)
             };
-            let has_env = |name| {
-                pod::array(&container["env"])
-                    .iter()
-                    .any(|item| pod::name(item) == name)
-            };
+            let has_env = |name| pod::named(pod::array(&container["env"]), name).is_some();
             matches!(mode, "sidecar" | "router" | "gateway")
-                && (has_env("PROXY_CONFIG") || has_env("ISTIO_META_POD_PORTS"))
+                && (has_env(proxy_env::PROXY_CONFIG) || has_env(proxy_env::POD_PORTS))
         }
         _ => false,
     }
@@ -109,18 +101,14 @@ mod tests {
     use super::*;
 
     fn refusal(pod: &Value) -> Option<String> {
-        {
-            let target = Target {
-                pod,
-                namespace: "shop",
-                workload: None,
-                path_env: &[],
-                cluster_has_native_sidecars: true,
-            };
-            refuse_injected(&target)
-                .err()
-                .map(|refusal| refusal.to_string())
-        }
+        let target = Target {
+            pod,
+            namespace: "shop",
+            workload: None,
+            path_env: &[],
+            cluster_has_native_sidecars: true,
+        };
+        check(&target).err().map(|refusal| refusal.to_string())
     }
 
     #[test]

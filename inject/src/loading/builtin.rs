@@ -1,6 +1,8 @@
-//! The configuration that is built in: what the chart's default values give.
+//! The built-in configuration: what the chart's default values give.
 
 use serde_json::{Map, Value, json};
+
+use crate::yaml;
 
 const VALUES: &str = include_str!("../../../charts/pillion/values.yaml");
 const SIDECAR: &str = include_str!("../../../charts/pillion/files/sidecar.yaml");
@@ -19,8 +21,8 @@ pub struct Builtin {
 
 impl Builtin {
     /// Reads the chart's defaults.
-    pub(super) fn new() -> Result<Self, crate::yaml::Error> {
-        let chart = crate::yaml::parse(VALUES)?;
+    pub(super) fn new() -> Result<Self, yaml::Error> {
+        let chart = yaml::parse(VALUES)?;
         Ok(Self {
             config: config(&chart).to_string(),
             values: injector_values(&chart).to_string(),
@@ -30,8 +32,8 @@ impl Builtin {
 }
 
 /// The key `values` alone.
-pub(super) fn values() -> Result<Value, crate::yaml::Error> {
-    Ok(injector_values(&crate::yaml::parse(VALUES)?))
+pub(super) fn values() -> Result<Value, yaml::Error> {
+    Ok(injector_values(&yaml::parse(VALUES)?))
 }
 
 fn injector_values(chart: &Value) -> Value {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::policy::NativeSidecars;
 
 const TEMPLATES: &str = "templates: {sidecar: {spec: {containers: [{name: istio-proxy, image: '{{ proxy.image }}'}]}}}\n";
 
@@ -9,7 +10,7 @@ fn faults(config: &str, values: &str, mesh: &str) -> Vec<String> {
         mesh,
     }) {
         Ok(_) => Vec::new(),
-        Err(error) => error.faults,
+        Err(error) => error.faults.iter().map(Fault::to_string).collect(),
     }
 }
 
@@ -65,10 +66,7 @@ fn names_the_faults_of_all_three_keys_at_once() {
         faults[3].starts_with("mesh: enablePrometheusMerge"),
         "{faults:#?}"
     );
-    assert_eq!(
-        faults[4],
-        "mesh: defaultConfig.concurency: no field of ProxyConfig"
-    );
+    assert_eq!(faults[4], "mesh: defaultConfig.concurency: unknown field");
 }
 
 #[test]
@@ -78,7 +76,7 @@ fn rejects_a_misspelt_key() {
 }
 
 #[test]
-fn rejects_a_selector_that_is_none() {
+fn rejects_an_invalid_selector() {
     let config = format!(
         "{TEMPLATES}neverInjectSelector: [{{matchExpressions: [{{key: a, operator: Near}}]}}]"
     );
@@ -116,7 +114,7 @@ fn rejects_a_template_that_does_not_render_before_a_pod_needs_it() {
 }
 
 #[test]
-fn rejects_a_template_that_renders_to_no_pod() {
+fn rejects_a_template_that_does_not_render_to_a_pod() {
     let faults = faults(
         "templates: {sidecar: {spec: {containers: {name: istio-proxy}}}}",
         "",
@@ -199,7 +197,7 @@ fn rejects_istios_go_templates_with_a_hint() {
 }
 
 #[test]
-fn rejects_modes_that_are_not_there() {
+fn rejects_features_that_pillion_does_not_have() {
     for values in [
         "{pilot: {cni: {enabled: true}}}",
         "{istio_cni: {enabled: true}}",

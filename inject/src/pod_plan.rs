@@ -1,22 +1,22 @@
-//! What of a pod an injection reads, so that the rest need not be built.
+//! Which parts of a pod an injection reads, so that the rest need not be built.
 //!
 //! Most of a large pod is the environment, the mounts and the arguments of its
 //! own containers. An injection neither reads nor edits them, and a patch for the
 //! pod without them is a patch for the whole pod, as long as it does not move a
-//! container that is not whole ([`super::patch::diff`]).
+//! container that was read in part ([`crate::patch::diff`]).
 
 use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::{
+use crate::{
+    json::{Account, Plan},
     pod::{CONTAINER_LISTS, OWN_CONTAINERS},
     template::Template,
 };
-use crate::json::{Account, Plan};
 
-/// What an injection reads of a container that it adds nothing to.
-const OF_A_CONTAINER: [&str; 8] = [
+/// The fields that an injection reads of a container that it adds nothing to.
+const CONTAINER_FIELDS: [&str; 8] = [
     "name",
     "image",
     "ports",
@@ -29,10 +29,10 @@ const OF_A_CONTAINER: [&str; 8] = [
 
 /// The containers that are read whole, by name: a template may add to them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum WholeContainers {
+pub(crate) enum WholeContainers {
     /// These, and the injection's own.
     Named(HashSet<String>),
-    /// All, for a template computes the names of its containers.
+    /// All: a template computes the names of its containers.
     All,
 }
 
@@ -56,7 +56,7 @@ impl WholeContainers {
     }
 }
 
-/// The plan by which a pod is read for its injection.
+/// The parts of a pod that are read for its injection.
 #[derive(Debug, Clone, Copy)]
 pub struct PodPlan<'a> {
     whole: &'a WholeContainers,
@@ -75,7 +75,7 @@ enum Part {
 }
 
 impl<'a> PodPlan<'a> {
-    pub(super) fn new(whole: &'a WholeContainers, account: &'a Account) -> Self {
+    pub(crate) fn new(whole: &'a WholeContainers, account: &'a Account) -> Self {
         Self {
             whole,
             account,
@@ -94,10 +94,10 @@ impl<'a> PodPlan<'a> {
             Part::Metadata => (key != "managedFields").then_some(Part::Anything),
             Part::Spec if CONTAINER_LISTS.contains(&key) => Some(Part::Containers),
             Part::Container => {
-                // Where the name comes late, more is read than has to be.
+                // If the name comes late, more is read than necessary.
                 let name = read.get("name").and_then(Value::as_str);
                 let is_read =
-                    OF_A_CONTAINER.contains(&key) || name.is_none_or(|name| self.whole.has(name));
+                    CONTAINER_FIELDS.contains(&key) || name.is_none_or(|name| self.whole.has(name));
                 is_read.then_some(Part::Anything)
             }
             Part::Spec | Part::Containers | Part::Anything => Some(Part::Anything),
