@@ -56,7 +56,6 @@ impl Args {
 }
 
 /// What `kube-inject` makes of a manifest, with this configuration and native sidecars.
-#[must_use]
 pub fn inject_text(config: Config) -> impl Fn(&str) -> anyhow::Result<String> {
     let loaded = Loaded {
         config,

@@ -224,7 +224,7 @@ pub const CASES: &[Case] = &[
         spec_list(
             pod,
             "volumes",
-            &list(bytes.min(480_000), |text, _| text.push_str("0")),
+            &list(bytes.min(480_000), |text, _| text.push('0')),
         );
     }),
     case("labels_of_wrong_types", 900_000, |pod, bytes| {
