@@ -3,7 +3,8 @@
 //! JSON that is short on the wire is large once it is read: `{"a":0}` is an entry
 //! of a map with room for ten more. So a [`Plan`] says which parts of a document
 //! are read at all, and an [`Account`] is charged for each of them before it is
-//! built. Once the account is exceeded, the rest is only checked to be JSON.
+//! built. What is not read is skipped by its structure: that brackets and quotes fit
+//! together is checked there, and no more.
 
 use std::{borrow::Cow, cell::Cell, fmt};
 
@@ -89,7 +90,7 @@ impl Plan for Everything<'_> {
 ///
 /// # Errors
 ///
-/// When it is not JSON, is nested deeper than 127 levels, or has a key twice in an
+/// When what is read is not JSON, is nested deeper than 127 levels, or has a key twice in an
 /// object: readers differ on which one counts.
 pub(crate) fn read<P: Plan>(json: &[u8], plan: P) -> serde_json::Result<Value> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
