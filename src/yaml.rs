@@ -14,6 +14,10 @@ const NO_FOLDING: usize = 1 << 20;
 /// What the smallest of texts may come to by its aliases.
 const SMALL: usize = 100_000;
 
+/// Nodes of a configuration, for [`parse_bounded`]: the chart's has about a thousand,
+/// and a ConfigMap of the largest size could hold more than there is memory for.
+pub(crate) const CONFIGURATION: usize = 50_000;
+
 /// Text that is not YAML, or a value that has no form in YAML.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]

@@ -70,7 +70,7 @@ fn take_back(pod: &mut Value, status: &Status, overrides: Overrides) {
     ] {
         remove_named(pod, list, names.as_deref().unwrap_or_default());
     }
-    handlers::restore(pod, &proxy.json(APP_PROBERS));
+    handlers::restore(pod, proxy.json(APP_PROBERS));
     let scrape = proxy.json(SCRAPE);
     if status.is_istios() {
         istio::take_back(pod, status, &proxy, !scrape.is_empty());

@@ -7,6 +7,8 @@ use kube::core::Selector;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::yaml;
+
 use super::super::{
     Refusal,
     annotations::TEMPLATES,
@@ -62,7 +64,8 @@ fn enabled() -> String {
 impl InjectorConfig {
     /// Reads the key.
     pub fn parse(text: &str) -> Result<Self, Vec<String>> {
-        let value = crate::yaml::parse(text).map_err(|error| vec![error.to_string()])?;
+        let value = yaml::parse_bounded(text, yaml::CONFIGURATION)
+            .map_err(|error| vec![error.to_string()])?;
         let raw: Raw = serde_path_to_error::deserialize(without_nulls(value))
             .map_err(|error| vec![error.to_string()])?;
         let mut faults = Vec::new();
@@ -299,7 +302,7 @@ fn compile_one(source: &Value) -> Result<Template, Vec<String>> {
     let parsed;
     let tree = match source {
         Value::String(text) => {
-            parsed = crate::yaml::parse(text)
+            parsed = yaml::parse_bounded(text, yaml::CONFIGURATION)
                 .map_err(|error| vec![go_template_hint(text, &error.to_string())])?;
             &parsed
         }

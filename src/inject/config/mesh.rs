@@ -3,6 +3,8 @@
 use minijinja::{Value as Context, value::Serde};
 use serde_json::{Map, Value};
 
+use crate::yaml;
+
 use crate::inject::{
     checks::{duration, interception_mode, variable},
     pod::kind_of,
@@ -22,7 +24,8 @@ pub(in crate::inject) struct Mesh {
 impl Mesh {
     /// Reads the key; an empty one stands for the defaults.
     pub fn parse(text: &str) -> Result<Self, Vec<String>> {
-        let value = crate::yaml::parse(text).map_err(|error| vec![error.to_string()])?;
+        let value = yaml::parse_bounded(text, yaml::CONFIGURATION)
+            .map_err(|error| vec![error.to_string()])?;
         let mesh = match &value {
             Value::Null => &Map::new(),
             Value::Object(map) => map,

@@ -10,6 +10,8 @@ use minijinja::{Value as Context, value::Serde};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::yaml;
+
 use self::guards::Guards;
 use super::{NativeSidecars, builtin};
 
@@ -208,7 +210,8 @@ impl Raw {
 impl Values {
     /// Reads the key; an empty one stands for the defaults.
     pub fn parse(text: &str) -> Result<(Self, Context), Vec<String>> {
-        let mut value = crate::yaml::parse(text).map_err(|error| vec![error.to_string()])?;
+        let mut value = yaml::parse_bounded(text, yaml::CONFIGURATION)
+            .map_err(|error| vec![error.to_string()])?;
         if value.is_null() {
             value = Value::Object(serde_json::Map::new());
         }

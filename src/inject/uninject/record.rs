@@ -24,6 +24,8 @@ pub(in crate::inject) fn record(
     mut status: Status,
     steps: &Steps,
 ) -> Result<(Value, Vec<String>), Refusal> {
+    // The trial below takes back a pod as it will be, which has the record.
+    annotate(&mut edited, String::new());
     status.labels = Some(added(original, &edited, "labels"));
     status.annotations = Some(added(original, &edited, "annotations"));
 
@@ -42,11 +44,14 @@ pub(in crate::inject) fn record(
 }
 
 fn write(pod: &mut Value, status: &Status) -> Result<(), Refusal> {
-    let text = sizes::record(status)?;
-    if let Some(annotations) = annotations_mut(pod) {
-        annotations.insert(STATUS.to_owned(), Value::String(text));
-    }
+    annotate(pod, sizes::record(status)?);
     Ok(())
+}
+
+fn annotate(pod: &mut Value, record: String) {
+    if let Some(annotations) = annotations_mut(pod) {
+        annotations.insert(STATUS.to_owned(), Value::String(record));
+    }
 }
 
 /// The keys of a map in the metadata that the original lacks. The status itself
