@@ -68,33 +68,24 @@ pub(super) fn merge(draft: &mut Draft, status_port: u16) -> Result<(), Refusal> 
 /// `prometheus-io/port` and `prometheus.io.port` are one to Prometheus, which
 /// makes a label of the name.
 fn find(annotations: &Map<String, Value>, name: &str) -> Option<String> {
-    let wanted = format!("prometheus_io_{name}");
-    let (_, value) = annotations
-        .iter()
-        .find(|(key, _)| label_name(key) == wanted)?;
+    let (_, value) = annotations.iter().find(|(key, _)| is_scrape(key, name))?;
     Some(value.as_str()?.to_owned())
 }
 
-fn is_scrape_annotation(name: &str) -> bool {
-    [
-        "prometheus_io_scrape",
-        "prometheus_io_path",
-        "prometheus_io_port",
-    ]
-    .contains(&label_name(name).as_str())
+fn is_scrape_annotation(annotation: &str) -> bool {
+    ["scrape", "path", "port"]
+        .iter()
+        .any(|name| is_scrape(annotation, name))
 }
 
-fn label_name(annotation: &str) -> String {
-    annotation
-        .chars()
-        .map(|letter| {
-            if letter.is_ascii_alphanumeric() {
-                letter
-            } else {
-                '_'
-            }
-        })
-        .collect()
+/// Whether an annotation comes to the label `prometheus_io_NAME`.
+fn is_scrape(annotation: &str, name: &str) -> bool {
+    let label = |letter: char| match letter {
+        letter if letter.is_ascii_alphanumeric() => letter,
+        _ => '_',
+    };
+    let wanted = "prometheus_io_".chars().chain(name.chars());
+    annotation.chars().map(label).eq(wanted)
 }
 
 /// `prometheus.istio.io/scrape-targets`: `8080:/metrics,9100:/x`.
