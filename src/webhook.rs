@@ -26,7 +26,10 @@ mod weight;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -101,12 +104,25 @@ pub async fn serve(
     let mut tls = ServerConfig::clone(&tls);
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let acceptor = TlsAcceptor::from(Arc::new(tls));
-    let port = Port::new(
-        routes::router(Arc::clone(&webhook)),
+    port(&webhook, stop).serve(listener, Some(acceptor)).await;
+}
+
+/// Serves one connection as [`serve`] does, past TLS; for the fuzz target.
+#[doc(hidden)]
+pub async fn serve_connection<S>(stream: S, is_http2: bool, webhook: Arc<Webhook>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let port = port(&webhook, CancellationToken::new());
+    port.serve_one(stream, is_http2).await;
+}
+
+fn port(webhook: &Arc<Webhook>, stop: CancellationToken) -> Port {
+    Port::new(
+        routes::router(Arc::clone(webhook)),
         Arc::clone(&webhook.readiness),
         webhook.limits,
         webhook.metrics.server().clone(),
         stop,
-    );
-    port.serve(listener, Some(acceptor)).await;
+    )
 }

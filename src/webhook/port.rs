@@ -131,6 +131,28 @@ impl Port {
         }
     }
 
+    /// Serves one connection, past TLS.
+    pub(super) async fn serve_one<S>(&self, stream: S, is_http2: bool)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let Some(connected) = self.callers.connect(address.ip()) else {
+            return;
+        };
+        let peer = Peer {
+            address,
+            activity: Arc::new(Activity::new()),
+            shares: Arc::clone(&connected.shares),
+        };
+        let protocol = if is_http2 {
+            Protocol::Http2
+        } else {
+            Protocol::Http1
+        };
+        self.http(stream, peer, protocol).await;
+    }
+
     async fn connection(
         &self,
         stream: TcpStream,
