@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The most bytes of a manifest here, as a power of two; the commands take more.
-const MOST: u32 = 20;
+const MOST: u32 = 18;
 
 /// A manifest as the bytes say. Bytes that have run out read as zeroes.
 #[must_use]
