@@ -33,7 +33,7 @@ mod uninject;
 mod validity;
 mod workload;
 
-pub(crate) use annotations::STATUS;
+pub(crate) use annotations::{PROXY_CONFIG as YAML_ANNOTATION, STATUS};
 pub use config::{Builtin, Config, ConfigError, NativeSidecars, Sources};
 pub use decision::SkipReason;
 pub use guards::{Action, Bypass, Findings, Guard};

@@ -154,7 +154,12 @@ impl<'de, P: Plan> serde::de::Visitor<'de> for Seed<P> {
             let Some(element) = list.next_element_seed(seed)? else {
                 return Ok(Value::Array(elements));
             };
-            account.charge(ELEMENT);
+            // The first element makes room for four.
+            account.charge(if elements.is_empty() {
+                2 * ELEMENT
+            } else {
+                ELEMENT
+            });
             elements.push(element);
         }
         while list.next_element::<IgnoredAny>()?.is_some() {}

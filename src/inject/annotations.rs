@@ -20,7 +20,7 @@ use super::{
 pub(crate) const STATUS: &str = "sidecar.istio.io/status";
 pub(super) const OVERRIDES: &str = "proxy.istio.io/overrides";
 pub(super) const TEMPLATES: &str = "inject.istio.io/templates";
-pub(super) const PROXY_CONFIG: &str = "proxy.istio.io/config";
+pub(crate) const PROXY_CONFIG: &str = "proxy.istio.io/config";
 pub(super) const NATIVE_SIDECAR: &str = "sidecar.istio.io/nativeSidecar";
 pub(super) const PROXY_IMAGE: &str = "sidecar.istio.io/proxyImage";
 pub(super) const PROXY_IMAGE_TYPE: &str = "sidecar.istio.io/proxyImageType";
@@ -318,7 +318,7 @@ mod tests {
             [
                 "invalid value \"x\" for annotation \"status.sidecar.istio.io/port\": a port from 0 to 65535 is wanted",
                 "invalid value \"y\" for annotation \"traffic.sidecar.istio.io/excludeInboundPorts\": \
-                 \"y\" is no port from 0 to 65535",
+                 \"y\" is not a port (0–65535)",
             ]
         );
     }

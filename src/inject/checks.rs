@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use super::{proxy_ports, quantity};
+use super::{pod::short, proxy_ports, quantity};
 
 /// A check of a text.
 pub(super) type Check = fn(&str) -> Result<(), String>;
@@ -72,7 +72,7 @@ pub(super) fn ports_or_all(value: &str) -> Result<(), String> {
 /// Ports, separated by commas.
 pub(super) fn ports(value: &str) -> Result<(), String> {
     items(value, |item| {
-        port(item).map_err(|_| format!("{item:?} is no port from 0 to 65535"))
+        port(item).map_err(|_| format!("{:?} is not a port (0–65535)", short(item)))
     })
 }
 
@@ -87,7 +87,10 @@ pub(super) fn ranges(value: &str) -> Result<(), String> {
         if is_cidr(item) {
             Ok(())
         } else {
-            Err(format!("{item:?} is no address range such as 10.0.0.0/8"))
+            Err(format!(
+                "{:?} is not a CIDR such as 10.0.0.0/8",
+                short(item)
+            ))
         }
     })
 }
@@ -112,7 +115,7 @@ pub(super) fn interfaces(value: &str) -> Result<(), String> {
                 .bytes()
                 .all(|byte| byte.is_ascii_graphic() && byte != b'/');
         fits.then_some(())
-            .ok_or_else(|| format!("{item:?} is no interface name"))
+            .ok_or_else(|| format!("{:?} is not the name of an interface", short(item)))
     })
 }
 

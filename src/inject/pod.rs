@@ -30,6 +30,11 @@ pub(super) fn kind_of(value: &Value) -> &'static str {
     }
 }
 
+/// The start of a text of the user's, for a message.
+pub(super) fn short(text: &str) -> &str {
+    &text[..text.floor_char_boundary(80)]
+}
+
 /// A list; empty when it is missing or null.
 pub(super) fn array(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)

@@ -119,7 +119,7 @@ fn invalid(why: &str) -> Refusal {
 fn check_port(port: &str, status_port: u16) -> Result<(), Refusal> {
     let refuse = |why: String| Err(invalid(&why));
     let Ok(number) = port.parse::<u16>() else {
-        return refuse(format!("{port:?} is no port from 0 to 65535"));
+        return refuse(format!("{:?} is not a port (0–65535)", pod::short(port)));
     };
     if number == status_port {
         return refuse(format!("port {number} is the proxy's status port"));
@@ -201,7 +201,7 @@ mod tests {
         assert!(
             merged(json!({"prometheus.io/port": "http"}))
                 .unwrap_err()
-                .contains("\"http\" is no port")
+                .contains("\"http\" is not a port")
         );
         assert!(
             merged(json!({"prometheus.io/port": "15090"}))

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{
     Refusal,
-    pod::{CONTAINER_LISTS, array, kind_of},
+    pod::{CONTAINER_LISTS, array, kind_of, short},
     sizes,
 };
 
@@ -222,11 +222,6 @@ fn check_spec(spec: &Value, faults: &mut Faults) {
             "a boolean",
         );
     }
-}
-
-/// The start of a text, for a message.
-fn short(text: &str) -> &str {
-    &text[..text.floor_char_boundary(80)]
 }
 
 #[cfg(test)]

@@ -25,10 +25,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::{
-    address::Caller,
-    table::{Table, Verdict},
-};
+pub(super) use self::address::Caller;
+use self::table::{Table, Verdict};
 use super::{Limits, budget::Budget};
 
 /// The addresses that have connections.
@@ -111,7 +109,7 @@ impl Callers {
         let evicted = CancellationToken::new();
         let shares = || {
             Arc::new(Shares {
-                reviews: Semaphore::new(self.limits.of_one_caller(self.limits.in_flight)),
+                reviews: Semaphore::new(self.limits.of_one_caller(self.limits.in_flight / 4)),
                 budget: Budget::new(self.limits.of_one_caller(self.limits.buffered_bytes)),
             })
         };
@@ -136,6 +134,17 @@ impl Connected {
     /// Whether others of its address wait for a place.
     pub(super) fn is_crowded(&self) -> bool {
         self.callers.lock().has_waiting(self.caller)
+    }
+
+    /// Whose it is.
+    pub(super) fn caller(&self) -> Caller {
+        self.caller
+    }
+
+    /// Whether its address has sent reviews before.
+    pub(super) fn is_known(&self) -> bool {
+        self.reviews.load(Ordering::Relaxed) > 0
+            || self.callers.lock().is_present_and_known(self.caller)
     }
 
     /// A review has come by it.

@@ -7,9 +7,9 @@ use std::time::Duration;
 /// callers, and for a container with a memory limit of 256 MiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// An address may take one part in so many of the connections, the requests in
-    /// flight and the memory for bodies. What goes beyond is closed at once, or
-    /// gets a 503.
+    /// An address may take one part in so many of the connections and the memory for
+    /// bodies, and a quarter of that part of the requests in flight. A connection
+    /// beyond waits for another one's end; a request gets a 503.
     pub callers: usize,
     /// Connections open at a time. At the limit a newcomer gets the place of a
     /// connection of the address that holds most, or waits for one of its own address.
@@ -18,7 +18,8 @@ pub struct Limits {
     /// the above below the 1,024 file descriptors that a process has where nobody
     /// raised them.
     pub waiting: usize,
-    /// Requests read or answered at a time; one more gets a 503 at once.
+    /// Requests read or answered at a time; one more gets a 503 at once. The last
+    /// eighth is for addresses that have sent reviews.
     pub in_flight: usize,
     /// Bytes of one body; more gets a 413. The API server itself takes requests
     /// of 3 MiB at most, and etcd objects of half of that.
@@ -62,7 +63,7 @@ impl Default for Limits {
             callers: 2,
             connections: 768,
             waiting: 96,
-            in_flight: 512,
+            in_flight: 2048,
             body_bytes: 3 * 1024 * 1024,
             buffered_bytes: 16 * 1024 * 1024,
             streams: 128,
@@ -83,6 +84,15 @@ impl Limits {
     /// What one caller may take of so many.
     pub(super) fn of_one_caller(&self, all: usize) -> usize {
         (all / self.callers.max(1)).max(1)
+    }
+
+    /// The requests in flight at which another one is turned away.
+    pub(super) fn in_flight_of(&self, is_known: bool) -> usize {
+        if is_known {
+            self.in_flight
+        } else {
+            self.in_flight - self.in_flight / 8
+        }
     }
 
     /// For the status port: a kubelet and a few scrapers, without bodies.

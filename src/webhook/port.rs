@@ -287,13 +287,15 @@ impl Port {
                 () = self.stop.cancelled(), if !ending => {}
                 () = connected.evicted.cancelled(), if !ending => {
                     self.counts.evicted();
-                    if activity.is_idle() {
+                    // In HTTP/2, a GOAWAY tells whose request is on its way that it was not looked at.
+                    if protocol == Protocol::Http1 && activity.is_idle() {
                         return None;
                     }
                 }
                 // The caller goes on although it was told to end.
                 () = activity.conduct.ends() => if ending { return None },
                 () = alarm.as_mut() => match activity.verdict(&self.limits, pressure(ending, connected)) {
+                    Verdict::Wait(_) if ending && connected.evicted.is_cancelled() => return None,
                     Verdict::Wait(until) => {
                         let soon = Instant::now() + FAREWELL;
                         let until = if ending { until.min(soon) } else { until };

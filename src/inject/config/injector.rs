@@ -14,6 +14,7 @@ use super::super::{
     annotations::TEMPLATES,
     checks::qualified_name,
     decision::Policy,
+    pod::short,
     template::{Template, compile},
 };
 
@@ -231,7 +232,8 @@ impl Templates {
         for name in wanted {
             let expanded = self.expand(name).map_err(|unknown| {
                 Refusal::UnknownTemplate(format!(
-                    "requested template {unknown:?} not found; have {}",
+                    "requested template {:?} not found; have {}",
+                    short(unknown),
                     self.choice()
                 ))
             })?;

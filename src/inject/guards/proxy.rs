@@ -54,12 +54,20 @@ fn own_environment(pod: &Value) -> Option<Finding> {
         .map(pod::name)
         .filter(|name| IDENTITY.contains(name))
         .collect();
-    let found = format!(
-        "the pod's own container {} sets in its env {}",
-        pod::PROXY,
-        listed(variables.iter().copied())
-    );
-    (!variables.is_empty()).then(|| identity(found))
+    if !variables.is_empty() {
+        return Some(identity(format!(
+            "the pod's own container {} sets in its env {}",
+            pod::PROXY,
+            listed(variables.iter().copied())
+        )));
+    }
+    (!pod::array(&proxy["envFrom"]).is_empty()).then(|| {
+        identity(format!(
+            "the pod's own container {} has envFrom, which may set any of {}",
+            pod::PROXY,
+            listed(IDENTITY.iter().copied())
+        ))
+    })
 }
 
 /// The annotation `proxy.istio.io/config`, not the mesh's.
