@@ -11,7 +11,8 @@ use crate::{MIB, MILLISECOND};
 
 /// ConfigMaps are read one at a time, and rarely.
 pub(crate) const BOUND: Bound = Bound {
-    peak: Linear::new(16 * MIB, 192).at_most(128 * MIB),
+    // Fifty thousand nodes, and the copy that templates see.
+    peak: Linear::new(16 * MIB, 512).at_most(128 * MIB),
     total: Linear::new(64 * MIB, 4096),
     time: Linear::new(100 * MILLISECOND, 4000).at_most(2000 * MILLISECOND),
 };
