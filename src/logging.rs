@@ -21,7 +21,7 @@ use tracing_subscriber::{
     EnvFilter, fmt::MakeWriter, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
 
-pub(crate) use throttle::{HeldBack, Rates, Throttle};
+pub(crate) use throttle::{HeldBack, Rates, Throttle, network};
 pub use writer::{Guard, dropped_lines};
 
 /// How log lines look.

@@ -8,6 +8,7 @@
 mod config;
 mod configurations;
 mod http;
+mod injected;
 mod manifests;
 mod path_env;
 mod pem;

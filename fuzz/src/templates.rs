@@ -1,11 +1,11 @@
 //! What must hold for any template.
 
-use pillion::inject::{self, Config, Outcome, Sources, Target};
+use pillion::inject::{self, Config, Sources};
 use pillion_cost::{Bound, Linear};
 use pillion_grammar::spoiled;
 use serde_json::{Value, json};
 
-use crate::{MIB, MILLISECOND};
+use crate::{MIB, MILLISECOND, injected::injected};
 
 /// From the text to the injection. What an expression makes is bounded by the steps
 /// that it may take, not by its length.
@@ -37,16 +37,7 @@ fn check(text: &str, pod: &Value) {
     let Ok(config) = config else {
         return;
     };
-    let target = Target {
-        pod,
-        namespace: "shop",
-        workload: None,
-        path_env: &[],
-        cluster_has_native_sidecars: true,
-    };
-    if let Ok(Outcome::Injected(injection)) = inject::inject(&config, &target) {
-        let mut patched = pod.clone();
-        json_patch::patch(&mut patched, &injection.patch).expect("a patch that applies");
+    if let Some(patched) = injected(&config, pod) {
         let back = inject::uninject(&patched).expect("a record that can be read");
         assert_eq!(back.as_ref(), Some(pod), "not taken back");
     }

@@ -1,11 +1,11 @@
 //! What must hold for any pod that says it is injected.
 
-use pillion::inject::{self, Outcome, Target};
+use pillion::inject;
 use pillion_cost::{Bound, Linear};
 use pillion_grammar::{records, spoiled};
 use serde_json::Value;
 
-use crate::{KIB, MIB, MILLISECOND, configurations};
+use crate::{KIB, MIB, MILLISECOND, configurations, injected::injected};
 
 /// The pod is read already.
 pub(crate) const BOUND: Bound = Bound {
@@ -29,28 +29,14 @@ pub fn uninject(data: &[u8]) {
             0 => check(&records::pod(rest)),
             _ => {
                 let (before, after) = rest.split_at(rest.len() / 2);
-                let mut pod = injected(&spoiled::pod(before));
+                let pod = spoiled::pod(before);
+                let mut pod = injected(&configurations::ALL[0], &pod).unwrap_or(pod);
                 spoiled::spoil(&mut pod, after);
                 check(&pod.to_string());
             }
         },
         _ => check(&String::from_utf8_lossy(data)),
     }
-}
-
-fn injected(pod: &Value) -> Value {
-    let target = Target {
-        pod,
-        namespace: "shop",
-        workload: None,
-        path_env: &[],
-        cluster_has_native_sidecars: true,
-    };
-    let mut patched = pod.clone();
-    if let Ok(Outcome::Injected(injection)) = inject::inject(&configurations::ALL[0], &target) {
-        json_patch::patch(&mut patched, &injection.patch).expect("a patch that applies");
-    }
-    patched
 }
 
 fn check(text: &str) {

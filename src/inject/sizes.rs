@@ -55,7 +55,7 @@ fn check_environment(container: &Value) -> Result<(), Refusal> {
 }
 
 fn long_variable(container: &str, variable: &str) -> Refusal {
-    let start = &variable[..variable.floor_char_boundary(80)];
+    let start = pod::short(variable);
     Refusal::TooLarge(format!(
         "the environment variable {start} of container {container} would have more than {VARIABLE} bytes, with which Linux \
          starts no process; it is made of the pod's own containers, ports, probes and annotations: reduce them"

@@ -15,8 +15,6 @@ use super::{
 };
 use crate::inject::YAML_ANNOTATION;
 use crate::metrics::{Overload, Phase, ReviewOutcome};
-use memchr::memmem;
-
 use axum::{
     Router,
     body::Body,
@@ -25,6 +23,7 @@ use axum::{
     response::Response,
     routing::post,
 };
+use memchr::memmem;
 
 /// Bodies up to this length may be worked on where they were read.
 const AT_ONCE: usize = 8 * 1024;

@@ -1,20 +1,17 @@
 //! Whom an address stands for.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
+
+use crate::logging::network;
 
 /// One caller: an address of IPv4, or the /64 that an address of IPv6 is in, of
 /// which a single host may have all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(in crate::webhook) struct Caller(IpAddr);
 
-const HOST: u128 = u64::MAX as u128;
-
 impl Caller {
     pub(in crate::webhook) fn of(address: IpAddr) -> Self {
-        Self(match address.to_canonical() {
-            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !HOST).into(),
-            address => address,
-        })
+        Self(network(address))
     }
 }
 
