@@ -16,6 +16,10 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+pub use check_config::check as check_config;
+#[doc(hidden)] // for the fuzz target
+pub use {kube_inject::inject_text, kube_uninject::uninject_text};
+
 /// Istio's sidecar service mesh, rebuilt in Rust.
 #[derive(Debug, Parser)]
 #[command(

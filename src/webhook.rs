@@ -16,10 +16,15 @@ mod routes;
 
 use std::{io, sync::Arc};
 
+use axum::Router;
 use pillion_inject as inject;
 use pillion_serve::{Budget, Condition, Port, Readiness, Tls};
 use rustls::ServerConfig;
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    sync::Semaphore,
+};
 use tokio_util::sync::CancellationToken;
 
 pub use active_config::ActiveConfig;
@@ -44,6 +49,8 @@ pub struct Webhook {
     limits: Limits,
     /// The reviews that may be in flight.
     reviews: Semaphore,
+    /// Those of them that addresses without a successful review may have.
+    reviews_of_newcomers: Semaphore,
     budget: Budget,
     pool: Pool,
     log: Log,
@@ -71,6 +78,7 @@ impl Webhook {
             metrics,
             limits,
             reviews: Semaphore::new(limits.in_flight),
+            reviews_of_newcomers: Semaphore::new(limits.in_flight_of_unknown()),
             budget: Budget::new(limits.buffered_bytes),
             pool: Pool::start()?,
             log: Log::new(),
@@ -84,6 +92,7 @@ impl Webhook {
         Self {
             limits,
             reviews: Semaphore::new(limits.in_flight),
+            reviews_of_newcomers: Semaphore::new(limits.in_flight_of_unknown()),
             budget: Budget::new(limits.buffered_bytes),
             ..self
         }
@@ -105,11 +114,23 @@ pub async fn serve(
     stop: CancellationToken,
 ) {
     let tls = Tls::new(&tls, webhook.certificate.clone(), HANDSHAKE_HINT);
-    let port = Port::new(
-        routes::router(Arc::clone(&webhook)),
+    port(&webhook).serve(listener, Some(tls), stop).await;
+}
+
+/// Serves one connection as [`serve`] does, past TLS; for the fuzz target.
+#[doc(hidden)]
+pub async fn serve_connection<S>(stream: S, is_http2: bool, webhook: Arc<Webhook>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    port(&webhook).serve_one(stream, is_http2).await;
+}
+
+fn port(webhook: &Arc<Webhook>) -> Port<Router> {
+    Port::new(
+        routes::router(Arc::clone(webhook)),
         webhook.limits,
         Arc::clone(&webhook.readiness),
         webhook.metrics.port().clone(),
-    );
-    port.serve(listener, Some(tls), stop).await;
+    )
 }

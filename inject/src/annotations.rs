@@ -6,7 +6,8 @@ pub(crate) const INJECT: &str = "sidecar.istio.io/inject";
 pub const STATUS: &str = "sidecar.istio.io/status";
 pub(crate) const OVERRIDES: &str = "proxy.istio.io/overrides";
 pub(crate) const TEMPLATES: &str = "inject.istio.io/templates";
-pub(crate) const PROXY_CONFIG: &str = "proxy.istio.io/config";
+/// The annotation with the pod's ProxyConfig, in YAML.
+pub const PROXY_CONFIG: &str = "proxy.istio.io/config";
 pub(crate) const NATIVE_SIDECAR: &str = "sidecar.istio.io/nativeSidecar";
 pub(crate) const PROXY_IMAGE: &str = "sidecar.istio.io/proxyImage";
 pub(crate) const PROXY_IMAGE_TYPE: &str = "sidecar.istio.io/proxyImageType";

@@ -1,8 +1,10 @@
 //! Reads JSON from outside within a limit of memory.
 //!
-//! Short JSON can be large once it is read: `{"a":0}` is an entry of a map with room
-//! for ten more. So a [`Plan`] says which parts of a document are read at all, and an
-//! [`Account`] is charged for each of them before it is built. Once the account is exceeded, the rest is only checked to be JSON.
+//! JSON that is short on the wire is large once it is read: `{"a":0}` is an entry
+//! of a map with room for ten more. So a [`Plan`] says which parts of a document
+//! are read at all, and an [`Account`] is charged for each of them before it is
+//! built. The rest is skipped by its structure: only its brackets and quotes are
+//! checked to match.
 
 use std::{borrow::Cow, cell::Cell, fmt};
 
@@ -92,7 +94,7 @@ impl Plan for Everything<'_> {
 ///
 /// # Errors
 ///
-/// When the text is not JSON, is nested deeper than 127 levels, or has a duplicate key
+/// When what is read is not JSON, is nested deeper than 127 levels, or has a duplicate key
 /// in an object: parsers differ on which one counts.
 pub fn read<P: Plan>(json: &[u8], plan: P) -> serde_json::Result<Value> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
@@ -156,7 +158,12 @@ impl<'de, P: Plan> serde::de::Visitor<'de> for Seed<P> {
             let Some(element) = list.next_element_seed(seed)? else {
                 return Ok(Value::Array(elements));
             };
-            account.charge(ELEMENT);
+            // The first element makes room for four.
+            account.charge(if elements.is_empty() {
+                2 * ELEMENT
+            } else {
+                ELEMENT
+            });
             elements.push(element);
         }
         while list.next_element::<IgnoredAny>()?.is_some() {}

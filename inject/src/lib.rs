@@ -57,7 +57,7 @@ mod workload;
 pub mod yaml;
 
 pub use annotation_fault::AnnotationFault;
-pub use annotations::STATUS;
+pub use annotations::{PROXY_CONFIG, STATUS};
 pub use config::{Config, policy::NativeSidecars};
 pub use fault::{ConfigError, ConfigKey, Fault};
 pub use findings::Findings;

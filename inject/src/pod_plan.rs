@@ -5,8 +5,6 @@
 //! pod without them is a patch for the whole pod, as long as it does not move a
 //! container that was read in part ([`crate::patch::diff`]).
 
-use std::collections::HashSet;
-
 use serde_json::{Map, Value};
 
 use crate::{
@@ -31,14 +29,14 @@ const CONTAINER_FIELDS: [&str; 8] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum WholeContainers {
     /// These, and the injection's own.
-    Named(HashSet<String>),
+    Named(Vec<String>),
     /// All: a template computes the names of its containers.
     All,
 }
 
 impl WholeContainers {
     pub fn of<'a>(templates: impl Iterator<Item = &'a Template>) -> Self {
-        let mut names = HashSet::new();
+        let mut names = Vec::new();
         for template in templates {
             match template.container_names() {
                 Some(found) => names.extend(found.into_iter().map(str::to_owned)),
@@ -50,7 +48,10 @@ impl WholeContainers {
 
     fn has(&self, name: &str) -> bool {
         match self {
-            Self::Named(names) => OWN_CONTAINERS.contains(&name) || names.contains(name),
+            // A few names, which most often differ in length from the one looked for.
+            Self::Named(names) => {
+                OWN_CONTAINERS.contains(&name) || names.iter().any(|whole| whole == name)
+            }
             Self::All => true,
         }
     }

@@ -30,6 +30,10 @@ const CONTAINER_OBJECT_LISTS: [&str; 3] = ["ports", "env", "volumeMounts"];
 /// How many faults are named: a large pod may have one in each element.
 const MAX_FAULTS: usize = 50;
 
+/// How many labels, and how many annotations, a pod may have: ten times the most that
+/// is known of.
+const MAX_STRINGS: usize = 4096;
+
 /// The longest name of a container, and value of a label.
 const MAX_LABEL: usize = 63;
 /// The longest name of an object.
@@ -114,6 +118,10 @@ impl Faults {
     fn strings(&mut self, path: &str, value: &Value, longest: usize) {
         match value {
             Value::Null => {}
+            Value::Object(map) if map.len() > MAX_STRINGS => self.add(|| {
+                let count = map.len();
+                format!("{path}: Too many: {count}: must have at most {MAX_STRINGS} items")
+            }),
             Value::Object(map) => {
                 for (key, value) in map {
                     if !value.is_string() {
@@ -276,6 +284,20 @@ mod tests {
             Err(Refusal::InvalidPod(
                 "metadata.annotations: Too long: may not be more than 262144 bytes".into()
             ))
+        );
+    }
+
+    #[test]
+    fn rejects_more_labels_than_any_pod_has() {
+        let labels = |count: usize| -> Value {
+            let labels = (0..count).map(|number| (number.to_string(), "".into()));
+            json!({"metadata": {"labels": Value::Object(labels.collect())}, "spec": {"containers": []}})
+        };
+        assert_eq!(check(&labels(4096)), Ok(()));
+        let refusal = check(&labels(4097)).unwrap_err().to_string();
+        assert!(
+            refusal.contains("must have at most 4096 items"),
+            "{refusal}"
         );
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     annotation_fault::AnnotationFault, annotations::SCRAPE_TARGETS, draft::Draft, pod, proxy_env,
-    proxy_ports, value_checks::parse_bool,
+    proxy_ports, quote, value_checks::parse_bool,
 };
 
 /// How many targets of one pod the proxy scrapes.
@@ -63,33 +63,24 @@ pub(crate) fn merge(draft: &mut Draft, status_port: u16) -> Result<(), Annotatio
 /// `prometheus-io/port` and `prometheus.io.port` are the same to Prometheus, which
 /// makes a label of the name.
 fn find(annotations: &Map<String, Value>, name: &str) -> Option<String> {
-    let wanted = format!("prometheus_io_{name}");
-    let (_, value) = annotations
-        .iter()
-        .find(|(key, _)| label_name(key) == wanted)?;
+    let (_, value) = annotations.iter().find(|(key, _)| is_scrape(key, name))?;
     Some(value.as_str()?.to_owned())
 }
 
-fn is_scrape_annotation(name: &str) -> bool {
-    [
-        "prometheus_io_scrape",
-        "prometheus_io_path",
-        "prometheus_io_port",
-    ]
-    .contains(&label_name(name).as_str())
+fn is_scrape_annotation(annotation: &str) -> bool {
+    ["scrape", "path", "port"]
+        .iter()
+        .any(|name| is_scrape(annotation, name))
 }
 
-fn label_name(annotation: &str) -> String {
-    annotation
-        .chars()
-        .map(|letter| {
-            if letter.is_ascii_alphanumeric() {
-                letter
-            } else {
-                '_'
-            }
-        })
-        .collect()
+/// Whether an annotation comes to the label `prometheus_io_NAME`.
+fn is_scrape(annotation: &str, name: &str) -> bool {
+    let label = |letter: char| match letter {
+        letter if letter.is_ascii_alphanumeric() => letter,
+        _ => '_',
+    };
+    let wanted = "prometheus_io_".chars().chain(name.chars());
+    annotation.chars().map(label).eq(wanted)
 }
 
 /// `prometheus.istio.io/scrape-targets`: `8080:/metrics,9100:/x`.
@@ -119,7 +110,7 @@ fn targets(
 fn check_port(port: &str, status_port: u16) -> Result<(), AnnotationFault> {
     let refuse = |why: String| Err(AnnotationFault::Scrape(why));
     let Ok(number) = port.parse::<u16>() else {
-        return refuse(format!("{port:?} is not a port (0–65535)"));
+        return refuse(format!("{:?} is not a port (0–65535)", quote::start(port)));
     };
     if number == status_port {
         return refuse(format!("port {number} is the proxy's status port"));

@@ -6,7 +6,7 @@ use std::{borrow::Cow, net::IpAddr};
 use ipnet::IpNet;
 use serde_json::Value;
 
-use crate::{fault::Fault, proxy_ports, quantity};
+use crate::{fault::Fault, proxy_ports, quantity, quote};
 
 /// What a text must be and is not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -134,7 +134,7 @@ fn items(
         return Ok(());
     }
     match value.split(',').map(str::trim).find(|item| !is_valid(item)) {
-        Some(item) => Err(format!("{item:?} is not {expected}").into()),
+        Some(item) => Err(format!("{:?} is not {expected}", quote::start(item)).into()),
         None => Ok(()),
     }
 }

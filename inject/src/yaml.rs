@@ -14,6 +14,13 @@ const NO_FOLDING: usize = 1 << 20;
 /// The size that even the smallest text may reach by its aliases.
 const SMALL: usize = 100_000;
 
+/// Levels of nesting that are read and written. A Pod has about ten; each level takes
+/// some kilobytes of stack.
+const MAX_DEPTH: usize = 64;
+/// Nodes of a configuration, for [`parse_bounded`]: the chart's has about a thousand,
+/// and a ConfigMap of the largest size could hold more than there is memory for.
+pub(crate) const CONFIGURATION: usize = 50_000;
+
 /// Text that is not YAML, or a value that YAML can't represent.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -40,6 +47,7 @@ pub(crate) fn parse_bounded(text: &str, nodes: usize) -> Result<Value, Error> {
     let options = serde_saphyr::options! {
         legacy_octal_numbers: true,
         budget: serde_saphyr::budget! {
+            max_depth: MAX_DEPTH,
             max_nodes: nodes,
             max_events: 2 * nodes + 16,
             max_total_scalar_bytes: SMALL + text.len(),
@@ -72,13 +80,26 @@ fn describe(error: &serde_saphyr::Error) -> String {
 ///
 /// # Errors
 ///
-/// When YAML can't represent the value.
+/// When YAML can't represent the value, or it is nested deeper than [`parse`] reads.
 pub fn to_string(value: &Value) -> Result<String, Error> {
+    if is_deeper(value, MAX_DEPTH) {
+        return Err(Error(format!("nested deeper than {MAX_DEPTH} levels")));
+    }
     let options = serde_saphyr::ser_options! {
         folded_wrap_chars: NO_FOLDING,
         prefer_block_scalars: !has_line_that_begins_with_tab(value),
     };
     serde_saphyr::to_string_with_options(value, options).map_err(|error| Error(error.to_string()))
+}
+
+fn is_deeper(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(items) => levels == 0 || items.iter().any(|item| is_deeper(item, levels - 1)),
+        Value::Object(members) => {
+            levels == 0 || members.values().any(|member| is_deeper(member, levels - 1))
+        }
+        _ => false,
+    }
 }
 
 /// Whether a line of a string begins with a tab, which kubectl takes for an indentation
@@ -122,6 +143,18 @@ mod tests {
     fn rejects_a_duplicate_key_and_says_where() {
         let error = parse("a: 1\nb: 2\na: 3\n").unwrap_err().to_string();
         assert!(error.contains("line 3"), "{error}");
+    }
+
+    #[test]
+    fn writes_nothing_that_is_too_deep_to_be_read() {
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        let value: Value = serde_json::from_str(&nested(64)).unwrap();
+        assert_eq!(parse(&to_string(&value).unwrap()).unwrap(), value);
+        let value: Value = serde_json::from_str(&nested(65)).unwrap();
+        let error = to_string(&value).unwrap_err().to_string();
+        assert_eq!(error, "nested deeper than 64 levels");
+        let error = parse(&nested(65)).unwrap_err().to_string();
+        assert!(error.contains("nested too deeply"), "{error}");
     }
 
     #[test]

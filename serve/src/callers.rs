@@ -25,10 +25,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::{
-    address::Caller,
-    table::{Table, Verdict},
-};
+pub use self::address::Caller;
+use self::table::{Table, Verdict};
 use crate::{Budget, Limits};
 
 /// The addresses that have connections.
@@ -111,7 +109,7 @@ impl Callers {
         let evicted = CancellationToken::new();
         let shares = || {
             Arc::new(Shares {
-                requests: Semaphore::new(self.limits.of_one_caller(self.limits.in_flight)),
+                requests: Semaphore::new(self.limits.of_one_caller(self.limits.in_flight / 4)),
                 budget: Budget::new(self.limits.of_one_caller(self.limits.buffered_bytes)),
             })
         };
@@ -136,6 +134,17 @@ impl Connected {
     /// Whether other connections of its address wait for a place.
     pub(crate) fn is_crowded(&self) -> bool {
         self.callers.lock().has_waiting(self.caller)
+    }
+
+    /// The caller that its address belongs to.
+    pub(crate) fn caller(&self) -> Caller {
+        self.caller
+    }
+
+    /// Whether requests of its address have been of use.
+    pub(crate) fn is_known(&self) -> bool {
+        self.useful.load(Ordering::Relaxed) > 0
+            || self.callers.lock().is_present_and_known(self.caller)
     }
 
     /// Records that a request has been of use, which makes the address a known one.

@@ -7,9 +7,9 @@ use std::time::Duration;
 /// container with a memory limit of 256 MiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// An address may use one part in so many of the connections, the requests in
-    /// flight and the memory for bodies. What exceeds it is closed at once, or
-    /// gets a 503.
+    /// An address may use one part in so many of the connections and the memory for
+    /// bodies, and a quarter of that part of the requests in flight. One more connection
+    /// waits for another one's end; one more request gets a 503.
     pub callers: usize,
     /// Connections open at a time. At the limit a new connection gets the place of one
     /// of the address that holds most, or waits for one of its own address.
@@ -17,7 +17,8 @@ pub struct Limits {
     /// Connections that wait for a place; one more is closed at once. Together with
     /// `connections` they stay below the usual limit of 1,024 file descriptors.
     pub waiting: usize,
-    /// Requests read or answered at a time; one more gets a 503 at once.
+    /// Requests read or answered at a time; one more gets a 503 at once. The last
+    /// eighth is reserved for callers that have sent a request that was of use.
     pub in_flight: usize,
     /// Bytes of one body; more gets a 413. The API server itself takes requests
     /// of 3 MiB at most, and etcd objects of half of that.
@@ -61,7 +62,7 @@ impl Default for Limits {
             callers: 2,
             connections: 768,
             waiting: 96,
-            in_flight: 512,
+            in_flight: 2048,
             body_bytes: 3 * 1024 * 1024,
             buffered_bytes: 16 * 1024 * 1024,
             streams: 128,
@@ -82,6 +83,12 @@ impl Limits {
     /// How much of this one caller may use.
     pub(crate) fn of_one_caller(&self, all: usize) -> usize {
         (all / self.callers.max(1)).max(1)
+    }
+
+    /// The requests that callers which are not known yet may have in flight.
+    #[must_use]
+    pub fn in_flight_of_unknown(&self) -> usize {
+        self.in_flight - self.in_flight / 8
     }
 
     /// For the status port: a kubelet and a few scrapers, without bodies.

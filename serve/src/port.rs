@@ -27,7 +27,7 @@ use tower::Service;
 use crate::{
     Budget, Limits, Phase, PortMetrics, Readiness, Tls,
     activity::{Activity, Pressure, Unsent, Verdict},
-    callers::{Admission, Callers, Connected, Shares},
+    callers::{Admission, Caller, Callers, Connected, Shares},
     listener::Listener,
     watched::Watched,
 };
@@ -70,6 +70,18 @@ impl Peer {
     #[must_use]
     pub fn budget(&self) -> &Budget {
         &self.shares.budget
+    }
+
+    /// The caller that its address belongs to.
+    #[must_use]
+    pub fn caller(&self) -> Caller {
+        self.connected.caller()
+    }
+
+    /// Whether requests of its address have been of use before.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.connected.is_known()
     }
 
     /// Records that a request was of use: places are reserved for such callers.
@@ -197,6 +209,30 @@ where
         place
     }
 
+    /// Serves one connection as [`serve`](Self::serve) does, past TLS; for the fuzz target.
+    #[doc(hidden)]
+    pub async fn serve_one<I>(&self, stream: I, is_http2: bool)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let Admission::Connected(connected) = self.callers.admit(address.ip()) else {
+            return;
+        };
+        let peer = Peer {
+            address,
+            activity: Arc::new(Activity::new()),
+            shares: Arc::clone(&connected.shares),
+            connected: Arc::new(connected),
+        };
+        let protocol = if is_http2 {
+            Protocol::Http2
+        } else {
+            Protocol::Http1
+        };
+        self.http(stream, peer, protocol).await;
+    }
+
     async fn connection(
         &self,
         stream: TcpStream,
@@ -306,13 +342,15 @@ where
                 () = self.stop.cancelled(), if !ending => {}
                 () = connected.evicted.cancelled(), if !ending => {
                     self.metrics.evicted();
-                    if activity.is_idle() {
+                    // In HTTP/2, the GOAWAY tells a caller whose request is on its way that it was not processed.
+                    if protocol == Protocol::Http1 && activity.is_idle() {
                         return None;
                     }
                 }
                 // The caller carries on although it was told to end.
                 () = activity.conduct.ends() => if ending { return None },
                 () = alarm.as_mut() => match activity.verdict(&self.limits, pressure(ending, connected)) {
+                    Verdict::Wait(_) if ending && connected.evicted.is_cancelled() => return None,
                     Verdict::Wait(until) => {
                         let soon = Instant::now() + FAREWELL;
                         let until = if ending { until.min(soon) } else { until };

@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use super::{
     config_source::{ClusterArgs, ConfigArgs, Loaded},
-    manifest::{Edit, FileArgs},
+    manifest::{self, Edit, FileArgs},
     output,
     workload::{self, PodPath},
 };
-use pillion_inject::{self as inject, Outcome, Refusal, Target};
+use pillion_inject::{self as inject, Config, Outcome, Refusal, Target};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -48,9 +48,24 @@ pub(super) struct Args {
 impl Args {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let loaded = self.config.load(&self.cluster).await?;
-        self.files
-            .edit(&mut |path, object| inject_object(&loaded, &self.namespace, path, object))?;
+        self.files.edit(&mut |path, object| {
+            inject_object(&loaded, &self.namespace, path, object, &mut warn)
+        })?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// What `kube-inject` makes of a manifest, with this configuration and native sidecars.
+pub fn inject_text(config: Config) -> impl Fn(&str) -> anyhow::Result<String> {
+    let loaded = Loaded {
+        config,
+        native_sidecars: true,
+    };
+    move |text| {
+        let mut edit = |path, object: &mut Value| {
+            inject_object(&loaded, "default", path, object, &mut |_, _| ())
+        };
+        Ok(manifest::edit("-", text, &mut edit)?.text)
     }
 }
 
@@ -59,6 +74,7 @@ fn inject_object(
     default_namespace: &str,
     path: PodPath,
     object: &mut Value,
+    warn: &mut dyn FnMut(&str, &[String]),
 ) -> anyhow::Result<Edit> {
     let namespace = workload::namespace(object, default_namespace).to_owned();
     let name = workload::describe(object, &namespace);

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::{
-    manifest::{Edit, FileArgs},
+    manifest::{self, Edit, FileArgs},
     workload::{self, PodPath},
 };
 use pillion_inject::{self as inject, STATUS};
@@ -34,6 +34,15 @@ impl Args {
         self.files.edit(&mut uninject_object)?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What `kube-uninject` makes of a manifest.
+///
+/// # Errors
+///
+/// As the command has them.
+pub fn uninject_text(text: &str) -> anyhow::Result<String> {
+    Ok(manifest::edit("-", text, &mut uninject_object)?.text)
 }
 
 fn uninject_object(path: PodPath, object: &mut Value) -> anyhow::Result<Edit> {

@@ -73,7 +73,7 @@ pub(super) fn read(file: &str) -> anyhow::Result<String> {
 ///
 /// All of the edits that failed, each with its document; the others are not lost
 /// to the reader, for nothing is written then.
-fn edit(
+pub(super) fn edit(
     file: &str,
     text: &str,
     edit: &mut dyn FnMut(PodPath, &mut Value) -> anyhow::Result<Edit>,
@@ -101,9 +101,9 @@ fn edit(
 
 /// An edited manifest.
 #[derive(Debug, Default)]
-struct Edited {
+pub(super) struct Edited {
     /// The manifest.
-    text: String,
+    pub text: String,
     /// What the user should know.
     notes: Vec<String>,
 }

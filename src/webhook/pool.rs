@@ -8,7 +8,6 @@
 use std::{
     collections::{HashMap, VecDeque},
     io,
-    net::IpAddr,
     num::NonZero,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
@@ -16,6 +15,8 @@ use std::{
 };
 
 use tokio::{sync::oneshot, time::timeout};
+
+use pillion_serve::Caller;
 
 /// On a large node without a CPU limit, a thread for each core would only cost memory.
 const MOST_THREADS: usize = 4;
@@ -42,8 +43,8 @@ struct Shared {
 #[derive(Default)]
 struct Queue {
     /// Whose turn is next; each caller that has work is there once.
-    turns: VecDeque<IpAddr>,
-    work: HashMap<IpAddr, VecDeque<Job>>,
+    turns: VecDeque<Caller>,
+    work: HashMap<Caller, VecDeque<Job>>,
     next_number: u64,
     is_closed: bool,
 }
@@ -87,7 +88,7 @@ impl Pool {
     /// its time is up, or that nobody waits for any more, is not begun.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        caller: IpAddr,
+        caller: Caller,
         time: Duration,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Unfinished> {
@@ -120,7 +121,7 @@ impl Drop for Pool {
 /// Takes the work out of the queue when nobody waits for it any more.
 struct Waiting<'a> {
     shared: &'a Shared,
-    caller: IpAddr,
+    caller: Caller,
     number: u64,
 }
 
@@ -156,7 +157,7 @@ impl Shared {
 }
 
 impl Queue {
-    fn push(&mut self, caller: IpAddr, run: Box<dyn FnOnce() + Send>) -> u64 {
+    fn push(&mut self, caller: Caller, run: Box<dyn FnOnce() + Send>) -> u64 {
         let number = self.next_number;
         self.next_number += 1;
         let work = self.work.entry(caller).or_default();
@@ -179,7 +180,7 @@ impl Queue {
         job
     }
 
-    fn remove(&mut self, caller: IpAddr, number: u64) {
+    fn remove(&mut self, caller: Caller, number: u64) {
         let Some(work) = self.work.get_mut(&caller) else {
             return;
         };
@@ -199,8 +200,8 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(60);
 
-    fn address(last: u8) -> IpAddr {
-        [10, 0, 0, last].into()
+    fn address(last: u8) -> Caller {
+        Caller::of([10, 0, 0, last].into())
     }
 
     /// A pool of one thread that is busy until the sender is dropped.

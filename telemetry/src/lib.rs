@@ -15,5 +15,5 @@ mod writer;
 pub use capture::logged;
 pub use logging::{Error, Format, init};
 pub use process::Process;
-pub use throttle::{HeldBack, Rates, Throttle};
+pub use throttle::{HeldBack, Rates, Throttle, network};
 pub use writer::{Guard, dropped_lines};

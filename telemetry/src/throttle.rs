@@ -166,8 +166,10 @@ impl Count {
     }
 }
 
-/// The addresses that one caller can use: one of IPv4, or a /64 of IPv6.
-fn network(address: IpAddr) -> IpAddr {
+/// The addresses that one caller can use: one of IPv4, or a /64 of IPv6, by its first
+/// address.
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)))

@@ -25,6 +25,17 @@ pub async fn connect_as(
     address: SocketAddr,
     roots: &str,
 ) -> anyhow::Result<TlsStream<TcpStream>> {
+    let stream = TcpStream::connect(address).await?;
+    over(stream, identity, versions, roots).await
+}
+
+/// The same over a stream that is connected already.
+pub async fn over(
+    stream: TcpStream,
+    identity: Option<Identity<'_>>,
+    versions: &[&'static SupportedProtocolVersion],
+    roots: &str,
+) -> anyhow::Result<TlsStream<TcpStream>> {
     let mut store = RootCertStore::empty();
     for root in CertificateDer::pem_slice_iter(roots.as_bytes()) {
         store.add(root?)?;
@@ -40,8 +51,7 @@ pub async fn connect_as(
         )?,
         None => builder.with_no_client_auth(),
     };
-    let name = ServerName::try_from(address.ip().to_string())?;
-    let stream = TcpStream::connect(address).await?;
+    let name = ServerName::try_from(stream.peer_addr()?.ip().to_string())?;
     Ok(TlsConnector::from(Arc::new(config))
         .connect(name, stream)
         .await?)

@@ -11,6 +11,7 @@ mod injector_process;
 mod installation;
 #[path = "../certificates/tls.rs"]
 mod tls;
+mod worst_bodies;
 
 use eventually::eventually;
 use injector_process::Ports;

@@ -108,6 +108,17 @@ impl InjectorProcess {
         line.rsplit(' ').next()?.parse().ok()
     }
 
+    /// The most bytes that were ever resident.
+    pub fn peak_memory(&self) -> u64 {
+        let id = self.child.id().expect("a running injector");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line
+            .and_then(|line| line.trim().strip_suffix(" kB"))
+            .unwrap();
+        kib.parse::<u64>().unwrap() * 1024
+    }
+
     /// Tells it to stop, as the kubelet does.
     pub fn terminate(&self) {
         let id = self.child.id().expect("a running injector").to_string();

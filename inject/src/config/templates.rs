@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    annotation_fault::AnnotationFault, annotations::TEMPLATES, refusal::Refusal, template::Template,
+    annotation_fault::AnnotationFault, annotations::TEMPLATES, quote, refusal::Refusal,
+    template::Template,
 };
 
 /// How many templates a pod may have; each is rendered and laid over the others.
@@ -72,7 +73,8 @@ impl Templates {
         let find = |name: &'a str| match self.by_name.get(name) {
             Some(template) => Ok((name, template)),
             None => Err(Refusal::UnknownTemplate(format!(
-                "requested template {name:?} not found; have {}",
+                "requested template {:?} not found; have {}",
+                quote::start(name),
                 self.choice()
             ))),
         };

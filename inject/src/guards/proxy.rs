@@ -54,12 +54,20 @@ fn own_environment(pod: &Value) -> Option<Finding> {
     let variables: BTreeSet<_> = pod::names(pod::array(&proxy["env"]))
         .filter(|name| IDENTITY.contains(name))
         .collect();
-    let found = format!(
-        "the pod's own container {} sets in its env {}",
-        pod::PROXY,
-        quote::list(variables.iter().copied())
-    );
-    (!variables.is_empty()).then(|| identity(found))
+    if !variables.is_empty() {
+        return Some(identity(format!(
+            "the pod's own container {} sets in its env {}",
+            pod::PROXY,
+            quote::list(variables.iter().copied())
+        )));
+    }
+    (!pod::array(&proxy["envFrom"]).is_empty()).then(|| {
+        identity(format!(
+            "the pod's own container {} has envFrom, which may set any of {}",
+            pod::PROXY,
+            quote::list(IDENTITY.iter().copied())
+        ))
+    })
 }
 
 /// The annotation `proxy.istio.io/config`, not the mesh's.

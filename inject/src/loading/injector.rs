@@ -50,7 +50,8 @@ fn enabled() -> String {
 
 /// Reads the key.
 pub(super) fn parse(text: &str) -> Result<InjectorConfig, Vec<Fault>> {
-    let value = yaml::parse(text).map_err(|error| vec![Fault::new(error.to_string())])?;
+    let value = yaml::parse_bounded(text, yaml::CONFIGURATION)
+        .map_err(|error| vec![Fault::new(error.to_string())])?;
     let raw: Raw = serde_path_to_error::deserialize(without_nulls(value))
         .map_err(|error| vec![Fault::from(error)])?;
     let mut faults = Vec::new();

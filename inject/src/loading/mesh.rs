@@ -12,7 +12,8 @@ use crate::{
 
 /// Reads the key; an empty one stands for the defaults.
 pub(super) fn parse(text: &str) -> Result<Mesh, Vec<Fault>> {
-    let value = yaml::parse(text).map_err(|error| vec![Fault::new(error.to_string())])?;
+    let value = yaml::parse_bounded(text, yaml::CONFIGURATION)
+        .map_err(|error| vec![Fault::new(error.to_string())])?;
     let mesh = match &value {
         Value::Null => &Map::new(),
         Value::Object(map) => map,

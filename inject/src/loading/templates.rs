@@ -79,7 +79,7 @@ fn compile_one(source: &Value) -> Result<Template, Vec<Fault>> {
     let parsed;
     let tree = match source {
         Value::String(text) => {
-            parsed = yaml::parse(text).map_err(|error| {
+            parsed = yaml::parse_bounded(text, yaml::CONFIGURATION).map_err(|error| {
                 let fault = Fault::new(error.to_string());
                 vec![with_go_template_hint(fault, text)]
             })?;

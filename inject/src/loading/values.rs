@@ -21,7 +21,8 @@ use crate::{
 /// Reads the key; an empty one stands for the defaults. The second part is what
 /// templates see.
 pub(super) fn parse(text: &str) -> Result<(Values, Context), Vec<Fault>> {
-    let mut value = yaml::parse(text).map_err(|error| vec![Fault::new(error.to_string())])?;
+    let mut value = yaml::parse_bounded(text, yaml::CONFIGURATION)
+        .map_err(|error| vec![Fault::new(error.to_string())])?;
     if value.is_null() {
         value = Value::Object(Map::new());
     }

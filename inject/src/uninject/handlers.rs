@@ -9,15 +9,17 @@ use crate::{
 
 /// Puts back the handlers that an injection led through the proxy. The timings
 /// beside them were never touched.
-pub(super) fn restore(pod: &mut Value, probers: &Map<String, Value>) {
+///
+/// Each goes to one place: a record that somebody made up does not grow.
+pub(super) fn restore(pod: &mut Value, mut probers: Map<String, Value>) {
     for container in containers_mut(pod) {
         let name = pod::name(container).to_owned();
         for (place, path) in places(&name) {
             if let Some(probe) = container.pointer_mut(&place)
                 && leads_to(probe, &path)
-                && let Some(original) = probers.get(&path)
+                && let Some(original) = probers.remove(&path)
             {
-                restore_handler(probe, original);
+                restore_handler(probe, &original);
             }
         }
     }

@@ -22,7 +22,7 @@ pub(super) fn take_back(pod: &mut Value, record: &InjectionRecord, overrides: Ov
     ] {
         remove_named(pod, list, names.as_deref().unwrap_or_default());
     }
-    handlers::restore(pod, &proxy.json(proxy_env::APP_PROBERS));
+    handlers::restore(pod, proxy.json(proxy_env::APP_PROBERS));
     let scrape = proxy.json(proxy_env::PROMETHEUS_ANNOTATIONS);
     if record.is_istios() {
         istio::take_back(pod, record, &proxy, !scrape.is_empty());

@@ -1,20 +1,19 @@
 //! The caller that an address belongs to.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
+
+use pillion_telemetry::network;
 
 /// One caller: an address of IPv4, or the /64 that an address of IPv6 is in, of
 /// which a single host may have all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Caller(IpAddr);
-
-const HOST: u128 = u64::MAX as u128;
+pub struct Caller(IpAddr);
 
 impl Caller {
-    pub(super) fn of(address: IpAddr) -> Self {
-        Self(match address.to_canonical() {
-            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !HOST).into(),
-            address => address,
-        })
+    /// The caller that the address belongs to.
+    #[must_use]
+    pub fn of(address: IpAddr) -> Self {
+        Self(network(address))
     }
 }
 

@@ -116,7 +116,7 @@ impl Table {
         let (other, _) = others
             .map(|(other, present)| (other, present.connections.len(), present.is_known()))
             .filter(|(_, held, other_is_known)| {
-                *held > own + 1 || (is_known && !other_is_known && *held > 0)
+                *held > own + 1 || (is_known && !other_is_known && *held > own)
             })
             .map(|(other, held, other_is_known)| (*other, (held, !other_is_known)))
             .max_by_key(|(_, rank)| *rank)?;
@@ -199,10 +199,12 @@ impl Table {
             return None;
         }
         let of_one_caller = self.of_one_caller;
+        let only_reserved_ones = self.places - self.taken <= self.places / RESERVED;
         let waiting = self.callers.iter_mut();
         let (caller, present) = waiting
             .filter(|(_, present)| !present.waiting.is_empty())
             .filter(|(_, present)| present.connections.len() < of_one_caller)
+            .filter(|(_, present)| !only_reserved_ones || present.is_known())
             .min_by_key(|(_, present)| present.connections.len())?;
         let (_, place) = present.waiting.pop_front()?;
         self.waiting -= 1;
@@ -213,6 +215,11 @@ impl Table {
     pub(super) fn has_waiting(&self, caller: Caller) -> bool {
         let present = self.callers.get(&caller);
         present.is_some_and(|present| !present.waiting.is_empty())
+    }
+
+    /// Whether requests of a caller that has a connection have been of use.
+    pub(super) fn is_present_and_known(&self, caller: Caller) -> bool {
+        self.callers.get(&caller).is_some_and(Present::is_known)
     }
 
     fn is_known(&self, caller: Caller, now: Instant) -> bool {

@@ -1,8 +1,8 @@
 //! Reading an AdmissionReview's request.
 //!
 //! Of the request five fields are read, and of the pod what an injection looks
-//! at ([`PodPlan`]); everything else is only checked to be JSON. What is read takes a
-//! bounded amount of memory, whatever the body contains.
+//! at ([`PodPlan`]); everything else is skipped. What is read takes a bounded
+//! amount of memory, whatever the body contains.
 
 use pillion_inject::{
     Config, PodPlan,

@@ -108,10 +108,44 @@ fn the_last_places_are_reserved_for_known_addresses() {
     port.record_useful(0);
     assert_eq!(port.arrive(1), Verdict::Place);
     assert_eq!(port.table.taken, 8);
-    // When all places are taken, an unknown address makes room.
-    assert_eq!(port.arrive(1), Verdict::Place);
+    // And beyond, for the first connection of one that is known another makes room.
+    assert_eq!(port.arrive(1), Verdict::Wait);
+    port.table.remember(caller(9), port.now);
+    assert_eq!(port.arrive(9), Verdict::Place);
     assert_eq!(port.evicted().len(), 1);
     assert_ne!(port.evicted(), [0]);
+}
+
+/// Two addresses can hold all places, for each may have half.
+#[test]
+fn addresses_that_are_known_do_not_push_out_a_newcomer_that_holds_less() {
+    let mut port = Port::with(16);
+    for position in 0..16 {
+        assert_eq!(port.arrive(1 + position % 2), Verdict::Place);
+        port.record_useful(position.into());
+    }
+    assert_eq!(port.arrive(9), Verdict::Place);
+    let newcomer = port.open.len() - 1;
+    for last in [1, 2, 1, 2] {
+        port.arrive(last);
+    }
+    assert!(!port.evicted().contains(&newcomer));
+}
+
+#[test]
+fn a_free_place_that_is_kept_goes_to_no_address_that_is_not_known() {
+    let mut port = Port::with(8);
+    for position in 0..8 {
+        assert_eq!(port.arrive(1), Verdict::Place, "{position}");
+        port.record_useful(0);
+    }
+    let (sender, receiver) = oneshot::channel();
+    std::mem::forget(receiver);
+    port.table.wait(caller(2), sender);
+    port.leave(7);
+    assert!(port.table.next_waiting().is_none());
+    port.leave(6);
+    assert_eq!(port.table.next_waiting().unwrap().0, caller(2));
 }
 
 #[test]

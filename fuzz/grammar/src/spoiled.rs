@@ -3,98 +3,28 @@
 use arbitrary::{Result, Unstructured};
 use serde_json::{Map, Value, json};
 
+use crate::words::{KEYS, TEXTS};
+
 /// At most so many faults in a pod: with more, nearly all are refused for
 /// their types alone.
 const MOST_FAULTS: usize = 6;
 
-/// Texts that something in the injection looks at.
-const TEXTS: &[&str] = &[
-    "",
-    "true",
-    "false",
-    "auto",
-    "istio-proxy",
-    "istio-init",
-    "istio-validation",
-    "app",
-    "*",
-    "0",
-    "15020",
-    "15090",
-    "8080",
-    "99999",
-    "-1",
-    "http",
-    "10.0.0.0/8",
-    "10.0.0.0/8,*",
-    "REDIRECT",
-    "TPROXY",
-    "NONE",
-    "gateway",
-    "sidecar,gateway",
-    "sidecar, sidecar",
-    "100m",
-    "1Gi",
-    "Always",
-    "eth0,eth1",
-    "{}",
-    "[]",
-    "null",
-    "{\"containers\":[\"istio-proxy\"]}",
-    "holdApplicationUntilProxyStarts: true",
-    "proxyMetadata: {A: b}\nstatusPort: 15999",
-    "\"\n  privileged: true\n  x: \"",
-    "{{ values }}",
-    "${ proxy.image }",
-    "/app-health/app/livez",
-    "~0~1/",
-    "\u{0}\u{7f}\u{202e}",
-];
-
-/// Annotations and labels that the injection reads.
-const KEYS: &[&str] = &[
-    "sidecar.istio.io/inject",
-    "sidecar.istio.io/status",
-    "sidecar.istio.io/nativeSidecar",
-    "sidecar.istio.io/proxyImage",
-    "sidecar.istio.io/proxyCPU",
-    "sidecar.istio.io/proxyMemoryLimit",
-    "sidecar.istio.io/interceptionMode",
-    "sidecar.istio.io/logLevel",
-    "sidecar.istio.io/userVolume",
-    "sidecar.istio.io/userVolumeMount",
-    "sidecar.istio.io/rewriteAppHTTPProbers",
-    "sidecar.istio.io/bootstrapOverride",
-    "status.sidecar.istio.io/port",
-    "readiness.status.sidecar.istio.io/periodSeconds",
-    "traffic.sidecar.istio.io/includeOutboundIPRanges",
-    "traffic.sidecar.istio.io/excludeInboundPorts",
-    "traffic.sidecar.istio.io/excludeInterfaces",
-    "prometheus.io/scrape",
-    "prometheus.io/port",
-    "prometheus-io/path",
-    "prometheus.istio.io/merge-metrics",
-    "proxy.istio.io/config",
-    "proxy.istio.io/overrides",
-    "inject.istio.io/templates",
-    "kubectl.kubernetes.io/default-container",
-    "service.istio.io/canonical-name",
-    "topology.istio.io/network",
-    "security.istio.io/tlsMode",
-    "app",
-    "example.com/unknown",
-];
-
 /// A pod as the bytes say. Bytes that have run out read as zeroes.
-pub(crate) fn pod(bytes: &[u8]) -> Value {
+#[must_use]
+pub fn pod(bytes: &[u8]) -> Value {
     let mut bytes = Unstructured::new(bytes);
     let mut pod = base(bytes.arbitrary().unwrap_or_default());
     // Whatever has been done before the bytes ran out is a pod, too.
-    let _ = spoil(&mut pod, &mut bytes);
+    let _ = faults(&mut pod, &mut bytes);
     pod
 }
 
-fn spoil(pod: &mut Value, bytes: &mut Unstructured<'_>) -> Result<()> {
+/// Spoils any pod, or what else there is.
+pub fn spoil(pod: &mut Value, bytes: &[u8]) {
+    let _ = faults(pod, &mut Unstructured::new(bytes));
+}
+
+fn faults(pod: &mut Value, bytes: &mut Unstructured<'_>) -> Result<()> {
     let faults = bytes.int_in_range(0..=MOST_FAULTS)?;
     for _ in 0..faults {
         match bytes.int_in_range(0..=9)? {

@@ -1,0 +1,5 @@
+//! What follows /inject/ in the webhook's path: `hack/fuzz path_env [SECONDS]`, or `cargo fuzz run path_env`.
+#![no_main]
+#![allow(unsafe_code)] // the macro's exported function
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| pillion_fuzz::path_env(data));

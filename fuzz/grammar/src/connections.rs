@@ -1,0 +1,215 @@
+//! What a caller may send by a connection, in HTTP/1 and in HTTP/2.
+
+use std::fmt::Write as _;
+
+use arbitrary::{Result, Unstructured};
+
+use crate::{review, spoiled, text::repeated};
+
+/// So many requests, or frames of a kind, at most.
+const MOST: u32 = 10;
+
+/// Requests of HTTP/1 as the bytes say. Bytes that have run out read as zeroes.
+#[must_use]
+pub fn http1(bytes: &[u8]) -> Vec<u8> {
+    let mut bytes = Unstructured::new(bytes);
+    let mut text = String::new();
+    let _ = requests(&mut text, &mut bytes);
+    text.into_bytes()
+}
+
+fn requests(text: &mut String, bytes: &mut Unstructured<'_>) -> Result<()> {
+    while !bytes.is_empty() {
+        let mut request = String::new();
+        one_request(&mut request, bytes)?;
+        let count = 1
+            << bytes
+                .int_in_range(0..=MOST)?
+                .min(if request.len() > 4096 { 3 } else { MOST });
+        text.push_str(&request.repeat(count));
+    }
+    Ok(())
+}
+
+fn one_request(text: &mut String, bytes: &mut Unstructured<'_>) -> Result<()> {
+    let method = bytes.choose(&["POST", "POST", "POST", "GET", "PRI", "OPTIONS", "CONNECT"])?;
+    let path = bytes.choose(&[
+        "/inject",
+        "/inject/cluster/c1/net/n",
+        "/inject/%ff/%2f",
+        "/",
+        "*",
+        "/inject/a/../b",
+        "http://a/inject",
+    ])?;
+    let long = repeated("/k/v", 1 << bytes.int_in_range(0..=17)?);
+    let version = bytes.choose(&["HTTP/1.1", "HTTP/1.1", "HTTP/1.0", "HTTP/2.0"])?;
+    let _ = write!(
+        text,
+        "{method} {path}{long} {version}\r\nHost: a\r\nContent-Type: application/json\r\n"
+    );
+    let more = bytes.choose(&[
+        "",
+        "Expect: 100-continue\r\n",
+        "Connection: close\r\n",
+        "Connection: upgrade\r\nUpgrade: h2c\r\n",
+        "A: b\r\n",
+    ])?;
+    text.push_str(&more.repeat(1 << bytes.int_in_range(0..=MOST)?));
+    let body = review(&spoiled::pod(bytes.bytes(bytes.len().min(48))?).to_string());
+    match bytes.int_in_range(0..=4)? {
+        0 => {
+            let _ = write!(text, "Content-Length: {}\r\n\r\n{body}", body.len());
+        }
+        1 => {
+            let chunk = 1 << bytes.int_in_range(0..=MOST)?;
+            text.push_str("Transfer-Encoding: chunked\r\n\r\n");
+            for piece in body.as_bytes().chunks(chunk) {
+                let _ = write!(
+                    text,
+                    "{:x}\r\n{}\r\n",
+                    piece.len(),
+                    String::from_utf8_lossy(piece)
+                );
+            }
+            text.push_str("0\r\n\r\n");
+        }
+        2 => {
+            let _ = write!(
+                text,
+                "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0;{}\r\n\r\n",
+                repeated("e=", 1 << bytes.int_in_range(0..=16)?)
+            );
+        }
+        3 => {
+            let _ = write!(text, "Content-Length: {}\r\n\r\n", u64::MAX);
+        }
+        _ => text.push_str("\r\n"),
+    }
+    Ok(())
+}
+
+/// The preface of HTTP/2, and frames as the bytes say.
+#[must_use]
+pub fn http2(bytes: &[u8]) -> Vec<u8> {
+    let mut bytes = Unstructured::new(bytes);
+    let mut stream = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    frame(&mut stream, 4, 0, 0, &[]);
+    let _ = frames(&mut stream, &mut bytes);
+    stream
+}
+
+/// The kinds of a frame.
+mod kind {
+    pub(super) const DATA: u8 = 0;
+    pub(super) const HEADERS: u8 = 1;
+    pub(super) const RESET: u8 = 3;
+    pub(super) const CONTINUATION: u8 = 9;
+}
+
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+fn frames(stream: &mut Vec<u8>, bytes: &mut Unstructured<'_>) -> Result<()> {
+    let mut id = 1_u32;
+    while !bytes.is_empty() {
+        let what = bytes.int_in_range(0..=9)?;
+        let count: u32 = 1 << bytes.int_in_range(0..=MOST)?;
+        for _ in 0..count {
+            match what {
+                0..=2 => {
+                    request(stream, id, what, bytes)?;
+                    id += 2;
+                }
+                // Asked for and taken back.
+                3 => {
+                    frame(stream, kind::HEADERS, END_HEADERS, id, &head(""));
+                    frame(stream, kind::RESET, 0, id, &8_u32.to_be_bytes());
+                    id += 2;
+                }
+                // A head without an end.
+                4 => frame(stream, kind::CONTINUATION, 0, id, &[]),
+                5 => {
+                    frame(stream, kind::HEADERS, 0, id, &head(""));
+                    frame(stream, kind::CONTINUATION, 0, id, &literal("a", "b"));
+                }
+                6 => frame(stream, 6, 0, 0, &[0; 8]),
+                7 => frame(stream, 4, 0, 0, &[0, 4, 0, 0, 0, 0]),
+                8 => frame(stream, 8, 0, id, &[0x7f, 0xff, 0xff, 0xff]),
+                _ => {
+                    let (kind, flags) = (bytes.int_in_range(0..=12)?, bytes.arbitrary()?);
+                    let length = bytes.int_in_range(0..=24)?;
+                    let payload = bytes.bytes(length.min(bytes.len()))?;
+                    frame(stream, kind, flags, id, payload);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn request(stream: &mut Vec<u8>, id: u32, what: u8, bytes: &mut Unstructured<'_>) -> Result<()> {
+    let path = repeated(
+        "/k/v",
+        if what == 2 {
+            1 << bytes.int_in_range(0..=14)?
+        } else {
+            0
+        },
+    );
+    frame(stream, kind::HEADERS, END_HEADERS, id, &head(&path));
+    let body = review(&spoiled::pod(bytes.bytes(bytes.len().min(16))?).to_string());
+    let piece = if what == 1 { 64 } else { 16_384 };
+    for piece in body.as_bytes().chunks(piece) {
+        frame(stream, kind::DATA, 0, id, piece);
+    }
+    frame(stream, kind::DATA, END_STREAM, id, &[]);
+    Ok(())
+}
+
+/// A request's head: literals without an index.
+fn head(path: &str) -> Vec<u8> {
+    let fields = [
+        (":method", "POST"),
+        (":scheme", "https"),
+        (":authority", "a"),
+        (":path", &format!("/inject{path}")),
+        ("content-type", "application/json"),
+    ];
+    fields
+        .iter()
+        .flat_map(|(name, value)| literal(name, value))
+        .collect()
+}
+
+fn literal(name: &str, value: &str) -> Vec<u8> {
+    let mut field = vec![0];
+    for text in [name, value] {
+        length(&mut field, text.len());
+        field.extend_from_slice(text.as_bytes());
+    }
+    field
+}
+
+/// A whole number with a prefix of seven bits.
+fn length(field: &mut Vec<u8>, mut number: usize) {
+    if number < 127 {
+        field.push(number.to_le_bytes()[0]);
+        return;
+    }
+    field.push(127);
+    number -= 127;
+    while number >= 128 {
+        field.push(number.to_le_bytes()[0] & 127 | 128);
+        number >>= 7;
+    }
+    field.push(number.to_le_bytes()[0]);
+}
+
+fn frame(stream: &mut Vec<u8>, kind: u8, flags: u8, id: u32, payload: &[u8]) {
+    let length = u32::try_from(payload.len()).unwrap_or_default();
+    stream.extend_from_slice(&length.to_be_bytes()[1..]);
+    stream.extend_from_slice(&[kind, flags]);
+    stream.extend_from_slice(&id.to_be_bytes());
+    stream.extend_from_slice(payload);
+}

@@ -1,0 +1,107 @@
+//! What must hold for whatever comes by a connection.
+
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+use pillion::{
+    metrics::Metrics,
+    webhook::{self, ActiveConfig, Webhook},
+};
+use pillion_cost::{Bound, Linear};
+use pillion_grammar::connections;
+use pillion_serve::Readiness;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, duplex, split},
+    runtime::{Builder, Runtime},
+    time::timeout,
+};
+
+use crate::{MIB, MILLISECOND, configurations};
+
+/// Sixteen MiB are for all bodies; half of them for an address.
+pub(crate) const BOUND: Bound = Bound {
+    peak: Linear::new(2 * MIB, 64),
+    total: Linear::new(8 * MIB, 2048),
+    time: Linear::new(20 * MILLISECOND, 10_000),
+};
+
+/// No connection lasts longer that sends nothing more. Nobody waits for it: the
+/// runtime's clock goes ahead whenever all else waits.
+const END: Duration = Duration::from_secs(600);
+
+static WEBHOOK: LazyLock<Arc<Webhook>> = LazyLock::new(|| {
+    let readiness = Arc::<Readiness>::default();
+    let certificate = readiness.register("waiting for a certificate");
+    certificate.set(true);
+    let active = Arc::new(ActiveConfig::new(configurations::builtin(), true));
+    let webhook = Webhook::new(active, readiness, certificate, Arc::<Metrics>::default());
+    Arc::new(webhook.expect("threads"))
+});
+
+/// Serves a connection: bytes as they are behind the first, or instructions for
+/// requests and frames. The caller then closes its side, or goes silent.
+///
+/// # Panics
+///
+/// When what must be true of every connection is not.
+pub fn http(data: &[u8]) {
+    let Some((mode, rest)) = data.split_first() else {
+        return;
+    };
+    let (is_http2, closes) = (mode & 1 != 0, mode & 4 != 0);
+    let sent = match (mode & 2 != 0, is_http2) {
+        (false, _) => rest.to_vec(),
+        (true, false) => connections::http1(rest),
+        (true, true) => connections::http2(rest),
+    };
+    let received = BOUND.hold("a connection", sent.len(), || {
+        runtime().block_on(connection(&sent, is_http2, closes))
+    });
+    // An answer is an answer, and each request has one at most.
+    if !is_http2 && !received.is_empty() {
+        assert!(
+            received.starts_with(b"HTTP/1."),
+            "{:?}",
+            String::from_utf8_lossy(&received)
+        );
+    }
+    let most = 4096 + 64 * sent.len();
+    assert!(
+        received.len() <= most,
+        "{} bytes got {}",
+        sent.len(),
+        received.len()
+    );
+}
+
+fn runtime() -> Runtime {
+    let mut builder = Builder::new_current_thread();
+    builder.enable_time().start_paused(true);
+    builder.build().expect("a runtime")
+}
+
+/// What comes back until the webhook closes its side.
+async fn connection(sent: &[u8], is_http2: bool, closes: bool) -> Vec<u8> {
+    let (ours, theirs) = duplex(64 * 1024);
+    let served = webhook::serve_connection(theirs, is_http2, Arc::clone(&WEBHOOK));
+    let (mut read, mut write) = split(ours);
+    let mut received = Vec::new();
+    let send = async {
+        // It may hang up before all has come.
+        let _ = write.write_all(sent).await;
+        if closes {
+            let _ = write.shutdown().await;
+        }
+    };
+    let receive = async {
+        let _ = read.read_to_end(&mut received).await;
+    };
+    let all = async { tokio::join!(served, send, receive) };
+    assert!(
+        timeout(END, all).await.is_ok(),
+        "the connection does not end"
+    );
+    received
+}
