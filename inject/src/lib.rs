@@ -49,6 +49,8 @@ mod skip_reason;
 mod steps;
 mod target;
 mod template;
+#[cfg(feature = "test-util")]
+pub mod test_util;
 mod uninject;
 mod unsupported;
 mod user_volumes;

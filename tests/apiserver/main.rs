@@ -1,21 +1,18 @@
-//! The chart and the built injector together, on a real API server: what users
-//! get when they create pods.
+//! The chart and the built injector against a real API server: one control plane
+//! for all of these tests, and a namespace and a revision for each of them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-mod accepted;
-mod check_inject;
-mod configuration;
-#[path = "../support/eventually.rs"]
+mod admission;
+mod certificates;
+mod chart;
+mod dry_run;
 mod eventually;
-mod guards;
-// Shared: not every test uses all of it.
-#[allow(dead_code)]
-#[path = "../support/injector_process.rs"]
 mod injector_process;
-mod installation;
-mod pod_security;
-mod refused;
-mod untouched;
-mod who_is_injected;
+mod shutdown;
+mod tls;
+mod turns;
 
 use eventually::eventually;
+
+/// Labels of a namespace whose pods no revision of another test injects.
+const OPTED_OUT: &[(&str, &str)] = &[("istio-injection", "disabled")];

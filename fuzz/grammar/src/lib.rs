@@ -11,6 +11,8 @@ pub mod connections;
 pub mod large;
 pub mod manifests;
 pub mod paths;
+#[cfg(feature = "pods")]
+pub mod pods;
 pub mod records;
 pub mod spoiled;
 mod text;

@@ -14,6 +14,7 @@
 //! The control plane ends with the process that started it, however that ends:
 //! a supervisor holds the other end of a pipe, and stops everything at its end.
 
+pub mod chart;
 mod pki;
 mod plane;
 mod supervisor;

@@ -1,0 +1,7 @@
+//! The injector's certificates, against a real API server.
+
+mod clients;
+pub mod installation;
+mod load;
+mod mounted;
+mod own;

@@ -1,0 +1,9 @@
+//! What needs no API server: the webhook on a loopback port, the built binary on
+//! manifests, the chart as helm renders it, and what holds for any pod.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod chart;
+mod cli;
+mod hostile_text;
+mod properties;
+mod webhook;
