@@ -13,6 +13,7 @@ mod client_ca;
 mod conditions;
 mod config_watch;
 mod control_thread;
+mod shared;
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,40 +27,14 @@ use tokio_util::sync::CancellationToken;
 pub use args::Args;
 pub use conditions::Conditions;
 use control_thread::ControlThread;
+use shared::Shared;
 
-use crate::{
-    metrics::Metrics,
-    webhook::{self, ActiveConfig, Webhook},
-};
+use crate::webhook::{self, Webhook};
 
 /// How many overlaps a root stands that nobody here wants: another replica may
 /// get to know of a new CA an overlap later, and serve by the old one for another
 /// if somebody has set the bundle back.
 const SURPLUS_STANDS: u32 = 3;
-
-/// The name that Events are published in.
-const CONTROLLER: &str = "pillion-injector";
-
-/// What the tasks of the role share.
-#[derive(Debug, Clone)]
-struct Shared {
-    active_config: Arc<ActiveConfig>,
-    readiness: Arc<Readiness>,
-    conditions: Conditions,
-    metrics: Arc<Metrics>,
-}
-
-impl Shared {
-    fn new() -> Self {
-        let readiness = Arc::<Readiness>::default();
-        Self {
-            active_config: Arc::default(),
-            conditions: Conditions::register(&readiness),
-            readiness,
-            metrics: Arc::default(),
-        }
-    }
-}
 
 /// Runs until SIGTERM or SIGINT, then drains.
 ///

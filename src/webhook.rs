@@ -13,98 +13,33 @@ mod pool;
 mod response_body;
 pub mod review;
 mod routes;
+mod shared;
 
-use std::{io, sync::Arc};
+use std::sync::Arc;
 
 use axum::Router;
-use pillion_inject as inject;
-use pillion_serve::{Budget, Condition, Port, Readiness, Tls};
+use pillion_serve::{Port, Tls};
 use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
-    sync::Semaphore,
 };
 use tokio_util::sync::CancellationToken;
 
 pub use active_config::ActiveConfig;
 pub use pillion_serve::Limits;
-
-use crate::metrics::Metrics;
-use log::Log;
-use pool::Pool;
-use review::Inject;
+pub use shared::Webhook;
 
 /// Ends the line in the log about a failed TLS handshake.
 const HANDSHAKE_HINT: &str = "where an API server says that the certificate is bad or its issuer unknown, the \
                               webhook's caBundle does not fit";
-
-/// What all reviews share.
-#[derive(Debug)]
-pub struct Webhook {
-    active_config: Arc<ActiveConfig>,
-    readiness: Arc<Readiness>,
-    certificate: Condition,
-    metrics: Arc<Metrics>,
-    limits: Limits,
-    /// The reviews that may be in flight.
-    reviews: Semaphore,
-    /// Those of them that addresses without a successful review may have.
-    reviews_of_newcomers: Semaphore,
-    budget: Budget,
-    pool: Pool,
-    log: Log,
-    inject: Inject,
-}
-
-impl Webhook {
-    /// A webhook with the default [`Limits`], and the threads that it works on.
-    /// While `certificate` does not hold, TLS handshakes are expected to fail.
-    ///
-    /// # Errors
-    ///
-    /// When the system has no more threads.
-    pub fn new(
-        active_config: Arc<ActiveConfig>,
-        readiness: Arc<Readiness>,
-        certificate: Condition,
-        metrics: Arc<Metrics>,
-    ) -> io::Result<Self> {
-        let limits = Limits::default();
-        Ok(Self {
-            active_config,
-            readiness,
-            certificate,
-            metrics,
-            limits,
-            reviews: Semaphore::new(limits.in_flight),
-            reviews_of_newcomers: Semaphore::new(limits.in_flight_of_unknown()),
-            budget: Budget::new(limits.buffered_bytes),
-            pool: Pool::start()?,
-            log: Log::new(),
-            inject: inject::inject,
-        })
-    }
-
-    /// The same with other limits.
-    #[must_use]
-    pub fn with_limits(self, limits: Limits) -> Self {
-        Self {
-            limits,
-            reviews: Semaphore::new(limits.in_flight),
-            reviews_of_newcomers: Semaphore::new(limits.in_flight_of_unknown()),
-            budget: Budget::new(limits.buffered_bytes),
-            ..self
-        }
-    }
-}
 
 /// Serves reviews over TLS until told to stop; returns once the last review has
 /// been answered and its connection has ended, or the time for that is up.
 ///
 /// HTTP/1.1 and HTTP/2 are offered by ALPN, whatever the TLS configuration says.
 ///
-/// To stop without losing a review, say so in [`Readiness::drain`] some seconds
+/// To stop without losing a review, say so in [`pillion_serve::Readiness::drain`] some seconds
 /// before the token is cancelled: answers then tell callers to go elsewhere,
 /// while no connection is closed under them.
 pub async fn serve(

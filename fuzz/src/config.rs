@@ -7,7 +7,7 @@ use pillion_grammar::configs::{self, Keys};
 use pillion_inject::{self as inject, Builtin, Config, Sources, Target};
 use serde_json::json;
 
-use crate::{MIB, MILLISECOND};
+use crate::units::{MIB, MILLISECOND};
 
 /// ConfigMaps are read one at a time, and rarely.
 pub(crate) const BOUND: Bound = Bound {

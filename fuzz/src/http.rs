@@ -18,7 +18,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{MIB, MILLISECOND, configurations};
+use crate::{
+    configurations,
+    units::{MIB, MILLISECOND},
+};
 
 /// Sixteen MiB are for all bodies; half of them for an address.
 pub(crate) const BOUND: Bound = Bound {

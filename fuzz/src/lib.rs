@@ -15,6 +15,7 @@ mod pem;
 mod review;
 mod templates;
 mod uninject;
+mod units;
 
 pub use config::config;
 pub use http::http;
@@ -39,11 +40,6 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("templates", templates),
     ("uninject", uninject),
 ];
-
-const KIB: u64 = 1024;
-const MIB: u64 = 1024 * KIB;
-/// In nanoseconds.
-const MILLISECOND: u64 = 1_000_000;
 
 #[cfg(test)]
 mod replay;

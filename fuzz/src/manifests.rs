@@ -6,7 +6,10 @@ use pillion::cli;
 use pillion_cost::{Bound, Linear};
 use pillion_grammar::manifests as grammar;
 
-use crate::{MIB, MILLISECOND, configurations};
+use crate::{
+    configurations,
+    units::{MIB, MILLISECOND},
+};
 
 /// Users run the commands on files of their own.
 pub(crate) const BOUND: Bound = Bound {

@@ -4,7 +4,7 @@ use pillion::webhook::path_env as parser;
 use pillion_cost::{Bound, Linear};
 use pillion_grammar::paths;
 
-use crate::{KIB, MILLISECOND};
+use crate::units::{KIB, MILLISECOND};
 
 /// HTTP's heads are bounded (64 KiB and 16 KiB), and so are paths.
 const MOST: u32 = 16;

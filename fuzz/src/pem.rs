@@ -7,7 +7,7 @@ use pillion_certs::{Authority, Bundle, Pair};
 use pillion_cost::{Bound, Linear};
 use time::{Duration, OffsetDateTime};
 
-use crate::{MIB, MILLISECOND};
+use crate::units::{MIB, MILLISECOND};
 
 /// A Secret has 1 MiB at most.
 const MOST: usize = 1024 * 1024;

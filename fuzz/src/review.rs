@@ -13,7 +13,10 @@ use pillion_grammar::{UID, cases::CASES, large, spoiled};
 use pillion_inject as inject;
 use serde_json::Value;
 
-use crate::{KIB, MIB, MILLISECOND, configurations};
+use crate::{
+    configurations,
+    units::{KIB, MIB, MILLISECOND},
+};
 
 /// For any body up to 3 MiB: a review is worked on beside others, in a container of
 /// 256 MiB.

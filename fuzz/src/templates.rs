@@ -5,7 +5,10 @@ use pillion_grammar::spoiled;
 use pillion_inject::{self as inject, Config, Sources};
 use serde_json::{Value, json};
 
-use crate::{MIB, MILLISECOND, injected::injected};
+use crate::{
+    injected::injected,
+    units::{MIB, MILLISECOND},
+};
 
 /// From the text to the injection. What an expression makes is bounded by the steps
 /// that it may take, not by its length.

@@ -5,7 +5,11 @@ use pillion_grammar::{records, spoiled};
 use pillion_inject as inject;
 use serde_json::Value;
 
-use crate::{KIB, MIB, MILLISECOND, configurations, injected::injected};
+use crate::{
+    configurations,
+    injected::injected,
+    units::{KIB, MIB, MILLISECOND},
+};
 
 /// The pod is read already.
 pub(crate) const BOUND: Bound = Bound {

@@ -9,6 +9,7 @@
 //! certificates nothing else tells proper callers from others.
 
 mod address;
+mod shares;
 mod table;
 
 use std::{
@@ -26,6 +27,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub use self::address::Caller;
+pub(crate) use self::shares::Shares;
 use self::table::{Table, Verdict};
 use crate::{Budget, Limits};
 
@@ -33,16 +35,7 @@ use crate::{Budget, Limits};
 #[derive(Debug)]
 pub(crate) struct Callers {
     limits: Limits,
-    table: Mutex<Table>,
-}
-
-/// What all connections of an address share.
-#[derive(Debug)]
-pub(crate) struct Shares {
-    /// Requests in flight.
-    pub(crate) requests: Semaphore,
-    /// Memory for bodies and responses.
-    pub(crate) budget: Budget,
+    table: Mutex<Table<Connected>>,
 }
 
 /// A connection that has a place, for as long as it lasts.
@@ -104,7 +97,7 @@ impl Callers {
         }
     }
 
-    fn connect(self: &Arc<Self>, table: &mut Table, caller: Caller) -> Connected {
+    fn connect(self: &Arc<Self>, table: &mut Table<Connected>, caller: Caller) -> Connected {
         let useful = Arc::<AtomicU32>::default();
         let evicted = CancellationToken::new();
         let shares = || {
@@ -124,7 +117,7 @@ impl Callers {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Table> {
+    fn lock(&self) -> MutexGuard<'_, Table<Connected>> {
         // After a panic the table may count one connection too many or too few.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }

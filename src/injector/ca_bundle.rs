@@ -31,7 +31,7 @@ use tokio::{sync::watch, time::sleep};
 
 use self::kept::{DENIED, Due, Kept};
 pub(super) use self::trusted::Trusted;
-use super::Shared;
+use super::shared::Shared;
 use crate::{
     cluster::{is_forbidden, with_timeout},
     error_chain,

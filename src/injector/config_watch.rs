@@ -11,7 +11,10 @@ use kube::{Api, Client, ResourceExt};
 use pillion_inject::{Config, ConfigError, ConfigKey, Fault, Sources};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use super::{Args, CONTROLLER, Shared};
+use super::{
+    args::Args,
+    shared::{CONTROLLER, Shared},
+};
 use crate::{
     cluster::{Events, cluster_has_native_sidecars, is_forbidden, watch_object},
     error_chain,

@@ -3,12 +3,12 @@
 use std::{sync::Arc, time::Instant};
 
 use super::{
-    Webhook,
     body::{self, Unread},
     path_env,
     pool::Unfinished,
     response_body,
     review::{self, Answer, Context},
+    shared::Webhook,
 };
 use crate::metrics::{Failure, Overload, ReviewOutcome};
 use axum::{

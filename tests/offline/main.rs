@@ -5,5 +5,6 @@
 mod chart;
 mod cli;
 mod hostile_text;
+mod layers;
 mod properties;
 mod webhook;

@@ -12,7 +12,7 @@ use std::{
 use tokio::{sync::oneshot, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Connected, Shares, address::Caller};
+use super::{address::Caller, shares::Shares};
 use crate::Limits;
 
 /// How long an address stays known after its last connection, if its requests succeeded.
@@ -22,26 +22,26 @@ const MOST_REMEMBERED: usize = 256;
 /// One part in so many of the places is reserved for known addresses.
 const RESERVED: usize = 8;
 
-/// The places, and the callers.
+/// The places, and the callers. A connection that waits is sent a `P` when it gets a place.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(super) struct Table<P> {
     places: usize,
     of_one_caller: usize,
     most_waiting: usize,
     taken: usize,
     waiting: usize,
     next_number: u64,
-    callers: HashMap<Caller, Present>,
+    callers: HashMap<Caller, Present<P>>,
     /// Known callers without a connection, and until when they stay known.
     remembered: HashMap<Caller, Instant>,
 }
 
 /// A caller that has connections, or waits.
-#[derive(Debug, Default)]
-struct Present {
+#[derive(Debug)]
+struct Present<P> {
     /// Connections by their numbers, the newest last.
     connections: BTreeMap<u64, Place>,
-    waiting: VecDeque<(u64, oneshot::Sender<Connected>)>,
+    waiting: VecDeque<(u64, oneshot::Sender<P>)>,
     shares: Option<Arc<Shares>>,
     is_known: bool,
 }
@@ -66,13 +66,25 @@ impl Place {
     }
 }
 
-impl Present {
+// Derived, it would ask for a default of a `P`, too.
+impl<P> Default for Present<P> {
+    fn default() -> Self {
+        Self {
+            connections: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            shares: None,
+            is_known: false,
+        }
+    }
+}
+
+impl<P> Present<P> {
     fn is_known(&self) -> bool {
         self.is_known || self.connections.values().any(|place| place.useful() > 0)
     }
 }
 
-impl Table {
+impl<P> Table<P> {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
             places: limits.connections,
@@ -174,7 +186,7 @@ impl Table {
     }
 
     /// Adds a connection that waits for a place; returns its number.
-    pub(super) fn wait(&mut self, caller: Caller, place: oneshot::Sender<Connected>) -> u64 {
+    pub(super) fn wait(&mut self, caller: Caller, place: oneshot::Sender<P>) -> u64 {
         let number = self.number();
         self.waiting += 1;
         let present = self.callers.entry(caller).or_default();
@@ -194,7 +206,7 @@ impl Table {
 
     /// The waiting connection that gets a free place: one of the caller with the
     /// fewest places.
-    pub(super) fn next_waiting(&mut self) -> Option<(Caller, oneshot::Sender<Connected>)> {
+    pub(super) fn next_waiting(&mut self) -> Option<(Caller, oneshot::Sender<P>)> {
         if self.waiting == 0 || self.taken >= self.places {
             return None;
         }

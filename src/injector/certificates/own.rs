@@ -31,7 +31,11 @@ use super::{
 use crate::{
     cluster::{Events, is_forbidden, watch_object, with_timeout},
     error_chain,
-    injector::{Args, CONTROLLER, Shared, ca_bundle::Trusted},
+    injector::{
+        Args,
+        ca_bundle::Trusted,
+        shared::{CONTROLLER, Shared},
+    },
 };
 
 /// Where the certificates are kept, and how they are to be.

@@ -10,8 +10,8 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use crate::injector::{
-    Shared,
     ca_bundle::{Roots, Trusted},
+    shared::Shared,
 };
 
 /// A certificate, and the CAs that came with it, if any did.

@@ -11,7 +11,7 @@ fn caller(last: u8) -> Caller {
 
 /// The places of a port, with the tokens and counters of its connections.
 struct Port {
-    table: Table,
+    table: Table<()>,
     now: Instant,
     open: Vec<(Caller, u64, Arc<AtomicU32>, CancellationToken)>,
 }
