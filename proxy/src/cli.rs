@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::{order, sidecar};
+
 /// Pillion's proxy: traffic capture and the sidecar.
 #[derive(Debug, Parser)]
 #[command(
@@ -17,7 +19,14 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    /// Carry the traffic of a pod that `init` has captured.
+    Sidecar(sidecar::Args),
+    /// Tell the sidecar beside this container to drain: it is not ready any more.
+    Drain(order::DrainArgs),
+    /// Wait until the sidecar beside this container is ready.
+    Wait(order::WaitArgs),
+}
 
 impl Cli {
     /// Runs the command that the arguments name.
@@ -26,7 +35,11 @@ impl Cli {
     ///
     /// As the command says.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        match self.command {}
+        match self.command {
+            Command::Sidecar(args) => sidecar::run(&args),
+            Command::Drain(args) => order::drain(&args),
+            Command::Wait(args) => order::wait(&args),
+        }
     }
 }
 

@@ -4,3 +4,9 @@
 //! later, the resources that a control plane serves over xDS.
 
 pub mod cli;
+mod metrics;
+mod net;
+mod order;
+mod sidecar;
+mod tcp;
+mod traffic;
