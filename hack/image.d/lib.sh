@@ -18,6 +18,7 @@ image_end() {
 start_registry() {
   [ -z "$registry_pid" ] || return 0
   registry_folder=$(mktemp -d)
+  : >"$registry_folder/log"
   "$PILLION_TOOLS/crane" registry serve --address 127.0.0.1:0 --disk "$registry_folder" >"$registry_folder/log" 2>&1 &
   registry_pid=$!
   local waited=0
@@ -47,8 +48,8 @@ image() {
   shift
   start_registry
   reference=$registry/image/$(basename "$file" | tr -c 'a-z0-9\n' -):1
-  "$PILLION_TOOLS/crane" append --insecure --platform "linux/$(image_architecture)" "${layers[@]}" --new_tag "$reference" >/dev/null 2>&1 ||
-    fail "crane cannot make $tag of ${layers[*]}"
+  "$PILLION_TOOLS/crane" append --insecure --platform "linux/$(image_architecture)" "${layers[@]}" --new_tag "$reference" >"$registry_folder/append" 2>&1 ||
+    fail "crane cannot make $tag of ${layers[*]}: $(tail -n 1 "$registry_folder/append")"
   "$PILLION_TOOLS/crane" mutate --insecure --set-platform "linux/$(image_architecture)" "$@" --tag "$tag" --output "$file.part" "$reference" >/dev/null ||
     fail "crane cannot make $file with $*"
   mv "$file.part" "$file"
