@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::init;
+
 /// Pillion's proxy: traffic capture and the sidecar.
 #[derive(Debug, Parser)]
 #[command(
@@ -17,7 +19,10 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    /// Capture the pod's traffic: write the rules that take it to the proxy, then prove them.
+    Init(Box<init::Args>),
+}
 
 impl Cli {
     /// Runs the command that the arguments name.
@@ -26,7 +31,9 @@ impl Cli {
     ///
     /// As the command says.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        match self.command {}
+        match self.command {
+            Command::Init(args) => init::run(&args),
+        }
     }
 }
 

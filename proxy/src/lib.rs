@@ -4,3 +4,4 @@
 //! later, the resources that a control plane serves over xDS.
 
 pub mod cli;
+mod init;
