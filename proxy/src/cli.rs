@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{order, sidecar};
+use crate::{init, order, sidecar};
 
 /// Pillion's proxy: traffic capture and the sidecar.
 #[derive(Debug, Parser)]
@@ -26,6 +26,8 @@ enum Command {
     Drain(order::DrainArgs),
     /// Wait until the sidecar beside this container is ready.
     Wait(order::WaitArgs),
+    /// Capture the pod's traffic: write the rules that take it to the proxy, then prove them.
+    Init(Box<init::Args>),
 }
 
 impl Cli {
@@ -39,6 +41,7 @@ impl Cli {
             Command::Sidecar(args) => sidecar::run(&args),
             Command::Drain(args) => order::drain(&args),
             Command::Wait(args) => order::wait(&args),
+            Command::Init(args) => init::run(&args),
         }
     }
 }
