@@ -63,6 +63,16 @@ enum Error {
     Addresses(io::Error),
 }
 
+impl Error {
+    fn of_programs(family: Family, what: &'static str) -> impl Fn(Failure) -> Self {
+        move |failure| Self::Programs {
+            family,
+            what,
+            failure,
+        }
+    }
+}
+
 /// Tells the operator something. Nobody may listen, which changes nothing.
 fn tell(what: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{what}");
@@ -117,13 +127,7 @@ fn tables(rules: &Ruleset) -> Vec<Table> {
 }
 
 fn apply(plan: &Plan, family: Family) -> Result<(), Error> {
-    let failed = |what| {
-        move |failure| Error::Programs {
-            family,
-            what,
-            failure,
-        }
-    };
+    let failed = |what| Error::of_programs(family, what);
     let rules = plan.capture.rules(family);
     let programs = Programs::choose(family, plan.binary);
     let tables = tables(&rules);
@@ -166,13 +170,7 @@ fn apply(plan: &Plan, family: Family) -> Result<(), Error> {
 /// Removes what init made, whichever programs made it.
 fn clean_up(plan: &Plan, families: &[Family]) -> Result<(), Error> {
     for family in [Family::V4, Family::V6] {
-        let failed = |what| {
-            move |failure| Error::Programs {
-                family,
-                what,
-                failure,
-            }
-        };
+        let failed = |what| Error::of_programs(family, what);
         let rules = plan.capture.rules(family);
         for programs in Programs::present(family, plan.binary) {
             let saved = match programs.save(&Table::ALL) {

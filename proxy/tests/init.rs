@@ -210,16 +210,18 @@ fn uses_iptables_legacy_where_it_has_rules_already() {
 
 #[test]
 fn works_without_root_and_without_new_privileges() {
-    in_namespace!(namespace);
-    let run = namespace.init_unprivileged(&INJECTED);
-    assert_eq!(run.code, 0, "{run}");
-    assert!(
-        run.text.contains("rules are written") && run.text.contains("capture works"),
-        "{run}"
-    );
-    let removed = namespace.init_unprivileged(&[&INJECTED[..], &["--cleanup-only"]].concat());
-    assert_eq!(removed.code, 0, "{removed}");
-    assert!(!namespace.rules("iptables-nft-save").contains("ISTIO"));
+    for binary in ["nft", "legacy"] {
+        in_namespace!(namespace);
+        let flags = [&INJECTED[..], &["--force-iptables-binary", binary]].concat();
+        let run = namespace.init_unprivileged(&flags);
+        assert_eq!(run.code, 0, "{binary}: {run}");
+        assert!(run.text.contains("rules are written"), "{binary}: {run}");
+        assert!(run.text.contains("capture works"), "{binary}: {run}");
+        let removed = namespace.init_unprivileged(&[&INJECTED[..], &["--cleanup-only"]].concat());
+        assert_eq!(removed.code, 0, "{binary}: {removed}");
+        let rules = namespace.rules(&format!("iptables-{binary}-save"));
+        assert!(!rules.contains("ISTIO"), "{binary}: {rules}");
+    }
 }
 
 #[test]

@@ -203,8 +203,8 @@ fn listen(address: IpAddr, port: Port) -> Result<TcpListener, Unproven> {
     Ok(listener)
 }
 
-/// Connects from the loopback address: from the target's own, which Linux would take, the
-/// connection would be one of the proxy to the application, and pass.
+/// Connects from the loopback address. From `::6`, which Linux takes to connect to itself,
+/// the connection would be one of the proxy to the application, and pass.
 fn connect(from: IpAddr, to: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
     socket.bind(&SocketAddr::new(from, 0).into())?;

@@ -1,5 +1,7 @@
 //! What flags and variables come to.
 
+use clap::CommandFactory as _;
+
 use super::{super::values::Port, *};
 
 #[test]
@@ -73,4 +75,35 @@ fn knows_when_the_proof_would_pass_by_the_rules() {
         &[],
         &[("ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR", "127.0.0.0/8")]
     ));
+}
+
+#[test]
+fn the_last_of_a_flag_counts() {
+    let plan = planned(&["-p", "1", "-p", "2", "--dry-run", "--dry-run=false"], &[]).unwrap();
+    assert_eq!((plan.capture.proxy_port, plan.dry_run), (Port(2), false));
+}
+
+#[test]
+fn its_flags_and_variables_have_istio_s_names() {
+    const FLAGS: &str = "p envoy-port, z inbound-capture-port, e inbound-tunnel-port, u proxy-uid, g proxy-gid, \
+        m istio-inbound-interception-mode, b istio-inbound-ports, d istio-local-exclude-ports, c istio-exclude-interfaces, \
+        i istio-service-cidr, x istio-service-exclude-cidr, q istio-outbound-ports, o istio-local-outbound-ports-exclude, \
+        k kube-virt-interfaces, t istio-inbound-tproxy-mark, r istio-inbound-tproxy-route-table, n dry-run, \
+        iptables-probe-port, probe-timeout, skip-rule-apply, run-validation, redirect-dns, capture-all-dns, drop-invalid, \
+        dual-stack, network-namespace, cni-mode, reconcile, cleanup-only, force-apply, native-nftables, force-iptables-binary";
+    let command = Command::command();
+    let mut found = Vec::new();
+    for argument in command.get_arguments() {
+        let long = argument.get_long().unwrap();
+        let variable = argument
+            .get_env()
+            .map(|name| name.to_str().unwrap().to_owned());
+        let expected = (long != "envoy-port").then(|| long.to_uppercase().replace('-', "_"));
+        assert_eq!(variable, expected, "{long}");
+        found.push(match argument.get_short() {
+            Some(short) => format!("{short} {long}"),
+            None => long.to_owned(),
+        });
+    }
+    assert_eq!(found, FLAGS.split(", ").collect::<Vec<_>>());
 }
