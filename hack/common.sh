@@ -26,21 +26,27 @@ stage() {
 
 # need COMMAND PACKAGE…: installs Debian packages when a command is missing.
 need() {
-  local command=$1 as_root=()
+  local command=$1
   shift
   command -v "$command" >/dev/null && return
-  command -v apt-get >/dev/null ||
-    fail "$command is missing, and there is no apt-get to install it with: install $*"
+  say "$command is missing"
+  need_package "$@"
+  command -v "$command" >/dev/null || fail "$command is still missing after installing $*"
+}
+
+# need_package PACKAGE…: installs Debian packages.
+need_package() {
+  local as_root=()
+  command -v apt-get >/dev/null || fail "there is no apt-get here: install $*"
   if [ "$(id -u)" != 0 ]; then
-    command -v sudo >/dev/null || fail "$command is missing: install $* (apt-get needs root, and there is no sudo)"
+    command -v sudo >/dev/null || fail "install $* (apt-get needs root, and there is no sudo)"
     as_root=(sudo)
   fi
-  say "installing $* for $command"
+  say "installing $*"
   export DEBIAN_FRONTEND=noninteractive
   "${as_root[@]}" apt-get install -qq -y --no-install-recommends "$@" >&2 ||
     { "${as_root[@]}" apt-get update -qq && "${as_root[@]}" apt-get install -qq -y --no-install-recommends "$@"; } >&2 ||
     fail "apt-get cannot install $*"
-  command -v "$command" >/dev/null || fail "$command is still missing after installing $*"
 }
 
 # What every build of the workspace needs. rustup reads rust-toolchain.toml and

@@ -27,8 +27,9 @@ pub use budget::{Budget, Full, Room, Share};
 
 pub use callers::Caller;
 pub use limits::Limits;
+pub use listener::Listener;
 pub use metrics::{Phase, PortMetrics};
 pub use port::{Peer, Port};
 pub use readiness::{Condition, Readiness};
-pub use status::serve_status;
+pub use status::{metrics_response, readiness_response, serve_status};
 pub use tls::Tls;

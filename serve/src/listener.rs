@@ -15,13 +15,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// An open port.
 #[derive(Debug)]
-pub(crate) struct Listener {
+pub struct Listener {
     listener: TcpListener,
     pause: Duration,
 }
 
 impl Listener {
-    pub(crate) fn new(listener: TcpListener) -> Self {
+    /// Accepts from an open port.
+    #[must_use]
+    pub fn new(listener: TcpListener) -> Self {
         Self {
             listener,
             pause: FIRST_PAUSE,
@@ -30,7 +32,7 @@ impl Listener {
 
     /// Waits for a connection. After an error it pauses and tries again: most often
     /// file descriptors have run out, and are free again as connections end.
-    pub(crate) async fn accept(&mut self, metrics: &PortMetrics) -> (TcpStream, SocketAddr) {
+    pub async fn accept(&mut self, metrics: &PortMetrics) -> (TcpStream, SocketAddr) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, peer)) => {

@@ -28,10 +28,13 @@ pub async fn serve_status(
     stop: CancellationToken,
 ) {
     let conditions = Arc::clone(&readiness);
-    let metrics = async move || ([(header::CONTENT_TYPE, OPENMETRICS)], exposition());
+    let metrics = async move || metrics_response(exposition());
     let routes = Router::new()
         .route("/livez", get(async || "ok\n"))
-        .route("/readyz", get(async move || readyz(&conditions)))
+        .route(
+            "/readyz",
+            get(async move || readiness_response(&conditions)),
+        )
         .route("/metrics", get(metrics));
     // The connections of other ports are counted, not the kubelet's.
     let metrics = PortMetrics::default();
@@ -40,7 +43,15 @@ pub async fn serve_status(
         .await;
 }
 
-fn readyz(readiness: &Readiness) -> Response {
+/// The response to a scrape: metrics in the OpenMetrics text format.
+#[must_use]
+pub fn metrics_response(exposition: String) -> Response {
+    ([(header::CONTENT_TYPE, OPENMETRICS)], exposition).into_response()
+}
+
+/// The response to a readiness probe: 200, or 503 with what is missing.
+#[must_use]
+pub fn readiness_response(readiness: &Readiness) -> Response {
     let missing = readiness.missing();
     if missing.is_empty() {
         return "ready\n".into_response();

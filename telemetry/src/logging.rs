@@ -73,7 +73,16 @@ pub enum Error {
 ///
 /// When `RUST_LOG` is not a filter, or logging was set up before.
 pub fn init(format: Format) -> Result<Guard, Error> {
-    let filter = filter(env::var("RUST_LOG").ok())?;
+    init_at(format, LevelFilter::INFO)
+}
+
+/// As [`init`], with another level where `RUST_LOG` is not set.
+///
+/// # Errors
+///
+/// As for [`init`].
+pub fn init_at(format: Format, level: LevelFilter) -> Result<Guard, Error> {
+    let filter = filter(env::var("RUST_LOG").ok(), level)?;
     let (writer, guard) = writer::spawn(io::stdout())?;
     let colours = io::stdout().is_terminal();
     subscriber(format, filter, writer, colours).try_init()?;
@@ -106,10 +115,10 @@ where
     }
 }
 
-fn filter(set: Option<String>) -> Result<EnvFilter, Error> {
+fn filter(set: Option<String>, level: LevelFilter) -> Result<EnvFilter, Error> {
     let value = match set {
         Some(value) if !value.trim().is_empty() => value,
-        _ => "info".to_owned(),
+        _ => level.to_string(),
     };
     let names_h2 = value.split(',').any(|part| part.trim().starts_with("h2"));
     // h2 warns of what callers do, as often as they do it, without naming the caller.
@@ -180,10 +189,16 @@ mod tests {
             "info,h2[span]=warn",
             "",
         ] {
-            assert!(filter(Some(good.to_owned())).is_ok(), "{good}");
+            assert!(
+                filter(Some(good.to_owned()), LevelFilter::INFO).is_ok(),
+                "{good}"
+            );
         }
         for bad in ["infoo", "default:info", "info,debgu"] {
-            assert!(filter(Some(bad.to_owned())).is_err(), "{bad}");
+            assert!(
+                filter(Some(bad.to_owned()), LevelFilter::INFO).is_err(),
+                "{bad}"
+            );
         }
     }
 
@@ -221,7 +236,7 @@ mod tests {
     #[test]
     fn logs_from_info_up_when_nothing_is_set() {
         for unset in [None, Some(" ".to_owned())] {
-            let filter = filter(unset).unwrap().to_string();
+            let filter = filter(unset, LevelFilter::INFO).unwrap().to_string();
             assert!(filter.split(',').any(|part| part == "info"), "{filter}");
         }
     }
@@ -234,7 +249,7 @@ mod tests {
             (Some("info,h2=warn"), true),
             (Some("off,h2::proto"), true),
         ] {
-            let filter = filter(set.map(str::to_owned)).unwrap();
+            let filter = filter(set.map(str::to_owned), LevelFilter::INFO).unwrap();
             let line = logged_by(filter, Format::Text, || {
                 tracing::warn!(target: "h2::proto::ping_pong", "an answer that nobody asked for");
             });
@@ -244,13 +259,13 @@ mod tests {
 
     #[test]
     fn takes_a_filter_by_target() {
-        let filter = filter(Some("warn,pillion=debug".to_owned())).unwrap();
+        let filter = filter(Some("warn,pillion=debug".to_owned()), LevelFilter::INFO).unwrap();
         assert!(filter.to_string().contains("pillion=debug"));
     }
 
     #[test]
     fn names_a_filter_that_is_none() {
-        let error = filter(Some("pillion=loud".to_owned())).unwrap_err();
+        let error = filter(Some("pillion=loud".to_owned()), LevelFilter::INFO).unwrap_err();
         assert!(error.to_string().contains("\"pillion=loud\""), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! Where the binaries are that `hack/envtest/build` makes.
+//! Where the binaries are that `hack/go/build` makes.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ pub fn tools_folder() -> PathBuf {
 pub(crate) fn find(name: &str) -> anyhow::Result<PathBuf> {
     let path = tools_folder().join(name);
     if !path.exists() {
-        bail!("{name} is missing; hack/envtest/build builds it (hack/test calls that)");
+        bail!("{name} is missing; hack/go/build builds it (hack/test calls that)");
     }
     Ok(path)
 }

@@ -1,5 +1,5 @@
 // Pins etcd, built from its Go module.
-module pillion.io/hack/envtest/etcd
+module pillion.io/hack/go/etcd
 
 go 1.26
 

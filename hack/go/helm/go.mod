@@ -1,5 +1,5 @@
 // Pins helm, built from its Go module.
-module pillion.io/hack/envtest/helm
+module pillion.io/hack/go/helm
 
 go 1.26.0
 

@@ -1,0 +1,85 @@
+//! The sidecar: it carries a pod's captured traffic.
+//!
+//! One thread (`control`) serves the ports of the kubelet, of Prometheus and of the
+//! administrator, and takes the signals. The workers carry the traffic, each on a thread
+//! of its own with sockets of its own, and share nothing that a connection would wait for.
+
+mod args;
+mod connection;
+mod drain;
+mod environment;
+mod port_numbers;
+mod ports;
+mod proxy_config;
+mod worker;
+
+use std::{process::ExitCode, sync::Arc};
+
+use anyhow::Context as _;
+use pillion_serve::Readiness;
+use tokio::{
+    runtime,
+    signal::unix::{SignalKind, signal},
+};
+use tokio_util::sync::CancellationToken;
+
+pub use args::Args;
+
+use self::{environment::Environment, worker::Workers};
+use crate::{metrics::Metrics, traffic::Traffic};
+
+/// Runs the sidecar until it is told to end.
+///
+/// # Errors
+///
+/// When a port can't be used, or the system has no more threads.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let _log = pillion_telemetry::init_at(args.log_format, args.log_level)?;
+    let environment = Environment::of_process();
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("can't start the runtime")?;
+    runtime.block_on(carry(args, environment))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn carry(args: &Args, environment: Environment) -> anyhow::Result<()> {
+    // A pod may be deleted before its sidecar is ready.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let readiness = Arc::<Readiness>::default();
+    let listening = readiness.register("waiting for the ports of captured traffic");
+    let traffic = Arc::new(Traffic::new(MAX_CONNECTIONS));
+    let metrics = Arc::<Metrics>::default();
+    let quit = CancellationToken::new();
+    let ports = ports::serve(args, &readiness, &metrics, &quit).await?;
+    let workers = Workers::start(environment.concurrency(), &traffic, &metrics)
+        .context("can't start the workers")?;
+    listening.set(true);
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        workers = environment.concurrency(),
+        outbound = port_numbers::OUTBOUND,
+        inbound = port_numbers::INBOUND,
+        "carries the pod's traffic; without a control plane, it goes to where the application sent it"
+    );
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("told to end by SIGTERM"),
+        _ = interrupt.recv() => tracing::info!("told to end by SIGINT"),
+        () = quit.cancelled() => tracing::info!("told to end by /quitquitquit"),
+        ended = ports.ended() => anyhow::bail!("a port's server has ended: {ended}"),
+        ended = workers.ended() => anyhow::bail!("a worker has ended: {ended}"),
+    }
+    readiness.drain();
+    drain::wait(&environment, &traffic).await;
+    tracing::info!(
+        connections = traffic.open(),
+        "ends; connections that are open are cut"
+    );
+    Ok(())
+}
+
+/// Connections at a time; one more is closed. Each takes two descriptors, of which a
+/// container usually may have 65,536 and more.
+const MAX_CONNECTIONS: usize = 30_000;
