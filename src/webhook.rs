@@ -1,9 +1,9 @@
 //! The HTTPS server around [`pillion_inject`].
 //!
-//! A review goes from the port ([`pillion_serve`]: connections, TLS, limits, drain)
-//! through the routes (method, path, content type, body) to the pure
-//! [`review::review`], and its answer goes back the same way. [`ActiveConfig`] holds the
-//! configuration that it is answered with.
+//! A review goes from the port ([`pillion_serve`]: connections, TLS, limits, draining)
+//! through the routes (method, path, content type, body) to the pure function
+//! [`review::review`], and its response goes back the same way. [`ActiveConfig`] holds
+//! the current configuration.
 
 mod active_config;
 mod body;
@@ -35,11 +35,11 @@ use log::Log;
 use pool::Pool;
 use review::Inject;
 
-/// Ends the line in the log about a failed TLS handshake.
-const HANDSHAKE_HINT: &str = "where an API server says that the certificate is bad or its issuer unknown, the \
-                              webhook's caBundle does not fit";
+/// Appended to the log line about a failed TLS handshake.
+const HANDSHAKE_HINT: &str = "if an API server reports a bad certificate or an unknown issuer, the webhook's caBundle \
+                              does not match";
 
-/// What all reviews share.
+/// The webhook's state, shared by all reviews.
 #[derive(Debug)]
 pub struct Webhook {
     active_config: Arc<ActiveConfig>,
@@ -47,10 +47,10 @@ pub struct Webhook {
     certificate: Condition,
     metrics: Arc<Metrics>,
     limits: Limits,
-    /// The reviews that may be in flight.
+    /// Permits for reviews in flight.
     reviews: Semaphore,
-    /// Those of them that addresses without a successful review may have.
-    reviews_of_newcomers: Semaphore,
+    /// Permits for reviews in flight of addresses that have not sent a review yet.
+    reviews_of_unknown: Semaphore,
     budget: Budget,
     pool: Pool,
     log: Log,
@@ -58,12 +58,13 @@ pub struct Webhook {
 }
 
 impl Webhook {
-    /// A webhook with the default [`Limits`], and the threads that it works on.
-    /// While `certificate` does not hold, TLS handshakes are expected to fail.
+    /// Creates a webhook with the default [`Limits`], and starts the threads that process
+    /// reviews. While the condition `certificate` is not met, TLS handshakes are expected
+    /// to fail.
     ///
     /// # Errors
     ///
-    /// When the system has no more threads.
+    /// Returns an error if the system can't start a thread.
     pub fn new(
         active_config: Arc<ActiveConfig>,
         readiness: Arc<Readiness>,
@@ -78,7 +79,7 @@ impl Webhook {
             metrics,
             limits,
             reviews: Semaphore::new(limits.in_flight),
-            reviews_of_newcomers: Semaphore::new(limits.in_flight_of_unknown()),
+            reviews_of_unknown: Semaphore::new(limits.in_flight_of_unknown()),
             budget: Budget::new(limits.buffered_bytes),
             pool: Pool::start()?,
             log: Log::new(),
@@ -86,27 +87,27 @@ impl Webhook {
         })
     }
 
-    /// The same with other limits.
+    /// Replaces the limits.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         Self {
             limits,
             reviews: Semaphore::new(limits.in_flight),
-            reviews_of_newcomers: Semaphore::new(limits.in_flight_of_unknown()),
+            reviews_of_unknown: Semaphore::new(limits.in_flight_of_unknown()),
             budget: Budget::new(limits.buffered_bytes),
             ..self
         }
     }
 }
 
-/// Serves reviews over TLS until told to stop; returns once the last review has
-/// been answered and its connection has ended, or the time for that is up.
+/// Serves reviews over TLS until `stop` is cancelled. Returns when the last response has
+/// been sent and its connection closed, or after [`Limits::drain`].
 ///
 /// HTTP/1.1 and HTTP/2 are offered by ALPN, whatever the TLS configuration says.
 ///
-/// To stop without losing a review, say so in [`Readiness::drain`] some seconds
-/// before the token is cancelled: answers then tell callers to go elsewhere,
-/// while no connection is closed under them.
+/// To stop without losing a review, call [`Readiness::drain`] some seconds before
+/// cancelling `stop`: responses then tell callers to connect elsewhere, and no
+/// connection is closed while it is in use.
 pub async fn serve(
     listener: TcpListener,
     tls: Arc<ServerConfig>,
@@ -117,7 +118,7 @@ pub async fn serve(
     port(&webhook).serve(listener, Some(tls), stop).await;
 }
 
-/// Serves one connection as [`serve`] does, past TLS; for the fuzz target.
+/// Serves one connection as [`serve`] does, without TLS; for the fuzz target.
 #[doc(hidden)]
 pub async fn serve_connection<S>(stream: S, is_http2: bool, webhook: Arc<Webhook>)
 where

@@ -6,7 +6,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use pillion::{
     metrics::{Failure, ReviewOutcome},
-    webhook::review::{self, Answer, Context},
+    webhook::review::{self, Context, ReviewResponse},
 };
 use pillion_cost::{Bound, Linear};
 use pillion_grammar::{UID, cases::CASES, large, spoiled};
@@ -84,7 +84,7 @@ pub(crate) fn is_too_large(pod: &str) -> bool {
     answer.outcome == ReviewOutcome::Failed(Failure::TooLarge)
 }
 
-fn ask(body: &[u8], setup: Setup) -> Answer {
+fn ask(body: &[u8], setup: Setup) -> ReviewResponse {
     let path_env = [("ISTIO_META_CLUSTER_ID".to_owned(), "c1".to_owned())];
     let context = Context {
         config: &configurations::ALL[setup.config],
