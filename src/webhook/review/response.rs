@@ -134,7 +134,7 @@ impl Head {
 /// Returns the body of an HTTP error: a `v1` Status as JSON.
 #[must_use]
 pub fn http_error(code: u16, message: &str) -> Vec<u8> {
-    let status = Object {
+    let status = StatusObject {
         api_version: "v1",
         kind: "Status",
         status: Status::failure(code, message),
@@ -165,15 +165,17 @@ struct AdmissionResponse<'a> {
     warnings: Vec<String>,
 }
 
+/// A Kubernetes `v1` Status as a separate object, for an HTTP error.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Object<'a> {
+struct StatusObject<'a> {
     api_version: &'static str,
     kind: &'static str,
     #[serde(flatten)]
     status: Status<'a>,
 }
 
+/// A Kubernetes Status, as in an AdmissionReview's `response.status`.
 #[derive(Serialize)]
 struct Status<'a> {
     metadata: Empty,
