@@ -1,4 +1,4 @@
-//! The injection without a server: what a review costs in processor time.
+//! The injection without a server: the CPU time of a review.
 //!
 //! `cargo bench --bench inject`; `hack/bench inject` measures the whole webhook.
 

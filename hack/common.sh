@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# What the scripts in hack/ and .ci/ share. Sourced, never run.
+# Functions shared by the scripts in hack/ and .ci/, which source this file.
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-# One folder for everything that is built once and kept: the Go-built binaries
-# and Cargo's own tools, each under a name with its version.
+# The cache directory for everything that is built once: the Go binaries and Cargo's
+# tools, each under a name that contains its version.
 export PILLION_TOOLS=${PILLION_TOOLS:-$repository/hack/.cache/bin}
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
 script=${0#"$repository/"}
@@ -15,7 +15,7 @@ fail() {
   exit 1
 }
 
-# stage NAME COMMAND…: runs one step with a heading; the first failure ends the script.
+# stage NAME COMMAND…: runs a command under a heading; exits the script if it fails.
 stage() {
   local name=$1 start=$SECONDS
   shift
@@ -24,7 +24,7 @@ stage() {
   say "== $name: done in $((SECONDS - start)) s"
 }
 
-# need COMMAND PACKAGE…: installs Debian packages when a command is missing.
+# need COMMAND PACKAGE…: installs Debian packages if a command is missing.
 need() {
   local command=$1
   shift
@@ -49,17 +49,17 @@ need_package() {
     fail "apt-get cannot install $*"
 }
 
-# What every build of the workspace needs. rustup reads rust-toolchain.toml and
-# fetches that toolchain by itself.
+# Checks what every build of the workspace needs. rustup reads rust-toolchain.toml
+# and installs that toolchain.
 need_rust() {
   command -v cargo >/dev/null || fail "cargo is missing: install rustup (see CONTRIBUTING.md)"
   need cc build-essential
   need c++ build-essential
 }
 
-# cargo_tool NAME VERSION [OPTION…]: sets `tool` to the path of one of Cargo's tools,
-# which is built when it is not there. A debug build: it is slower by seconds and built
-# sooner by minutes.
+# cargo_tool NAME VERSION [OPTION…]: sets `tool` to the path of a Cargo tool, and builds
+# it if it is missing. A debug build takes minutes less to build, and only seconds more
+# to run.
 cargo_tool() {
   local name=$1 version=$2
   shift 2

@@ -9,7 +9,7 @@ mod kube_inject;
 mod kube_uninject;
 mod manifest;
 mod output;
-mod report;
+mod table;
 mod workload;
 
 use std::process::ExitCode;
@@ -25,7 +25,7 @@ pub use {kube_inject::inject_text, kube_uninject::uninject_text};
 #[command(
     name = "pillion",
     version,
-    after_help = "Exit codes: 0 done, 1 failed or refused (the message says why), 2 wrong usage."
+    after_help = "Exit codes: 0 success, 1 failed or refused (the message says why), 2 invalid usage."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -34,16 +34,16 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Put the sidecar into workloads of a manifest, without the webhook.
+    /// Inject the sidecar into the workloads of a manifest, without the webhook.
     KubeInject(kube_inject::Args),
-    /// Take the sidecar out of workloads of a manifest.
+    /// Remove the sidecar from the workloads of a manifest.
     KubeUninject(kube_uninject::Args),
-    /// Say whether each webhook would inject a pod, and why.
+    /// Show whether each webhook would inject a pod, and why.
     CheckInject(check_inject::Args),
-    /// Print a shell's completions.
+    /// Print the completion script for a shell.
     #[command(after_help = "Example:\n  source <(pillion completions bash)")]
     Completions {
-        /// The shell.
+        /// The shell to print completions for.
         shell: clap_complete::Shell,
     },
     /// Run the sidecar injector's webhook.
@@ -51,11 +51,11 @@ enum Command {
 }
 
 impl Cli {
-    /// Runs the command that the arguments name.
+    /// Runs the command that the arguments name, and returns the process' exit code.
     ///
     /// # Errors
     ///
-    /// As the command says.
+    /// Returns an error if the command fails; its message is meant for the user.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::KubeInject(args) => args.run().await,

@@ -1,5 +1,5 @@
-//! What every role asks of the API server in the same way: calls that end, watches
-//! of single objects, Events, and what the cluster's nodes can do.
+//! API server calls that all roles share: calls with a timeout, watches of single objects,
+//! Events, and whether the cluster's nodes support native sidecars.
 
 mod events;
 mod native_sidecars;

@@ -1,10 +1,9 @@
-//! `pillion injector`: the webhook in a cluster, with its configuration, its
-//! certificates and the caBundle kept current.
+//! `pillion injector`: runs the webhook in a cluster, and keeps its configuration, its
+//! certificates and the caBundle up to date.
 //!
-//! Three tasks feed the server: the configuration and whether sidecars are native
-//! ([`config_watch`]), the serving certificate ([`certificates`]), and
-//! the caBundle ([`ca_bundle`]), which follows the roots that the certificates'
-//! task wants trusted.
+//! Three tasks do that: [`config_watch`] for the configuration and whether nodes support
+//! native sidecars, [`certificates`] for the serving certificate, and [`ca_bundle`] for
+//! the caBundle, which contains the roots that the certificates' task requires.
 
 mod args;
 mod ca_bundle;
@@ -31,17 +30,18 @@ use shared::Shared;
 
 use crate::webhook::{self, Webhook};
 
-/// How many overlaps a root stands that nobody here wants: another replica may
-/// get to know of a new CA an overlap later, and serve by the old one for another
-/// if somebody has set the bundle back.
-const SURPLUS_STANDS: u32 = 3;
+/// After how many overlaps an unneeded root is removed from the caBundle: another replica
+/// may learn of a new CA an overlap later, and serve the old one's certificate for another
+/// overlap if somebody has reverted the bundle.
+const OVERLAPS_UNTIL_REMOVAL: u32 = 3;
 
-/// Runs until SIGTERM or SIGINT, then drains.
+/// Runs the injector until SIGTERM or SIGINT, then drains it.
 ///
 /// # Errors
 ///
-/// When the role can't start: no cluster, or a port in use. A configuration or
-/// a certificate at fault does not end it: it is not ready, and says why.
+/// Returns an error if the injector can't start: there is no cluster, a port is in use,
+/// or `--client-ca-file` is invalid. With any other invalid configuration or certificate,
+/// it runs but is not ready, and reports why.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     args.check_lifetimes()?;
     let _flush = pillion_telemetry::init(args.log_format)?;
@@ -51,7 +51,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         .context("cannot start the thread of the status port")?;
     let webhook_port = bind(args.webhook_address).await?;
     let client = Client::try_default().await.context(
-        "cannot find a cluster; in one, a service account is mounted, outside, set KUBECONFIG",
+        "cannot find a cluster: run in a pod with a mounted service account, or set KUBECONFIG",
     )?;
     let resolver = Arc::new(Resolver::default());
     let (tls, client_ca) = client_ca::server_config(&args, Arc::clone(&resolver))?;
@@ -61,7 +61,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         shared.conditions.certificate.clone(),
         Arc::clone(&shared.metrics),
     )
-    .context("cannot start the threads that work on reviews")?;
+    .context("cannot start the threads that process reviews")?;
 
     let mut tasks = JoinSet::new();
     spawn_tasks(&mut tasks, &args, &client, &shared, resolver);
@@ -87,10 +87,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let stopping = control.stopping.clone();
     let outcome = tokio::select! {
         () = stopping.cancelled() => Ok(()),
-        ended = tasks.join_next() => Err(anyhow::anyhow!("a task that never ends has ended: {ended:?}")),
-        // Nothing is left to drain.
-        ended = &mut server => bail!("the webhook's server has ended: {ended:?}"),
-        ended = control.ended() => bail!("the status server has ended: {ended:?}"),
+        ended = tasks.join_next() => Err(anyhow::anyhow!("a background task ended unexpectedly: {ended:?}")),
+        // There is nothing left to drain.
+        ended = &mut server => bail!("the webhook's server ended unexpectedly: {ended:?}"),
+        ended = control.ended() => bail!("the status server ended unexpectedly: {ended:?}"),
     };
     drain(&shared.readiness, args.drain_delay).await;
     stop_webhook.cancel();
@@ -118,7 +118,7 @@ fn spawn_tasks(
         client.clone(),
         ca_bundle::Settings {
             revision: args.revision().to_owned(),
-            stand: args.ca_overlap * SURPLUS_STANDS,
+            removal_delay: args.ca_overlap * OVERLAPS_UNTIL_REMOVAL,
         },
         wanted_roots,
         trusted,
@@ -150,8 +150,8 @@ fn spawn_tasks(
     };
 }
 
-/// Goes unready first and serves on for a while: the endpoints have to be
-/// withdrawn before the port closes, or reviews would run into it.
+/// Becomes unready, but continues to serve for a while: the replica must be removed from
+/// the Service's endpoints before the port is closed, or reviews would fail.
 async fn drain(readiness: &Readiness, delay: Duration) {
     readiness.drain();
     sleep(delay).await;

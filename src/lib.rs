@@ -1,9 +1,9 @@
 //! Pillion's control plane and command line.
 //!
-//! A pod goes one way: API server → [`webhook`] → [`pillion_inject`] → JSON Patch. The
-//! [`injector`] role runs the webhook in a cluster and keeps its configuration
-//! and certificates current; [`cli`] applies the same injection to files.
-//! `ARCHITECTURE.md` has the whole picture.
+//! A pod passes through these parts: API server → [`webhook`] → [`pillion_inject`] → JSON
+//! Patch. The [`injector`] role runs the webhook in a cluster and keeps its configuration
+//! and certificates up to date; [`cli`] applies the same injection to files. See
+//! `ARCHITECTURE.md`.
 
 pub mod cli;
 mod cluster;

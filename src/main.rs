@@ -10,19 +10,19 @@ use clap::Parser;
 use mimalloc::MiMalloc;
 use tokio::runtime;
 
-/// An injection is thousands of small strings made and dropped; with the
-/// system's allocator that took two fifths of a review (docs/benchmarks.md).
+/// An injection allocates and frees thousands of small strings; with the system's
+/// allocator that takes two fifths of a review's time (docs/benchmarks.md).
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Far more than the busiest cluster needs. On a large node without a CPU
 /// limit, a thread for each core would only cost memory.
-const MOST_THREADS: usize = 4;
+const MAX_THREADS: usize = 4;
 
 fn main() -> ExitCode {
     pillion_certs::install_provider();
     let cli = pillion::cli::Cli::parse();
-    let threads = available_parallelism().map_or(1, |cores| cores.get().min(MOST_THREADS));
+    let threads = available_parallelism().map_or(1, |cores| cores.get().min(MAX_THREADS));
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(threads)
         .enable_all()
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            // Nobody may listen any more; the exit code still tells.
+            // Standard error may be closed; the exit code still reports the failure.
             let _ = writeln!(stderr(), "error: {}", pillion::error_chain(error.as_ref()));
             ExitCode::FAILURE
         }

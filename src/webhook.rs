@@ -1,9 +1,9 @@
 //! The HTTPS server around [`pillion_inject`].
 //!
-//! A review goes from the port ([`pillion_serve`]: connections, TLS, limits, drain)
-//! through the routes (method, path, content type, body) to the pure
-//! [`review::review`], and its answer goes back the same way. [`ActiveConfig`] holds the
-//! configuration that it is answered with.
+//! A review goes from the port ([`pillion_serve`]: connections, TLS, limits, draining)
+//! through the routes (method, path, content type, body) to the pure function
+//! [`review::review`], and its response goes back the same way. [`ActiveConfig`] holds
+//! the current configuration.
 
 mod active_config;
 mod body;
@@ -30,18 +30,18 @@ pub use active_config::ActiveConfig;
 pub use pillion_serve::Limits;
 pub use shared::Webhook;
 
-/// Ends the line in the log about a failed TLS handshake.
-const HANDSHAKE_HINT: &str = "where an API server says that the certificate is bad or its issuer unknown, the \
-                              webhook's caBundle does not fit";
+/// Appended to the log line about a failed TLS handshake.
+const HANDSHAKE_HINT: &str = "if an API server reports a bad certificate or an unknown issuer, the webhook's caBundle \
+                              does not match";
 
-/// Serves reviews over TLS until told to stop; returns once the last review has
-/// been answered and its connection has ended, or the time for that is up.
+/// Serves reviews over TLS until `stop` is cancelled. Returns when the last response has
+/// been sent and its connection closed, or after [`Limits::drain`].
 ///
 /// HTTP/1.1 and HTTP/2 are offered by ALPN, whatever the TLS configuration says.
 ///
-/// To stop without losing a review, say so in [`pillion_serve::Readiness::drain`] some seconds
-/// before the token is cancelled: answers then tell callers to go elsewhere,
-/// while no connection is closed under them.
+/// To stop without losing a review, call [`pillion_serve::Readiness::drain`] some seconds before
+/// cancelling `stop`: responses then tell callers to connect elsewhere, and no
+/// connection is closed while it is in use.
 pub async fn serve(
     listener: TcpListener,
     tls: Arc<ServerConfig>,
@@ -52,7 +52,7 @@ pub async fn serve(
     port(&webhook).serve(listener, Some(tls), stop).await;
 }
 
-/// Serves one connection as [`serve`] does, past TLS; for the fuzz target.
+/// Serves one connection as [`serve`] does, without TLS; for the fuzz target.
 #[doc(hidden)]
 pub async fn serve_connection<S>(stream: S, is_http2: bool, webhook: Arc<Webhook>)
 where

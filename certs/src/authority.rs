@@ -11,10 +11,10 @@ use time::{Duration, OffsetDateTime};
 
 use crate::{Error, Pair, Validity};
 
-/// The names that a serving certificate is for: DNS names and addresses.
+/// The names in a serving certificate: DNS names and IP addresses.
 pub type Names = [String];
 
-/// A CA's certificate with its key.
+/// A CA: its certificate and private key.
 #[derive(Clone)]
 pub struct Authority {
     certificate: String,
@@ -30,15 +30,16 @@ impl std::fmt::Debug for Authority {
 }
 
 impl Authority {
-    /// Makes a CA with a new key (ECDSA P-256).
+    /// Generates a CA with a new key (ECDSA P-256). It is valid from an hour before `now`, to
+    /// allow for clock skew, for the lifetime after `now`.
     ///
     /// # Errors
     ///
-    /// When the system gives no randomness.
+    /// Returns an error if the key can't be generated.
     pub fn generate(name: &str, now: OffsetDateTime, lifetime: Duration) -> Result<Self, Error> {
         let key = KeyPair::generate()?;
         let mut params = params(name, Validity::starting(now, lifetime));
-        // It signs serving certificates, and no other CA.
+        // It may sign serving certificates, but no other CA.
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         Ok(Self {
@@ -51,9 +52,9 @@ impl Authority {
     ///
     /// # Errors
     ///
-    /// When either can't be read, or they don't belong together.
+    /// Returns an error if either can't be read, or the key does not match the certificate.
     pub fn from_pem(certificate: &str, key: &str) -> Result<Self, Error> {
-        // The same check as for any other certificate and its key.
+        // This checks that the key matches the certificate.
         Pair::from_pem(certificate, key)?;
         Ok(Self {
             certificate: certificate.to_owned(),
@@ -61,11 +62,11 @@ impl Authority {
         })
     }
 
-    /// Issues a serving certificate with a new key. It does not outlive the CA.
+    /// Issues a serving certificate with a new key. It expires no later than the CA.
     ///
     /// # Errors
     ///
-    /// When a name is none, or the system gives no randomness.
+    /// Returns an error if a name is invalid, or the key can't be generated.
     pub fn issue(
         &self,
         names: &Names,
@@ -88,24 +89,24 @@ impl Authority {
         Pair::from_pem(&certificate.pem(), &key.serialize_pem())
     }
 
-    /// When the CA is valid.
+    /// Returns the validity period of the CA.
     ///
     /// # Errors
     ///
-    /// When its certificate can't be read.
+    /// Returns an error if its certificate can't be read.
     pub fn validity(&self) -> Result<Validity, Error> {
         let certificate = CertificateDer::from_pem_slice(self.certificate.as_bytes())
             .map_err(|error| Error::Certificate(error.to_string()))?;
         Validity::of(&certificate)
     }
 
-    /// The certificate in PEM.
+    /// Returns the certificate in PEM.
     #[must_use]
     pub fn certificate(&self) -> &str {
         &self.certificate
     }
 
-    /// The key in PEM.
+    /// Returns the private key in PEM.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
@@ -123,7 +124,7 @@ fn params(name: &str, validity: Validity) -> CertificateParams {
     params
 }
 
-/// X.520 allows 64 characters.
+/// Truncates a name to 64 characters, the limit of X.520.
 fn common_name(name: &str) -> String {
     name.chars().take(64).collect()
 }

@@ -8,7 +8,7 @@ use crate::{Error, Validity};
 
 const TAG: &str = "CERTIFICATE";
 
-/// Root certificates in their order, each once.
+/// An ordered set of root certificates.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bundle {
     roots: Vec<Root>,
@@ -22,11 +22,11 @@ pub struct Root {
 }
 
 impl Bundle {
-    /// Reads the certificates of a PEM text. There may be none in it.
+    /// Reads all certificates in a PEM text, which may contain none.
     ///
     /// # Errors
     ///
-    /// When one of them can't be read.
+    /// Returns an error if one of them can't be read.
     pub fn from_pem(text: &str) -> Result<Self, Error> {
         let mut bundle = Self::default();
         for block in certificates(text)? {
@@ -35,8 +35,8 @@ impl Bundle {
         Ok(bundle)
     }
 
-    /// The same, as far as certificates can be read: of a bundle that others have a
-    /// part in.
+    /// Reads all certificates in a PEM text that can be read, and ignores the others; for a
+    /// bundle that others may write, too.
     #[must_use]
     pub fn from_pem_lossy(text: &str) -> Self {
         let mut bundle = Self::default();
@@ -46,7 +46,7 @@ impl Bundle {
         bundle
     }
 
-    /// These certificates, and then the others.
+    /// Appends the other certificates.
     #[must_use]
     pub fn join(mut self, others: Self) -> Self {
         for root in others.roots {
@@ -55,51 +55,51 @@ impl Bundle {
         self
     }
 
-    /// Those that have not expired.
+    /// Removes expired certificates.
     #[must_use]
     pub fn valid_at(mut self, now: OffsetDateTime) -> Self {
         self.roots.retain(|root| now < root.not_after);
         self
     }
 
-    /// Those that are not among the others.
+    /// Removes certificates that are in the other bundle.
     #[must_use]
     pub fn without(mut self, others: &Self) -> Self {
         self.roots.retain(|root| !others.roots.contains(root));
         self
     }
 
-    /// Those that are among the others.
+    /// Removes certificates that are not in the other bundle.
     #[must_use]
     pub fn within(mut self, others: &Self) -> Self {
         self.roots.retain(|root| others.roots.contains(root));
         self
     }
 
-    /// Each of them.
+    /// Iterates over the certificates.
     pub fn roots(&self) -> impl Iterator<Item = &Root> {
         self.roots.iter()
     }
 
-    /// Whether all of the others are in it.
+    /// Whether it contains all certificates of the other bundle.
     #[must_use]
     pub fn contains(&self, others: &Self) -> bool {
         others.roots.iter().all(|root| self.roots.contains(root))
     }
 
-    /// Whether one of the others is in it.
+    /// Whether it contains at least one certificate of the other bundle.
     #[must_use]
     pub fn shares_one_with(&self, others: &Self) -> bool {
         others.roots.iter().any(|root| self.roots.contains(root))
     }
 
-    /// Whether there is none.
+    /// Whether it contains no certificates.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.roots.is_empty()
     }
 
-    /// How many there are.
+    /// Returns the number of certificates.
     #[must_use]
     pub fn len(&self) -> usize {
         self.roots.len()
@@ -110,7 +110,7 @@ impl Bundle {
         roots.map(|root| CertificateDer::from_slice(&root.der))
     }
 
-    /// The PEM text.
+    /// Returns the certificates in PEM.
     #[must_use]
     pub fn to_pem(&self) -> String {
         let lines = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);

@@ -1,4 +1,4 @@
-//! Who may call: client certificates of a CA that may change while the server runs.
+//! Client certificates, of a CA that may change while the server is running.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -22,8 +22,8 @@ use x509_parser::{
 
 use crate::{Bundle, Error};
 
-/// Demands of clients a certificate of a CA and, if there are any, with one of some
-/// names. Until a CA is given, nobody may call.
+/// A verifier that requires clients to present a certificate of a CA, with one of the given
+/// names if there are any. Until [`Clients::trust`] has set a CA, it rejects all clients.
 #[derive(Debug)]
 pub struct Clients {
     verifier: ArcSwapOption<Authorities>,
@@ -31,13 +31,13 @@ pub struct Clients {
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-/// What rustls made of the CAs.
+/// A verifier for the current CAs.
 #[derive(Debug)]
 struct Authorities(Arc<dyn ClientCertVerifier>);
 
 impl Clients {
-    /// Accepts certificates whose subject's common name, or one of whose DNS names or
-    /// URIs, is one of these; any certificate where there are none.
+    /// Creates a verifier that accepts certificates whose common name, or one of whose DNS
+    /// names or URIs, is one of these names. Without names, it accepts all names.
     #[must_use]
     pub fn new(names: impl IntoIterator<Item = String>) -> Self {
         Self {
@@ -47,11 +47,12 @@ impl Clients {
         }
     }
 
-    /// Trusts the CAs of a PEM text from now on, and no others.
+    /// Replaces the trusted CAs by those in a PEM text.
     ///
     /// # Errors
     ///
-    /// When one of them can't be used, or there is none. What was trusted before stays.
+    /// Returns an error if a CA is invalid or the text contains none. The previous CAs are
+    /// then still trusted.
     pub fn trust(&self, authorities: &str) -> Result<(), Error> {
         let bundle = Bundle::from_pem(authorities)?;
         let mut roots = RootCertStore::empty();
@@ -100,7 +101,7 @@ impl Clients {
 }
 
 impl ClientCertVerifier for Clients {
-    /// None: they may change at any time, and clients have one certificate for us.
+    /// Returns no hints: the CAs may change at any time, and clients have only one certificate.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }

@@ -1,34 +1,34 @@
-//! What can be wrong with a certificate.
+//! Errors of certificates and keys.
 
-/// What is wrong with a certificate or a key.
+/// Why a certificate or a key is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Text without the wanted PEM block.
-    #[error("there is no {0} in the PEM text")]
+    /// The PEM text does not contain the required block.
+    #[error("the PEM text contains no {0}")]
     Missing(&'static str),
-    /// PEM text that is damaged.
-    #[error("the PEM text can't be read: {0}")]
+    /// The PEM text is malformed.
+    #[error("invalid PEM: {0}")]
     Pem(#[from] pem::PemError),
-    /// A certificate that is damaged.
-    #[error("the certificate can't be read: {0}")]
+    /// The certificate is malformed.
+    #[error("invalid certificate: {0}")]
     Certificate(String),
-    /// A key of another certificate.
-    #[error("the key does not belong to the certificate")]
+    /// The key is another certificate's.
+    #[error("the private key does not match the certificate")]
     Mismatch,
-    /// A key that is damaged or of an unknown kind, or TLS versions that the
-    /// provider lacks.
-    #[error("rustls refuses it: {0}")]
+    /// The key is malformed or of an unsupported kind, or the provider does not support the
+    /// TLS versions.
+    #[error("not accepted by rustls: {0}")]
     Tls(#[from] rustls::Error),
-    /// A certificate whose time has not come.
-    #[error("the certificate is valid from {0} on")]
+    /// The certificate is not valid yet.
+    #[error("the certificate is not valid before {0}")]
     NotYet(time::OffsetDateTime),
-    /// A certificate whose time is over.
-    #[error("the certificate has ended at {0}")]
+    /// The certificate has expired.
+    #[error("the certificate expired at {0}")]
     Ended(time::OffsetDateTime),
-    /// A certificate that API servers would not accept.
-    #[error("API servers would not accept it: {0}")]
+    /// API servers would not accept the certificate.
+    #[error("API servers would not accept the certificate: {0}")]
     Unacceptable(rustls::Error),
-    /// A certificate could not be made.
-    #[error("cannot make a certificate: {0}")]
+    /// A certificate can't be issued.
+    #[error("cannot issue a certificate: {0}")]
     Issue(#[from] rcgen::Error),
 }

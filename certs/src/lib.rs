@@ -1,13 +1,29 @@
-//! Pillion's certificates: all use of rustls' configuration and of rcgen.
+//! Pillion's certificates: everything that uses rustls' configuration or rcgen.
 //!
 //! - [`Authority`]: a CA that issues serving certificates.
-//! - [`Pair`]: a certificate chain with its key, checked to belong together.
+//! - [`Pair`]: a certificate chain and its private key, which has been checked to match.
 //! - [`Bundle`]: root certificates, as Kubernetes' `caBundle` holds them.
-//! - [`Resolver`]: the certificate that a running server presents, swapped
+//! - [`Resolver`]: the certificate that a running server presents, which can be replaced
 //!   without a restart.
 //! - [`Clients`]: the client certificates that a running server accepts.
 //!
-//! There is no clock in here: who needs the time passes it in.
+//! ```
+//! use pillion_certs::{Authority, Bundle};
+//! use time::{Duration, OffsetDateTime};
+//!
+//! # fn main() -> Result<(), pillion_certs::Error> {
+//! let now = OffsetDateTime::now_utc();
+//! let authority = Authority::generate("example CA", now, Duration::days(365))?;
+//! let names = ["webhook.example.svc".to_owned()];
+//! let pair = authority.issue(&names, now, Duration::days(90))?;
+//!
+//! let roots = Bundle::from_pem(authority.certificate())?;
+//! pair.check_accepted(&names, &roots, now)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The crate does not read the clock: callers pass in the time.
 
 mod authority;
 mod bundle;

@@ -1,4 +1,4 @@
-//! A certificate chain with its key.
+//! A certificate chain and its private key.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,8 +17,8 @@ use x509_parser::{
 
 use crate::{Bundle, Error, Validity};
 
-/// A certificate chain and the key of its first certificate, in PEM. They have
-/// been checked to belong together.
+/// A certificate chain and the private key of its first certificate, in PEM. The key has
+/// been checked to match the certificate.
 #[derive(Clone)]
 pub struct Pair {
     chain: String,
@@ -45,7 +45,7 @@ impl Pair {
     ///
     /// # Errors
     ///
-    /// When either can't be read, or the key is not the certificate's.
+    /// Returns an error if either can't be read, or the key does not match the certificate.
     pub fn from_pem(chain: &str, key: &str) -> Result<Self, Error> {
         let certificates: Vec<_> = CertificateDer::pem_slice_iter(chain.as_bytes())
             .collect::<Result<_, _>>()
@@ -69,20 +69,20 @@ impl Pair {
         })
     }
 
-    /// When the certificate is valid.
+    /// Returns the validity period of the certificate.
     ///
     /// # Errors
     ///
-    /// When it can't be read.
+    /// Returns an error if it can't be read.
     pub fn validity(&self) -> Result<Validity, Error> {
         Validity::of(self.certificate()?)
     }
 
-    /// The DNS names and addresses that the certificate is for.
+    /// Returns the DNS names and IP addresses in the certificate.
     ///
     /// # Errors
     ///
-    /// When it can't be read.
+    /// Returns an error if it can't be read.
     pub fn names(&self) -> Result<Vec<String>, Error> {
         let certificate = parse(self.certificate()?)?;
         let names = certificate
@@ -103,7 +103,7 @@ impl Pair {
     ///
     /// # Errors
     ///
-    /// When either certificate can't be read.
+    /// Returns an error if either certificate can't be read.
     pub fn is_signed_by(&self, authority: &str) -> Result<bool, Error> {
         let authority = CertificateDer::from_pem_slice(authority.as_bytes())
             .map_err(|error| Error::Certificate(error.to_string()))?;
@@ -114,12 +114,13 @@ impl Pair {
             .is_ok())
     }
 
-    /// Checks what an API server does that calls by one of these names and trusts
-    /// these roots: the chain, its times, and the name.
+    /// Checks the chain, its validity period and its names, as an API server does that trusts
+    /// these roots and calls one of these names.
     ///
     /// # Errors
     ///
-    /// When it would hang up, by whichever of the names it calls.
+    /// Returns an error if the API server would not accept the certificate for any of the
+    /// names.
     pub fn check_accepted(
         &self,
         names: &[String],
@@ -139,7 +140,7 @@ impl Pair {
             .cert
             .split_first()
             .ok_or(Error::Missing("certificate"))?;
-        let mut refused = Error::Missing("name to be called by");
+        let mut refused = Error::Missing("valid server name");
         for name in names {
             let Ok(name) = ServerName::try_from(name.as_str()) else {
                 continue;
@@ -152,13 +153,13 @@ impl Pair {
         Err(refused)
     }
 
-    /// The chain in PEM.
+    /// Returns the chain in PEM.
     #[must_use]
     pub fn chain(&self) -> &str {
         &self.chain
     }
 
-    /// The key in PEM.
+    /// Returns the private key in PEM.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key

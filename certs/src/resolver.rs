@@ -13,13 +13,13 @@ use rustls::{
 
 use crate::{Clients, Error, Pair};
 
-/// Holds the certificate that handshakes are answered with. Connections that
-/// are up keep theirs.
+/// Holds the certificate for TLS handshakes. Replacing it does not affect existing
+/// connections.
 #[derive(Debug, Default)]
 pub struct Resolver(ArcSwapOption<CertifiedKey>);
 
 impl Resolver {
-    /// Presents this certificate from now on.
+    /// Replaces the certificate for future handshakes.
     pub fn replace(&self, pair: &Pair) {
         self.0.store(Some(pair.certified()));
     }
@@ -31,18 +31,18 @@ impl ResolvesServerCert for Resolver {
     }
 }
 
-/// Makes aws-lc-rs the process' TLS provider. The first line of every `main`.
+/// Makes aws-lc-rs the process' TLS provider. Call it first in every `main`.
 pub fn install_provider() {
-    // It fails when there is one already, which here can only be the same.
+    // This fails if a provider is already installed, which can only be the same one.
     let _ = CryptoProvider::install_default(aws_lc_rs::default_provider());
 }
 
-/// A server's configuration: TLS 1.2 and 1.3, no client certificates, and the
-/// certificate that the resolver holds at the time of each handshake.
+/// Returns a server configuration for TLS 1.2 and 1.3, without client certificates. Each
+/// handshake uses the resolver's certificate at that time.
 ///
 /// # Errors
 ///
-/// When the provider lacks a cipher suite for these versions.
+/// Returns an error if the provider has no cipher suite for these versions.
 pub fn server_config(resolver: Arc<Resolver>) -> Result<ServerConfig, Error> {
     let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
     Ok(builder
@@ -51,11 +51,11 @@ pub fn server_config(resolver: Arc<Resolver>) -> Result<ServerConfig, Error> {
         .with_cert_resolver(resolver))
 }
 
-/// The same, for clients with a certificate only.
+/// Returns the same configuration as [`server_config`], but requires client certificates.
 ///
 /// # Errors
 ///
-/// When the provider lacks a cipher suite for these versions.
+/// Returns an error if the provider has no cipher suite for these versions.
 pub fn mutual_server_config(
     resolver: Arc<Resolver>,
     clients: Arc<Clients>,
@@ -65,8 +65,8 @@ pub fn mutual_server_config(
         .with_protocol_versions(&[&TLS13, &TLS12])?
         .with_client_cert_verifier(clients)
         .with_cert_resolver(resolver);
-    // A session that is resumed is not asked for a certificate again, though its CA
-    // may be trusted no more.
+    // Resuming a session would skip the check of the certificate, whose CA may no longer be
+    // trusted.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(config)
@@ -90,7 +90,7 @@ mod tests {
         (authority, pair)
     }
 
-    /// The kind of a handshake in which a client has everything it knows of the server.
+    /// Returns the kind of handshake of a client that reuses its sessions with the server.
     fn shake_hands(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) -> HandshakeKind {
         let name = "server.example".try_into().unwrap();
         let mut client = ClientConnection::new(Arc::clone(client), name).unwrap();
@@ -140,7 +140,7 @@ mod tests {
             let twice = |server| [(); 2].map(|()| shake_hands(&client, server));
             let full = HandshakeKind::Full;
             assert_eq!(twice(&mutual), [full, full], "{version:?}");
-            // Such a client would resume one.
+            // Without client certificates, the session is resumed.
             assert_eq!(twice(&open), [full, HandshakeKind::Resumed], "{version:?}");
         }
     }

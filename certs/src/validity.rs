@@ -1,25 +1,26 @@
-//! When a certificate is valid.
+//! The validity period of a certificate.
 
 use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::Error;
 
-/// The time a certificate is valid.
+/// The validity period of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Validity {
-    /// The first moment.
+    /// When it begins.
     pub not_before: OffsetDateTime,
-    /// The last moment.
+    /// When it ends.
     pub not_after: OffsetDateTime,
 }
 
 impl Validity {
-    /// Clocks of a cluster differ, and the fastest one makes the certificates: they
-    /// are valid from well before.
+    /// Certificates are valid from before the time of issue, because the clocks of a cluster
+    /// differ.
     const BACKDATE: Duration = Duration::hours(1);
 
-    /// From now on, for a lifetime.
+    /// Creates a period that begins an hour before `now`, to allow for clock skew, and ends a
+    /// lifetime after it.
     #[must_use]
     pub fn starting(now: OffsetDateTime, lifetime: Duration) -> Self {
         Self {
@@ -32,7 +33,7 @@ impl Validity {
     ///
     /// # Errors
     ///
-    /// When the certificate can't be read.
+    /// Returns an error if the certificate can't be read.
     pub fn of(certificate: &[u8]) -> Result<Self, Error> {
         let (_, certificate) = X509Certificate::from_der(certificate)
             .map_err(|error| Error::Certificate(error.to_string()))?;
@@ -53,7 +54,7 @@ impl Validity {
     ///
     /// # Errors
     ///
-    /// When it is not so.
+    /// Returns [`Error::NotYet`] or [`Error::Ended`].
     pub fn check(&self, now: OffsetDateTime) -> Result<(), Error> {
         if !self.has_begun(now) {
             return Err(Error::NotYet(self.not_before));
@@ -70,12 +71,12 @@ impl Validity {
         now >= self.not_after
     }
 
-    /// When to renew: two thirds into the life, which leaves a third to repair
-    /// what keeps it from being renewed.
+    /// Returns when to renew: after two thirds of the lifetime, which leaves a third to fix
+    /// problems with the renewal.
     #[must_use]
     pub fn renewal(&self) -> OffsetDateTime {
-        let made = self.not_before + Self::BACKDATE;
-        made + (self.not_after - made) * 2 / 3
+        let issued = self.not_before + Self::BACKDATE;
+        issued + (self.not_after - issued) * 2 / 3
     }
 }
 

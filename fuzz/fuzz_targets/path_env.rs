@@ -1,4 +1,4 @@
-//! What follows /inject/ in the webhook's path: `hack/fuzz path_env [SECONDS]`, or `cargo fuzz run path_env`.
+//! The webhook's path after /inject/: `hack/fuzz path_env [SECONDS]`, or `cargo fuzz run path_env`.
 #![no_main]
 #![allow(unsafe_code)] // the macro's exported function
 

@@ -1,4 +1,4 @@
-//! Pods with records that no injection has made: `hack/fuzz uninject [SECONDS]`, or `cargo fuzz run uninject`.
+//! Pods with made-up records of an injection: `hack/fuzz uninject [SECONDS]`, or `cargo fuzz run uninject`.
 #![no_main]
 #![allow(unsafe_code)] // the macro's exported function
 

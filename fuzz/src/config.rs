@@ -1,4 +1,4 @@
-//! What must hold for any configuration.
+//! The fuzz target for configurations.
 
 use std::sync::LazyLock;
 
@@ -9,9 +9,9 @@ use serde_json::json;
 
 use crate::units::{MIB, MILLISECOND};
 
-/// ConfigMaps are read one at a time, and rarely.
+/// The cost is high, because only one configuration is loaded at a time, and rarely.
 pub(crate) const BOUND: Bound = Bound {
-    // Fifty thousand nodes, and the copy that templates see.
+    // Fifty thousand nodes, and the copy for the templates.
     peak: Linear::new(16 * MIB, 512).at_most(128 * MIB),
     total: Linear::new(64 * MIB, 4096),
     time: Linear::new(100 * MILLISECOND, 4000).at_most(2000 * MILLISECOND),
@@ -20,14 +20,14 @@ pub(crate) const BOUND: Bound = Bound {
 static BUILTIN: LazyLock<Builtin> =
     LazyLock::new(|| Config::builtin_sources().expect("the built-in configuration"));
 
-/// Reads a configuration: the texts of its keys as they are with a zero byte between
-/// them, or instructions for large ones. One that is accepted can inject.
+/// Loads a configuration: the input is the texts of its keys, separated by zero bytes, or
+/// instructions for large ones. A valid configuration must be able to inject.
 ///
 /// # Panics
 ///
-/// When what must be true of every configuration is not.
+/// Panics if a check fails.
 pub fn config(data: &[u8]) {
-    // No text has this byte.
+    // No text contains this byte.
     match data.split_first() {
         Some((0xff, rest)) => check(&configs::keys(rest)),
         _ => {
@@ -55,7 +55,7 @@ fn check(keys: &Keys) {
         Ok(config) => try_out(&config),
         Err(error) => {
             assert!(!error.faults.is_empty());
-            // They go to the log and to an Event.
+            // Errors are written to the log and to an Event.
             let message = error.to_string();
             assert!(
                 message.len() <= 64 * length + 64 * 1024,
@@ -66,7 +66,7 @@ fn check(keys: &Keys) {
     }
 }
 
-/// A configuration that was accepted decides on pods without a panic.
+/// Checks that a valid configuration decides on pods without a panic.
 pub(crate) fn try_out(config: &Config) {
     for pod in [
         json!({"metadata": {"name": "a"}, "spec": {"containers": [{"name": "app", "image": "a"}]}}),
@@ -75,7 +75,7 @@ pub(crate) fn try_out(config: &Config) {
                      "volumes": [{"name": "v"}]}}),
     ] {
         for cluster_has_native_sidecars in [true, false] {
-            // A refusal is an answer, too.
+            // A refusal is a valid decision, too.
             let _ = inject::inject(
                 config,
                 &Target {

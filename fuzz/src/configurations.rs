@@ -1,12 +1,12 @@
-//! The configurations that pods are reviewed with.
+//! The configurations for reviewing pods.
 
 use std::sync::LazyLock;
 
 use pillion_inject::{Config, Sources, yaml};
 use serde_json::{Value, json};
 
-/// The built-in one, one with classic sidecars, one with several templates, and one that
-/// injects by its selectors alone.
+/// The built-in configuration, one with classic sidecars, one with several templates, and
+/// one that injects only by its selectors.
 pub(crate) static ALL: LazyLock<[Config; 4]> =
     LazyLock::new(|| [builtin(), classic(), several_templates(), by_selectors()]);
 
@@ -58,7 +58,7 @@ fn by_selectors() -> Config {
     })
 }
 
-/// The built-in one with changes to its keys `config` and `values`.
+/// The built-in configuration with changes to its keys `config` and `values`.
 fn changed(change: impl FnOnce(&mut Value, &mut Value)) -> Config {
     let sources = Config::builtin_sources().expect("the built-in configuration");
     let read = |text: &str| yaml::parse(text).expect("the built-in configuration");

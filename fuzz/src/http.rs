@@ -1,4 +1,4 @@
-//! What must hold for whatever comes by a connection.
+//! The fuzz target for HTTP connections.
 
 use std::{
     sync::{Arc, LazyLock},
@@ -23,15 +23,15 @@ use crate::{
     units::{MIB, MILLISECOND},
 };
 
-/// Sixteen MiB are for all bodies; half of them for an address.
+/// All bodies share 16 MiB; an address may use half of that.
 pub(crate) const BOUND: Bound = Bound {
     peak: Linear::new(2 * MIB, 64),
     total: Linear::new(8 * MIB, 2048),
     time: Linear::new(20 * MILLISECOND, 10_000),
 };
 
-/// No connection lasts longer that sends nothing more. Nobody waits for it: the
-/// runtime's clock goes ahead whenever all else waits.
+/// No silent connection lasts longer than this. The test does not wait for it, because the
+/// runtime's paused clock advances when all tasks are idle.
 const END: Duration = Duration::from_secs(600);
 
 static WEBHOOK: LazyLock<Arc<Webhook>> = LazyLock::new(|| {
@@ -43,12 +43,12 @@ static WEBHOOK: LazyLock<Arc<Webhook>> = LazyLock::new(|| {
     Arc::new(webhook.expect("threads"))
 });
 
-/// Serves a connection: bytes as they are behind the first, or instructions for
-/// requests and frames. The caller then closes its side, or goes silent.
+/// Serves a connection: the input after the first byte is what the caller sends, or
+/// instructions for requests and frames. The caller then closes its side, or goes silent.
 ///
 /// # Panics
 ///
-/// When what must be true of every connection is not.
+/// Panics if a check fails.
 pub fn http(data: &[u8]) {
     let Some((mode, rest)) = data.split_first() else {
         return;
@@ -62,7 +62,7 @@ pub fn http(data: &[u8]) {
     let received = BOUND.hold("a connection", sent.len(), || {
         runtime().block_on(connection(&sent, is_http2, closes))
     });
-    // An answer is an answer, and each request has one at most.
+    // Responses are well-formed, and there is at most one for each request.
     if !is_http2 && !received.is_empty() {
         assert!(
             received.starts_with(b"HTTP/1."),
@@ -85,14 +85,14 @@ fn runtime() -> Runtime {
     builder.build().expect("a runtime")
 }
 
-/// What comes back until the webhook closes its side.
+/// Returns everything that the webhook sends until it closes its side.
 async fn connection(sent: &[u8], is_http2: bool, closes: bool) -> Vec<u8> {
     let (ours, theirs) = duplex(64 * 1024);
     let served = webhook::serve_connection(theirs, is_http2, Arc::clone(&WEBHOOK));
     let (mut read, mut write) = split(ours);
     let mut received = Vec::new();
     let send = async {
-        // It may hang up before all has come.
+        // The webhook may close the connection before it has received everything.
         let _ = write.write_all(sent).await;
         if closes {
             let _ = write.shutdown().await;

@@ -1,9 +1,9 @@
-//! A pod as the API server goes on with it.
+//! Applying an injection to a pod, as the API server does.
 
 use pillion_inject::{self as inject, Config, Outcome, Target};
 use serde_json::Value;
 
-/// The pod with its injection; `None` where it gets none.
+/// Returns the injected pod; `None` if it is not injected.
 pub(crate) fn injected(config: &Config, pod: &Value) -> Option<Value> {
     let target = Target {
         pod,

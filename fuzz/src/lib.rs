@@ -1,9 +1,8 @@
-//! What must hold for any bytes whatsoever, in what reads foreign ones.
+//! The fuzz targets, for all code that parses untrusted input.
 //!
-//! Each target has two promises: that the answer is right, and what it costs at
-//! most ([`pillion_cost::Bound`]). Bytes alone hardly ever come to a pod that gets
-//! as far as the templates, and never to one of megabytes, so most of them are
-//! instructions for [`pillion_grammar`].
+//! Each target checks the result and its cost ([`pillion_cost::Bound`]). Random bytes are
+//! hardly ever a pod that reaches the templates, and never one of megabytes, so most
+//! targets use the fuzzer's bytes as instructions for [`pillion_grammar`].
 
 mod config;
 mod configurations;
@@ -29,7 +28,7 @@ pub use uninject::uninject;
 /// A fuzz target.
 pub type Target = fn(&[u8]);
 
-/// All of them, by name.
+/// All fuzz targets, by name.
 pub const TARGETS: &[(&str, Target)] = &[
     ("config", config),
     ("http", http),

@@ -1,4 +1,4 @@
-//! What must hold for any manifest.
+//! The fuzz target for manifests.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,7 @@ use crate::{
     units::{MIB, MILLISECOND},
 };
 
-/// Users run the commands on files of their own.
+/// The cost is high, because users run the commands on their own files.
 pub(crate) const BOUND: Bound = Bound {
     peak: Linear::new(4 * MIB, 1024),
     total: Linear::new(16 * MIB, 8192),
@@ -25,14 +25,14 @@ static INJECT: LazyLock<Inject> = LazyLock::new(|| {
     Box::new(move |text| inject(text).map_err(|error| format!("{error:#}")))
 });
 
-/// Edits a manifest with both commands: bytes as they are, or instructions for
-/// a large one.
+/// Edits a manifest with both commands: the input is the manifest, or instructions for a
+/// large one.
 ///
 /// # Panics
 ///
-/// When what must be true of every manifest is not.
+/// Panics if a check fails.
 pub fn manifests(data: &[u8]) {
-    // No text has this byte.
+    // No text contains this byte.
     match data.split_first() {
         Some((0xff, rest)) => check(&grammar::manifest(rest)),
         _ => check(&String::from_utf8_lossy(data)),
@@ -44,7 +44,7 @@ fn check(text: &str) {
     let uninjected = BOUND.hold("kube-uninject", text.len(), uninject);
     let injected = BOUND.hold("kube-inject", text.len(), || INJECT(text));
     for edited in [&uninjected, &injected].into_iter().flatten() {
-        // What one command has written, the other can read.
+        // Each command can read the other's output.
         let again = cli::uninject_text(edited);
         if let Err(error) = again {
             let error = format!("{error:#}");

@@ -1,4 +1,4 @@
-//! What must hold for any path.
+//! The fuzz target for the webhook's path.
 
 use pillion::webhook::path_env as parser;
 use pillion_cost::{Bound, Linear};
@@ -6,7 +6,7 @@ use pillion_grammar::paths;
 
 use crate::units::{KIB, MILLISECOND};
 
-/// HTTP's heads are bounded (64 KiB and 16 KiB), and so are paths.
+/// Request headers have a maximum length (64 KiB and 16 KiB), and therefore paths do.
 const MOST: u32 = 16;
 
 pub(crate) const BOUND: Bound = Bound {
@@ -15,13 +15,13 @@ pub(crate) const BOUND: Bound = Bound {
     time: Linear::new(MILLISECOND, 200),
 };
 
-/// Reads a path: bytes as they are, or instructions for a long one.
+/// Parses a path: the input is the path, or instructions for a long one.
 ///
 /// # Panics
 ///
-/// When what must be true of every path is not.
+/// Panics if a check fails.
 pub fn path_env(data: &[u8]) {
-    // No text has this byte.
+    // No text contains this byte.
     match data.split_first() {
         Some((0xff, rest)) => check(&long(rest)),
         _ => check(&String::from_utf8_lossy(data)),
@@ -60,7 +60,7 @@ fn check(path: &str) {
         }
         Err(error) => {
             let message = error.to_string();
-            // What is quoted of the path is escaped.
+            // The part of the path in the message is escaped.
             assert!(message.len() <= 12 * path.len() + 1024, "{}", message.len());
         }
     }

@@ -1,4 +1,4 @@
-//! What must hold for any certificate, key and bundle.
+//! The fuzz target for certificates, keys and bundles.
 
 use std::sync::LazyLock;
 
@@ -9,20 +9,20 @@ use time::{Duration, OffsetDateTime};
 
 use crate::units::{MIB, MILLISECOND};
 
-/// A Secret has 1 MiB at most.
-const MOST: usize = 1024 * 1024;
+/// A Secret is at most 1 MiB large.
+const MAX_BYTES: usize = 1024 * 1024;
 
 pub(crate) const BOUND: Bound = Bound {
     peak: Linear::new(MIB, 32),
     total: Linear::new(4 * MIB, 256),
-    // A signature takes a fraction of a millisecond; some are checked.
+    // Checking a signature takes a fraction of a millisecond, and several are checked.
     time: Linear::new(50 * MILLISECOND, 500),
 };
 
 static NOW: LazyLock<OffsetDateTime> =
     LazyLock::new(|| OffsetDateTime::UNIX_EPOCH + Duration::days(20_000));
 
-/// A proper CA, and a pair that it has issued.
+/// A valid CA, and a pair that it has issued.
 static PROPER: LazyLock<(Authority, Pair)> = LazyLock::new(|| {
     let authority =
         Authority::generate("fuzzed CA", *NOW, Duration::days(10)).expect("a certificate");
@@ -37,16 +37,16 @@ struct Texts {
     authority: String,
 }
 
-/// Reads what a mounted Secret and a `caBundle` hold: three texts with a zero byte
-/// between them, or instructions to spoil proper ones.
+/// Reads a mounted Secret and a `caBundle`: the input is three texts, separated by zero
+/// bytes, or instructions to corrupt valid ones.
 ///
 /// # Panics
 ///
-/// When what must be true of all of them is not.
+/// Panics if a check fails.
 pub fn pem(data: &[u8]) {
-    // No text has this byte.
+    // No text contains this byte.
     match data.split_first() {
-        Some((0xff, rest)) => check(&spoiled(rest)),
+        Some((0xff, rest)) => check(&corrupted(rest)),
         _ => {
             let text = String::from_utf8_lossy(data);
             let mut texts = text.split('\0').map(str::to_owned);
@@ -60,9 +60,9 @@ pub fn pem(data: &[u8]) {
     }
 }
 
-/// Proper texts of which one is spoiled: bytes of its DER are others, it is cut, or
-/// it stands there very often.
-fn spoiled(bytes: &[u8]) -> Texts {
+/// Returns valid texts of which one is corrupted: bytes of its DER are changed, it is
+/// truncated, or it is repeated many times.
+fn corrupted(bytes: &[u8]) -> Texts {
     let (authority, pair) = &*PROPER;
     let mut texts = Texts {
         chain: pair.chain().to_owned(),
@@ -86,7 +86,7 @@ fn spoiled(bytes: &[u8]) -> Texts {
             der.truncate(der.len() - der.len().min(usize::from(change[2])));
         }
     }
-    let count = (1 << (often % 12)).min(MOST / (2 * der.len() + 64));
+    let count = (1 << (often % 12)).min(MAX_BYTES / (2 * der.len() + 64));
     *text = (0..count)
         .map(|number: usize| {
             // Each is another one, for the signature's sake that nobody checks.

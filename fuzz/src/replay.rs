@@ -1,4 +1,4 @@
-//! The seeds as ordinary tests, for runs without a fuzzer.
+//! Runs the seeds as ordinary tests, without a fuzzer.
 
 use std::{
     fs,
@@ -10,7 +10,8 @@ use pillion_grammar::cases::CASES;
 
 use crate::TARGETS;
 
-/// Runs something that may panic; whether it did. The next ones are to be tried, too.
+/// Runs a function that may panic, and returns whether it did, so that the other inputs
+/// are also tested.
 fn is_fault(name: &str, run: impl FnOnce()) -> bool {
     let is_fault = panic::catch_unwind(AssertUnwindSafe(run)).is_err();
     if is_fault {
@@ -41,7 +42,7 @@ fn replay(target: &str) {
     assert_eq!(faults, 0, "of {count} seeds");
 }
 
-/// Each in a test of its own, which names it.
+/// Defines a test for each target, with its name.
 macro_rules! replays {
     ($($target:ident),*) => {
         mod seeds {

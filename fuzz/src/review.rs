@@ -1,15 +1,15 @@
-//! What must hold for any review.
+//! The fuzz target for reviews.
 //!
-//! The fuzzer's bytes are a request's body as they are, or instructions for
-//! a pod: spoiled, large, or one of the worst that are known.
+//! The input is a request's body, or instructions for a pod: a corrupted one, a large one,
+//! or one of the known worst cases.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use pillion::{
     metrics::{Failure, ReviewOutcome},
-    webhook::review::{self, Answer, Context},
+    webhook::review::{self, Context, ReviewResponse},
 };
 use pillion_cost::{Bound, Linear};
-use pillion_grammar::{UID, cases::CASES, large, spoiled};
+use pillion_grammar::{UID, cases::CASES, corrupted, large};
 use pillion_inject as inject;
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ use crate::{
     units::{KIB, MIB, MILLISECOND},
 };
 
-/// For any body up to 3 MiB: a review is worked on beside others, in a container of
+/// For any body up to 3 MiB: several reviews are processed at once in a container with
 /// 256 MiB.
 pub(crate) const BOUND: Bound = Bound {
     // A mapping of one short member takes 640 bytes for 7, and there are three copies.
@@ -27,7 +27,7 @@ pub(crate) const BOUND: Bound = Bound {
     time: Linear::new(5 * MILLISECOND, 150).at_most(50 * MILLISECOND),
 };
 
-/// An answer goes back to the API server, which takes 3 MiB of it at most.
+/// The API server accepts at most 3 MiB of a response.
 const ANSWER: Linear = Linear::new(64 * KIB, 4);
 
 /// How a pod is reviewed.
@@ -52,19 +52,18 @@ impl Setup {
     }
 }
 
-/// Reviews what the bytes make, and holds the answer against what must be true
-/// of every answer.
+/// Processes the review that the input describes, and checks the response.
 ///
 /// # Panics
 ///
-/// When it is not true.
+/// Panics if a check fails.
 pub fn review(data: &[u8]) {
-    // A body begins with `{`, which is odd.
+    // A body begins with `{`, which is an odd number.
     match data.split_first() {
         Some((&mode, rest)) if mode.is_multiple_of(2) => {
             let setup = Setup::of(mode);
             match mode >> 4 & 3 {
-                0 => review_pod(&spoiled::pod(rest).to_string(), setup),
+                0 => review_pod(&corrupted::pod(rest).to_string(), setup),
                 1 => review_pod(&case(rest), setup),
                 _ => review_pod(&large::pod(rest), setup),
             };
@@ -73,7 +72,7 @@ pub fn review(data: &[u8]) {
     }
 }
 
-/// A known case by the first byte, of a size by the second one.
+/// Returns a known case: the first byte selects it, and the second one its size.
 fn case(bytes: &[u8]) -> String {
     let [which, size] = [0, 1].map(|index| bytes.get(index).copied().unwrap_or(u8::MAX));
     let case = &CASES[usize::from(which) % CASES.len()];
@@ -87,7 +86,7 @@ pub(crate) fn is_too_large(pod: &str) -> bool {
     answer.outcome == ReviewOutcome::Failed(Failure::TooLarge)
 }
 
-fn ask(body: &[u8], setup: Setup) -> Answer {
+fn ask(body: &[u8], setup: Setup) -> ReviewResponse {
     let path_env = [("ISTIO_META_CLUSTER_ID".to_owned(), "c1".to_owned())];
     let context = Context {
         config: &configurations::ALL[setup.config],
@@ -106,7 +105,7 @@ fn ask(body: &[u8], setup: Setup) -> Answer {
     answer
 }
 
-/// Any body gets an answer in JSON: an AdmissionReview, or a Status that says
+/// Checks that the response to any body is JSON: an AdmissionReview, or a Status that says
 /// what is wrong.
 fn review_bytes(body: &[u8]) {
     let answer = ask(body, Setup::PLAIN);
@@ -119,7 +118,7 @@ fn review_bytes(body: &[u8]) {
     }
     assert_eq!(json["kind"], "AdmissionReview");
     assert_eq!(json["response"]["uid"], answer.subject.uid);
-    // Of what is skipped only the structure is looked at, and not its strings' escapes.
+    // Only the structure of skipped parts is checked, and not the escapes in their strings.
     let Ok(asked) = serde_json::from_slice::<Value>(body) else {
         return;
     };
@@ -151,9 +150,9 @@ pub(crate) fn review_pod(pod: &str, setup: Setup) -> bool {
             "injected twice: {}",
             Start(&patched)
         );
-        // With what was added it may be more than a review reads. And its members are
-        // in another order now: of a container whose name comes late, more is read, and
-        // a fault in that is found first.
+        // With the added parts, it may be more than a review reads. And its members are now
+        // in another order: more is read of a container whose name comes late, and an error
+        // in that is found first.
         let code = &again["status"]["code"];
         assert!(
             [409, 413, 422].iter().any(|known| code == known),
@@ -166,7 +165,7 @@ pub(crate) fn review_pod(pod: &str, setup: Setup) -> bool {
 
 fn response(pod: &str, setup: Setup) -> Option<Value> {
     let answer = ask(pillion_grammar::review(pod).as_bytes(), setup);
-    // JSON that is nested too deep is no review.
+    // JSON that is nested too deeply is not a review.
     if answer.outcome == ReviewOutcome::Failed(Failure::BadJson) {
         return None;
     }
@@ -176,7 +175,7 @@ fn response(pod: &str, setup: Setup) -> Option<Value> {
     Some(answer["response"].take())
 }
 
-/// The pod as the API server goes on with it; `None` when nothing was patched.
+/// Returns the pod with the response's patch applied; `None` if there is no patch.
 fn patched(pod: &Value, response: &Value) -> Option<Value> {
     let patch = response["patch"].as_str()?;
     assert_eq!(response["allowed"], true);
@@ -188,7 +187,8 @@ fn patched(pod: &Value, response: &Value) -> Option<Value> {
     Some(patched)
 }
 
-/// A patched pod has its proxy and says so, and can be had back as it was.
+/// Checks that a patched pod has its proxy and its record, and that uninjecting it restores
+/// the original.
 fn check_injected(pod: &Value, patched: &Value) {
     let status = &patched["metadata"]["annotations"]["sidecar.istio.io/status"];
     assert!(status.is_string(), "no status: {}", Start(patched));
@@ -206,7 +206,7 @@ fn check_injected(pod: &Value, patched: &Value) {
     );
 }
 
-/// What a message has room for.
+/// The maximum length of a message.
 struct Start<'a>(&'a Value);
 
 impl std::fmt::Display for Start<'_> {
@@ -221,9 +221,9 @@ impl std::fmt::Display for Start<'_> {
 mod tests {
     use super::*;
 
-    /// A fixed walk through the spoiled pods, for runs without a fuzzer.
+    /// Tests a fixed sequence of corrupted pods, without a fuzzer.
     #[test]
-    fn holds_for_a_thousand_spoiled_pods() {
+    fn holds_for_a_thousand_corrupted_pods() {
         let mut injected = 0;
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         for _ in 0..1000 {
@@ -235,10 +235,10 @@ mod tests {
                     state.to_be_bytes()[0]
                 })
                 .collect();
-            let pod = spoiled::pod(&bytes).to_string();
+            let pod = corrupted::pod(&bytes).to_string();
             injected += usize::from(review_pod(&pod, Setup::of(bytes[0])));
         }
-        // Neither spoiled beyond use nor left alone.
+        // Some pods are refused, and some are injected.
         assert!((100..900).contains(&injected), "{injected} injected");
     }
 }

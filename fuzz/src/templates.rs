@@ -1,7 +1,7 @@
-//! What must hold for any template.
+//! The fuzz target for templates.
 
 use pillion_cost::{Bound, Linear};
-use pillion_grammar::spoiled;
+use pillion_grammar::corrupted;
 use pillion_inject::{self as inject, Config, Sources};
 use serde_json::{Value, json};
 
@@ -10,24 +10,24 @@ use crate::{
     units::{MIB, MILLISECOND},
 };
 
-/// From the text to the injection. What an expression makes is bounded by the steps
-/// that it may take, not by its length.
+/// From parsing to the injection. The result of an expression is limited by the steps that
+/// it may take, not by its length.
 pub(crate) const BOUND: Bound = Bound {
     peak: Linear::new(64 * MIB, 4096),
     total: Linear::new(512 * MIB, 65536),
     time: Linear::new(500 * MILLISECOND, 100_000),
 };
 
-/// Reads a template and injects a pod with it: its text, and behind a zero byte
-/// instructions to spoil the pod.
+/// Loads a template and injects a pod with it: the input is the template's text, and after a
+/// zero byte instructions to corrupt the pod.
 ///
 /// # Panics
 ///
-/// When what must be true of every template is not.
+/// Panics if a check fails.
 pub fn templates(data: &[u8]) {
     let mut parts = data.splitn(2, |byte| *byte == 0);
     let text = String::from_utf8_lossy(parts.next().unwrap_or_default());
-    let pod = spoiled::pod(parts.next().unwrap_or_default());
+    let pod = corrupted::pod(parts.next().unwrap_or_default());
     BOUND.hold("a template", data.len(), || check(&text, &pod));
 }
 

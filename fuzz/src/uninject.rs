@@ -1,7 +1,7 @@
-//! What must hold for any pod that says it is injected.
+//! The fuzz target for uninjecting pods.
 
 use pillion_cost::{Bound, Linear};
-use pillion_grammar::{records, spoiled};
+use pillion_grammar::{corrupted, records};
 use pillion_inject as inject;
 use serde_json::Value;
 
@@ -11,31 +11,31 @@ use crate::{
     units::{KIB, MIB, MILLISECOND},
 };
 
-/// The pod is read already.
+/// Parsing the pod does not count.
 pub(crate) const BOUND: Bound = Bound {
     peak: Linear::new(MIB, 400),
     total: Linear::new(2 * MIB, 1200),
     time: Linear::new(5 * MILLISECOND, 500),
 };
 
-/// What comes out is made of what went in.
+/// The result consists of parts of the input.
 const RESULT: Linear = Linear::new(64 * KIB, 8);
 
-/// Takes an injection back: of a pod as it stands in the bytes, of one whose records are
-/// made up, or of one that was injected and spoiled afterwards.
+/// Uninjects a pod: the input is the pod, or instructions for a pod with made-up records, or
+/// for one that was injected and then corrupted.
 ///
 /// # Panics
 ///
-/// When what must be true of every pod is not.
+/// Panics if a check fails.
 pub fn uninject(data: &[u8]) {
     match data.split_first() {
         Some((mode, rest)) if mode.is_multiple_of(2) => match mode >> 1 & 1 {
             0 => check(&records::pod(rest)),
             _ => {
                 let (before, after) = rest.split_at(rest.len() / 2);
-                let pod = spoiled::pod(before);
+                let pod = corrupted::pod(before);
                 let mut pod = injected(&configurations::ALL[0], &pod).unwrap_or(pod);
-                spoiled::spoil(&mut pod, after);
+                corrupted::corrupt(&mut pod, after);
                 check(&pod.to_string());
             }
         },

@@ -15,16 +15,14 @@ pub enum AnnotationFault {
         /// What the value must be.
         reason: String,
     },
-    /// It asks for something that Pillion does not have.
+    /// It requests a feature that Pillion does not support.
     #[error(transparent)]
     Unsupported(#[from] Unsupported),
     /// `inject.istio.io/templates` names a template more than once.
     #[error("annotation {TEMPLATES:?} names {0:?} twice; name each template once")]
     RepeatedTemplate(String),
-    /// `inject.istio.io/templates` asks for more templates than a pod may have.
-    #[error(
-        "annotation {TEMPLATES:?} asks for more than {0} templates, the most that a pod may have"
-    )]
+    /// `inject.istio.io/templates` requests more templates than a pod may have.
+    #[error("annotation {TEMPLATES:?} requests more than {0} templates, the maximum for a pod")]
     TooManyTemplates(usize),
     /// The app's scrape annotations can't be merged with the proxy's.
     #[error("invalid prometheus scrape configuration: {0}")]

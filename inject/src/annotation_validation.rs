@@ -1,6 +1,6 @@
 //! Whether the annotations that steer an injection have values that can be used.
 //!
-//! All of a pod's faults come in one answer, so that one edit can fix them.
+//! All of a pod's faults are reported together, so that one edit can fix them.
 
 use serde_json::{Map, Value};
 

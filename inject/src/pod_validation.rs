@@ -1,6 +1,6 @@
 //! Whether a pod can be injected at all: its types, and what limits its size.
 //!
-//! All of a pod's faults come in one answer. Where Kubernetes has the same rule, the
+//! All of a pod's faults are reported together. Where Kubernetes has the same rule, the
 //! message is the API server's: it would refuse the pod, too, but only after the
 //! webhooks have done their work.
 

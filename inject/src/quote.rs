@@ -12,7 +12,7 @@ const MAX_ITEMS: usize = 5;
 /// The bytes of a list: the API server cuts a warning to 256.
 const MAX_LIST: usize = 100;
 
-/// The text, cut to so many characters, with `…` where something is missing.
+/// The text, truncated to this many characters, with `…` if something is missing.
 pub(crate) fn excerpt(text: &str, characters: usize) -> Cow<'_, str> {
     match text.char_indices().nth(characters) {
         None => text.into(),

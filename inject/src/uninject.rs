@@ -30,11 +30,11 @@ use crate::{
     refusal::Refusal,
 };
 
-/// Takes an injection back: Pillion's own, or that of Istio's `sidecar` and
-/// `gateway` templates. `None` when the pod carries no injection.
+/// Undoes an injection: Pillion's own, or that of Istio's `sidecar` and `gateway`
+/// templates. Returns `None` if the pod is not injected.
 ///
 /// Edits that others made since stay, as long as they don't concern what the
-/// injection changed. An injection of Pillion's is taken back exactly; for Istio's,
+/// injection changed. Pillion's own injection is undone exactly; for Istio's,
 /// whose record has less, labels and annotations are removed if they have the value
 /// that Istio gives them.
 ///
@@ -112,7 +112,7 @@ fn unreadable(annotation: &str, error: &dyn std::fmt::Display) -> Refusal {
 
 fn changed(error: &json_patch::PatchError) -> Refusal {
     Refusal::InvalidPod(format!(
-        "the pod was changed since its injection, where the injection has to be taken back: {error}. Start from the \
+        "the pod was changed since its injection, in parts that have to be restored: {error}. Start from the \
          manifest as it was before the injection"
     ))
 }

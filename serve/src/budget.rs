@@ -31,7 +31,7 @@ pub struct Room {
 }
 
 impl Budget {
-    /// A budget of so many bytes.
+    /// Creates a budget of this many bytes.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
         let units = (bytes / UNIT).min(Semaphore::MAX_PERMITS);
@@ -71,7 +71,7 @@ impl Room {
 }
 
 impl Share<'_> {
-    /// Grows to a body of so many bytes.
+    /// Grows to a body of this many bytes.
     ///
     /// # Errors
     ///

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use crate::{frames::Reading, metrics::Frame};
 
-/// After so many failed requests in a row a connection is told to end, and after
+/// After this many consecutive failed requests, a connection is told to end, and after
 /// as many again it is cut. Proper callers come near it only while the service
 /// can't serve them anyway.
 const USELESS: u32 = 100;

@@ -7,24 +7,24 @@ use std::time::Duration;
 /// container with a memory limit of 256 MiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// An address may use one part in so many of the connections and the memory for
-    /// bodies, and a quarter of that part of the requests in flight. One more connection
-    /// waits for another one's end; one more request gets a 503.
+    /// An address may use a fraction (`1 / callers`) of the connections and of the memory for
+    /// bodies, and a quarter of that fraction of the requests in flight. Beyond that, a
+    /// connection waits for another one to end, and a request gets a 503.
     pub callers: usize,
-    /// Connections open at a time. At the limit a new connection gets the place of one
-    /// of the address that holds most, or waits for one of its own address.
+    /// Open connections. At the limit, a new connection replaces one of the address that
+    /// has the most, or waits for one of its own address to end.
     pub connections: usize,
-    /// Connections that wait for a place; one more is closed at once. Together with
+    /// Connections that wait for a free slot; one more is closed immediately. Together with
     /// `connections` they stay below the usual limit of 1,024 file descriptors.
     pub waiting: usize,
-    /// Requests read or answered at a time; one more gets a 503 at once. The last
-    /// eighth is reserved for callers that have sent a request that was of use.
+    /// Requests in flight; one more gets a 503 immediately. The last eighth is reserved for
+    /// callers that have sent a useful request.
     pub in_flight: usize,
     /// Bytes of one body; more gets a 413. The API server itself takes requests
     /// of 3 MiB at most, and etcd objects of half of that.
     pub body_bytes: usize,
-    /// Bytes of all bodies until their requests are answered, and of all responses
-    /// that are not sent yet; more gets a 503 at once. The memory used while a body
+    /// Bytes of all bodies whose requests are in flight, and of all responses that are not
+    /// sent yet; more gets a 503 immediately. The memory used while a body
     /// arrives can be twice that.
     pub buffered_bytes: usize,
     /// Streams of one HTTP/2 connection.
@@ -36,7 +36,7 @@ pub struct Limits {
     pub head: Duration,
     /// Time for a request's body. The API server gives a webhook 10 s in all.
     pub body: Duration,
-    /// Time to work on a request, the wait for its turn included.
+    /// Time to process a request, including the wait for its turn.
     pub work: Duration,
     /// Time in which one of the responses that wait for the caller to read them
     /// has to be sent. Checked as often as `head`.

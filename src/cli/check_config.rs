@@ -1,4 +1,4 @@
-//! `pillion injector --check FILE`: a configuration looked at before it is applied.
+//! `pillion injector --check FILE`: validates a configuration before it is applied.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +12,13 @@ const INJECTOR: &str = "istio-sidecar-injector";
 const MESH: &str = "istio";
 
 /// Checks the ConfigMaps in a manifest: `istio-sidecar-injector` with the keys
-/// `config` and `values`, and `istio` with the key `mesh`, with or without a
-/// revision behind their names; each revision by itself. The built-in defaults
-/// stand for a ConfigMap that is not there.
+/// `config` and `values`, and `istio` with the key `mesh`, with or without
+/// `-REVISION` at the end of their names. Each revision is checked separately, and
+/// the built-in defaults replace a ConfigMap that the manifest does not contain.
 ///
 /// # Errors
 ///
-/// Every fault found, each on a line of its own.
+/// Returns every error found, each on a line of its own.
 pub fn check(file: &str) -> anyhow::Result<()> {
     let text = manifest::read(file)?;
     let mut found = Found::default();
@@ -30,8 +30,8 @@ pub fn check(file: &str) -> anyhow::Result<()> {
     }
     if found.revisions.is_empty() {
         bail!(
-            "{file}: there is nothing to check; a ConfigMap is wanted that is named {INJECTOR} (keys config and \
-             values) or {MESH} (key mesh), or so with -REVISION behind it"
+            "{file}: nothing to check: the file must contain a ConfigMap named {INJECTOR} (keys config and values) \
+             or {MESH} (key mesh), optionally with -REVISION appended to the name"
         );
     }
     let faults = found.faults();
@@ -41,13 +41,13 @@ pub fn check(file: &str) -> anyhow::Result<()> {
     bail!("{file}: {}", faults.join(&format!("\nerror: {file}: ")))
 }
 
-/// The ConfigMaps of an injector, by their namespace and revision.
+/// The ConfigMaps found, by namespace and revision.
 #[derive(Default)]
 struct Found {
     revisions: BTreeMap<(String, String), Revision>,
 }
 
-/// The data of one revision's ConfigMaps, as far as they are there.
+/// The data of one revision's ConfigMaps; `None` for one that was not found.
 #[derive(Default)]
 struct Revision {
     injector: Option<Value>,
@@ -73,7 +73,7 @@ impl Found {
             let place = (namespace, revision.to_owned());
             self.revisions.entry(place).or_default().injector = Some(data);
         } else if let Some(revision) = revision_of(&name, MESH)
-            // Istio has others whose names begin so: istio-ca-root-cert.
+            // Other ConfigMaps of Istio have this prefix, too: istio-ca-root-cert.
             && (revision.is_empty() || data["mesh"].is_string())
         {
             let place = (namespace, revision.to_owned());
@@ -128,7 +128,7 @@ impl Revision {
     }
 }
 
-/// The revision behind a ConfigMap's name; empty for none.
+/// The revision at the end of a ConfigMap's name; empty if the name has none.
 fn revision_of<'a>(name: &'a str, prefix: &str) -> Option<&'a str> {
     match name.strip_prefix(prefix)? {
         "" => Some(""),

@@ -14,7 +14,7 @@ use super::{
     config_source::{ClusterArgs, ConfigArgs, Loaded},
     documents,
     injector_webhooks::{self, InjectorWebhook, Labels},
-    manifest, output, report,
+    manifest, output, table,
     workload::{self, PodPath},
 };
 use pillion_inject::{self as inject, Outcome, Target};
@@ -25,26 +25,26 @@ Examples:
   pillion check-inject deployment/productpage-v1 -n bookinfo
   pillion check-inject -f bookinfo.yaml -n bookinfo
 
-For each webhook of an injector, the table says whether it would inject the pod if it were created now: first
-what the API server decides by labels, then what the injector decides by the pod itself. Exit code 1: the pod
-would be injected by none, or by more than one, or be refused.";
+For each sidecar injector's webhook, the table shows whether it would inject the pod if the pod were created
+now: first what the API server decides from labels, then what the injector decides from the pod itself. The
+exit code is 1 if no webhook or more than one would inject the pod, or if the pod would be refused.";
 
 /// Arguments of `pillion check-inject`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, override_usage = "pillion check-inject [OPTIONS] <POD | --filename <FILE>>")]
 pub(super) struct Args {
-    /// A pod in the cluster, or KIND/NAME of a workload (deployment/web).
+    /// A pod in the cluster, or a workload as KIND/NAME (deployment/web).
     #[arg(
         value_name = "POD",
         required_unless_present = "file",
         conflicts_with = "file"
     )]
     pod: Option<String>,
-    /// A manifest of pods and workloads; - is standard input.
+    /// A manifest with pods and workloads; - for standard input.
     #[arg(short = 'f', long = "filename", value_name = "FILE")]
     file: Option<String>,
-    /// The namespace of the pod, or of objects in the manifest that name none [default: that of the kubeconfig's
-    /// context].
+    /// The namespace of the pod, or of objects in the manifest that don't specify one [default: that of the
+    /// kubeconfig's context].
     #[arg(short = 'n', long, value_name = "NAMESPACE")]
     namespace: Option<String>,
     #[command(flatten)]
@@ -53,21 +53,21 @@ pub(super) struct Args {
     cluster: ClusterArgs,
 }
 
-/// A pod to be checked.
+/// A pod to check.
 struct Candidate {
     name: String,
     namespace: String,
     pod: Value,
     workload: Option<inject::Workload>,
-    /// Whether it is a pod of the cluster, and not one of a file.
+    /// Whether the pod runs in the cluster, and does not come from a file.
     is_running: bool,
 }
 
-/// What a check looks at besides the pod.
+/// What a check needs besides the pod.
 struct Checker {
     client: Client,
     webhooks: Vec<InjectorWebhook>,
-    /// The configuration, or why there is none.
+    /// The configuration, or why it could not be loaded.
     loaded: Result<Loaded, String>,
 }
 
@@ -91,12 +91,12 @@ impl Args {
             webhooks,
             loaded,
         };
-        let (mut text, mut all_well) = (String::new(), true);
+        let (mut text, mut all_injected_once) = (String::new(), true);
         for candidate in self.candidates(&checker.client).await? {
-            all_well &= checker.check(&candidate, &mut text).await?;
+            all_injected_once &= checker.check(&candidate, &mut text).await?;
         }
         output::write(None, &text)?;
-        Ok(if all_well {
+        Ok(if all_injected_once {
             ExitCode::SUCCESS
         } else {
             ExitCode::FAILURE
@@ -114,7 +114,7 @@ impl Args {
         let file = self.file.as_deref().unwrap_or("-");
         let found = from_file(file, &default_namespace)?;
         if found.is_empty() {
-            bail!("{file}: there is no pod and no workload in it");
+            bail!("{file}: the file contains neither a pod nor a workload");
         }
         Ok(found)
     }
@@ -123,7 +123,7 @@ impl Args {
 async fn from_cluster(client: &Client, namespace: &str, name: &str) -> anyhow::Result<Candidate> {
     let (resource, name) = match name.split_once('/') {
         Some((kind, name)) => (workload::resource(kind)?, name),
-        // As it is, without a type: the injector is to see the pod as the webhook would.
+        // Dynamic, because the injector must see the same JSON as the webhook would.
         None => (ApiResource::erase::<Pod>(&()), name),
     };
     let kind = resource.kind.clone();
@@ -133,7 +133,9 @@ async fn from_cluster(client: &Client, namespace: &str, name: &str) -> anyhow::R
         .await
         .with_context(|| format!("cannot read the {kind} {namespace}/{name}"))?;
     let Some(found) = found else {
-        bail!("there is no {kind} {name:?} in the namespace {namespace:?} (-n names another)");
+        bail!(
+            "{kind} {name:?} not found in namespace {namespace:?}; use -n to select another namespace"
+        );
     };
     let mut candidates = Vec::new();
     collect(serde_json::to_value(found)?, namespace, &mut candidates);
@@ -179,18 +181,19 @@ fn collect(mut object: Value, default_namespace: &str, found: &mut Vec<Candidate
 }
 
 impl Checker {
-    /// Adds the table of one pod; whether it is injected by exactly one webhook.
+    /// Appends the table for one pod to the text. Returns whether exactly one webhook
+    /// would inject the pod.
     async fn check(&self, candidate: &Candidate, text: &mut String) -> anyhow::Result<bool> {
         let namespace = self.namespace_labels(&candidate.namespace).await?;
         let pod = labels(&candidate.pod);
-        let verdict = self.handler(candidate);
+        let decision = self.decide(candidate);
         let mut injecting = Vec::new();
         let rows: Vec<_> = self
             .webhooks
             .iter()
             .map(|webhook| {
                 let selected = webhook.selects(&namespace, &pod);
-                let (injected, reason) = match (&selected.called, &verdict) {
+                let (injected, reason) = match (&selected.called, &decision) {
                     (false, _) => ("no", selected.reason),
                     (true, Ok(_)) => {
                         injecting.push(webhook.configuration.as_str());
@@ -208,14 +211,14 @@ impl Checker {
             .collect();
         let mut lines = vec![candidate.name.clone()];
         if rows.is_empty() {
-            lines.push("no injector's webhook is installed in this cluster".to_owned());
+            lines.push("no sidecar injector's webhook is installed in this cluster".to_owned());
         } else {
-            let table = report::table(&["WEBHOOK", "REVISION", "INJECTED", "REASON"], &rows);
+            let table = table::format(&["WEBHOOK", "REVISION", "INJECTED", "REASON"], &rows);
             lines.push(table.trim_end().to_owned());
-            lines.extend(as_it_runs(candidate, !injecting.is_empty()));
+            lines.extend(current_state(candidate, !injecting.is_empty()));
             lines.extend(self.notes(&injecting));
             if !injecting.is_empty() {
-                let warnings = verdict.iter().flatten();
+                let warnings = decision.iter().flatten();
                 lines.extend(warnings.map(|warning| format!("warning: {warning}")));
             }
         }
@@ -233,26 +236,24 @@ impl Checker {
             let configurations: BTreeSet<_> = injecting.iter().copied().collect();
             let names: Vec<_> = configurations.into_iter().collect();
             notes.push(format!(
-                "more than one webhook would inject this pod, and the second would refuse it: let the webhooks of \
-                 the MutatingWebhookConfigurations ({}) not overlap",
+                "more than one webhook would inject this pod, and the second would refuse it: change the selectors of \
+                 the MutatingWebhookConfigurations ({}) so that they do not overlap",
                 names.join(", ")
             ));
         }
         if let Err(why) = &self.loaded {
-            notes.push(format!(
-                "what the injector itself decides is not known: {why}"
-            ));
+            notes.push(format!("the injector's own decision is unknown: {why}"));
         }
         notes
     }
 
-    /// What the injector would decide on the pod: to inject it, with these
-    /// warnings; `Err` says why not.
-    fn handler(&self, candidate: &Candidate) -> Result<Vec<String>, String> {
+    /// What the injector would decide: `Ok` has the warnings of an injection, and
+    /// `Err` the reason why the pod would not be injected.
+    fn decide(&self, candidate: &Candidate) -> Result<Vec<String>, String> {
         let Ok(loaded) = &self.loaded else {
             return Ok(Vec::new());
         };
-        // A pod that runs injected was not so when it was created.
+        // A running pod that is injected was not injected yet when it was created.
         let original = candidate
             .is_running
             .then(|| inject::uninject(&candidate.pod).ok().flatten())
@@ -278,25 +279,26 @@ impl Checker {
             .await
             .with_context(|| format!("cannot read the namespace {name:?}"))?;
         let Some(namespace) = found else {
-            bail!("there is no namespace {name:?} in the cluster (-n names another)");
+            bail!(
+                "namespace {name:?} not found in the cluster; use -n to select another namespace"
+            );
         };
         Ok(namespace.labels().clone())
     }
 }
 
-/// Whether a pod of the cluster is injected now.
-fn as_it_runs(candidate: &Candidate, would_be_injected: bool) -> Option<String> {
+/// Whether a pod in the cluster is injected now.
+fn current_state(candidate: &Candidate, would_be_injected: bool) -> Option<String> {
     let state = match inject::uninject(&candidate.pod) {
         _ if !candidate.is_running => return None,
         Ok(Some(_)) => "is injected".to_owned(),
         Ok(None) if would_be_injected => {
-            "is not injected; what was decided when it was created can't be changed, restart it"
-                .to_owned()
+            "is not injected; a running pod can't be injected later, restart it".to_owned()
         }
         Ok(None) => "is not injected".to_owned(),
-        Err(error) => format!("is injected, but not by its own account: {error}"),
+        Err(error) => format!("is injected, but its record of that is invalid: {error}"),
     };
-    Some(format!("the pod as it runs {state}"))
+    Some(format!("the running pod {state}"))
 }
 
 fn labels(pod: &Value) -> Labels {

@@ -1,5 +1,5 @@
-//! Where a command takes the injector's configuration from: files, the built-in
-//! one, or the ConfigMaps of a cluster.
+//! Where a command gets the injector's configuration: from files, from the built-in
+//! defaults, or from the ConfigMaps of a cluster.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -9,14 +9,14 @@ use kube::{Api, Client, config::KubeConfigOptions};
 
 use pillion_inject::{Config, Sources};
 
-/// Which cluster.
+/// Flags that select the cluster.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Cluster")]
 pub(super) struct ClusterArgs {
-    /// The kubeconfig file [default: $KUBECONFIG, then ~/.kube/config].
+    /// The kubeconfig file [default: $KUBECONFIG, or else ~/.kube/config].
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
-    /// The kubeconfig's context.
+    /// The kubeconfig context to use.
     #[arg(long, value_name = "NAME")]
     context: Option<String>,
     /// The namespace that Pillion is installed in.
@@ -38,7 +38,7 @@ impl ClusterArgs {
         Ok(Client::try_from(self.config().await?)?)
     }
 
-    /// The namespace of the kubeconfig's context.
+    /// Returns the namespace of the kubeconfig's context.
     pub async fn default_namespace(&self) -> anyhow::Result<String> {
         Ok(self.config().await?.default_namespace)
     }
@@ -59,7 +59,7 @@ impl ClusterArgs {
         Ok(config)
     }
 
-    /// A ConfigMap's name with the revision behind it.
+    /// Appends the revision to a ConfigMap's name.
     fn revisioned(&self, name: &str) -> String {
         match self.revision.as_str() {
             "" | "default" => name.to_owned(),
@@ -68,30 +68,30 @@ impl ClusterArgs {
     }
 }
 
-/// Which configuration.
+/// Flags that select the configuration.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Configuration")]
 pub(super) struct ConfigArgs {
-    /// Use the built-in configuration with native sidecars, and no ConfigMap.
+    /// Use the built-in configuration with native sidecars, instead of ConfigMaps.
     #[arg(long, conflicts_with_all = ["inject_config_file", "mesh_config_file", "values_file", "revision", "istio_namespace"])]
     defaults: bool,
-    /// The key `config` of the ConfigMap istio-sidecar-injector, in a file.
+    /// A file with the value of the key `config` of the ConfigMap istio-sidecar-injector.
     #[arg(long = "injectConfigFile", value_name = "FILE")]
     inject_config_file: Option<PathBuf>,
-    /// The key `mesh` of the ConfigMap istio, in a file.
+    /// A file with the value of the key `mesh` of the ConfigMap istio.
     #[arg(long = "meshConfigFile", value_name = "FILE")]
     mesh_config_file: Option<PathBuf>,
-    /// The key `values` of the ConfigMap istio-sidecar-injector, in a file.
+    /// A file with the value of the key `values` of the ConfigMap istio-sidecar-injector.
     #[arg(long = "valuesFile", value_name = "FILE")]
     values_file: Option<PathBuf>,
-    /// The ConfigMap that holds `config` and `values`; its name gets the revision.
+    /// The ConfigMap with the keys `config` and `values`; the revision is appended to its name.
     #[arg(
         long = "injectConfigMapName",
         value_name = "NAME",
         default_value = "istio-sidecar-injector"
     )]
     inject_config_map_name: String,
-    /// The ConfigMap that holds `mesh`; its name gets the revision.
+    /// The ConfigMap with the key `mesh`; the revision is appended to its name.
     #[arg(
         long = "meshConfigMapName",
         value_name = "NAME",
@@ -100,7 +100,7 @@ pub(super) struct ConfigArgs {
     mesh_config_map_name: String,
 }
 
-/// A configuration, and whether `auto` means native sidecars.
+/// A configuration, and whether `nativeSidecars: auto` means native sidecars.
 #[derive(Debug)]
 pub(super) struct Loaded {
     pub config: Config,
@@ -108,7 +108,7 @@ pub(super) struct Loaded {
 }
 
 impl ConfigArgs {
-    /// Whether the cluster has to be asked.
+    /// Whether the configuration has to be read from the cluster.
     pub fn needs_cluster(&self) -> bool {
         let all_files = self.inject_config_file.is_some()
             && self.mesh_config_file.is_some()
@@ -116,7 +116,7 @@ impl ConfigArgs {
         !self.defaults && !all_files
     }
 
-    /// Loads the configuration. What no file gives comes from the cluster.
+    /// Loads the configuration. Parts without a file are read from the cluster.
     pub async fn load(&self, cluster: &ClusterArgs) -> anyhow::Result<Loaded> {
         if self.defaults {
             return Ok(Loaded {
@@ -127,12 +127,12 @@ impl ConfigArgs {
         let mut config = read(self.inject_config_file.as_ref())?;
         let mut values = read(self.values_file.as_ref())?;
         let mut mesh = read(self.mesh_config_file.as_ref())?;
-        // Without a cluster, `auto` stands for what every supported Kubernetes has.
+        // Without a cluster, assume native sidecars: every supported Kubernetes has them.
         let mut native_sidecars = true;
         if self.needs_cluster() {
             let client = cluster.client().await.context(
-                "cannot connect to the cluster for the injector's configuration; use --defaults, or give \
-                 --injectConfigFile, --valuesFile and --meshConfigFile, to do without one",
+                "cannot connect to the cluster to read the injector's configuration; to work without a cluster, use \
+                 --defaults, or --injectConfigFile, --valuesFile and --meshConfigFile",
             )?;
             let api = Api::namespaced(client.clone(), &cluster.istio_namespace);
             if config.is_none() || values.is_none() {
@@ -149,8 +149,8 @@ impl ConfigArgs {
             native_sidecars = crate::cluster::cluster_has_native_sidecars(&client)
                 .await
                 .context(
-                    "cannot tell from the nodes whether the cluster runs native sidecars; it takes the permission \
-                     to list nodes",
+                    "cannot determine from the nodes whether the cluster supports native sidecars; this requires \
+                     permission to list nodes",
                 )?;
         }
         let Some(config) = config else {
@@ -164,7 +164,7 @@ impl ConfigArgs {
             values: &values.unwrap_or_default(),
             mesh: &mesh.unwrap_or_default(),
         })
-        .context("the injector's configuration is at fault")?;
+        .context("the injector's configuration is invalid")?;
         Ok(Loaded {
             config,
             native_sidecars,
@@ -186,8 +186,8 @@ async fn data(api: &Api<ConfigMap>, name: &str) -> anyhow::Result<BTreeMap<Strin
         .with_context(|| format!("cannot read the ConfigMap {name:?}"))?;
     let Some(map) = found else {
         bail!(
-            "there is no ConfigMap {name:?} in the namespace {:?}; is Pillion installed there \
-             (--istioNamespace, --revision)? --defaults does without",
+            "ConfigMap {name:?} not found in namespace {:?}; is Pillion installed there? Use --istioNamespace and \
+             --revision to select another installation, or --defaults to use the built-in configuration",
             api.namespace().unwrap_or_default()
         );
     };

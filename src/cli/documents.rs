@@ -1,5 +1,5 @@
-//! A file's YAML documents as text, so that those which are not edited come
-//! out byte for byte as they went in.
+//! A file's YAML documents as text, so that documents that are not edited are
+//! written byte for byte as they were read.
 
 use serde_json::Value;
 
@@ -9,27 +9,27 @@ use pillion_inject::yaml;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Document<'a> {
     pub text: &'a str,
-    /// How many lines of the file come before it.
+    /// The number of lines in the file before this document.
     lines_before: usize,
 }
 
 impl Document<'_> {
-    /// Reads it.
+    /// Parses the document.
     ///
     /// # Errors
     ///
-    /// With the line in the file where reading stopped.
+    /// Returns an error that has the line number in the file, not in the document.
     pub fn parse(&self) -> Result<Value, yaml::Error> {
         yaml::parse(self.text).or_else(|error| {
-            // Once more with as many lines before it, for the error to count them.
+            // Parse again with as many empty lines before it, so that the error counts them.
             let padded = "\n".repeat(self.lines_before) + self.text;
             yaml::parse(&padded).and(Err(error))
         })
     }
 }
 
-/// Splits a file into its documents: at lines that start with `---`, which no
-/// scalar can hold at that place. Documents of white space only are left out.
+/// Splits a file into its documents at lines that start with `---`, which a scalar
+/// can't contain in the first column. Omits documents of white space only.
 pub(super) fn split(text: &str) -> Vec<Document<'_>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut documents = Vec::new();
@@ -62,7 +62,7 @@ pub(super) fn split(text: &str) -> Vec<Document<'_>> {
     documents
 }
 
-/// Whether a document holds nothing but comments.
+/// Whether a document contains only comments.
 pub(super) fn is_comment(document: &str) -> bool {
     document
         .lines()

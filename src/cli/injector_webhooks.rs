@@ -1,4 +1,4 @@
-//! The injector's webhooks in a cluster, and what their selectors say of a pod.
+//! The webhooks of sidecar injectors in a cluster, and whether their selectors match a pod.
 
 use std::collections::BTreeMap;
 
@@ -10,21 +10,22 @@ use kube::{Api, Client, ResourceExt, api::ListParams};
 
 pub(super) type Labels = BTreeMap<String, String>;
 
-/// One webhook, and the revision that its configuration is labelled with.
+/// A webhook, and the revision in the label of its configuration.
 pub(super) struct InjectorWebhook {
     pub configuration: String,
     pub revision: String,
     webhook: MutatingWebhook,
 }
 
-/// What the API server's selectors say.
+/// Whether the API server calls a webhook for a pod, and why.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Selected {
     pub called: bool,
     pub reason: String,
 }
 
-/// Finds the webhooks of every injector: Pillion's and Istio's, by their names.
+/// Lists the webhooks of every injector, Pillion's and Istio's, which it recognizes by
+/// their names.
 pub(super) async fn list(client: &Client) -> kube::Result<Vec<InjectorWebhook>> {
     let api: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
     let found = api.list(&ListParams::default()).await?;
@@ -56,7 +57,7 @@ impl InjectorWebhook {
         &self.webhook.name
     }
 
-    /// Whether the API server sends a pod with these labels.
+    /// Whether the API server calls the webhook for a pod with these labels.
     pub fn selects(&self, namespace: &Labels, pod: &Labels) -> Selected {
         let sides = [
             (
@@ -87,7 +88,7 @@ impl InjectorWebhook {
         Selected {
             called: true,
             reason: if because.is_empty() {
-                "its selectors leave nothing out here".to_owned()
+                "its selectors exclude nothing here".to_owned()
             } else {
                 because.join(", ")
             },
@@ -95,7 +96,7 @@ impl InjectorWebhook {
     }
 }
 
-/// A selector's labels and expressions, as expressions.
+/// Converts a selector's labels and expressions to requirements.
 fn requirements(selector: &LabelSelector) -> Vec<LabelSelectorRequirement> {
     let labels =
         selector
@@ -108,7 +109,7 @@ fn requirements(selector: &LabelSelector) -> Vec<LabelSelectorRequirement> {
                 values: Some(vec![value.clone()]),
             });
     let expressions = selector.match_expressions.iter().flatten().cloned();
-    // What is asked for comes first: it says more than what is ruled out.
+    // Positive requirements come first, because they make the better reason.
     let (mut positive, negative): (Vec<_>, Vec<_>) = labels
         .chain(expressions)
         .partition(|requirement| matches!(requirement.operator.as_str(), "In" | "Exists"));
@@ -128,17 +129,18 @@ fn holds(requirement: &LabelSelectorRequirement, labels: &Labels) -> bool {
     }
 }
 
+/// Describes why a requirement is not met.
 fn unmet(requirement: &LabelSelectorRequirement, labels: &Labels) -> String {
     let key = &requirement.key;
-    let wanted = requirement
+    let expected = requirement
         .values
         .as_deref()
         .unwrap_or_default()
         .join(" or ");
     match (labels.get(key), requirement.operator.as_str()) {
-        (None, "In") => format!("has no label {key}={wanted}"),
+        (None, "In") => format!("has no label {key}={expected}"),
         (None, _) => format!("has no label {key}"),
-        (Some(value), "In") => format!("label {key} is {value:?}, not {wanted}"),
+        (Some(value), "In") => format!("label {key} is {value:?}, not {expected}"),
         (Some(value), _) => format!("has the label {key}={value}"),
     }
 }

@@ -14,21 +14,21 @@ use pillion_inject::{self as inject, Config, Outcome, Refusal, Target};
 
 const EXAMPLES: &str = "\
 Examples:
-  # With the configuration of the cluster, as the webhook would do it:
+  # With the configuration of the cluster, as the webhook would inject it:
   pillion kube-inject -f bookinfo.yaml | kubectl apply -f -
 
   # Without a cluster:
   pillion kube-inject --defaults -f bookinfo.yaml -o injected.yaml
 
-  # With the ConfigMaps' files:
+  # With the configuration in files:
   kubectl -n istio-system get configmap istio-sidecar-injector -o jsonpath='{.data.config}' > inject-config.yaml
   kubectl -n istio-system get configmap istio-sidecar-injector -o jsonpath='{.data.values}' > inject-values.yaml
   kubectl -n istio-system get configmap istio -o jsonpath='{.data.mesh}' > mesh-config.yaml
   pillion kube-inject --injectConfigFile inject-config.yaml --valuesFile inject-values.yaml \\
     --meshConfigFile mesh-config.yaml -f bookinfo.yaml
 
-Objects that make no pods pass through as they are. Workloads that are not to be injected do, too, with a
-note on standard error. When a workload is refused nothing is written, and the exit code is 1.";
+Objects that do not create pods are left unchanged. So are workloads that must not be injected, with a note
+on standard error. If a workload is refused, nothing is written and the exit code is 1.";
 
 /// Arguments of `pillion kube-inject`.
 #[derive(Debug, clap::Args)]
@@ -36,7 +36,7 @@ note on standard error. When a workload is refused nothing is written, and the e
 pub(super) struct Args {
     #[command(flatten)]
     files: FileArgs,
-    /// The namespace of objects that name none.
+    /// The namespace of objects that don't specify one.
     #[arg(short = 'n', long, value_name = "NAMESPACE", default_value = "default")]
     namespace: String,
     #[command(flatten)]
@@ -55,7 +55,8 @@ impl Args {
     }
 }
 
-/// What `kube-inject` makes of a manifest, with this configuration and native sidecars.
+/// Returns a function that injects a manifest as `kube-inject` does, with this
+/// configuration and native sidecars.
 pub fn inject_text(config: Config) -> impl Fn(&str) -> anyhow::Result<String> {
     let loaded = Loaded {
         config,
@@ -101,7 +102,7 @@ fn inject_object(
                 "{name} is not injected: it {reason}"
             ))))
         }
-        // This one names the workload itself.
+        // The message of this refusal names the workload itself.
         Err(refusal @ Refusal::AlreadyInjected(_)) => Err(refusal.into()),
         Err(refusal) => {
             warn(&name, &refusal.warnings());

@@ -18,8 +18,8 @@ Examples:
   pillion kube-uninject -f injected.yaml -o bookinfo.yaml
   kubectl get deployment productpage-v1 -o yaml | pillion kube-uninject -f - | kubectl apply -f -
 
-Takes back what `pillion kube-inject`, `istioctl kube-inject` or a webhook added. Everything else comes out
-as it went in. No cluster is needed.";
+Removes what `pillion kube-inject`, `istioctl kube-inject` or a webhook added. Everything else is left
+unchanged. This does not require a cluster.";
 
 /// Arguments of `pillion kube-uninject`.
 #[derive(Debug, clap::Args)]
@@ -36,19 +36,19 @@ impl Args {
     }
 }
 
-/// What `kube-uninject` makes of a manifest.
+/// Uninjects a manifest as `kube-uninject` does.
 ///
 /// # Errors
 ///
-/// As the command has them.
+/// Returns an error if the manifest is not YAML or a workload can't be uninjected.
 pub fn uninject_text(text: &str) -> anyhow::Result<String> {
     Ok(manifest::edit("-", text, &mut uninject_object)?.text)
 }
 
 fn uninject_object(path: PodPath, object: &mut Value) -> anyhow::Result<Edit> {
     let name = workload::describe(object, workload::namespace(object, "default"));
-    let is_istios = path == PodPath::JobTemplate && has_record_on_job_template(object);
-    if is_istios {
+    let is_by_istio = path == PodPath::JobTemplate && has_record_on_job_template(object);
+    if is_by_istio {
         swap_metadata(object);
     }
     let Some(pod) = path.pod_mut(object) else {
@@ -57,7 +57,7 @@ fn uninject_object(path: PodPath, object: &mut Value) -> anyhow::Result<Edit> {
     match inject::uninject(pod) {
         Ok(Some(original)) => {
             *pod = original;
-            if is_istios {
+            if is_by_istio {
                 swap_metadata(object);
             }
             Ok(Edit::Changed)
@@ -67,8 +67,8 @@ fn uninject_object(path: PodPath, object: &mut Value) -> anyhow::Result<Edit> {
     }
 }
 
-/// `istioctl kube-inject` writes what it adds to a CronJob's metadata to the job
-/// template, and not to the pod template.
+/// Whether `istioctl kube-inject` has injected a CronJob: it adds labels and annotations
+/// to the metadata of the job template instead of the pod template.
 fn has_record_on_job_template(cron_job: &Value) -> bool {
     let has_record = |metadata: &str| {
         let metadata = cron_job.pointer(metadata);

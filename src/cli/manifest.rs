@@ -1,4 +1,4 @@
-//! A manifest edited document by document.
+//! Editing a manifest document by document.
 
 use std::{fs, io::Read, path::PathBuf};
 
@@ -12,10 +12,10 @@ use super::{
 };
 use pillion_inject::yaml;
 
-/// Which manifests, and where their edited forms go.
+/// Flags for the manifests to edit, and where to write the result.
 #[derive(Debug, clap::Args)]
 pub(super) struct FileArgs {
-    /// The manifest; - is standard input. May be given more than once.
+    /// The manifest; - for standard input. May be given more than once.
     #[arg(short = 'f', long = "filename", value_name = "FILE", required = true)]
     files: Vec<String>,
     /// Where to write the result [default: standard output].
@@ -24,12 +24,13 @@ pub(super) struct FileArgs {
 }
 
 impl FileArgs {
-    /// Edits all of the manifests and writes the results one behind the other,
-    /// with notes on standard error.
+    /// Edits all manifests and writes the concatenated results, with notes on standard
+    /// error.
     ///
     /// # Errors
     ///
-    /// As [`edit`]; nothing is written then.
+    /// Returns an error if a file can't be read or written, or as [`edit`] does. If an
+    /// edit fails, nothing is written.
     pub fn edit(
         &self,
         edit_object: &mut dyn FnMut(PodPath, &mut Value) -> anyhow::Result<Edit>,
@@ -46,15 +47,15 @@ impl FileArgs {
     }
 }
 
-/// What an edit did to one object.
+/// What an edit did to an object.
 pub(super) enum Edit {
-    /// It was changed.
+    /// The object was changed.
     Changed,
-    /// It stays as it is; the note is for standard error.
+    /// The object was not changed; the note is printed on standard error.
     Unchanged(Option<String>),
 }
 
-/// Reads a file, or standard input for `-`.
+/// Reads a file, or standard input if the name is `-`.
 pub(super) fn read(file: &str) -> anyhow::Result<String> {
     if file == "-" {
         let mut text = String::new();
@@ -66,13 +67,12 @@ pub(super) fn read(file: &str) -> anyhow::Result<String> {
     fs::read_to_string(file).with_context(|| format!("cannot read {file}"))
 }
 
-/// Edits every workload of a manifest. Documents without one come out byte for
+/// Edits every workload of a manifest. Documents without a workload are kept byte for
 /// byte. Every document is followed by `---`.
 ///
 /// # Errors
 ///
-/// All of the edits that failed, each with its document; the others are not lost
-/// to the reader, for nothing is written then.
+/// Returns the errors of all edits that failed, each with its document's number.
 pub(super) fn edit(
     file: &str,
     text: &str,
@@ -104,7 +104,7 @@ pub(super) fn edit(
 pub(super) struct Edited {
     /// The manifest.
     pub text: String,
-    /// What the user should know.
+    /// Messages for the user.
     notes: Vec<String>,
 }
 
@@ -116,7 +116,7 @@ fn edit_document(
     if documents::is_comment(document.text) {
         return Ok(document.text.to_owned());
     }
-    let mut object = document.parse().context("this is not YAML")?;
+    let mut object = document.parse().context("invalid YAML")?;
     if edit_object(&mut object, edit, notes)? {
         Ok(yaml::to_string(&object)?)
     } else {
@@ -124,7 +124,7 @@ fn edit_document(
     }
 }
 
-/// Whether anything changed. The items of a List are edited one by one.
+/// Edits an object, or each item of a List. Returns whether anything changed.
 fn edit_object(
     object: &mut Value,
     edit: &mut dyn FnMut(PodPath, &mut Value) -> anyhow::Result<Edit>,
@@ -141,7 +141,7 @@ fn edit_object(
         if workload::has_pod_template(object) {
             let name = workload::describe(object, workload::namespace(object, "default"));
             notes.push(format!(
-                "{name} is of a kind that is not known here; it is passed through as it is"
+                "{name} has a pod template, but its kind is not supported; it is left unchanged"
             ));
         }
         return Ok(false);

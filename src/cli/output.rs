@@ -1,4 +1,4 @@
-//! Where a command writes its manifest.
+//! Writing a command's output.
 
 use std::{
     fs,
@@ -8,32 +8,32 @@ use std::{
 
 use anyhow::Context;
 
-/// Writes to the file, or to standard output. A file is replaced whole or not at all.
+/// Writes to the file, or to standard output. A file is replaced atomically.
 pub(super) fn write(file: Option<&Path>, text: &str) -> anyhow::Result<()> {
     match file {
         Some(file) if file != Path::new("-") => {
             replace(file, text).with_context(|| format!("cannot write {}", file.display()))
         }
         _ => match std::io::stdout().write_all(text.as_bytes()) {
-            // The reader has gone, as `head` does; there is nobody to tell.
+            // The reader has closed the pipe, as `head` does. That is not an error.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
             written => written.context("cannot write to standard output"),
         },
     }
 }
 
-/// Tells the user something on standard error, if anybody listens there.
+/// Prints a message on standard error. A failure to do so is ignored.
 pub(super) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 fn replace(file: &Path, text: &str) -> std::io::Result<()> {
     let present = fs::metadata(file).ok();
-    // A device or a pipe can't be renamed over.
+    // A device or a pipe can't be replaced by renaming.
     if present.as_ref().is_some_and(|present| !present.is_file()) {
         return fs::write(file, text);
     }
-    // Behind a link, what it leads to is replaced.
+    // Replace a symbolic link's target, and not the link.
     let file = &file.canonicalize().unwrap_or_else(|_| file.to_owned());
     let mut part = file.as_os_str().to_owned();
     part.push(format!(".{}.part", std::process::id()));
@@ -46,7 +46,7 @@ fn replace(file: &Path, text: &str) -> std::io::Result<()> {
     written
 }
 
-/// Whoever could not read the file before can't read its next contents.
+/// Writes the temporary file, with the permissions of the file that it replaces.
 fn write_part(part: &Path, text: &str, present: Option<&fs::Metadata>) -> std::io::Result<()> {
     let mut file = fs::File::create(part)?;
     if let Some(present) = present {

@@ -1,4 +1,4 @@
-//! The objects that hold a pod template.
+//! Kubernetes objects that create pods.
 
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use pillion_inject as inject;
 
-/// Where an object keeps its pod.
+/// Where an object has its pod or pod template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PodPath {
     /// The object is a pod.
@@ -22,7 +22,7 @@ pub(super) enum PodPath {
 }
 
 impl PodPath {
-    /// `None` for objects that make no pods.
+    /// Returns the path for an object's kind; `None` if the kind does not create pods.
     pub fn of(object: &Value) -> Option<Self> {
         let api_version = object["apiVersion"].as_str()?;
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
@@ -44,18 +44,18 @@ impl PodPath {
         }
     }
 
-    /// The pod, or the template of one.
+    /// Returns the pod or the pod template.
     pub fn pod(self, object: &Value) -> Option<&Value> {
         object.pointer(self.pointer())
     }
 
-    /// The pod, or the template of one.
+    /// Returns the pod or the pod template.
     pub fn pod_mut(self, object: &mut Value) -> Option<&mut Value> {
         object.pointer_mut(self.pointer())
     }
 }
 
-/// What kubectl calls a kind that makes pods: `deployment`, `deployments`, `deploy`.
+/// Returns the resource with this name in kubectl: `deployment`, `deployments` or `deploy`.
 pub(super) fn resource(name: &str) -> anyhow::Result<ApiResource> {
     let resource = match name.to_ascii_lowercase().as_str() {
         "pod" | "pods" | "po" => ApiResource::erase::<Pod>(&()),
@@ -69,16 +69,16 @@ pub(super) fn resource(name: &str) -> anyhow::Result<ApiResource> {
         "job" | "jobs" => ApiResource::erase::<Job>(&()),
         "cronjob" | "cronjobs" | "cj" => ApiResource::erase::<CronJob>(&()),
         _ => anyhow::bail!(
-            "{name:?} is no kind that makes pods: pod, deployment, replicaset, statefulset, daemonset, \
-             replicationcontroller, job or cronjob is wanted"
+            "{name:?} is not a kind that creates pods: use pod, deployment, replicaset, statefulset, daemonset, \
+             replicationcontroller, job or cronjob"
         ),
     };
     Ok(resource)
 }
 
-/// The items of a List, or of a typed list of a kind that is known here; `None`
-/// for anything else. Those of a typed list (PodList) leave out what the list says;
-/// they get it here.
+/// Returns the items of a List, or of a typed list (PodList) of a supported kind; `None`
+/// for anything else. The items of a typed list may omit `apiVersion` and `kind`; they
+/// are filled in from the list.
 pub(super) fn items_mut(object: &mut Value) -> Option<&mut Vec<Value>> {
     let kind = object["kind"].as_str()?.strip_suffix("List")?.to_owned();
     let api_version = object["apiVersion"].clone();
@@ -97,14 +97,14 @@ pub(super) fn items_mut(object: &mut Value) -> Option<&mut Vec<Value>> {
     Some(items)
 }
 
-/// Whether an object of an unknown kind looks as if it made pods.
+/// Whether an object of an unsupported kind has a pod template.
 pub(super) fn has_pod_template(object: &Value) -> bool {
     object
         .pointer("/spec/template/spec/containers")
         .is_some_and(Value::is_array)
 }
 
-/// The workload behind the pods of an object; a pod stands for itself.
+/// Returns the workload that owns the pods of an object; `None` for a pod.
 pub(super) fn workload(path: PodPath, object: &Value) -> Option<inject::Workload> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     (path != PodPath::Itself).then(|| inject::Workload {
@@ -114,7 +114,7 @@ pub(super) fn workload(path: PodPath, object: &Value) -> Option<inject::Workload
     })
 }
 
-/// `Deployment shop/web`, for messages.
+/// Describes an object for messages: `Deployment shop/web`.
 pub(super) fn describe(object: &Value, namespace: &str) -> String {
     let metadata = &object["metadata"];
     let name = metadata["name"]
@@ -127,7 +127,7 @@ pub(super) fn describe(object: &Value, namespace: &str) -> String {
     )
 }
 
-/// The namespace an object goes to.
+/// Returns the namespace of an object, or the default one.
 pub(super) fn namespace<'a>(object: &'a Value, default: &'a str) -> &'a str {
     object["metadata"]["namespace"]
         .as_str()
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_the_kinds_that_make_pods() {
+    fn knows_the_kinds_that_create_pods() {
         for (api_version, kind) in [
             ("apps/v1", "Deployment"),
             ("apps/v1beta1", "StatefulSet"),
@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(PodPath::of(&items[0]), Some(PodPath::Template));
         let mut list = json!({"apiVersion": "v1", "kind": "List", "items": [{"spec": {}}]});
         assert_eq!(PodPath::of(&items_mut(&mut list).unwrap()[0]), None);
-        // A resource of somebody's may be named so, too.
+        // A custom resource's name may end like that, too.
         let mut list = json!({"apiVersion": "example.com/v1", "kind": "AllowList", "items": [{"ip": "1.2.3.4"}]});
         assert!(items_mut(&mut list).is_none());
     }

@@ -1,5 +1,5 @@
-//! Events on the objects that a role reads, for operators who look at the object and
-//! not at the role's log.
+//! Events on the objects that a role reads, for operators who inspect the object instead
+//! of the role's log.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use tokio::time::timeout;
 
 use crate::error_chain;
 
-/// How long publishing an Event may take; what follows it waits.
+/// The timeout for publishing an Event, during which the caller waits.
 const PUBLISH: Duration = Duration::from_secs(5);
-/// The API refuses an Event's note of more than 1 kB.
+/// The maximum length of a note: the API server refuses more than 1 kB.
 const NOTE: usize = 1000;
 
 /// Publishes Events.
 pub(crate) struct Events(Recorder);
 
 impl Events {
-    /// Publishes in the name of this controller.
+    /// Publishes Events as this controller.
     pub fn new(client: Client, controller: &str) -> Self {
         let reporter = Reporter {
             controller: controller.to_owned(),
@@ -29,7 +29,8 @@ impl Events {
         Self(Recorder::new(client, reporter))
     }
 
-    /// Publishes a warning. A failure to do so is only logged.
+    /// Publishes a warning about an object. A long note is truncated, and a failure to
+    /// publish is only logged.
     pub async fn warn<K>(&self, object: &K, reason: &str, mut note: String)
     where
         K: Resource<DynamicType = ()>,
@@ -55,7 +56,7 @@ impl Events {
             Ok(Err(error)) => {
                 tracing::warn!(error = error_chain(&error), "cannot publish an Event");
             }
-            Err(_) => tracing::warn!("cannot publish an Event: the API server does not answer"),
+            Err(_) => tracing::warn!("cannot publish an Event: the API server does not respond"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Whether the cluster runs native sidecars.
+//! Whether the cluster supports native sidecars.
 
 use k8s_openapi::api::core::v1::Node;
 use kube::{Api, Client, api::ListParams};
@@ -7,19 +7,20 @@ use super::with_timeout;
 
 /// The first minor version of Kubernetes 1 where native sidecars are stable.
 const STABLE: u32 = 33;
-/// How far kubelets may be behind the API server (Kubernetes' version skew policy).
+/// How many minor versions a kubelet may be older than the API server (Kubernetes' version
+/// skew policy).
 const SKEW: u32 = 3;
 const PAGE: u32 = 500;
 
-/// Asks the API server whether every node runs native sidecars: a pod may go to any.
+/// Checks whether every node supports native sidecars, because a pod may run on any node.
 ///
 /// # Errors
 ///
-/// When the API server does not answer, or listing the nodes is forbidden.
+/// Returns an error if the API server does not respond, or denies listing the nodes.
 pub(crate) async fn cluster_has_native_sidecars(client: &Client) -> kube::Result<bool> {
     let version = with_timeout(client.apiserver_version()).await?;
     match minor(&version.minor) {
-        // The version skew policy allows no kubelet that is too old for them.
+        // According to the version skew policy, no kubelet can be too old.
         Some(minor) if minor >= STABLE + SKEW => Ok(true),
         Some(minor) if minor >= STABLE => every_node(client).await,
         _ => Ok(false),
@@ -49,12 +50,12 @@ fn has_native_sidecars(node: &Node) -> bool {
         .is_some_and(|minor| minor >= STABLE)
 }
 
-/// `v1.33.4-gke.100` is 33.
+/// Parses the minor version of a kubelet: 33 for `v1.33.4-gke.100`.
 fn kubelet_minor(version: &str) -> Option<u32> {
     minor(version.strip_prefix("v1.")?.split('.').next()?)
 }
 
-/// Some providers write `33+`.
+/// Parses a minor version. Some providers append a plus: `33+`.
 fn minor(text: &str) -> Option<u32> {
     text.trim_end_matches('+').parse().ok()
 }

@@ -1,4 +1,4 @@
-//! A time limit for calls of the API server.
+//! A timeout for calls to the API server.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use tokio::time::timeout;
 
 const RESPONSE: Duration = Duration::from_secs(10);
 
-/// Waits for a response, but only for so long: a connection that was silently cut
-/// would hold up everything that follows the call.
+/// Waits for a response for a limited time. Without a timeout, a connection that was
+/// silently cut would block the caller.
 pub(crate) async fn with_timeout<T>(
     call: impl Future<Output = kube::Result<T>>,
 ) -> kube::Result<T> {

@@ -16,18 +16,18 @@ Examples:
   # In a cluster (the chart does this):
   pillion injector --namespace istio-system
 
-  # Look at a configuration before it is applied:
+  # Validate a configuration before applying it:
   pillion injector --check my-configmap.yaml
 
 The configuration is read from the ConfigMaps istio-sidecar-injector (keys config, values) and istio (key mesh)
-of the namespace, with the revision behind their names unless it is the default one. RUST_LOG sets what is
-logged (default: info).";
+in the namespace, with -REVISION appended to their names unless it is the default one. RUST_LOG sets the log
+filter (default: info).";
 
 /// Flags of `pillion injector`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Check the ConfigMaps in a manifest and exit; - is standard input.
+    /// Check the ConfigMaps in a manifest and exit; - for standard input.
     #[arg(long, value_name = "FILE")]
     pub check: Option<String>,
     /// The namespace that Pillion is installed in.
@@ -36,52 +36,52 @@ pub struct Args {
     /// The revision of this injector; empty for the default one.
     #[arg(long, env = "REVISION", default_value = "")]
     revision: String,
-    /// Where reviews come in (HTTPS); [::] is every address, of IPv4, too.
+    /// The address to listen on for reviews (HTTPS); [::] means all IPv6 and IPv4 addresses.
     #[arg(long, value_name = "ADDRESS", default_value = "[::]:15017")]
     pub webhook_address: SocketAddr,
-    /// Where /livez, /readyz and /metrics are (HTTP).
+    /// The address to listen on for /livez, /readyz and /metrics (HTTP).
     #[arg(long, value_name = "ADDRESS", default_value = "[::]:15014")]
     pub status_address: SocketAddr,
-    /// The Service that API servers call [default: pillion-injector, and the revision].
+    /// The Service that API servers call [default: pillion-injector[-REVISION]].
     #[arg(long, value_name = "NAME")]
     service_name: Option<String>,
-    /// The domain of the cluster's DNS.
+    /// The DNS domain of the cluster.
     #[arg(long, value_name = "DOMAIN", default_value = "cluster.local")]
     pub cluster_domain: String,
-    /// A further DNS name or address for the serving certificate. May be given more than once.
+    /// An additional DNS name or IP address for the serving certificate. May be given more than once.
     #[arg(long = "serving-dns-name", value_name = "NAME", value_parser = serving_name)]
     pub serving_dns_names: Vec<String>,
-    /// The Secret that holds the injector's own CA and certificate [default: pillion-injector-certs, and the revision].
+    /// The Secret with the injector's own CA and certificate [default: pillion-injector-certs[-REVISION]].
     #[arg(long, value_name = "NAME")]
     certificate_secret: Option<String>,
-    /// Serve the certificate of a mounted Secret (tls.crt, tls.key, ca.crt) instead of an own one.
+    /// Serve the certificate of a Secret mounted in this directory (tls.crt, tls.key, ca.crt), instead of making one.
     #[arg(long, value_name = "DIR")]
     pub tls_cert_dir: Option<PathBuf>,
-    /// Take reviews only from clients with a certificate of a CA in this file (PEM). It is read again when it changes.
+    /// Accept reviews only from clients with a certificate of a CA in this file (PEM). It is reloaded when it changes.
     #[arg(long, value_name = "FILE")]
     pub client_ca_file: Option<PathBuf>,
-    /// The common name, DNS name or URI that a client certificate has to have; without it, any of the CA will do. May be given more than once.
+    /// The required common name, DNS name or URI of client certificates [default: any]. May be given more than once.
     #[arg(long = "client-name", value_name = "NAME", requires = "client_ca_file", value_parser = NonEmptyStringValueParser::new())]
     pub client_names: Vec<String>,
-    /// How long an own CA is valid. It is replaced two thirds into that.
+    /// The lifetime of the injector's own CA. It is replaced after two thirds of it.
     #[arg(long, value_name = "DURATION", default_value = "3650d", value_parser = duration)]
     pub ca_lifetime: Duration,
-    /// How long an own serving certificate is valid. It is renewed two thirds into that.
+    /// The lifetime of the injector's own serving certificate. It is renewed after two thirds of it.
     #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = duration)]
     pub certificate_lifetime: Duration,
-    /// How long both CAs are trusted, before and after the certificates change from one to the other.
+    /// How long both the old and the new CA are trusted, before and after the serving certificate changes.
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = duration)]
     pub ca_overlap: Duration,
-    /// How long to serve on after SIGTERM, until no API server sends reviews here any more.
+    /// How long to continue serving after SIGTERM, so that API servers stop sending reviews to this replica.
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pub drain_delay: Duration,
-    /// How log lines look.
+    /// The format of log lines.
     #[arg(long, value_enum, default_value_t)]
     pub log_format: Format,
 }
 
 impl Args {
-    /// The revision's name.
+    /// Returns the revision's name.
     pub fn revision(&self) -> &str {
         if self.revision.is_empty() {
             "default"
@@ -90,7 +90,7 @@ impl Args {
         }
     }
 
-    /// A name with the revision behind it, unless it is the default one.
+    /// Appends the revision to a name, unless it is the default one.
     pub fn revisioned(&self, name: &str) -> String {
         match self.revision() {
             "default" => name.to_owned(),
@@ -98,14 +98,14 @@ impl Args {
         }
     }
 
-    /// The Secret of the own certificates.
+    /// Returns the name of the Secret with the injector's own certificates.
     pub fn certificate_secret(&self) -> String {
         self.certificate_secret
             .clone()
             .unwrap_or_else(|| self.revisioned("pillion-injector-certs"))
     }
 
-    /// What the serving certificate has to be for. Kubernetes calls `NAME.NAMESPACE.svc`.
+    /// Returns the names for the serving certificate. Kubernetes calls `NAME.NAMESPACE.svc`.
     pub fn serving_names(&self) -> Vec<String> {
         let service = self
             .service_name
@@ -122,41 +122,42 @@ impl Args {
         names
     }
 
-    /// Checks that a CA lives long enough to hand over to the next one.
+    /// Checks that a CA is valid for long enough to be replaced by the next one.
     ///
     /// # Errors
     ///
-    /// When its lifetime is too short.
+    /// Returns an error if the CA's lifetime is too short, or a duration is 0.
     pub fn check_lifetimes(&self) -> anyhow::Result<()> {
         anyhow::ensure!(
             self.ca_overlap * 6 <= self.ca_lifetime,
-            "--ca-lifetime {:?} is too short: a CA is replaced two thirds into it, and the two changes after that each \
-             take --ca-overlap {:?}; make it six times as long at least",
+            "--ca-lifetime {:?} is too short: a CA is replaced after two thirds of it, in two steps that each take \
+             --ca-overlap {:?}; it must be at least six times as long as that",
             self.ca_lifetime,
             self.ca_overlap
         );
         anyhow::ensure!(
             !self.certificate_lifetime.is_zero() && !self.ca_overlap.is_zero(),
-            "--certificate-lifetime and --ca-overlap can't be 0"
+            "--certificate-lifetime and --ca-overlap must not be 0"
         );
         Ok(())
     }
 }
 
-/// A hundred years: the end of a certificate is a date that everybody can read.
+/// A hundred years, so that a certificate's expiry date is supported everywhere.
 const LONGEST: Duration = Duration::from_hours(24 * 36_525);
 
-/// A duration such as `90d`, `12h`, `30m`, `10s` or `500ms`.
+/// Parses a duration such as `90d`, `12h`, `30m`, `10s` or `500ms`.
 fn duration(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text)
-        .map_err(|error| format!("{error}; write for example 90d, 12h, 30m, 10s or 500ms"))?;
+    let duration = humantime::parse_duration(text).map_err(|error| {
+        format!("{error}; valid durations are for example 90d, 12h, 30m, 10s or 500ms")
+    })?;
     if duration > LONGEST {
-        return Err("longer than a hundred years".to_owned());
+        return Err("must not be longer than a hundred years".to_owned());
     }
     Ok(duration)
 }
 
-/// A name that a certificate can be for; an address as certificates give it back
+/// Parses a name for a certificate. IP addresses are normalized, as in certificates
 /// (`::1` for `0:0::1`).
 fn serving_name(name: &str) -> Result<String, String> {
     if let Ok(address) = name.parse::<IpAddr>() {
@@ -164,7 +165,7 @@ fn serving_name(name: &str) -> Result<String, String> {
     }
     match DnsName::try_from(name) {
         Ok(_) => Ok(name.to_owned()),
-        Err(_) => Err("it is neither a DNS name nor an address".to_owned()),
+        Err(_) => Err("must be a DNS name or an IP address".to_owned()),
     }
 }
 

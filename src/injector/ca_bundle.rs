@@ -1,10 +1,10 @@
-//! The caBundle of the webhook configurations: what API servers trust us by.
+//! The caBundle of the webhook configurations: the roots by which API servers trust the
+//! injector.
 //!
-//! Every replica patches. What is wanted is added at once, also when someone or
-//! something has set the bundle back. What is not wanted is taken out only after
-//! it has stood for a while, so that replicas which see a new CA one after the
-//! other (a mounted Secret reaches each node at its own time) don't take out each
-//! other's roots.
+//! Every replica patches it. A required root is added immediately, also after somebody
+//! has reverted the bundle. An unneeded root is removed only after a delay, so that
+//! replicas that see a new CA at different times (a mounted Secret reaches each node at a
+//! different time) don't remove each other's roots.
 
 mod configuration;
 mod kept;
@@ -38,26 +38,26 @@ use crate::{
     metrics::Metrics,
 };
 
-/// The roots that are to be trusted.
+/// The roots that API servers must trust.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Roots {
     /// Not known yet.
     Unknown,
     /// These.
     Ours(Bundle),
-    /// They are left to somebody else.
+    /// The bundle is not managed by the injector.
     Foreign,
 }
 
-/// Which configurations, and how they are kept.
+/// Which configurations to manage, and how.
 pub(super) struct Settings {
     /// The value of their label `istio.io/rev`.
     pub revision: String,
-    /// How long roots that are not wanted stay.
-    pub stand: Duration,
+    /// How long unneeded roots stay in the bundle.
+    pub removal_delay: Duration,
 }
 
-/// Keeps the bundles as wanted.
+/// Keeps the bundles up to date.
 pub(super) async fn run(
     client: Client,
     settings: Settings,
@@ -68,13 +68,13 @@ pub(super) async fn run(
     let api: Api<MutatingWebhookConfiguration> = Api::all(client);
     let config = watcher::Config::default().labels(&format!("istio.io/rev={}", settings.revision));
     let mut events = pin!(watcher(api.clone(), config).default_backoff());
-    let mut reconciler = Reconciler::new(api, settings.stand, trusted, shared);
+    let mut reconciler = Reconciler::new(api, settings.removal_delay, trusted, shared);
     let mut again = None;
     loop {
         tokio::select! {
             Some(event) = events.next() => match event {
                 Ok(event) => reconciler.take(event),
-                Err(error) => tracing::warn!(error = error_chain(&error), "the watch of the webhook configurations was interrupted; it is taken up again"),
+                Err(error) => tracing::warn!(error = error_chain(&error), "the watch of the webhook configurations failed; watching again"),
             },
             Ok(()) = wanted.changed() => {}
             () = sleep(again.unwrap_or_default()), if again.is_some() => {}
@@ -87,11 +87,11 @@ pub(super) async fn run(
 struct Reconciler {
     api: Api<MutatingWebhookConfiguration>,
     kept: BTreeMap<String, Kept>,
-    /// What the list that is coming in has held.
-    coming: BTreeSet<String>,
-    /// Whether a list has come in whole.
+    /// The names in the list that is being received.
+    listing: BTreeSet<String>,
+    /// Whether a list has been received completely.
     listed: bool,
-    stand: Duration,
+    removal_delay: Duration,
     trusted: watch::Sender<Trusted>,
     shared: Shared,
 }
@@ -99,16 +99,16 @@ struct Reconciler {
 impl Reconciler {
     fn new(
         api: Api<MutatingWebhookConfiguration>,
-        stand: Duration,
+        removal_delay: Duration,
         trusted: watch::Sender<Trusted>,
         shared: Shared,
     ) -> Self {
         Self {
             api,
             kept: BTreeMap::new(),
-            coming: BTreeSet::new(),
+            listing: BTreeSet::new(),
             listed: false,
-            stand,
+            removal_delay,
             trusted,
             shared,
         }
@@ -116,14 +116,14 @@ impl Reconciler {
 
     fn take(&mut self, event: watcher::Event<MutatingWebhookConfiguration>) {
         match event {
-            // Until the list is whole again, what was true of it stays.
-            watcher::Event::Init => self.coming.clear(),
+            // Until the new list is complete, the previous one remains valid.
+            watcher::Event::Init => self.listing.clear(),
             watcher::Event::InitApply(configuration) => {
-                self.coming.insert(configuration.name_any());
+                self.listing.insert(configuration.name_any());
                 self.keep(configuration);
             }
             watcher::Event::InitDone => {
-                self.kept.retain(|name, _| self.coming.contains(name));
+                self.kept.retain(|name, _| self.listing.contains(name));
                 self.listed = true;
             }
             watcher::Event::Apply(configuration) => self.keep(configuration),
@@ -143,7 +143,8 @@ impl Reconciler {
         }
     }
 
-    /// Brings the bundles about. `Some` says when to look again.
+    /// Patches the bundles that are out of date. Returns when to reconcile again, if it is
+    /// necessary without another event.
     async fn reconcile(&mut self, roots: &Roots) -> Option<Duration> {
         if !self.listed {
             return None;
@@ -156,14 +157,14 @@ impl Reconciler {
             }
             Roots::Ours(_) if self.is_left_to_others() => {
                 self.set_condition(self.all(Kept::has_webhooks, Kept::is_set));
-                self.tell_trusted(Trusted::LeftToOthers);
+                self.publish(Trusted::LeftToOthers);
                 None
             }
             Roots::Ours(wanted) => {
-                // What somebody has taken out has to be learned anew.
-                self.tell_trusted_by(wanted);
+                // First, forget roots that somebody has removed.
+                self.publish_trusted(wanted);
                 let again = self.patch_all(wanted).await;
-                // While a root is being added, the others go on being trusted.
+                // While a root is being added, the others are still trusted.
                 let counts =
                     |kept: &Kept| kept.is_ours() || kept.has_webhooks() && kept.trusts_one(wanted);
                 if self.all(Kept::is_ours, |kept| kept.trusts(wanted)) {
@@ -171,13 +172,13 @@ impl Reconciler {
                 } else if !self.all(counts, |kept| kept.trusts_one(wanted)) {
                     self.set_condition(false);
                 }
-                self.tell_trusted_by(wanted);
+                self.publish_trusted(wanted);
                 again
             }
         }
     }
 
-    /// Whether there are configurations that somebody else keeps, and none of ours.
+    /// Whether there are configurations that somebody else manages, and none of ours.
     fn is_left_to_others(&self) -> bool {
         self.kept.values().any(Kept::is_of_others) && !self.kept.values().any(Kept::is_ours)
     }
@@ -185,7 +186,7 @@ impl Reconciler {
     async fn patch_all(&mut self, wanted: &Bundle) -> Option<Duration> {
         let mut again: Option<Duration> = None;
         for (name, kept) in &mut self.kept {
-            let wait = match kept.due(wanted, self.stand, OffsetDateTime::now_utc()) {
+            let wait = match kept.due(wanted, self.removal_delay, OffsetDateTime::now_utc()) {
                 Due::Nothing => None,
                 Due::Later(wait) => Some(wait),
                 Due::Now(patch) => {
@@ -204,7 +205,8 @@ impl Reconciler {
         again
     }
 
-    /// Whether it holds for every configuration that counts, and there is one.
+    /// Whether a condition holds for every configuration that counts, and at least one
+    /// counts.
     fn all(&self, counts: impl Fn(&Kept) -> bool, holds: impl Fn(&Kept) -> bool) -> bool {
         let mut counted = self.kept.values().filter(|kept| counts(kept)).peekable();
         counted.peek().is_some() && counted.all(holds)
@@ -214,19 +216,19 @@ impl Reconciler {
         self.shared.conditions.ca_bundle.set(holds);
     }
 
-    /// Tells what every API server trusts that calls us by one of the wanted roots:
-    /// also those of configurations that we may not patch any more.
-    fn tell_trusted_by(&self, wanted: &Bundle) {
+    /// Publishes the roots that are trusted by every configuration that makes API servers
+    /// call the injector, including configurations that it may no longer patch.
+    fn publish_trusted(&self, wanted: &Bundle) {
         let calls_us = |kept: &&Kept| kept.is_ours() || kept.is_denied_and_trusts(wanted);
         let has_ours = self.kept.values().any(Kept::is_ours);
         let trusted = self.kept.values().filter(calls_us).flat_map(Kept::bundles);
         let by_all = trusted.reduce(|all, next| all.within(&next));
         let roots = by_all.filter(|_| has_ours).unwrap_or_default();
         let trusted = self.trusted.borrow().followed_by(&roots);
-        self.tell_trusted(trusted);
+        self.publish(trusted);
     }
 
-    fn tell_trusted(&self, now: Trusted) {
+    fn publish(&self, now: Trusted) {
         self.trusted.send_if_modified(|trusted| {
             let differs = *trusted != now;
             *trusted = now;
@@ -235,7 +237,7 @@ impl Reconciler {
     }
 }
 
-/// Records the response to a patch. `Some` says when to look again.
+/// Records the response to a patch. Returns when to reconcile again, if necessary.
 fn record(
     name: &str,
     kept: &mut Kept,
@@ -256,7 +258,7 @@ fn record(
                 tracing::warn!(
                     name,
                     error = error_chain(&error),
-                    "may not patch the caBundle; leaving it to others for now"
+                    "no permission to patch the caBundle; leaving it to others for now"
                 );
             }
             Some(DENIED)
@@ -264,7 +266,7 @@ fn record(
         Err(_) if is_outdated => {
             tracing::debug!(
                 name,
-                "the webhook configuration has changed since; looking again"
+                "the webhook configuration has changed in the meantime; trying again"
             );
             Some(kept.record_failed())
         }
@@ -280,10 +282,10 @@ fn record(
     }
 }
 
-/// Whether a patch failed because the configuration has changed since it was made.
+/// Whether a patch failed because the configuration has changed since the patch was made.
 ///
-/// A conflict says so. The `test` of the patch that fails does not: its status is
-/// that of anything invalid (422), so the configuration's version is read again.
+/// A conflict (409) always means that. If the patch's `test` operation fails, the status is
+/// the same as for any invalid object (422), so the configuration's version is read again.
 async fn is_outdated(
     api: &Api<MutatingWebhookConfiguration>,
     patched: &MutatingWebhookConfiguration,

@@ -1,4 +1,4 @@
-//! The serving certificate: our own, or that of a mounted Secret.
+//! The serving certificate: the injector's own, or that of a mounted Secret.
 
 mod lease;
 pub(super) mod mounted;

@@ -1,7 +1,8 @@
-//! The CA of the client certificates that the webhook demands, from a file.
+//! The file with the CA of the client certificates that the webhook requires.
 //!
-//! The file may be a mounted ConfigMap's, which the kubelet swaps by a symbolic
-//! link, and file events miss that; so its bytes are compared every few seconds.
+//! The file may be of a mounted ConfigMap, which the kubelet updates by replacing a
+//! symbolic link. File events don't report that, so its contents are compared every few
+//! seconds.
 
 use std::{
     fs::File,
@@ -22,13 +23,14 @@ use crate::metrics::Metrics;
 const POLL: Duration = Duration::from_secs(2);
 
 /// More than a ConfigMap or a Secret can hold.
-const MOST_BYTES: u64 = 1024 * 1024;
+const MAX_BYTES: u64 = 1024 * 1024;
 
-/// The webhook's TLS configuration, and what keeps its client CA current if it has one.
+/// Returns the webhook's TLS configuration and, if it requires client certificates, the
+/// task that keeps their CA up to date.
 ///
 /// # Errors
 ///
-/// When the file can't be used: without it nobody could call.
+/// Returns an error if the file is invalid: nobody could call the webhook.
 pub(super) fn server_config(
     args: &Args,
     resolver: Arc<Resolver>,
@@ -43,12 +45,12 @@ pub(super) fn server_config(
     });
     let bytes = bytes.map_err(anyhow::Error::msg).with_context(|| {
         format!(
-            "--client-ca-file {}: it has to hold the CAs, in PEM, of the certificates that API servers call the webhook with",
+            "--client-ca-file {}: must contain, in PEM, the CAs of the certificates that API servers present to the webhook",
             file.display()
         )
     })?;
     let config = pillion_certs::mutual_server_config(resolver, Arc::clone(&clients))?;
-    tracing::info!(file = %file.display(), names = ?args.client_names, "the webhook demands client certificates");
+    tracing::info!(file = %file.display(), names = ?args.client_names, "the webhook requires client certificates");
     let client_ca = ClientCa {
         file: file.clone(),
         clients,
@@ -57,16 +59,16 @@ pub(super) fn server_config(
     Ok((config, Some(client_ca)))
 }
 
-/// A file, and those who trust what is in it.
+/// Keeps the trusted CAs the same as those in a file.
 pub(super) struct ClientCa {
     file: PathBuf,
     clients: Arc<Clients>,
-    /// The file as last seen.
+    /// The file's contents when it was last read.
     seen: Result<String, String>,
 }
 
 impl ClientCa {
-    /// Trusts what the file holds later.
+    /// Reloads the file when it changes.
     pub async fn run(mut self, metrics: Arc<Metrics>) {
         let mut ticks = interval(POLL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -87,10 +89,10 @@ impl ClientCa {
         };
         let file = self.file.display();
         match trusted {
-            Ok(()) => tracing::info!(%file, "the CA of client certificates has changed"),
+            Ok(()) => tracing::info!(%file, "reloaded the CA of client certificates"),
             Err(error) => {
                 metrics.certificate_rejected();
-                tracing::error!(%file, error, "the CA of client certificates can't be used; the one before stays");
+                tracing::error!(%file, error, "the CA of client certificates is invalid; the previous one stays in use");
             }
         }
         self.seen = now;
@@ -104,12 +106,12 @@ fn read(file: &Path) -> Result<String, String> {
 fn read_bounded(file: &Path) -> io::Result<String> {
     let mut text = String::new();
     File::open(file)?
-        .take(MOST_BYTES + 1)
+        .take(MAX_BYTES + 1)
         .read_to_string(&mut text)?;
-    if text.len() as u64 > MOST_BYTES {
+    if text.len() as u64 > MAX_BYTES {
         return Err(io::Error::new(
             io::ErrorKind::FileTooLarge,
-            format!("it has more than {MOST_BYTES} bytes"),
+            format!("larger than {MAX_BYTES} bytes"),
         ));
     }
     Ok(text)

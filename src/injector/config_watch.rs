@@ -1,7 +1,7 @@
 //! The configuration, from two ConfigMaps.
 //!
-//! A configuration that is at fault is reported, in the log, by a metric and by
-//! an Event on the ConfigMap, and the last good one stays in force.
+//! An invalid configuration is reported in the log, by a metric and by an Event on the
+//! ConfigMap, and the last good one stays in use.
 
 use std::time::Duration;
 
@@ -20,11 +20,11 @@ use crate::{
     error_chain,
 };
 
-/// How often the nodes are asked whether sidecars may be native.
+/// How often to check whether the nodes support native sidecars.
 const NATIVE_REFRESH: Duration = Duration::from_mins(5);
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Which ConfigMaps.
+/// The ConfigMaps of the configuration.
 #[derive(Debug)]
 pub(super) struct Source {
     namespace: String,
@@ -42,9 +42,9 @@ impl Source {
     }
 }
 
-/// Keeps the configuration current.
+/// Keeps the configuration up to date.
 pub(super) async fn run(client: Client, source: Source, shared: Shared) {
-    // First, for no pod is to get the other kind of sidecar at the start.
+    // Do this first, so that no pod gets the wrong kind of sidecar at the start.
     find_native(&client, &shared).await;
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), &source.namespace);
     let mut changes = stream::select(
@@ -58,7 +58,7 @@ pub(super) async fn run(client: Client, source: Source, shared: Shared) {
         tokio::select! {
             Some((which, map)) = changes.next() => match map {
                 Ok(map) => reconciler.take(which, map).await,
-                Err(error) => tracing::warn!(error = error_chain(&error), "the watch of the ConfigMaps was interrupted; it is taken up again"),
+                Err(error) => tracing::warn!(error = error_chain(&error), "the watch of the ConfigMaps failed; watching again"),
             },
             _ = refresh.tick() => {
                 refresh_native(&client, &shared).await;
@@ -67,26 +67,30 @@ pub(super) async fn run(client: Client, source: Source, shared: Shared) {
     }
 }
 
-/// Finds out whether the cluster runs native sidecars. Where that can't be told
-/// the sidecars are classic ones.
+/// Finds out whether the cluster supports native sidecars. Without permission to do so,
+/// sidecars are classic ones.
 async fn find_native(client: &Client, shared: &Shared) {
     loop {
         match cluster_has_native_sidecars(client).await {
             Ok(native) => {
-                tracing::info!(native, "whether the cluster runs native sidecars");
+                tracing::info!(
+                    native,
+                    "checked whether the cluster supports native sidecars"
+                );
                 return shared.active_config.set_native_sidecars(native);
             }
-            // It will not come by itself, and no pod is to wait for it.
+            // Retrying would not help, and pods must not wait for it.
             Err(error) if is_forbidden(&error) => {
                 return tracing::warn!(
                     error = error_chain(&error),
-                    "may not list the nodes to tell whether they run native sidecars; `auto` means classic ones"
+                    "no permission to list the nodes, to check whether they support native sidecars; `auto` means \
+                     classic ones"
                 );
             }
             Err(error) => {
                 tracing::warn!(
                     error = error_chain(&error),
-                    "cannot tell whether the cluster runs native sidecars; trying again"
+                    "cannot check whether the cluster supports native sidecars; trying again"
                 );
                 sleep(RETRY).await;
             }
@@ -94,21 +98,22 @@ async fn find_native(client: &Client, shared: &Shared) {
     }
 }
 
-/// Looks again; what was found before stays where it can't be told.
+/// Checks again whether the cluster supports native sidecars; the previous result stays if
+/// that fails.
 async fn refresh_native(client: &Client, shared: &Shared) {
     match cluster_has_native_sidecars(client).await {
         Ok(native) => {
             if native != shared.active_config.native_sidecars() {
                 tracing::info!(
                     native,
-                    "whether the cluster runs native sidecars has changed"
+                    "the cluster's support of native sidecars has changed"
                 );
             }
             shared.active_config.set_native_sidecars(native);
         }
         Err(error) => tracing::debug!(
             error = error_chain(&error),
-            "cannot tell whether the cluster runs native sidecars; what was found before stays"
+            "cannot check whether the cluster supports native sidecars; the previous result stays"
         ),
     }
 }
@@ -124,12 +129,12 @@ enum Which {
 #[derive(Debug, Default)]
 struct Seen {
     map: Option<ConfigMap>,
-    /// Whether it is known that it is there, or that it is not.
+    /// Whether it is known if the ConfigMap exists.
     was_read: bool,
 }
 
 impl Seen {
-    /// Takes what is there now. `Some` is the ConfigMap that has been deleted.
+    /// Records the ConfigMap's current state. Returns the ConfigMap if it has been deleted.
     fn take(&mut self, map: Option<ConfigMap>) -> Option<ConfigMap> {
         self.was_read = true;
         let before = std::mem::replace(&mut self.map, map);
@@ -137,23 +142,23 @@ impl Seen {
     }
 }
 
-/// What is missing of a configuration.
+/// A part of the configuration that is missing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum Incomplete {
-    #[error("there is no ConfigMap {0}")]
+    #[error("the ConfigMap {0} does not exist")]
     Map(String),
     #[error("the ConfigMap {map} has no key {key}")]
     Key { map: String, key: &'static str },
 }
 
-/// The ConfigMaps as last seen, and what became of them.
+/// Loads the configuration whenever a ConfigMap changes.
 struct Reconciler {
     source: Source,
     shared: Shared,
     events: Events,
     injector: Seen,
     mesh: Seen,
-    /// What was tried last, so that an edit of a label tries nothing.
+    /// What was loaded last, so that a change of a label does not load it again.
     tried: Option<Result<[String; 3], Incomplete>>,
     generation: u64,
 }
@@ -197,7 +202,7 @@ impl Reconciler {
                     mesh,
                 });
                 match parsed {
-                    Ok(config) => self.put_in_force(config),
+                    Ok(config) => self.activate(config),
                     Err(error) => self.report_faults(&error).await,
                 }
             }
@@ -205,7 +210,7 @@ impl Reconciler {
         self.tried = Some(texts);
     }
 
-    fn put_in_force(&mut self, config: Config) {
+    fn activate(&mut self, config: Config) {
         self.generation += 1;
         self.shared.active_config.replace(config);
         self.shared.conditions.configuration.set(true);
@@ -232,9 +237,9 @@ impl Reconciler {
 
     fn consequence(&self) -> &'static str {
         if self.generation == 0 {
-            "nothing is injected until it is mended"
+            "no pod is injected until it is fixed"
         } else {
-            "the last good configuration stays in force"
+            "the last good configuration stays in use"
         }
     }
 
@@ -244,9 +249,9 @@ impl Reconciler {
             missing = %incomplete,
             namespace = self.source.namespace,
             consequence,
-            "the configuration is not complete"
+            "the configuration is incomplete"
         );
-        // A map that is not there yet is no bad edit, and has no place for an Event.
+        // A ConfigMap that does not exist is not a bad edit, and can't have an Event.
         let Incomplete::Key { map, .. } = incomplete else {
             return;
         };
@@ -267,7 +272,7 @@ impl Reconciler {
         let consequence = self.consequence();
         for fault in &error.faults {
             let fault = fault.to_string();
-            tracing::error!(fault, consequence, "the configuration is at fault");
+            tracing::error!(fault, consequence, "the configuration is invalid");
         }
         let (mesh, injector): (Vec<_>, Vec<_>) = error
             .faults
@@ -287,10 +292,10 @@ impl Reconciler {
         tracing::error!(
             name,
             consequence,
-            "a ConfigMap of the configuration was deleted"
+            "a ConfigMap with the configuration was deleted"
         );
         self.shared.metrics.config_rejected();
-        let mut note = format!("it was deleted; {consequence}");
+        let mut note = format!("the ConfigMap was deleted; {consequence}");
         if self.generation > 0 {
             note.push_str(" until this injector restarts");
         }

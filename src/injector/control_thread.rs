@@ -1,7 +1,7 @@
-//! The thread of the status port and of the signals.
+//! The thread for the status port and signals.
 //!
-//! A kubelet restarts a pod that does not answer, and SIGTERM has to be heeded,
-//! whatever the webhook's threads are busy with.
+//! A kubelet restarts a pod that does not respond to its probes, and SIGTERM must be
+//! handled, even if the webhook's threads are all busy.
 
 use std::{io, sync::Arc, thread};
 
@@ -16,22 +16,22 @@ use tokio_util::sync::CancellationToken;
 
 use super::shared::Shared;
 
-/// The thread, and what it tells.
+/// A handle to the thread.
 #[derive(Debug)]
 pub(super) struct ControlThread {
-    /// SIGTERM or SIGINT has come; the process is not ready any more.
+    /// Cancelled by SIGTERM or SIGINT; the process is then no longer ready.
     pub stopping: CancellationToken,
     stop: CancellationToken,
     ended: oneshot::Receiver<io::Result<()>>,
 }
 
 impl ControlThread {
-    /// Starts it: signals are heeded from now on, for a pod may be deleted before it
-    /// is ready.
+    /// Starts the thread. Signals are handled from now on, because a pod may be deleted
+    /// before it is ready.
     ///
     /// # Errors
     ///
-    /// When the system has no more threads, or the port can't be used.
+    /// Returns an error if the system can't start a thread, or the port can't be used.
     pub fn start(port: TcpListener, shared: &Shared) -> io::Result<Self> {
         let (stopping, stop) = (CancellationToken::new(), CancellationToken::new());
         let (sender, ended) = oneshot::channel();
@@ -43,7 +43,7 @@ impl ControlThread {
         thread::Builder::new()
             .name("control".to_owned())
             .spawn(move || {
-                // Nobody may wait for its end any more.
+                // The receiver may have been dropped.
                 let _ = sender.send(runtime.block_on(task));
             })?;
         Ok(Self {
@@ -53,18 +53,18 @@ impl ControlThread {
         })
     }
 
-    /// Waits for its end, which is a fault unless [`Self::stop`] asked for it.
+    /// Waits for the thread to end, which is unexpected unless [`Self::stop`] was called.
     pub async fn ended(&mut self) -> io::Result<()> {
         (&mut self.ended)
             .await
             .unwrap_or_else(|_| Err(io::Error::other("the control thread panicked")))
     }
 
-    /// Closes the status port.
+    /// Closes the status port, and waits for the thread to end.
     ///
     /// # Errors
     ///
-    /// When the thread has failed.
+    /// Returns an error if the thread failed.
     pub async fn stop(mut self) -> io::Result<()> {
         self.stop.cancel();
         self.ended().await

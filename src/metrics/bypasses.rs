@@ -1,4 +1,4 @@
-//! What the guards find.
+//! The guards' findings.
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -28,24 +28,24 @@ impl Labels {
 pub(super) struct Bypasses(Family<Labels, Counter>);
 
 impl Bypasses {
-    /// Counts what was found on one pod.
+    /// Counts the findings on one pod.
     pub fn count(&self, found: &[Bypass]) {
         for bypass in found {
             self.0.get_or_create(&Labels::new(*bypass)).inc();
         }
     }
 
-    pub fn register(&self, all: &mut Registry) {
-        all.register(
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register(
             "pillion_injection_bypasses",
-            "Pods with something that takes them past the proxy, by guard, and whether that was refused or warned of",
+            "Pods that bypass the proxy, by guard and action (warned, refused)",
             self.0.clone(),
         );
     }
 }
 
 impl Default for Bypasses {
-    /// A rate over a series that springs up at 1 is 0: all are there from the start.
+    /// Creates all series, because the rate of a series that first appears with 1 is 0.
     fn default() -> Self {
         let family = Family::<Labels, Counter>::default();
         for guard in Guard::ALL {
@@ -65,15 +65,15 @@ mod tests {
 
     #[test]
     fn shows_every_guard_from_the_start() {
-        let (bypasses, mut all) = (Bypasses::default(), Registry::default());
-        bypasses.register(&mut all);
+        let (bypasses, mut registry) = (Bypasses::default(), Registry::default());
+        bypasses.register(&mut registry);
         let refused = Bypass {
             guard: Guard::UserVolumeHostPath,
             action: Action::Refused,
         };
         bypasses.count(&[refused]);
         let mut text = String::new();
-        text::encode(&mut text, &all).unwrap();
+        text::encode(&mut text, &registry).unwrap();
         for guard in Guard::ALL {
             for action in Action::ALL {
                 let expected = Bypass { guard, action } == refused;

@@ -1,6 +1,6 @@
-//! Why a review could not be answered.
+//! Why a request could not be processed as a review.
 
-/// Why a review could not be answered, for the log and the label of a metric.
+/// Why a request could not be processed as a review, for the log and a metric's label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Failure {
     /// The path is not one of a review.
@@ -9,7 +9,7 @@ pub enum Failure {
     BadMethod,
     /// The Content-Type is not JSON.
     ContentType,
-    /// No configuration is in force.
+    /// No configuration has been loaded yet.
     NoConfiguration,
     /// The injector panicked.
     Panic,
@@ -17,9 +17,9 @@ pub enum Failure {
     TooLarge,
     /// The body took too long to arrive.
     BodyTimeout,
-    /// The caller broke off while it sent the body.
+    /// The caller closed the connection or the stream while it sent the body.
     BodyBroken,
-    /// A limit of load was reached.
+    /// An overload limit was reached.
     Overload,
     /// The request has no uid.
     NoUid,
@@ -48,7 +48,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// One word for the log and the label.
+    /// Returns the failure as one word, for the log and the metric's label.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! The webhook's load: reviews in flight, and those that a limit turned away.
+//! The webhook's load: reviews in flight, and reviews rejected because of a limit.
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -6,16 +6,16 @@ use prometheus_client::{
     registry::Registry,
 };
 
-/// The limits that answer with a 503.
+/// The limits that lead to a 503 response.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Overload {
-    /// What one address may use.
+    /// The share of one address.
     Caller,
     /// Reviews in flight.
     Reviews,
     /// Bytes of bodies and responses in memory.
     Bytes,
-    /// Turns on the threads that work on reviews.
+    /// The queue for the threads that process reviews.
     Work,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Load {
     overloads: Family<LimitLabels, Counter>,
 }
 
-/// A review that is counted for as long as it lasts, however it ends.
+/// Counts a review as in flight until it is dropped.
 #[derive(Debug)]
 pub(crate) struct InFlight(Gauge);
 
@@ -64,19 +64,19 @@ impl Load {
         self.overloads.get_or_create(&limit.labels()).inc();
     }
 
-    pub fn register(&self, all: &mut Registry) {
-        // The rate of a series that first appears with 1 is 0: show them from the start.
+    pub fn register(&self, registry: &mut Registry) {
+        // The rate of a series that first appears with 1 is 0: create all series now.
         for limit in Overload::ALL {
             drop(self.overloads.get_or_create(&limit.labels()));
         }
-        all.register(
+        registry.register(
             "pillion_webhook_reviews_in_flight",
-            "Reviews that are being read or answered",
+            "Reviews that are being read or processed",
             self.in_flight.clone(),
         );
-        all.register(
+        registry.register(
             "pillion_webhook_overloads",
-            "Reviews turned away with a 503, by the limit that was reached",
+            "Reviews rejected with a 503, by the limit that was reached",
             self.overloads.clone(),
         );
     }
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_what_is_in_flight() {
+    fn counts_reviews_in_flight() {
         let load = Load::default();
         let first = load.review();
         let second = load.review();

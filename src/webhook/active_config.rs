@@ -1,4 +1,4 @@
-//! The configuration in force.
+//! The current configuration.
 
 use std::sync::{
     Arc,
@@ -9,11 +9,21 @@ use arc_swap::{ArcSwapOption, Guard};
 
 use pillion_inject::Config;
 
-/// The configuration that reviews are answered with, replaced as a whole while
-/// reviews are in flight.
+/// The configuration that reviews use. It is replaced atomically while reviews are in
+/// flight.
 ///
-/// It starts without one, so that the port can be open, and refuse reviews with a
+/// Initially there is none, so that the port can be open, and refuse reviews with a
 /// reason, while the ConfigMaps are still being read.
+///
+/// ```
+/// use pillion::webhook::ActiveConfig;
+/// use pillion_inject::Config;
+///
+/// let active = ActiveConfig::default();
+/// assert!(active.config().is_none());
+/// active.replace(Config::builtin().unwrap());
+/// assert!(active.config().is_some());
+/// ```
 #[derive(Debug, Default)]
 pub struct ActiveConfig {
     config: ArcSwapOption<Config>,
@@ -21,7 +31,7 @@ pub struct ActiveConfig {
 }
 
 impl ActiveConfig {
-    /// Starts with a configuration.
+    /// Creates an `ActiveConfig` that has a configuration from the start.
     #[must_use]
     pub fn new(config: Config, native_sidecars: bool) -> Self {
         Self {
@@ -30,23 +40,23 @@ impl ActiveConfig {
         }
     }
 
-    /// The configuration in force; `None` until there is a first one.
+    /// Returns the current configuration; `None` until the first is set.
     pub fn config(&self) -> Guard<Option<Arc<Config>>> {
         self.config.load()
     }
 
-    /// Puts another configuration in force for the reviews that start now.
+    /// Replaces the configuration for reviews that start from now on.
     pub fn replace(&self, config: Config) {
         self.config.store(Some(Arc::new(config)));
     }
 
-    /// Whether the cluster's nodes run native sidecars; no, until told so.
+    /// Whether the cluster's nodes support native sidecars; `false` until it is set.
     #[must_use]
     pub fn native_sidecars(&self) -> bool {
         self.native_sidecars.load(Ordering::Relaxed)
     }
 
-    /// Says whether the cluster's nodes run native sidecars.
+    /// Sets whether the cluster's nodes support native sidecars.
     pub fn set_native_sidecars(&self, supported: bool) {
         self.native_sidecars.store(supported, Ordering::Relaxed);
     }
@@ -62,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn holds_the_configuration_that_was_put_in_force() {
+    fn has_the_configuration_that_was_set() {
         let active = ActiveConfig::default();
         active.replace(Config::builtin().unwrap());
         assert!(active.config().is_some());

@@ -6,23 +6,23 @@ use tokio::time::timeout;
 
 use pillion_serve::{Budget, Full, Limits, Share};
 
-/// A body, and its share of each budget.
+/// A body that was read, and its share of each budget.
 #[derive(Debug)]
 pub(super) struct Collected<'a, const N: usize> {
     pub(super) bytes: Bytes,
     _shares: [Share<'a>; N],
 }
 
-/// Why a body was not read to its end.
+/// Why a body could not be read.
 #[derive(Debug)]
 pub(super) enum Unread {
-    /// It is longer than the limit.
+    /// The body is longer than the limit.
     TooLong,
-    /// It took longer than the limit.
+    /// The body did not arrive within the timeout.
     TooSlow,
-    /// There are too many others.
+    /// A budget is used up by other bodies.
     Overload,
-    /// The caller broke off.
+    /// The caller aborted the request.
     Broken(axum::Error),
 }
 
@@ -32,7 +32,7 @@ impl From<Full> for Unread {
     }
 }
 
-/// Reads a body.
+/// Reads a body within the limits, charging its bytes to each budget.
 pub(super) async fn collect<'a, const N: usize>(
     body: Body,
     budgets: [&'a Budget; N],
@@ -56,7 +56,7 @@ async fn read<'a, const N: usize>(
     let mut first = Bytes::new();
     let mut rest: Vec<u8> = Vec::new();
     while let Some(frame) = body.frame().await {
-        // Trailers say nothing to us.
+        // Ignore trailers.
         let Ok(data) = frame.map_err(Unread::Broken)?.into_data() else {
             continue;
         };
@@ -68,7 +68,7 @@ async fn read<'a, const N: usize>(
             share.grow(read + data.len())?;
         }
         if read == 0 {
-            // Most often the only one, and then it's used as it is.
+            // Usually there is only one frame, which is used without copying.
             first = data;
             continue;
         }
@@ -87,14 +87,15 @@ async fn read<'a, const N: usize>(
     })
 }
 
-/// Makes room for more bytes of a body, and for those that its caller promises: as
-/// many as have come at the most, or 64 KiB, for memory is given for bytes that came.
+/// Reserves memory for more bytes of a body, and for those that its Content-Length
+/// announces: at most as many as have arrived, or 64 KiB, so that a caller does not get
+/// memory for bytes that it does not send.
 fn make_room(read: &mut Vec<u8>, more: usize, body: &Body) {
     if read.capacity() - read.len() < more {
-        let promised = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-        let believed = promised.min(read.len().max(64 * 1024));
-        // A quarter at least, where nothing is promised: each growth may be a copy.
-        read.reserve_exact(more + believed.max(read.len() / 4));
+        let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+        let expected = announced.min(read.len().max(64 * 1024));
+        // Grow by at least a quarter if nothing is announced, because growing may copy.
+        read.reserve_exact(more + expected.max(read.len() / 4));
     }
 }
 

@@ -1,30 +1,30 @@
-//! One log line a review.
+//! The log, with one line per review.
 
 use std::{net::SocketAddr, time::Duration};
 
 use pillion_telemetry::{HeldBack, Rates, Throttle};
 
-use super::review::Answer;
+use super::review::ReviewResponse;
 use crate::metrics::ReviewOutcome;
 
-/// Requests that are not reviews can come in floods.
+/// Requests that are not reviews may flood the log.
 const FAILURES: Rates = Rates {
     each: 5,
     first: 100,
     more: 20,
 };
 
-/// More pods than an API server has created in a second.
+/// More pods than an API server can create in a second.
 const DECISIONS: Rates = Rates {
     each: 500,
     first: 500,
     more: 2000,
 };
 
-/// Bytes of what a caller sent, in a field of a line.
+/// The maximum length of a field that a caller sent, in bytes.
 const LONGEST: usize = 2048;
 
-/// Writes the lines.
+/// Writes the log lines, and limits their rate.
 #[derive(Debug)]
 pub(super) struct Log {
     failures: Throttle,
@@ -39,35 +39,34 @@ impl Log {
         }
     }
 
-    /// Logs how a review ended. Decisions are the injector's daily work and
-    /// come at `info`; what could not be answered is somebody's fault and comes
-    /// at `warn`.
-    pub(super) fn review(&self, answer: &Answer, took: Duration, peer: SocketAddr) {
-        let is_failure = matches!(answer.outcome, ReviewOutcome::Failed(_));
+    /// Logs how a review ended: decisions at `info`, and requests that could not be
+    /// processed as a review at `warn`.
+    pub(super) fn review(&self, response: &ReviewResponse, took: Duration, peer: SocketAddr) {
+        let is_failure = matches!(response.outcome, ReviewOutcome::Failed(_));
         let throttle = if is_failure {
             &self.failures
         } else {
             &self.decisions
         };
         if let Some(held_back) = throttle.pass(peer.ip()) {
-            write(answer, took, peer, held_back);
+            write(response, took, peer, held_back);
         }
     }
 }
 
-fn write(answer: &Answer, took: Duration, peer: SocketAddr, held_back: HeldBack) {
+fn write(response: &ReviewResponse, took: Duration, peer: SocketAddr, held_back: HeldBack) {
     let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    // The fields once, for the macros that fix the level where they stand.
+    // The level of tracing's macros is fixed, so this macro lists the fields only once.
     macro_rules! line {
         ($level:ident, $message:literal) => {
             tracing::$level!(
-                uid = short(&answer.subject.uid),
-                namespace = short(&answer.subject.namespace),
-                pod = short(&answer.subject.name),
-                owner = short(&answer.subject.owner),
-                decision = answer.outcome.as_str(),
-                reason = answer.outcome.reason(),
-                message_to_user = short(&answer.message),
+                uid = short(&response.subject.uid),
+                namespace = short(&response.subject.namespace),
+                pod = short(&response.subject.name),
+                owner = short(&response.subject.owner),
+                decision = response.outcome.as_str(),
+                reason = response.outcome.reason(),
+                message_to_user = short(&response.message),
                 took_us,
                 %peer,
                 held_back = held_back.own(),
@@ -76,13 +75,13 @@ fn write(answer: &Answer, took: Duration, peer: SocketAddr, held_back: HeldBack)
             )
         };
     }
-    match answer.outcome {
+    match response.outcome {
         ReviewOutcome::Failed(_) => line!(warn, "review failed"),
         _ => line!(info, "review"),
     }
 }
 
-/// Cut to what a log can bear; what comes from an API server is shorter.
+/// Truncates a text to the maximum length. Texts from an API server are shorter.
 fn short(text: &str) -> &str {
     &text[..text.floor_char_boundary(LONGEST)]
 }
@@ -101,9 +100,9 @@ mod tests {
     }
 
     fn line_with(outcome: ReviewOutcome, message: &str) -> Value {
-        let answer = answer(outcome, message);
+        let response = response(outcome, message);
         let line = logged(Format::Json, || {
-            Log::new().review(&answer, TOOK, peer("10.0.0.7:4711"));
+            Log::new().review(&response, TOOK, peer("10.0.0.7:4711"));
         });
         serde_json::from_str(&line).unwrap()
     }
@@ -114,8 +113,8 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn answer(outcome: ReviewOutcome, message: &str) -> Answer {
-        Answer {
+    fn response(outcome: ReviewOutcome, message: &str) -> ReviewResponse {
+        ReviewResponse {
             http_status: 200,
             body: Vec::new(),
             outcome,
@@ -159,8 +158,8 @@ mod tests {
 
     #[test]
     fn keeps_the_lines_of_an_address_while_another_floods() {
-        let failed = answer(ReviewOutcome::Failed(Failure::BadJson), "because");
-        let injected = answer(ReviewOutcome::Injected, "");
+        let failed = response(ReviewOutcome::Failed(Failure::BadJson), "because");
+        let injected = response(ReviewOutcome::Injected, "");
         let lines = logged(Format::Json, || {
             let log = Log::new();
             for port in 1..=1000 {

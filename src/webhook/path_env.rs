@@ -1,46 +1,51 @@
-//! Environment for the proxy that the webhook's path carries:
+//! Environment variables of the proxy in the webhook's path:
 //! `/inject/cluster/NAME/net/NAME`.
 //!
-//! A control plane that serves several clusters is told by the path which one
-//! a review came from: the URL in the webhook configuration is the only thing
-//! that differs between them.
+//! A control plane that serves several clusters learns from the path which one a review
+//! came from: only the URL in the webhook configuration differs between them.
 
 use std::collections::BTreeMap;
 
-/// The variables that a path may hold.
-const MOST: usize = 64;
+/// The maximum number of variables in a path.
+const MAX_VARIABLES: usize = 64;
 
-/// Why a path can't be used.
+/// Why a path is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPath {
-    /// It names a variable that no container may have.
+    /// A key is not a valid name of an environment variable.
     #[error(
         "the path's key {key:?} is not the name of an environment variable: use /inject/KEY/VALUE/..., where \
-         KEY is `cluster`, `net` or made of letters, digits, `_`, `-` and `.`, not starting with a digit"
+         KEY is `cluster`, `net`, or consists of letters, digits, `_`, `-` and `.` and does not start with a digit"
     )]
     Key {
-        /// The key, or its start.
+        /// The key, or its beginning.
         key: String,
     },
-    /// It names more variables than are allowed.
-    #[error("the path names more than {MOST} variables")]
+    /// The path has more variables than allowed.
+    #[error("the path has more than {MAX_VARIABLES} variables")]
     TooMany,
 }
 
-/// Reads what follows `/inject/`, percent-decoded: pairs of key and value,
-/// sorted by name. A key without a value at the end is dropped, as Istio does;
-/// of two equal keys the last one counts.
+/// Parses the percent-decoded path after `/inject/` into variables, sorted by name. A
+/// key without a value at the end is ignored, as in Istio; the last of equal keys wins.
+///
+/// ```
+/// let env = pillion::webhook::path_env::parse("cluster/east/net/blue").unwrap();
+/// assert_eq!(env[0], ("ISTIO_META_CLUSTER_ID".to_owned(), "east".to_owned()));
+/// assert_eq!(env[1], ("ISTIO_META_NETWORK".to_owned(), "blue".to_owned()));
+/// ```
 ///
 /// # Errors
 ///
-/// When a key can't be the name of an environment variable, or there are more than 64.
+/// Returns an error if a key is not a valid name of an environment variable, or if there
+/// are more than 64 variables.
 pub fn parse(rest: &str) -> Result<Vec<(String, String)>, InvalidPath> {
     let mut env = BTreeMap::new();
     let mut parts = rest.strip_suffix('/').unwrap_or(rest).split('/');
     while let (Some(key), Some(value)) = (parts.next(), parts.next()) {
-        // A value can't contain a slash in a path.
+        // A value in a path can't contain a slash itself.
         env.insert(variable(key)?, value.replace("--slash--", "/"));
-        if env.len() > MOST {
+        if env.len() > MAX_VARIABLES {
             return Err(InvalidPath::TooMany);
         }
     }

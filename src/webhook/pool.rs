@@ -1,9 +1,9 @@
-//! The threads that reviews are worked on.
+//! The threads that process reviews.
 //!
-//! A review is processor time and nothing else, up to tens of milliseconds of it
-//! for the largest body. On a thread that also does I/O it would hold up every
-//! connection there. So there is a fixed number of threads, as many as cores, and
-//! callers take turns on them: an address with many reviews waits for its own.
+//! Processing a review only needs CPU time, up to tens of milliseconds for the largest
+//! body. On a thread that also does I/O, it would delay every connection there. So there
+//! is a fixed number of threads, one per core, which serve callers in turn: the reviews
+//! of an address with many wait only for each other.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -19,18 +19,18 @@ use tokio::{sync::oneshot, time::timeout};
 use pillion_serve::Caller;
 
 /// On a large node without a CPU limit, a thread for each core would only cost memory.
-const MOST_THREADS: usize = 4;
+const MAX_THREADS: usize = 4;
 
-/// The threads, and the work that waits for them.
+/// The threads, and the queue of their jobs.
 #[derive(Debug)]
 pub(super) struct Pool(Arc<Shared>);
 
-/// Why there is no outcome.
+/// Why a job has no result.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Unfinished {
-    /// It was not done in time.
+    /// The job did not finish in time.
     Late,
-    /// It panicked.
+    /// The job panicked.
     Panicked,
 }
 
@@ -42,9 +42,9 @@ struct Shared {
 
 #[derive(Default)]
 struct Queue {
-    /// Whose turn is next; each caller that has work is there once.
+    /// The callers that have jobs, each once, in the order of their turns.
     turns: VecDeque<Caller>,
-    work: HashMap<Caller, VecDeque<Job>>,
+    jobs: HashMap<Caller, VecDeque<Job>>,
     next_number: u64,
     is_closed: bool,
 }
@@ -67,10 +67,10 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// When the system has no more threads.
+    /// Returns an error if the system can't start a thread.
     pub(super) fn start() -> io::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
-        Self::with_threads(cores.min(MOST_THREADS))
+        Self::with_threads(cores.min(MAX_THREADS))
     }
 
     fn with_threads(threads: usize) -> io::Result<Self> {
@@ -84,8 +84,8 @@ impl Pool {
         Ok(pool)
     }
 
-    /// Has work done for a caller, when it is its turn. Work that has not begun when
-    /// its time is up, or that nobody waits for any more, is not begun.
+    /// Runs a job for a caller when it is the caller's turn. A job that has not begun when
+    /// its time is up, or when the returned future is dropped, does not run.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         caller: Caller,
@@ -94,7 +94,7 @@ impl Pool {
     ) -> Result<T, Unfinished> {
         let (sender, outcome) = oneshot::channel();
         let run = Box::new(move || {
-            // Nobody may wait for it any more.
+            // The receiver may have been dropped.
             let _ = sender.send(work());
         });
         let _waiting = Waiting {
@@ -118,7 +118,7 @@ impl Drop for Pool {
     }
 }
 
-/// Takes the work out of the queue when nobody waits for it any more.
+/// Removes a job from the queue when it is dropped.
 struct Waiting<'a> {
     shared: &'a Shared,
     caller: Caller,
@@ -133,7 +133,7 @@ impl Drop for Waiting<'_> {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        // Nothing that panics runs under the lock.
+        // No code that can panic runs while the lock is held.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -142,8 +142,8 @@ impl Shared {
         while !queue.is_closed {
             if let Some(job) = queue.pop() {
                 drop(queue);
-                // A panic ends the work and not the thread; its caller is told by
-                // the sender that is dropped.
+                // A panic ends the job and not the thread. It drops the sender, which
+                // tells the caller.
                 let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job.run));
                 queue = self.lock();
             } else {
@@ -160,20 +160,20 @@ impl Queue {
     fn push(&mut self, caller: Caller, run: Box<dyn FnOnce() + Send>) -> u64 {
         let number = self.next_number;
         self.next_number += 1;
-        let work = self.work.entry(caller).or_default();
-        if work.is_empty() {
+        let jobs = self.jobs.entry(caller).or_default();
+        if jobs.is_empty() {
             self.turns.push_back(caller);
         }
-        work.push_back(Job { number, run });
+        jobs.push_back(Job { number, run });
         number
     }
 
     fn pop(&mut self) -> Option<Job> {
         let caller = self.turns.pop_front()?;
-        let work = self.work.get_mut(&caller)?;
-        let job = work.pop_front();
-        if work.is_empty() {
-            self.work.remove(&caller);
+        let jobs = self.jobs.get_mut(&caller)?;
+        let job = jobs.pop_front();
+        if jobs.is_empty() {
+            self.jobs.remove(&caller);
         } else {
             self.turns.push_back(caller);
         }
@@ -181,12 +181,12 @@ impl Queue {
     }
 
     fn remove(&mut self, caller: Caller, number: u64) {
-        let Some(work) = self.work.get_mut(&caller) else {
+        let Some(jobs) = self.jobs.get_mut(&caller) else {
             return;
         };
-        work.retain(|job| job.number != number);
-        if work.is_empty() {
-            self.work.remove(&caller);
+        jobs.retain(|job| job.number != number);
+        if jobs.is_empty() {
+            self.jobs.remove(&caller);
             self.turns.retain(|other| *other != caller);
         }
     }
@@ -235,7 +235,7 @@ mod tests {
             let is_queued = || {
                 pool.0
                     .lock()
-                    .work
+                    .jobs
                     .values()
                     .map(VecDeque::len)
                     .sum::<usize>()
@@ -257,7 +257,7 @@ mod tests {
         let (begun, has_begun) = mpsc::channel();
         let late = pool.run(address(1), Duration::from_millis(1), move || begun.send(()));
         assert_eq!(late.await.unwrap_err(), Unfinished::Late);
-        assert!(pool.0.lock().work.is_empty());
+        assert!(pool.0.lock().jobs.is_empty());
         assert!(pool.0.lock().turns.is_empty());
         drop(release);
         assert_eq!(pool.run(address(1), LONG, || 7).await, Ok(7));

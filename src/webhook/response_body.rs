@@ -1,14 +1,14 @@
-//! The body of a response on its way out.
+//! The body of a response that is being sent.
 //!
-//! A caller that asks and does not read leaves its responses here: in HTTP/2 as
-//! many as it has streams, on each of its connections. So a response holds its part
-//! of the memory, and keeps the connection's clock running, until the HTTP server
-//! has released its last byte.
+//! The responses to a caller that does not read them stay in memory: with HTTP/2, one for
+//! each stream of each connection. So a response keeps its share of the memory budget,
+//! and the connection's timeout running, until the HTTP server has released its last
+//! byte.
 
 use axum::body::{Body, Bytes};
 use pillion_serve::{Room, Unsent};
 
-/// The bytes, and what is released with the last of them.
+/// The bytes, and what is released with the last one.
 #[derive(Debug)]
 struct ResponseBody<U> {
     bytes: Vec<u8>,
@@ -22,7 +22,7 @@ impl<U> AsRef<[u8]> for ResponseBody<U> {
     }
 }
 
-/// The body of a response that there is room for.
+/// Creates the body of a response, which holds its share of the budgets.
 pub(super) fn body(bytes: Vec<u8>, room: Room, unsent: Unsent) -> Body {
     holding(bytes, room, unsent).into()
 }

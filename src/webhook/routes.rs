@@ -1,4 +1,4 @@
-//! The webhook's HTTP: from a request to the bytes of a review, and back.
+//! The webhook's HTTP routes: from a request to the bytes of a review, and to the response.
 
 use std::{sync::Arc, time::Instant};
 
@@ -7,7 +7,7 @@ use super::{
     path_env,
     pool::Unfinished,
     response_body,
-    review::{self, Answer, Context},
+    review::{self, Context, ReviewResponse},
     shared::Webhook,
 };
 use crate::metrics::{Failure, Overload, ReviewOutcome};
@@ -23,8 +23,8 @@ use memchr::memmem;
 use pillion_inject::PROXY_CONFIG;
 use pillion_serve::{Full, Peer, Phase, Room};
 
-/// Bodies up to this length may be worked on by the thread that read them.
-const AT_ONCE: usize = 8 * 1024;
+/// Bodies up to this length may be processed on the thread that read them.
+const INLINE_BYTES: usize = 8 * 1024;
 
 /// The webhook's paths.
 pub(super) fn router(webhook: Arc<Webhook>) -> Router {
@@ -61,7 +61,7 @@ async fn not_found(
     State(webhook): State<Arc<Webhook>>,
     Extension(peer): Extension<Peer>,
 ) -> Response {
-    let text = "there is nothing here: reviews go to /inject or /inject/KEY/VALUE/...";
+    let text = "not found: send reviews to /inject or /inject/KEY/VALUE/...";
     webhook.reject(404, Failure::BadPath, text, &peer)
 }
 
@@ -69,17 +69,22 @@ async fn method_not_allowed(
     State(webhook): State<Arc<Webhook>>,
     Extension(peer): Extension<Peer>,
 ) -> Response {
-    webhook.reject(405, Failure::BadMethod, "reviews are sent with POST", &peer)
+    webhook.reject(
+        405,
+        Failure::BadMethod,
+        "method not allowed: send reviews with POST",
+        &peer,
+    )
 }
 
 impl Webhook {
     async fn inject(&self, path: &str, peer: Peer, request: Request) -> Response {
         let begun = Instant::now();
-        let answer = self.answer(path, &peer, request).await;
-        self.respond(answer, begun, &peer)
+        let response = self.process(path, &peer, request).await;
+        self.respond(response, begun, &peer)
     }
 
-    /// Answers a request that its head shows not to be a review.
+    /// Rejects a request that is not a review according to its headers.
     fn reject(
         &self,
         code: u16,
@@ -90,46 +95,52 @@ impl Webhook {
         self.respond(failed(code, reason, message), Instant::now(), peer)
     }
 
-    fn respond(&self, answer: Answer, begun: Instant, peer: &Peer) -> Response {
+    fn respond(&self, response: ReviewResponse, begun: Instant, peer: &Peer) -> Response {
         let budgets = [peer.budget(), &self.budget];
-        let (answer, room) = match Room::of(budgets, answer.body.len()) {
-            Ok(room) => (answer, room),
+        let (response, room) = match Room::of(budgets, response.body.len()) {
+            Ok(room) => (response, room),
             Err(Full) => {
                 self.metrics.overloaded(Overload::Bytes);
-                let subject = answer.subject;
-                let answer = overload("too many answers that their callers do not read");
-                (Answer { subject, ..answer }, Room::default())
+                let subject = response.subject;
+                let response = overload("too many responses that callers have not read yet");
+                (
+                    ReviewResponse {
+                        subject,
+                        ..response
+                    },
+                    Room::default(),
+                )
             }
         };
         let took = begun.elapsed();
-        if !matches!(answer.outcome, ReviewOutcome::Failed(_)) {
+        if !matches!(response.outcome, ReviewOutcome::Failed(_)) {
             peer.record_useful();
         }
-        self.metrics.review(answer.outcome, took);
-        self.metrics.bypasses(&answer.bypasses);
-        self.log.review(&answer, took, peer.address());
-        let body = response_body::body(answer.body, room, peer.response());
-        response(answer.http_status, body)
+        self.metrics.review(response.outcome, took);
+        self.metrics.bypasses(&response.bypasses);
+        self.log.review(&response, took, peer.address());
+        let body = response_body::body(response.body, room, peer.response());
+        http_response(response.http_status, body)
     }
 
-    async fn answer(&self, path: &str, peer: &Peer, request: Request) -> Answer {
+    async fn process(&self, path: &str, peer: &Peer, request: Request) -> ReviewResponse {
         let in_flight = self.reviews.try_acquire();
-        let newcomer = (!peer.is_known()).then(|| self.reviews_of_newcomers.try_acquire());
-        if in_flight.is_err() || matches!(newcomer, Some(Err(_))) {
+        let unknown = (!peer.is_known()).then(|| self.reviews_of_unknown.try_acquire());
+        if in_flight.is_err() || matches!(unknown, Some(Err(_))) {
             self.metrics.overloaded(Overload::Reviews);
-            return overload("too many reviews at a time");
+            return overload("too many reviews at once");
         };
         let _in_flight = self.metrics.in_flight();
         let Ok(_of_caller) = peer.requests().try_acquire() else {
             self.metrics.overloaded(Overload::Caller);
-            return overload("too many reviews at a time from your address");
+            return overload("too many reviews at once from your address");
         };
         let env = match path_env::parse(path) {
             Ok(env) => env,
             Err(error) => return failed(400, Failure::BadPath, error.to_string()),
         };
         if !is_json(request.headers()) {
-            let text = "the Content-Type of a review is application/json";
+            let text = "the Content-Type of a review must be application/json";
             return failed(415, Failure::ContentType, text);
         }
         let budgets = [peer.budget(), &self.budget];
@@ -143,7 +154,7 @@ impl Webhook {
             self.inject,
         );
         let work = move || {
-            // Loaded as late as possible: the configuration in force when the review is decided.
+            // Loaded as late as possible, so that the review uses the newest configuration.
             let config = active.config();
             let Some(config) = config.as_ref() else {
                 return failed(500, Failure::NoConfiguration, NO_CONFIGURATION);
@@ -160,22 +171,22 @@ impl Webhook {
         }
         let caller = peer.caller();
         match self.pool.run(caller, self.limits.work, work).await {
-            Ok(answer) => answer,
+            Ok(response) => response,
             Err(unfinished) => self.unfinished(&unfinished),
         }
     }
 
-    fn unfinished(&self, unfinished: &Unfinished) -> Answer {
+    fn unfinished(&self, unfinished: &Unfinished) -> ReviewResponse {
         match unfinished {
             Unfinished::Late => {
                 self.metrics.overloaded(Overload::Work);
-                overload("too many large reviews at a time")
+                overload("too many large reviews at once")
             }
             Unfinished::Panicked => failed(500, Failure::Panic, review::PANICKED),
         }
     }
 
-    fn unread(&self, unread: Unread) -> Answer {
+    fn unread(&self, unread: Unread) -> ReviewResponse {
         match unread {
             Unread::TooLong => failed(
                 413,
@@ -188,43 +199,43 @@ impl Webhook {
                 failed(
                     408,
                     Failure::BodyTimeout,
-                    format!("the body did not come within {seconds} s"),
+                    format!("the body did not arrive within {seconds} s"),
                 )
             }
             Unread::Overload => {
                 self.metrics.overloaded(Overload::Bytes);
-                overload("too many large reviews at a time")
+                overload("too many large reviews at once")
             }
             Unread::Broken(error) => failed(
                 400,
                 Failure::BodyBroken,
-                format!("the body broke off: {error}"),
+                format!("the body is incomplete: {error}"),
             ),
         }
     }
 }
 
-/// Not a 503 with `Retry-After`: the API server would retry until its time is up,
-/// and tell the user about that instead.
+/// Not sent as a 503 with `Retry-After`: the API server would retry until its timeout, and
+/// report only the timeout to the user.
 const NO_CONFIGURATION: &str = "the injector has no configuration: its ConfigMaps istio-sidecar-injector and istio are \
-     missing or at fault; its log and the Events on them say how";
+     missing or invalid; see the injector's log and the Events on the ConfigMaps";
 
-fn failed(code: u16, reason: Failure, message: impl Into<String>) -> Answer {
-    Answer::http_error(code, ReviewOutcome::Failed(reason), message.into())
+fn failed(code: u16, reason: Failure, message: impl Into<String>) -> ReviewResponse {
+    ReviewResponse::http_error(code, ReviewOutcome::Failed(reason), message.into())
 }
 
-fn overload(message: &str) -> Answer {
+fn overload(message: &str) -> ReviewResponse {
     failed(503, Failure::Overload, message)
 }
 
-/// Whether the work on a body takes less than a millisecond, whatever it contains. Handing
-/// it to another thread and back would add a tenth to the usual review.
+/// Whether processing a body takes less than a millisecond, whatever it contains. Using
+/// another thread would make a typical review a tenth slower.
 ///
-/// Only YAML takes longer: tens of milliseconds for 8 KiB. It is in one annotation, whose
-/// name is in the body as it is, or with a `\\u` escape.
+/// Only YAML takes longer: tens of milliseconds for 8 KiB. Only one annotation contains
+/// YAML, and its name is in the body either literally or with a `\\u` escape.
 fn is_cheap(body: &[u8]) -> bool {
     let has = |text: &str| memmem::find(body, text.as_bytes()).is_some();
-    body.len() <= AT_ONCE && !has(PROXY_CONFIG) && !has("\\u")
+    body.len() <= INLINE_BYTES && !has(PROXY_CONFIG) && !has("\\u")
 }
 
 /// Whether the Content-Type is JSON, with any charset: JSON has only one.
@@ -239,7 +250,7 @@ fn is_json(headers: &HeaderMap) -> bool {
         .eq_ignore_ascii_case(b"application/json")
 }
 
-fn response(code: u16, body: Body) -> Response {
+fn http_response(code: u16, body: Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() =
         StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -281,7 +292,7 @@ mod tests {
         assert!(is_cheap(br#"{"metadata": {"annotations": {"a": "b"}}}"#));
         assert!(!is_cheap(br#"{"proxy.istio.io/config": ""}"#));
         assert!(!is_cheap(br#"{"pr\u006fxy.istio.io/config": ""}"#));
-        assert!(!is_cheap(&[b' '; AT_ONCE + 1]));
+        assert!(!is_cheap(&[b' '; INLINE_BYTES + 1]));
     }
 
     #[test]

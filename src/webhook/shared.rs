@@ -1,4 +1,4 @@
-//! What all reviews share.
+//! The webhook's state, shared by all reviews.
 
 use std::{io, sync::Arc};
 
@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use super::{active_config::ActiveConfig, log::Log, pool::Pool, review::Inject};
 use crate::metrics::Metrics;
 
-/// What all reviews share.
+/// The webhook's state, shared by all reviews.
 #[derive(Debug)]
 pub struct Webhook {
     pub(super) active_config: Arc<ActiveConfig>,
@@ -17,10 +17,10 @@ pub struct Webhook {
     pub(super) certificate: Condition,
     pub(super) metrics: Arc<Metrics>,
     pub(super) limits: Limits,
-    /// The reviews that may be in flight.
+    /// Permits for reviews in flight.
     pub(super) reviews: Semaphore,
-    /// Those of them that addresses without a successful review may have.
-    pub(super) reviews_of_newcomers: Semaphore,
+    /// Those of them for addresses that have not sent a review yet.
+    pub(super) reviews_of_unknown: Semaphore,
     pub(super) budget: Budget,
     pub(super) pool: Pool,
     pub(super) log: Log,
@@ -48,7 +48,7 @@ impl Webhook {
             metrics,
             limits,
             reviews: Semaphore::new(limits.in_flight),
-            reviews_of_newcomers: Semaphore::new(limits.in_flight_of_unknown()),
+            reviews_of_unknown: Semaphore::new(limits.in_flight_of_unknown()),
             budget: Budget::new(limits.buffered_bytes),
             pool: Pool::start()?,
             log: Log::new(),
@@ -62,7 +62,7 @@ impl Webhook {
         Self {
             limits,
             reviews: Semaphore::new(limits.in_flight),
-            reviews_of_newcomers: Semaphore::new(limits.in_flight_of_unknown()),
+            reviews_of_unknown: Semaphore::new(limits.in_flight_of_unknown()),
             budget: Budget::new(limits.buffered_bytes),
             ..self
         }

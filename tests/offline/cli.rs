@@ -267,7 +267,7 @@ fn names_the_file_and_the_document_of_an_error() {
     );
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        stderr(&output).starts_with("error: -: document 2: this is not YAML: "),
+        stderr(&output).starts_with("error: -: document 2: invalid YAML: "),
         "{}",
         stderr(&output)
     );

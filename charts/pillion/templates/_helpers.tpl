@@ -1,9 +1,9 @@
-{{/* The revision; an unnamed one is "default". */}}
+{{/* The revision; "default" if it has no name. */}}
 {{- define "pillion.revision" -}}
 {{- .Values.revision | default "default" -}}
 {{- end }}
 
-{{/* What a revision appends to names: nothing for the default one. */}}
+{{/* The suffix of names for this revision; empty for the default revision. */}}
 {{- define "pillion.suffix" -}}
 {{- $revision := include "pillion.revision" . -}}
 {{- if ne $revision "default" }}-{{ $revision }}{{ end -}}
@@ -14,7 +14,7 @@
 pillion-injector{{ include "pillion.suffix" . }}
 {{- end }}
 
-{{/* Names of cluster-wide objects must differ between installations in different namespaces. */}}
+{{/* The suffix of names of cluster-scoped objects, which must differ between installations in different namespaces. */}}
 {{- define "pillion.clusterSuffix" -}}
 {{- if ne .Release.Namespace "istio-system" }}-{{ .Release.Namespace }}{{ end -}}
 {{- end }}
@@ -28,18 +28,18 @@ pillion-injector{{ include "pillion.suffix" . }}
 istio-sidecar-injector{{ include "pillion.suffix" . }}{{ include "pillion.clusterSuffix" . }}
 {{- end }}
 
-{{/* The Secret of the injector's own certificates, and the Lease that says who renews them. */}}
+{{/* The name of the Secret with the injector's own certificates, and of the Lease for renewing them. */}}
 {{- define "pillion.certificates" -}}
 pillion-injector-certs{{ include "pillion.suffix" . }}
 {{- end }}
 
-{{/* Labels that pods are selected by; they never change. */}}
+{{/* The labels that select pods; they never change. */}}
 {{- define "pillion.selectorLabels" -}}
 app: pillion-injector
 istio.io/rev: {{ include "pillion.revision" . | quote }}
 {{- end }}
 
-{{/* Labels of every object, apart from app. */}}
+{{/* The labels of every object, except app. */}}
 {{- define "pillion.labels" -}}
 istio.io/rev: {{ include "pillion.revision" . | quote }}
 app.kubernetes.io/name: pillion
@@ -51,7 +51,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 
-{{/* Name, namespace and labels of an object in the installation's namespace: (list NAME ROOT) */}}
+{{/* The name, namespace and labels of an object in the installation's namespace: (list NAME ROOT). */}}
 {{- define "pillion.metadata" -}}
 {{- $root := index . 1 -}}
 name: {{ index . 0 }}
@@ -62,7 +62,8 @@ labels:
 {{- end }}
 
 {{/*
-The CEL expression that two maps have the same keys and values, but for some keys: (dict "before" MAP "after" MAP "but" KEYS).
+A CEL expression that is true if two maps have the same keys and values, except for some keys:
+(dict "before" MAP "after" MAP "but" KEYS).
 */}}
 {{- define "pillion.same" -}}
 {{ .after }}.all(key, key in {{ .but | toJson }} || (key in {{ .before }} && {{ .after }}[key] == {{ .before }}[key])) &&
@@ -70,13 +71,13 @@ The CEL expression that two maps have the same keys and values, but for some key
 {{- end }}
 
 {{/*
-Whether a release has an object that the injector fills: (list ROOT APIVERSION KIND). "true", or nothing.
+Whether the release contains an object that the injector fills: (list ROOT APIVERSION KIND). "true", or empty.
 
-The chart makes it for own certificates. But one that is there already may be the injector's own, or another release's; Helm would
-refuse to install over that. One of this release stays in it, whatever the values: Helm 4, when it goes back to a release that
-has an object from one that does not, may take out of it what it holds. And so does one that the last release has made and somebody
-has made anew since: Helm goes by that release's manifest, and deletes what the next one lacks. A manifest can't be looked up, so an
-annotation of the Role tells what was in it.
+The chart creates the object if the injector makes its own certificates. But an existing object may have been created by the injector,
+or by another release; Helm would refuse to install over it. An object of this release stays in the release, whatever the values: when
+Helm 4 rolls back from a release without an object to one that has it, it may remove the object's data. The same applies to an object
+that the last release created and that somebody has recreated since: Helm uses that release's manifest, and deletes what the next
+manifest lacks. A template can't look up the last manifest, so an annotation of the Role lists what was in it.
 */}}
 {{- define "pillion.has" -}}
 {{- $root := index . 0 -}}
@@ -92,7 +93,7 @@ true
 {{- end -}}
 {{- end }}
 
-{{/* The kinds of those that it has, separated by commas. */}}
+{{/* The kinds of these objects that the release contains, separated by commas. */}}
 {{- define "pillion.filled" -}}
 {{- $kinds := list -}}
 {{- range $kind, $version := dict "Secret" "v1" "Lease" "coordination.k8s.io/v1" -}}
@@ -103,7 +104,7 @@ true
 {{- join "," $kinds -}}
 {{- end }}
 
-{{/* Whether an object of the cluster belongs to this release: (list ROOT OBJECT). "true", or nothing. */}}
+{{/* Whether an object in the cluster belongs to this release: (list ROOT OBJECT). "true", or empty. */}}
 {{- define "pillion.isOwn" -}}
 {{- $release := (index . 0).Release -}}
 {{- $metadata := dig "metadata" dict (index . 1 | default dict) -}}
@@ -115,7 +116,7 @@ true
 {{- end -}}
 {{- end }}
 
-{{/* HUB/IMAGE:TAG of the injector; an image with a slash is taken as it is. */}}
+{{/* The injector's image as HUB/IMAGE:TAG; an image with a slash is used unchanged. */}}
 {{- define "pillion.image" -}}
 {{- $image := .Values.injector.image -}}
 {{- if contains "/" $image -}}
@@ -125,19 +126,19 @@ true
 {{- end -}}
 {{- end }}
 
-{{/* Faults that a schema can't see. */}}
+{{/* Validates what the schema can't. */}}
 {{- define "pillion.validate" -}}
-{{- $wanted := .Values.global.istioNamespace -}}
-{{- if not (has $wanted (list "" "istio-system" .Release.Namespace)) -}}
-{{- fail (printf "global.istioNamespace is %q, but the release goes into the namespace %q: leave the value out, or install with -n %s" $wanted .Release.Namespace $wanted) -}}
+{{- $expected := .Values.global.istioNamespace -}}
+{{- if not (has $expected (list "" "istio-system" .Release.Namespace)) -}}
+{{- fail (printf "global.istioNamespace is %q, but the release is installed in the namespace %q: omit the value, or install with -n %s" $expected .Release.Namespace $expected) -}}
 {{- end -}}
 {{- $revision := include "pillion.revision" . -}}
 {{- if has $revision .Values.revisionTags -}}
-{{- fail (printf "revisionTags has %q, which is the revision itself: its pods would be injected twice" $revision) -}}
+{{- fail (printf "revisionTags contains %q, which is the revision itself: its pods would be injected twice" $revision) -}}
 {{- end -}}
 {{- with .Values.injector.clientCA -}}
 {{- if and .configMap .secret -}}
-{{- fail (printf "injector.clientCA names the ConfigMap %q and the Secret %q: leave one of them out" .configMap .secret) -}}
+{{- fail (printf "injector.clientCA names both the ConfigMap %q and the Secret %q: remove one of them" .configMap .secret) -}}
 {{- end -}}
 {{- if and .names (not (or .configMap .secret)) -}}
 {{- fail "injector.clientCA.names lists names of client certificates, but no CA: set injector.clientCA.configMap or injector.clientCA.secret" -}}
@@ -145,7 +146,7 @@ true
 {{- end -}}
 {{- range $key, $value := .Values.injector.webhookAnnotations -}}
 {{- if and (hasPrefix "cert-manager.io/inject-" $key) (not $.Values.injector.certificateSecret) -}}
-{{- fail (printf "injector.webhookAnnotations has %s, but the injector makes its own certificates, which cert-manager does not know: set injector.certificateSecret to cert-manager's Secret" $key) -}}
+{{- fail (printf "injector.webhookAnnotations contains %s, but the injector makes its own certificates, which cert-manager does not manage: set injector.certificateSecret to cert-manager's Secret" $key) -}}
 {{- end -}}
 {{- end -}}
 {{- $release := printf "%s/%s" .Release.Namespace .Release.Name -}}
@@ -156,7 +157,7 @@ true
 {{- $claims := get $labels "istio.io/tag" | default (get $labels "istio.io/rev") -}}
 {{- $isOff := contains "istio.io/deactivated" (toJson ($other.webhooks | default list)) -}}
 {{- if and (eq (get $labels "app") "sidecar-injector") (ne $owner $release) (not $isOff) (has $claims (concat (list $revision) $.Values.revisionTags)) -}}
-{{- fail (printf "the MutatingWebhookConfiguration %s selects pods of the revision %q already: two injectors would refuse each other's pods. Install another revision (--set revision=NAME), or remove the other one first" $other.metadata.name $claims) -}}
+{{- fail (printf "the MutatingWebhookConfiguration %s already selects pods of the revision %q: two injectors would refuse each other's pods. Install another revision (--set revision=NAME), or remove the other installation first" $other.metadata.name $claims) -}}
 {{- end -}}
 {{- end -}}
 {{- end }}

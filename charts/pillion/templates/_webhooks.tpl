@@ -1,7 +1,6 @@
 {{/*
-The webhooks that serve one value of the label istio.io/rev, with Istio's names and selectors:
-(dict "root" ROOT "rev" VALUE). Each pod is sent by one of them at the most: their namespace selectors exclude
-each other, or, where those agree, their object selectors do.
+The webhooks for one value of the label istio.io/rev, with Istio's names and selectors: (dict "root" ROOT "rev" VALUE).
+At most one of them matches a pod: their namespace selectors are mutually exclusive, or else their object selectors are.
 */}}
 {{- define "pillion.webhooks" -}}
 {{- $root := .root -}}
@@ -65,8 +64,8 @@ each other, or, where those agree, their object selectors do.
 {{- end }}
 
 {{/*
-What all webhooks share. There is no caBundle on purpose: the injector writes it, and a field that no manifest of a release
-has is left as it is by upgrades and rollbacks.
+The fields that all webhooks share. They deliberately have no caBundle: the injector writes it, and upgrades and rollbacks
+don't change a field that is in no manifest of the release.
 */}}
 {{- define "pillion.webhookCommon" -}}
 clientConfig:
@@ -94,8 +93,8 @@ admissionReviewVersions: [v1, v1beta1]
 {{- end }}
 
 {{/*
-Namespaces that are never injected, whatever their labels: (list ROOT MORE...). The injector's own must do
-without it, or its pods would wait for themselves.
+Excludes the namespaces that are never injected, whatever their labels: (list ROOT MORE...). The injector's own is one of
+them, because its pods would wait for themselves.
 */}}
 {{- define "pillion.otherNamespaces" -}}
 {{- $namespaces := concat (list "kube-system" (first .).Release.Namespace) (rest .) | uniq -}}

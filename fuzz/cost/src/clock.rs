@@ -1,16 +1,16 @@
-//! Processor time, and how much of it this build takes.
+//! CPU time, and how slow this build is.
 
 use std::{collections::BTreeMap, hint::black_box, sync::LazyLock, time::Duration};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// What the yardstick took where the bounds were set, in a release build.
+/// The CPU time of [`yardstick`] in a release build on the reference machine.
 const REFERENCE: Duration = Duration::from_micros(850);
 
-/// A processor that others use, too, is slower by its caches.
+/// A CPU that other processes share is slower because of its caches.
 const SLACK: f64 = 4.0;
 
-/// Processor time of this thread so far.
+/// Returns the CPU time of this thread so far.
 pub(crate) fn now() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
@@ -18,8 +18,8 @@ pub(crate) fn now() -> Duration {
     Duration::new(seconds, nanos)
 }
 
-/// What a time of the reference comes to here: without optimization and with
-/// a fuzzer's instrumentation it is many times that.
+/// Scales a time of the reference machine to this build and machine. Without optimization
+/// and with a fuzzer's instrumentation, it is many times as long.
 pub(crate) fn in_this_build(reference: Duration) -> Duration {
     static FACTOR: LazyLock<f64> = LazyLock::new(|| {
         let time = |_| {
@@ -30,11 +30,11 @@ pub(crate) fn in_this_build(reference: Duration) -> Duration {
         let least = (0..10).map(time).min().unwrap_or(REFERENCE);
         SLACK * least.div_duration_f64(REFERENCE).max(1.0)
     });
-    // Not longer than anything is waited for.
+    // Saturate at the longest duration.
     Duration::try_from_secs_f64(reference.as_secs_f64() * *FACTOR).unwrap_or(Duration::MAX)
 }
 
-/// Work of the kind that is measured: small strings, maps of them, and loops over
+/// Does work like the code that is measured: small strings, maps of them, and loops over
 /// their bytes.
 fn yardstick() -> u64 {
     let mut map = BTreeMap::new();

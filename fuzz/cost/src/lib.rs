@@ -1,72 +1,85 @@
-//! What running something costs this thread: memory and processor time.
+//! Measures what running a function costs the current thread: memory and CPU time.
 //!
-//! Whatever names this crate has its global allocator, which counts; work that
-//! is handed to other threads is not counted.
+//! The crate installs a global allocator that counts. Work on other threads is not
+//! counted.
+//!
+//! ```
+//! use pillion_cost::{Bound, Linear};
+//!
+//! const BOUND: Bound = Bound {
+//!     peak: Linear::new(1024, 2),
+//!     total: Linear::new(1024, 4),
+//!     time: Linear::new(1_000_000, 100),
+//! };
+//! let input = "some input";
+//! let copy = BOUND.hold("a copy", input.len(), || input.to_owned());
+//! assert_eq!(copy, input);
+//! ```
 
 mod clock;
 
 use std::{fmt, time::Duration};
 
-/// What a run cost.
+/// The cost of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Cost {
-    /// The most bytes that were allocated at a time.
+    /// The peak of allocated memory, in bytes.
     pub peak: u64,
-    /// The sum of all allocations. What grows by reallocation counts each time.
+    /// The sum of all allocations, in bytes. Each reallocation counts with its whole size.
     pub total: u64,
-    /// Processor time of the thread.
+    /// The CPU time of the thread.
     pub time: Duration,
 }
 
-/// What something may cost, by the length of its input.
+/// The maximum cost of a run, by the length of its input.
 #[derive(Debug, Clone, Copy)]
 pub struct Bound {
-    /// Bytes allocated at a time.
+    /// The peak of allocated memory, in bytes.
     pub peak: Linear,
-    /// Bytes allocated in sum.
+    /// The sum of all allocations, in bytes.
     pub total: Linear,
-    /// Nanoseconds of processor time, of a release build on the machine that the
-    /// bounds were set on; other builds get as much more as they are slower.
+    /// The CPU time, in nanoseconds, of a release build on the reference machine. It is
+    /// scaled for slower builds and machines.
     pub time: Linear,
 }
 
-/// A constant, and so much for each byte of input.
+/// A limit that grows linearly with the length of the input.
 #[derive(Debug, Clone, Copy)]
 pub struct Linear {
     constant: u64,
     per_byte: u64,
-    most: u64,
+    max: u64,
 }
 
 impl Linear {
-    /// A constant, and so much for each byte of input.
+    /// A limit that grows linearly with the length of the input.
     #[must_use]
     pub const fn new(constant: u64, per_byte: u64) -> Self {
         Self {
             constant,
             per_byte,
-            most: u64::MAX,
+            max: u64::MAX,
         }
     }
 
-    /// The same, but never more than this.
+    /// Caps the limit.
     #[must_use]
-    pub const fn at_most(self, most: u64) -> Self {
-        Self { most, ..self }
+    pub const fn at_most(self, max: u64) -> Self {
+        Self { max, ..self }
     }
 
-    /// What it comes to for an input of this length.
+    /// Returns the limit for an input of this length, in bytes.
     #[must_use]
     pub fn of(&self, bytes: usize) -> u64 {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         let sum = self
             .constant
             .saturating_add(self.per_byte.saturating_mul(bytes));
-        sum.min(self.most)
+        sum.min(self.max)
     }
 }
 
-/// A cost beyond its bound.
+/// A cost that exceeds its bound.
 #[derive(Debug)]
 pub struct Excess {
     what: &'static str,
@@ -85,21 +98,21 @@ impl fmt::Display for Excess {
         } = self;
         write!(
             f,
-            "an input of {bytes} bytes cost {cost} {what}; {allowed} are allowed"
+            "an input of {bytes} bytes cost {cost} {what}; the limit is {allowed}"
         )
     }
 }
 
-/// Times an input is run before it counts as slow: others use the processor, too.
+/// The number of runs before an input counts as slow, because other processes use the CPU.
 const RUNS: usize = 5;
 
 impl Bound {
-    /// Runs something, and holds what it costs against the bound.
+    /// Runs a function, and compares its cost with the bound. If it takes too long, it is run
+    /// again, and the shortest time counts; the memory is the same each time.
     ///
     /// # Errors
     ///
-    /// When it costs more. Memory is the same each time; what took too long is run
-    /// again, and the shortest time counts.
+    /// Returns an error if the cost exceeds the bound.
     pub fn check<T>(&self, bytes: usize, mut run: impl FnMut() -> T) -> Result<T, Excess> {
         let (result, mut cost) = measure(&mut run);
         let excess = |what, cost, allowed| Excess {
@@ -109,8 +122,8 @@ impl Bound {
             allowed,
         };
         for (what, cost, bound) in [
-            ("bytes of memory at the peak", cost.peak, self.peak),
-            ("bytes of memory in sum", cost.total, self.total),
+            ("bytes of peak memory", cost.peak, self.peak),
+            ("bytes of allocations in total", cost.total, self.total),
         ] {
             if cost > bound.of(bytes) {
                 return Err(excess(what, cost, bound.of(bytes)));
@@ -125,17 +138,17 @@ impl Bound {
         }
         if cost.time > allowed {
             let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-            let what = "µs of processor time";
+            let what = "µs of CPU time";
             return Err(excess(what, micros(cost.time), micros(allowed)));
         }
         Ok(result)
     }
 
-    /// The same for a test.
+    /// Does the same as [`Bound::check`], for tests.
     ///
     /// # Panics
     ///
-    /// When it costs more.
+    /// Panics if the cost exceeds the bound.
     #[track_caller]
     pub fn hold<T>(&self, name: &str, bytes: usize, run: impl FnMut() -> T) -> T {
         match self.check(bytes, run) {
@@ -145,8 +158,8 @@ impl Bound {
     }
 }
 
-/// Runs something, and says what it cost. Its result is counted as long as it
-/// is made, and not dropped.
+/// Runs a function, and returns its result and cost. Creating the result counts; dropping
+/// it does not.
 pub fn measure<T>(run: impl FnOnce() -> T) -> (T, Cost) {
     let mut outcome = None;
     let info = allocation_counter::measure(|| {
@@ -155,7 +168,7 @@ pub fn measure<T>(run: impl FnOnce() -> T) -> (T, Cost) {
         outcome = Some((result, clock::now().saturating_sub(begun)));
     });
     let Some((result, time)) = outcome else {
-        unreachable!("it has been run");
+        unreachable!("measure calls the function");
     };
     let cost = Cost {
         peak: info.bytes_max,
@@ -204,7 +217,7 @@ mod tests {
         let excess = bound.check(100, || black_box(vec![1_u8; 100])).unwrap_err();
         assert_eq!(
             excess.to_string(),
-            "an input of 100 bytes cost 100 bytes of memory at the peak; 99 are allowed"
+            "an input of 100 bytes cost 100 bytes of peak memory; the limit is 99"
         );
     }
 
@@ -217,6 +230,6 @@ mod tests {
         };
         let count = || (0..1_000_000_u64).map(black_box).sum::<u64>();
         let excess = bound.check(1, count).unwrap_err().to_string();
-        assert!(excess.contains("processor time"), "{excess}");
+        assert!(excess.contains("CPU time"), "{excess}");
     }
 }

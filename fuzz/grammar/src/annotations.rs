@@ -1,13 +1,13 @@
-//! Large texts for annotations, of each form that an annotation has.
+//! Large values for annotations, in each format that annotations have.
 
 use std::fmt::Write as _;
 
 use crate::text::{list, nested, repeated, times};
 
-/// Makes a text of about so many bytes.
+/// Generates a text of about this many bytes.
 pub type Shape = fn(usize) -> String;
 
-/// All of them.
+/// All generators.
 pub const SHAPES: &[Shape] = &[
     |bytes| {
         format!(
@@ -36,7 +36,7 @@ pub const SHAPES: &[Shape] = &[
     |bytes| repeated("{{ values }}", bytes),
 ];
 
-/// `sidecar.istio.io/userVolume`: so many volumes, each nested so deep.
+/// `sidecar.istio.io/userVolume` with a number of volumes, each nested to a depth.
 #[must_use]
 pub fn user_volumes(count: usize, depth: usize) -> String {
     let deep = nested(depth, r#"{"a":"#, "{}", "}");
@@ -46,7 +46,7 @@ pub fn user_volumes(count: usize, depth: usize) -> String {
     )
 }
 
-/// `proxy.istio.io/config` with so many variables.
+/// `proxy.istio.io/config` with a number of variables.
 #[must_use]
 pub fn proxy_metadata(count: usize) -> String {
     format!(
@@ -57,7 +57,7 @@ pub fn proxy_metadata(count: usize) -> String {
     )
 }
 
-/// YAML that comes to ten times as much with each of its lines.
+/// YAML that expands tenfold with each of its lines.
 #[must_use]
 pub fn yaml_aliases(bytes: usize) -> String {
     let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
@@ -70,7 +70,7 @@ pub fn yaml_aliases(bytes: usize) -> String {
     text
 }
 
-/// YAML in which each mapping is merged of so many others.
+/// YAML in which each mapping merges a number of others.
 #[must_use]
 pub fn yaml_merges(count: usize) -> String {
     let mut text = "base: &base {a: 1, b: 2}\n".to_owned();
@@ -80,13 +80,13 @@ pub fn yaml_merges(count: usize) -> String {
     text
 }
 
-/// `inject.istio.io/templates`: the same one so often.
+/// `inject.istio.io/templates` with the same template repeated.
 #[must_use]
 pub fn templates(count: usize) -> String {
     times(count, |text, _| text.push_str("sidecar"))
 }
 
-/// A status that names very much.
+/// A status annotation that names very many parts.
 fn names_of_all(bytes: usize) -> String {
     let names = list(bytes / 3, |text, number| {
         let _ = write!(text, r#""n{number}""#);

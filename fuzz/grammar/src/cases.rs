@@ -1,27 +1,26 @@
-//! The worst pods that are known: what each of them once cost too much, or looks
-//! as if it could.
+//! The worst known pods: each of them once cost too much, or looks as if it might.
 
 use std::fmt::Write as _;
 
 use crate::{
-    MOST, annotations,
+    MAX_BYTES, annotations,
     large::Pod,
     text::{list, nested, quoted, repeated},
 };
 
-/// A pod that is made to cost much.
+/// A pod that is designed to be expensive.
 #[derive(Debug, Clone, Copy)]
 pub struct Case {
-    /// What is much of it.
+    /// The name, which says what is large in the pod.
     pub name: &'static str,
-    /// The most bytes that it makes sense with. A review refuses some of the pods
-    /// for their weight if they have more, or an API server has no more to send.
+    /// The maximum useful size, in bytes. Beyond it, a review refuses some of the pods because
+    /// of their memory, or an API server can't send them.
     pub most: usize,
     pod: fn(&mut Pod, usize),
 }
 
 impl Case {
-    /// The pod as JSON, of about so many bytes.
+    /// Returns the pod as JSON, of about this many bytes.
     #[must_use]
     pub fn pod(&self, bytes: usize) -> String {
         let mut pod = Pod::default();
@@ -29,17 +28,17 @@ impl Case {
         pod.json()
     }
 
-    /// The review of the largest one.
+    /// Returns a review of the largest pod.
     #[must_use]
     pub fn review(&self) -> String {
         crate::review(&self.pod(self.most))
     }
 
-    /// The case of that name.
+    /// Returns the case with this name.
     ///
     /// # Panics
     ///
-    /// When there is none.
+    /// Panics if there is none.
     #[must_use]
     pub fn named(name: &str) -> &'static Self {
         let mut cases = CASES.iter();
@@ -48,16 +47,16 @@ impl Case {
     }
 }
 
-/// What a tree of many small parts can have and still be light enough to be read.
+/// The maximum size of a pod with many small parts whose memory is within the limit.
 const LIGHT: usize = 236 * 1024;
-/// Room for what goes around the large part.
-const WHOLE: usize = MOST - 8 * 1024;
+/// The size reserved for the rest of the pod.
+const WHOLE: usize = MAX_BYTES - 8 * 1024;
 
 const fn case(name: &'static str, most: usize, pod: fn(&mut Pod, usize)) -> Case {
     Case { name, most, pod }
 }
 
-/// All of them.
+/// All known cases.
 pub const CASES: &[Case] = &[
     // Trees.
     case("wide_object", WHOLE, |pod, bytes| {
@@ -103,7 +102,7 @@ pub const CASES: &[Case] = &[
         pod.spec = list(bytes, |text, _| text.push_str(r#""volumes":[]"#));
         pod.spec.insert(0, ',');
     }),
-    // Every list that the injection looks at.
+    // Every list that the injection reads.
     case("containers", LIGHT, |pod, bytes| {
         pod.containers = format!(",{}", named(bytes, "c"));
     }),
@@ -291,9 +290,9 @@ pub const CASES: &[Case] = &[
             );
         }
     }),
-    // Annotations with much in them.
+    // Large annotations.
     case("user_volume_nested", WHOLE, |pod, bytes| {
-        // 3,500 of them come to 2.7 MB.
+        // 3,500 of them take 2.7 MB.
         let volumes = annotations::user_volumes(bytes * 3500 / WHOLE, 110);
         annotate(pod, "sidecar.istio.io/userVolume", &volumes);
     }),
@@ -314,7 +313,7 @@ pub const CASES: &[Case] = &[
         annotate(pod, "sidecar.istio.io/userVolumeMount", &volumes);
     }),
     case("proxy_metadata", WHOLE, |pod, bytes| {
-        // 200,000 of them come to 2.4 MB.
+        // 200,000 of them take 2.4 MB.
         let metadata = annotations::proxy_metadata(bytes * 200_000 / WHOLE);
         annotate(pod, "proxy.istio.io/config", &metadata);
     }),
@@ -362,7 +361,7 @@ pub const CASES: &[Case] = &[
         annotate(pod, "proxy.istio.io/config", &text);
     }),
     case("templates", WHOLE, |pod, bytes| {
-        // 32,000 of them come to 256 KB.
+        // 32,000 of them take 256 KB.
         annotate(
             pod,
             "inject.istio.io/templates",
@@ -444,7 +443,12 @@ mod tests {
             let text = case.review();
             let read = serde_json::from_str::<serde_json::Value>(&text);
             assert!(read.is_ok(), "{}: {read:?}", case.name);
-            assert!(text.len() <= MOST, "{}: {} bytes", case.name, text.len());
+            assert!(
+                text.len() <= MAX_BYTES,
+                "{}: {} bytes",
+                case.name,
+                text.len()
+            );
             assert!(
                 text.len() > case.most / 16,
                 "{}: {} bytes",

@@ -9,21 +9,21 @@ use crate::{
     text::{list, nested, repeated},
 };
 
-/// A ConfigMap is not longer.
+/// The maximum size of a ConfigMap.
 pub const MOST: usize = 1024 * 1024;
 
-/// The three keys. An empty one stands for the built-in one.
+/// The values of the three keys. An empty one stands for the built-in default.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Keys {
-    /// `config`.
+    /// The key `config`.
     pub config: String,
-    /// `values`.
+    /// The key `values`.
     pub values: String,
-    /// `mesh`.
+    /// The key `mesh`.
     pub mesh: String,
 }
 
-/// Keys as the bytes say. Bytes that have run out read as zeroes.
+/// Generates a configuration from bytes. After the last byte, zeroes are used.
 #[must_use]
 pub fn keys(bytes: &[u8]) -> Keys {
     fill(&mut Unstructured::new(bytes)).unwrap_or_default()
@@ -127,7 +127,7 @@ fn mesh(budget: usize, bytes: &mut Unstructured<'_>) -> Result<String> {
     })
 }
 
-/// YAML of any form.
+/// Generates YAML in any format.
 fn text(budget: usize, bytes: &mut Unstructured<'_>) -> Result<String> {
     Ok(match bytes.int_in_range(0..=3)? {
         0 => nested(budget / 8, r#"{"a":"#, "0", "}"),

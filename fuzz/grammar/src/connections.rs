@@ -1,15 +1,15 @@
-//! What a caller may send by a connection, in HTTP/1 and in HTTP/2.
+//! What a caller may send on a connection, with HTTP/1 and HTTP/2.
 
 use std::fmt::Write as _;
 
 use arbitrary::{Result, Unstructured};
 
-use crate::{review, spoiled, text::repeated};
+use crate::{corrupted, review, text::repeated};
 
-/// So many requests, or frames of a kind, at most.
+/// The maximum number of requests, or of frames of a kind.
 const MOST: u32 = 10;
 
-/// Requests of HTTP/1 as the bytes say. Bytes that have run out read as zeroes.
+/// Generates HTTP/1 requests from bytes. After the last byte, zeroes are used.
 #[must_use]
 pub fn http1(bytes: &[u8]) -> Vec<u8> {
     let mut bytes = Unstructured::new(bytes);
@@ -56,7 +56,7 @@ fn one_request(text: &mut String, bytes: &mut Unstructured<'_>) -> Result<()> {
         "A: b\r\n",
     ])?;
     text.push_str(&more.repeat(1 << bytes.int_in_range(0..=MOST)?));
-    let body = review(&spoiled::pod(bytes.bytes(bytes.len().min(48))?).to_string());
+    let body = review(&corrupted::pod(bytes.bytes(bytes.len().min(48))?).to_string());
     match bytes.int_in_range(0..=4)? {
         0 => {
             let _ = write!(text, "Content-Length: {}\r\n\r\n{body}", body.len());
@@ -89,7 +89,7 @@ fn one_request(text: &mut String, bytes: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The preface of HTTP/2, and frames as the bytes say.
+/// Generates an HTTP/2 preface, and frames from bytes.
 #[must_use]
 pub fn http2(bytes: &[u8]) -> Vec<u8> {
     let mut bytes = Unstructured::new(bytes);
@@ -99,7 +99,7 @@ pub fn http2(bytes: &[u8]) -> Vec<u8> {
     stream
 }
 
-/// The kinds of a frame.
+/// The frame types.
 mod kind {
     pub(super) const DATA: u8 = 0;
     pub(super) const HEADERS: u8 = 1;
@@ -121,13 +121,13 @@ fn frames(stream: &mut Vec<u8>, bytes: &mut Unstructured<'_>) -> Result<()> {
                     request(stream, id, what, bytes)?;
                     id += 2;
                 }
-                // Asked for and taken back.
+                // A request that is reset.
                 3 => {
                     frame(stream, kind::HEADERS, END_HEADERS, id, &head(""));
                     frame(stream, kind::RESET, 0, id, &8_u32.to_be_bytes());
                     id += 2;
                 }
-                // A head without an end.
+                // Headers without END_HEADERS.
                 4 => frame(stream, kind::CONTINUATION, 0, id, &[]),
                 5 => {
                     frame(stream, kind::HEADERS, 0, id, &head(""));
@@ -158,7 +158,7 @@ fn request(stream: &mut Vec<u8>, id: u32, what: u8, bytes: &mut Unstructured<'_>
         },
     );
     frame(stream, kind::HEADERS, END_HEADERS, id, &head(&path));
-    let body = review(&spoiled::pod(bytes.bytes(bytes.len().min(16))?).to_string());
+    let body = review(&corrupted::pod(bytes.bytes(bytes.len().min(16))?).to_string());
     let piece = if what == 1 { 64 } else { 16_384 };
     for piece in body.as_bytes().chunks(piece) {
         frame(stream, kind::DATA, 0, id, piece);
@@ -167,7 +167,7 @@ fn request(stream: &mut Vec<u8>, id: u32, what: u8, bytes: &mut Unstructured<'_>
     Ok(())
 }
 
-/// A request's head: literals without an index.
+/// Encodes request headers as literals without indexing.
 fn head(path: &str) -> Vec<u8> {
     let fields = [
         (":method", "POST"),
@@ -191,7 +191,7 @@ fn literal(name: &str, value: &str) -> Vec<u8> {
     field
 }
 
-/// A whole number with a prefix of seven bits.
+/// Encodes an integer with a 7-bit prefix.
 fn length(field: &mut Vec<u8>, mut number: usize) {
     if number < 127 {
         field.push(number.to_le_bytes()[0]);

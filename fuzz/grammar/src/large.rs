@@ -1,42 +1,42 @@
-//! Pods of up to [`MOST`] bytes, a few of whose parts are large.
+//! Pods of up to [`MAX_BYTES`] bytes, of which a few parts are large.
 //!
-//! They are made as text: a tree of the same pod would take far more memory and
-//! time than what is tried with it, and could not name a key twice.
+//! They are generated as text: the tree of such a pod would take far more memory and time
+//! than the code under test, and could not contain duplicate keys.
 
 use std::fmt::Write as _;
 
 use arbitrary::{Result, Unstructured};
 
 use crate::{
-    MOST, annotations,
+    MAX_BYTES, annotations,
     text::{list, nested, quoted, repeated},
     words::{KEYS, TEXTS},
 };
 
-/// So many parts of a pod are large, at most.
-const MOST_PARTS: usize = 5;
+/// The maximum number of large parts in a pod.
+const MAX_BYTES_PARTS: usize = 5;
 
-/// What a pod has besides the least; each text begins with a comma, or is empty.
+/// Additional parts of a minimal pod. Each text begins with a comma, or is empty.
 #[derive(Debug, Default)]
 pub struct Pod {
-    /// More members of the pod.
+    /// Members of the pod.
     pub members: String,
-    /// More members of `metadata`.
+    /// Members of `metadata`.
     pub metadata: String,
-    /// More labels.
+    /// Labels.
     pub labels: String,
-    /// More annotations.
+    /// Annotations.
     pub annotations: String,
-    /// More members of `spec`.
+    /// Members of `spec`.
     pub spec: String,
-    /// More members of the only container that is there in any case.
+    /// Members of the minimal pod's container.
     pub container: String,
-    /// More containers.
+    /// Further containers.
     pub containers: String,
 }
 
 impl Pod {
-    /// The pod as JSON.
+    /// Returns the pod as JSON.
     #[must_use]
     pub fn json(&self) -> String {
         let Self {
@@ -53,7 +53,7 @@ impl Pod {
         )
     }
 
-    /// Its length as JSON, or a little less.
+    /// Returns its approximate length as JSON.
     fn len(&self) -> usize {
         let parts = [
             &self.members,
@@ -68,22 +68,22 @@ impl Pod {
     }
 }
 
-/// A pod as the bytes say, as JSON. Bytes that have run out read as zeroes.
+/// Generates a pod from bytes, as JSON. After the last byte, zeroes are used.
 #[must_use]
 pub fn pod(bytes: &[u8]) -> String {
     let mut bytes = Unstructured::new(bytes);
     let mut pod = Pod::default();
-    // Whatever has grown before the bytes ran out is a pod, too.
+    // If the bytes run out, the pod so far is valid.
     let _ = grow(&mut pod, &mut bytes);
     pod.json()
 }
 
 fn grow(pod: &mut Pod, bytes: &mut Unstructured<'_>) -> Result<()> {
-    let parts = bytes.int_in_range(1..=MOST_PARTS)?;
+    let parts = bytes.int_in_range(1..=MAX_BYTES_PARTS)?;
     for _ in 0..parts {
-        let left = MOST.saturating_sub(pod.len() + 1024);
+        let left = MAX_BYTES.saturating_sub(pod.len() + 1024);
         let budget = (1_usize << bytes.int_in_range(4..=21)?).min(left);
-        // Escapes double what is quoted.
+        // Escaping may double the length of a quoted text.
         part(pod, budget, bytes)?;
     }
     Ok(())
@@ -125,7 +125,7 @@ fn part(pod: &mut Pod, budget: usize, bytes: &mut Unstructured<'_>) -> Result<()
     Ok(())
 }
 
-/// How the elements of a list are named.
+/// The names of a list's elements.
 #[derive(Clone, Copy)]
 enum Names {
     Empty,
@@ -143,7 +143,7 @@ const NAMES: [Names; 5] = [
     Names::Missing,
 ];
 
-/// What the injection calls its own.
+/// Names that the injection uses.
 const OWN_NAMES: [&str; 8] = [
     "istio-proxy",
     "istio-init",
@@ -201,7 +201,7 @@ fn elements(budget: usize, bytes: &mut Unstructured<'_>) -> Result<String> {
     }))
 }
 
-/// Members of a mapping of strings, with a comma before the first.
+/// Generates members of a mapping of strings, with a leading comma.
 fn members(budget: usize, bytes: &mut Unstructured<'_>) -> Result<String> {
     let value = *bytes.choose(TEXTS)?;
     let value = quoted(value);
@@ -213,19 +213,19 @@ fn members(budget: usize, bytes: &mut Unstructured<'_>) -> Result<String> {
     Ok(format!(",{members}"))
 }
 
-/// One annotation with a large text, with a comma before it.
+/// Generates an annotation with a large text, with a leading comma.
 fn annotation(budget: usize, bytes: &mut Unstructured<'_>) -> Result<String> {
     let key = *bytes.choose(KEYS)?;
     let shape = usize::from(bytes.arbitrary::<u8>()?);
     let text = match annotations::SHAPES.get(shape % (annotations::SHAPES.len() + 2)) {
-        // A quarter, for escapes may double it twice.
+        // A quarter, because escaping may double it twice.
         Some(shape) => quoted(&shape(budget / 4)),
         None => format!(r#""{}""#, escapes(budget, bytes)?),
     };
     Ok(format!(r#",{}:{text}"#, quoted(key)))
 }
 
-/// A list of ports, and probes and hooks that ask for the last of them.
+/// Generates a list of ports, and probes and hooks that use the last one.
 fn probes(budget: usize, bytes: &mut Unstructured<'_>) -> Result<String> {
     let kind = *bytes.choose(&["httpGet", "tcpSocket", "grpc", "exec"])?;
     let path = escapes(1 << bytes.int_in_range(1..=16)?, bytes)?;
@@ -244,7 +244,7 @@ fn probes(budget: usize, bytes: &mut Unstructured<'_>) -> Result<String> {
     ))
 }
 
-/// The inside of a JSON string that is longer in one form than in the other.
+/// Generates the contents of a JSON string that is longer escaped than unescaped, or vice versa.
 fn escapes(budget: usize, bytes: &mut Unstructured<'_>) -> Result<String> {
     let unit = bytes.choose(&[
         "a",
@@ -263,7 +263,7 @@ fn escapes(budget: usize, bytes: &mut Unstructured<'_>) -> Result<String> {
     Ok(repeated(unit, budget))
 }
 
-/// Something nested as deep as JSON is read, or deeper.
+/// Generates a value nested as deeply as the JSON parser allows, or deeper.
 fn deep(bytes: &mut Unstructured<'_>) -> Result<String> {
     let depth = bytes.int_in_range(1..=140)?;
     Ok(if bytes.arbitrary()? {
@@ -277,7 +277,7 @@ fn deep(bytes: &mut Unstructured<'_>) -> Result<String> {
 mod tests {
     use super::*;
 
-    /// Fixed bytes of each kind, for runs without a fuzzer.
+    /// Tests fixed bytes of each kind, without a fuzzer.
     fn some_bytes() -> impl Iterator<Item = Vec<u8>> {
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         (0..100).map(move |_| {
@@ -297,7 +297,10 @@ mod tests {
         let lengths: Vec<usize> = some_bytes().map(|bytes| pod(&bytes).len()).collect();
         let (small, large) = (lengths.iter().min().unwrap(), lengths.iter().max().unwrap());
         assert!(*small < 5_000, "{small}");
-        assert!((MOST / 3..MOST + MOST / 8).contains(large), "{large}");
+        assert!(
+            (MAX_BYTES / 3..MAX_BYTES + MAX_BYTES / 8).contains(large),
+            "{large}"
+        );
     }
 
     #[test]

@@ -1,31 +1,30 @@
-//! Hostile input for what reads foreign bytes: small pods that are spoiled,
-//! and large ones that are made of few bytes.
+//! Hostile input for the injector's parsers: small pods that are corrupted, and large ones
+//! that are generated from a few bytes.
 //!
-//! Nothing here knows of the injector, of a fuzzer or of a meter, so that tests,
-//! benches and fuzz targets can have it alike.
+//! The crate depends neither on the injector nor on a fuzzer, so that tests, benches and
+//! fuzz targets can all use it.
 
 pub mod annotations;
 pub mod cases;
 pub mod configs;
 pub mod connections;
+pub mod corrupted;
 pub mod large;
 pub mod manifests;
 pub mod paths;
 #[cfg(feature = "pods")]
 pub mod pods;
 pub mod records;
-pub mod spoiled;
 mod text;
 mod words;
 
-/// The most bytes that a large input is made of: what an API server takes of an
-/// object.
-pub const MOST: usize = 3 * 1024 * 1024;
+/// The maximum size of a large input, in bytes: that of an object in an API server.
+pub const MAX_BYTES: usize = 3 * 1024 * 1024;
 
-/// The uid of every review here.
+/// The uid of every review.
 pub const UID: &str = "5f0c-a1";
 
-/// The review that asks for a pod, which is given as JSON.
+/// Returns a review that requests to create a pod, which is given as JSON.
 #[must_use]
 pub fn review(pod: &str) -> String {
     format!(

@@ -1,4 +1,4 @@
-//! Large manifests, as the commands read them.
+//! Large manifests for the commands.
 
 use std::fmt::Write as _;
 
@@ -9,10 +9,10 @@ use crate::{
     text::{list, nested, repeated},
 };
 
-/// The most bytes of a manifest here, as a power of two; the commands take more.
+/// The maximum size of a manifest, as a power of two. The commands accept larger ones.
 const MOST: u32 = 18;
 
-/// A manifest as the bytes say. Bytes that have run out read as zeroes.
+/// Generates a manifest from bytes. After the last byte, zeroes are used.
 #[must_use]
 pub fn manifest(bytes: &[u8]) -> String {
     fill(&mut Unstructured::new(bytes)).unwrap_or_default()
@@ -26,7 +26,7 @@ fn fill(bytes: &mut Unstructured<'_>) -> Result<String> {
         2 => repeated("# a\n", budget),
         3 => repeated("\n...\n", budget),
         4 => format!("{}a: [\n", repeated("a: 1\n---\n", budget)),
-        // A fault far back, for its line to be counted.
+        // An error near the end, so that its line must be counted.
         5 => format!("{}a: 1\na: 2\n", repeated("---\n", budget)),
         6 => format!(
             r#"{{"apiVersion":"v1","kind":"List","items":[{}]}}"#,
@@ -62,7 +62,7 @@ fn fill(bytes: &mut Unstructured<'_>) -> Result<String> {
     })
 }
 
-/// The bytes that are left.
+/// Returns the remaining bytes.
 fn rest<'a>(bytes: &mut Unstructured<'a>) -> &'a [u8] {
     bytes.bytes(bytes.len()).unwrap_or_default()
 }

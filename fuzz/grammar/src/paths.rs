@@ -1,8 +1,8 @@
-//! Paths of a webhook.
+//! Paths of the webhook.
 
 use std::fmt::Write as _;
 
-/// What follows `/inject/`: so many variables.
+/// Generates the path after `/inject/`, with a number of variables.
 #[must_use]
 pub fn variables(count: usize) -> String {
     let mut path = String::new();
@@ -12,7 +12,7 @@ pub fn variables(count: usize) -> String {
     path
 }
 
-/// The same bytes so often.
+/// Repeats bytes.
 #[must_use]
 pub fn repeated(unit: &str, bytes: usize) -> String {
     crate::text::repeated(unit, bytes)

@@ -1,5 +1,4 @@
-//! Pods that say of themselves that they are injected, with records that no
-//! injection has made.
+//! Pods with made-up records of an injection.
 
 use std::fmt::Write as _;
 
@@ -11,10 +10,10 @@ use crate::{
     words::TEXTS,
 };
 
-/// A record may be this long before it is quoted.
+/// The maximum length of a record before it is quoted.
 const MOST_RECORD: u32 = 19;
 
-/// A pod with records as the bytes say, as JSON. Bytes that have run out read as zeroes.
+/// Generates a pod with records from bytes, as JSON. After the last byte, zeroes are used.
 #[must_use]
 pub fn pod(bytes: &[u8]) -> String {
     let mut bytes = Unstructured::new(bytes);
@@ -35,7 +34,7 @@ fn fill(bytes: &mut Unstructured<'_>) -> Result<Pod> {
             let _ = write!(status, r#""{key}":[{names}],"#);
         }
     }
-    // Without these two it is Istio's.
+    // Without these two, it is a record of Istio's.
     if bytes.arbitrary()? {
         let keys = names(bytes)?;
         let _ = write!(
@@ -69,7 +68,7 @@ fn budget(bytes: &mut Unstructured<'_>) -> Result<usize> {
     Ok(1 << bytes.int_in_range(2..=MOST_RECORD)?)
 }
 
-/// Names that elements of the lists have, too.
+/// Names that elements of the lists have.
 fn names(bytes: &mut Unstructured<'_>) -> Result<String> {
     let pattern = *bytes.choose(&["same", "n", "", "istio-proxy"])?;
     Ok(list(budget(bytes)?, |text, number| {
@@ -98,7 +97,7 @@ fn containers(bytes: &mut Unstructured<'_>) -> Result<String> {
     }))
 }
 
-/// The proxy's container, which holds what the app's probes and annotations were.
+/// Generates the proxy's container, which records the app's original probes and annotations.
 fn proxy(bytes: &mut Unstructured<'_>) -> Result<String> {
     let path = repeated("a", budget(bytes)?);
     let probers = match bytes.int_in_range(0..=2)? {
@@ -126,7 +125,7 @@ fn proxy(bytes: &mut Unstructured<'_>) -> Result<String> {
     ))
 }
 
-/// Steps of a JSON Patch that somebody made up.
+/// Generates operations of a made-up JSON Patch.
 fn steps(bytes: &mut Unstructured<'_>) -> Result<String> {
     let operation = bytes.choose(&["add", "add", "remove", "replace", "test", "move", "copy"])?;
     let path = bytes.choose(&[
@@ -165,7 +164,7 @@ mod tests {
             let pod: serde_json::Value = serde_json::from_str(&text).expect("a pod in JSON");
             let status = &pod["metadata"]["annotations"]["sidecar.istio.io/status"];
             assert!(status.is_string());
-            assert!(text.len() < 2 * crate::MOST, "{}", text.len());
+            assert!(text.len() < 2 * crate::MAX_BYTES, "{}", text.len());
         }
     }
 }

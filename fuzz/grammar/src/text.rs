@@ -1,9 +1,9 @@
-//! Text made by repetition.
+//! Generating text by repetition.
 
 use serde_json::Value;
 
-/// Elements one behind the other, with commas between them, until there are so many
-/// bytes. There is one at least.
+/// Joins elements with commas until they have a number of bytes. There is at least one
+/// element.
 pub(crate) fn list(bytes: usize, mut element: impl FnMut(&mut String, usize)) -> String {
     let mut text = String::with_capacity(bytes + 64);
     let mut count = 0;
@@ -14,14 +14,14 @@ pub(crate) fn list(bytes: usize, mut element: impl FnMut(&mut String, usize)) ->
         }
         element(&mut text, count);
         count += 1;
-        // As long as the last one: the next would go beyond it.
+        // The next one, which is as long as the last, would exceed the number.
         if 2 * text.len() - before > bytes {
             return text;
         }
     }
 }
 
-/// A number of elements, with commas between them.
+/// Joins a number of elements with commas.
 pub(crate) fn times(count: usize, mut element: impl FnMut(&mut String, usize)) -> String {
     let mut text = String::new();
     for number in 0..count {
@@ -33,17 +33,17 @@ pub(crate) fn times(count: usize, mut element: impl FnMut(&mut String, usize)) -
     text
 }
 
-/// A text as a JSON string.
+/// Quotes a text as a JSON string.
 pub(crate) fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-/// The unit repeated to so many bytes, or a few less.
+/// Repeats a unit to at most this many bytes.
 pub(crate) fn repeated(unit: &str, bytes: usize) -> String {
     unit.repeat(bytes / unit.len().max(1))
 }
 
-/// A value nested so many levels deep in lists or mappings.
+/// Nests a value in a number of lists or mappings.
 pub(crate) fn nested(depth: usize, open: &str, inner: &str, close: &str) -> String {
     format!("{}{inner}{}", open.repeat(depth), close.repeat(depth))
 }

@@ -1,6 +1,6 @@
-//! Words that the injection looks at.
+//! Words that have a meaning for the injection.
 
-/// Texts that something in the injection looks at.
+/// Texts that have a meaning for the injection.
 pub(crate) const TEXTS: &[&str] = &[
     "",
     "true",

@@ -11,8 +11,8 @@
 //! # }
 //! ```
 //!
-//! The control plane ends with the process that started it, however that ends:
-//! a supervisor holds the other end of a pipe, and stops everything at its end.
+//! The control plane stops when the process that started it ends, however that ends: a
+//! supervisor reads from a pipe, and stops everything at end of file.
 
 pub mod chart;
 mod pki;

@@ -1,4 +1,4 @@
-//! The throw-away certificates of a control plane.
+//! Temporary certificates for a control plane.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use rcgen::{
     KeyPair, KeyUsagePurpose, SanType,
 };
 
-/// Files of a control plane, and what a kubeconfig needs of them.
+/// Files of a control plane, and those that a kubeconfig needs.
 #[derive(Debug)]
 pub(crate) struct Pki {
     pub ca: PathBuf,
@@ -26,7 +26,7 @@ pub(crate) struct Pki {
 }
 
 impl Pki {
-    /// Makes everything and writes it under a folder.
+    /// Creates all keys and certificates in a directory.
     pub fn write(folder: &Path) -> anyhow::Result<Self> {
         let mut ca = CertificateParams::default();
         ca.distinguished_name

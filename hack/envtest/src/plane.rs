@@ -1,4 +1,4 @@
-//! One control plane.
+//! A control plane.
 
 use std::{
     collections::BTreeMap,
@@ -25,10 +25,10 @@ use tokio::{
 
 use crate::{pki::Pki, supervisor::Supervisor, tools};
 
-/// How long a start may take on a busy machine.
+/// The timeout for starting, for a busy machine.
 const START: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(20);
-/// Another process may take a port between our finding it free and its use.
+/// The number of attempts to start, because another process may take a port that was free.
 const ATTEMPTS: usize = 3;
 
 static SHARED: OnceCell<ControlPlane> = OnceCell::const_new();
@@ -44,34 +44,35 @@ pub struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// The control plane of this process; the first call starts it.
+    /// Returns the control plane that this process shares; the first call starts it.
     ///
     /// # Errors
     ///
-    /// As [`ControlPlane::start`].
+    /// Returns the errors of [`ControlPlane::start`].
     pub async fn shared() -> anyhow::Result<&'static Self> {
         SHARED.get_or_try_init(Self::start).await
     }
 
-    /// Starts a control plane of its own.
+    /// Starts a separate control plane.
     ///
     /// # Errors
     ///
-    /// When a binary is missing, or the control plane does not come up.
+    /// Returns an error if a binary is missing, or the control plane does not become ready.
     pub async fn start() -> anyhow::Result<Self> {
         Self::start_with(|_| Ok(Vec::new())).await
     }
 
-    /// The same, with further arguments for the API server. They are made when its
-    /// folder is there, so that files which they name can be put there.
+    /// Starts a separate control plane with additional arguments for the API server. The
+    /// function that returns them gets the control plane's directory, so that it can write
+    /// files there.
     ///
     /// # Errors
     ///
-    /// As [`ControlPlane::start`], and when they can't be made.
+    /// Returns the errors of [`ControlPlane::start`] and of the function.
     pub async fn start_with(
         arguments: impl Fn(&Path) -> anyhow::Result<Vec<String>>,
     ) -> anyhow::Result<Self> {
-        // A second provider is no harm here: it is the same one.
+        // If a provider is already installed, it is the same one.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let mut last = None;
         for _ in 0..ATTEMPTS {
@@ -143,36 +144,36 @@ impl ControlPlane {
         }
     }
 
-    /// Where the API server is.
+    /// Returns the API server's URL.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// A kubeconfig of a cluster administrator.
+    /// Returns the path of a kubeconfig for a cluster administrator.
     #[must_use]
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
     }
 
-    /// A folder that is removed in the end.
+    /// Returns a directory that is removed when the control plane stops.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The pids of the daemons.
+    /// Returns the process ids of the daemons.
     #[must_use]
     pub fn pids(&self) -> Vec<u32> {
         self.supervisor.pids()
     }
 
-    /// A client with an administrator's rights. Each test makes its own: a
-    /// client's tasks end with the runtime that it was made in.
+    /// Creates a client with an administrator's permissions. Each test needs its own, because a
+    /// client's tasks end with the runtime in which it was created.
     ///
     /// # Errors
     ///
-    /// When the kubeconfig can't be read.
+    /// Returns an error if the kubeconfig can't be read.
     pub async fn client(&self) -> anyhow::Result<Client> {
         let kubeconfig = Kubeconfig::read_from(&self.kubeconfig)?;
         let config =
@@ -180,11 +181,12 @@ impl ControlPlane {
         Ok(Client::try_from(config)?)
     }
 
-    /// Makes a namespace that no other test has, with its service account.
+    /// Creates a namespace with a unique name, and waits for its service account.
     ///
     /// # Errors
     ///
-    /// When the API server refuses it, or the controllers don't make the account.
+    /// Returns an error if the API server refuses the namespace, or the controllers don't create
+    /// the account.
     pub async fn namespace(&self, prefix: &str, labels: &[(&str, &str)]) -> anyhow::Result<String> {
         let client = self.client().await?;
         let labels: BTreeMap<_, _> = labels
@@ -217,11 +219,11 @@ impl ControlPlane {
         Ok(name)
     }
 
-    /// One of the built tools (`kubectl`, `helm`), set up for this control plane.
+    /// Returns a command for a tool (`kubectl`, `helm`), configured for this control plane.
     ///
     /// # Errors
     ///
-    /// When it has not been built.
+    /// Returns an error if the tool has not been built.
     pub fn tool(&self, name: &str) -> anyhow::Result<Command> {
         let mut command = Command::new(tools::find(name)?);
         command
@@ -233,7 +235,7 @@ impl ControlPlane {
 }
 
 fn free_ports() -> anyhow::Result<[u16; 3]> {
-    // All are held until all are found, so that they differ.
+    // Keep all ports bound until all are found, so that they differ.
     let listeners = [
         TcpListener::bind("127.0.0.1:0")?,
         TcpListener::bind("127.0.0.1:0")?,
@@ -298,7 +300,7 @@ fn manager_arguments(pki: &Pki, kubeconfig: &Path) -> Vec<String> {
     ]
 }
 
-/// JSON is YAML.
+/// Writes a kubeconfig as JSON, which is also YAML.
 fn write_kubeconfig(folder: &Path, url: &str, pki: &Pki) -> anyhow::Result<PathBuf> {
     let data = |pem: &str| k8s_openapi::ByteString(pem.as_bytes().to_vec());
     let kubeconfig = json!({

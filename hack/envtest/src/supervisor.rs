@@ -1,8 +1,8 @@
-//! The process that holds the daemons, and ends them when the test process ends.
+//! The process that runs the daemons, and stops them when the test process ends.
 //!
-//! Statics are not dropped, and a killed process drops nothing. So the daemons
-//! are children of a shell that reads from a pipe: the kernel closes the pipe's
-//! other end when the test process is gone, and the shell cleans up.
+//! Statics are not dropped, and neither is anything in a process that is killed. So the
+//! daemons are children of a shell that reads from a pipe: when the test process ends, the
+//! kernel closes the pipe's other end, and the shell cleans up.
 
 use std::{
     fs,
@@ -14,8 +14,8 @@ use std::{
 
 use anyhow::{Context, bail};
 
-/// Each line on standard input is the path of a script that runs one daemon;
-/// `exec` in it keeps the daemon's pid the one recorded.
+/// Each line on standard input is the path of a script that runs a daemon. The script uses
+/// `exec`, so that the recorded process id is the daemon's.
 const SCRIPT: &str = r#"
 folder=$1
 trap '' INT TERM HUP
@@ -47,13 +47,13 @@ pub(crate) struct Supervisor {
 }
 
 impl Supervisor {
-    /// Starts one that owns a folder, and removes it in the end.
+    /// Starts a supervisor that owns a directory, and removes it at the end.
     pub fn start(folder: &Path) -> anyhow::Result<Self> {
         let mut shell = Command::new("bash")
             .args(["-c", SCRIPT, "pillion-envtest-supervisor"])
             .arg(folder)
             .stdin(Stdio::piped())
-            // Ctrl-C is for the test; the daemons end after it, not before.
+            // Ctrl-C is for the test; the daemons must stop after it, not before.
             .process_group(0)
             .spawn()
             .context("cannot start bash")?;
@@ -64,7 +64,7 @@ impl Supervisor {
         })
     }
 
-    /// Runs a daemon.
+    /// Starts a daemon.
     pub fn run(&mut self, name: &str, program: &Path, arguments: &[String]) -> anyhow::Result<()> {
         let script = self.folder.join(name);
         let words: Vec<_> = std::iter::once(program.to_string_lossy().into_owned())
@@ -79,7 +79,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// The pids of the daemons that have been started.
+    /// Returns the process ids of the daemons that have been started.
     pub fn pids(&self) -> Vec<u32> {
         fs::read_to_string(self.folder.join("pids"))
             .unwrap_or_default()
@@ -88,7 +88,7 @@ impl Supervisor {
             .collect()
     }
 
-    /// The end of the log of a daemon that has ended, if one has.
+    /// Returns the end of the log of a daemon that has ended, if there is one.
     pub fn failure(&self) -> Option<String> {
         let ended = self.pids().iter().position(|pid| !is_alive(*pid))?;
         let name = ["etcd", "kube-apiserver", "kube-controller-manager"].get(ended)?;
@@ -102,12 +102,12 @@ impl Supervisor {
 impl Drop for Supervisor {
     fn drop(&mut self) {
         self.input.take();
-        // The shell always ends; a failure to wait leaves nothing to do.
+        // The shell always ends; if waiting fails, there is nothing to do.
         let _ = self.shell.wait();
     }
 }
 
-/// A zombie counts as ended.
+/// Whether a process is running. A zombie is not.
 pub(crate) fn is_alive(pid: u32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
         !stat

@@ -1,10 +1,10 @@
-//! Where the binaries are that `hack/go/build` makes.
+//! The binaries that `hack/go/build` builds.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 
-/// The folder of the binaries: `$PILLION_TOOLS`, or `hack/.cache/bin`.
+/// Returns the directory of the binaries: `$PILLION_TOOLS`, or `hack/.cache/bin`.
 #[must_use]
 pub fn tools_folder() -> PathBuf {
     std::env::var_os("PILLION_TOOLS").map_or_else(
@@ -13,11 +13,11 @@ pub fn tools_folder() -> PathBuf {
     )
 }
 
-/// A binary's path.
+/// Returns the path of a binary.
 ///
 /// # Errors
 ///
-/// When it has not been built: a test that needs it fails then.
+/// Returns an error if it has not been built, so that a test that needs it fails.
 pub(crate) fn find(name: &str) -> anyhow::Result<PathBuf> {
     let path = tools_folder().join(name);
     if !path.exists() {

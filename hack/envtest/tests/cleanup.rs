@@ -1,4 +1,4 @@
-//! The control plane ends with the process that started it.
+//! Tests that the control plane stops when the process that started it ends.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::{
@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Starts a control plane in a process of its own; that, and its folder.
+/// Starts a control plane in a separate process; returns that and its directory.
 fn start() -> (Child, PathBuf) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_pillion-envtest"))
         .stdin(Stdio::piped())
@@ -29,7 +29,7 @@ fn start() -> (Child, PathBuf) {
     (child, folder)
 }
 
-/// The pids of all three daemons; the last is started when the others are ready.
+/// Returns the process ids of all three daemons; the last starts when the others are ready.
 fn pids(folder: &Path) -> Vec<String> {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {

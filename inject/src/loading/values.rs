@@ -94,7 +94,7 @@ fn refusing_guards(values: &BTreeMap<String, Value>, faults: &mut Vec<Fault>) ->
         let path = format!("sidecarInjectorWebhook.guards.{name}");
         if !Guard::ALL.iter().any(|guard| guard.as_str() == name) {
             let names = Guard::ALL.map(Guard::as_str).join(", ");
-            let message = format!("there is no such guard; there are {names}");
+            let message = format!("unknown guard; the guards are {names}");
             faults.push(Fault::at(path, message));
         } else if !value.is_boolean() {
             faults.push(Fault::at(

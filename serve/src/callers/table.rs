@@ -19,7 +19,7 @@ use crate::Limits;
 const REMEMBERED: Duration = Duration::from_secs(600);
 /// How many addresses are remembered: more than there are API servers.
 const MOST_REMEMBERED: usize = 256;
-/// One part in so many of the places is reserved for known addresses.
+/// The fraction (one in this many) of the slots that is reserved for known addresses.
 const RESERVED: usize = 8;
 
 /// The places, and the callers. A connection that waits is sent a `P` when it gets a place.

@@ -10,12 +10,12 @@ use time::OffsetDateTime;
 /// The injector's webhooks, by the end of their names.
 const SUFFIX: &str = "sidecar-injector.istio.io";
 
-/// What the annotations of cert-manager's cainjector begin with, by which it keeps
-/// the bundles of a configuration.
+/// The prefix of the annotations that make cert-manager's cainjector manage the bundles
+/// of a configuration.
 const CAINJECTOR: &str = "cert-manager.io/inject-";
 
-/// Whether somebody else keeps the bundles. Two writers of one field would take
-/// turns without an end.
+/// Whether somebody else manages the bundles. Two writers of one field would overwrite
+/// each other endlessly.
 pub(super) fn is_kept_by_others(configuration: &MutatingWebhookConfiguration) -> bool {
     let annotations = configuration.metadata.annotations.as_ref();
     annotations.is_some_and(|all| all.keys().any(|key| key.starts_with(CAINJECTOR)))
@@ -24,14 +24,15 @@ pub(super) fn is_kept_by_others(configuration: &MutatingWebhookConfiguration) ->
 /// The bundle of an injector's webhook.
 #[derive(Debug)]
 pub(super) struct Entry {
-    /// The webhook's place in the configuration.
+    /// The webhook's index in the configuration.
     index: usize,
-    /// Whether something stands there, certificates or not.
+    /// Whether the bundle has any content, certificates or not.
     pub is_set: bool,
     pub roots: Bundle,
 }
 
-/// The bundles of the injector's webhooks. What can't be read holds nothing.
+/// Returns the bundles of the injector's webhooks. One that can't be read is treated as
+/// empty.
 pub(super) fn entries(configuration: &MutatingWebhookConfiguration) -> impl Iterator<Item = Entry> {
     configuration
         .webhooks
@@ -50,15 +51,15 @@ pub(super) fn entries(configuration: &MutatingWebhookConfiguration) -> impl Iter
         })
 }
 
-/// The roots that are trusted beyond those wanted.
+/// Returns the trusted roots that are not wanted.
 pub(super) fn surplus(configuration: &MutatingWebhookConfiguration, wanted: &Bundle) -> Bundle {
     entries(configuration)
         .map(|entry| entry.roots.without(wanted))
         .fold(Bundle::default(), Bundle::join)
 }
 
-/// The patch that adds the missing roots. Other roots stay: another replica may
-/// serve with them.
+/// Returns the patch that adds the missing roots. It keeps other roots, because another
+/// replica may use them.
 pub(super) fn addition(
     configuration: &MutatingWebhookConfiguration,
     wanted: &Bundle,
@@ -72,7 +73,7 @@ pub(super) fn addition(
     patch(configuration, changes)
 }
 
-/// The patch after which nothing is trusted but what is wanted.
+/// Returns the patch after which only the wanted roots are trusted.
 pub(super) fn replacement(
     configuration: &MutatingWebhookConfiguration,
     wanted: &Bundle,
@@ -84,8 +85,8 @@ pub(super) fn replacement(
     patch(configuration, changes)
 }
 
-/// The patch tests that nothing has changed since: it is made of all that is
-/// trusted, and must take nothing out that another replica has just put in.
+/// Creates a patch that sets whole bundles. It tests that the configuration has not changed,
+/// so that it does not remove a root that another replica has just added.
 fn patch(
     configuration: &MutatingWebhookConfiguration,
     changes: impl Iterator<Item = (Entry, Bundle)>,

@@ -1,4 +1,4 @@
-//! A webhook configuration that is kept, and what is due for it.
+//! A webhook configuration whose caBundle is managed, and the next action for it.
 
 use std::time::Duration;
 
@@ -10,39 +10,39 @@ use tokio::time::Instant;
 
 use super::configuration::{addition, entries, is_kept_by_others, replacement, surplus};
 
-/// How long a denial is believed. RBAC may come through after the injector has started.
+/// When to retry after a denial. RBAC may be set up after the injector has started.
 pub(super) const DENIED: Duration = Duration::from_secs(30);
-/// The least time between two patches: somebody else may set the bundle back for
-/// as long as we do. It doubles with each failure.
+/// The minimum time between two patches, because somebody else may keep reverting the
+/// bundle. It doubles with each failure.
 pub(super) const GAP: Duration = Duration::from_secs(1);
 
-/// So many times at most.
+/// How often [`GAP`] doubles at most.
 const DOUBLINGS: u32 = 6;
 
 /// A webhook configuration.
 #[derive(Debug)]
 pub(super) struct Kept {
     pub configuration: MutatingWebhookConfiguration,
-    /// When it was last asked for after it was said that we may not patch it. If it
-    /// carries our revision's label and is not of our chart, it is somebody else's to
-    /// keep, and not to wait for.
+    /// The last time that a patch failed since we were denied permission to patch it. A
+    /// configuration with our revision's label that is not our chart's is somebody else's
+    /// to manage, and must not be waited for.
     pub denied: Option<Instant>,
-    /// When it was last patched, or that was tried.
+    /// The last time that it was patched, or a patch failed.
     tried: Option<Instant>,
-    /// How many patches in a row failed.
+    /// The number of consecutive patches that failed.
     failures: u32,
-    /// What is trusted beyond what is wanted, and since when.
+    /// The trusted roots that are not wanted, and since when they have been unneeded.
     surplus: Option<(Bundle, Instant)>,
 }
 
-/// What is due for a configuration.
+/// The next action for a configuration.
 #[derive(Debug)]
 pub(super) enum Due {
     /// Nothing, until something changes.
     Nothing,
-    /// A look at it after a while.
+    /// Check it again after this time.
     Later(Duration),
-    /// A patch.
+    /// Apply this patch now.
     Now(Patch),
 }
 
@@ -57,24 +57,23 @@ impl Kept {
         }
     }
 
-    /// What is due. Roots that are not wanted are taken out when they have stood
-    /// for a while.
-    pub fn due(&mut self, wanted: &Bundle, stand: Duration, now: OffsetDateTime) -> Due {
+    /// Returns the next action. Unneeded roots are removed after a delay.
+    pub fn due(&mut self, wanted: &Bundle, removal_delay: Duration, now: OffsetDateTime) -> Due {
         if is_kept_by_others(&self.configuration) {
             return Due::Nothing;
         }
         if let Some(left) = left(self.denied, DENIED) {
             return Due::Later(left);
         }
-        let stands = self.surplus_stands(wanted, stand);
-        let patch = match stands {
+        let until_removal = self.time_until_removal(wanted, removal_delay);
+        let patch = match until_removal {
             Some(Duration::ZERO) => replacement(&self.configuration, wanted),
             _ => addition(&self.configuration, wanted, now),
         };
         match (patch, left(self.tried, self.gap())) {
             (Some(patch), None) => Due::Now(patch),
             (Some(_), Some(gap)) => Due::Later(gap),
-            (None, _) => stands.map_or(Due::Nothing, Due::Later),
+            (None, _) => until_removal.map_or(Due::Nothing, Due::Later),
         }
     }
 
@@ -86,18 +85,18 @@ impl Kept {
         self.failures = 0;
     }
 
-    /// Records that we may not patch it; returns whether that is new.
+    /// Records that permission to patch it was denied. Returns whether that is new.
     pub fn record_denied(&mut self) -> bool {
         self.denied.replace(Instant::now()).is_none()
     }
 
-    /// Records a patch that failed; returns how long to wait before the next.
+    /// Records a patch that failed. Returns how long to wait before the next one.
     pub fn record_failed(&mut self) -> Duration {
         let now = Instant::now();
         self.tried = Some(now);
         self.failures += 1;
         if self.denied.is_some() {
-            // Once we may not, it takes more than another failure to be ours.
+            // After a denial, only a patch that succeeds makes the configuration ours again.
             self.denied = Some(now);
             return DENIED;
         }
@@ -108,18 +107,18 @@ impl Kept {
         GAP * 2_u32.pow(self.failures.saturating_sub(1).min(DOUBLINGS))
     }
 
-    /// Whether it is for us to bring about that its bundles are right.
+    /// Whether it is the injector's task to manage its bundles.
     pub fn is_ours(&self) -> bool {
         self.denied.is_none() && self.has_webhooks() && !is_kept_by_others(&self.configuration)
     }
 
-    /// Whether somebody else does.
+    /// Whether somebody else manages its bundles.
     pub fn is_of_others(&self) -> bool {
         self.has_webhooks() && is_kept_by_others(&self.configuration)
     }
 
-    /// How long the surplus may still stand; `None` where there is none.
-    fn surplus_stands(&mut self, wanted: &Bundle, stand: Duration) -> Option<Duration> {
+    /// Returns the time until the unneeded roots are removed; `None` if there are none.
+    fn time_until_removal(&mut self, wanted: &Bundle, removal_delay: Duration) -> Option<Duration> {
         let surplus = surplus(&self.configuration, wanted);
         if surplus.is_empty() {
             self.surplus = None;
@@ -130,36 +129,36 @@ impl Kept {
             _ => Instant::now(),
         };
         self.surplus = Some((surplus, since));
-        Some(stand.saturating_sub(since.elapsed()))
+        Some(removal_delay.saturating_sub(since.elapsed()))
     }
 
-    /// Whether there are webhooks of an injector in it.
+    /// Whether it contains webhooks of an injector.
     pub fn has_webhooks(&self) -> bool {
         entries(&self.configuration).next().is_some()
     }
 
-    /// Whether each bundle is set, to whatever.
+    /// Whether each bundle has any content.
     pub fn is_set(&self) -> bool {
         entries(&self.configuration).all(|entry| entry.is_set)
     }
 
-    /// Whether API servers that go by it trust one of these.
+    /// Whether it makes API servers trust at least one of these roots.
     pub fn trusts_one(&self, wanted: &Bundle) -> bool {
         entries(&self.configuration).all(|entry| entry.roots.shares_one_with(wanted))
     }
 
-    /// Whether API servers that go by it trust all of these.
+    /// Whether it makes API servers trust all of these roots.
     pub fn trusts(&self, wanted: &Bundle) -> bool {
         entries(&self.configuration).all(|entry| entry.roots.contains(wanted))
     }
 
-    /// The bundles of its webhooks.
+    /// Returns the bundles of its webhooks.
     pub fn bundles(&self) -> impl Iterator<Item = Bundle> {
         entries(&self.configuration).map(|entry| entry.roots)
     }
 
-    /// Whether we may not patch it, but its API servers trust one of these: they call
-    /// us, and would fail to if the others were in use.
+    /// Whether we may not patch it, but it makes API servers trust one of these roots: they
+    /// call the injector, and would fail if it used another root.
     pub fn is_denied_and_trusts(&self, wanted: &Bundle) -> bool {
         let mut bundles = self.bundles();
         self.denied.is_some() && bundles.any(|roots| roots.shares_one_with(wanted))

@@ -1,27 +1,28 @@
-//! What API servers trust, and since when.
+//! The roots that API servers trust, and since when.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use pillion_certs::{Bundle, Root};
 use tokio::time::Instant;
 
-/// What API servers trust.
+/// The roots that API servers trust.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::injector) enum Trusted {
-    /// These roots, by every webhook configuration, each since then. One that another
-    /// replica has had put in counts, too.
+    /// The roots in every webhook configuration, and since when each has been there. They
+    /// may have been added by another replica.
     Roots(BTreeMap<Root, Instant>),
-    /// What somebody else has them trust (cert-manager's cainjector).
+    /// Somebody else decides that (cert-manager's cainjector).
     LeftToOthers,
 }
 
 impl Trusted {
-    /// Nothing, or nothing that is known of.
+    /// No roots, or none that are known.
     pub const fn nothing() -> Self {
         Self::Roots(BTreeMap::new())
     }
 
-    /// These roots by now: those that are still there since they were.
+    /// Returns the state after these roots were found. Roots that were trusted before keep
+    /// their time.
     pub fn followed_by(&self, roots: &Bundle) -> Self {
         let since = |root: &Root| match self {
             Self::Roots(since) => since.get(root).copied(),
@@ -36,13 +37,14 @@ impl Trusted {
         )
     }
 
-    /// For how long all of these have been trusted.
+    /// Returns for how long all of these roots have been trusted; `None` if one is not, or
+    /// if that is not known.
     pub fn time_of(&self, wanted: &Bundle) -> Option<Duration> {
         let Self::Roots(since) = self else {
             return None;
         };
         let times = wanted.roots().map(|root| Some(since.get(root)?.elapsed()));
-        // One that is not trusted is the least.
+        // `None`, for a root that is not trusted, is the minimum.
         times.min().flatten()
     }
 }

@@ -1,7 +1,7 @@
-//! A Lease, so that one replica at a time changes the certificates.
+//! A Lease, so that only one replica at a time changes the certificates.
 //!
-//! It spares work and noise; the Secret's resource version is what keeps two
-//! replicas from overwriting each other.
+//! It only avoids unnecessary work and log lines; the Secret's resource version prevents
+//! replicas from overwriting each other's changes.
 
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
@@ -15,15 +15,15 @@ use kube::{
 
 use crate::cluster::is_forbidden;
 
-/// How long a holder may be silent.
+/// The lease's duration.
 const SECONDS: i32 = 15;
 
-/// Takes or keeps the lease, or goes without where there is none and we may not
-/// make one.
+/// Acquires or renews the lease, and returns whether this replica may act. If the lease
+/// does not exist and the injector may not create it, every replica may.
 ///
 /// # Errors
 ///
-/// When the API server does not answer, or refuses.
+/// Returns an error if the API server does not respond, or denies the request.
 pub(super) async fn acquire(api: &Api<Lease>, name: &str, holder: &str) -> kube::Result<bool> {
     let now = Timestamp::now();
     let written = match api.get_opt(name).await? {
@@ -36,12 +36,12 @@ pub(super) async fn acquire(api: &Api<Lease>, name: &str, holder: &str) -> kube:
                 spec: Some(held(holder, now)),
             };
             match api.create(&PostParams::default(), &lease).await {
-                // The chart makes it; somebody has deleted it. It goes without, too.
+                // Somebody has deleted the chart's Lease. Continue without one.
                 Err(error) if is_forbidden(&error) => {
                     tracing::warn!(
                         lease = name,
-                        "the Lease, which the chart makes, is missing, and the injector may not make one; helm upgrade makes \
-                         it again. Replicas may be in each other's way meanwhile"
+                        "the chart's Lease is missing, and the injector may not create one: create it again with helm \
+                         upgrade. Until then, replicas may conflict with each other"
                     );
                     return Ok(true);
                 }
@@ -62,7 +62,7 @@ pub(super) async fn acquire(api: &Api<Lease>, name: &str, holder: &str) -> kube:
     };
     match written {
         Ok(_) => Ok(true),
-        // Another replica was quicker.
+        // Another replica was faster.
         Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
         Err(error) => Err(error),
     }

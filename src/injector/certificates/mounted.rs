@@ -1,9 +1,8 @@
-//! A certificate that somebody else renews, in a mounted Secret.
+//! A certificate in a mounted Secret, which somebody else renews.
 //!
-//! The kubelet swaps a symbolic link, which file events on the files miss; so
-//! the bytes are compared every few seconds. When the CA changes with the
-//! certificate, API servers come to trust the new one first; until then the
-//! certificate before is served on.
+//! The kubelet updates the files by replacing a symbolic link, which file events don't
+//! report, so their contents are compared every few seconds. If the CA changes with the
+//! certificate, the previous certificate is served until API servers trust the new CA.
 
 mod files;
 
@@ -17,24 +16,24 @@ use super::serving::{Certificate, Serving};
 
 const POLL: Duration = Duration::from_secs(2);
 
-/// So many looks at least while a new CA comes to be trusted.
-const LOOKS: u32 = 8;
+/// The minimum number of polls while API servers learn to trust a new CA.
+const POLLS_PER_OVERLAP: u32 = 8;
 
-/// When files that were refused are looked at again: some only had not begun to
-/// be valid.
-const AGAIN: Duration = Duration::from_secs(60);
+/// When to check files again that were refused: a certificate may not have been valid yet.
+const RETRY: Duration = Duration::from_secs(60);
 
-/// Where the files are, and what API servers call us by.
+/// Where the files are, and the names by which API servers call the injector.
 pub(in crate::injector) struct Settings {
     pub folder: PathBuf,
     pub names: Vec<String>,
-    /// How long API servers take to learn what is trusted.
+    /// How long API servers take to learn of a changed caBundle.
     pub overlap: Duration,
 }
 
-/// Serves what the folder holds, and what it holds later.
+/// Serves the certificate in the directory, and reloads it when it changes.
 pub(in crate::injector) async fn run(settings: Settings, serving: Serving) {
-    let mut ticks = interval(POLL.min((settings.overlap / LOOKS).max(Duration::from_millis(100))));
+    let mut ticks =
+        interval(POLL.min((settings.overlap / POLLS_PER_OVERLAP).max(Duration::from_millis(100))));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut reconciler = Reconciler {
         settings,
@@ -50,7 +49,7 @@ pub(in crate::injector) async fn run(settings: Settings, serving: Serving) {
 struct Reconciler {
     settings: Settings,
     serving: Serving,
-    /// The files as last seen, and when they were refused if they were.
+    /// The files when they were last loaded, and when they were refused, if they were.
     tried: Option<(Result<Files, String>, Option<Instant>)>,
 }
 
@@ -59,17 +58,17 @@ impl Reconciler {
         let files = Files::read(&self.settings.folder).map_err(|error| error.to_string());
         let is_new = match &self.tried {
             Some((tried, refused)) => {
-                tried != &files || refused.is_some_and(|refused| refused.elapsed() >= AGAIN)
+                tried != &files || refused.is_some_and(|refused| refused.elapsed() >= RETRY)
             }
             None => true,
         };
         if is_new {
             let refused = self.load(&files, now).err();
             if let Some(error) = &refused {
-                self.serving.refused();
+                self.serving.record_refused();
                 tracing::error!(
                     folder = %self.settings.folder.display(), error,
-                    "the mounted certificate can't be used; the one before stays"
+                    "the mounted certificate is invalid; the previous one stays in use"
                 );
             }
             self.tried = Some((files, refused.map(|_| Instant::now())));

@@ -1,7 +1,7 @@
-//! Our own certificates, in a Secret that all replicas share.
+//! The injector's own certificates, in a Secret that all replicas share.
 //!
-//! The chart makes the Secret, empty, and the injector fills it: in a cluster it has
-//! no right to make one. Where it has, out of a cluster, it makes it itself.
+//! The chart creates the Secret empty, and the injector fills it: in a cluster, it has no
+//! permission to create one. With that permission, outside of a cluster, it creates it.
 
 mod missing;
 
@@ -38,7 +38,7 @@ use crate::{
     },
 };
 
-/// Where the certificates are kept, and how they are to be.
+/// Where the certificates are stored, and when they are renewed.
 #[derive(Debug)]
 pub(in crate::injector) struct Settings {
     namespace: String,
@@ -54,7 +54,7 @@ impl Settings {
         Self {
             namespace: args.namespace.clone(),
             secret: args.certificate_secret(),
-            // A pod's name is its own; outside of a cluster the process is.
+            // A pod's name is unique; outside of a cluster, use the process' id.
             holder: std::env::var("POD_NAME")
                 .unwrap_or_else(|_| format!("process-{}", std::process::id())),
             plan: Plan {
@@ -66,7 +66,7 @@ impl Settings {
         }
     }
 
-    /// Often enough to be in time for the shortest of the plan's times.
+    /// Returns the interval between checks, which suits the shortest of the plan's durations.
     fn tick(&self) -> Duration {
         let shortest = self.plan.certificate_lifetime.min(self.plan.overlap);
         let tick = Duration::try_from(shortest / 20).unwrap_or(Duration::ZERO);
@@ -74,7 +74,7 @@ impl Settings {
     }
 }
 
-/// Serves what the Secret holds, and takes the steps that are due.
+/// Serves the certificate in the Secret, and rotates the certificates.
 pub(in crate::injector) async fn run(
     client: Client,
     settings: Settings,
@@ -102,7 +102,7 @@ pub(in crate::injector) async fn run(
             Some(change) = changes.next() => match change {
                 Ok(Some(secret)) => reconciler.load(secret),
                 Ok(None) => reconciler.lost(),
-                Err(error) => tracing::warn!(error = error_chain(&error), "the watch of the certificates' Secret was interrupted; it is taken up again"),
+                Err(error) => tracing::warn!(error = error_chain(&error), "the watch of the certificates' Secret failed; watching again"),
             },
             _ = ticks.tick() => {}
         }
@@ -110,17 +110,17 @@ pub(in crate::injector) async fn run(
     }
 }
 
-/// What is known of the Secret.
+/// The Secret when it was last read.
 enum Found {
-    /// Not read yet.
+    /// It has not been read yet.
     Unknown,
-    /// There is none; this is what it held, if it was seen.
+    /// It does not exist; with its last valid contents, if they are known.
     Missing(Option<Box<State>>),
-    /// It is there and holds nothing; this is what it held, if it was seen.
+    /// It exists and is empty; with its last valid contents, if they are known.
     Empty(Box<Secret>, Option<Box<State>>),
-    /// It holds something else, the log has said so; this is what it held before.
+    /// Its contents are invalid, which has been logged; with its last valid contents.
     Unusable(Option<Box<State>>),
-    /// It is there.
+    /// Its contents are valid.
     State(Box<(Secret, State)>),
 }
 
@@ -132,21 +132,21 @@ struct Reconciler {
     trusted: watch::Receiver<Trusted>,
     found: Found,
     events: Events,
-    /// A Secret that can't be used, and why; an Event is to say so.
+    /// An invalid Secret for which no Event has been published yet, and what is wrong.
     unreported: Option<(Secret, StateError)>,
-    /// Where the Secret is missing and we may not make it.
+    /// Reports a missing Secret that the injector may not create.
     missing: Missing,
 }
 
 impl Reconciler {
-    /// The Secret is not there. What it held is kept for the next one: a new CA would
-    /// be served before any API server trusts it.
+    /// Records that the Secret does not exist. Its last contents are kept for the next
+    /// Secret, because a new CA would be used before any API server trusts it.
     fn lost(&mut self) {
         let last = self.last_good();
         if last.is_some() {
             tracing::warn!(
                 secret = self.settings.secret,
-                "the certificates' Secret is gone; its contents are put back"
+                "the certificates' Secret was deleted; restoring its contents"
             );
         }
         self.found = Found::Missing(last);
@@ -162,11 +162,11 @@ impl Reconciler {
 
     fn load(&mut self, secret: Secret) {
         let name = &self.settings.secret;
-        self.missing.is_there();
+        self.missing.record_found();
         if secret.data.as_ref().is_none_or(BTreeMap::is_empty) {
             tracing::info!(
                 secret = name,
-                "the certificates' Secret is empty; it is filled"
+                "the certificates' Secret is empty; filling it"
             );
             self.found = Found::Empty(Box::new(secret), self.last_good());
             return;
@@ -174,8 +174,8 @@ impl Reconciler {
         let state = match State::read(&secret) {
             Ok(state) => state,
             Err(error) => {
-                self.serving.refused();
-                tracing::error!(secret = name, %error, "the certificates' Secret can't be used; {}", missing::EMPTY_IT);
+                self.serving.record_refused();
+                tracing::error!(secret = name, %error, "the certificates' Secret is invalid; {}", missing::EMPTY_IT);
                 self.found = Found::Unusable(self.last_good());
                 self.unreported = Some((secret, error));
                 return;
@@ -189,8 +189,8 @@ impl Reconciler {
             self.serving.offer(certificate, OffsetDateTime::now_utc())
         });
         if let Err(error) = offered {
-            self.serving.refused();
-            tracing::error!(secret = name, %error, "the serving certificate can't be used");
+            self.serving.record_refused();
+            tracing::error!(secret = name, %error, "the serving certificate is invalid");
         }
         self.found = Found::State(Box::new((secret, state)));
     }
@@ -198,7 +198,7 @@ impl Reconciler {
     async fn advance(&mut self) {
         if let Some((secret, error)) = self.unreported.take() {
             let note = format!(
-                "{error}; replicas that run serve the certificate before, one that starts will not be ready: {}",
+                "{error}; running replicas serve the previous certificate, and a replica that starts is not ready: {}",
                 missing::EMPTY_IT
             );
             self.events.warn(&secret, "InvalidCertificate", note).await;
@@ -227,13 +227,13 @@ impl Reconciler {
             Err(error) => {
                 tracing::warn!(
                     error = error_chain(error.as_ref()),
-                    "cannot bring the certificates up to date; trying again"
+                    "cannot update the certificates; trying again"
                 );
             }
         }
     }
 
-    /// What an empty Secret is to hold: what the last one did, or a new CA and its
+    /// Returns the contents for an empty Secret: the last valid ones, or a new CA with a
     /// certificate.
     fn contents(
         &self,
@@ -246,7 +246,7 @@ impl Reconciler {
         })
     }
 
-    /// Makes the Secret. Where another replica was quicker, it is that one's.
+    /// Creates the Secret, or returns that of another replica which was faster.
     async fn create(
         &self,
         last: Option<&State>,
@@ -266,7 +266,7 @@ impl Reconciler {
         let created = self.secrets.create(&parameters, &secret);
         match with_timeout(created).await {
             Ok(secret) => {
-                tracing::info!(secret = name, "made the certificates' Secret");
+                tracing::info!(secret = name, "created the certificates' Secret");
                 Ok(Some(secret))
             }
             Err(kube::Error::Api(status)) if status.code == 409 => {
@@ -276,7 +276,7 @@ impl Reconciler {
         }
     }
 
-    /// Fills the Secret, unless another replica has.
+    /// Fills the Secret, unless another replica has done so.
     async fn fill(
         &self,
         secret: &Secret,
@@ -327,8 +327,8 @@ impl Reconciler {
         Ok(replaced)
     }
 
-    /// Replaces the Secret's contents. `None` when it has changed since, which its
-    /// resource version tells.
+    /// Replaces the Secret's contents. Returns `None` if the Secret has changed since it was
+    /// read, according to its resource version.
     async fn replace(
         &self,
         secret: &Secret,

@@ -1,13 +1,13 @@
-//! When certificates change, and in which order, so that none is ever served
-//! that an API server does not trust yet.
+//! When certificates are renewed, and in which order, so that API servers always trust
+//! the one that is served.
 //!
-//! The serving certificate is renewed within its CA. A CA turns over in three
-//! steps, each a change of the Secret that a crash leaves whole:
+//! The serving certificate is renewed by the same CA. A CA is rotated in three steps, each
+//! of them a single write of the Secret, so that a crash leaves it consistent:
 //!
-//! 1. the next CA is made, and trusted beside the present one;
-//! 2. when it has been trusted for a while, it takes over and issues the serving
-//!    certificate; the one before stays trusted;
-//! 3. after a while the one before is forgotten.
+//! 1. the next CA is generated, and trusted beside the current one;
+//! 2. when it has been trusted for a while, it becomes the current one and issues the
+//!    serving certificate; the previous CA is still trusted;
+//! 3. after a while, the previous CA is removed.
 
 use pillion_certs::{Authority, Error, Pair};
 use time::{Duration, OffsetDateTime};
@@ -16,7 +16,7 @@ use super::state::{Old, State};
 
 const AUTHORITY_NAME: &str = "pillion-injector CA";
 
-/// How certificates are to be.
+/// The names and lifetimes of certificates.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
     pub names: Vec<String>,
@@ -29,13 +29,13 @@ pub(super) struct Plan {
 /// The next change of the Secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Issue a serving certificate of the present CA.
+    /// Issue a serving certificate with the current CA.
     IssueCertificate,
-    /// Make the next CA.
+    /// Generate the next CA.
     PrepareAuthority,
-    /// Let the next CA take over.
+    /// Make the next CA the current one.
     PromoteAuthority,
-    /// Forget the CA before.
+    /// Remove the previous CA.
     ForgetAuthority,
 }
 
@@ -51,8 +51,8 @@ impl Plan {
         })
     }
 
-    /// What is due now. `trusted_for` says for how long every webhook configuration
-    /// has had all the roots of this state.
+    /// Returns the step to take now, if any. `trusted_for` is the time for which every
+    /// webhook configuration has had all roots of this state.
     pub fn next_step(
         &self,
         state: &State,
@@ -62,8 +62,7 @@ impl Plan {
         let authority = state.authority.validity()?;
         if state.next.is_some() {
             let settled = trusted_for.is_some_and(|time| time >= self.overlap);
-            // A CA that has ended is trusted by nobody: waiting for longer can only make
-            // it worse.
+            // Nobody trusts an expired CA, so waiting longer would only make it worse.
             if settled || authority.has_ended(now + self.overlap) {
                 return Ok(Some(Step::PromoteAuthority));
             }
@@ -82,20 +81,20 @@ impl Plan {
 
     fn needs_certificate(&self, state: &State, now: OffsetDateTime) -> Result<bool, Error> {
         let validity = state.pair.validity()?;
-        // The CA's end may be near; another certificate of it would not live longer.
+        // If the CA expires soon, another certificate would not be valid for longer.
         let can_live_longer = state.authority.validity()?.not_after > validity.not_after;
         let names = state.pair.names()?;
         Ok(now >= validity.renewal() && can_live_longer
-            // A clock that was far ahead has made it.
+            // It was issued by a clock that was far ahead.
             || !validity.has_begun(now)
             || !self.names.iter().all(|name| names.contains(name))
             || !state.pair.is_signed_by(state.authority.certificate())?)
     }
 
-    /// The names that a certificate is to be for, and until its renewal those of the
-    /// present one: replicas before and after an upgrade may want different ones, and
-    /// would take turns.
-    fn names_beside(&self, present: &Pair, now: OffsetDateTime) -> Result<Vec<String>, Error> {
+    /// Returns the names for a new certificate, including those of the present one until
+    /// its renewal: before and after an upgrade, replicas may require different names, and
+    /// would otherwise replace each other's certificates.
+    fn names_including(&self, present: &Pair, now: OffsetDateTime) -> Result<Vec<String>, Error> {
         let mut names = self.names.clone();
         if now < present.validity()?.renewal() {
             let others = present.names()?.into_iter();
@@ -104,12 +103,12 @@ impl Plan {
         Ok(names)
     }
 
-    /// Takes a step.
+    /// Returns the state after a step.
     pub fn take(&self, step: Step, state: &State, now: OffsetDateTime) -> Result<State, Error> {
         let mut state = state.clone();
         match step {
             Step::IssueCertificate => {
-                let names = self.names_beside(&state.pair, now)?;
+                let names = self.names_including(&state.pair, now)?;
                 let lifetime = self.certificate_lifetime;
                 state.pair = state.authority.issue(&names, now, lifetime)?;
             }

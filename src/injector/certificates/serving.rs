@@ -1,7 +1,7 @@
-//! Which certificate is served, and from when on.
+//! The certificate that is served, and the next one.
 //!
-//! One gate for both sources: a certificate of another CA than the one that is
-//! served waits until API servers have trusted its CA for a while.
+//! This is used for own and mounted certificates: a certificate of another CA than the
+//! current one is served only after API servers have trusted its CA for a while.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,24 +14,24 @@ use crate::injector::{
     shared::Shared,
 };
 
-/// A certificate, and the CAs that came with it, if any did.
+/// A certificate, and its CAs if they are known.
 pub(in crate::injector) struct Certificate {
     pub pair: Pair,
     pub roots: Option<Bundle>,
 }
 
-/// The certificate that is served, and the one to come.
+/// The certificate that is served, and the next one.
 pub(in crate::injector) struct Serving {
     resolver: Arc<Resolver>,
     roots: watch::Sender<Roots>,
     trusted: watch::Receiver<Trusted>,
-    /// How long API servers take to learn what is trusted.
+    /// How long API servers take to learn of a changed caBundle.
     overlap: Duration,
     shared: Shared,
     served: Option<Certificate>,
-    coming: Option<Certificate>,
-    /// Whether the log has said that it has ended.
-    has_ended: bool,
+    next: Option<Certificate>,
+    /// Whether it has expired, which has been logged.
+    has_expired: bool,
 }
 
 impl Serving {
@@ -49,44 +49,44 @@ impl Serving {
             overlap,
             shared,
             served: None,
-            coming: None,
-            has_ended: false,
+            next: None,
+            has_expired: false,
         }
     }
 
-    /// A certificate that is good; it is served as soon as may be.
+    /// Offers a valid certificate, which is served as soon as API servers trust its CA.
     ///
     /// # Errors
     ///
-    /// When it can't be read.
+    /// Returns an error if the certificate can't be read.
     pub fn offer(&mut self, certificate: Certificate, now: OffsetDateTime) -> Result<(), Error> {
         certificate.pair.validity()?;
         let is_served = self.served.as_ref().is_some_and(|served| {
             served.pair == certificate.pair && served.roots == certificate.roots
         });
-        self.coming = (!is_served).then_some(certificate);
+        self.next = (!is_served).then_some(certificate);
         self.advance(now);
         Ok(())
     }
 
-    /// Serves what is due by now.
+    /// Serves the next certificate if it is time to.
     pub fn advance(&mut self, now: OffsetDateTime) {
         let trusted = self.trusted.borrow().clone();
         let (served, overlap) = (self.served.as_ref(), self.overlap);
-        let due = |coming: &mut Certificate| is_due(served, coming, &trusted, overlap, now);
-        if let Some(coming) = self.coming.take_if(due) {
-            self.serve(coming);
+        let due = |next: &mut Certificate| is_due(served, next, &trusted, overlap, now);
+        if let Some(next) = self.next.take_if(due) {
+            self.serve(next);
         }
-        self.watch_for_the_end(now);
+        self.check_expiry(now);
     }
 
-    /// Wants these roots trusted, beside those of what is served and of what is to
-    /// come. Where none of these has any, that is left to others.
+    /// Requires that API servers trust these roots, and those of the current and the next
+    /// certificate. If none of these has roots, the caBundle is left to others.
     pub fn trust(&self, roots: Option<Bundle>) {
-        if roots.is_none() && self.coming.is_none() && self.served.is_none() {
+        if roots.is_none() && self.next.is_none() && self.served.is_none() {
             return;
         }
-        let certificates = [&self.coming, &self.served].into_iter().flatten();
+        let certificates = [&self.next, &self.served].into_iter().flatten();
         let wanted = roots
             .into_iter()
             .chain(certificates.filter_map(|certificate| certificate.roots.clone()))
@@ -99,13 +99,13 @@ impl Serving {
         });
     }
 
-    /// A certificate was refused; the one before stays.
-    pub fn refused(&self) {
+    /// Counts a certificate that was refused; the previous one stays in use.
+    pub fn record_refused(&self) {
         self.shared.metrics.certificate_rejected();
     }
 
     fn serve(&mut self, certificate: Certificate) {
-        // Read once already, when it was offered.
+        // This can't fail, because it did not when the certificate was offered.
         if let Ok(Validity { not_after, .. }) = certificate.pair.validity() {
             let expires = not_after.unix_timestamp();
             self.shared.metrics.certificate_expires(expires);
@@ -113,33 +113,33 @@ impl Serving {
         }
         self.resolver.replace(&certificate.pair);
         self.served = Some(certificate);
-        self.has_ended = false;
+        self.has_expired = false;
         self.shared.conditions.certificate.set(true);
     }
 
-    fn watch_for_the_end(&mut self, now: OffsetDateTime) {
-        let ended = self.served.as_ref().is_some_and(|served| {
+    fn check_expiry(&mut self, now: OffsetDateTime) {
+        let expired = self.served.as_ref().is_some_and(|served| {
             let validity = served.pair.validity();
             validity.is_ok_and(|validity| validity.has_ended(now))
         });
-        if ended && !self.has_ended {
-            tracing::error!("the serving certificate has ended: API servers accept it no more");
+        if expired && !self.has_expired {
+            tracing::error!("the serving certificate has expired: API servers do not accept it");
             self.shared.conditions.certificate.set(false);
-            self.has_ended = true;
+            self.has_expired = true;
         }
     }
 }
 
-/// Whether a certificate may be served: API servers have trusted its CA for long
-/// enough, or there is nothing better to serve.
+/// Whether the next certificate can be served: API servers have trusted its CA for long
+/// enough, or there is no better certificate.
 fn is_due(
     served: Option<&Certificate>,
-    coming: &Certificate,
+    next: &Certificate,
     trusted: &Trusted,
     overlap: Duration,
     now: OffsetDateTime,
 ) -> bool {
-    let (Some(served), Some(roots)) = (served, &coming.roots) else {
+    let (Some(served), Some(roots)) = (served, &next.roots) else {
         return true;
     };
     let ends = served
@@ -182,26 +182,26 @@ mod tests {
 
     #[test]
     fn the_first_certificate_is_served_at_once() {
-        let coming = certificate();
-        assert!(is_due(None, &coming, &Trusted::nothing(), OVERLAP, now()));
+        let next = certificate();
+        assert!(is_due(None, &next, &Trusted::nothing(), OVERLAP, now()));
     }
 
     #[test]
     fn another_certificate_of_the_same_ca_is_served_at_once() {
         let served = certificate();
-        let coming = Certificate {
+        let next = Certificate {
             roots: served.roots.clone(),
             ..certificate()
         };
-        let due = is_due(Some(&served), &coming, &Trusted::nothing(), OVERLAP, now());
+        let due = is_due(Some(&served), &next, &Trusted::nothing(), OVERLAP, now());
         assert!(due);
     }
 
     #[tokio::test(start_paused = true)]
     async fn another_ca_has_to_be_trusted_for_a_while() {
-        let (served, coming) = (certificate(), certificate());
-        let due = |trusted: &Trusted| is_due(Some(&served), &coming, trusted, OVERLAP, now());
-        let (old, new) = (trusted(&served), trusted(&coming));
+        let (served, next) = (certificate(), certificate());
+        let due = |trusted: &Trusted| is_due(Some(&served), &next, trusted, OVERLAP, now());
+        let (old, new) = (trusted(&served), trusted(&next));
         assert!(!due(&Trusted::nothing()));
         advance(OVERLAP / 2).await;
         assert!(!due(&new));
@@ -212,16 +212,16 @@ mod tests {
 
     #[test]
     fn what_is_left_to_others_is_not_waited_for() {
-        let (served, coming) = (certificate(), certificate());
+        let (served, next) = (certificate(), certificate());
         let trusted = Trusted::LeftToOthers;
-        assert!(is_due(Some(&served), &coming, &trusted, OVERLAP, now()));
+        assert!(is_due(Some(&served), &next, &trusted, OVERLAP, now()));
     }
 
     #[test]
     fn a_certificate_that_is_about_to_end_gives_way() {
-        let (served, coming) = (certificate(), certificate());
+        let (served, next) = (certificate(), certificate());
         let later = now() + time::Duration::days(1) - OVERLAP;
-        let due = |now| is_due(Some(&served), &coming, &Trusted::nothing(), OVERLAP, now);
+        let due = |now| is_due(Some(&served), &next, &Trusted::nothing(), OVERLAP, now);
         assert!(!due(later - time::Duration::SECOND));
         assert!(due(later));
     }

@@ -1,5 +1,5 @@
-//! The Secret that all replicas share: a CA, a serving certificate, and while
-//! the CA turns over its successor or its predecessor.
+//! The contents of the Secret that all replicas share: a CA, a serving certificate, and
+//! during a rotation the next or the previous CA.
 
 use std::collections::BTreeMap;
 
@@ -14,34 +14,34 @@ pub(super) struct State {
     pub authority: Authority,
     /// The serving certificate.
     pub pair: Pair,
-    /// The CA to come: trusted already, not used yet.
+    /// The next CA: already trusted, not used yet.
     pub next: Option<Authority>,
-    /// The CA that was: still trusted, used no more.
+    /// The previous CA: still trusted, no longer used.
     pub old: Option<Old>,
 }
 
-/// A CA that is used no more.
+/// A CA that is no longer used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Old {
     /// Its certificate in PEM.
     pub certificate: String,
-    /// Since when.
+    /// When it was replaced.
     pub since: OffsetDateTime,
 }
 
-/// A Secret that holds something else.
+/// Why a Secret's contents are invalid.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StateError {
-    #[error("the key {0} is missing or is no text")]
+    #[error("the key {0} is missing or not text")]
     Missing(&'static str),
     #[error("the key {0}: {1}")]
     Certificate(&'static str, Error),
-    #[error("the key old-ca.since is no time")]
+    #[error("the key old-ca.since is not a Unix timestamp")]
     Time,
 }
 
 impl State {
-    /// Reads a Secret.
+    /// Reads the contents of a Secret.
     pub fn read(secret: &Secret) -> Result<Self, StateError> {
         let data = secret.data.as_ref();
         let optional = |key: &'static str| {
@@ -81,7 +81,7 @@ impl State {
         })
     }
 
-    /// The Secret's data.
+    /// Returns the contents as the Secret's `data`.
     pub fn data(&self) -> BTreeMap<String, ByteString> {
         let mut data = BTreeMap::new();
         let mut put = |key: &str, text: &str| {
@@ -102,7 +102,8 @@ impl State {
         data
     }
 
-    /// What API servers have to trust: every CA that is, was or will be in use.
+    /// Returns the roots that API servers must trust: the current, the next and the previous
+    /// CA.
     pub fn roots(&self, now: OffsetDateTime) -> Result<Bundle, Error> {
         let certificates = [
             Some(self.authority.certificate()),

@@ -1,8 +1,8 @@
 //! Reading an AdmissionReview's request.
 //!
-//! Of the request five fields are read, and of the pod what an injection looks
-//! at ([`PodPlan`]); everything else is skipped. What is read takes a bounded
-//! amount of memory, whatever the body contains.
+//! Only five fields of the request and the parts of the pod that an injection uses
+//! ([`PodPlan`]) are read; everything else is skipped. Reading takes a bounded amount of
+//! memory, whatever the body contains.
 
 use pillion_inject::{
     Config, PodPlan,
@@ -12,69 +12,69 @@ use serde_json::{Map, Value};
 
 use crate::metrics::Failure;
 
-/// The review's head: what the response has to echo, and what the log names.
+/// The parts of a review that the response repeats and the log names.
 #[derive(Debug)]
 pub(super) struct Head {
     pub(super) api_version: &'static str,
     pub(super) subject: Subject,
 }
 
-/// What a review is about, for the log. Empty where not known.
+/// The object of a review, for the log. Fields that are not known are empty.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Subject {
     /// The review's uid.
     pub uid: String,
-    /// The namespace the pod is created in.
+    /// The namespace of the pod.
     pub namespace: String,
     /// The pod's name, or its `generateName`.
     pub name: String,
-    /// The workload that the pod belongs to, as `Deployment/reviews-v1`.
+    /// The workload that owns the pod, such as `Deployment/reviews-v1`.
     pub owner: String,
 }
 
-/// A review that can be answered.
+/// A review whose uid is known, so that the response can be an AdmissionReview.
 #[derive(Debug)]
 pub(super) struct Review {
     pub(super) head: Head,
-    pub(super) ask: Result<Ask, Fault>,
+    pub(super) requested: Result<Requested, Fault>,
 }
 
-/// What the review asks for.
+/// The requested operation.
 #[derive(Debug)]
-pub(super) enum Ask {
-    /// That this pod be created.
+pub(super) enum Requested {
+    /// To create this pod.
     Create(Value),
-    /// Something else: an update, a deletion.
+    /// Any other operation, such as an update or a deletion.
     Other,
 }
 
 /// What is wrong with a review.
 #[derive(Debug)]
 pub(super) struct Fault {
-    /// The HTTP status that says so.
+    /// The HTTP status code.
     pub(super) code: u16,
     /// Its kind, for the log and the metrics.
     pub(super) reason: Failure,
-    /// What the caller is told.
+    /// The message to the caller.
     pub(super) message: String,
 }
 
-/// The versions that are spoken. They differ in nothing that is used here.
+/// The supported versions. They don't differ in any field that is used here.
 const VERSIONS: [&str; 2] = ["admission.k8s.io/v1", "admission.k8s.io/v1beta1"];
 
-/// The answer echoes it. The API server's has 36.
+/// The maximum length of a uid, which the response repeats. The API server's has 36.
 const LONGEST_UID: usize = 128;
 
-/// The longest name of a namespace (RFC 1123 label).
+/// The maximum length of a namespace's name (an RFC 1123 label).
 const LONGEST_NAMESPACE: usize = 63;
 
-/// Bytes of memory for what is read of a review. An injection takes up to four
-/// times that, for it edits a copy and tries whether the edit can be taken back.
-/// Without their environment and mounts, which are not read, the containers of the
-/// largest pods known come to a tenth of it.
+/// The memory limit, in bytes, for what is read of a pod. An injection takes up to four
+/// times as much, because it edits a copy and checks that the edit can be undone. The
+/// containers of the largest known pods take a tenth of it, without their environment
+/// and mounts, which are not read.
 pub(super) const MEMORY: usize = 3 * 1024 * 1024;
 
-/// Bytes of memory for what is read of a review besides its pod.
+/// The memory limit, in bytes, for what is read of a review besides its pod.
 const MEMORY_OF_REQUEST: usize = 64 * 1024;
 
 /// What is read of a review.
@@ -128,7 +128,8 @@ impl Review {
     ///
     /// # Errors
     ///
-    /// When not even a uid is known to answer to.
+    /// Returns an error if the uid can't be read, so that there can be no AdmissionReview
+    /// in response.
     pub(super) fn read(body: &[u8], config: &Config) -> Result<Self, Fault> {
         let pod = Account::new(MEMORY);
         let (api_version, mut request) = envelope(body, config.pod_plan(&pod))?;
@@ -151,25 +152,25 @@ impl Review {
             uid,
             ..Subject::default()
         };
-        let ask = if pod.is_exceeded() {
+        let requested = if pod.is_exceeded() {
             Err(too_large())
         } else {
-            ask(&mut request, &mut subject)
+            requested(&mut request, &mut subject)
         };
         let head = Head {
             api_version,
             subject,
         };
-        Ok(Self { head, ask })
+        Ok(Self { head, requested })
     }
 }
 
-/// The version to answer in, and the review's `request`.
+/// Returns the version for the response, and the review's `request`.
 fn envelope(body: &[u8], pod: PodPlan<'_>) -> Result<(&'static str, Map<String, Value>), Fault> {
     if body.is_empty() {
         return Err(fault(
             Failure::EmptyBody,
-            "the body is empty: an AdmissionReview (admission.k8s.io/v1) is expected",
+            "the body is empty: expected an AdmissionReview (admission.k8s.io/v1)",
         ));
     }
     let account = Account::new(MEMORY_OF_REQUEST);
@@ -200,8 +201,8 @@ fn envelope(body: &[u8], pod: PodPlan<'_>) -> Result<(&'static str, Map<String, 
         return Err(fault(
             Failure::UnsupportedVersion,
             format!(
-                "an AdmissionReview of {} is not supported: set the webhook's \
-                 admissionReviewVersions to [v1] or [v1beta1]",
+                "AdmissionReview version {} is not supported: set the webhook's admissionReviewVersions to [v1] or \
+                 [v1beta1]",
                 quoted(version)
             ),
         ));
@@ -219,14 +220,14 @@ fn envelope(body: &[u8], pod: PodPlan<'_>) -> Result<(&'static str, Map<String, 
     }
 }
 
-/// What the review asks for; fills in what it is about.
-fn ask(request: &mut Map<String, Value>, subject: &mut Subject) -> Result<Ask, Fault> {
+/// Reads the requested operation, and fills in the subject.
+fn requested(request: &mut Map<String, Value>, subject: &mut Subject) -> Result<Requested, Fault> {
     subject.namespace = take_string(request, "namespace").unwrap_or_default();
     subject.name = take_string(request, "name").unwrap_or_default();
     match request.get("operation") {
         None | Some(Value::Null) => {}
         Some(Value::String(operation)) if operation == "CREATE" => {}
-        Some(Value::String(_)) => return Ok(Ask::Other),
+        Some(Value::String(_)) => return Ok(Requested::Other),
         Some(_) => {
             return Err(fault(
                 Failure::BadOperation,
@@ -241,11 +242,11 @@ fn ask(request: &mut Map<String, Value>, subject: &mut Subject) -> Result<Ask, F
     let pod = match request.get_mut("object").map(Value::take) {
         Some(pod @ Value::Object(_)) => pod,
         None | Some(Value::Null) => {
-            let text = "request.object is missing: a Pod is expected";
+            let text = "request.object is missing: expected a Pod";
             return Err(fault(Failure::NoObject, text));
         }
         Some(_) => {
-            let text = "request.object is not an object: a Pod is expected";
+            let text = "request.object is not an object: expected a Pod";
             return Err(fault(Failure::NotAPod, text));
         }
     };
@@ -257,30 +258,31 @@ fn ask(request: &mut Map<String, Value>, subject: &mut Subject) -> Result<Ask, F
     check_kind("request.object", &pod, &of_pod)?;
     describe(&pod, subject);
     if subject.namespace.is_empty() {
-        let text = "request.namespace is missing: pods are created in a namespace";
+        let text = "request.namespace is missing: a pod is always created in a namespace";
         return Err(fault(Failure::NoNamespace, text));
     }
-    Ok(Ask::Create(pod))
+    Ok(Requested::Create(pod))
 }
 
-/// Refuses an object that declares itself something other than a `v1` Pod. One that
-/// declares nothing is taken for a Pod: the injection checks it closely anyway.
+/// Refuses an object whose fields say that it is not a `v1` Pod. An object without these
+/// fields is treated as a Pod, because the injection validates it anyway.
 fn check_kind(path: &str, value: &Value, expected: &[(&str, &str)]) -> Result<(), Fault> {
-    let other = |(key, wanted): &&(&str, &str)| value.get(key).is_some_and(|said| said != wanted);
-    let Some((key, wanted)) = expected.iter().find(other) else {
+    let other =
+        |(key, required): &&(&str, &str)| value.get(key).is_some_and(|actual| actual != required);
+    let Some((key, required)) = expected.iter().find(other) else {
         return Ok(());
     };
     Err(fault(
         Failure::NotAPod,
         format!(
-            "{path}.{key} is {}, not {wanted:?}: this webhook is for v1 Pods only, mend the rules of \
-             the MutatingWebhookConfiguration",
+            "{path}.{key} is {}, not {required:?}: this webhook is only for v1 Pods; fix the rules of the \
+             MutatingWebhookConfiguration",
             value.get(key).map_or_else(String::new, quoted)
         ),
     ))
 }
 
-/// Fills in what the log says about the pod.
+/// Fills in the subject from the pod's metadata.
 fn describe(pod: &Value, subject: &mut Subject) {
     let Some(metadata) = pod.get("metadata") else {
         return;
@@ -305,7 +307,7 @@ fn describe(pod: &Value, subject: &mut Subject) {
     }
 }
 
-/// A value for a message: short, whatever a caller sent.
+/// Formats a value for a message; the result is short, whatever the caller sent.
 fn quoted(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
@@ -327,7 +329,7 @@ fn too_large() -> Fault {
         code: 413,
         reason: Failure::TooLarge,
         message: format!(
-            "the pod has too many parts: what an injection reads of it would take more than {} MiB of memory (the containers' \
+            "the pod has too many parts: the parts that an injection reads would take more than {} MiB of memory (the containers' \
              environment, mounts and arguments do not count). Reduce its containers, volumes, ports and probes, or label \
              it sidecar.istio.io/inject: \"false\"",
             MEMORY / 1024 / 1024

@@ -54,25 +54,25 @@ fn edited(edit: impl FnOnce(&mut Value)) -> Value {
     review
 }
 
-fn ask(review: &Value) -> Answer {
+fn reviewed(review: &Value) -> ReviewResponse {
     super::review(review.to_string().as_bytes(), &context())
 }
 
-/// The response of an answer that is an AdmissionReview of this version.
-fn response(answer: &Answer, api_version: &str) -> Value {
-    assert_eq!(answer.http_status, 200);
-    let review: Value = serde_json::from_slice(&answer.body).unwrap();
+/// The `response` of an AdmissionReview of this version.
+fn admission_response(response: &ReviewResponse, api_version: &str) -> Value {
+    assert_eq!(response.http_status, 200);
+    let review: Value = serde_json::from_slice(&response.body).unwrap();
     assert_eq!(review["apiVersion"], api_version);
     assert_eq!(review["kind"], "AdmissionReview");
     assert_eq!(review["response"]["uid"], "11f3-9c");
     review["response"].clone()
 }
 
-/// The usual pod with an answer's patch applied.
-fn patched(answer: &Answer) -> Value {
-    let response = response(answer, "admission.k8s.io/v1");
+/// The usual pod with a response's patch applied.
+fn patched(response: &ReviewResponse) -> Value {
+    let admission = admission_response(response, "admission.k8s.io/v1");
     let patch = STANDARD
-        .decode(response["patch"].as_str().unwrap())
+        .decode(admission["patch"].as_str().unwrap())
         .unwrap();
     let patch: json_patch::Patch = serde_json::from_slice(&patch).unwrap();
     let mut pod = pod();
@@ -80,26 +80,26 @@ fn patched(answer: &Answer) -> Value {
     pod
 }
 
-/// That a review is denied with this code, and a message that says so.
+/// Asserts that a review is denied with this code and a message that contains a text.
 fn assert_denied(review: &Value, code: u16, outcome: ReviewOutcome, says: &str) {
-    let answer = ask(review);
-    let response = response(&answer, "admission.k8s.io/v1");
-    assert_eq!(response["allowed"], false);
-    assert_eq!(response["patch"], Value::Null);
-    assert_eq!(response["status"]["code"], code);
-    assert_eq!(response["status"]["status"], "Failure");
-    let message = response["status"]["message"].as_str().unwrap();
+    let response = reviewed(review);
+    let admission = admission_response(&response, "admission.k8s.io/v1");
+    assert_eq!(admission["allowed"], false);
+    assert_eq!(admission["patch"], Value::Null);
+    assert_eq!(admission["status"]["code"], code);
+    assert_eq!(admission["status"]["status"], "Failure");
+    let message = admission["status"]["message"].as_str().unwrap();
     assert!(message.contains(says), "{message}");
-    assert_eq!(answer.outcome, outcome);
+    assert_eq!(response.outcome, outcome);
 }
 
-/// That a body is answered with an HTTP error, in the form of a Status.
+/// Asserts that a body leads to an HTTP error with a Status.
 fn assert_http_error(body: &[u8], reason: &'static str, says: &str) {
-    let answer = super::review(body, &context());
-    assert_eq!(answer.http_status, 400);
-    assert!(matches!(answer.outcome, ReviewOutcome::Failed(_)));
-    assert_eq!(answer.outcome.reason(), reason);
-    let status: Value = serde_json::from_slice(&answer.body).unwrap();
+    let response = super::review(body, &context());
+    assert_eq!(response.http_status, 400);
+    assert!(matches!(response.outcome, ReviewOutcome::Failed(_)));
+    assert_eq!(response.outcome.reason(), reason);
+    let status: Value = serde_json::from_slice(&response.body).unwrap();
     assert_eq!(status["apiVersion"], "v1");
     assert_eq!(status["kind"], "Status");
     assert_eq!(status["code"], 400);
@@ -109,26 +109,26 @@ fn assert_http_error(body: &[u8], reason: &'static str, says: &str) {
 
 #[test]
 fn accepts_a_review_and_patches_the_pod() {
-    let answer = ask(&review_of(&pod()));
-    let response = response(&answer, "admission.k8s.io/v1");
-    assert_eq!(response["allowed"], true);
-    assert_eq!(response["patchType"], "JSONPatch");
-    let injected = patched(&answer);
+    let response = reviewed(&review_of(&pod()));
+    let admission = admission_response(&response, "admission.k8s.io/v1");
+    assert_eq!(admission["allowed"], true);
+    assert_eq!(admission["patchType"], "JSONPatch");
+    let injected = patched(&response);
     assert!(injected["metadata"]["annotations"]["sidecar.istio.io/status"].is_string());
-    assert_eq!(answer.outcome, ReviewOutcome::Injected);
+    assert_eq!(response.outcome, ReviewOutcome::Injected);
 }
 
 #[test]
 fn accepts_v1beta1_and_answers_in_it() {
     let review = edited(|review| review["apiVersion"] = "admission.k8s.io/v1beta1".into());
-    let response = response(&ask(&review), "admission.k8s.io/v1beta1");
-    assert_eq!(response["allowed"], true);
-    assert_eq!(response["patchType"], "JSONPatch");
+    let admission = admission_response(&reviewed(&review), "admission.k8s.io/v1beta1");
+    assert_eq!(admission["allowed"], true);
+    assert_eq!(admission["patchType"], "JSONPatch");
 }
 
 #[test]
 fn says_what_the_review_is_about() {
-    let subject = ask(&review_of(&pod())).subject;
+    let subject = reviewed(&review_of(&pod())).subject;
     assert_eq!(
         subject,
         Subject {
@@ -146,7 +146,7 @@ fn takes_the_namespace_from_the_pod_where_the_request_has_none() {
         review["request"]["namespace"].take();
         review["request"]["object"]["metadata"]["namespace"] = "till".into();
     });
-    assert_eq!(ask(&review).subject.namespace, "till");
+    assert_eq!(reviewed(&review).subject.namespace, "till");
 }
 
 #[test]
@@ -157,8 +157,8 @@ fn hands_the_paths_environment_on() {
         ..context()
     };
     let body = review_of(&pod()).to_string();
-    let answer = super::review(body.as_bytes(), &context);
-    let patch = response(&answer, "admission.k8s.io/v1")["patch"].take();
+    let response = super::review(body.as_bytes(), &context);
+    let patch = admission_response(&response, "admission.k8s.io/v1")["patch"].take();
     let patch = STANDARD.decode(patch.as_str().unwrap()).unwrap();
     assert!(
         String::from_utf8(patch)
@@ -172,13 +172,13 @@ fn allows_a_skipped_pod_untouched_with_its_warnings() {
     let review = edited(|review| {
         review["request"]["object"]["spec"]["hostNetwork"] = true.into();
     });
-    let answer = ask(&review);
-    let response = response(&answer, "admission.k8s.io/v1");
-    assert_eq!(response["allowed"], true);
-    assert_eq!(response.get("patch"), None);
-    assert_eq!(response.get("patchType"), None);
-    assert_eq!(answer.outcome, ReviewOutcome::Skipped("host_network"));
-    let warnings = response["warnings"].as_array().unwrap();
+    let response = reviewed(&review);
+    let admission = admission_response(&response, "admission.k8s.io/v1");
+    assert_eq!(admission["allowed"], true);
+    assert_eq!(admission.get("patch"), None);
+    assert_eq!(admission.get("patchType"), None);
+    assert_eq!(response.outcome, ReviewOutcome::Skipped("host_network"));
+    let warnings = admission["warnings"].as_array().unwrap();
     assert!(
         warnings[0].as_str().unwrap().contains("hostNetwork"),
         "{warnings:?}"
@@ -189,22 +189,22 @@ fn allows_a_skipped_pod_untouched_with_its_warnings() {
 fn allows_other_operations_untouched() {
     for operation in ["UPDATE", "DELETE", "CONNECT"] {
         let review = edited(|review| review["request"]["operation"] = operation.into());
-        let answer = ask(&review);
-        let response = response(&answer, "admission.k8s.io/v1");
-        assert_eq!(response["allowed"], true, "{operation}");
-        assert_eq!(response.get("patch"), None, "{operation}");
-        assert_eq!(answer.outcome, ReviewOutcome::Skipped("operation"));
+        let response = reviewed(&review);
+        let admission = admission_response(&response, "admission.k8s.io/v1");
+        assert_eq!(admission["allowed"], true, "{operation}");
+        assert_eq!(admission.get("patch"), None, "{operation}");
+        assert_eq!(response.outcome, ReviewOutcome::Skipped("operation"));
     }
 }
 
 #[test]
 fn refuses_an_injected_pod_with_409_conflict() {
-    let injected = patched(&ask(&review_of(&pod())));
+    let injected = patched(&reviewed(&review_of(&pod())));
     let again = review_of(&injected);
     let outcome = ReviewOutcome::Refused("already_injected");
     assert_denied(&again, 409, outcome, "kube-uninject");
-    let response = response(&ask(&again), "admission.k8s.io/v1");
-    assert_eq!(response["status"]["reason"], "Conflict");
+    let admission = admission_response(&reviewed(&again), "admission.k8s.io/v1");
+    assert_eq!(admission["status"]["reason"], "Conflict");
 }
 
 #[test]
@@ -216,17 +216,17 @@ fn forbids_what_a_guard_refuses_and_tells_the_rest() {
     });
     let outcome = ReviewOutcome::Refused("guard");
     assert_denied(&review, 403, outcome, "initContainerOverride=false");
-    let answer = ask(&review);
-    let response = response(&answer, "admission.k8s.io/v1");
-    assert_eq!(response["status"]["reason"], "Forbidden");
-    let warnings = response["warnings"].as_array().unwrap();
+    let response = reviewed(&review);
+    let admission = admission_response(&response, "admission.k8s.io/v1");
+    assert_eq!(admission["status"]["reason"], "Forbidden");
+    let warnings = admission["warnings"].as_array().unwrap();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     let found = [
         (Guard::InitContainerOverride, Action::Refused),
         (Guard::ApplicationAsProxyUser, Action::Warned),
     ];
     let found = found.map(|(guard, action)| Bypass { guard, action });
-    assert_eq!(answer.bypasses, found);
+    assert_eq!(response.bypasses, found);
 }
 
 #[test]
@@ -234,14 +234,14 @@ fn hands_on_what_a_guard_let_pass() {
     let review = edited(|review| {
         review["request"]["object"]["spec"]["securityContext"] = json!({"runAsUser": 1337});
     });
-    let answer = ask(&review);
-    assert_eq!(answer.outcome, ReviewOutcome::Injected);
+    let response = reviewed(&review);
+    assert_eq!(response.outcome, ReviewOutcome::Injected);
     let found = Bypass {
         guard: Guard::ApplicationAsProxyUser,
         action: Action::Warned,
     };
-    assert_eq!(answer.bypasses, [found]);
-    let warnings = &response(&answer, "admission.k8s.io/v1")["warnings"];
+    assert_eq!(response.bypasses, [found]);
+    let warnings = &admission_response(&response, "admission.k8s.io/v1")["warnings"];
     assert!(warnings[0].as_str().unwrap().contains("1337"), "{warnings}");
 }
 
@@ -430,34 +430,34 @@ fn denies_a_pod_with_wrong_types_inside() {
 fn keeps_a_hostile_value_out_of_its_message() {
     let long = "x".repeat(10_000);
     let review = edited(|review| review["request"]["object"]["kind"] = long.into());
-    let message = ask(&review).message;
+    let message = reviewed(&review).message;
     assert!(message.len() < 300, "{message}");
 }
 
-fn answer_with(inject: Inject) -> Answer {
+fn review_injected_by(inject: Inject) -> ReviewResponse {
     review_with(review_of(&pod()).to_string().as_bytes(), &context(), inject)
 }
 
 #[test]
 fn survives_a_panic_and_denies_the_pod() {
-    let answer = answer_with(|_, _| panic!("out of cheese"));
-    let response = response(&answer, "admission.k8s.io/v1");
-    assert_eq!(response["allowed"], false);
-    assert_eq!(response["status"]["code"], 500);
-    assert_eq!(response["status"]["reason"], "InternalError");
-    assert_eq!(answer.outcome, ReviewOutcome::Failed(Failure::Panic));
-    assert!(!answer.message.contains("cheese"));
+    let response = review_injected_by(|_, _| panic!("out of cheese"));
+    let admission = admission_response(&response, "admission.k8s.io/v1");
+    assert_eq!(admission["allowed"], false);
+    assert_eq!(admission["status"]["code"], 500);
+    assert_eq!(admission["status"]["reason"], "InternalError");
+    assert_eq!(response.outcome, ReviewOutcome::Failed(Failure::Panic));
+    assert!(!response.message.contains("cheese"));
 }
 
 #[test]
 fn sends_warnings_that_fit_into_headers() {
-    let answer = answer_with(|_, _| {
+    let response = review_injected_by(|_, _| {
         Ok(Outcome::Skipped {
             reason: SkipReason::HostNetwork,
             warnings: vec!["two\nlines".to_owned(), "w".repeat(300)],
         })
     });
-    let warnings = &response(&answer, "admission.k8s.io/v1")["warnings"];
+    let warnings = &admission_response(&response, "admission.k8s.io/v1")["warnings"];
     assert_eq!(warnings[0], "two lines");
     assert_eq!(warnings[1].as_str().unwrap().chars().count(), 256);
 }
@@ -482,8 +482,8 @@ fn names_the_kubernetes_reason_of_each_code() {
         ),
     ];
     for (inject, code, reason) in refusals {
-        let response = response(&answer_with(inject), "admission.k8s.io/v1");
-        assert_eq!(response["status"]["code"], code);
-        assert_eq!(response["status"]["reason"], reason);
+        let admission = admission_response(&review_injected_by(inject), "admission.k8s.io/v1");
+        assert_eq!(admission["status"]["code"], code);
+        assert_eq!(admission["status"]["reason"], reason);
     }
 }

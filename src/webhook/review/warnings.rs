@@ -1,13 +1,13 @@
 //! Admission warnings within the API server's limits.
 
-/// What the API server may cut a warning to.
+/// The length, in characters, to which the API server may truncate a warning.
 const LONGEST: usize = 256;
-/// What the API server sends to a user of one request's warnings.
+/// The total length of a request's warnings that the API server sends to the user.
 const TOTAL: usize = 4096;
 
-/// Makes warnings fit to be sent: each travels in an HTTP header, so none may
-/// hold control characters, and the API server cuts what is longer than its
-/// limits at whatever place; here the cut shows.
+/// Makes warnings fit the API server's limits. Each is sent in an HTTP header, so control
+/// characters are replaced. A long warning is truncated visibly, because the API server
+/// would truncate it anywhere.
 pub(super) fn within_limits(warnings: &[String]) -> Vec<String> {
     let mut left = TOTAL;
     let mut sent = Vec::with_capacity(warnings.len());

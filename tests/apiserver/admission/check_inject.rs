@@ -81,7 +81,7 @@ async fn takes_pods_and_workloads_of_the_cluster_by_name() {
         let answer = installation.cli(&ask, "").await;
         let is_pod = !name.starts_with("deploy");
         assert_eq!(
-            answer.contains("the pod as it runs is injected"),
+            answer.contains("the running pod is injected"),
             is_pod,
             "{answer}"
         );
@@ -89,5 +89,5 @@ async fn takes_pods_and_workloads_of_the_cluster_by_name() {
     let unknown = ["check-inject", "service/web", "-n", &shop];
     let answer = installation.try_cli(&unknown, "").await;
     let complaint = String::from_utf8(answer.stderr).unwrap();
-    assert!(complaint.contains("no kind that makes pods"), "{complaint}");
+    assert!(complaint.contains("not a kind that creates pods"), "{complaint}");
 }

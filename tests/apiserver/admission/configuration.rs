@@ -89,7 +89,7 @@ async fn a_bad_edit_is_reported_and_the_last_good_one_stays_in_force() {
     .await;
     assert!(notes[0].contains("sometimes"), "{notes:?}");
     assert!(
-        notes[0].contains("last good configuration stays in force"),
+        notes[0].contains("last good configuration stays in use"),
         "{notes:?}"
     );
     assert_eq!(proxy_image(&installation, &namespace).await, image);

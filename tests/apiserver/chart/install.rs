@@ -133,7 +133,7 @@ async fn two_releases_do_not_select_the_same_pods() {
     ] {
         let complaint = refused(set).await;
         assert!(
-            complaint.contains("selects pods of the revision"),
+            complaint.contains("already selects pods of the revision"),
             "{complaint}"
         );
     }

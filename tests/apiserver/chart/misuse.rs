@@ -136,7 +136,7 @@ async fn rejects_changes_of_the_webhooks_beyond_their_ca_bundle() {
         let answer = try_patch(&configurations, &name, misuse).await;
         let message = forbidden(&misuse.to_string(), answer);
         assert!(
-            message.contains("nothing of a MutatingWebhookConfiguration but the caBundle"),
+            message.contains("only the caBundle of a MutatingWebhookConfiguration's webhooks"),
             "{message}"
         );
     }

@@ -293,7 +293,7 @@ fn refuses_a_client_ca_that_is_not_clear() {
     for (values, complaint) in [
         (
             "injector.clientCA.configMap=one,injector.clientCA.secret=two",
-            "leave one of them out",
+            "remove one of them",
         ),
         ("injector.clientCA.names={one}", "but no CA"),
     ] {

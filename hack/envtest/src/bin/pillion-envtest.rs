@@ -1,8 +1,8 @@
-//! Runs a command with a control plane of its own: `pillion-envtest COMMAND…`.
+//! Runs a command with a temporary control plane: `pillion-envtest COMMAND…`.
 //!
-//! The command finds `KUBECONFIG` and the tools on its `PATH`. Without a command
-//! the kubeconfig's path is printed, and the control plane runs until standard
-//! input ends.
+//! The command's environment has `KUBECONFIG`, and the tools in `PATH`. Without a command,
+//! the kubeconfig's path is printed, and the control plane runs until standard input is
+//! closed.
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -44,20 +44,20 @@ async fn run(
     let mut interrupt = signal(SignalKind::interrupt())?;
     let status = loop {
         tokio::select! {
-            status = child.wait() => break status?,
-            // Ctrl-C reaches the command by itself; it decides when to end.
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => pass_on_sigterm(&child).await?,
-        }
+                    status = child.wait() => break status?,
+        // The command also receives Ctrl-C; it decides when to exit.
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => pass_on_sigterm(&child).await?,
+                }
     };
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-/// The command has things of its own to clean up.
+/// Forwards SIGTERM to the command, which may have to clean up.
 async fn pass_on_sigterm(child: &Child) -> anyhow::Result<()> {
     if let Some(pid) = child.id() {
-        // bash's own: a program of that name may be missing.
+        // A builtin of bash, because the program may not be installed.
         let arguments = ["-c", &format!("kill {pid}")];
         Command::new("bash").args(arguments).status().await?;
     }

@@ -8,7 +8,7 @@ use std::{
 use pillion_certs::{Bundle, Error, Pair};
 use time::OffsetDateTime;
 
-/// The files as they were read.
+/// The contents of the files.
 #[derive(PartialEq, Eq)]
 pub(super) struct Files {
     chain: String,
@@ -17,9 +17,9 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Reads them, all of the same version: the kubelet's link `..data` is
-    /// followed once, and once more when it has been swapped meanwhile, for then the
-    /// version that was read is taken away file by file.
+    /// Reads the files, all of the same version. The kubelet's link `..data` is resolved
+    /// once; if it has changed after reading, the files are read again, because the kubelet
+    /// deletes the previous version file by file.
     pub fn read(folder: &Path) -> io::Result<Self> {
         let mut version = version(folder)?;
         loop {
@@ -50,12 +50,12 @@ impl Files {
         })
     }
 
-    /// The certificate with its key, and the CAs if there are any.
+    /// Returns the certificate with its key, and the CAs if there are any.
     ///
     /// # Errors
     ///
-    /// When an API server that calls by one of these names would not accept it.
-    /// Without a CA that can't be told but for the times.
+    /// Returns an error if an API server that calls one of these names would not accept
+    /// the certificate. Without a CA, only the validity period is checked.
     pub fn load(
         &self,
         names: &[String],
@@ -77,7 +77,7 @@ impl Files {
 
 fn version(folder: &Path) -> io::Result<PathBuf> {
     match fs::canonicalize(folder.join("..data")) {
-        // A folder that no kubelet made.
+        // Not a volume that a kubelet mounted.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(folder.to_owned()),
         version => version,
     }

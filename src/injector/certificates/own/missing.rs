@@ -1,4 +1,4 @@
-//! What is said of a Secret that is missing and that we may not make.
+//! Reporting a Secret that is missing and that the injector may not create.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use tokio::time::Instant;
 
 use crate::{cluster::Events, injector::Conditions};
 
-/// How long a denial is believed. RBAC may come through after the injector has started.
+/// When to retry after a denial. RBAC may be set up after the injector has started.
 const DENIED: Duration = Duration::from_secs(30);
-/// How often it is said again: API servers forget Events after an hour.
+/// How often to report it again: API servers delete Events after an hour.
 const REPORT: Duration = Duration::from_secs(30 * 60);
 
-/// What to do about a Secret that holds something else.
-pub(super) const EMPTY_IT: &str = "remove what it holds (kubectl patch secret NAME --type=merge -p '{\"data\":null}'), and it is filled again";
+/// What to do about a Secret with invalid contents.
+pub(super) const EMPTY_IT: &str = "remove its contents (kubectl patch secret NAME --type=merge -p '{\"data\":null}'), and the injector fills it again";
 
-/// Whether the Secret is missing, and since when that was said.
+/// Whether creating the Secret was denied, and when that was reported.
 pub(super) struct Missing {
     conditions: Conditions,
     denied: Option<Instant>,
@@ -31,12 +31,13 @@ impl Missing {
         }
     }
 
-    /// Whether there is no use in another try yet.
+    /// Whether it is too early to try again.
     pub fn was_denied_just_now(&self) -> bool {
         self.denied.is_some_and(|denied| denied.elapsed() < DENIED)
     }
 
-    /// We may not make it. Says so in the log, in an Event and by `/readyz`.
+    /// Records that the injector may not create the Secret, and reports that in the log, in
+    /// an Event and by `/readyz`.
     pub async fn record_denied(&mut self, events: &Events, namespace: &str, name: &str) {
         let now = Instant::now();
         self.denied = Some(now);
@@ -58,8 +59,8 @@ impl Missing {
         events.warn(&secret, "MissingSecret", note).await;
     }
 
-    /// It is there.
-    pub fn is_there(&mut self) {
+    /// Records that the Secret exists.
+    pub fn record_found(&mut self) {
         self.denied = None;
         self.reported = None;
         self.conditions.secret_is_missing(false);
@@ -68,8 +69,8 @@ impl Missing {
 
 fn note(namespace: &str, name: &str) -> String {
     format!(
-        "the Secret {name}, which the chart makes for the injector's certificates, is missing, and the injector may not \
-         make one. Make it again with helm upgrade, or empty with: kubectl -n {namespace} create secret generic {name}. \
-         Replicas that run serve on and put back what it held; one that starts waits for it"
+        "the chart's Secret {name} for the injector's certificates is missing, and the injector may not create one. Create \
+         it again with helm upgrade, or empty with: kubectl -n {namespace} create secret generic {name}. Running replicas \
+         continue to serve and restore its contents; a replica that starts waits for it"
     )
 }

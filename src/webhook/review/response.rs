@@ -1,4 +1,4 @@
-//! Writing the answer to a review.
+//! Writing the response to a review.
 
 use base64::{display::Base64Display, engine::general_purpose::STANDARD};
 use pillion_inject::{Bypass, Injection, Refusal};
@@ -10,29 +10,29 @@ use super::{
 };
 use crate::metrics::{Failure, ReviewOutcome};
 
-/// Room for an answer without its patch.
+/// The approximate size of a response without its patch.
 const BESIDES_PATCH: usize = 512;
 
-/// A review's answer, ready to be sent, and what to count and log about it.
+/// The response to a review, ready to be sent, and what to count and log about it.
 #[derive(Debug)]
-pub struct Answer {
+pub struct ReviewResponse {
     /// The HTTP status: 200 for every AdmissionReview.
     pub http_status: u16,
-    /// The body, JSON: an AdmissionReview, or for an HTTP error a `v1` Status,
-    /// whose message the API server shows to its user.
+    /// The JSON body: an AdmissionReview, or for an HTTP error a `v1` Status, whose message
+    /// the API server shows to the user.
     pub body: Vec<u8>,
     /// How the review ended.
     pub outcome: ReviewOutcome,
-    /// What it was about.
+    /// The object of the review.
     pub subject: Subject,
-    /// What the user is told on a refusal or an error; empty otherwise.
+    /// The message to the user for a refusal or an error; empty otherwise.
     pub message: String,
-    /// Guards that found something on the pod.
+    /// The guards' findings on the pod.
     pub bypasses: Vec<Bypass>,
 }
 
-impl Answer {
-    /// An answer to something that is not a review.
+impl ReviewResponse {
+    /// Creates the response to a request that is not a review.
     #[must_use]
     pub fn http_error(code: u16, outcome: ReviewOutcome, message: String) -> Self {
         Self {
@@ -47,40 +47,40 @@ impl Answer {
 }
 
 impl Head {
-    pub(super) fn allow(self, reason: &'static str, warnings: &[String]) -> Answer {
-        let body = self.write(Response {
+    pub(super) fn allow(self, reason: &'static str, warnings: &[String]) -> ReviewResponse {
+        let body = self.write(AdmissionResponse {
             allowed: true,
             ..self.response(warnings)
         });
-        self.answer(body, ReviewOutcome::Skipped(reason), String::new())
+        self.finish(body, ReviewOutcome::Skipped(reason), String::new())
     }
 
-    pub(super) fn patch(self, injection: &Injection) -> Answer {
+    pub(super) fn patch(self, injection: &Injection) -> ReviewResponse {
         let mut patch = Vec::with_capacity(8 * 1024);
         if let Err(error) = serde_json::to_writer(&mut patch, &injection.patch) {
             let message = format!("the patch cannot be serialized: {error}");
             return self.deny(ReviewOutcome::Failed(Failure::Patch), 500, message);
         }
-        let body = self.write(Response {
+        let body = self.write(AdmissionResponse {
             allowed: true,
             patch: Some(Encoded(&patch)),
             patch_type: Some("JSONPatch"),
             ..self.response(&injection.warnings)
         });
-        let mut answer = self.answer(body, ReviewOutcome::Injected, String::new());
-        answer.bypasses.clone_from(&injection.bypasses);
-        answer
+        let mut response = self.finish(body, ReviewOutcome::Injected, String::new());
+        response.bypasses.clone_from(&injection.bypasses);
+        response
     }
 
-    pub(super) fn refuse(self, refusal: &Refusal) -> Answer {
+    pub(super) fn refuse(self, refusal: &Refusal) -> ReviewResponse {
         let outcome = ReviewOutcome::Refused(refusal.reason());
         let (code, message) = (refusal.code(), refusal.to_string());
-        let mut answer = self.deny_with(outcome, code, message, &refusal.warnings());
-        answer.bypasses = refusal.bypasses();
-        answer
+        let mut response = self.deny_with(outcome, code, message, &refusal.warnings());
+        response.bypasses = refusal.bypasses();
+        response
     }
 
-    pub(super) fn deny(self, outcome: ReviewOutcome, code: u16, message: String) -> Answer {
+    pub(super) fn deny(self, outcome: ReviewOutcome, code: u16, message: String) -> ReviewResponse {
         self.deny_with(outcome, code, message, &[])
     }
 
@@ -90,16 +90,16 @@ impl Head {
         code: u16,
         message: String,
         warnings: &[String],
-    ) -> Answer {
-        let body = self.write(Response {
+    ) -> ReviewResponse {
+        let body = self.write(AdmissionResponse {
             status: Some(Status::failure(code, &message)),
             ..self.response(warnings)
         });
-        self.answer(body, outcome, message)
+        self.finish(body, outcome, message)
     }
 
-    fn response(&self, warnings: &[String]) -> Response<'_> {
-        Response {
+    fn response(&self, warnings: &[String]) -> AdmissionResponse<'_> {
+        AdmissionResponse {
             uid: &self.subject.uid,
             allowed: false,
             patch: None,
@@ -109,9 +109,9 @@ impl Head {
         }
     }
 
-    fn write(&self, response: Response<'_>) -> Vec<u8> {
+    fn write(&self, response: AdmissionResponse<'_>) -> Vec<u8> {
         let patch = response.patch.as_ref().map_or(0, |patch| patch.0.len());
-        let review = Review {
+        let review = AdmissionReview {
             api_version: self.api_version,
             kind: "AdmissionReview",
             response,
@@ -119,8 +119,8 @@ impl Head {
         to_json(&review, BESIDES_PATCH + patch.div_ceil(3) * 4)
     }
 
-    fn answer(self, body: Vec<u8>, outcome: ReviewOutcome, message: String) -> Answer {
-        Answer {
+    fn finish(self, body: Vec<u8>, outcome: ReviewOutcome, message: String) -> ReviewResponse {
+        ReviewResponse {
             http_status: 200,
             body,
             outcome,
@@ -131,10 +131,10 @@ impl Head {
     }
 }
 
-/// The body of an HTTP error: a `v1` Status.
+/// Returns the body of an HTTP error: a `v1` Status as JSON.
 #[must_use]
 pub fn http_error(code: u16, message: &str) -> Vec<u8> {
-    let status = Object {
+    let status = StatusObject {
         api_version: "v1",
         kind: "Status",
         status: Status::failure(code, message),
@@ -144,15 +144,15 @@ pub fn http_error(code: u16, message: &str) -> Vec<u8> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Review<'a> {
+struct AdmissionReview<'a> {
     api_version: &'static str,
     kind: &'static str,
-    response: Response<'a>,
+    response: AdmissionResponse<'a>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Response<'a> {
+struct AdmissionResponse<'a> {
     uid: &'a str,
     allowed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -165,15 +165,17 @@ struct Response<'a> {
     warnings: Vec<String>,
 }
 
+/// A Kubernetes `v1` Status as a separate object, for an HTTP error.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Object<'a> {
+struct StatusObject<'a> {
     api_version: &'static str,
     kind: &'static str,
     #[serde(flatten)]
     status: Status<'a>,
 }
 
+/// A Kubernetes Status, as in an AdmissionReview's `response.status`.
 #[derive(Serialize)]
 struct Status<'a> {
     metadata: Empty,
@@ -198,8 +200,8 @@ impl<'a> Status<'a> {
     }
 }
 
-/// The `reason` of a Status with this code. Controllers branch on it, so it must not
-/// say more than the code: a 409 is not always an `AlreadyExists`.
+/// Returns the `reason` of a Status with this code. Controllers branch on it, so it must
+/// not be more specific than the code: a 409 is not always an `AlreadyExists`.
 fn reason(code: u16) -> &'static str {
     match code {
         400 => "BadRequest",
@@ -216,7 +218,7 @@ fn reason(code: u16) -> &'static str {
     }
 }
 
-/// A patch as the review carries it: JSON in base64.
+/// A patch as in an AdmissionReview: JSON encoded in base64.
 struct Encoded<'a>(&'a [u8]);
 
 impl Serialize for Encoded<'_> {
@@ -225,8 +227,8 @@ impl Serialize for Encoded<'_> {
     }
 }
 
-/// Our own structs of strings and numbers can always be serialized; if one could
-/// not, the API server would report the empty body as a failing webhook.
+/// Serializes a value. Our structs of strings and numbers can always be serialized; if one
+/// could not, the API server would report the empty body as a failing webhook.
 fn to_json(value: &impl Serialize, length: usize) -> Vec<u8> {
     let mut json = Vec::with_capacity(length);
     if serde_json::to_writer(&mut json, value).is_err() {

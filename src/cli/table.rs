@@ -1,7 +1,7 @@
-//! Tables for the terminal.
+//! Text tables for the terminal.
 
-/// Rows under their headings, in columns as wide as their widest cell.
-pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
+/// Formats rows under their headings; each column is as wide as its widest cell.
+pub(super) fn format(headings: &[&str], rows: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = headings.iter().map(|heading| heading.len()).collect();
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -24,13 +24,12 @@ pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::table;
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
         let rows = [vec!["a".to_owned(), "long cell".to_owned(), "x".to_owned()]];
         assert_eq!(
-            table(&["ONE", "TWO", "THREE"], &rows),
+            super::format(&["ONE", "TWO", "THREE"], &rows),
             "ONE   TWO         THREE\na     long cell   x\n"
         );
     }

@@ -1,26 +1,26 @@
-//! Proper pods, spoiled by instructions that are read from bytes.
+//! Valid pods that are corrupted, with bytes as instructions.
 
 use arbitrary::{Result, Unstructured};
 use serde_json::{Map, Value, json};
 
 use crate::words::{KEYS, TEXTS};
 
-/// At most so many faults in a pod: with more, nearly all are refused for
-/// their types alone.
+/// The maximum number of changes to a pod: with more, nearly all pods are refused only
+/// because of their types.
 const MOST_FAULTS: usize = 6;
 
-/// A pod as the bytes say. Bytes that have run out read as zeroes.
+/// Generates a pod from bytes. After the last byte, zeroes are used.
 #[must_use]
 pub fn pod(bytes: &[u8]) -> Value {
     let mut bytes = Unstructured::new(bytes);
     let mut pod = base(bytes.arbitrary().unwrap_or_default());
-    // Whatever has been done before the bytes ran out is a pod, too.
+    // If the bytes run out, the pod so far is used.
     let _ = faults(&mut pod, &mut bytes);
     pod
 }
 
-/// Spoils any pod, or what else there is.
-pub fn spoil(pod: &mut Value, bytes: &[u8]) {
+/// Corrupts a pod, or any other value.
+pub fn corrupt(pod: &mut Value, bytes: &[u8]) {
     let _ = faults(pod, &mut Unstructured::new(bytes));
 }
 
@@ -28,7 +28,7 @@ fn faults(pod: &mut Value, bytes: &mut Unstructured<'_>) -> Result<()> {
     let faults = bytes.int_in_range(0..=MOST_FAULTS)?;
     for _ in 0..faults {
         match bytes.int_in_range(0..=9)? {
-            // What users write stands in annotations, most of all.
+            // Most of the users' input is in annotations.
             0..=4 => annotate(pod, bytes)?,
             5 => add_container(pod, bytes)?,
             6 | 7 => replace(pod, bytes)?,
@@ -114,7 +114,7 @@ fn add_container(pod: &mut Value, bytes: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Puts something else into a place.
+/// Replaces a value.
 fn replace(pod: &mut Value, bytes: &mut Unstructured<'_>) -> Result<()> {
     let place = place(pod, bytes)?;
     let value = value(bytes)?;
@@ -124,7 +124,7 @@ fn replace(pod: &mut Value, bytes: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Takes away a field or an element.
+/// Removes a field or an element.
 fn remove(pod: &mut Value, bytes: &mut Unstructured<'_>) -> Result<()> {
     let place = place(pod, bytes)?;
     let Some((parent, key)) = place.rsplit_once('/') else {
@@ -146,7 +146,7 @@ fn remove(pod: &mut Value, bytes: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Puts an element into its list once more.
+/// Duplicates an element of a list.
 fn repeat(pod: &mut Value, bytes: &mut Unstructured<'_>) -> Result<()> {
     let place = place(pod, bytes)?;
     if let Some(list) = pod.pointer_mut(&place).and_then(Value::as_array_mut)
@@ -157,7 +157,7 @@ fn repeat(pod: &mut Value, bytes: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Any place in the pod but its root, as a JSON Pointer.
+/// Returns the JSON Pointer of any value in the pod except its root.
 fn place(pod: &Value, bytes: &mut Unstructured<'_>) -> Result<String> {
     let mut places = Vec::new();
     collect(pod, "", &mut places);
@@ -196,7 +196,7 @@ fn value(bytes: &mut Unstructured<'_>) -> Result<Value> {
     })
 }
 
-/// A text that means something, or one that the bytes hold.
+/// Returns a text that has a meaning, or one from the bytes.
 fn text(bytes: &mut Unstructured<'_>) -> Result<String> {
     if bytes.ratio(4, 5)? {
         return Ok((*bytes.choose(TEXTS)?).to_owned());
