@@ -89,5 +89,8 @@ async fn takes_pods_and_workloads_of_the_cluster_by_name() {
     let unknown = ["check-inject", "service/web", "-n", &shop];
     let answer = installation.try_cli(&unknown, "").await;
     let complaint = String::from_utf8(answer.stderr).unwrap();
-    assert!(complaint.contains("not a kind that creates pods"), "{complaint}");
+    assert!(
+        complaint.contains("not a kind that creates pods"),
+        "{complaint}"
+    );
 }
