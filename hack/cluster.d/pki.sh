@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # The cluster's certificates and kubeconfigs. Sourced behind settings.sh.
 
 # certificate NAME SUBJECT [SUBJECT-ALTERNATIVE-NAMES]
@@ -27,7 +27,7 @@ EOF
 make_pki() (
   umask 077
   mkdir -p "$1"
-  cd "$1"
+  cd "$1" || exit
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ca.key -subj /CN=pillion-cluster -days 30 -out ca.crt 2>/dev/null
   openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out accounts.key 2>/dev/null
   openssl pkey -in accounts.key -pubout -out accounts.pub

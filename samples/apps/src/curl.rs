@@ -2,7 +2,9 @@
 //! curl's own exit codes.
 
 mod args;
+mod error;
 mod format;
+mod transfer;
 
 use crate::{
     client::{ClientError, Connection, Protocol, Target},
@@ -11,9 +13,10 @@ use crate::{
 pub use args::{Args, parse_header};
 use args::{Request, request};
 use bytes::Bytes;
+use error::CurlError;
 use http_body_util::BodyExt;
 use hyper::{
-    HeaderMap, Method, Response, StatusCode,
+    Method, Response,
     body::Incoming,
     header::{HOST, LOCATION},
 };
@@ -21,70 +24,9 @@ use std::{
     fs::File,
     io::{self, Write},
     process::ExitCode,
-    time::{Duration, Instant},
+    time::Duration,
 };
-
-/// What ends with one of curl's exit codes.
-#[derive(Debug, thiserror::Error)]
-enum CurlError {
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    #[error("{0}: {1}")]
-    File(String, io::Error),
-    #[error("the requested URL returned error: {}", .0.as_u16())]
-    Failed(StatusCode),
-    #[error("more than {0} redirects")]
-    Redirects(u32),
-}
-
-impl CurlError {
-    fn exit_code(&self) -> u8 {
-        match self {
-            Self::Client(ClientError::Scheme(_)) => 1,
-            Self::Client(ClientError::Url(_)) => 3,
-            Self::Client(ClientError::Resolve { .. }) => 6,
-            Self::Client(ClientError::Connect { .. }) => 7,
-            Self::Failed(_) => 22,
-            Self::File(..) => 23,
-            Self::Client(ClientError::Timeout(_)) => 28,
-            Self::Redirects(_) => 47,
-            Self::Client(ClientError::Exchange(error)) if error.is_incomplete_message() => 52,
-            Self::Client(ClientError::Exchange(_) | ClientError::TooLarge(_)) => 56,
-        }
-    }
-}
-
-/// What was measured of a transfer.
-struct Transfer {
-    start: Instant,
-    connected: Duration,
-    first_byte: Duration,
-    total: Duration,
-    size: u64,
-    redirects: u32,
-    url: String,
-    /// Of the last answer, if there was one.
-    status: Option<StatusCode>,
-    version: hyper::Version,
-    headers: HeaderMap,
-}
-
-impl Transfer {
-    fn new() -> Self {
-        Self {
-            start: Instant::now(),
-            connected: Duration::ZERO,
-            first_byte: Duration::ZERO,
-            total: Duration::ZERO,
-            size: 0,
-            redirects: 0,
-            url: String::new(),
-            status: None,
-            version: hyper::Version::HTTP_11,
-            headers: HeaderMap::new(),
-        }
-    }
-}
+use transfer::Transfer;
 
 /// Fetches each URL; the exit code is that of the last.
 pub async fn run(args: Args) -> ExitCode {

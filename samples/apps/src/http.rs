@@ -94,6 +94,11 @@ pub fn json_error(status: StatusCode, message: &str) -> Response<Body> {
     json(status, &BTreeMap::from([("error", message)]))
 }
 
+/// A 400 that says what the request should be.
+pub fn bad_request(usage: &str) -> Response<Body> {
+    text(StatusCode::BAD_REQUEST, format!("{usage}\n"))
+}
+
 /// Says that there is nothing at this path.
 pub fn not_found() -> Response<Body> {
     text(StatusCode::NOT_FOUND, "not found\n")

@@ -4,7 +4,9 @@ mod echo;
 mod generated;
 
 use crate::{
-    http::{BODY_LIMIT, Body, answer, html, json, not_found, pod, read, segments, text},
+    http::{
+        BODY_LIMIT, Body, answer, bad_request, html, json, not_found, pod, read, segments, text,
+    },
     server::{self, Listen},
 };
 use hyper::{
@@ -37,7 +39,7 @@ async fn route(request: Request<Incoming>) -> Response<Body> {
                 tokio::time::sleep(delay).await;
                 with_body(&head, body, false).await
             }
-            None => bad(&format!("a delay has 0 to {DELAY} seconds")),
+            None => bad_request(&format!("a delay has 0 to {DELAY} seconds")),
         },
         ["post"] => only(&head, body, Method::POST).await,
         ["put"] => only(&head, body, Method::PUT).await,
@@ -118,10 +120,6 @@ fn page(title: &str, content: &str) -> String {
     )
 }
 
-fn bad(usage: &str) -> Response<Body> {
-    text(StatusCode::BAD_REQUEST, format!("{usage}\n"))
-}
-
 fn not_allowed(allowed: &str) -> Response<Body> {
     let mut response = text(
         StatusCode::METHOD_NOT_ALLOWED,
@@ -172,7 +170,7 @@ fn status(code: &str) -> Response<Body> {
             }
             response
         }
-        _ => bad("a status is a number from 200 to 599"),
+        _ => bad_request("a status is a number from 200 to 599"),
     }
 }
 
@@ -187,7 +185,7 @@ fn redirect(count: &str) -> Response<Body> {
     let next = match count.parse::<u32>() {
         Ok(1) => "/get".to_owned(),
         Ok(count @ 2..=REDIRECTS) => format!("/redirect/{}", count - 1),
-        _ => return bad(&format!("there are 1 to {REDIRECTS} redirects")),
+        _ => return bad_request(&format!("there are 1 to {REDIRECTS} redirects")),
     };
     let mut response = text(StatusCode::FOUND, "");
     if let Ok(next) = HeaderValue::from_str(&next) {
@@ -204,7 +202,7 @@ fn response_headers(query: &str) -> Response<Body> {
             HeaderName::try_from(name.as_ref()),
             HeaderValue::try_from(value.as_ref()),
         ) else {
-            return bad(&format!("{name:?} with {value:?} is not a header"));
+            return bad_request(&format!("{name:?} with {value:?} is not a header"));
         };
         // These say how the message is framed, which is not the caller's to say.
         if [
@@ -215,7 +213,7 @@ fn response_headers(query: &str) -> Response<Body> {
         ]
         .contains(&name.as_str())
         {
-            return bad(&format!("{name} can't be set here"));
+            return bad_request(&format!("{name} can't be set here"));
         }
         described.insert(name.to_string(), value.into());
         match name {

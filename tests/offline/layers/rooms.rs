@@ -11,7 +11,7 @@ impl Rooms {
     pub fn of_table(text: &str) -> Self {
         let rows = text
             .lines()
-            .skip_while(|line| !line.starts_with("| part |"))
+            .skip_while(|line| !line.starts_with("| component |"))
             .skip(2)
             .take_while(|line| line.starts_with('|'));
         let paths = |row: &str| {

@@ -139,7 +139,7 @@ const TABLE: &str = "\
 |---|---|
 | `high/` | |
 
-| part | what it is |
+| component | what it is |
 |---|---|
 | `low/` | not `high/` |
 | `high/src/first/`, `high/src/second.rs` | two of them |

@@ -1,6 +1,6 @@
 //! curl's options, and the request that they make.
 
-use super::CurlError;
+use super::error::CurlError;
 use crate::{http::BODY_LIMIT, seconds::seconds};
 use bytes::Bytes;
 use hyper::{

@@ -1,6 +1,6 @@
 //! What is printed besides the body.
 
-use super::Transfer;
+use super::transfer::Transfer;
 use hyper::{HeaderMap, Response, Version};
 use std::fmt::Write;
 

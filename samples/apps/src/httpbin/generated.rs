@@ -1,7 +1,6 @@
 //! Bodies that are made while they are sent, so that a large one needs no memory.
 
-use super::bad;
-use crate::http::{Body, answer};
+use crate::http::{Body, answer, bad_request};
 use bytes::Bytes;
 use http_body_util::{BodyExt, channel::Channel};
 use hyper::{
@@ -36,7 +35,7 @@ fn byte_count(count: &str) -> Option<u64> {
 }
 
 fn too_many_bytes() -> Response<Body> {
-    bad(&format!("there are 0 to {BYTES} bytes"))
+    bad_request(&format!("there are 0 to {BYTES} bytes"))
 }
 
 fn streamed(count: u64) -> Response<Body> {
@@ -68,7 +67,7 @@ fn pattern(length: usize) -> Vec<u8> {
 /// N lines of JSON, each a chunk.
 pub fn stream(count: &str, mut described: Map<String, Value>) -> Response<Body> {
     let Some(count) = count.parse::<u64>().ok().filter(|count| *count <= LINES) else {
-        return bad(&format!("there are 0 to {LINES} lines"));
+        return bad_request(&format!("there are 0 to {LINES} lines"));
     };
     let (mut sender, body) = Channel::<Bytes>::new(1);
     tokio::spawn(async move {
@@ -97,7 +96,7 @@ pub fn trailers(query: &str) -> Response<Body> {
             HeaderValue::try_from(value.as_ref()),
         ) {
             (Ok(name), Ok(value)) => drop(trailers.append(name, value)),
-            _ => return bad(&format!("{name:?} with {value:?} is not a trailer")),
+            _ => return bad_request(&format!("{name:?} with {value:?} is not a trailer")),
         }
     }
     let names: Vec<_> = trailers.keys().map(HeaderName::as_str).collect();
