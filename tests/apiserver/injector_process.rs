@@ -2,12 +2,13 @@
 
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     path::Path,
     process::{ExitStatus, Stdio},
     time::Duration,
 };
 
+use pillion_envtest::free_port;
 use tokio::{
     process::{Child, Command},
     time::{Instant, sleep},
@@ -25,10 +26,10 @@ pub struct Ports {
 impl Ports {
     /// Ports that were free just now.
     pub fn free() -> Self {
-        let [webhook, status] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let port = || SocketAddr::from((Ipv4Addr::LOCALHOST, free_port().unwrap()));
         Self {
-            webhook: webhook.local_addr().unwrap(),
-            status: status.local_addr().unwrap(),
+            webhook: port(),
+            status: port(),
         }
     }
 

@@ -17,8 +17,10 @@
 pub mod chart;
 mod pki;
 mod plane;
+mod ports;
 mod supervisor;
 mod tools;
 
 pub use plane::ControlPlane;
+pub use ports::free_port;
 pub use tools::tools_folder;

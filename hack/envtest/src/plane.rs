@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
@@ -23,7 +22,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::{pki::Pki, supervisor::Supervisor, tools};
+use crate::{pki::Pki, ports::free_port, supervisor::Supervisor, tools};
 
 /// The timeout for starting, for a busy machine.
 const START: Duration = Duration::from_secs(120);
@@ -97,7 +96,7 @@ impl ControlPlane {
             std::env::temp_dir().join(format!("pillion-envtest-{}-{number}", std::process::id()));
         fs::create_dir_all(&folder)?;
         let pki = Pki::write(&folder)?;
-        let [client_port, peer_port, port] = free_ports()?;
+        let (client_port, peer_port, port) = (free_port()?, free_port()?, free_port()?);
         let url = format!("https://127.0.0.1:{port}");
         let kubeconfig = write_kubeconfig(&folder, &url, &pki)?;
 
@@ -232,21 +231,6 @@ impl ControlPlane {
             .kill_on_drop(true);
         Ok(command)
     }
-}
-
-fn free_ports() -> anyhow::Result<[u16; 3]> {
-    // Keep all ports bound until all are found, so that they differ.
-    let listeners = [
-        TcpListener::bind("127.0.0.1:0")?,
-        TcpListener::bind("127.0.0.1:0")?,
-        TcpListener::bind("127.0.0.1:0")?,
-    ];
-    let [first, second, third] = &listeners;
-    Ok([
-        first.local_addr()?.port(),
-        second.local_addr()?.port(),
-        third.local_addr()?.port(),
-    ])
 }
 
 fn etcd_arguments(folder: &Path, client_port: u16, peer_port: u16) -> Vec<String> {
