@@ -26,6 +26,32 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 FROM scratch AS sbom
 COPY --from=bill /out/pillion.cdx.json /
 
+# The proxy, with the iptables of Debian and what they need, extracted without Debian's own tools and documentation.
+#   docker build --target proxy --tag docker.io/pillion/pillion-proxy:0.1.0 .
+FROM source AS build-proxy
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/src/target \
+    cargo build --release --locked --package pillion-proxy --bin pillion-proxy \
+    && install -D target/release/pillion-proxy /out/usr/local/bin/pillion-proxy
+RUN apt-get update -qq && apt-get install -qq -y --no-install-recommends mmdebstrap libcap2-bin
+RUN mmdebstrap --quiet --format=tar --variant=extract --include=libc6,libgcc-s1,iptables \
+      --dpkgopt='path-exclude=/usr/share/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+      --dpkgopt='path-exclude=/usr/lib/*/gconv/*' bookworm - | tar --extract --directory /out \
+    && for name in iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore; do \
+         ln -s xtables-nft-multi "/out/usr/sbin/$name"; done \
+    && mkdir -p /out/tmp /out/run /out/var/lib/istio/data && chmod 1777 /out/tmp \
+    # For `init` without root. Not effective by themselves: the sidecar runs without them (docs/capture.md).
+    && setcap cap_net_admin,cap_net_raw+p /out/usr/local/bin/pillion-proxy
+
+FROM scratch AS proxy
+# BuildKit keeps the file capabilities (security.capability).
+COPY --from=build-proxy /out/ /
+ENV PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+USER 1337:1337
+EXPOSE 15020 15021 15090
+ENTRYPOINT ["/usr/local/bin/pillion-proxy"]
+CMD ["sidecar"]
+
 # glibc and libgcc, which the binary links; no package manager and no shell.
 # The tag's digest in October 2026.
 FROM gcr.io/distroless/cc-debian12:nonroot@sha256:9dac0a79194e45a7da0158a9c6da57b217585af0786db3845d1f0ec1a0dd182f
