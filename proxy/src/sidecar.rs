@@ -33,7 +33,7 @@ use crate::{metrics::Metrics, traffic::Traffic};
 ///
 /// When a port can't be used, or the system has no more threads.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let _log = pillion_telemetry::init_at(args.log_format, args.log_level)?;
+    let (_guard, _) = pillion_telemetry::init_adjustable(args.log_format, args.log_level)?;
     let environment = Environment::of_process();
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
