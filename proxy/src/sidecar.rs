@@ -4,6 +4,7 @@
 //! administrator, and takes the signals. The workers carry the traffic, each on a thread
 //! of its own with sockets of its own, and share nothing that a connection would wait for.
 
+mod app_probes;
 mod args;
 mod connection;
 mod drain;
@@ -52,7 +53,12 @@ async fn carry(args: &Args, environment: Environment) -> anyhow::Result<()> {
     let traffic = Arc::new(Traffic::new(MAX_CONNECTIONS));
     let metrics = Arc::<Metrics>::default();
     let quit = CancellationToken::new();
-    let ports = ports::serve(args, &readiness, &metrics, &quit).await?;
+    let shared = ports::Shared {
+        readiness: Arc::clone(&readiness),
+        metrics: Arc::clone(&metrics),
+        quit: quit.clone(),
+    };
+    let ports = ports::serve(args, &environment, &shared).await?;
     let workers = Workers::start(environment.concurrency(), &traffic, &metrics)
         .context("can't start the workers")?;
     listening.set(true);

@@ -1,24 +1,24 @@
 //! The sidecar's own ports: for the kubelet, for Prometheus, and for the administrator.
 
+mod client;
+mod health;
+mod probes;
+mod redirect;
+mod request;
+
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
 };
 
-use axum::{
-    Router,
-    extract::Extension,
-    http::StatusCode,
-    response::{IntoResponse, Response},
-    routing::{get, post},
-};
-use pillion_serve::{
-    Limits, Peer, Port, PortMetrics, Readiness, bind, metrics_response, readiness_response,
-};
+use anyhow::Context as _;
+use axum::{Router, http::StatusCode, routing::get};
+use pillion_serve::{Limits, Port, PortMetrics, Readiness, bind, metrics_response};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Args, connection::ADMIN_PORT};
+use self::probes::Prober;
+use super::{Args, connection::ADMIN_PORT, environment::Environment};
 use crate::metrics::Metrics;
 
 /// The kubelet's checks of the proxy.
@@ -42,10 +42,10 @@ impl Ports {
 
 /// What the handlers share.
 #[derive(Debug, Clone)]
-struct Shared {
-    readiness: Arc<Readiness>,
-    metrics: Arc<Metrics>,
-    quit: CancellationToken,
+pub(super) struct Shared {
+    pub readiness: Arc<Readiness>,
+    pub metrics: Arc<Metrics>,
+    pub quit: CancellationToken,
 }
 
 /// Opens all ports and serves them.
@@ -55,22 +55,27 @@ struct Shared {
 /// When one can't be used.
 pub(super) async fn serve(
     args: &Args,
-    readiness: &Arc<Readiness>,
-    metrics: &Arc<Metrics>,
-    quit: &CancellationToken,
+    environment: &Environment,
+    shared: &Shared,
 ) -> anyhow::Result<Ports> {
-    let shared = Shared {
-        readiness: Arc::clone(readiness),
-        metrics: Arc::clone(metrics),
-        quit: quit.clone(),
-    };
+    let prober = Prober::new(
+        Arc::clone(&environment.app_probes),
+        environment.probe_address,
+        args.status_port,
+    )
+    .context("can't set up TLS for probes")?;
     let everyone = IpAddr::from(Ipv6Addr::UNSPECIFIED);
     let itself = IpAddr::from(Ipv4Addr::LOCALHOST);
     let ports = [
-        ("health", everyone, HEALTH_PORT, health(&shared)),
-        ("status", everyone, args.status_port, status(&shared)),
-        ("prometheus", everyone, PROMETHEUS_PORT, prometheus(&shared)),
-        ("admin", itself, ADMIN_PORT, admin(&shared)),
+        ("health", everyone, HEALTH_PORT, health::routes(shared)),
+        (
+            "status",
+            everyone,
+            args.status_port,
+            status(shared, &prober),
+        ),
+        ("prometheus", everyone, PROMETHEUS_PORT, prometheus(shared)),
+        ("admin", itself, ADMIN_PORT, admin(shared)),
     ];
     let mut servers = JoinSet::new();
     for (name, address, number, routes) in ports {
@@ -78,7 +83,7 @@ pub(super) async fn serve(
         let port = Port::new(
             routes,
             Limits::status(),
-            Arc::clone(readiness),
+            Arc::clone(&shared.readiness),
             PortMetrics::default(),
         );
         servers.spawn(async move {
@@ -90,14 +95,6 @@ pub(super) async fn serve(
     Ok(Ports(servers))
 }
 
-fn health(shared: &Shared) -> Router {
-    let readiness = Arc::clone(&shared.readiness);
-    Router::new().route(
-        "/healthz/ready",
-        get(async move || readiness_response(&readiness)),
-    )
-}
-
 fn prometheus(shared: &Shared) -> Router {
     let metrics = Arc::clone(&shared.metrics);
     Router::new().route(
@@ -106,18 +103,11 @@ fn prometheus(shared: &Shared) -> Router {
     )
 }
 
-fn status(shared: &Shared) -> Router {
-    let (quit, readiness) = (shared.quit.clone(), Arc::clone(&shared.readiness));
-    health(shared)
+fn status(shared: &Shared, prober: &Prober) -> Router {
+    health::routes(shared)
         .merge(prometheus(shared))
-        .route(
-            "/quitquitquit",
-            post(async move |peer: Extension<Peer>| from_the_pod(&peer, || quit.cancel())),
-        )
-        .route(
-            "/drain",
-            post(async move |peer: Extension<Peer>| from_the_pod(&peer, || readiness.drain())),
-        )
+        .merge(health::orders(shared, "/drain"))
+        .merge(prober.routes())
 }
 
 fn admin(shared: &Shared) -> Router {
@@ -130,14 +120,4 @@ fn admin(shared: &Shared) -> Router {
                 "the admin port has /stats/prometheus; /config_dump, /clusters and /logging are not built yet\n",
             )
         })
-}
-
-/// Does what only the pod's own containers may ask for.
-fn from_the_pod(peer: &Peer, order: impl FnOnce()) -> Response {
-    if !peer.address().ip().is_loopback() {
-        let text = "only for the pod's own containers, by 127.0.0.1\n";
-        return (StatusCode::FORBIDDEN, text).into_response();
-    }
-    order();
-    "ok\n".into_response()
 }
