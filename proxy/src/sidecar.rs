@@ -11,6 +11,7 @@ mod drain;
 mod environment;
 mod ports;
 mod proxy_config;
+mod scrape;
 mod worker;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
@@ -35,7 +36,7 @@ use crate::{metrics::Metrics, traffic::Traffic};
 /// When a port can't be used, or the system has no more threads.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (_guard, _) = pillion_telemetry::init_adjustable(args.log_format, args.log_level)?;
-    let environment = Environment::of_process();
+    let environment = Environment::of_process(args.status_port);
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()

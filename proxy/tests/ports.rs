@@ -16,5 +16,7 @@ macro_rules! in_namespace {
     };
 }
 
+#[path = "ports/metrics.rs"]
+mod metrics;
 #[path = "ports/probes.rs"]
 mod probes;

@@ -12,10 +12,14 @@ use std::{
 use super::{
     app_probes::AppProbes,
     proxy_config::{ProxyConfig, duration},
+    scrape::{self, ScrapeTarget},
 };
 
 /// Workers where neither ProxyConfig nor a CPU limit says how many, as in Istio.
 const DEFAULT_CONCURRENCY: usize = 2;
+
+/// Where the proxy listens besides its status port.
+const OWN_PORTS: [u16; 5] = [15000, 15001, 15006, 15021, 15090];
 
 /// What the sidecar is told by its environment.
 #[derive(Debug)]
@@ -32,25 +36,28 @@ pub(super) struct Environment {
     /// Where these ask: the pod's address (`INSTANCE_IP`), or the loopback address of its
     /// family if `REWRITE_PROBE_LEGACY_LOCALHOST_DESTINATION` says so.
     pub probe_address: IpAddr,
+    /// `ISTIO_PROMETHEUS_ANNOTATIONS`: where the application shows its metrics.
+    pub scrape_targets: Vec<ScrapeTarget>,
 }
 
 impl Environment {
     /// Reads the process's own, and logs what can't be read.
-    pub fn of_process() -> Self {
-        let (environment, remarks) = Self::read(|name| env::var(name).ok());
+    pub fn of_process(status_port: u16) -> Self {
+        let (environment, remarks) = Self::read(|name| env::var(name).ok(), status_port);
         for remark in remarks {
             tracing::warn!("{remark}");
         }
         environment
     }
 
-    fn read(variable: impl Fn(&str) -> Option<String>) -> (Self, Vec<String>) {
+    fn read(variable: impl Fn(&str) -> Option<String>, status_port: u16) -> (Self, Vec<String>) {
         let (proxy_config, remarks) =
             ProxyConfig::parse(&variable("PROXY_CONFIG").unwrap_or_default());
         let mut variables = Variables { variable, remarks };
         let five_seconds = Duration::from_secs(5);
         let probe_address = variables.probe_address();
         let app_probes = variables.app_probes();
+        let scrape_targets = variables.scrape_targets(status_port);
         let environment = Self {
             proxy_config,
             cpu_limit: variables.read("ISTIO_CPU_LIMIT", "a whole number", |text| {
@@ -68,6 +75,7 @@ impl Environment {
                 .unwrap_or(five_seconds),
             app_probes: Arc::new(app_probes),
             probe_address,
+            scrape_targets,
         };
         (environment, variables.remarks)
     }
@@ -124,6 +132,18 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         }
     }
 
+    fn scrape_targets(&mut self, status_port: u16) -> Vec<ScrapeTarget> {
+        let text = (self.variable)("ISTIO_PROMETHEUS_ANNOTATIONS").unwrap_or_default();
+        let own = [&OWN_PORTS[..], &[status_port]].concat();
+        scrape::parse(&text, &own).unwrap_or_else(|fault| {
+            let remark = format!(
+                "ISTIO_PROMETHEUS_ANNOTATIONS: {fault}; the application's metrics are left out"
+            );
+            self.remarks.push(remark);
+            Vec::new()
+        })
+    }
+
     fn app_probes(&mut self) -> AppProbes {
         let text = (self.variable)("ISTIO_KUBE_APP_PROBERS").unwrap_or_default();
         let probes = AppProbes::parse(&text).unwrap_or_else(|error| {
@@ -157,7 +177,7 @@ mod tests {
             let found = variables.iter().find(|(other, _)| *other == name);
             found.map(|(_, value)| (*value).to_owned())
         };
-        Environment::read(variable)
+        Environment::read(variable, 15020)
     }
 
     #[test]
@@ -190,6 +210,17 @@ mod tests {
         assert_eq!(address(&[("INSTANCE_IP", "10.0.0.5"), legacy]), "127.0.0.1");
         assert_eq!(address(&[("INSTANCE_IP", "fd00::5"), legacy]), "::1");
         assert_eq!(address(&[]), "127.0.0.1");
+    }
+
+    #[test]
+    fn the_proxy_does_not_scrape_itself() {
+        for port in ["15020", "15090"] {
+            let annotations = format!(r#"{{"port": "{port}"}}"#);
+            let variables = [("ISTIO_PROMETHEUS_ANNOTATIONS", annotations.as_str())];
+            let (environment, remarks) = read(&variables);
+            assert_eq!(environment.scrape_targets, []);
+            assert!(remarks[0].contains("the proxy's own"), "{remarks:?}");
+        }
     }
 
     #[test]

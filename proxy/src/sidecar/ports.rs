@@ -2,6 +2,7 @@
 
 mod client;
 mod health;
+mod merged_metrics;
 mod probes;
 mod redirect;
 mod request;
@@ -17,7 +18,7 @@ use pillion_serve::{Limits, Port, PortMetrics, Readiness, bind, metrics_response
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::probes::Prober;
+use self::{merged_metrics::Scraper, probes::Prober};
 use super::{Args, connection::ADMIN_PORT, environment::Environment};
 use crate::metrics::Metrics;
 
@@ -64,6 +65,7 @@ pub(super) async fn serve(
         args.status_port,
     )
     .context("can't set up TLS for probes")?;
+    let scraper = Scraper::new(&shared.metrics, environment.scrape_targets.clone());
     let everyone = IpAddr::from(Ipv6Addr::UNSPECIFIED);
     let itself = IpAddr::from(Ipv4Addr::LOCALHOST);
     let ports = [
@@ -72,7 +74,7 @@ pub(super) async fn serve(
             "status",
             everyone,
             args.status_port,
-            status(shared, &prober),
+            status(shared, &prober, &scraper),
         ),
         ("prometheus", everyone, PROMETHEUS_PORT, prometheus(shared)),
         ("admin", itself, ADMIN_PORT, admin(shared)),
@@ -103,9 +105,9 @@ fn prometheus(shared: &Shared) -> Router {
     )
 }
 
-fn status(shared: &Shared, prober: &Prober) -> Router {
+fn status(shared: &Shared, prober: &Prober, scraper: &Scraper) -> Router {
     health::routes(shared)
-        .merge(prometheus(shared))
+        .merge(scraper.routes())
         .merge(health::orders(shared, "/drain"))
         .merge(prober.routes())
 }
