@@ -89,6 +89,12 @@ impl Source {
         }
     }
 
+    /// The samples, as series and value.
+    pub fn samples(&self) -> impl Iterator<Item = (&str, &str)> {
+        let lines = self.families.iter().flat_map(|it| it.samples.lines());
+        lines.filter_map(|line| line.split_at_checked(line::series_length(line)?))
+    }
+
     fn comment(&mut self, line: &str, format: Format) -> Option<()> {
         match comment(line) {
             Comment::Help(name, text) => {

@@ -14,10 +14,15 @@ mod proxy_config;
 mod scrape;
 mod worker;
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use pillion_serve::Readiness;
+use pillion_telemetry::Adjust;
 use tokio::{
     runtime,
     signal::unix::{SignalKind, signal},
@@ -35,17 +40,17 @@ use crate::{metrics::Metrics, traffic::Traffic};
 ///
 /// When a port can't be used, or the system has no more threads.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let (_guard, _) = pillion_telemetry::init_adjustable(args.log_format, args.log_level)?;
+    let (_guard, log) = pillion_telemetry::init_adjustable(args.log_format, args.log_level)?;
     let environment = Environment::of_process(args.status_port);
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("can't start the runtime")?;
-    runtime.block_on(carry(args, environment))?;
+    runtime.block_on(carry(args, environment, &log))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn carry(args: &Args, environment: Environment) -> anyhow::Result<()> {
+async fn carry(args: &Args, environment: Environment, log: &Adjust) -> anyhow::Result<()> {
     // A pod may be deleted before its sidecar is ready.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -58,6 +63,9 @@ async fn carry(args: &Args, environment: Environment) -> anyhow::Result<()> {
         readiness: Arc::clone(&readiness),
         metrics: Arc::clone(&metrics),
         quit: quit.clone(),
+        log: log.clone(),
+        concurrency: environment.concurrency(),
+        started: Instant::now(),
     };
     let ports = ports::serve(args, &environment, &shared).await?;
     let workers = Workers::start(environment.concurrency(), &traffic, &metrics)

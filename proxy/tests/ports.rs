@@ -16,6 +16,8 @@ macro_rules! in_namespace {
     };
 }
 
+#[path = "ports/admin.rs"]
+mod admin;
 #[path = "ports/metrics.rs"]
 mod metrics;
 #[path = "ports/probes.rs"]

@@ -60,6 +60,8 @@ fn rejects_what_no_scraper_would_take() {
 fn puts_a_prefix_before_names() {
     let mut source = text("# TYPE process_cpu gauge\nprocess_cpu{a=\"b\"} 1\nother 1\n");
     source.prefix("agent_", "process_");
+    let samples: Vec<_> = source.samples().map(|(series, _)| series).collect();
+    assert_eq!(samples, ["agent_process_cpu{a=\"b\"}", "other"]);
     assert_eq!(
         merge(vec![source]),
         "# TYPE agent_process_cpu gauge\nagent_process_cpu{a=\"b\"} 1\nother 1\n"

@@ -1,5 +1,6 @@
 //! The sidecar's own ports: for the kubelet, for Prometheus, and for the administrator.
 
+mod admin;
 mod client;
 mod health;
 mod merged_metrics;
@@ -10,11 +11,13 @@ mod request;
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
+    time::Instant,
 };
 
 use anyhow::Context as _;
-use axum::{Router, http::StatusCode, routing::get};
+use axum::{Router, routing::get};
 use pillion_serve::{Limits, Port, PortMetrics, Readiness, bind, metrics_response};
+use pillion_telemetry::Adjust;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -47,6 +50,9 @@ pub(super) struct Shared {
     pub readiness: Arc<Readiness>,
     pub metrics: Arc<Metrics>,
     pub quit: CancellationToken,
+    pub log: Adjust,
+    pub concurrency: usize,
+    pub started: Instant,
 }
 
 /// Opens all ports and serves them.
@@ -77,7 +83,7 @@ pub(super) async fn serve(
             status(shared, &prober, &scraper),
         ),
         ("prometheus", everyone, PROMETHEUS_PORT, prometheus(shared)),
-        ("admin", itself, ADMIN_PORT, admin(shared)),
+        ("admin", itself, ADMIN_PORT, admin::routes(shared)),
     ];
     let mut servers = JoinSet::new();
     for (name, address, number, routes) in ports {
@@ -110,16 +116,4 @@ fn status(shared: &Shared, prober: &Prober, scraper: &Scraper) -> Router {
         .merge(scraper.routes())
         .merge(health::orders(shared, "/drain"))
         .merge(prober.routes())
-}
-
-fn admin(shared: &Shared) -> Router {
-    let metrics = Arc::clone(&shared.metrics);
-    Router::new()
-        .route("/stats/prometheus", get(async move || metrics_response(metrics.encode())))
-        .fallback(async || {
-            (
-                StatusCode::NOT_FOUND,
-                "the admin port has /stats/prometheus; /config_dump, /clusters and /logging are not built yet\n",
-            )
-        })
 }

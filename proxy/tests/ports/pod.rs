@@ -115,6 +115,18 @@ impl Sidecar {
         }
         sidecar
     }
+
+    /// Waits for its end.
+    pub fn has_ended(&mut self) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.success();
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        false
+    }
 }
 
 impl Drop for Sidecar {
