@@ -15,6 +15,8 @@ use std::{
 
 /// The pod's address.
 pub const POD: &str = "10.0.0.5";
+/// Its other one; init gives the loopback interface ::6.
+pub const POD_V6: &str = "fd00::5";
 const BINARY: &str = env!("CARGO_BIN_EXE_pillion-proxy");
 const INSIDE: &str = "PILLION_TEST_INSIDE";
 /// Generous: nothing is measured.
@@ -39,7 +41,8 @@ pub fn enter() -> bool {
         return false;
     }
     let script = format!(
-        "ip link set lo up && ip addr add {POD}/32 dev lo && exec \"$0\" --exact \"$1\" --nocapture"
+        "ip link set lo up && ip addr add {POD}/32 dev lo && ip addr add {POD_V6}/128 dev lo nodad \
+         && ip addr add ::6/128 dev lo nodad && exec \"$0\" --exact \"$1\" --nocapture"
     );
     let binary = env::current_exe().unwrap();
     let mut inside = Command::new("ip");
@@ -165,8 +168,12 @@ pub fn ask(host: &str, port: u16, line: &str, fields: &str) -> Answer {
 fn try_ask(host: &str, port: u16, line: &str, fields: &str) -> Option<Answer> {
     let mut stream = TcpStream::connect((host, port)).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let address = match host.contains(':') {
+        true => format!("[{host}]:{port}"),
+        false => format!("{host}:{port}"),
+    };
     let request = format!(
-        "{line} HTTP/1.1\r\nHost: {host}:{port}\r\n{fields}Content-Length: 0\r\nConnection: close\r\n\r\n"
+        "{line} HTTP/1.1\r\nHost: {address}\r\n{fields}Content-Length: 0\r\nConnection: close\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).ok()?;
     let mut text = String::new();

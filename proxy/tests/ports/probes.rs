@@ -2,7 +2,7 @@
 
 use crate::{
     application::{grpc, http, https, tcp},
-    pod::{self, POD, Sidecar, ask, get},
+    pod::{self, POD, POD_V6, Sidecar, ask, get},
 };
 
 fn probers(entries: &str) -> (&'static str, String) {
@@ -171,6 +171,27 @@ fn grpc_probes_check_health() {
         assert_eq!(answer.status, status, "{name}: {answer}");
         assert!(answer.body.contains(text), "{name}: {answer}");
     }
+}
+
+#[test]
+fn a_pod_of_ipv6_is_asked_by_it() {
+    in_namespace!();
+    http("[fd00::5]:8080", |request| {
+        let host = request
+            .head
+            .lines()
+            .find(|line| line.to_lowercase().starts_with("host:"));
+        (
+            200,
+            String::new(),
+            format!("{} {}", request.peer, host.unwrap()),
+        )
+    });
+    let probe = r#"{"/app-health/a/livez": {"httpGet": {"port": 8080}}}"#;
+    let address = ("INSTANCE_IP", POD_V6.to_owned());
+    let _sidecar = Sidecar::start(&[probers(probe), address]);
+    let answer = get(POD_V6, 15020, "/app-health/a/livez");
+    assert_eq!(answer.body.to_lowercase(), "::6 host: [fd00::5]:8080");
 }
 
 #[test]
