@@ -6,6 +6,7 @@
 //! - [`Resolver`]: the certificate that a running server presents, which can be replaced
 //!   without a restart.
 //! - [`Clients`]: the client certificates that a running server accepts.
+//! - [`unverified_client_config`]: for health checks, which take any certificate.
 //!
 //! ```
 //! use pillion_certs::{Authority, Bundle};
@@ -31,6 +32,7 @@ mod clients;
 mod error;
 mod pair;
 mod resolver;
+mod unverified;
 mod validity;
 
 pub use authority::{Authority, Names};
@@ -39,4 +41,5 @@ pub use clients::Clients;
 pub use error::Error;
 pub use pair::Pair;
 pub use resolver::{Resolver, install_provider, mutual_server_config, server_config};
+pub use unverified::unverified_client_config;
 pub use validity::Validity;

@@ -4,6 +4,7 @@
 //! later, the resources that a control plane serves over xDS.
 
 pub mod cli;
+mod exposition;
 mod init;
 mod metrics;
 mod net;

@@ -37,7 +37,19 @@ pub(crate) struct Metrics {
     received: Family<Labels, Counter>,
     refused: Family<Labels, Counter>,
     failed: Family<Labels, Counter>,
+    scrapes: Counter,
+    scrape_failures: Family<ScrapeLabels, Counter>,
 }
+
+/// Of what the metrics are that are missing in a scrape. Istio has other values, too.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ScrapeLabels {
+    r#type: &'static str,
+}
+
+const APPLICATION: ScrapeLabels = ScrapeLabels {
+    r#type: "application",
+};
 
 impl Metrics {
     /// A connection of a client was taken, and one to its server made.
@@ -62,6 +74,16 @@ impl Metrics {
     /// The server of a connection could not be reached.
     pub fn connect_failed(&self, direction: Direction) {
         self.failed.get_or_create(&direction.into()).inc();
+    }
+
+    /// Somebody asked for the merged metrics.
+    pub fn scraped(&self) {
+        self.scrapes.inc();
+    }
+
+    /// The application's metrics are missing in them.
+    pub fn scrape_failed(&self) {
+        self.scrape_failures.get_or_create(&APPLICATION).inc();
     }
 
     /// The OpenMetrics text.
@@ -101,6 +123,19 @@ impl Default for Metrics {
                 "Connections whose server could not be reached",
             ),
         );
+        let (scrapes, scrape_failures) = (Counter::default(), Family::default());
+        registry.register(
+            "istio_agent_scrapes",
+            "Scrapes of the merged metrics",
+            scrapes.clone(),
+        );
+        registry.register(
+            "istio_agent_scrape_failures",
+            "Targets whose metrics were missing in a scrape of the merged metrics",
+            scrape_failures.clone(),
+        );
+        // The rate of a series that first appears with 1 is 0: show it from the start.
+        drop(scrape_failures.get_or_create(&APPLICATION));
         registry.register_collector(Box::new(Process));
         Self {
             registry,
@@ -110,6 +145,8 @@ impl Default for Metrics {
             received,
             refused,
             failed,
+            scrapes,
+            scrape_failures,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! administrator, and takes the signals. The workers carry the traffic, each on a thread
 //! of its own with sockets of its own, and share nothing that a connection would wait for.
 
+mod app_probes;
 mod args;
 mod connection;
 mod drain;
@@ -11,12 +12,14 @@ mod environment;
 mod port_numbers;
 mod ports;
 mod proxy_config;
+mod scrape;
 mod worker;
 
-use std::{process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc, time::Instant};
 
 use anyhow::Context as _;
 use pillion_serve::Readiness;
+use pillion_telemetry::Adjust;
 use tokio::{
     runtime,
     signal::unix::{SignalKind, signal},
@@ -34,17 +37,17 @@ use crate::{metrics::Metrics, traffic::Traffic};
 ///
 /// When a port can't be used, or the system has no more threads.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let _log = pillion_telemetry::init_at(args.log_format, args.log_level)?;
-    let environment = Environment::of_process();
+    let (_guard, log) = pillion_telemetry::init_adjustable(args.log_format, args.log_level)?;
+    let environment = Environment::of_process(args.status_port);
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("can't start the runtime")?;
-    runtime.block_on(carry(args, environment))?;
+    runtime.block_on(carry(args, environment, &log))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn carry(args: &Args, environment: Environment) -> anyhow::Result<()> {
+async fn carry(args: &Args, environment: Environment, log: &Adjust) -> anyhow::Result<()> {
     // A pod may be deleted before its sidecar is ready.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -53,7 +56,15 @@ async fn carry(args: &Args, environment: Environment) -> anyhow::Result<()> {
     let traffic = Arc::new(Traffic::new(MAX_CONNECTIONS));
     let metrics = Arc::<Metrics>::default();
     let quit = CancellationToken::new();
-    let ports = ports::serve(args, &readiness, &metrics, &quit).await?;
+    let shared = ports::Shared {
+        readiness: Arc::clone(&readiness),
+        metrics: Arc::clone(&metrics),
+        quit: quit.clone(),
+        log: log.clone(),
+        concurrency: environment.concurrency(),
+        started: Instant::now(),
+    };
+    let ports = ports::serve(args, &environment, &shared).await?;
     let workers = Workers::start(environment.concurrency(), &traffic, &metrics)
         .context("can't start the workers")?;
     listening.set(true);

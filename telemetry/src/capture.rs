@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt::MakeWriter};
 
 use crate::{Format, logging::subscriber};
 
@@ -14,7 +14,11 @@ pub fn logged(format: Format, log: impl FnOnce()) -> String {
     logged_by(EnvFilter::new("info"), format, log)
 }
 
-pub(crate) fn logged_by(filter: EnvFilter, format: Format, log: impl FnOnce()) -> String {
+pub(crate) fn logged_by(
+    filter: impl Layer<Registry> + Send + Sync,
+    format: Format,
+    log: impl FnOnce(),
+) -> String {
     let lines = Lines::default();
     let subscriber = subscriber(format, filter, lines.clone(), false);
     tracing::subscriber::with_default(subscriber, log);

@@ -13,8 +13,8 @@ mod writer;
 
 #[cfg(any(test, feature = "test-util"))]
 pub use capture::logged;
-pub use logging::{Error, Format, init, init_at};
-pub use process::Process;
+pub use logging::{Adjust, Error, Format, init, init_adjustable};
+pub use process::{Memory, Process};
 pub use throttle::{HeldBack, Rates, Throttle, network};
 pub use tracing::level_filters::LevelFilter;
 pub use writer::{Guard, dropped_lines};

@@ -15,7 +15,8 @@ use std::{
 
 use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
-    EnvFilter, fmt::MakeWriter, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+    EnvFilter, Layer, Registry, fmt::MakeWriter, layer::SubscriberExt as _, reload,
+    util::SubscriberInitExt as _,
 };
 
 use crate::{
@@ -60,6 +61,9 @@ pub enum Error {
     /// The thread that writes can't be started.
     #[error("can't start the thread that writes the log: {0}")]
     Thread(#[from] io::Error),
+    /// The process is about to end, and logs no more.
+    #[error("the log has ended: {0}")]
+    Ended(#[from] reload::Error),
     /// Something else in the process has set up logging.
     #[error("logging is set up already: {0}")]
     AlreadySet(#[from] tracing_subscriber::util::TryInitError),
@@ -73,16 +77,28 @@ pub enum Error {
 ///
 /// When `RUST_LOG` is not a filter, or logging was set up before.
 pub fn init(format: Format) -> Result<Guard, Error> {
-    init_at(format, LevelFilter::INFO)
+    set_up(
+        format,
+        filter(env::var("RUST_LOG").ok(), LevelFilter::INFO)?,
+    )
 }
 
-/// As [`init`], with another level where `RUST_LOG` is not set.
+/// As [`init`], with another level where `RUST_LOG` is not set, which can be changed while
+/// the process runs.
 ///
 /// # Errors
 ///
 /// As for [`init`].
-pub fn init_at(format: Format, level: LevelFilter) -> Result<Guard, Error> {
+pub fn init_adjustable(format: Format, level: LevelFilter) -> Result<(Guard, Adjust), Error> {
     let filter = filter(env::var("RUST_LOG").ok(), level)?;
+    let (filter, handle) = reload::Layer::new(filter);
+    Ok((set_up(format, filter)?, Adjust(handle)))
+}
+
+fn set_up<F>(format: Format, filter: F) -> Result<Guard, Error>
+where
+    F: Layer<Registry> + Send + Sync,
+{
     let (writer, guard) = writer::spawn(io::stdout())?;
     let colours = io::stdout().is_terminal();
     subscriber(format, filter, writer, colours).try_init()?;
@@ -90,13 +106,38 @@ pub fn init_at(format: Format, level: LevelFilter) -> Result<Guard, Error> {
     Ok(guard)
 }
 
-pub(crate) fn subscriber<W>(
+/// What is logged, for whoever may change it while the process runs. Clones change the same.
+#[derive(Debug, Clone)]
+pub struct Adjust(reload::Handle<EnvFilter, Registry>);
+
+impl Adjust {
+    /// Logs at this level from now on, whatever `RUST_LOG` says.
+    ///
+    /// # Errors
+    ///
+    /// When the log has ended.
+    pub fn set(&self, level: LevelFilter) -> Result<(), Error> {
+        Ok(self.0.reload(filter(None, level)?)?)
+    }
+
+    /// The filter that holds.
+    ///
+    /// # Errors
+    ///
+    /// When the log has ended.
+    pub fn current(&self) -> Result<String, Error> {
+        Ok(self.0.with_current(ToString::to_string)?)
+    }
+}
+
+pub(crate) fn subscriber<F, W>(
     format: Format,
-    filter: EnvFilter,
+    filter: F,
     writer: W,
     colours: bool,
 ) -> Box<dyn Subscriber + Send + Sync>
 where
+    F: Layer<Registry> + Send + Sync,
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let layer = tracing_subscriber::fmt::layer().with_writer(writer);
@@ -178,6 +219,26 @@ fn log_panic(panic: &panic::PanicHookInfo<'_>) {
 mod tests {
     use super::*;
     use crate::capture::{logged, logged_by};
+
+    #[test]
+    fn the_level_can_be_changed() {
+        let (layer, handle) = reload::Layer::new(filter(None, LevelFilter::INFO).unwrap());
+        let adjust = Adjust(handle);
+        let text = logged_by(layer, Format::Text, || {
+            tracing::debug!("before");
+            adjust.set(LevelFilter::DEBUG).unwrap();
+            assert!(adjust.current().unwrap().contains("debug"));
+            tracing::debug!("between");
+            tracing::warn!(target: "h2::proto", "noise");
+            adjust.set(LevelFilter::ERROR).unwrap();
+            tracing::warn!("after");
+        });
+        assert!(text.contains("between"), "{text}");
+        for absent in ["before", "noise", "after"] {
+            assert!(!text.contains(absent), "{text}");
+        }
+        assert!(matches!(adjust.current(), Err(Error::Ended(_))));
+    }
 
     #[test]
     fn rejects_words_that_would_silence_the_log() {

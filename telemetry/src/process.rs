@@ -45,16 +45,12 @@ impl Collector for Process {
                 )?;
             }
         }
-        if let Some(bytes) = fs::read_to_string("/proc/self/status")
-            .ok()
-            .as_deref()
-            .and_then(resident)
-        {
+        if let Some(memory) = Memory::of_process() {
             gauge(
                 &mut encoder,
                 "process_resident_memory_bytes",
                 "Resident memory",
-                bytes,
+                memory.resident as f64,
             )?;
         }
         if let Ok(open) = fs::read_dir("/proc/self/fd") {
@@ -120,15 +116,36 @@ fn boot_time(stat: &str) -> Option<f64> {
         .ok()
 }
 
-fn resident(status: &str) -> Option<f64> {
-    let kib: f64 = status
+/// The memory of the process, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// All that is resident.
+    pub resident: u64,
+    /// The part of it that no file backs: the heap and the stacks.
+    pub anonymous: u64,
+}
+
+impl Memory {
+    /// That of this process; `None` where /proc doesn't say.
+    #[must_use]
+    pub fn of_process() -> Option<Self> {
+        let status = fs::read_to_string("/proc/self/status").ok()?;
+        Some(Self {
+            resident: bytes(&status, "VmRSS:")?,
+            anonymous: bytes(&status, "RssAnon:")?,
+        })
+    }
+}
+
+fn bytes(status: &str, field: &str) -> Option<u64> {
+    let kib: u64 = status
         .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?
+        .find_map(|line| line.strip_prefix(field))?
         .trim()
         .strip_suffix(" kB")?
         .parse()
         .ok()?;
-    Some(kib * 1024.0)
+    kib.checked_mul(1024)
 }
 
 fn most_files(limits: &str) -> Option<f64> {
@@ -164,8 +181,8 @@ mod tests {
     #[test]
     fn reads_resident_memory_in_bytes() {
         assert_eq!(
-            resident("Name:\tx\nVmRSS:\t    2048 kB\n"),
-            Some(2_097_152.0)
+            bytes("Name:\tx\nVmRSS:\t    2048 kB\n", "VmRSS:"),
+            Some(2_097_152)
         );
     }
 
@@ -179,7 +196,7 @@ mod tests {
     fn leaves_out_what_it_cannot_read() {
         assert_eq!(times("nonsense"), None);
         assert_eq!(boot_time("cpu 1 2 3"), None);
-        assert_eq!(resident(""), None);
+        assert_eq!(bytes("", "VmRSS:"), None);
         assert_eq!(most_files("Max open files unlimited unlimited files"), None);
     }
 }

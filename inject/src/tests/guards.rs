@@ -101,7 +101,9 @@ fn finds_nothing_on_the_repositorys_sample_pods() {
         let review: Value = serde_json::from_str(review).unwrap();
         pods.push(review["request"]["object"].clone());
     }
-    for document in include_str!("../../../hack/demo.d/bookinfo.yaml").split("\n---\n") {
+    for document in
+        include_str!("../../../samples/bookinfo/platform/kube/bookinfo.yaml").split("\n---\n")
+    {
         let object = crate::yaml::parse(document).unwrap();
         if object["kind"] == "Deployment" {
             pods.push(object["spec"]["template"].clone());

@@ -27,7 +27,7 @@ pub struct Args {
 }
 
 /// A level by Rust's name or by Envoy's.
-fn level(name: &str) -> Result<LevelFilter, String> {
+pub(super) fn level(name: &str) -> Result<LevelFilter, String> {
     match name {
         "off" => Ok(LevelFilter::OFF),
         "error" | "critical" => Ok(LevelFilter::ERROR),

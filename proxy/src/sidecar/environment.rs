@@ -1,14 +1,28 @@
 //! The environment of the proxy's container.
 
-use std::{env, num::NonZero, thread::available_parallelism, time::Duration};
+use std::{
+    env,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    num::NonZero,
+    sync::Arc,
+    thread::available_parallelism,
+    time::Duration,
+};
 
-use super::proxy_config::{ProxyConfig, duration};
+use super::{
+    app_probes::AppProbes,
+    proxy_config::{ProxyConfig, duration},
+    scrape::{self, ScrapeTarget},
+};
 
 /// Workers where neither ProxyConfig nor a CPU limit says how many, as in Istio.
 const DEFAULT_CONCURRENCY: usize = 2;
 
+/// Where the proxy listens besides its status port.
+const OWN_PORTS: [u16; 5] = [15000, 15001, 15006, 15021, 15090];
+
 /// What the sidecar is told by its environment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Environment {
     pub proxy_config: ProxyConfig,
     /// `ISTIO_CPU_LIMIT`: the container's limit, in cores.
@@ -17,23 +31,33 @@ pub(super) struct Environment {
     pub exit_on_zero_active_connections: bool,
     /// `MINIMUM_DRAIN_DURATION`: how long to wait before connections are counted.
     pub minimum_drain_duration: Duration,
+    /// `ISTIO_KUBE_APP_PROBERS`: what the kubelet asks of the application by way of the proxy.
+    pub app_probes: Arc<AppProbes>,
+    /// Where these ask: the pod's address (`INSTANCE_IP`), or the loopback address of its
+    /// family if `REWRITE_PROBE_LEGACY_LOCALHOST_DESTINATION` says so.
+    pub probe_address: IpAddr,
+    /// `ISTIO_PROMETHEUS_ANNOTATIONS`: where the application shows its metrics.
+    pub scrape_targets: Vec<ScrapeTarget>,
 }
 
 impl Environment {
     /// Reads the process's own, and logs what can't be read.
-    pub fn of_process() -> Self {
-        let (environment, remarks) = Self::read(|name| env::var(name).ok());
+    pub fn of_process(status_port: u16) -> Self {
+        let (environment, remarks) = Self::read(|name| env::var(name).ok(), status_port);
         for remark in remarks {
             tracing::warn!("{remark}");
         }
         environment
     }
 
-    fn read(variable: impl Fn(&str) -> Option<String>) -> (Self, Vec<String>) {
+    fn read(variable: impl Fn(&str) -> Option<String>, status_port: u16) -> (Self, Vec<String>) {
         let (proxy_config, remarks) =
             ProxyConfig::parse(&variable("PROXY_CONFIG").unwrap_or_default());
         let mut variables = Variables { variable, remarks };
         let five_seconds = Duration::from_secs(5);
+        let probe_address = variables.probe_address();
+        let app_probes = variables.app_probes();
+        let scrape_targets = variables.scrape_targets(status_port);
         let environment = Self {
             proxy_config,
             cpu_limit: variables.read("ISTIO_CPU_LIMIT", "a whole number", |text| {
@@ -49,6 +73,9 @@ impl Environment {
             minimum_drain_duration: variables
                 .read("MINIMUM_DRAIN_DURATION", "a duration such as 5s", duration)
                 .unwrap_or(five_seconds),
+            app_probes: Arc::new(app_probes),
+            probe_address,
+            scrape_targets,
         };
         (environment, variables.remarks)
     }
@@ -89,6 +116,49 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
     }
 }
 
+impl<F: Fn(&str) -> Option<String>> Variables<F> {
+    fn probe_address(&mut self) -> IpAddr {
+        let pod: Option<IpAddr> =
+            self.read("INSTANCE_IP", "an IP address", |text| text.parse().ok());
+        let legacy = self.read(
+            "REWRITE_PROBE_LEGACY_LOCALHOST_DESTINATION",
+            "true or false",
+            parse_bool,
+        );
+        match pod {
+            Some(pod) if legacy != Some(true) => pod,
+            Some(IpAddr::V6(_)) => Ipv6Addr::LOCALHOST.into(),
+            _ => Ipv4Addr::LOCALHOST.into(),
+        }
+    }
+
+    fn scrape_targets(&mut self, status_port: u16) -> Vec<ScrapeTarget> {
+        let text = (self.variable)("ISTIO_PROMETHEUS_ANNOTATIONS").unwrap_or_default();
+        let own = [&OWN_PORTS[..], &[status_port]].concat();
+        scrape::parse(&text, &own).unwrap_or_else(|fault| {
+            let remark = format!(
+                "ISTIO_PROMETHEUS_ANNOTATIONS: {fault}; the application's metrics are left out"
+            );
+            self.remarks.push(remark);
+            Vec::new()
+        })
+    }
+
+    fn app_probes(&mut self) -> AppProbes {
+        let text = (self.variable)("ISTIO_KUBE_APP_PROBERS").unwrap_or_default();
+        let probes = AppProbes::parse(&text).unwrap_or_else(|error| {
+            let remark = format!("{error}; the application's probes will fail");
+            self.remarks.push(remark);
+            AppProbes::default()
+        });
+        for (path, fault) in probes.faults() {
+            let remark = format!("ISTIO_KUBE_APP_PROBERS: {path:?} will fail: {fault}");
+            self.remarks.push(remark);
+        }
+        probes
+    }
+}
+
 /// A boolean as Go's `strconv.ParseBool` reads it.
 fn parse_bool(text: &str) -> Option<bool> {
     match text {
@@ -103,10 +173,11 @@ mod tests {
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> (Environment, Vec<String>) {
-        Environment::read(|name| {
+        let variable = |name: &str| {
             let found = variables.iter().find(|(other, _)| *other == name);
             found.map(|(_, value)| (*value).to_owned())
-        })
+        };
+        Environment::read(variable, 15020)
     }
 
     #[test]
@@ -129,6 +200,40 @@ mod tests {
             environment.concurrency(),
             available_parallelism().unwrap().get()
         );
+    }
+
+    #[test]
+    fn probes_ask_the_pod_s_address_or_loopback() {
+        let legacy = ("REWRITE_PROBE_LEGACY_LOCALHOST_DESTINATION", "true");
+        let address = |variables: &[_]| read(variables).0.probe_address.to_string();
+        assert_eq!(address(&[("INSTANCE_IP", "10.0.0.5")]), "10.0.0.5");
+        assert_eq!(address(&[("INSTANCE_IP", "10.0.0.5"), legacy]), "127.0.0.1");
+        assert_eq!(address(&[("INSTANCE_IP", "fd00::5"), legacy]), "::1");
+        assert_eq!(address(&[]), "127.0.0.1");
+    }
+
+    #[test]
+    fn the_proxy_does_not_scrape_itself() {
+        for port in ["15020", "15090"] {
+            let annotations = format!(r#"{{"port": "{port}"}}"#);
+            let variables = [("ISTIO_PROMETHEUS_ANNOTATIONS", annotations.as_str())];
+            let (environment, remarks) = read(&variables);
+            assert_eq!(environment.scrape_targets, []);
+            assert!(remarks[0].contains("the proxy's own"), "{remarks:?}");
+        }
+    }
+
+    #[test]
+    fn says_which_probes_are_wrong() {
+        let probers = r#"{"/app-health/a/livez": {"tcpSocket": {"port": "web"}}}"#;
+        let (_, remarks) = read(&[("ISTIO_KUBE_APP_PROBERS", probers)]);
+        assert_eq!(remarks.len(), 1);
+        assert!(
+            remarks[0].contains("\"/app-health/a/livez\" will fail"),
+            "{remarks:?}"
+        );
+        let (_, remarks) = read(&[("ISTIO_KUBE_APP_PROBERS", "[")]);
+        assert!(remarks[0].contains("is not a JSON object"), "{remarks:?}");
     }
 
     #[test]

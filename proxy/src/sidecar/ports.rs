@@ -1,25 +1,28 @@
 //! The sidecar's own ports: for the kubelet, for Prometheus, and for the administrator.
 
+mod admin;
+mod client;
+mod health;
+mod merged_metrics;
+mod probes;
+mod redirect;
+mod request;
+mod shared;
+
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
 };
 
-use axum::{
-    Router,
-    extract::Extension,
-    http::StatusCode,
-    response::{IntoResponse, Response},
-    routing::{get, post},
-};
-use pillion_serve::{
-    Limits, Peer, Port, PortMetrics, Readiness, bind, metrics_response, readiness_response,
-};
+use anyhow::Context as _;
+use axum::{Router, routing::get};
+use pillion_serve::{Limits, Port, PortMetrics, bind, metrics_response};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{args::Args, port_numbers};
-use crate::metrics::Metrics;
+pub(super) use self::shared::Shared;
+use self::{merged_metrics::Scraper, probes::Prober};
+use super::{args::Args, environment::Environment, port_numbers};
 
 /// The servers of the ports.
 #[derive(Debug)]
@@ -35,14 +38,6 @@ impl Ports {
     }
 }
 
-/// What the handlers share.
-#[derive(Debug, Clone)]
-struct Shared {
-    readiness: Arc<Readiness>,
-    metrics: Arc<Metrics>,
-    quit: CancellationToken,
-}
-
 /// Opens all ports and serves them.
 ///
 /// # Errors
@@ -50,27 +45,38 @@ struct Shared {
 /// When one can't be used.
 pub(super) async fn serve(
     args: &Args,
-    readiness: &Arc<Readiness>,
-    metrics: &Arc<Metrics>,
-    quit: &CancellationToken,
+    environment: &Environment,
+    shared: &Shared,
 ) -> anyhow::Result<Ports> {
-    let shared = Shared {
-        readiness: Arc::clone(readiness),
-        metrics: Arc::clone(metrics),
-        quit: quit.clone(),
-    };
+    let prober = Prober::new(
+        Arc::clone(&environment.app_probes),
+        environment.probe_address,
+        args.status_port,
+    )
+    .context("can't set up TLS for probes")?;
+    let scraper = Scraper::new(&shared.metrics, environment.scrape_targets.clone());
     let everyone = IpAddr::from(Ipv6Addr::UNSPECIFIED);
     let itself = IpAddr::from(Ipv4Addr::LOCALHOST);
     let ports = [
-        ("health", everyone, port_numbers::HEALTH, health(&shared)),
-        ("status", everyone, args.status_port, status(&shared)),
+        (
+            "health",
+            everyone,
+            port_numbers::HEALTH,
+            health::routes(shared),
+        ),
+        (
+            "status",
+            everyone,
+            args.status_port,
+            status(shared, &prober, &scraper),
+        ),
         (
             "prometheus",
             everyone,
             port_numbers::PROMETHEUS,
-            prometheus(&shared),
+            prometheus(shared),
         ),
-        ("admin", itself, port_numbers::ADMIN, admin(&shared)),
+        ("admin", itself, port_numbers::ADMIN, admin::routes(shared)),
     ];
     let mut servers = JoinSet::new();
     for (name, address, number, routes) in ports {
@@ -78,7 +84,7 @@ pub(super) async fn serve(
         let port = Port::new(
             routes,
             Limits::status(),
-            Arc::clone(readiness),
+            Arc::clone(&shared.readiness),
             PortMetrics::default(),
         );
         servers.spawn(async move {
@@ -90,14 +96,6 @@ pub(super) async fn serve(
     Ok(Ports(servers))
 }
 
-fn health(shared: &Shared) -> Router {
-    let readiness = Arc::clone(&shared.readiness);
-    Router::new().route(
-        "/healthz/ready",
-        get(async move || readiness_response(&readiness)),
-    )
-}
-
 fn prometheus(shared: &Shared) -> Router {
     let metrics = Arc::clone(&shared.metrics);
     Router::new().route(
@@ -106,38 +104,9 @@ fn prometheus(shared: &Shared) -> Router {
     )
 }
 
-fn status(shared: &Shared) -> Router {
-    let (quit, readiness) = (shared.quit.clone(), Arc::clone(&shared.readiness));
-    health(shared)
-        .merge(prometheus(shared))
-        .route(
-            "/quitquitquit",
-            post(async move |peer: Extension<Peer>| from_the_pod(&peer, || quit.cancel())),
-        )
-        .route(
-            "/drain",
-            post(async move |peer: Extension<Peer>| from_the_pod(&peer, || readiness.drain())),
-        )
-}
-
-fn admin(shared: &Shared) -> Router {
-    let metrics = Arc::clone(&shared.metrics);
-    Router::new()
-        .route("/stats/prometheus", get(async move || metrics_response(metrics.encode())))
-        .fallback(async || {
-            (
-                StatusCode::NOT_FOUND,
-                "the admin port has /stats/prometheus; /config_dump, /clusters and /logging are not built yet\n",
-            )
-        })
-}
-
-/// Does what only the pod's own containers may ask for.
-fn from_the_pod(peer: &Peer, order: impl FnOnce()) -> Response {
-    if !peer.address().ip().is_loopback() {
-        let text = "only for the pod's own containers, by 127.0.0.1\n";
-        return (StatusCode::FORBIDDEN, text).into_response();
-    }
-    order();
-    "ok\n".into_response()
+fn status(shared: &Shared, prober: &Prober, scraper: &Scraper) -> Router {
+    health::routes(shared)
+        .merge(scraper.routes())
+        .merge(health::orders(shared, "/drain"))
+        .merge(prober.routes())
 }

@@ -1,0 +1,20 @@
+//! What the handlers of all ports share.
+
+use std::{sync::Arc, time::Instant};
+
+use pillion_serve::Readiness;
+use pillion_telemetry::Adjust;
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics::Metrics;
+
+/// What the handlers share.
+#[derive(Debug, Clone)]
+pub(in crate::sidecar) struct Shared {
+    pub readiness: Arc<Readiness>,
+    pub metrics: Arc<Metrics>,
+    pub quit: CancellationToken,
+    pub log: Adjust,
+    pub concurrency: usize,
+    pub started: Instant,
+}
