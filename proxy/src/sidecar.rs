@@ -56,21 +56,23 @@ async fn carry(args: &Args, environment: Environment, log: &Adjust) -> anyhow::R
     let traffic = Arc::new(Traffic::new(MAX_CONNECTIONS));
     let metrics = Arc::<Metrics>::default();
     let quit = CancellationToken::new();
+    let concurrency = environment.concurrency();
     let shared = ports::Shared {
         readiness: Arc::clone(&readiness),
         metrics: Arc::clone(&metrics),
         quit: quit.clone(),
         log: log.clone(),
-        concurrency: environment.concurrency(),
+        concurrency,
         started: Instant::now(),
     };
-    let ports = ports::serve(args, &environment, &shared).await?;
-    let workers = Workers::start(environment.concurrency(), &traffic, &metrics)
-        .context("can't start the workers")?;
+    // Both go on until the process ends: the kubelet and the application ask during the drain, too.
+    let mut ports = ports::serve(args, &environment, &shared).await?;
+    let mut workers =
+        Workers::start(concurrency, &traffic, &metrics).context("can't start the workers")?;
     listening.set(true);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
-        workers = environment.concurrency(),
+        workers = concurrency,
         outbound = port_numbers::OUTBOUND,
         inbound = port_numbers::INBOUND,
         "carries the pod's traffic; without a control plane, it goes to where the application sent it"

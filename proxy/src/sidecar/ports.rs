@@ -30,7 +30,7 @@ pub(super) struct Ports(JoinSet<&'static str>);
 
 impl Ports {
     /// Waits for the end of one, which is a fault.
-    pub async fn ended(mut self) -> &'static str {
+    pub async fn ended(&mut self) -> &'static str {
         match self.0.join_next().await {
             Some(Ok(port)) => port,
             _ => "it panicked",

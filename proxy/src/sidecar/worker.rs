@@ -44,7 +44,10 @@ impl Workers {
                 .name(format!("worker-{number}"))
                 .spawn(move || {
                     let ended = runtime.block_on(serve(ports, shared));
-                    let text = ended.map_or_else(|error| error.to_string(), |()| "?".to_owned());
+                    let text = match ended {
+                        Ok(()) => "it has stopped accepting connections".to_owned(),
+                        Err(error) => error.to_string(),
+                    };
                     // The process may be ending, too.
                     let _ = sender.try_send(text);
                 })?;
@@ -53,7 +56,7 @@ impl Workers {
     }
 
     /// Waits for the end of one of them, which is a fault.
-    pub async fn ended(mut self) -> String {
+    pub async fn ended(&mut self) -> String {
         self.ended
             .recv()
             .await

@@ -85,3 +85,17 @@ fn only_the_pod_may_drain_and_end_the_proxy() {
     assert_eq!(ask(LOOPBACK, 15000, "POST /quitquitquit", "").status, 200);
     assert!(sidecar.has_ended());
 }
+
+#[test]
+fn the_ports_answer_until_the_process_ends() {
+    in_namespace!();
+    let variable = |name, value: &str| (name, value.to_owned());
+    let mut sidecar = Sidecar::start(&[
+        variable("EXIT_ON_ZERO_ACTIVE_CONNECTIONS", "true"),
+        variable("MINIMUM_DRAIN_DURATION", "1h"),
+    ]);
+    assert_eq!(ask(LOOPBACK, 15000, "POST /quitquitquit", "").status, 200);
+    sidecar.until_readiness_is(503);
+    assert_eq!(get(POD, 15020, "/stats/prometheus").status, 200);
+    assert_eq!(get(LOOPBACK, 15000, "/ready").status, 503);
+}

@@ -110,13 +110,18 @@ impl Sidecar {
         command.stdout(Stdio::inherit()).stdin(Stdio::null());
         let child = command.spawn().unwrap();
         let mut sidecar = Self { child, folder };
+        sidecar.until_readiness_is(200);
+        sidecar
+    }
+
+    /// Waits until the readiness check gets this status.
+    pub fn until_readiness_is(&mut self, status: u16) {
         let deadline = Instant::now() + PATIENCE;
-        while try_ask(POD, 15021, "GET /healthz/ready", "").is_none_or(|it| it.status != 200) {
-            assert!(Instant::now() < deadline, "the sidecar is not ready");
-            assert!(sidecar.child.try_wait().unwrap().is_none());
+        while try_ask(POD, 15021, "GET /healthz/ready", "").is_none_or(|it| it.status != status) {
+            assert!(Instant::now() < deadline, "readiness is not {status}");
+            assert!(self.child.try_wait().unwrap().is_none());
             thread::sleep(Duration::from_millis(20));
         }
-        sidecar
     }
 
     /// Waits for its end.
