@@ -21,3 +21,25 @@ run_line() {
   printf '%s$ %s%s\n' "$dim" "$1" "$plain"
   (cd "$work" && bash -euo pipefail -c "$1")
 }
+
+# until_true WHAT COMMAND…: waits until the command succeeds, for at most two minutes. A tour defines `still_works`, which fails the
+# tour when waiting is in vain, and `diagnose`, which shows what is known when the time is up.
+until_true() {
+  local what=$1 end=$((SECONDS + 120))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    still_works
+    if [ $SECONDS -ge $end ]; then
+      diagnose >&2
+      fail "timed out after two minutes waiting for: $what"
+    fi
+    sleep 0.2
+  done
+}
+
+# Whether a ReplicaSet's pods were refused because they are already injected.
+refused() {
+  local messages
+  messages=$(kubectl -n by-hand get events --field-selector reason=FailedCreate -o jsonpath='{.items[*].message}')
+  [[ $messages == *"injected already"* ]]
+}

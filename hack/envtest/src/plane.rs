@@ -24,7 +24,7 @@ use tokio::{
 
 use crate::{pki::Pki, ports::free_port, supervisor::Supervisor, tools};
 
-/// The timeout for starting, for a busy machine.
+/// How long starting may take, generous enough for a busy machine.
 const START: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(20);
 /// The number of attempts to start, because another process may take a port that was free.
