@@ -109,7 +109,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(prove(&plan, &families))
 }
 
-/// Prints what would be applied, for each family.
+/// Prints the document that would be applied for each family.
 fn print(plan: &Plan, families: &[Family]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     for family in families {

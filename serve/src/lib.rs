@@ -24,7 +24,6 @@ mod watched;
 pub use activity::Unsent;
 pub use bind::{BindError, bind};
 pub use budget::{Budget, Full, Room, Share};
-
 pub use callers::Caller;
 pub use limits::Limits;
 pub use listener::Listener;

@@ -172,8 +172,8 @@ fn without_empties(value: Value) -> Value {
     }
 }
 
-/// Whether a step of the patch leaves alone what is none of the injection's
-/// business: of the user's containers, all but the probes and hooks.
+/// Whether a step of the patch changes only what an injection may change: in the user's
+/// containers, that is only probes and hooks.
 fn touches_only_what_it_must(step: &Value, injected: &Value) -> bool {
     let path: Vec<_> = step["path"].as_str().unwrap().split('/').skip(1).collect();
     let adds = step["op"] == "add";

@@ -11,8 +11,8 @@ use serde_json::Value;
 const MAX_PROBES: usize = 1024;
 /// Kubernetes' default of `timeoutSeconds`.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
-/// A hook has no timeout of its own: the kubelet waits for as long as the pod's grace
-/// period, and then cuts the connection.
+/// Hooks have no timeout of their own: the kubelet waits until the pod's grace period ends,
+/// and then closes the connection.
 const HOOK_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// Probes and hooks, by their paths on the status port. One that is wrong is kept with

@@ -44,7 +44,7 @@ impl Trusted {
             return None;
         };
         let times = wanted.roots().map(|root| Some(since.get(root)?.elapsed()));
-        // `None`, for a root that is not trusted, is the minimum.
+        // A root that is not trusted gives `None`, which is less than any time.
         times.min().flatten()
     }
 }

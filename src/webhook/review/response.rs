@@ -165,7 +165,7 @@ struct AdmissionResponse<'a> {
     warnings: Vec<String>,
 }
 
-/// A Kubernetes `v1` Status as a separate object, for an HTTP error.
+/// A Kubernetes `v1` Status that is the whole body of an HTTP error.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct StatusObject<'a> {

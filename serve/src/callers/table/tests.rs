@@ -116,7 +116,7 @@ fn the_last_places_are_reserved_for_known_addresses() {
     assert_ne!(port.evicted(), [0]);
 }
 
-/// Two addresses can hold all places, for each may have half.
+/// Two addresses can hold all places: each may have half of them.
 #[test]
 fn addresses_that_are_known_do_not_push_out_a_newcomer_that_holds_less() {
     let mut port = Port::with(16);
