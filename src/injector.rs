@@ -1,8 +1,8 @@
 //! `pillion injector`: runs the webhook in a cluster, and keeps its configuration, its
 //! certificates and the caBundle up to date.
 //!
-//! Three tasks do that: [`config_watch`] for the configuration and whether nodes support
-//! native sidecars, [`certificates`] for the serving certificate, and [`ca_bundle`] for
+//! Three tasks do that: `config_watch` for the configuration and whether nodes support
+//! native sidecars, `certificates` for the serving certificate, and `ca_bundle` for
 //! the caBundle, which contains the roots that the certificates' task requires.
 
 mod args;

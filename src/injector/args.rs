@@ -36,7 +36,7 @@ pub struct Args {
     /// The revision of this injector; empty for the default one.
     #[arg(long, env = "REVISION", default_value = "")]
     revision: String,
-    /// The address to listen on for reviews (HTTPS); [::] means all IPv6 and IPv4 addresses.
+    /// The address to listen on for reviews (HTTPS); `[::]` means all IPv6 and IPv4 addresses.
     #[arg(long, value_name = "ADDRESS", default_value = "[::]:15017")]
     pub webhook_address: SocketAddr,
     /// The address to listen on for /livez, /readyz and /metrics (HTTP).
