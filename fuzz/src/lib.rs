@@ -7,6 +7,7 @@
 mod config;
 mod configurations;
 mod http;
+mod http1;
 mod injected;
 mod manifests;
 mod path_env;
@@ -18,6 +19,7 @@ mod units;
 
 pub use config::config;
 pub use http::http;
+pub use http1::http1;
 pub use manifests::manifests;
 pub use path_env::path_env;
 pub use pem::pem;
@@ -32,6 +34,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("config", config),
     ("http", http),
+    ("http1", http1),
     ("manifests", manifests),
     ("path_env", path_env),
     ("pem", pem),

@@ -4,11 +4,28 @@
 //! later, the resources that a control plane serves over xDS.
 
 pub mod cli;
+mod clock;
 mod exposition;
+mod http1;
+mod http2;
 mod init;
+mod message;
 mod metrics;
 mod net;
 mod order;
+mod pipeline;
+mod pool;
+mod records;
 mod sidecar;
+mod sniff;
+mod tables;
 mod tcp;
 mod traffic;
+
+/// What tests and fuzz targets of other crates drive.
+#[cfg(feature = "test-util")]
+pub mod test_util {
+    pub use crate::http1::{
+        Event, Head, Trailers, read_requests, read_responses, rewrite_request, rewrite_response,
+    };
+}

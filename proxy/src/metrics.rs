@@ -1,7 +1,6 @@
-//! What the proxy counts, under Istio's names.
-//!
-//! Peers are not known yet, so a series tells no more than which side of a connection
-//! reports it.
+//! What the proxy shows of itself: what it counts here, and the records of the traffic.
+
+use std::sync::Arc;
 
 use pillion_telemetry::Process;
 use prometheus_client::{
@@ -10,7 +9,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{tcp::relay::Bytes, traffic::Direction};
+use crate::{records::Records, traffic::Direction};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
@@ -31,12 +30,9 @@ impl From<Direction> for Labels {
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
-    opened: Family<Labels, Counter>,
-    closed: Family<Labels, Counter>,
-    sent: Family<Labels, Counter>,
-    received: Family<Labels, Counter>,
+    records: Arc<Records>,
     refused: Family<Labels, Counter>,
-    failed: Family<Labels, Counter>,
+    evicted: Counter,
     scrapes: Counter,
     scrape_failures: Family<ScrapeLabels, Counter>,
 }
@@ -52,28 +48,14 @@ const APPLICATION: ScrapeLabels = ScrapeLabels {
 };
 
 impl Metrics {
-    /// A connection of a client was taken, and one to its server made.
-    pub fn tcp_opened(&self, direction: Direction) {
-        self.opened.get_or_create(&direction.into()).inc();
-    }
-
-    /// Both have ended.
-    pub fn tcp_closed(&self, direction: Direction, bytes: Bytes) {
-        // Istio counts what a connection's server sends as sent.
-        let labels = direction.into();
-        self.received.get_or_create(&labels).inc_by(bytes.sent);
-        self.sent.get_or_create(&labels).inc_by(bytes.received);
-        self.closed.get_or_create(&labels).inc();
-    }
-
     /// A connection was refused: there are too many, or it was to a port of the proxy.
     pub fn refused(&self, direction: Direction) {
         self.refused.get_or_create(&direction.into()).inc();
     }
 
-    /// The server of a connection could not be reached.
-    pub fn connect_failed(&self, direction: Direction) {
-        self.failed.get_or_create(&direction.into()).inc();
+    /// A connection was cut to make room for one of another address.
+    pub fn evicted(&self) {
+        self.evicted.inc();
     }
 
     /// Somebody asked for the merged metrics.
@@ -90,38 +72,26 @@ impl Metrics {
     pub fn encode(&self) -> String {
         let mut text = String::new();
         // A String takes every write.
-        let _ = text::encode(&mut text, &self.registry);
+        let _ = text::encode_registry(&mut text, &self.registry);
+        self.records.encode(&mut text);
+        let _ = text::encode_eof(&mut text);
         text
     }
-}
 
-impl Default for Metrics {
-    fn default() -> Self {
+    /// Nothing has been counted; the records are shown, too.
+    pub fn new(records: Arc<Records>) -> Self {
         let mut registry = Registry::default();
-        let mut family = |name: &str, help: &str| {
-            let family = Family::<Labels, Counter>::default();
-            registry.register(name, help, family.clone());
-            family
-        };
-        let (opened, closed, sent, received, refused, failed) = (
-            family(
-                "istio_tcp_connections_opened",
-                "Connections that were opened",
-            ),
-            family(
-                "istio_tcp_connections_closed",
-                "Connections that have ended",
-            ),
-            family("istio_tcp_sent_bytes", "Bytes that servers sent"),
-            family("istio_tcp_received_bytes", "Bytes that clients sent"),
-            family(
-                "pillion_connections_refused",
-                "Connections that were refused: too many, or to a port of the proxy itself",
-            ),
-            family(
-                "pillion_connect_failures",
-                "Connections whose server could not be reached",
-            ),
+        let refused = Family::<Labels, Counter>::default();
+        registry.register(
+            "pillion_connections_refused",
+            "Connections that were refused: too many, or to a port of the proxy itself",
+            refused.clone(),
+        );
+        let evicted = Counter::default();
+        registry.register(
+            "pillion_connections_evicted",
+            "Connections that were cut at the limit, to make room for one of another address",
+            evicted.clone(),
         );
         let (scrapes, scrape_failures) = (Counter::default(), Family::default());
         registry.register(
@@ -139,12 +109,9 @@ impl Default for Metrics {
         registry.register_collector(Box::new(Process));
         Self {
             registry,
-            opened,
-            closed,
-            sent,
-            received,
+            records,
             refused,
-            failed,
+            evicted,
             scrapes,
             scrape_failures,
         }
@@ -154,23 +121,22 @@ impl Default for Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::records::Workload;
 
     #[test]
-    fn counts_by_istios_names() {
-        let metrics = Metrics::default();
-        metrics.tcp_opened(Direction::Outbound);
-        let bytes = Bytes {
-            sent: 3,
-            received: 5,
-        };
-        metrics.tcp_closed(Direction::Inbound, bytes);
+    fn shows_the_records_before_the_end() {
+        let records = Arc::new(Records::new(Workload::default(), None));
+        let metrics = Metrics::new(records);
+        metrics.refused(Direction::Outbound);
         let text = metrics.encode();
         for line in [
-            "istio_tcp_connections_opened_total{reporter=\"source\"} 1",
-            "istio_tcp_sent_bytes_total{reporter=\"destination\"} 5",
-            "istio_tcp_received_bytes_total{reporter=\"destination\"} 3",
+            "pillion_connections_refused_total{reporter=\"source\"} 1",
+            "pillion_connections_evicted_total 0",
+            "pillion_metric_series_overflows_total 0",
         ] {
-            assert!(text.contains(line), "{text}");
+            assert!(text.lines().any(|it| it == line), "{text}");
         }
+        assert!(text.ends_with("\n# EOF\n"), "{text}");
+        assert_eq!(text.matches("# EOF").count(), 1);
     }
 }

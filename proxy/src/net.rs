@@ -1,6 +1,8 @@
-//! Sockets: ports, original destinations, buffers.
+//! Sockets and what is received from them.
 
 pub(crate) mod bind;
 pub(crate) mod buffers;
+pub(crate) mod input;
 pub(crate) mod original_dst;
+pub(crate) mod output;
 pub(crate) mod socket;

@@ -6,7 +6,9 @@
 
 mod app_probes;
 mod args;
+mod capacity;
 mod connection;
+mod detect;
 mod drain;
 mod environment;
 mod port_numbers;
@@ -23,13 +25,15 @@ use pillion_telemetry::Adjust;
 use tokio::{
     runtime,
     signal::unix::{SignalKind, signal},
+    sync::watch,
+    time::sleep,
 };
 use tokio_util::sync::CancellationToken;
 
 pub use args::Args;
 
 use self::{environment::Environment, worker::Workers};
-use crate::{metrics::Metrics, traffic::Traffic};
+use crate::{metrics::Metrics, records::Records, tables::Snapshot, traffic::Traffic};
 
 /// Runs the sidecar until it is told to end.
 ///
@@ -38,23 +42,33 @@ use crate::{metrics::Metrics, traffic::Traffic};
 /// When a port can't be used, or the system has no more threads.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (_guard, log) = pillion_telemetry::init_adjustable(args.log_format, args.log_level)?;
-    let environment = Environment::of_process(args.status_port);
+    let mut environment = Environment::of_process(args.status_port);
+    let log_of_requests = environment.access_log.take();
+    let records = Arc::new(Records::new(environment.workload.clone(), log_of_requests));
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("can't start the runtime")?;
-    runtime.block_on(carry(args, environment, &log))?;
+    let carried = runtime.block_on(carry(args, environment, &log, &records));
+    records.flush();
+    carried?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn carry(args: &Args, environment: Environment, log: &Adjust) -> anyhow::Result<()> {
+async fn carry(
+    args: &Args,
+    environment: Environment,
+    log: &Adjust,
+    records: &Arc<Records>,
+) -> anyhow::Result<()> {
     // A pod may be deleted before its sidecar is ready.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let readiness = Arc::<Readiness>::default();
     let listening = readiness.register("waiting for the ports of captured traffic");
-    let traffic = Arc::new(Traffic::new(MAX_CONNECTIONS));
-    let metrics = Arc::<Metrics>::default();
+    let connections = capacity::connections();
+    let traffic = Arc::new(Traffic::new(connections));
+    let metrics = Arc::new(Metrics::new(Arc::clone(records)));
     let quit = CancellationToken::new();
     let concurrency = environment.concurrency();
     let shared = ports::Shared {
@@ -67,12 +81,26 @@ async fn carry(args: &Args, environment: Environment, log: &Adjust) -> anyhow::R
     };
     // Both go on until the process ends: the kubelet and the application ask during the drain, too.
     let mut ports = ports::serve(args, &environment, &shared).await?;
-    let mut workers =
-        Workers::start(concurrency, &traffic, &metrics).context("can't start the workers")?;
+    let drain = CancellationToken::new();
+    // Without a control plane, the first tables are the last ones.
+    let (_tables, updates) = watch::channel(Arc::new(Snapshot::pass_through(
+        environment.detection_timeout,
+    )));
+    let carried = worker::Shared {
+        traffic: Arc::clone(&traffic),
+        metrics,
+        records: Arc::clone(records),
+        tables: updates,
+        drain: drain.clone(),
+        accepts_http10: environment.accepts_http10,
+    };
+    let mut workers = Workers::start(concurrency, &carried).context("can't start the workers")?;
+    tokio::spawn(sweep(Arc::clone(records)));
     listening.set(true);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         workers = concurrency,
+        connections,
         outbound = port_numbers::OUTBOUND,
         inbound = port_numbers::INBOUND,
         "carries the pod's traffic; without a control plane, it goes to where the application sent it"
@@ -85,6 +113,7 @@ async fn carry(args: &Args, environment: Environment, log: &Adjust) -> anyhow::R
         ended = workers.ended() => anyhow::bail!("a worker has ended: {ended}"),
     }
     readiness.drain();
+    drain.cancel();
     drain::wait(&environment, &traffic).await;
     tracing::info!(
         connections = traffic.open(),
@@ -93,6 +122,10 @@ async fn carry(args: &Args, environment: Environment, log: &Adjust) -> anyhow::R
     Ok(())
 }
 
-/// Connections at a time; one more is closed. Each takes two descriptors, of which a
-/// container usually may have 65,536 and more.
-const MAX_CONNECTIONS: usize = 30_000;
+/// Has series forgotten that nobody uses.
+async fn sweep(records: Arc<Records>) {
+    loop {
+        sleep(Records::SWEEP_INTERVAL).await;
+        records.sweep();
+    }
+}

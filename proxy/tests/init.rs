@@ -2,15 +2,28 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-#[path = "init/namespace.rs"]
+#[path = "network/namespace.rs"]
 mod namespace;
+#[path = "init/run.rs"]
+mod run;
+#[path = "init/servers.rs"]
+mod servers;
 
 use namespace::{INJECTED, Namespace, can_run};
+
+/// What the tests need, and the command that brings it.
+const PROGRAMS: [(&str, &str); 5] = [
+    ("iptables-nft-save", "apt-get install iptables"),
+    ("iptables-legacy-save", "apt-get install iptables"),
+    ("setpriv", "apt-get install util-linux"),
+    ("setcap", "apt-get install libcap2-bin"),
+    ("python3", "apt-get install python3"),
+];
 
 /// One test: a namespace of its own, or a loud message that there can't be one.
 macro_rules! in_namespace {
     ($namespace:ident) => {
-        let Some($namespace) = can_run().then(Namespace::new) else {
+        let Some($namespace) = can_run(&PROGRAMS).then(Namespace::new) else {
             return;
         };
     };

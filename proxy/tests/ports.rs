@@ -16,6 +16,8 @@ macro_rules! in_namespace {
     };
 }
 
+#[path = "ports/access_log.rs"]
+mod access_log;
 #[path = "ports/admin.rs"]
 mod admin;
 #[path = "ports/metrics.rs"]

@@ -16,24 +16,37 @@ const PREFACE: usize = 24;
 /// Length, type, flags, stream.
 const HEAD: usize = 9;
 
-/// A DATA frame shorter than this is charged for: callers fill their frames, or
-/// have little to send.
-const WORTHWHILE: u32 = 512;
+/// How many frames a connection may send that carry no request, in units of the price
+/// of a PING.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// The most credit that a connection may have; it begins with it.
+    pub burst: u32,
+    /// Credit for each second.
+    pub rate: u32,
+    /// Credit for each success that the owner of the connection reports.
+    pub success: u32,
+    /// A DATA frame shorter than this, in bytes, is charged for.
+    pub worthwhile: u32,
+}
 
-/// The most credit that a connection may have. An API server whose streams are all
-/// open, time out, are reset and are each followed by a PING needs seven eighths of it.
-const BURST: u32 = 1024;
-
-/// Credit for each second.
-const RATE: u32 = 100;
-
-/// Credit for each successful request: its headers and its body, WINDOW_UPDATEs for
-/// the response, and a PING.
-const SUCCESS: u32 = 32;
+impl Allowance {
+    /// For a port of our own, whose callers fill their DATA frames, or have little to send.
+    ///
+    /// An API server whose streams are all open, time out, are reset and are each followed
+    /// by a PING needs seven eighths of the burst. A successful request is worth its headers
+    /// and its body, WINDOW_UPDATEs for the response, and a PING.
+    pub(crate) const PORT: Self = Self {
+        burst: 1024,
+        rate: 100,
+        success: 32,
+        worthwhile: 512,
+    };
+}
 
 /// The head of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Head {
+struct Head {
     length: u32,
     kind: u8,
     flags: u8,
@@ -51,11 +64,11 @@ impl Head {
 
     /// Its kind and its price: higher for what opens or ends a stream, and for
     /// length, which has to be read even if it is then ignored.
-    fn price(self) -> (Frame, u32) {
+    fn price(self, worthwhile: u32) -> (Frame, u32) {
         const PADDED: u8 = 0x8;
         let by_length = self.length / 256;
         match self.kind {
-            0x0 if self.length >= WORTHWHILE && self.flags & PADDED == 0 => (Frame::Data, 0),
+            0x0 if self.length >= worthwhile && self.flags & PADDED == 0 => (Frame::Data, 0),
             0x0 => (Frame::Data, 1),
             0x1 => (Frame::Headers, 2 + by_length),
             0x2 => (Frame::Priority, 1 + by_length),
@@ -71,7 +84,7 @@ impl Head {
 
 /// Finds the headers of frames in a stream of bytes, wherever it is cut.
 #[derive(Debug)]
-pub(crate) struct Scanner {
+struct Scanner {
     /// Bytes of the preface or of a payload that are still to be skipped.
     skip: usize,
     head: [u8; HEAD],
@@ -80,9 +93,9 @@ pub(crate) struct Scanner {
 }
 
 impl Scanner {
-    pub(crate) fn new() -> Self {
+    fn new(skip: usize) -> Self {
         Self {
-            skip: PREFACE,
+            skip,
             head: [0; HEAD],
             filled: 0,
         }
@@ -110,6 +123,7 @@ impl Scanner {
 /// The credit of a connection.
 #[derive(Debug)]
 struct Account {
+    allowance: Allowance,
     credit: u32,
     /// When time was last credited.
     paid: Instant,
@@ -118,17 +132,18 @@ struct Account {
 }
 
 impl Account {
-    fn new(now: Instant) -> Self {
+    fn new(allowance: Allowance, now: Instant) -> Self {
         Self {
-            credit: BURST,
+            allowance,
+            credit: allowance.burst,
             paid: now,
             spent: [0; Frame::ALL.len()],
         }
     }
 
     fn deposit(&mut self, amount: u32) {
-        self.credit = self.credit.saturating_add(amount).min(BURST);
-        if self.credit == BURST {
+        self.credit = self.credit.saturating_add(amount).min(self.allowance.burst);
+        if self.credit == self.allowance.burst {
             self.spent = [0; Frame::ALL.len()];
         }
     }
@@ -140,7 +155,7 @@ impl Account {
             let now = now();
             let passed = now.saturating_duration_since(self.paid);
             // A fraction of a unit is left for the next time.
-            let units = passed.as_millis() * u128::from(RATE) / 1000;
+            let units = passed.as_millis() * u128::from(self.allowance.rate) / 1000;
             if units > 0 {
                 self.paid = now;
                 self.deposit(u32::try_from(units).unwrap_or(u32::MAX));
@@ -165,38 +180,55 @@ impl Account {
 
 /// A connection's frames and its account.
 #[derive(Debug)]
-pub(crate) struct Meter {
+pub struct Meter {
     scanner: Scanner,
     account: Account,
 }
 
 /// The result of one read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Reading {
+pub struct Reading {
     /// The account is overdrawn.
-    pub(crate) flooded: bool,
+    pub flooded: bool,
     /// The kind of frame that cost most.
-    pub(crate) loudest: Frame,
+    pub loudest: Frame,
 }
 
 impl Meter {
-    pub(crate) fn new() -> Self {
+    /// For what a client sends, from its preface on.
+    #[must_use]
+    pub fn of_client(allowance: Allowance) -> Self {
+        Self::new(allowance, PREFACE)
+    }
+
+    /// For what a server sends, which has no preface.
+    #[must_use]
+    pub fn of_server(allowance: Allowance) -> Self {
+        Self::new(allowance, 0)
+    }
+
+    fn new(allowance: Allowance, preface: usize) -> Self {
         Self {
-            scanner: Scanner::new(),
-            account: Account::new(Instant::now()),
+            scanner: Scanner::new(preface),
+            account: Account::new(allowance, Instant::now()),
         }
     }
 
-    /// Charges for the bytes that have been read, and credits the requests that
-    /// have succeeded since the last read.
-    pub(crate) fn read(&mut self, mut bytes: &[u8], successes: u32) -> Reading {
+    /// Charges for the bytes that have been read, and credits the successes since the
+    /// last read.
+    pub fn read(&mut self, mut bytes: &[u8], successes: u32) -> Reading {
+        let Allowance {
+            success,
+            worthwhile,
+            ..
+        } = self.account.allowance;
         if successes > 0 {
-            self.account.deposit(successes.saturating_mul(SUCCESS));
+            self.account.deposit(successes.saturating_mul(success));
         }
         let mut flooded = false;
         while let Some((head, rest)) = self.scanner.next(bytes) {
             bytes = rest;
-            if !self.account.charge(head.price(), Instant::now) {
+            if !self.account.charge(head.price(worthwhile), Instant::now) {
                 flooded = true;
                 break;
             }
@@ -228,7 +260,7 @@ mod tests {
     }
 
     fn started() -> Meter {
-        let mut meter = Meter::new();
+        let mut meter = Meter::of_client(Allowance::PORT);
         assert!(!meter.read(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 0).flooded);
         meter
     }
@@ -248,7 +280,7 @@ mod tests {
             bytes.extend(frame(kind, length));
         }
         for size in [1, 2, 3, 8, 9, 10, 23, 24, 25, 1000, bytes.len()] {
-            let mut scanner = Scanner::new();
+            let mut scanner = Scanner::new(PREFACE);
             let mut found = Vec::new();
             for mut piece in bytes.chunks(size) {
                 while let Some((head, rest)) = scanner.next(piece) {
@@ -322,7 +354,7 @@ mod tests {
         let mut meter = started();
         for _ in 0..100 {
             tokio::time::advance(Duration::from_secs(1)).await;
-            for _ in 0..RATE {
+            for _ in 0..Allowance::PORT.rate {
                 assert!(!meter.read(&frame(PING, 8), 0).flooded);
             }
         }
@@ -357,5 +389,17 @@ mod tests {
         let reading = meter.read(&frame(PING, 1024 * 1024), 0);
         assert!(reading.flooded);
         assert_eq!(reading.loudest, Frame::Ping);
+    }
+
+    #[test]
+    fn a_server_sends_no_preface() {
+        let settings = frame(4, 0);
+        let mut meter = Meter::of_server(Allowance {
+            burst: 1,
+            rate: 0,
+            ..Allowance::PORT
+        });
+        assert!(!meter.read(&settings, 0).flooded);
+        assert!(meter.read(&settings, 0).flooded);
     }
 }

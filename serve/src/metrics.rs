@@ -25,16 +25,24 @@ pub enum Phase {
 
 /// The kinds of HTTP/2 frames that are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Frame {
+pub enum Frame {
     /// DATA with little or nothing in it.
     Data,
+    /// The head of a request or a response, or trailers.
     Headers,
+    /// Of no use any more (RFC 9113, 5.3.2).
     Priority,
+    /// The end of a stream before its time.
     RstStream,
+    /// What the sender can take.
     Settings,
+    /// A question whether the connection lives.
     Ping,
+    /// More room for DATA.
     WindowUpdate,
+    /// The rest of long HEADERS.
     Continuation,
+    /// Of a type that is not told apart.
     Other,
 }
 

@@ -9,7 +9,10 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::{activity::Activity, frames::Meter};
+use crate::{
+    activity::Activity,
+    frames::{Allowance, Meter},
+};
 
 /// The stream below HTTP, behind TLS.
 #[derive(Debug)]
@@ -35,7 +38,7 @@ impl<S> Watched<S> {
         Self {
             stream,
             activity,
-            meter: Some(Meter::new()),
+            meter: Some(Meter::of_client(Allowance::PORT)),
         }
     }
 

@@ -457,3 +457,25 @@ fn an_empty_label_names_nothing() {
     let labels = &injected(&pod)["metadata"]["labels"];
     assert_eq!(labels["service.istio.io/canonical-name"], "web");
 }
+
+#[test]
+fn the_mesh_s_access_log_reaches_the_proxy() {
+    let pod = web(json!({}), json!({}));
+    let access_log = |mesh: &str| {
+        let config = configured(&json!({}), mesh);
+        let (pod, _) = inject_with(&config, &target(&pod));
+        env(container(&pod, "istio-proxy"), "PILLION_ACCESS_LOG").map(str::to_owned)
+    };
+    assert_eq!(access_log(""), None);
+    assert_eq!(access_log("accessLogFile: ''"), None);
+    let read = |mesh: &str| -> Value { serde_json::from_str(&access_log(mesh).unwrap()).unwrap() };
+    assert_eq!(
+        read("accessLogFile: /dev/stdout"),
+        json!({"accessLogFile": "/dev/stdout", "accessLogEncoding": null, "accessLogFormat": null})
+    );
+    let format = r#"{"a": "<%REQ(X)%> 'b' $(POD_NAME)\n"}"#;
+    let mesh =
+        json!({"accessLogFile": "/log", "accessLogEncoding": "JSON", "accessLogFormat": format});
+    assert_eq!(read(&mesh.to_string()), mesh);
+    assert!(!access_log(&mesh.to_string()).unwrap().contains('$'));
+}

@@ -11,6 +11,8 @@ use std::{
 
 /// Bytes of a buffer.
 pub(crate) const SIZE: usize = 16 * 1024;
+/// Bytes of a large buffer, which a head of the greatest length that is allowed fits in.
+pub(crate) const LARGE: usize = 64 * 1024;
 
 /// How many free buffers a thread keeps: more than are in use at a time where data flows
 /// as fast as it is read.
@@ -18,9 +20,11 @@ const MAX_FREE: usize = 64;
 
 thread_local! {
     static FREE: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
+    static FREE_OUTPUT: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A buffer of [`SIZE`] bytes, which goes back to its thread's list when it is dropped.
+/// A buffer of [`SIZE`] bytes, which goes back to its thread's list when it is dropped;
+/// or one of [`LARGE`] bytes, which does not.
 #[derive(Debug)]
 pub(crate) struct Buffer(Box<[u8]>);
 
@@ -30,6 +34,14 @@ impl Buffer {
         let free = FREE.with_borrow_mut(Vec::pop);
         Self(free.unwrap_or_else(|| vec![0; SIZE].into_boxed_slice()))
     }
+
+    /// Makes a large buffer that begins with these bytes.
+    pub fn large(bytes: &[u8]) -> Self {
+        let mut buffer = vec![0; LARGE].into_boxed_slice();
+        let known = bytes.len().min(LARGE);
+        buffer[..known].copy_from_slice(&bytes[..known]);
+        Self(buffer)
+    }
 }
 
 impl Drop for Buffer {
@@ -38,11 +50,29 @@ impl Drop for Buffer {
         // At the end of a thread the list may be gone already.
         let _ = FREE.try_with(|free| {
             let mut free = free.borrow_mut();
-            if free.len() < MAX_FREE {
+            if bytes.len() == SIZE && free.len() < MAX_FREE {
                 free.push(bytes);
             }
         });
     }
+}
+
+/// Takes an empty buffer for what is to be sent, with room for [`SIZE`] bytes.
+pub(crate) fn take_output() -> Vec<u8> {
+    let free = FREE_OUTPUT.with_borrow_mut(Vec::pop);
+    free.unwrap_or_else(|| Vec::with_capacity(SIZE))
+}
+
+/// Gives such a buffer back.
+pub(crate) fn give_output(mut bytes: Vec<u8>) {
+    let _ = FREE_OUTPUT.try_with(|free| {
+        let mut free = free.borrow_mut();
+        // One that has grown by a large head would stay large.
+        if (SIZE..=2 * SIZE).contains(&bytes.capacity()) && free.len() < MAX_FREE {
+            bytes.clear();
+            free.push(bytes);
+        }
+    });
 }
 
 impl Deref for Buffer {
@@ -75,6 +105,15 @@ mod tests {
         let buffer = Buffer::take();
         assert_eq!(free(), before.max(1) - 1);
         assert_eq!(buffer.len(), SIZE);
+    }
+
+    #[test]
+    fn a_large_buffer_is_not_kept() {
+        let before = free();
+        let buffer = Buffer::large(b"head");
+        assert_eq!((buffer.len(), &buffer[..4]), (LARGE, &b"head"[..]));
+        drop(buffer);
+        assert_eq!(free(), before);
     }
 
     #[test]

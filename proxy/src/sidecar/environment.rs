@@ -1,13 +1,15 @@
 //! The environment of the proxy's container.
 
 use std::{
-    env,
+    env, fs,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     num::NonZero,
     sync::Arc,
     thread::available_parallelism,
     time::Duration,
 };
+
+use crate::records::{AccessLogConfig, Workload};
 
 use super::{
     app_probes::AppProbes,
@@ -38,26 +40,48 @@ pub(super) struct Environment {
     pub probe_address: IpAddr,
     /// `ISTIO_PROMETHEUS_ANNOTATIONS`: where the application shows its metrics.
     pub scrape_targets: Vec<ScrapeTarget>,
+    /// Who the workload is, for metrics.
+    pub workload: Workload,
+    /// `PILLION_ACCESS_LOG`: the mesh's access log, if it has one.
+    pub access_log: Option<AccessLogConfig>,
+    /// `ISTIO_META_HTTP10`: take HTTP/1.0 from clients of the application, as Istio's node
+    /// metadata `HTTP10` says.
+    pub accepts_http10: bool,
+    /// `PILLION_PROTOCOL_DETECTION_TIMEOUT`: how long a client may be silent before its
+    /// connection is taken for TCP; 0 means for ever.
+    pub detection_timeout: Duration,
 }
+
+/// Where the injector mounts the pod's labels.
+const LABELS_FILE: &str = "/etc/istio/pod/labels";
 
 impl Environment {
     /// Reads the process's own, and logs what can't be read.
     pub fn of_process(status_port: u16) -> Self {
-        let (environment, remarks) = Self::read(|name| env::var(name).ok(), status_port);
+        let labels = fs::read_to_string(LABELS_FILE).ok();
+        let variable = |name: &str| env::var(name).ok();
+        let (environment, remarks) = Self::read(variable, labels.as_deref(), status_port);
         for remark in remarks {
             tracing::warn!("{remark}");
         }
         environment
     }
 
-    fn read(variable: impl Fn(&str) -> Option<String>, status_port: u16) -> (Self, Vec<String>) {
-        let (proxy_config, remarks) =
+    fn read(
+        variable: impl Fn(&str) -> Option<String>,
+        labels: Option<&str>,
+        status_port: u16,
+    ) -> (Self, Vec<String>) {
+        let (proxy_config, mut remarks) =
             ProxyConfig::parse(&variable("PROXY_CONFIG").unwrap_or_default());
+        let (workload, unread) = Workload::new(&variable, labels);
+        remarks.extend(unread);
         let mut variables = Variables { variable, remarks };
         let five_seconds = Duration::from_secs(5);
         let probe_address = variables.probe_address();
         let app_probes = variables.app_probes();
         let scrape_targets = variables.scrape_targets(status_port);
+        let access_log = variables.access_log();
         let environment = Self {
             proxy_config,
             cpu_limit: variables.read("ISTIO_CPU_LIMIT", "a whole number", |text| {
@@ -76,6 +100,18 @@ impl Environment {
             app_probes: Arc::new(app_probes),
             probe_address,
             scrape_targets,
+            workload,
+            access_log,
+            accepts_http10: variables
+                .read("ISTIO_META_HTTP10", "true or false", parse_bool)
+                .unwrap_or_default(),
+            detection_timeout: variables
+                .read(
+                    "PILLION_PROTOCOL_DETECTION_TIMEOUT",
+                    "a duration such as 5s",
+                    duration,
+                )
+                .unwrap_or(five_seconds),
         };
         (environment, variables.remarks)
     }
@@ -144,6 +180,24 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         })
     }
 
+    fn access_log(&mut self) -> Option<AccessLogConfig> {
+        let text = (self.variable)("PILLION_ACCESS_LOG").unwrap_or_default();
+        match AccessLogConfig::parse(&text) {
+            Ok((config, unknown)) => {
+                let unknown = unknown.into_iter();
+                self.remarks.extend(unknown.map(|operator| {
+                    format!("PILLION_ACCESS_LOG: {operator}; the access log has \"-\" in its place")
+                }));
+                config
+            }
+            Err(fault) => {
+                let remark = format!("PILLION_ACCESS_LOG: {fault}; the access log is off");
+                self.remarks.push(remark);
+                None
+            }
+        }
+    }
+
     fn app_probes(&mut self) -> AppProbes {
         let text = (self.variable)("ISTIO_KUBE_APP_PROBERS").unwrap_or_default();
         let probes = AppProbes::parse(&text).unwrap_or_else(|error| {
@@ -177,7 +231,7 @@ mod tests {
             let found = variables.iter().find(|(other, _)| *other == name);
             found.map(|(_, value)| (*value).to_owned())
         };
-        Environment::read(variable, 15020)
+        Environment::read(variable, None, 15020)
     }
 
     #[test]
@@ -234,6 +288,18 @@ mod tests {
         );
         let (_, remarks) = read(&[("ISTIO_KUBE_APP_PROBERS", "[")]);
         assert!(remarks[0].contains("is not a JSON object"), "{remarks:?}");
+    }
+
+    #[test]
+    fn says_why_there_is_no_access_log_or_a_dash_in_it() {
+        let (environment, remarks) = read(&[("PILLION_ACCESS_LOG", "[]")]);
+        assert!(environment.access_log.is_none());
+        assert!(remarks[0].ends_with("the access log is off"), "{remarks:?}");
+        let log = r#"{"accessLogFile": "/dev/stdout", "accessLogFormat": "%TRACE_ID%"}"#;
+        let (environment, remarks) = read(&[("PILLION_ACCESS_LOG", log)]);
+        assert!(environment.access_log.is_some());
+        let remark = "PILLION_ACCESS_LOG: %TRACE_ID% is not supported; the access log has \"-\" in its place";
+        assert_eq!(remarks, [remark]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod probes;
 mod redirect;
 mod request;
 mod shared;
+mod unread;
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -15,14 +16,16 @@ use std::{
 };
 
 use anyhow::Context as _;
-use axum::{Router, routing::get};
-use pillion_serve::{Limits, Port, PortMetrics, bind, metrics_response};
+use axum::{Extension, Router, routing::get};
+use pillion_serve::{Limits, Peer, Port, PortMetrics, bind};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub(super) use self::shared::Shared;
-use self::{merged_metrics::Scraper, probes::Prober};
+use self::{merged_metrics::Scraper, probes::Prober, unread::Unread};
 use super::{args::Args, environment::Environment, port_numbers};
+
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The servers of the ports.
 #[derive(Debug)]
@@ -78,12 +81,16 @@ pub(super) async fn serve(
         ),
         ("admin", itself, port_numbers::ADMIN, admin::routes(shared)),
     ];
+    let limits = Limits {
+        buffered_bytes: unread::BYTES,
+        ..Limits::status()
+    };
     let mut servers = JoinSet::new();
     for (name, address, number, routes) in ports {
         let listener = bind(SocketAddr::new(address, number)).await?;
         let port = Port::new(
             routes,
-            Limits::status(),
+            limits,
             Arc::clone(&shared.readiness),
             PortMetrics::default(),
         );
@@ -98,10 +105,12 @@ pub(super) async fn serve(
 
 fn prometheus(shared: &Shared) -> Router {
     let metrics = Arc::clone(&shared.metrics);
-    Router::new().route(
-        "/stats/prometheus",
-        get(async move || metrics_response(metrics.encode())),
-    )
+    let unread = Arc::new(Unread::new());
+    let scrape = async move |Extension(peer): Extension<Peer>| match unread.room(&peer) {
+        Some(room) => unread.response(OPENMETRICS, metrics.encode(), room, &peer),
+        None => unread::refusal(),
+    };
+    Router::new().route("/stats/prometheus", get(scrape))
 }
 
 fn status(shared: &Shared, prober: &Prober, scraper: &Scraper) -> Router {

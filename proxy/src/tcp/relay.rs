@@ -12,12 +12,12 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::AsyncWrite,
     net::TcpStream,
     time::{Instant, sleep_until},
 };
 
-use crate::net::{buffers::Buffer, socket::reset_when_dropped};
+use crate::net::{input::Input, socket::reset_when_dropped};
 
 /// How many times a direction is read before others have their turn.
 const TURNS: u32 = 16;
@@ -26,9 +26,9 @@ const TURNS: u32 = 16;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Bytes {
     /// From the client to the server.
-    pub sent: u64,
-    /// From the server to the client.
     pub received: u64,
+    /// From the server to the client.
+    pub sent: u64,
 }
 
 /// How a relay ended.
@@ -46,35 +46,44 @@ pub(crate) enum End {
 
 /// Passes bytes on until both sides have closed, one has broken off, or neither has
 /// sent anything for `idle`.
-pub(crate) async fn relay(client: TcpStream, server: TcpStream, idle: Duration) -> (Bytes, End) {
+///
+/// `received` is what the client has sent already. `passed` hears of bytes as they are
+/// passed on.
+pub(crate) async fn relay(
+    client: TcpStream,
+    received: Input,
+    server: TcpStream,
+    idle: Duration,
+    passed: impl Fn(Bytes),
+) -> End {
     let mut relay = Relay {
         client,
         server,
-        up: Direction::default(),
-        down: Direction::default(),
+        up: Direction::new(received),
+        down: Direction::new(Input::default()),
     };
     let mut deadline = pin!(sleep_until(Instant::now() + idle));
-    let mut seen = 0;
+    let mut active = false;
     let end = poll_fn(|context| {
-        if let Poll::Ready(end) = relay.poll(context) {
+        let polled = relay.poll(context);
+        let bytes = relay.take_passed();
+        if bytes != Bytes::default() {
+            active = true;
+            passed(bytes);
+        }
+        if let Poll::Ready(end) = polled {
             return Poll::Ready(end);
         }
         // The clock is looked at when it rings, and not for each piece of data.
         while deadline.as_mut().poll(context).is_ready() {
-            let passed = relay.up.passed + relay.down.passed;
-            if passed == seen {
+            if !std::mem::take(&mut active) {
                 return Poll::Ready(End::Idle);
             }
-            seen = passed;
             deadline.as_mut().reset(Instant::now() + idle);
         }
         Poll::Pending
     })
     .await;
-    let bytes = Bytes {
-        sent: relay.up.passed,
-        received: relay.down.passed,
-    };
     match end {
         End::Closed => {}
         End::ClientReset => reset_when_dropped(&relay.server),
@@ -84,7 +93,7 @@ pub(crate) async fn relay(client: TcpStream, server: TcpStream, idle: Duration) 
             reset_when_dropped(&relay.server);
         }
     }
-    (bytes, end)
+    end
 }
 
 struct Relay {
@@ -116,6 +125,14 @@ impl Relay {
             Poll::Pending
         }
     }
+
+    /// The bytes that have been passed on since the last time.
+    fn take_passed(&mut self) -> Bytes {
+        Bytes {
+            received: std::mem::take(&mut self.up.passed),
+            sent: std::mem::take(&mut self.down.passed),
+        }
+    }
 }
 
 /// The side of a direction that broke off.
@@ -125,23 +142,15 @@ enum Broken {
 }
 
 /// One of the two directions.
-#[derive(Default)]
 struct Direction {
     /// What has been read and not written; an idle direction has no buffer.
-    held: Option<Held>,
+    held: Input,
     state: State,
     passed: u64,
 }
 
-struct Held {
-    buffer: Buffer,
-    from: usize,
-    to: usize,
-}
-
-#[derive(Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    #[default]
     Open,
     /// The reading side has ended; the writing side has to be told.
     Ending,
@@ -149,6 +158,14 @@ enum State {
 }
 
 impl Direction {
+    fn new(held: Input) -> Self {
+        Self {
+            held,
+            state: State::Open,
+            passed: 0,
+        }
+    }
+
     fn poll(
         &mut self,
         reader: &mut TcpStream,
@@ -156,11 +173,16 @@ impl Direction {
         context: &mut Context<'_>,
     ) -> Poll<Result<(), Broken>> {
         for _ in 0..TURNS {
-            if self.held.is_some() {
+            if !self.held.is_empty() {
                 ready!(self.write(writer, context)).map_err(|_| Broken::Writing)?;
             }
             match self.state {
-                State::Open => ready!(self.read(reader, context)).map_err(|_| Broken::Reading)?,
+                State::Open => {
+                    let received = ready!(self.held.poll_receive(reader, context));
+                    if received.map_err(|_| Broken::Reading)? == 0 {
+                        self.state = State::Ending;
+                    }
+                }
                 State::Ending => {
                     let shut = ready!(Pin::new(&mut *writer).poll_shutdown(context));
                     self.state = State::Ended;
@@ -173,36 +195,14 @@ impl Direction {
         Poll::Pending
     }
 
-    fn read(&mut self, reader: &mut TcpStream, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut buffer = Buffer::take();
-        let mut space = ReadBuf::new(&mut buffer);
-        // While there is nothing to read, the buffer goes back at the end of this function.
-        ready!(Pin::new(reader).poll_read(context, &mut space))?;
-        match space.filled().len() {
-            0 => self.state = State::Ending,
-            to => {
-                self.held = Some(Held {
-                    buffer,
-                    from: 0,
-                    to,
-                });
-            }
-        }
-        Poll::Ready(Ok(()))
-    }
-
     fn write(&mut self, writer: &mut TcpStream, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while let Some(held) = &mut self.held {
-            let rest = &held.buffer[held.from..held.to];
-            let written = ready!(Pin::new(&mut *writer).poll_write(context, rest))?;
+        while !self.held.is_empty() {
+            let written = ready!(Pin::new(&mut *writer).poll_write(context, self.held.bytes()))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            held.from += written;
+            self.held.consume(written);
             self.passed += u64::try_from(written).unwrap_or(u64::MAX);
-            if held.from == held.to {
-                self.held = None;
-            }
         }
         Poll::Ready(Ok(()))
     }
@@ -210,9 +210,12 @@ impl Direction {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
         net::TcpListener,
+        task::spawn_local,
     };
 
     use super::*;
@@ -232,14 +235,22 @@ mod tests {
     ) -> (TcpStream, TcpStream, tokio::task::JoinHandle<(Bytes, End)>) {
         let (client, accepted) = pair().await;
         let (connected, server) = pair().await;
-        (
-            client,
-            server,
-            tokio::spawn(relay(accepted, connected, idle)),
-        )
+        let relayed = async move {
+            let passed = Cell::new(Bytes::default());
+            let count = |bytes: Bytes| {
+                let before = passed.get();
+                passed.set(Bytes {
+                    received: before.received + bytes.received,
+                    sent: before.sent + bytes.sent,
+                });
+            };
+            let end = relay(accepted, Input::default(), connected, idle, count).await;
+            (passed.get(), end)
+        };
+        (client, server, spawn_local(relayed))
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "local")]
     async fn each_half_is_closed_by_itself() {
         let (mut client, mut server, relay) = relayed(LONG).await;
         client.write_all(b"question").await.unwrap();
@@ -253,13 +264,13 @@ mod tests {
         client.read_to_end(&mut answer).await.unwrap();
         assert_eq!(answer, b"answer!");
         let bytes = Bytes {
-            sent: 8,
-            received: 7,
+            received: 8,
+            sent: 7,
         };
         assert_eq!(relay.await.unwrap(), (bytes, End::Closed));
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "local")]
     async fn megabytes_go_through_both_ways_at_once() {
         let (client, server, relay) = relayed(LONG).await;
         let sent: Vec<u8> = (0..5_000_000_u32).map(|byte| byte as u8).collect();
@@ -282,7 +293,7 @@ mod tests {
         assert_eq!(relay.await.unwrap().1, End::Closed);
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "local")]
     async fn a_reset_is_passed_on_as_a_reset() {
         let (client, mut server, relay) = relayed(LONG).await;
         reset_when_dropped(&client);
@@ -299,7 +310,7 @@ mod tests {
         assert_eq!(relay.await.unwrap().1, End::ServerReset);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test(flavor = "local", start_paused = true)]
     async fn an_idle_connection_ends() {
         let (_client, _server, relay) = relayed(LONG).await;
         assert_eq!(relay.await.unwrap().1, End::Idle);

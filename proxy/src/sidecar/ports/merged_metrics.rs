@@ -1,7 +1,7 @@
 //! The proxy's metrics and the application's in one answer.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{Ipv4Addr, Ipv6Addr},
     sync::Arc,
     time::Duration,
 };
@@ -25,6 +25,7 @@ use super::{
     client::{Client, ClientError},
     redirect::Target,
     request::{Answer, RequestError},
+    unread::{Unread, refusal},
 };
 use crate::{
     exposition::{CONTENT_TYPE, Format, OPENMETRICS, Source, Unreadable, merge},
@@ -79,6 +80,7 @@ struct Shared {
     metrics: Arc<Metrics>,
     targets: Vec<ScrapeTarget>,
     turns: Semaphore,
+    unread: Unread,
     warnings: Throttle,
 }
 
@@ -88,6 +90,7 @@ impl Scraper {
             metrics: Arc::clone(metrics),
             targets,
             turns: Semaphore::new(MAX_SCRAPES),
+            unread: Unread::new(),
             warnings: Throttle::new(WARNINGS),
         }))
     }
@@ -97,7 +100,7 @@ impl Scraper {
         let scrape = || {
             let this = Arc::clone(&self.0);
             get(async move |peer: Extension<Peer>, headers: HeaderMap| {
-                this.answer(peer.address().ip(), &headers).await
+                this.answer(&peer, &headers).await
             })
         };
         Router::new()
@@ -107,13 +110,17 @@ impl Scraper {
 }
 
 impl Shared {
-    async fn answer(&self, scraper: IpAddr, headers: &HeaderMap) -> Response {
+    async fn answer(&self, peer: &Peer, headers: &HeaderMap) -> Response {
         self.metrics.scraped();
         let deadline = Instant::now() + time(headers);
         let Ok(Ok(_turn)) = timeout_at(deadline, self.turns.acquire()).await else {
             let text = "too many scrapes at a time\n";
             return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
         };
+        let Some(room) = self.unread.room(peer) else {
+            return refusal();
+        };
+        let scraper = peer.address().ip();
         let mut sources = Vec::new();
         for (port, source) in self.applications(headers, deadline).await {
             match source {
@@ -130,7 +137,7 @@ impl Shared {
         let own = self.metrics.encode();
         let merged = spawn_blocking(move || merge(with_own(&own, sources))).await;
         match merged {
-            Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
+            Ok(text) => self.unread.response(CONTENT_TYPE, text, room, peer),
             Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         }
     }
@@ -253,6 +260,7 @@ async fn ask_localhost(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::records::{Records, Workload};
 
     #[test]
     fn leaves_the_scraper_time_for_the_proxy_s_own_metrics() {
@@ -273,7 +281,8 @@ mod tests {
 
     #[test]
     fn the_proxy_s_own_exposition_can_be_merged() {
-        let metrics = Metrics::default();
+        let records = Arc::new(Records::new(Workload::default(), None));
+        let metrics = Metrics::new(records);
         metrics.scraped();
         let application = Source::parse("process_open_fds 7\n", Format::Text).unwrap();
         let text = merge(with_own(&metrics.encode(), vec![application]));

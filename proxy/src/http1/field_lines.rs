@@ -1,0 +1,199 @@
+//! The field lines of a head or of a trailer section.
+
+use super::{
+    characters::{is_text, is_token_byte, trim},
+    limits::MOST_FIELDS,
+    line::next_line,
+    refusal::BadLine,
+};
+
+/// The places of fields in the bytes that have been received. It is large, and on the stack:
+/// nothing is allocated before the head is known to be good.
+pub(super) struct FieldLines {
+    lines: [Line; MOST_FIELDS],
+    count: usize,
+}
+
+/// A field line: offsets into the input.
+#[derive(Clone, Copy)]
+struct Line {
+    start: u32,
+    colon: u32,
+    value: u32,
+    value_end: u32,
+}
+
+impl FieldLines {
+    /// None yet.
+    pub fn new() -> Self {
+        let line = Line {
+            start: 0,
+            colon: 0,
+            value: 0,
+            value_end: 0,
+        };
+        Self {
+            lines: [line; MOST_FIELDS],
+            count: 0,
+        }
+    }
+
+    /// Reads the lines from there to the empty line, and returns where that ends.
+    ///
+    /// `None` if the empty line has not been received. At most `most` fields are taken.
+    pub fn read(
+        &mut self,
+        input: &[u8],
+        start: usize,
+        most: usize,
+    ) -> Result<Option<usize>, BadLine> {
+        let mut start = start;
+        while let Some((line, next)) = next_line(input, start)? {
+            if line.is_empty() {
+                return Ok(Some(next));
+            }
+            let Some(free) = self.lines.get_mut(self.count).filter(|_| self.count < most) else {
+                return Err(BadLine::TooManyFields);
+            };
+            *free = Line::parse(line, start)?;
+            self.count += 1;
+            start = next;
+        }
+        Ok(None)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Names as they were sent, and values, of the input that was read.
+    pub fn iter<'a>(&self, input: &'a [u8]) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        let piece = |start: u32, end: u32| &input[start as usize..end as usize];
+        self.lines[..self.count].iter().map(move |line| {
+            (
+                piece(line.start, line.colon),
+                piece(line.value, line.value_end),
+            )
+        })
+    }
+}
+
+impl Line {
+    /// Reads a line that is not empty and starts there.
+    fn parse(line: &[u8], start: usize) -> Result<Self, BadLine> {
+        let Some(colon) = line.iter().position(|byte| !is_token_byte(*byte)) else {
+            return Err(BadLine::NoColon);
+        };
+        if line[colon] != b':' || colon == 0 {
+            return Err(bad_name(line, colon));
+        }
+        let raw = &line[colon + 1..];
+        if !is_text(raw) {
+            return Err(match raw.contains(&b'\r') {
+                true => BadLine::BareCr,
+                false => BadLine::FieldValue,
+            });
+        }
+        let value = trim(raw);
+        // An empty value has no place of its own.
+        let blanks = raw.iter().take_while(|byte| matches!(byte, b' ' | b'\t'));
+        let value_start = start + colon + 1 + blanks.count();
+        // A head is much shorter than 4 GiB.
+        Ok(Self {
+            start: start as u32,
+            colon: (start + colon) as u32,
+            value: value_start as u32,
+            value_end: (value_start + value.len()) as u32,
+        })
+    }
+}
+
+/// What is wrong with a name that ends there without a colon.
+fn bad_name(line: &[u8], end: usize) -> BadLine {
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    match line[end] {
+        b'\r' => BadLine::BareCr,
+        b' ' | b'\t' if end == 0 => BadLine::ObsFold,
+        b' ' | b'\t' => match line[end..].iter().find(|byte| !is_blank(byte)) {
+            Some(b':') => BadLine::SpaceBeforeColon,
+            _ => BadLine::FieldName,
+        },
+        _ => BadLine::FieldName,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, most: usize) -> Result<Option<Vec<(String, String)>>, BadLine> {
+        let mut lines = FieldLines::new();
+        let end = lines.read(text.as_bytes(), 0, most)?;
+        let text_of = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let list = lines.iter(text.as_bytes());
+        let list = list.map(|(name, value)| (text_of(name), text_of(value)));
+        Ok(end.map(|_| list.collect()))
+    }
+
+    #[test]
+    fn reads_names_and_values() {
+        for (text, name, value) in [
+            ("Host: a\r\n\r\n", "Host", "a"),
+            ("a:b\r\n\r\n", "a", "b"),
+            ("a: \t b c \t\r\n\r\n", "a", "b c"),
+            ("a:\r\n\r\n", "a", ""),
+            ("a: \t \r\n\r\n", "a", ""),
+            ("a::b:\r\n\r\n", "a", ":b:"),
+            ("_a: é\r\n\r\n", "_a", "é"),
+        ] {
+            let expected = vec![(name.to_owned(), value.to_owned())];
+            assert_eq!(read(text, 100), Ok(Some(expected)), "{text:?}");
+        }
+        assert_eq!(read("\r\n", 100), Ok(Some(Vec::new())));
+    }
+
+    #[test]
+    fn waits_for_the_empty_line() {
+        for text in ["", "a", "a: b\r", "a: b\r\n", "a: b\r\n\r"] {
+            assert_eq!(read(text, 100), Ok(None), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn refuses_lines_that_others_read_differently() {
+        for (text, reason) in [
+            ("a: b\n\r\n", BadLine::BareLf),
+            ("a: b\r\n\n", BadLine::BareLf),
+            ("a: b\rc: d\r\n\r\n", BadLine::BareCr),
+            ("a: b\r\r\n\r\n", BadLine::BareCr),
+            ("a\r: b\r\n\r\n", BadLine::BareCr),
+            ("\ra: b\r\n\r\n", BadLine::BareCr),
+            ("a: b\r\n c\r\n\r\n", BadLine::ObsFold),
+            ("a: b\r\n\tc: d\r\n\r\n", BadLine::ObsFold),
+            (" a: b\r\n\r\n", BadLine::ObsFold),
+            ("a\r\n\r\n", BadLine::NoColon),
+            ("a : b\r\n\r\n", BadLine::SpaceBeforeColon),
+            ("a\t: b\r\n\r\n", BadLine::SpaceBeforeColon),
+            ("a b: c\r\n\r\n", BadLine::FieldName),
+            (": b\r\n\r\n", BadLine::FieldName),
+            ("a\0: b\r\n\r\n", BadLine::FieldName),
+            ("é: b\r\n\r\n", BadLine::FieldName),
+            ("a\"b: c\r\n\r\n", BadLine::FieldName),
+            ("a: b\0\r\n\r\n", BadLine::FieldValue),
+            ("a: \u{7f}\r\n\r\n", BadLine::FieldValue),
+            ("a:\u{b}b\r\n\r\n", BadLine::FieldValue),
+        ] {
+            assert_eq!(read(text, 100), Err(reason), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn bounds_the_number_of_fields() {
+        let text = "a: b\r\n".repeat(3) + "\r\n";
+        assert!(read(&text, 3).is_ok());
+        assert_eq!(read(&text, 2), Err(BadLine::TooManyFields));
+        let many = "a: b\r\n".repeat(MOST_FIELDS + 1) + "\r\n";
+        assert_eq!(read(&many, 1000), Err(BadLine::TooManyFields));
+    }
+}

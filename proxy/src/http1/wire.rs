@@ -1,0 +1,193 @@
+//! One connection of HTTP/1: a socket, and the codec's state in each direction.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use tokio::{io::AsyncWrite as _, net::TcpStream};
+
+use super::{Decoder, Encoder, Framing, Limits, Step};
+use crate::{
+    message::{Broken, Fields, Piece, Sink, Source},
+    net::{input::Input, output::Output},
+};
+
+/// A piece of at least so many bytes is sent from where it was received. A smaller one is
+/// copied: it costs less than a system call, and goes out with what comes before it.
+const DIRECT: usize = 2048;
+/// With less room than that, what waits is sent first.
+const MIN_ROOM: usize = 512;
+
+/// A connection: the message that it receives, and the one that it sends.
+#[derive(Debug)]
+pub(super) struct Wire {
+    io: TcpStream,
+    pub input: Input,
+    pub output: Output,
+    pub limits: Limits,
+    pub decoder: Decoder,
+    pub encoder: Encoder,
+    trailers: Option<Fields>,
+    /// The other side sends no more.
+    ended: bool,
+    /// The sending side is closed after what waits, and after that.
+    closing: Closing,
+    tunnel: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    No,
+    Wanted,
+    Done,
+}
+
+impl Wire {
+    pub fn new(io: TcpStream, input: Input) -> Self {
+        let limits = Limits::default();
+        Self {
+            io,
+            input,
+            output: Output::default(),
+            decoder: Decoder::new(Framing::Empty, &limits),
+            encoder: Encoder::of_length(0),
+            limits,
+            trailers: None,
+            ended: false,
+            closing: Closing::No,
+            tunnel: false,
+        }
+    }
+
+    /// The socket.
+    pub fn io(&self) -> &TcpStream {
+        &self.io
+    }
+
+    /// Starts to receive a body.
+    pub fn receive(&mut self, decoder: Decoder) {
+        self.trailers = None;
+        self.decoder = decoder;
+    }
+
+    /// From here on there are no messages any more, but bytes, and each direction ends by itself.
+    pub fn become_tunnel(&mut self) {
+        self.receive(Decoder::new(Framing::Tunnel, &self.limits));
+        self.encoder = Encoder::until_close();
+        self.tunnel = true;
+    }
+
+    /// Whether there are no messages any more.
+    pub fn is_tunnel(&self) -> bool {
+        self.tunnel
+    }
+
+    /// Closes the sending side behind what waits.
+    pub fn close(&mut self) {
+        if self.closing == Closing::No {
+            self.closing = Closing::Wanted;
+        }
+    }
+
+    /// Receives more, and says how much: 0 when the other side has ended.
+    pub fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Result<usize, Broken>> {
+        if self.ended {
+            return Poll::Ready(Ok(0));
+        }
+        let received = ready!(self.input.poll_receive(&mut self.io, context));
+        let received = received.map_err(|_| Broken::Closed)?;
+        self.ended = received == 0;
+        Poll::Ready(Ok(received))
+    }
+
+    /// Looks for the length of the next piece, `None` at the end of the body.
+    fn poll_body(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<usize>, Broken>> {
+        while !self.decoder.is_finished() {
+            let step = self.decoder.next(self.input.bytes());
+            match step.map_err(|bad| Broken::Protocol(bad.as_str()))? {
+                Step::Data { skip, len } => {
+                    self.input.consume(skip);
+                    return Poll::Ready(Ok(Some(len)));
+                }
+                Step::End { skip, trailers } => {
+                    self.input.consume(skip);
+                    self.trailers = trailers;
+                }
+                Step::More { skip } => {
+                    self.input.consume(skip);
+                    if ready!(self.poll_receive(context))? == 0 {
+                        self.decoder.end_of_input().map_err(|_| Broken::Closed)?;
+                    }
+                }
+            }
+        }
+        Poll::Ready(Ok(None))
+    }
+}
+
+impl Source for Wire {
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Result<Piece<'_>, Broken>> {
+        let len = ready!(self.poll_body(context))?;
+        Poll::Ready(Ok(match (len, &self.trailers) {
+            (Some(len), _) => Piece::Data(&self.input.bytes()[..len]),
+            (None, Some(trailers)) => Piece::Trailers(trailers),
+            (None, None) => Piece::End,
+        }))
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.decoder.consumed(bytes);
+        self.input.consume(bytes);
+    }
+}
+
+impl Sink for Wire {
+    fn poll_write(
+        &mut self,
+        context: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<Result<usize, Broken>> {
+        if !self.encoder.has_room(data.len()) {
+            // Not a byte of it goes out: the other side would take it for another message.
+            return Poll::Ready(Err(WRONG_LENGTH));
+        }
+        if self.output.room() < MIN_ROOM {
+            ready!(self.output.poll_send(&mut self.io, context)).map_err(|_| Broken::Closed)?;
+        }
+        if data.len() >= DIRECT && self.output.is_empty() && self.encoder.is_identity() {
+            let sent = ready!(Pin::new(&mut self.io).poll_write(context, data));
+            let sent = sent.map_err(|_| Broken::Closed)?;
+            if sent == 0 {
+                return Poll::Ready(Err(Broken::Closed));
+            }
+            self.encoder.wrote(sent).map_err(|_| WRONG_LENGTH)?;
+            return Poll::Ready(Ok(sent));
+        }
+        let taken = data.len().min(self.output.room());
+        let written = self.encoder.write(&data[..taken], self.output.bytes());
+        written.map_err(|_| WRONG_LENGTH)?;
+        Poll::Ready(Ok(taken))
+    }
+
+    fn finish(&mut self, trailers: Option<&Fields>) -> Result<(), Broken> {
+        if self.tunnel {
+            self.close();
+            return Ok(());
+        }
+        let finished = self.encoder.finish(trailers, self.output.bytes());
+        finished.map_err(|_| WRONG_LENGTH)
+    }
+
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        ready!(self.output.poll_send(&mut self.io, context)).map_err(|_| Broken::Closed)?;
+        if self.closing == Closing::Wanted {
+            // The other side may have gone; then it hears nothing, either.
+            let _ = ready!(Pin::new(&mut self.io).poll_shutdown(context));
+            self.closing = Closing::Done;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+const WRONG_LENGTH: Broken = Broken::Protocol("body_length_mismatch");

@@ -1,0 +1,278 @@
+//! The fields of heads and trailers.
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_LENGTH};
+
+use crate::message::{Broken, FieldName, Fields};
+
+/// A head that is not passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(in crate::http2) enum BadHead {
+    /// The stream is reset with PROTOCOL_ERROR (RFC 9113, 8.1.1).
+    #[error("{0}")]
+    Malformed(&'static str),
+    /// It is not against HTTP/2, but a request is answered with that status.
+    #[error("{1}")]
+    Refused(StatusCode, &'static str),
+}
+
+/// The fields of a head that came.
+#[derive(Debug, Default)]
+pub(super) struct Read<'a> {
+    /// All but the following.
+    pub fields: Fields,
+    pub host: Option<&'a [u8]>,
+    pub content_length: Option<u64>,
+}
+
+/// Reads the fields of a head that came; `max` is how many it may have.
+pub(super) fn read(headers: &HeaderMap, max: usize) -> Result<Read<'_>, BadHead> {
+    if headers.len() > max {
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return Err(BadHead::Refused(status, "there are too many fields"));
+    }
+    let size = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
+    // Beside the fields, a head keeps its authority and path in the same place.
+    let bytes = headers.iter().map(size).sum::<usize>() + 128;
+    let mut read = Read {
+        fields: Fields::with_capacity(bytes, headers.len() + 4),
+        ..Read::default()
+    };
+    for (name, value) in headers {
+        let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
+        read.add(name, value).map_err(BadHead::Malformed)?;
+    }
+    Ok(read)
+}
+
+impl<'a> Read<'a> {
+    fn add(&mut self, name: &[u8], value: &'a [u8]) -> Result<(), &'static str> {
+        check_value(value)?;
+        match FieldName::of(name) {
+            known if is_of_connection(known) => {
+                return Err("there is a field of the connection");
+            }
+            FieldName::Te if value != b"trailers" => return Err("`te` is not `trailers`"),
+            // Of an upgrade from HTTP/1, which has no meaning here (RFC 9113, 3.1).
+            FieldName::Http2Settings => {}
+            FieldName::Host => {
+                if self.host.replace(value).is_some() {
+                    return Err("there are two `host` fields");
+                }
+            }
+            FieldName::ContentLength => {
+                let length = number(value).ok_or("`content-length` is not a number")?;
+                if self.content_length.replace(length).is_some() {
+                    return Err("there are two `content-length` fields");
+                }
+            }
+            _ => self.fields.push(name, value),
+        }
+        Ok(())
+    }
+}
+
+/// Reads trailers that came; `max` is how many there may be.
+///
+/// # Errors
+///
+/// When a field is among them that only a head may have (RFC 9110, 6.5.1): an HTTP/1
+/// server that merges trailers could take it for the framing.
+pub(in crate::http2) fn read_trailers(
+    headers: &HeaderMap,
+    max: usize,
+) -> Result<Fields, &'static str> {
+    let read = read(headers, max).map_err(|bad| match bad {
+        BadHead::Malformed(why) | BadHead::Refused(_, why) => why,
+    })?;
+    if read.host.is_some() || read.content_length.is_some() {
+        return Err("among the trailers is a field of the head");
+    }
+    Ok(read.fields)
+}
+
+/// Writes fields, but for those that HTTP/2 has no use for (RFC 9113, 8.2.2).
+pub(super) fn write(fields: &Fields) -> Result<HeaderMap, Broken> {
+    let bad = Broken::Protocol("a field can't be carried by HTTP/2");
+    let mut headers = HeaderMap::with_capacity(fields.len());
+    for (name, value) in fields.iter() {
+        match FieldName::of(name) {
+            known if is_of_connection(known) => continue,
+            FieldName::Host | FieldName::ContentLength | FieldName::Http2Settings => continue,
+            FieldName::Te if value != b"trailers" => continue,
+            _ => {}
+        }
+        let (Ok(name), Ok(value)) = (
+            HeaderName::from_lowercase(name),
+            HeaderValue::from_bytes(value),
+        ) else {
+            return Err(bad);
+        };
+        if headers.try_append(name, value).is_err() {
+            return Err(bad);
+        }
+    }
+    Ok(headers)
+}
+
+/// Writes `content-length`.
+pub(super) fn set_length(headers: &mut HeaderMap, length: u64) {
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+}
+
+/// Writes trailers.
+pub(in crate::http2) fn write_trailers(fields: &Fields) -> Result<HeaderMap, Broken> {
+    write(fields)
+}
+
+/// Whether a field speaks of the connection, which HTTP/2 forbids (RFC 9113, 8.2.2).
+fn is_of_connection(name: FieldName) -> bool {
+    matches!(
+        name,
+        FieldName::Connection
+            | FieldName::KeepAlive
+            | FieldName::ProxyConnection
+            | FieldName::TransferEncoding
+            | FieldName::Upgrade
+    )
+}
+
+/// h2 refuses control characters; spaces at the ends are malformed, too (RFC 9113, 8.2.1).
+fn check_value(value: &[u8]) -> Result<(), &'static str> {
+    if value
+        .iter()
+        .any(|byte| matches!(byte, 0..=8 | 10..=31 | 127))
+    {
+        return Err("there is a control character in a field");
+    }
+    let is_space = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    if is_space(value.first()) || is_space(value.last()) {
+        return Err("a field begins or ends with a space");
+    }
+    Ok(())
+}
+
+fn number(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(fields: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        headers
+    }
+
+    fn malformed(fields: &[(&'static str, &str)]) -> bool {
+        let headers = headers(fields);
+        matches!(read(&headers, 100), Err(BadHead::Malformed(_)))
+    }
+
+    #[test]
+    fn takes_host_and_content_length_out() {
+        let headers = headers(&[("host", "a"), ("te", "trailers"), ("content-length", "12")]);
+        let read = read(&headers, 3).unwrap();
+        assert_eq!(read.host, Some(&b"a"[..]));
+        assert_eq!(read.content_length, Some(12));
+        assert_eq!(read.fields.len(), 1);
+        assert_eq!(read.fields.get(FieldName::Te), Some(&b"trailers"[..]));
+    }
+
+    #[test]
+    fn refuses_fields_of_the_connection() {
+        for name in [
+            "connection",
+            "keep-alive",
+            "proxy-connection",
+            "transfer-encoding",
+            "upgrade",
+        ] {
+            assert!(malformed(&[(name, "x")]), "{name}");
+        }
+        assert!(malformed(&[("te", "trailers, deflate")]));
+        assert!(malformed(&[("te", "gzip")]));
+    }
+
+    #[test]
+    fn refuses_a_content_length_that_is_not_one_number() {
+        for value in ["", "+3", "-1", "3, 3", "0x3", "3 ", "18446744073709551616"] {
+            assert!(malformed(&[("content-length", value)]), "{value:?}");
+        }
+        assert!(malformed(&[
+            ("content-length", "3"),
+            ("content-length", "3")
+        ]));
+    }
+
+    #[test]
+    fn refuses_two_hosts() {
+        assert!(malformed(&[("host", "a"), ("host", "a")]));
+    }
+
+    #[test]
+    fn refuses_spaces_around_a_value() {
+        for value in [" a", "a ", "\ta", "a\t", " "] {
+            assert!(malformed(&[("x", value)]), "{value:?}");
+        }
+        assert!(!malformed(&[("x", ""), ("y", "a \t b")]));
+    }
+
+    #[test]
+    fn refuses_too_many_fields() {
+        let headers = headers(&[("a", "1"), ("a", "2"), ("b", "3")]);
+        assert!(read(&headers, 3).is_ok());
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        assert!(matches!(read(&headers, 2), Err(BadHead::Refused(s, _)) if s == status));
+    }
+
+    #[test]
+    fn refuses_framing_among_trailers() {
+        let trailers = headers(&[("grpc-status", "0")]);
+        assert_eq!(read_trailers(&trailers, 100).unwrap().len(), 1);
+        for name in ["content-length", "host", "transfer-encoding"] {
+            assert!(read_trailers(&headers(&[(name, "3")]), 100).is_err());
+        }
+    }
+
+    #[test]
+    fn writes_no_fields_of_the_connection() {
+        let mut fields = Fields::default();
+        for (name, value) in [
+            ("connection", "close"),
+            ("keep-alive", "timeout=5"),
+            ("proxy-connection", "close"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "h2c"),
+            ("http2-settings", "AAMAAABkAAQAAP__"),
+            ("host", "a"),
+            ("content-length", "3"),
+            ("te", "gzip"),
+            ("te", "trailers"),
+            ("x", "1"),
+            ("x", "2"),
+        ] {
+            fields.push(name.as_bytes(), value.as_bytes());
+        }
+        let written = write(&fields).unwrap();
+        assert_eq!(
+            written,
+            headers(&[("te", "trailers"), ("x", "1"), ("x", "2")])
+        );
+    }
+
+    #[test]
+    fn refuses_to_write_what_is_not_a_field() {
+        for (name, value) in [("a b", "x"), ("", "x"), ("x", "a\x01b"), ("x", "\x7f")] {
+            let mut fields = Fields::default();
+            fields.push(name.as_bytes(), value.as_bytes());
+            assert!(write(&fields).is_err(), "{name:?}: {value:?}");
+        }
+    }
+}

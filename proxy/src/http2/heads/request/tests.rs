@@ -1,0 +1,226 @@
+use super::*;
+use crate::message::{FieldName, Fields};
+
+fn request(method: &str, uri: &str, fields: &[(&str, &str)]) -> Request<()> {
+    let mut request = Request::builder().method(method).uri(uri);
+    for (name, value) in fields {
+        request = request.header(*name, *value);
+    }
+    request.body(()).unwrap()
+}
+
+fn extended(protocol: &str, fields: &[(&str, &str)]) -> Request<()> {
+    let mut request = request("CONNECT", "http://a/chat", fields);
+    request.extensions_mut().insert(Protocol::from(protocol));
+    request
+}
+
+fn read(request: Request<()>) -> Result<RequestHead, BadHead> {
+    read_request(request, false, 100)
+}
+
+fn malformed(request: Request<()>) -> bool {
+    matches!(read(request), Err(BadHead::Malformed(_)))
+}
+
+fn answered(request: Request<()>) -> Option<StatusCode> {
+    match read(request) {
+        Err(BadHead::Refused(status, _)) => Some(status),
+        _ => None,
+    }
+}
+
+#[test]
+fn reads_the_parts_of_a_head() {
+    let head = read(request("POST", "https://a:1/b?c=d", &[("x", "1")])).unwrap();
+    assert_eq!(head.method, Method::POST);
+    assert_eq!(head.version, Version::HTTP_2);
+    assert_eq!(head.scheme, Some(Scheme::Https));
+    assert_eq!(head.authority(), Some(&b"a:1"[..]));
+    assert_eq!(head.path(), b"/b?c=d");
+    assert_eq!(head.body, BodySize::Unknown);
+    assert_eq!(head.fields.find(b"x"), Some(&b"1"[..]));
+    assert!(!head.is_tunnel());
+}
+
+#[test]
+fn knows_the_size_of_a_body() {
+    let with = |length| request("POST", "http://a/", &[("content-length", length)]);
+    let without = || request("GET", "http://a/", &[]);
+    let size = |request, ended| read_request(request, ended, 100).map(|head| head.body);
+    assert_eq!(size(with("3"), false), Ok(BodySize::Length(3)));
+    assert_eq!(size(with("0"), false), Ok(BodySize::Empty));
+    assert_eq!(size(with("0"), true), Ok(BodySize::Empty));
+    assert_eq!(size(without(), true), Ok(BodySize::Empty));
+    assert_eq!(size(without(), false), Ok(BodySize::Unknown));
+    assert!(size(with("3"), true).is_err());
+}
+
+#[test]
+fn takes_host_in_place_of_authority() {
+    let head = read(request("GET", "/", &[("host", "a:1")])).unwrap();
+    assert_eq!(head.authority(), Some(&b"a:1"[..]));
+    assert_eq!(head.fields.get(FieldName::Host), None);
+}
+
+#[test]
+fn refuses_a_host_that_is_not_the_authority() {
+    assert!(read(request("GET", "http://a/", &[("host", "A")])).is_ok());
+    for host in ["b", "a:80", "", "a, b"] {
+        assert!(
+            malformed(request("GET", "http://a/", &[("host", host)])),
+            "{host:?}"
+        );
+    }
+}
+
+#[test]
+fn refuses_a_host_that_is_none() {
+    for host in ["", "a b", "a/b", "u@a", "a, b", "a?b", "a#b"] {
+        assert!(
+            malformed(request("GET", "/", &[("host", host)])),
+            "{host:?}"
+        );
+    }
+    assert!(malformed(request("GET", "http://user@a/", &[])));
+}
+
+#[test]
+fn answers_a_request_without_a_host() {
+    assert_eq!(
+        answered(request("GET", "/", &[])),
+        Some(StatusCode::BAD_REQUEST)
+    );
+}
+
+#[test]
+fn refuses_a_path_that_is_not_absolute() {
+    for path in ["?a", "*"] {
+        let mut request = request("GET", "/", &[("host", "a")]);
+        let mut parts = uri::Parts::default();
+        parts.path_and_query = Some(path.parse().unwrap());
+        *request.uri_mut() = Uri::from_parts(parts).unwrap();
+        assert!(malformed(request), "{path:?}");
+    }
+    let head = read(request("OPTIONS", "*", &[("host", "a")])).unwrap();
+    assert_eq!(head.path(), b"*");
+}
+
+#[test]
+fn refuses_a_missing_path() {
+    let mut request = request("GET", "/", &[("host", "a")]);
+    *request.uri_mut() = Uri::from_parts(uri::Parts::default()).unwrap();
+    assert!(malformed(request));
+}
+
+#[test]
+fn connect_has_a_target_and_no_path() {
+    let head = read(request("CONNECT", "a:443", &[])).unwrap();
+    assert_eq!(
+        (head.authority(), head.path()),
+        (Some(&b"a:443"[..]), &b""[..])
+    );
+    assert_eq!(head.body, BodySize::Empty);
+    assert!(head.is_tunnel() && head.upgrade().is_none());
+    let portless = request("CONNECT", "a", &[]);
+    assert_eq!(answered(portless), Some(StatusCode::BAD_REQUEST));
+    assert!(malformed(request(
+        "CONNECT",
+        "a:443",
+        &[("content-length", "3")]
+    )));
+}
+
+#[test]
+fn extended_connect_is_an_upgrade() {
+    let head = read(extended("websocket", &[("sec-websocket-version", "13")])).unwrap();
+    assert_eq!(head.method, Method::GET);
+    assert_eq!(head.upgrade(), Some(&b"websocket"[..]));
+    assert_eq!((head.path(), head.body), (&b"/chat"[..], BodySize::Empty));
+    for protocol in ["", "a b", "a\r\nx: y", "a,b"] {
+        assert!(malformed(extended(protocol, &[])), "{protocol:?}");
+    }
+    assert!(malformed(extended("websocket", &[("content-length", "3")])));
+}
+
+fn head(method: Method, authority: Option<&str>, path: &str) -> RequestHead {
+    let mut fields = Fields::default();
+    fields.push(b"x", b"1");
+    let authority = authority.map(str::as_bytes);
+    RequestHead::new(method, authority, path.as_bytes(), fields)
+}
+
+#[test]
+fn writes_what_it_reads() {
+    for (method, path) in [
+        (Method::GET, "/"),
+        (Method::POST, "//b/%2f?c=d&{}"),
+        (Method::OPTIONS, "*"),
+        (Method::CONNECT, ""),
+    ] {
+        let mut before = head(method, Some("a:1"), path);
+        before.version = Version::HTTP_2;
+        let (request, ended) = write_request(&before).unwrap();
+        assert_eq!(ended, before.method != Method::CONNECT);
+        if before.method != Method::CONNECT {
+            before.scheme = Some(Scheme::Http);
+        }
+        let after = read_request(request, true, 100).unwrap();
+        assert_eq!(after.method, before.method);
+        assert_eq!(after.scheme, before.scheme);
+        assert_eq!(after.authority(), before.authority());
+        assert_eq!(after.path(), before.path());
+        assert!(after.fields.iter().eq(before.fields.iter()));
+    }
+}
+
+#[test]
+fn writes_the_length_of_a_body() {
+    let mut head = head(Method::POST, Some("a"), "/");
+    for (body, length, expected) in [
+        (BodySize::Length(3), Some("3"), false),
+        (BodySize::Unknown, None, false),
+        (BodySize::Empty, None, true),
+    ] {
+        head.body = body;
+        let (request, ended) = write_request(&head).unwrap();
+        let written = request.headers().get("content-length");
+        assert_eq!(written.map(|value| value.to_str().unwrap()), length);
+        assert_eq!(ended, expected);
+    }
+}
+
+#[test]
+fn writes_an_upgrade_as_extended_connect() {
+    let mut head = head(Method::GET, Some("a"), "/chat");
+    head.set_upgrade(Some(b"websocket"));
+    let (request, ended) = write_request(&head).unwrap();
+    assert_eq!(request.method(), Method::CONNECT);
+    assert_eq!(request.uri(), "http://a/chat");
+    let protocol = request.extensions().get::<Protocol>().unwrap();
+    assert_eq!(protocol.as_str(), "websocket");
+    assert!(!ended);
+}
+
+#[test]
+fn writes_a_request_without_a_host() {
+    let (request, _) = write_request(&head(Method::GET, None, "/a")).unwrap();
+    assert_eq!(request.uri(), "/a");
+    assert_eq!(request.version(), Version::HTTP_11);
+}
+
+#[test]
+fn refuses_to_write_a_target_that_is_none() {
+    for path in ["", "a", "/a b", "/a#b", "/a\r\nb", "/\x7f"] {
+        assert!(
+            write_request(&head(Method::GET, Some("a"), path)).is_err(),
+            "{path:?}"
+        );
+    }
+    for authority in ["", "a b", "a/b"] {
+        assert!(
+            write_request(&head(Method::GET, Some(authority), "/")).is_err(),
+            "{authority:?}"
+        );
+    }
+}

@@ -1,0 +1,72 @@
+//! How much of the proxy a connection of HTTP/2 may use.
+
+use std::time::Duration;
+
+use pillion_serve::Allowance;
+
+/// The bounds of one connection, upstream or downstream.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    /// Streams that a peer may have open at a time (`SETTINGS_MAX_CONCURRENT_STREAMS`),
+    /// and that we open at most, however many the server allows. Envoy's default.
+    pub streams: u32,
+    /// Decoded bytes of a head (`SETTINGS_MAX_HEADER_LIST_SIZE`, RFC 9113, 6.5.2: 32 more
+    /// for each field), as Envoy's `max_request_headers_kb`. More is answered with 431.
+    pub head_bytes: u32,
+    /// Fields of a head or of trailers, as Envoy's `max_headers_count`. More is answered with 431.
+    pub fields: usize,
+    /// Bytes of a stream that may be received before they are consumed.
+    pub stream_window: u32,
+    /// Bytes of all streams that may be received before they are consumed.
+    pub connection_window: u32,
+    /// Bytes of a stream that wait to be sent, whatever window the peer grants.
+    pub send_buffer: usize,
+    /// Frames that carry no request.
+    pub frames: Allowance,
+    /// Time for a client's preface.
+    pub handshake: Duration,
+    /// Time that a downstream connection stays open without a request, as Envoy's
+    /// connection manager has it.
+    pub idle: Duration,
+    /// Time for an idle peer to take note of our GOAWAY.
+    pub goodbye: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            streams: 1024,
+            head_bytes: 60 * 1024,
+            fields: 100,
+            stream_window: 64 * 1024 - 1,
+            connection_window: 1024 * 1024,
+            send_buffer: 64 * 1024,
+            frames: FRAMES,
+            handshake: Duration::from_secs(10),
+            idle: Duration::from_secs(3600),
+            goodbye: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Frames of the largest size that we take, the smallest that HTTP/2 allows (RFC 9113, 6.5.2).
+pub(super) const FRAME: u32 = 16 * 1024;
+
+/// More than [`Allowance`] gives to callers of our own ports, because a proxy doesn't know
+/// what is usual for those it serves: short messages of gRPC in both directions, cancelled
+/// requests, a PING for each burst of data.
+const FRAMES: Allowance = Allowance {
+    // Envoy allows as many frames that wait to be sent (`max_outbound_frames`).
+    burst: 10_000,
+    rate: 2_000,
+    success: 1,
+    // What is in an application's frame is its own; only empty ones are for nothing.
+    worthwhile: 1,
+};
+
+/// What a finished message is worth: one that has the longest head, and then some.
+pub(super) const MESSAGE: u32 = 256;
+
+/// What a frame of DATA is worth that the peer receives: two WINDOW_UPDATEs, a PING, and
+/// one more.
+pub(super) const DATA: u32 = 4;

@@ -1,0 +1,187 @@
+//! A connection from a client of HTTP/2.
+
+use std::{
+    future::Future,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use bytes::Bytes;
+use futures::{
+    FutureExt as _,
+    stream::{FuturesUnordered, StreamExt as _},
+};
+use h2::{
+    Reason, RecvStream,
+    server::{Builder, Connection, SendResponse},
+};
+use http::{Request, Response};
+use pillion_serve::Meter;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    end::End,
+    heads::{self, Asked, BadHead},
+    limits::{FRAME, Limits},
+    receiving::Receiving,
+    server_stream::ServerStream,
+    wire::{Tally, Wire},
+};
+use crate::message::{Broken, RequestHead};
+
+/// What connections from clients share.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Setup {
+    /// The bounds of each.
+    pub limits: Limits,
+    /// Once it is cancelled, connections take no new requests and end with the last one.
+    pub drain: CancellationToken,
+    /// Counts requests whose heads were refused, of which the handler does not hear.
+    pub refused: Arc<AtomicU64>,
+}
+
+/// Serves a connection until it ends and its last stream's future has.
+///
+/// `first` are bytes that have been read from `io` already, from the client's preface on.
+/// `handler` is called for each request, and its future is polled with the connection.
+pub(crate) async fn serve<I, H, F>(io: I, first: Bytes, setup: &Setup, handler: H) -> End
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+    H: FnMut(RequestHead, ServerStream) -> F,
+    F: Future<Output = ()>,
+{
+    let wire = Wire::new(io, first, Meter::of_client(setup.limits.frames));
+    let tally = wire.tally();
+    let handshake = builder(&setup.limits).handshake(wire);
+    let connection = match timeout(setup.limits.handshake, handshake).await {
+        Ok(Ok(connection)) => connection,
+        Ok(Err(error)) => return End::of(&error, &tally),
+        Err(_) => return End::Silent,
+    };
+    let server = Server {
+        setup,
+        tally,
+        handler,
+        streams: FuturesUnordered::new(),
+    };
+    server.run(connection).await
+}
+
+fn builder(limits: &Limits) -> Builder {
+    let mut builder = h2::server::Builder::new();
+    builder
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(limits.head_bytes)
+        .max_frame_size(FRAME)
+        .initial_window_size(limits.stream_window)
+        .initial_connection_window_size(limits.connection_window)
+        .max_send_buffer_size(limits.send_buffer)
+        .enable_connect_protocol();
+    builder
+}
+
+struct Server<'a, H, F> {
+    setup: &'a Setup,
+    tally: Arc<Tally>,
+    handler: H,
+    streams: FuturesUnordered<F>,
+}
+
+impl<H, F> Server<'_, H, F>
+where
+    H: FnMut(RequestHead, ServerStream) -> F,
+    F: Future<Output = ()>,
+{
+    async fn run<I>(mut self, mut connection: Connection<Wire<I>, Bytes>) -> End
+    where
+        I: AsyncRead + AsyncWrite + Unpin,
+    {
+        let limits = &self.setup.limits;
+        let mut quiet = pin!(sleep(limits.idle));
+        let mut drain = pin!(self.setup.drain.cancelled());
+        // Set once the client has been told to send no more requests.
+        let mut leaving = None;
+        let end = loop {
+            tokio::select! {
+                biased;
+                accepted = connection.accept() => match accepted {
+                    Some(Ok((request, respond))) => self.admit(request, respond),
+                    Some(Err(error)) => break self.end(End::of(&error, &self.tally), leaving),
+                    None => break self.end(End::Closed, leaving),
+                },
+                Some(()) = self.streams.next(), if !self.streams.is_empty() => {
+                    // What several responses end with goes out together.
+                    while let Some(Some(())) = self.streams.next().now_or_never() {}
+                    let time = if leaving.is_some() { limits.goodbye } else { limits.idle };
+                    quiet.as_mut().reset(Instant::now() + time);
+                }
+                () = &mut drain, if leaving.is_none() => {
+                    leaving = Some(End::Closed);
+                    connection.graceful_shutdown();
+                    quiet.as_mut().reset(Instant::now() + limits.goodbye);
+                }
+                () = &mut quiet, if self.streams.is_empty() => {
+                    if let Some(end) = leaving {
+                        break end;
+                    }
+                    leaving = Some(End::Idle);
+                    connection.graceful_shutdown();
+                    quiet.as_mut().reset(Instant::now() + limits.goodbye);
+                }
+            }
+        };
+        // Tells the streams, whose futures have something to note down, and frees what waits.
+        drop(connection);
+        while self.streams.next().await.is_some() {}
+        end
+    }
+
+    /// What an end means for the client: nothing was lost if nothing was going on.
+    fn end(&self, end: End, leaving: Option<End>) -> End {
+        match (end, leaving) {
+            (End::Closed | End::Broken(Broken::Closed), Some(end)) if self.streams.is_empty() => {
+                end
+            }
+            (End::Broken(Broken::Closed), None) if self.streams.is_empty() => End::Closed,
+            (end, _) => end,
+        }
+    }
+
+    fn admit(&mut self, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
+        let (parts, body) = request.into_parts();
+        let request = Request::from_parts(parts, ());
+        let max_fields = self.setup.limits.fields;
+        match heads::read_request(request, body.is_end_stream(), max_fields) {
+            Ok(head) => {
+                let body = Receiving::new(body, max_fields);
+                let tally = Arc::clone(&self.tally);
+                let stream = ServerStream::new(Asked::of(&head), body, respond, tally);
+                self.streams.push((self.handler)(head, stream));
+            }
+            Err(bad) => {
+                self.setup.refused.fetch_add(1, Relaxed);
+                tracing::debug!("refused a request of HTTP/2: {bad}");
+                refuse(&mut respond, bad);
+            }
+        }
+    }
+}
+
+fn refuse(respond: &mut SendResponse<Bytes>, bad: BadHead) {
+    match bad {
+        BadHead::Malformed(_) => respond.send_reset(Reason::PROTOCOL_ERROR),
+        BadHead::Refused(status, _) => {
+            let mut response = Response::new(());
+            *response.status_mut() = status;
+            // If it fails, the client is gone.
+            let _ = respond.send_response(response, true);
+        }
+    }
+}

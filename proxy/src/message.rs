@@ -1,0 +1,19 @@
+//! HTTP messages as the pipeline sees them, whichever version of HTTP carries them.
+//!
+//! A head owns its bytes and knows its framing as a value, not as fields: the codecs read
+//! `content-length` and `transfer-encoding` (HTTP/1) or `END_STREAM` (HTTP/2), and write
+//! them again for the other side. A body is polled piece by piece and never collected.
+
+mod body;
+mod field_name;
+mod fields;
+mod request;
+mod response;
+
+pub(crate) use self::{
+    body::{BodySize, Broken, Piece, Sink, Source},
+    field_name::FieldName,
+    fields::Fields,
+    request::{RequestHead, Scheme},
+    response::ResponseHead,
+};

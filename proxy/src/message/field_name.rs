@@ -1,0 +1,73 @@
+//! The fields that the proxy itself reads or writes.
+
+macro_rules! field_names {
+    ($($variant:ident = $text:literal,)*) => {
+        /// The name of a field, as far as the proxy has something to do with it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum FieldName {
+            $(#[doc = $text] $variant,)*
+            /// Any other.
+            Other,
+        }
+
+        impl FieldName {
+            /// Recognises a name in lower case.
+            #[allow(non_upper_case_globals)]
+            pub fn of(name: &[u8]) -> Self {
+                $(const $variant: &[u8] = $text.as_bytes();)*
+                match name {
+                    $($variant => Self::$variant,)*
+                    _ => Self::Other,
+                }
+            }
+
+            /// The name in lower case; empty for [`FieldName::Other`].
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)*
+                    Self::Other => "",
+                }
+            }
+        }
+    };
+}
+
+field_names! {
+    Connection = "connection",
+    ContentLength = "content-length",
+    ContentType = "content-type",
+    Cookie = "cookie",
+    Date = "date",
+    Expect = "expect",
+    GrpcStatus = "grpc-status",
+    Host = "host",
+    Http2Settings = "http2-settings",
+    KeepAlive = "keep-alive",
+    ProxyConnection = "proxy-connection",
+    Server = "server",
+    Te = "te",
+    Trailer = "trailer",
+    TransferEncoding = "transfer-encoding",
+    Upgrade = "upgrade",
+    UserAgent = "user-agent",
+    XEnvoyAttemptCount = "x-envoy-attempt-count",
+    XEnvoyOriginalPath = "x-envoy-original-path",
+    XEnvoyUpstreamServiceTime = "x-envoy-upstream-service-time",
+    XForwardedFor = "x-forwarded-for",
+    XForwardedProto = "x-forwarded-proto",
+    XRequestId = "x-request-id",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recognises_the_names_that_it_writes() {
+        for name in [FieldName::Host, FieldName::XRequestId, FieldName::Te] {
+            assert_eq!(FieldName::of(name.as_str().as_bytes()), name);
+        }
+        assert_eq!(FieldName::of(b"hos"), FieldName::Other);
+        assert_eq!(FieldName::of(b""), FieldName::Other);
+    }
+}

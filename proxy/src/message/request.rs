@@ -1,0 +1,106 @@
+//! The head of a request.
+
+use http::{Method, Version};
+
+use super::{BodySize, Fields, fields::Span};
+
+/// `http` or `https`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// Without TLS.
+    Http,
+    /// With TLS.
+    Https,
+}
+
+/// The head of a request.
+///
+/// Among its fields are neither `host`, `content-length` nor `transfer-encoding`:
+/// these are the authority and the body's size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RequestHead {
+    pub method: Method,
+    /// As the client sent it.
+    pub version: Version,
+    /// Of the target, where it has one.
+    pub scheme: Option<Scheme>,
+    pub body: BodySize,
+    /// `:protocol` of an extended CONNECT (RFC 8441), or what a client of HTTP/1.1 asks to
+    /// upgrade to, as one `upgrade` field says it.
+    upgrade: Option<Span>,
+    authority: Option<Span>,
+    path: Span,
+    pub fields: Fields,
+}
+
+impl RequestHead {
+    /// A head of HTTP/1.1 without fields and without a body.
+    ///
+    /// The path is what stands in the request line: `/path?query`, `*`, or nothing for CONNECT.
+    pub fn new(method: Method, authority: Option<&[u8]>, path: &[u8], mut fields: Fields) -> Self {
+        let authority = authority.map(|text| fields.store(text));
+        let path = fields.store(path);
+        Self {
+            method,
+            version: Version::HTTP_11,
+            scheme: None,
+            body: BodySize::Empty,
+            upgrade: None,
+            authority,
+            path,
+            fields,
+        }
+    }
+
+    /// Host and port as the client wrote them; `None` for an HTTP/1.0 request without `Host`.
+    pub fn authority(&self) -> Option<&[u8]> {
+        self.authority.map(|span| self.fields.text(span))
+    }
+
+    /// Path and query, `*`, or nothing for CONNECT.
+    pub fn path(&self) -> &[u8] {
+        self.fields.text(self.path)
+    }
+
+    /// The protocol that an upgrade or an extended CONNECT asks for.
+    pub fn upgrade(&self) -> Option<&[u8]> {
+        self.upgrade.map(|span| self.fields.text(span))
+    }
+
+    /// Replaces path and query.
+    pub fn set_path(&mut self, path: &[u8]) {
+        self.path = self.fields.store(path);
+    }
+
+    /// Says what the client asks to upgrade to.
+    pub fn set_upgrade(&mut self, protocol: Option<&[u8]>) {
+        self.upgrade = protocol.map(|text| self.fields.store(text));
+    }
+
+    /// Whether the request starts a tunnel if the server agrees.
+    pub fn is_tunnel(&self) -> bool {
+        self.method == Method::CONNECT || self.upgrade.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_can_be_replaced() {
+        let mut fields = Fields::default();
+        fields.push(b"accept", b"*/*");
+        let mut head = RequestHead::new(Method::GET, Some(b"reviews:9080"), b"/a?b", fields);
+        assert_eq!(head.authority(), Some(&b"reviews:9080"[..]));
+        assert_eq!((head.path(), head.upgrade()), (&b"/a?b"[..], None));
+        head.set_path(b"/");
+        head.set_upgrade(Some(b"websocket"));
+        assert_eq!(
+            (head.path(), head.upgrade()),
+            (&b"/"[..], Some(&b"websocket"[..]))
+        );
+        assert!(head.is_tunnel());
+        assert_eq!(head.fields.len(), 1);
+    }
+}

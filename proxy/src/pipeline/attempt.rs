@@ -1,0 +1,231 @@
+//! One attempt at a request: it is sent until the response's head comes, and the bodies
+//! are passed on until both have ended.
+
+use std::{
+    future::poll_fn,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::StatusCode;
+use tokio::time::{Instant, timeout};
+
+use super::{
+    downstream::Downstream,
+    pump::{Pump, PumpError},
+    replay::Held,
+    upstream::Upstream,
+};
+use crate::message::{Broken, ResponseHead, Sink as _};
+
+/// How long a tunnel may be silent, as a TCP connection may.
+const TUNNEL_IDLE: Duration = Duration::from_secs(3600);
+
+/// Which side broke off, and why.
+#[derive(Debug)]
+pub(super) enum Interrupted {
+    Client(Broken),
+    Server(Broken),
+    /// Neither: nothing has passed for too long.
+    Idle,
+}
+
+/// One attempt at a request.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub upstream: Upstream,
+    /// The request's body, or what enters the tunnel.
+    pub up: Pump,
+    upload: Upload,
+    /// The response's body.
+    pub down: Pump,
+    started: Instant,
+    sent: Option<Instant>,
+}
+
+/// What the server gets from the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Upload {
+    /// The body, or what enters the tunnel.
+    Open,
+    /// The head only. A tunnel has no body, and what is meant for it would be a request to
+    /// a server that has not accepted it.
+    Withheld,
+    /// Nothing more: it has all of it, or takes no more but may still answer.
+    Over,
+}
+
+impl Attempt {
+    /// The request has begun on that connection.
+    pub fn new(upstream: Upstream, asks_for_tunnel: bool) -> Self {
+        Self {
+            upstream,
+            up: Pump::default(),
+            upload: if asks_for_tunnel {
+                Upload::Withheld
+            } else {
+                Upload::Open
+            },
+            down: Pump::default(),
+            started: Instant::now(),
+            sent: None,
+        }
+    }
+
+    /// When the server had all of the request, or when it was begun.
+    pub fn sent(&self) -> Instant {
+        self.sent.unwrap_or(self.started)
+    }
+
+    /// Sends the request, and waits for the head of the response. Interim responses are
+    /// passed on.
+    pub async fn head(
+        &mut self,
+        downstream: &mut impl Downstream,
+        held: &mut Held,
+    ) -> Result<ResponseHead, Interrupted> {
+        poll_fn(|context| {
+            loop {
+                self.poll_up(context, downstream, held)?;
+                // A client that waits for 100 sends nothing before it has all of it, and no
+                // interim response is held for a client that does not read.
+                let flushed = downstream.poll_flush(context);
+                if flushed.map_err(Interrupted::Client)?.is_pending() {
+                    break;
+                }
+                let Poll::Ready(head) = self.upstream.poll_head(context) else {
+                    break;
+                };
+                let head = head.map_err(Interrupted::Server)?;
+                if !head.is_interim() {
+                    return Poll::Ready(Ok(head));
+                }
+                downstream.start(&head).map_err(refused_response)?;
+            }
+            self.poll_client(context, downstream)
+        })
+        .await
+    }
+
+    /// The server has answered the request for a tunnel.
+    pub fn answer_tunnel(&mut self, is_accepted: bool) {
+        self.upload = if is_accepted {
+            self.upstream.become_tunnel();
+            Upload::Open
+        } else {
+            // If this fails, so does reading the response.
+            let _ = self.upstream.finish(None);
+            Upload::Over
+        };
+    }
+
+    /// Passes bytes both ways, until both have ended or nothing has passed for an hour: a
+    /// client that has vanished would never end.
+    pub async fn tunnel(
+        &mut self,
+        downstream: &mut impl Downstream,
+        held: &mut Held,
+    ) -> Result<(), Interrupted> {
+        loop {
+            let before = (self.up.bytes, self.down.bytes);
+            if let Ok(ended) = timeout(TUNNEL_IDLE, self.pass(downstream, held, true)).await {
+                return ended;
+            }
+            if (self.up.bytes, self.down.bytes) == before {
+                return Err(Interrupted::Idle);
+            }
+        }
+    }
+
+    /// Passes on the bodies, until the response has ended.
+    pub async fn bodies(
+        &mut self,
+        downstream: &mut impl Downstream,
+        held: &mut Held,
+    ) -> Result<(), Interrupted> {
+        self.pass(downstream, held, false).await
+    }
+
+    async fn pass(
+        &mut self,
+        downstream: &mut impl Downstream,
+        held: &mut Held,
+        is_tunnel: bool,
+    ) -> Result<(), Interrupted> {
+        poll_fn(|context| {
+            self.poll_up(context, downstream, held)?;
+            match self.down.poll(context, &mut self.upstream, downstream) {
+                Poll::Ready(Err(PumpError::Source(broken))) => {
+                    return Poll::Ready(Err(Interrupted::Server(broken)));
+                }
+                Poll::Ready(Err(PumpError::Sink(broken))) => {
+                    return Poll::Ready(Err(refused_response(broken)));
+                }
+                Poll::Ready(Ok(())) if !is_tunnel || self.is_sent() => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(())) | Poll::Pending => {}
+            }
+            self.poll_client(context, downstream)
+        })
+        .await
+    }
+
+    fn is_sent(&self) -> bool {
+        self.upload != Upload::Open
+    }
+
+    fn poll_up(
+        &mut self,
+        context: &mut Context<'_>,
+        downstream: &mut impl Downstream,
+        held: &mut Held,
+    ) -> Result<(), Interrupted> {
+        let polled = match self.upload {
+            Upload::Open => {
+                let mut body = held.replay(downstream);
+                self.up.poll(context, &mut body, &mut self.upstream)
+            }
+            Upload::Withheld => self.upstream.poll_flush(context).map_err(PumpError::Sink),
+            Upload::Over => return Ok(()),
+        };
+        match polled {
+            Poll::Ready(Ok(())) => {
+                self.sent.get_or_insert_with(Instant::now);
+                if self.upload == Upload::Open {
+                    self.upload = Upload::Over;
+                }
+            }
+            Poll::Ready(Err(PumpError::Source(broken))) => return Err(Interrupted::Client(broken)),
+            Poll::Ready(Err(PumpError::Sink(_))) => self.upload = Upload::Over,
+            Poll::Pending => {}
+        }
+        Ok(())
+    }
+
+    /// Ends the attempt if the client has gone away.
+    fn poll_client<T>(
+        &self,
+        context: &mut Context<'_>,
+        downstream: &mut impl Downstream,
+    ) -> Poll<Result<T, Interrupted>> {
+        if downstream.poll_gone(context).is_ready() {
+            return Poll::Ready(Err(Interrupted::Client(Broken::Closed)));
+        }
+        Poll::Pending
+    }
+}
+
+/// Why a response can't be passed on: it is not what its head or HTTP says, or nobody
+/// takes it any more.
+fn refused_response(broken: Broken) -> Interrupted {
+    match broken {
+        Broken::Protocol(_) => Interrupted::Server(broken),
+        Broken::Closed | Broken::Reset(_) => Interrupted::Client(broken),
+    }
+}
+
+/// Whether bytes follow in both directions instead of bodies.
+pub(super) fn starts_tunnel(asked: bool, head: &ResponseHead, is_connect: bool) -> bool {
+    asked
+        && (head.status == StatusCode::SWITCHING_PROTOCOLS
+            || is_connect && head.status.is_success())
+}

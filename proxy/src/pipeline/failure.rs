@@ -1,0 +1,193 @@
+//! Why the proxy answers a request itself.
+
+use std::{fmt, io, net::SocketAddr};
+
+use http::StatusCode;
+
+use crate::{message::Broken, records::ResponseFlag};
+
+/// What stood between a request and its response.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The client has all the room that it may have.
+    Overload,
+    /// The client speaks HTTP/1.0, and the server's sidecar does not take it.
+    Version,
+    /// The request asks for a target that can't be passed on.
+    Target(&'static str),
+    /// No virtual host or no route of it matches.
+    NoRoute,
+    /// The table says that it is answered here.
+    Direct(StatusCode),
+    /// The cluster has no endpoint.
+    NoEndpoint { cluster: String },
+    /// The server could not be reached.
+    Connect { to: SocketAddr, error: io::Error },
+    /// The server broke off before it answered, or what it sent is not HTTP.
+    Upstream { to: SocketAddr, broken: Broken },
+}
+
+impl Failure {
+    /// The status of the answer, as Envoy's.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Version => StatusCode::UPGRADE_REQUIRED,
+            Self::Target(_) => StatusCode::BAD_REQUEST,
+            Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::Direct(status) => *status,
+            Self::Upstream {
+                broken: Broken::Protocol(_),
+                ..
+            } => StatusCode::BAD_GATEWAY,
+            Self::Overload
+            | Self::NoEndpoint { .. }
+            | Self::Connect { .. }
+            | Self::Upstream { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// Envoy's response flag, where there is one.
+    pub fn flag(&self) -> Option<ResponseFlag> {
+        Some(match self {
+            Self::Version | Self::Direct(_) => return None,
+            Self::Overload => ResponseFlag::OverloadManager,
+            Self::Target(_) => ResponseFlag::DownstreamProtocolError,
+            Self::NoRoute => ResponseFlag::NoRouteFound,
+            Self::NoEndpoint { .. } => ResponseFlag::NoHealthyUpstream,
+            Self::Connect { .. } => ResponseFlag::UpstreamConnectionFailure,
+            Self::Upstream { broken, .. } => upstream_flag(broken),
+        })
+    }
+
+    /// Envoy's response code details.
+    pub fn details(&self) -> &'static str {
+        match self {
+            Self::Overload => "overload",
+            Self::Version => "low_version",
+            Self::Target(reason) => reason,
+            Self::NoRoute => "route_not_found",
+            Self::Direct(_) => "direct_response",
+            Self::NoEndpoint { .. } => "no_healthy_upstream",
+            Self::Connect { .. } => "upstream_reset_before_response_started{connection_failure}",
+            Self::Upstream { broken, .. } => match broken {
+                Broken::Closed => "upstream_reset_before_response_started{connection_termination}",
+                Broken::Reset(_) => "upstream_reset_before_response_started{remote_reset}",
+                Broken::Protocol(_) => "upstream_reset_before_response_started{protocol_error}",
+            },
+        }
+    }
+
+    /// gRPC's status for the failure, as Envoy translates it.
+    pub fn grpc_status(&self) -> u32 {
+        match self.status().as_u16() {
+            400 => 13,
+            401 => 16,
+            403 => 7,
+            404 => 12,
+            429 | 502 | 503 => 14,
+            504 => 4,
+            _ => 2,
+        }
+    }
+}
+
+/// The flag for a server that broke off, before the response or within it.
+pub(super) fn upstream_flag(broken: &Broken) -> ResponseFlag {
+    match broken {
+        Broken::Closed => ResponseFlag::UpstreamConnectionTermination,
+        Broken::Reset(_) => ResponseFlag::UpstreamRemoteReset,
+        Broken::Protocol(_) => ResponseFlag::UpstreamProtocolError,
+    }
+}
+
+/// What happened and what to look at.
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Overload => write!(
+                formatter,
+                "overloaded: this client has more requests at a time than the sidecar has room for"
+            ),
+            Self::Version => write!(
+                formatter,
+                "this server takes HTTP/1.1 and HTTP/2, not HTTP/1.0: use a newer client"
+            ),
+            Self::Target(reason) => write!(formatter, "bad request: {reason}"),
+            Self::NoRoute => write!(
+                formatter,
+                "no route matches this host and path: see the VirtualServices of the host"
+            ),
+            Self::Direct(status) => write!(formatter, "{status}"),
+            Self::NoEndpoint { cluster } => write!(
+                formatter,
+                "no healthy upstream: the cluster {cluster} has no endpoint; are the pods of the service ready?"
+            ),
+            Self::Connect { to, error } => connect_text(formatter, *to, error),
+            Self::Upstream { to, broken } => match broken {
+                Broken::Closed => write!(
+                    formatter,
+                    "the server at {to} closed the connection before it answered; did it crash, or close an idle connection?"
+                ),
+                Broken::Reset(code) => write!(
+                    formatter,
+                    "the server at {to} reset the stream before it answered (HTTP/2 error code {code})"
+                ),
+                Broken::Protocol(reason) => write!(
+                    formatter,
+                    "the response of the server at {to} is not valid HTTP: {reason}"
+                ),
+            },
+        }
+    }
+}
+
+fn connect_text(
+    formatter: &mut fmt::Formatter<'_>,
+    to: SocketAddr,
+    error: &io::Error,
+) -> fmt::Result {
+    write!(formatter, "can't connect to the server at {to}: {error}; ")?;
+    let hint = match error.kind() {
+        io::ErrorKind::ConnectionRefused => {
+            "is the application running, and does it listen on this port, not on localhost only?"
+        }
+        io::ErrorKind::TimedOut => "does a NetworkPolicy or a firewall drop the packets?",
+        _ => "is the address reachable from this pod?",
+    };
+    formatter.write_str(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_as_envoy_does() {
+        let to = SocketAddr::from(([10, 0, 0, 1], 9080));
+        let refused = Failure::Connect {
+            to,
+            error: io::ErrorKind::ConnectionRefused.into(),
+        };
+        assert_eq!(refused.status(), 503);
+        assert_eq!(
+            refused.flag(),
+            Some(ResponseFlag::UpstreamConnectionFailure)
+        );
+        assert_eq!(refused.grpc_status(), 14);
+        assert!(refused.to_string().contains("10.0.0.1:9080"));
+        let upstream = |broken| Failure::Upstream { to, broken };
+        let garbage = upstream(Broken::Protocol("bad_status_line"));
+        assert_eq!(
+            (garbage.status().as_u16(), garbage.grpc_status()),
+            (502, 14)
+        );
+        let closed = upstream(Broken::Closed);
+        assert_eq!(
+            closed.flag(),
+            Some(ResponseFlag::UpstreamConnectionTermination)
+        );
+        assert_eq!(Failure::Version.status(), 426);
+        assert_eq!(Failure::Overload.status(), 503);
+        assert_eq!(Failure::NoRoute.grpc_status(), 12);
+    }
+}

@@ -1,0 +1,34 @@
+//! Serves an HTTP/2 connection, whose requests run concurrently.
+
+use tokio::net::TcpStream;
+
+use super::{connection::Connection, exchange::Exchange, worker::Worker};
+use crate::{
+    http2,
+    message::RequestHead,
+    net::input::Input,
+    traffic::{Open, Room},
+};
+
+/// Serves the connection to its end.
+pub(crate) async fn serve_http2(
+    worker: &Worker,
+    connection: &Connection,
+    open: &Open,
+    stream: TcpStream,
+    received: Input,
+) {
+    let first = received.bytes().to_vec().into();
+    drop(received);
+    let room = Room::new(open);
+    let answer = async |head: RequestHead, mut stream| {
+        let share = room.for_request(head.path().len() + head.fields.bytes());
+        let exchange = Exchange::new(worker, connection, head, &mut stream);
+        match share {
+            Some(_share) => exchange.run().await,
+            None => exchange.refuse().await,
+        }
+    };
+    let end = http2::serve(stream, first, &worker.http2_setup, answer).await;
+    tracing::debug!(peer = %connection.peer, ?end, "an HTTP/2 connection has ended");
+}

@@ -1,0 +1,113 @@
+//! What is known of a request, for its record.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use http::StatusCode;
+use tokio::time::Instant;
+
+use super::{connection::Connection, failure::Failure, local_reply::is_grpc, pump::grpc_status};
+use crate::{
+    message::{Fields, RequestHead},
+    records::{RequestRecord, ResponseFlag, ResponseFlags},
+};
+
+/// What a request's record will say.
+#[derive(Debug)]
+pub(super) struct Tally {
+    started: SystemTime,
+    clock: Instant,
+    pub flags: ResponseFlags,
+    pub details: &'static str,
+    pub status: Option<StatusCode>,
+    pub service_time: Option<Duration>,
+    pub request_bytes: u64,
+    pub response_bytes: u64,
+    pub grpc_status: Option<u32>,
+    pub route: Option<Arc<str>>,
+    pub cluster: Option<Arc<str>>,
+    pub upstream_host: Option<SocketAddr>,
+    pub upstream_local: Option<SocketAddr>,
+    pub upstream_failure: Option<String>,
+    pub response_fields: Option<Fields>,
+}
+
+impl Tally {
+    /// Starts the clock. Nothing else is known yet.
+    pub fn new() -> Self {
+        Self {
+            started: SystemTime::now(),
+            clock: Instant::now(),
+            flags: ResponseFlags::default(),
+            details: "",
+            status: None,
+            service_time: None,
+            request_bytes: 0,
+            response_bytes: 0,
+            grpc_status: None,
+            route: None,
+            cluster: None,
+            upstream_host: None,
+            upstream_local: None,
+            upstream_failure: None,
+            response_fields: None,
+        }
+    }
+
+    /// The proxy answers, because of this.
+    pub fn failed(&mut self, failure: &Failure) {
+        if let Some(flag) = failure.flag() {
+            self.flags.insert(flag);
+        }
+        self.details = failure.details();
+        if let Failure::Connect { error, .. } = failure {
+            self.upstream_failure = Some(format!("delayed connect error: {error}"));
+        }
+    }
+
+    /// The client has gone.
+    pub fn client_gone(&mut self) {
+        self.flags
+            .insert(ResponseFlag::DownstreamConnectionTermination);
+        self.details = "downstream_remote_disconnect";
+    }
+
+    /// Looks for the status of gRPC, which may be in the head or in the trailers.
+    pub fn read_grpc_status(&mut self, fields: &Fields) {
+        self.grpc_status = grpc_status(fields).or(self.grpc_status);
+    }
+
+    /// The record of the request, which has ended.
+    pub fn record<'a>(
+        &'a self,
+        request: &'a RequestHead,
+        connection: &Connection,
+    ) -> RequestRecord<'a> {
+        RequestRecord {
+            direction: connection.direction,
+            request,
+            status: self.status,
+            flags: self.flags,
+            details: self.details,
+            started: self.started,
+            duration: self.clock.elapsed(),
+            upstream_service_time: self.service_time,
+            request_bytes: self.request_bytes,
+            response_bytes: self.response_bytes,
+            grpc_status: self.grpc_status,
+            is_grpc: is_grpc(request),
+            route: self.route.as_deref().unwrap_or_default(),
+            cluster: self.cluster.as_deref().unwrap_or_default(),
+            upstream_host: self.upstream_host,
+            upstream_local: self.upstream_local,
+            downstream_local: connection.original,
+            downstream_remote: connection.peer,
+            server_name: None,
+            upstream_failure: self.upstream_failure.as_deref(),
+            response_fields: self.response_fields.as_ref(),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Servers and clients that mean harm.
+
+use bytes::Bytes;
+use h2::client::SendRequest;
+use http::{HeaderValue, Request, Response};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    task::spawn_local,
+};
+
+use super::harness::{Proxy, Setup};
+use crate::{tables::UpstreamProtocol, traffic::Direction};
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const HINTS: &str = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
+
+#[tokio::test(flavor = "local")]
+async fn ends_a_flood_of_interim_responses_with_a_502() {
+    let proxy = Setup::default().start().await;
+    let mut client = proxy.connect().await;
+    client.send(GET).await;
+    let mut server = proxy.accept().await;
+    server.head().await;
+    server.send(&HINTS.repeat(33)).await;
+    server
+        .send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        .await;
+    for _ in 0..32 {
+        assert!(client.head().await.starts_with("HTTP/1.1 103 "));
+    }
+    assert!(client.head().await.starts_with("HTTP/1.1 502 "));
+    proxy
+        .sees(&["response_code=\"502\"", "response_flags=\"UPE\""])
+        .await;
+}
+
+#[tokio::test(flavor = "local")]
+async fn interim_responses_do_not_break_a_request_of_http2() {
+    let setup = Setup {
+        client_speaks_http2: true,
+        upstream: UpstreamProtocol::Http1,
+        ..Setup::default()
+    };
+    let proxy = setup.start().await;
+    let mut client = client_at(&proxy, [127, 0, 0, 1]).await;
+    let request = Request::get("http://a/").body(()).unwrap();
+    let (response, _) = client.send_request(request, true).unwrap();
+    let mut server = proxy.accept().await;
+    server.head().await;
+    server.send(HINTS).await;
+    server
+        .send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        .await;
+    assert_eq!(response.await.unwrap().status(), 200);
+}
+
+/// A client of HTTP/2 with that address.
+async fn client_at(proxy: &Proxy, address: [u8; 4]) -> SendRequest<Bytes> {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((address, 0).into()).unwrap();
+    let stream = socket.connect(proxy.address).await.unwrap();
+    let (client, connection) = h2::client::handshake(stream).await.unwrap();
+    drop(spawn_local(connection));
+    client.ready().await.unwrap()
+}
+
+/// What the server says of its connection.
+async fn connection_of(client: &mut SendRequest<Bytes>) -> HeaderValue {
+    let request = Request::get("http://a/").body(()).unwrap();
+    let (response, _) = client.send_request(request, true).unwrap();
+    response.await.unwrap().headers()["connection-number"].clone()
+}
+
+#[tokio::test(flavor = "local")]
+async fn clients_share_no_connection_of_http2_to_the_application() {
+    let setup = Setup {
+        direction: Direction::Inbound,
+        client_speaks_http2: true,
+        ..Setup::default()
+    };
+    let mut proxy = setup.start().await;
+    let elsewhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = std::mem::replace(&mut proxy.server, elsewhere);
+    spawn_local(async move {
+        for number in 0.. {
+            let stream = server.accept().await.unwrap().0;
+            spawn_local(async move {
+                let mut connection = h2::server::handshake(stream).await.unwrap();
+                while let Some(Ok((_, mut respond))) = connection.accept().await {
+                    let response = Response::builder().header("connection-number", number);
+                    let response = response.body(()).unwrap();
+                    respond.send_response(response, true).unwrap();
+                }
+            });
+        }
+    });
+    let mut one = client_at(&proxy, [127, 0, 0, 1]).await;
+    let mut same = client_at(&proxy, [127, 0, 0, 1]).await;
+    let mut other = client_at(&proxy, [127, 0, 0, 2]).await;
+    let number = connection_of(&mut one).await;
+    assert_eq!(connection_of(&mut same).await, number);
+    assert_ne!(connection_of(&mut other).await, number);
+}
+
+#[tokio::test(flavor = "local")]
+async fn refuses_more_streams_than_there_is_room_for() {
+    let setup = Setup {
+        client_speaks_http2: true,
+        upstream: UpstreamProtocol::Http1,
+        places: 1,
+        ..Setup::default()
+    };
+    let proxy = setup.start().await;
+    let mut client = client_at(&proxy, [127, 0, 0, 1]).await;
+    let mut ask = || {
+        let request = Request::get("http://a/").body(()).unwrap();
+        client.send_request(request, true).unwrap().0
+    };
+    // The server answers none of them.
+    let waiting: Vec<_> = (0..8).map(|_| ask()).collect();
+    let one_more = ask();
+    proxy
+        .sees(&["response_code=\"503\"", "response_flags=\"OM\""])
+        .await;
+    assert_eq!(one_more.await.unwrap().status(), 503);
+    drop(waiting);
+}

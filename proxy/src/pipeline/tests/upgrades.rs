@@ -1,0 +1,124 @@
+//! Connections that stop being HTTP.
+
+use tokio::io::AsyncWriteExt as _;
+
+use super::harness::Setup;
+use crate::net::socket::reset_when_dropped;
+
+const UPGRADE: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n";
+
+#[tokio::test(flavor = "local")]
+async fn a_web_socket_passes_both_ways_until_both_have_closed() {
+    let proxy = Setup::default().start().await;
+    let mut client = proxy.connect().await;
+    client.send(UPGRADE).await;
+    let mut server = proxy.accept().await;
+    let request = server.head().await;
+    assert!(
+        request.contains("upgrade: websocket") && request.contains("connection: upgrade"),
+        "{request}"
+    );
+    server
+        .send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello")
+        .await;
+    let response = client.head().await;
+    assert!(
+        response.contains("upgrade: websocket") && response.contains("connection: upgrade"),
+        "{response}"
+    );
+    assert_eq!(client.body(5).await, "hello");
+    client.send("ping").await;
+    assert_eq!(server.body(4).await, "ping");
+    client.stream.shutdown().await.unwrap();
+    assert_eq!(server.end().await.unwrap(), "");
+    server.send("last").await;
+    drop(server);
+    assert_eq!(client.end().await.unwrap(), "last");
+}
+
+#[tokio::test(flavor = "local")]
+async fn a_silent_web_socket_ends() {
+    let proxy = Setup::default().start().await;
+    let mut client = proxy.connect().await;
+    client.send(UPGRADE).await;
+    let mut server = proxy.accept().await;
+    server.head().await;
+    server
+        .send(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        )
+        .await;
+    client.head().await;
+    tokio::time::pause();
+    assert!(client.end().await.is_err());
+    proxy
+        .sees(&["response_code=\"101\"", "response_flags=\"SI\""])
+        .await;
+}
+
+#[tokio::test(flavor = "local")]
+async fn a_refused_upgrade_is_an_ordinary_response() {
+    let proxy = Setup::default().start().await;
+    let mut client = proxy.connect().await;
+    client.send(UPGRADE).await;
+    let mut server = proxy.accept().await;
+    server.head().await;
+    server
+        .send("HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno")
+        .await;
+    assert!(client.head().await.starts_with("HTTP/1.1 403"));
+    assert_eq!(client.body(2).await, "no");
+    client.send("GET /next HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert!(server.head().await.starts_with("GET /next "));
+}
+
+#[tokio::test(flavor = "local")]
+async fn connect_makes_a_tunnel() {
+    let proxy = Setup::default().start().await;
+    let mut client = proxy.connect().await;
+    client
+        .send("CONNECT db:5432 HTTP/1.1\r\nHost: db:5432\r\n\r\n")
+        .await;
+    let mut server = proxy.accept().await;
+    assert!(
+        server
+            .head()
+            .await
+            .starts_with("CONNECT db:5432 HTTP/1.1\r\nhost: db:5432\r\n")
+    );
+    server.send("HTTP/1.1 200 OK\r\n\r\n").await;
+    assert!(client.head().await.starts_with("HTTP/1.1 200"));
+    client.send("raw").await;
+    assert_eq!(server.body(3).await, "raw");
+}
+
+#[tokio::test(flavor = "local")]
+async fn nobody_switches_protocols_unasked() {
+    let proxy = Setup::default().start().await;
+    let mut client = proxy.connect().await;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let mut server = proxy.accept().await;
+    server.head().await;
+    server
+        .send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n")
+        .await;
+    assert!(client.head().await.starts_with("HTTP/1.1 502"));
+}
+
+#[tokio::test(flavor = "local")]
+async fn a_reset_of_a_tunnel_is_passed_on_as_a_reset() {
+    let proxy = Setup::default().start().await;
+    let mut client = proxy.connect().await;
+    client
+        .send("CONNECT db:5432 HTTP/1.1\r\nHost: db:5432\r\n\r\n")
+        .await;
+    let mut server = proxy.accept().await;
+    server.head().await;
+    server.send("HTTP/1.1 200 OK\r\n\r\n").await;
+    client.head().await;
+    client.send("some").await;
+    assert_eq!(server.body(4).await, "some");
+    reset_when_dropped(&client.stream);
+    drop(client);
+    assert!(server.end().await.is_err());
+}

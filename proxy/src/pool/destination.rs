@@ -1,0 +1,11 @@
+//! What connections have to have in common to be shared.
+
+use std::net::{IpAddr, SocketAddr};
+
+/// Where a connection goes, and where it comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Destination {
+    pub address: SocketAddr,
+    /// The local address that it is bound to, if any.
+    pub source: Option<IpAddr>,
+}

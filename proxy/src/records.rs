@@ -1,0 +1,30 @@
+//! What a finished request or a TCP connection leaves: Istio's metrics and Envoy's access log.
+//!
+//! There is one [`Records`] in a process and one [`Recorder`] in each worker. A worker
+//! writes counters that no other one writes; a scrape adds them up.
+
+mod access_log;
+mod connection;
+mod exposition;
+mod facts;
+mod flags;
+mod histogram;
+mod labels;
+mod process;
+mod recorder;
+mod registry;
+mod request_series;
+#[cfg(test)]
+mod test_util;
+#[cfg(test)]
+mod tests;
+mod workload;
+
+pub(crate) use self::{
+    access_log::AccessLogConfig,
+    facts::{ConnectionFacts, RequestRecord},
+    flags::{ResponseFlag, ResponseFlags},
+    process::Records,
+    recorder::Recorder,
+    workload::Workload,
+};

@@ -1,0 +1,77 @@
+//! What one line is about.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, SystemTime},
+};
+
+use crate::records::{
+    facts::{ConnectionFacts, RequestRecord},
+    flags::ResponseFlags,
+};
+
+/// A request or a connection that has ended.
+#[derive(Debug)]
+pub(in crate::records) struct Entry<'a> {
+    /// `None` for a connection.
+    pub request: Option<&'a RequestRecord<'a>>,
+    pub flags: ResponseFlags,
+    pub started: SystemTime,
+    pub duration: Duration,
+    /// From the client.
+    pub received: u64,
+    /// To the client.
+    pub sent: u64,
+    pub cluster: &'a str,
+    pub upstream_host: Option<SocketAddr>,
+    pub upstream_local: Option<SocketAddr>,
+    pub downstream_local: SocketAddr,
+    pub downstream_remote: SocketAddr,
+    pub server_name: Option<&'a str>,
+    pub upstream_failure: Option<&'a str>,
+}
+
+impl<'a> From<&'a RequestRecord<'a>> for Entry<'a> {
+    fn from(request: &'a RequestRecord<'a>) -> Self {
+        Self {
+            request: Some(request),
+            flags: request.flags,
+            started: request.started,
+            duration: request.duration,
+            received: request.request_bytes,
+            sent: request.response_bytes,
+            cluster: request.cluster,
+            upstream_host: request.upstream_host,
+            upstream_local: request.upstream_local,
+            downstream_local: request.downstream_local,
+            downstream_remote: request.downstream_remote,
+            server_name: request.server_name,
+            upstream_failure: request.upstream_failure,
+        }
+    }
+}
+
+impl<'a> Entry<'a> {
+    /// Of a connection, with the bytes from the client and those to it.
+    pub fn of_connection(
+        facts: &'a ConnectionFacts,
+        duration: Duration,
+        (received, sent): (u64, u64),
+    ) -> Self {
+        Self {
+            request: None,
+            flags: facts.flags,
+            started: facts.started,
+            duration,
+            received,
+            sent,
+            cluster: &facts.cluster,
+            upstream_host: facts.upstream_host,
+            upstream_local: facts.upstream_local,
+            downstream_local: facts.downstream_local,
+            downstream_remote: facts.downstream_remote,
+            server_name: facts.server_name.as_deref(),
+            upstream_failure: facts.upstream_failure.as_deref(),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What the data path tells about a request or a connection.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use http::StatusCode;
+
+use super::flags::ResponseFlags;
+use crate::{
+    message::{Fields, RequestHead},
+    traffic::Direction,
+};
+
+/// One finished request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RequestRecord<'a> {
+    pub direction: Direction,
+    /// Its head. A route may have rewritten it; `x-envoy-original-path` then has the client's path.
+    pub request: &'a RequestHead,
+    /// `None` when the client got no response; it is reported as 0.
+    pub status: Option<StatusCode>,
+    pub flags: ResponseFlags,
+    /// Envoy's response code details, such as `via_upstream` or `route_not_found`; empty
+    /// when there is nothing to say.
+    pub details: &'static str,
+    pub started: SystemTime,
+    /// From the first byte of the request to the last byte of the response.
+    pub duration: Duration,
+    /// What `x-envoy-upstream-service-time` says.
+    pub upstream_service_time: Option<Duration>,
+    /// Bytes of the request's body.
+    pub request_bytes: u64,
+    /// Bytes of the response's body.
+    pub response_bytes: u64,
+    /// What the server said in `grpc-status`, in the head or in the trailers.
+    pub grpc_status: Option<u32>,
+    /// Whether the request's content type is gRPC's.
+    pub is_grpc: bool,
+    /// The route's name; empty without a route.
+    pub route: &'a str,
+    /// The cluster's name, such as `outbound|9080|v1|reviews.default.svc.cluster.local` or
+    /// `PassthroughCluster`; empty without one.
+    pub cluster: &'a str,
+    pub upstream_host: Option<SocketAddr>,
+    pub upstream_local: Option<SocketAddr>,
+    /// The original destination.
+    pub downstream_local: SocketAddr,
+    pub downstream_remote: SocketAddr,
+    /// The name in the client's TLS handshake.
+    pub server_name: Option<&'a str>,
+    /// Why the last connection to a server failed.
+    pub upstream_failure: Option<&'a str>,
+    pub response_fields: Option<&'a Fields>,
+}
+
+/// A TCP connection, as far as it is known when it begins.
+#[derive(Debug, Clone)]
+pub(crate) struct ConnectionFacts {
+    pub direction: Direction,
+    /// What is known already: `UF` if the server can't be reached. Metrics have these flags,
+    /// because a series can't change while its connection lives.
+    pub flags: ResponseFlags,
+    pub started: SystemTime,
+    /// The cluster's name, as in a request's record.
+    pub cluster: Arc<str>,
+    pub upstream_host: Option<SocketAddr>,
+    pub upstream_local: Option<SocketAddr>,
+    /// The original destination.
+    pub downstream_local: SocketAddr,
+    pub downstream_remote: SocketAddr,
+    /// The name in the client's TLS handshake.
+    pub server_name: Option<Arc<str>>,
+    /// Why the connection to the server failed.
+    pub upstream_failure: Option<Arc<str>>,
+}

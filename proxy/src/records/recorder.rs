@@ -1,0 +1,96 @@
+//! What a worker writes its requests and connections with.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use super::{
+    access_log::{Entry, WorkerLog},
+    connection::{ConnectionCells, LiveConnection},
+    facts::{ConnectionFacts, RequestRecord},
+    flags::ResponseFlags,
+    labels::{self, Destination},
+    registry::{Caps, Origin, Registry, Slot},
+    request_series::{RequestSeries, SharedSeries},
+    workload::Workload,
+};
+
+/// A series of connections takes 4 KB of a scrape.
+const CONNECTION_CAPS: Caps = Caps {
+    all: 1000,
+    clients: 0,
+};
+
+/// What all workers count in.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub workload: Workload,
+    pub requests: SharedSeries,
+    pub connections: Registry<ConnectionCells>,
+    /// Connections that have been counted in the series of those that have no place.
+    pub connection_overflows: AtomicU64,
+}
+
+impl Shared {
+    /// Nothing has been counted.
+    pub fn new(workload: Workload) -> Self {
+        Self {
+            workload,
+            requests: SharedSeries::default(),
+            connections: Registry::new(CONNECTION_CAPS),
+            connection_overflows: AtomicU64::default(),
+        }
+    }
+}
+
+/// A worker's recorder. Two workers never share one, so nobody waits for it.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    worker: usize,
+    shared: Arc<Shared>,
+    requests: Mutex<RequestSeries>,
+    log: Option<Arc<WorkerLog>>,
+}
+
+impl Recorder {
+    pub(super) fn new(worker: usize, shared: &Arc<Shared>, log: Option<WorkerLog>) -> Self {
+        Self {
+            worker,
+            shared: Arc::clone(shared),
+            requests: Mutex::new(RequestSeries::new(worker)),
+            log: log.map(Arc::new),
+        }
+    }
+
+    /// Counts a finished request and logs it.
+    pub fn request(&self, request: &RequestRecord<'_>) {
+        let shared = &self.shared;
+        let mut series = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        series.record(&shared.requests, &shared.workload, request);
+        drop(series);
+        if let Some(log) = &self.log {
+            log.write(&Entry::from(request));
+        }
+    }
+
+    /// Counts a connection, which is logged when it ends.
+    pub fn connection(&self, facts: ConnectionFacts) -> LiveConnection {
+        LiveConnection::new(self.slot(&facts), facts, self.log.clone())
+    }
+
+    fn slot(&self, facts: &ConnectionFacts) -> Arc<Slot<ConnectionCells>> {
+        let to = Destination::new(facts.direction, "", &facts.cluster, &[]);
+        let enter = |flags, to, origin| {
+            let labels = labels::of_connection(&self.shared.workload, facts.direction, flags, to);
+            self.shared.connections.enter(self.worker, &labels, origin)
+        };
+        let own = enter(facts.flags, to, to.origin());
+        own.unwrap_or_else(|| {
+            self.shared.connection_overflows.fetch_add(1, Relaxed);
+            let flags = ResponseFlags::NONE;
+            // The overflow has always room.
+            enter(flags, Destination::Overflow, Origin::Overflow).unwrap_or_default()
+        })
+    }
+}

@@ -1,0 +1,147 @@
+//! Finds out what a connection speaks.
+
+use std::{future::poll_fn, io, task::Poll, time::Duration};
+
+use tokio::{net::TcpStream, time::timeout};
+
+use crate::{
+    net::input::Input,
+    sniff::{Protocol, sniff},
+    tables::Detection,
+};
+
+/// Ports of protocols whose servers speak first (SMTP, DNS, MySQL, MongoDB): Istio does not
+/// wait for the client there.
+const SERVER_FIRST: [u16; 4] = [25, 53, 3306, 27017];
+
+/// How long a client may be silent where its protocol is not to be guessed from that, as
+/// between two requests.
+const IDLE: Duration = Duration::from_secs(3600);
+/// How long a client of HTTP may take to show which version it speaks, as for a head.
+const FIRST_LINE: Duration = Duration::from_secs(60);
+
+/// What the connection speaks, and what has been received meanwhile.
+///
+/// # Errors
+///
+/// When the connection breaks, or its client is silent for an hour.
+pub(super) async fn detect(
+    stream: &mut TcpStream,
+    port: u16,
+    detection: Detection,
+) -> io::Result<(Protocol, Input)> {
+    let mut input = Input::default();
+    let protocol = match detection {
+        Detection::Tcp => Protocol::Tcp,
+        Detection::Sniff(_) if SERVER_FIRST.contains(&port) => Protocol::Tcp,
+        Detection::Sniff(limit) => {
+            let limit = if limit.is_zero() { IDLE } else { limit };
+            match timeout(limit, first_bytes(stream, &mut input)).await {
+                Ok(protocol) => protocol?,
+                Err(_) => Protocol::Tcp,
+            }
+        }
+        Detection::Http => declared_http(stream, &mut input).await?,
+    };
+    Ok((protocol, input))
+}
+
+async fn declared_http(stream: &mut TcpStream, input: &mut Input) -> io::Result<Protocol> {
+    let silent = timeout(IDLE, stream.peek(&mut [0])).await;
+    silent??;
+    let protocol = timeout(FIRST_LINE, first_bytes(stream, input)).await;
+    Ok(match protocol.unwrap_or(Ok(Protocol::Http1))? {
+        Protocol::Http2 => Protocol::Http2,
+        // What is not HTTP gets an answer that says so.
+        _ => Protocol::Http1,
+    })
+}
+
+async fn first_bytes(stream: &mut TcpStream, input: &mut Input) -> io::Result<Protocol> {
+    poll_fn(|context| {
+        loop {
+            if let Some(protocol) = sniff(input.bytes()) {
+                return Poll::Ready(Ok(protocol));
+            }
+            match input.poll_receive(stream, context) {
+                Poll::Pending => return Poll::Pending,
+                // A client that has ended may still listen.
+                Poll::Ready(Ok(0)) => return Poll::Ready(Ok(Protocol::Tcp)),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            }
+        }
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{io::AsyncWriteExt as _, net::TcpListener};
+
+    use super::*;
+
+    const LIMIT: Detection = Detection::Sniff(Duration::from_secs(5));
+
+    /// A connection whose client has sent that.
+    async fn accepted(sent: &[u8]) -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        client.write_all(sent).await.unwrap();
+        (client, listener.accept().await.unwrap().0)
+    }
+
+    async fn detected(sent: &[u8], port: u16, detection: Detection) -> (Protocol, Vec<u8>) {
+        let (_client, mut stream) = accepted(sent).await;
+        let (protocol, input) = detect(&mut stream, port, detection).await.unwrap();
+        (protocol, input.bytes().to_vec())
+    }
+
+    #[tokio::test]
+    async fn what_was_received_is_kept() {
+        let (protocol, input) = detected(b"GET / HTTP/1.1\r\n", 80, LIMIT).await;
+        assert_eq!(
+            (protocol, &input[..]),
+            (Protocol::Http1, &b"GET / HTTP/1.1\r\n"[..])
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_client_speaks_tcp_after_a_while() {
+        assert_eq!(detected(b"", 80, LIMIT).await.0, Protocol::Tcp);
+        assert_eq!(
+            detected(b"GET", 80, LIMIT).await,
+            (Protocol::Tcp, b"GET".to_vec())
+        );
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_where_the_server_speaks_first() {
+        let for_ever = Detection::Sniff(Duration::ZERO);
+        assert_eq!(detected(b"", 3306, for_ever).await.0, Protocol::Tcp);
+        assert_eq!(detected(b"", 80, Detection::Tcp).await.0, Protocol::Tcp);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_client_is_waited_for_without_end() {
+        let (_client, mut silent) = accepted(b"").await;
+        assert!(detect(&mut silent, 80, Detection::Http).await.is_err());
+        assert_eq!(
+            detected(b"GET", 80, Detection::Http).await,
+            (Protocol::Http1, b"GET".to_vec())
+        );
+        let for_ever = Detection::Sniff(Duration::ZERO);
+        assert_eq!(detected(b"GET", 80, for_ever).await.0, Protocol::Tcp);
+    }
+
+    #[tokio::test]
+    async fn a_declared_http_port_never_becomes_tcp() {
+        let (protocol, _) = detected(b"SSH-2.0\r\n", 80, Detection::Http).await;
+        assert_eq!(protocol, Protocol::Http1);
+        let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+        let (protocol, _) = detected(preface, 80, Detection::Http).await;
+        assert_eq!(protocol, Protocol::Http2);
+    }
+}

@@ -1,0 +1,114 @@
+//! Which protocol a connection speaks, by its first bytes.
+
+mod http1;
+mod tls;
+
+use self::tls::ClientHello;
+
+/// What a connection speaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// HTTP/1.x in plain text.
+    Http1,
+    /// HTTP/2 with prior knowledge, in plain text.
+    Http2,
+    /// TLS, with the name that the client asks for.
+    Tls { server_name: Option<String> },
+    /// Anything else.
+    Tcp,
+}
+
+/// What a client of HTTP/2 sends first (RFC 9113, 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// At most so many bytes are looked at: a ClientHello with many key shares, or a long request line.
+pub(crate) const MAX_BYTES: usize = 16 * 1024;
+
+/// Recognises the protocol; `None` while the bytes may become more than one.
+pub(crate) fn sniff(bytes: &[u8]) -> Option<Protocol> {
+    let known = bytes.len().min(PREFACE.len());
+    if bytes[..known] == PREFACE[..known] {
+        return (known == PREFACE.len()).then_some(Protocol::Http2);
+    }
+    let found = if bytes.first() == Some(&tls::HANDSHAKE) {
+        match tls::sniff(bytes) {
+            ClientHello::Incomplete => None,
+            ClientHello::Complete { server_name } => Some(Protocol::Tls { server_name }),
+            ClientHello::Invalid => Some(Protocol::Tcp),
+        }
+    } else {
+        let http = |is_http| {
+            if is_http {
+                Protocol::Http1
+            } else {
+                Protocol::Tcp
+            }
+        };
+        http1::sniff(bytes).map(http)
+    };
+    // What is longer than that is not waited for.
+    found.or_else(|| (bytes.len() >= MAX_BYTES).then_some(Protocol::Tcp))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recognises_http_1() {
+        for text in [
+            "GET / HTTP/1.1\r\n",
+            "OPTIONS * HTTP/1.0\r\nhost",
+            "X-1 /a HTTP/1.1\n",
+        ] {
+            assert_eq!(sniff(text.as_bytes()), Some(Protocol::Http1), "{text}");
+        }
+    }
+
+    #[test]
+    fn waits_while_it_may_be_more_than_one_protocol() {
+        for text in [
+            "",
+            "G",
+            "GET ",
+            "GET /a/b",
+            "GET / HTTP/1.1",
+            "PRI",
+            "PRI * HTTP/2.0\r\n\r\n",
+            "\x16\x03\x01",
+        ] {
+            assert_eq!(sniff(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn recognises_http_2_by_its_preface() {
+        assert_eq!(sniff(PREFACE), Some(Protocol::Http2));
+        assert_eq!(sniff(&[PREFACE, b"frames"].concat()), Some(Protocol::Http2));
+        assert_eq!(sniff(b"PRI * HTTP/2.1\r\n"), Some(Protocol::Tcp));
+    }
+
+    #[test]
+    fn everything_else_is_tcp() {
+        for bytes in [
+            &b"\x00\x01"[..],
+            b"SSH-2.0-OpenSSH_9.2\r\n",
+            b"*1\r\n$4\r\nPING\r\n",
+            b"GET / SPDY/3\r\n",
+            b"EHLO localhost\r\n",
+            b"GET /\r\n",
+            b"{\"json\"",
+            b"\x16\x01",
+        ] {
+            assert_eq!(
+                sniff(bytes),
+                Some(Protocol::Tcp),
+                "{}",
+                String::from_utf8_lossy(bytes)
+            );
+        }
+        assert_eq!(sniff(&[b'A'; 100]), Some(Protocol::Tcp));
+        let endless = [&b"GET /"[..], &vec![b'a'; MAX_BYTES]].concat();
+        assert_eq!(sniff(&endless), Some(Protocol::Tcp));
+    }
+}

@@ -1,0 +1,36 @@
+//! Is it HTTP/1.x? The first line says so (RFC 9112, 3).
+
+/// Longer methods than any that is registered are not looked for.
+const MAX_METHOD: usize = 32;
+
+/// Whether a connection that begins so speaks HTTP/1.x; `None` while it may.
+///
+/// No line of SMTP, Redis, SSH and the like ends in `HTTP/1.0` or `HTTP/1.1`.
+pub(super) fn sniff(bytes: &[u8]) -> Option<bool> {
+    // Some old clients send an empty line first.
+    let bytes = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
+    let is_method = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    let method = bytes.iter().position(|byte| !is_method(byte));
+    match method {
+        None if bytes.len() <= MAX_METHOD => return None,
+        Some(1..=MAX_METHOD) if method.is_some_and(|end| bytes[end] == b' ') => {}
+        Some(0) if matches!(bytes, b"\r") => return None,
+        _ => return Some(false),
+    }
+    let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
+        let is_text = bytes
+            .iter()
+            .all(|byte| *byte >= b' ' && *byte != 0x7f || *byte == b'\r');
+        return if is_text { None } else { Some(false) };
+    };
+    let line = &bytes[..end];
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let version = line
+        .iter()
+        .rposition(|byte| *byte == b' ')
+        .map(|at| &line[at + 1..]);
+    Some(
+        matches!(version, Some(b"HTTP/1.0" | b"HTTP/1.1"))
+            && line.iter().filter(|byte| **byte == b' ').count() == 2,
+    )
+}
