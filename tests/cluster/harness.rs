@@ -1,0 +1,28 @@
+//! What a test of pods that run begins with.
+//!
+//! ```
+//! let Some(shop) = Namespace::injected("shop").await else { return };
+//! shop.create(&[pod("web", &[samples("web", &["pillion-samples", "httpbin"])])]).await;
+//! shop.wait("pod/web", "condition=Ready").await;
+//! ```
+
+mod cluster;
+mod counters;
+mod eventually;
+mod guard;
+mod http;
+mod load;
+mod namespace;
+mod objects;
+mod release;
+mod shell;
+
+pub use self::{
+    counters::{Counters, Reporter},
+    eventually::eventually,
+    http::get,
+    load::Load,
+    namespace::Namespace,
+    objects::{Container, busybox, deployment, pod, samples, server, service, until_answered},
+    release::Release,
+};

@@ -1,0 +1,16 @@
+//! Pillion in a real cluster, in which pods run: one node for all of these tests, and a namespace for each of them.
+//! `CONTRIBUTING.md` describes how to run them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod api_server;
+mod capture;
+mod counters;
+mod harness;
+mod injector;
+mod kubectl;
+mod lifecycle;
+mod probes;
+mod proxy;
+mod release;
+mod rolling_update;
+mod services;
