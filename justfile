@@ -23,3 +23,7 @@ demo *options:
 # The injector's speed; --quick builds sooner.
 bench *options:
     hack/bench inject {{ options }}
+
+# The sidecar's speed beside Envoy's (needs root); --quick builds sooner.
+bench-proxy *options:
+    hack/bench proxy {{ options }}
