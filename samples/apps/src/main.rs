@@ -76,8 +76,9 @@ fn arguments(mut arguments: Vec<OsString>) -> Vec<OsString> {
         .and_then(|name| Path::new(name).file_name())
         .and_then(|name| name.to_str());
     if let Some(tool @ ("curl" | "wget" | "nc" | "sleep")) = called {
-        let tool = tool.into();
-        arguments.insert(1, tool);
+        // The usage would say `nc nc` with the name that it was called by.
+        let command = ["pillion-samples", tool].map(OsString::from);
+        arguments.splice(..1, command);
     }
     arguments
 }
@@ -124,7 +125,7 @@ mod tests {
         let called = |line: &[&str]| arguments(line.iter().map(Into::into).collect());
         assert_eq!(
             called(&["/usr/local/bin/curl", "-s", "a"]),
-            ["/usr/local/bin/curl", "curl", "-s", "a"]
+            ["pillion-samples", "curl", "-s", "a"]
         );
         assert_eq!(
             called(&["pillion-samples", "details"]),
