@@ -40,6 +40,8 @@ pub(super) fn parse(text: &str) -> Result<Mesh, Vec<Fault>> {
             ProxyConfig::default()
         }),
     };
+    faults.extend(access_log_faults(mesh));
+    faults.extend(outbound_policy_fault(mesh));
     if faults.is_empty() {
         Ok(Mesh {
             prometheus_merge,
@@ -49,6 +51,36 @@ pub(super) fn parse(text: &str) -> Result<Mesh, Vec<Fault>> {
     } else {
         Err(faults)
     }
+}
+
+/// A sidecar would find these out, and each would have its log off without telling here.
+fn access_log_faults(mesh: &Map<String, Value>) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    match mesh.get("accessLogFile") {
+        None | Some(Value::Null) => {}
+        Some(Value::String(path)) if path.is_empty() || path.starts_with('/') => {}
+        Some(other) => {
+            let message = format!("must be an absolute path, such as /dev/stdout, not {other}");
+            faults.push(Fault::at("accessLogFile", message));
+        }
+    }
+    match mesh.get("accessLogEncoding") {
+        None | Some(Value::Null) => {}
+        Some(Value::String(encoding)) if ["TEXT", "JSON"].contains(&encoding.as_str()) => {}
+        Some(other) => {
+            let message = format!("must be TEXT or JSON, not {other}");
+            faults.push(Fault::at("accessLogEncoding", message));
+        }
+    }
+    faults
+}
+
+/// Whoever sets it relies on it, and no proxy keeps to it yet.
+fn outbound_policy_fault(mesh: &Map<String, Value>) -> Option<Fault> {
+    let mode = mesh.get("outboundTrafficPolicy")?.get("mode")?;
+    let message = "REGISTRY_ONLY is not supported yet: the proxy sends traffic to where the \
+                   application sent it. Leave it out, and use a NetworkPolicy for what may be reached";
+    (mode == "REGISTRY_ONLY").then(|| Fault::at("outboundTrafficPolicy.mode", message))
 }
 
 #[cfg(test)]
@@ -68,5 +100,33 @@ mod tests {
             parse("- a").unwrap_err(),
             [Fault::new("must be a mapping, not a list")]
         );
+    }
+
+    #[test]
+    fn rejects_an_access_log_that_no_sidecar_could_write() {
+        let faults = parse("accessLogFile: stdout\naccessLogEncoding: YAML").unwrap_err();
+        assert_eq!(
+            faults,
+            [
+                Fault::at(
+                    "accessLogFile",
+                    "must be an absolute path, such as /dev/stdout, not \"stdout\""
+                ),
+                Fault::at("accessLogEncoding", "must be TEXT or JSON, not \"YAML\""),
+            ]
+        );
+        for mesh in [
+            "accessLogFile: ''",
+            "accessLogFile: /dev/stdout\naccessLogEncoding: JSON",
+        ] {
+            assert!(parse(mesh).is_ok(), "{mesh}");
+        }
+    }
+
+    #[test]
+    fn rejects_a_policy_that_no_sidecar_keeps_to() {
+        let faults = parse("outboundTrafficPolicy: {mode: REGISTRY_ONLY}").unwrap_err();
+        assert!(faults[0].to_string().contains("not supported yet"));
+        assert!(parse("outboundTrafficPolicy: {mode: ALLOW_ANY}").is_ok());
     }
 }
