@@ -92,7 +92,8 @@ fn run(config: &Config, target: &Target<'_>, warnings: Vec<String>) -> Result<In
     let edited = edit(target, &settings, template, &mut warnings)?;
     let (edited, own_containers) = record::write(pod, edited, record, &steps)?;
     sizes::check(&edited, &own_containers)?;
-    let movable: HashSet<&str> = own_containers.iter().map(String::as_str).collect();
+    let names = own_containers.iter().map(String::as_str);
+    let movable: HashSet<&str> = names.chain(pod::OWN_CONTAINERS).collect();
     Ok(Injection {
         patch: patch::diff(&movable, pod, &edited, &steps)?,
         warnings,

@@ -238,6 +238,34 @@ fn containers_with_handlers(pod: &Value) -> impl Iterator<Item = &Value> {
         .filter(|container| !is_injected(container))
 }
 
+/// Found by the property below: what an uninjection puts back had a part of a container
+/// that a review reads in part.
+#[test]
+fn moves_the_users_own_init_container_past_the_others_and_not_them() {
+    let pod = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"generateName": "web-", "annotations": {"sidecar.istio.io/interceptionMode": "NONE"}},
+        "spec": {
+            "containers": [{"name": "app-a", "image": "app:1"}],
+            "initContainers": [
+                {
+                    "name": "helper",
+                    "image": "app:1",
+                    "args": ["--serve"],
+                    "livenessProbe": {"grpc": {"port": 17455}},
+                    "restartPolicy": "Always",
+                },
+                {"name": "istio-init", "image": "my/init:1"},
+            ],
+        },
+    });
+    for native in [true, false] {
+        let (injection, _) = inject_any(&pod, native).unwrap();
+        assert_eq!(reviewed(&pod, native), injection.patch);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, max_global_rejects: 3000, failure_persistence: None, ..ProptestConfig::default() })]
 

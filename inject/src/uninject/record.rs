@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use super::{editing::annotations_mut, restore, stubs, take_back::take_back};
 use crate::{
-    annotations::STATUS, injection_record::InjectionRecord, patch, refusal::Refusal, sizes,
-    steps::Steps,
+    annotations::STATUS, injection_record::InjectionRecord, patch, pod::OWN_CONTAINERS,
+    refusal::Refusal, sizes, steps::Steps,
 };
 
 /// Writes the record of an injection onto the pod, as the last edit. Returns the pod,
@@ -30,7 +30,8 @@ pub(crate) fn write(
     let mut undone = stubs::stubbed(&edited, &record);
     let overrides = record.overrides(&edited).unwrap_or_default();
     take_back(&mut undone, &record, overrides);
-    let movable: HashSet<&str> = record.container_names().collect();
+    // A container of the user's own that has one of our names is put where ours would be.
+    let movable: HashSet<&str> = record.container_names().chain(OWN_CONTAINERS).collect();
     let rest = patch::diff(&movable, &undone, original, steps)?;
     if !rest.is_empty() {
         sizes::check_record(&rest)?;
