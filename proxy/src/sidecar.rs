@@ -70,18 +70,19 @@ async fn carry(
     let traffic = Arc::new(Traffic::new(connections));
     let metrics = Arc::new(Metrics::new(Arc::clone(records)));
     let quit = CancellationToken::new();
+    let drain = CancellationToken::new();
     let concurrency = environment.concurrency();
     let shared = ports::Shared {
         readiness: Arc::clone(&readiness),
         metrics: Arc::clone(&metrics),
         quit: quit.clone(),
+        drain: drain.clone(),
         log: log.clone(),
         concurrency,
         started: Instant::now(),
     };
     // Both go on until the process ends: the kubelet and the application ask during the drain, too.
     let mut ports = ports::serve(args, &environment, &shared).await?;
-    let drain = CancellationToken::new();
     // Without a control plane, the first tables are the last ones.
     let (_tables, updates) = watch::channel(Arc::new(Snapshot::pass_through(
         environment.detection_timeout,

@@ -23,8 +23,16 @@ pub(super) fn routes(shared: &Shared) -> Router {
 }
 
 /// `/quitquitquit`, and the drain by this path.
+///
+/// The drain begins with the end of the pod, while the application still answers: clients
+/// that keep their connections have to leave before it stops.
 pub(super) fn orders(shared: &Shared, drain: &str) -> Router {
     let (quit, readiness) = (shared.quit.clone(), Arc::clone(&shared.readiness));
+    let tell_clients = shared.drain.clone();
+    let begin = move || {
+        readiness.drain();
+        tell_clients.cancel();
+    };
     Router::new()
         .route(
             "/quitquitquit",
@@ -32,7 +40,7 @@ pub(super) fn orders(shared: &Shared, drain: &str) -> Router {
         )
         .route(
             drain,
-            post(async move |peer: Extension<Peer>| from_the_pod(&peer, || readiness.drain())),
+            post(async move |peer: Extension<Peer>| from_the_pod(&peer, begin)),
         )
 }
 

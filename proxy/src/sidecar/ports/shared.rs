@@ -14,6 +14,8 @@ pub(in crate::sidecar) struct Shared {
     pub readiness: Arc<Readiness>,
     pub metrics: Arc<Metrics>,
     pub quit: CancellationToken,
+    /// Cancelled when clients are to connect elsewhere.
+    pub drain: CancellationToken,
     pub log: Adjust,
     pub concurrency: usize,
     pub started: Instant,
