@@ -25,6 +25,12 @@ async fn answer(_head: RequestHead, mut stream: ServerStream) {
     stream.start(&response_head(BodySize::Empty)).unwrap();
 }
 
+/// Reads a body that breaks off, and says why it did.
+async fn report_broken(sender: mpsc::Sender<Broken>, mut stream: ServerStream) {
+    let why = read_all(&mut stream).await.unwrap_err();
+    sender.send(why).await.unwrap();
+}
+
 #[tokio::test]
 async fn malformed_heads_are_reset_and_counted() {
     let setup = Setup::default();
@@ -75,13 +81,7 @@ async fn a_head_that_is_too_long_is_answered() {
 #[tokio::test]
 async fn a_body_that_is_not_as_long_as_its_head_says_is_broken() {
     let (sender, mut receiver) = mpsc::channel(1);
-    let handler = move |_head, mut stream: ServerStream| {
-        let sender = sender.clone();
-        async move {
-            let why = read_all(&mut stream).await.unwrap_err();
-            sender.send(why).await.unwrap();
-        }
-    };
+    let handler = move |_head, stream| report_broken(sender.clone(), stream);
     let (mut client, _served) = served(&Setup::default(), handler).await;
     for body in [&b"ab"[..], b"abcd"] {
         let request = Request::post("http://a/").header("content-length", "3");
@@ -115,13 +115,7 @@ async fn a_response_that_is_not_as_long_as_its_head_says_is_broken() {
 #[tokio::test]
 async fn trailers_with_framing_are_broken() {
     let (sender, mut receiver) = mpsc::channel(1);
-    let handler = move |_head, mut stream: ServerStream| {
-        let sender = sender.clone();
-        async move {
-            let why = read_all(&mut stream).await.unwrap_err();
-            sender.send(why).await.unwrap();
-        }
-    };
+    let handler = move |_head, stream| report_broken(sender.clone(), stream);
     let (mut client, _served) = served(&Setup::default(), handler).await;
     let (_response, mut body) = client.send_request(post("/"), false).unwrap();
     body.send_trailers(headers("content-length", "3")).unwrap();

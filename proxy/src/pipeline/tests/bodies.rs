@@ -29,10 +29,7 @@ async fn chunks_and_trailers_pass_both_ways() {
 #[tokio::test(flavor = "local")]
 async fn a_body_that_ends_with_the_connection_gets_chunks() {
     let proxy = Setup::default().start().await;
-    let mut client = proxy.connect().await;
-    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    let mut server = proxy.accept().await;
-    server.head().await;
+    let (mut client, mut server, _) = proxy.request("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     server.send("HTTP/1.0 200 OK\r\n\r\nold server").await;
     drop(server);
     assert!(client.head().await.contains("transfer-encoding: chunked"));
@@ -45,10 +42,7 @@ async fn a_body_that_ends_with_the_connection_gets_chunks() {
 #[tokio::test(flavor = "local")]
 async fn responses_without_a_body_have_none() {
     let proxy = Setup::default().start().await;
-    let mut client = proxy.connect().await;
-    client.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    let mut server = proxy.accept().await;
-    server.head().await;
+    let (mut client, mut server, _) = proxy.request("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     server
         .send("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
         .await;
@@ -132,12 +126,9 @@ async fn megabytes_pass_both_ways_at_once() {
 #[tokio::test(flavor = "local")]
 async fn an_early_response_ends_the_upload() {
     let proxy = Setup::default().start().await;
-    let mut client = proxy.connect().await;
-    client
-        .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nsome")
+    let (mut client, mut server, _) = proxy
+        .request("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nsome")
         .await;
-    let mut server = proxy.accept().await;
-    server.head().await;
     server
         .send("HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\n\r\nno")
         .await;

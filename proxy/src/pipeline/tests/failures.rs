@@ -4,7 +4,7 @@ use h2::Reason;
 use http::Request;
 
 use super::{harness::Setup, http2};
-use crate::{net::socket::reset_when_dropped, tables::UpstreamProtocol};
+use crate::net::socket::reset_when_dropped;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -42,10 +42,7 @@ async fn a_server_that_closes_before_it_answers_is_a_503() {
 #[tokio::test(flavor = "local")]
 async fn a_server_that_speaks_something_else_is_a_502() {
     let proxy = Setup::default().start().await;
-    let mut client = proxy.connect().await;
-    client.send(GET).await;
-    let mut server = proxy.accept().await;
-    server.head().await;
+    let (mut client, mut server, _) = proxy.request(GET).await;
     server.send("SSH-2.0-OpenSSH_9.2\r\n\r\n").await;
     assert!(client.head().await.starts_with("HTTP/1.1 502 "));
     proxy
@@ -56,10 +53,7 @@ async fn a_server_that_speaks_something_else_is_a_502() {
 #[tokio::test(flavor = "local")]
 async fn a_response_that_breaks_off_does_not_look_complete() {
     let proxy = Setup::default().start().await;
-    let mut client = proxy.connect().await;
-    client.send(GET).await;
-    let mut server = proxy.accept().await;
-    server.head().await;
+    let (mut client, mut server, _) = proxy.request(GET).await;
     server
         .send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n")
         .await;
@@ -74,10 +68,7 @@ async fn a_response_that_breaks_off_does_not_look_complete() {
 #[tokio::test(flavor = "local")]
 async fn what_came_before_the_end_of_a_broken_response_reaches_the_client() {
     let proxy = Setup::default().start().await;
-    let mut client = proxy.connect().await;
-    client.send(GET).await;
-    let mut server = proxy.accept().await;
-    server.head().await;
+    let (mut client, mut server, _) = proxy.request(GET).await;
     // The proxy finds all of it at once.
     server
         .send("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nhalf of it")
@@ -92,12 +83,7 @@ async fn what_came_before_the_end_of_a_broken_response_reaches_the_client() {
 
 #[tokio::test(flavor = "local")]
 async fn what_came_before_the_end_of_a_broken_response_reaches_a_client_of_http2() {
-    let setup = Setup {
-        client_speaks_http2: true,
-        upstream: UpstreamProtocol::Http1,
-        ..Setup::default()
-    };
-    let proxy = setup.start().await;
+    let proxy = Setup::http2_to_http1().start().await;
     let mut client = http2::client(&proxy).await;
     let request = Request::get("http://ratings/").body(()).unwrap();
     let (response, _) = client.send_request(request, true).unwrap();
@@ -116,10 +102,7 @@ async fn what_came_before_the_end_of_a_broken_response_reaches_a_client_of_http2
 #[tokio::test(flavor = "local")]
 async fn a_client_that_goes_away_takes_its_request_with_it() {
     let proxy = Setup::default().start().await;
-    let mut client = proxy.connect().await;
-    client.send(GET).await;
-    let mut server = proxy.accept().await;
-    server.head().await;
+    let (client, mut server, _) = proxy.request(GET).await;
     reset_when_dropped(&client.stream);
     drop(client);
     let _ = server.end().await;
@@ -165,12 +148,9 @@ async fn a_bad_body_is_a_400_and_not_passed_on() {
 #[tokio::test(flavor = "local")]
 async fn a_bad_body_behind_the_beginning_of_the_response_gets_no_second_one() {
     let proxy = Setup::default().start().await;
-    let mut client = proxy.connect().await;
-    client
-        .send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+    let (mut client, mut server, _) = proxy
+        .request("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
         .await;
-    let mut server = proxy.accept().await;
-    server.head().await;
     server
         .send("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nsome")
         .await;
@@ -185,10 +165,7 @@ async fn a_bad_body_behind_the_beginning_of_the_response_gets_no_second_one() {
 #[tokio::test(flavor = "local")]
 async fn endless_interim_responses_are_a_502() {
     let proxy = Setup::default().start().await;
-    let mut client = proxy.connect().await;
-    client.send(GET).await;
-    let mut server = proxy.accept().await;
-    server.head().await;
+    let (mut client, mut server, _) = proxy.request(GET).await;
     server
         .send(&"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(100))
         .await;
@@ -198,10 +175,7 @@ async fn endless_interim_responses_are_a_502() {
 #[tokio::test(flavor = "local")]
 async fn what_is_not_a_request_behind_a_head_request_has_a_body_in_its_answer() {
     let proxy = Setup::default().start().await;
-    let mut client = proxy.connect().await;
-    client.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    let mut server = proxy.accept().await;
-    server.head().await;
+    let (mut client, mut server, _) = proxy.request("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     server
         .send("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n")
         .await;

@@ -52,6 +52,30 @@ impl Default for Setup {
 }
 
 impl Setup {
+    /// For clients of HTTP/2.
+    pub fn http2() -> Self {
+        Self {
+            client_speaks_http2: true,
+            ..Self::default()
+        }
+    }
+
+    /// From clients of HTTP/2 to a server of HTTP/1.
+    pub fn http2_to_http1() -> Self {
+        Self {
+            upstream: UpstreamProtocol::Http1,
+            ..Self::http2()
+        }
+    }
+
+    /// In front of an application.
+    pub fn inbound() -> Self {
+        Self {
+            direction: Direction::Inbound,
+            ..Self::default()
+        }
+    }
+
     /// Starts the proxy on the test's own thread.
     pub async fn start(self) -> Proxy {
         let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -116,6 +140,16 @@ impl Proxy {
     /// The next connection that the proxy makes to the server.
     pub async fn accept(&self) -> Peer {
         Peer::new(self.server.accept().await.unwrap().0)
+    }
+
+    /// Sends the beginning of a request by a new client. Returns both ends, and the head that
+    /// the server gets.
+    pub async fn request(&self, text: &str) -> (Peer, Peer, String) {
+        let mut client = self.connect().await;
+        client.send(text).await;
+        let mut server = self.accept().await;
+        let head = server.head().await;
+        (client, server, head)
     }
 
     /// Waits until that is in the metrics, in one line.

@@ -17,10 +17,7 @@ const HINTS: &str = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
 #[tokio::test(flavor = "local")]
 async fn ends_a_flood_of_interim_responses_with_a_502() {
     let proxy = Setup::default().start().await;
-    let mut client = proxy.connect().await;
-    client.send(GET).await;
-    let mut server = proxy.accept().await;
-    server.head().await;
+    let (mut client, mut server, _) = proxy.request(GET).await;
     server.send(&HINTS.repeat(33)).await;
     server
         .send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
@@ -36,12 +33,7 @@ async fn ends_a_flood_of_interim_responses_with_a_502() {
 
 #[tokio::test(flavor = "local")]
 async fn interim_responses_do_not_break_a_request_of_http2() {
-    let setup = Setup {
-        client_speaks_http2: true,
-        upstream: UpstreamProtocol::Http1,
-        ..Setup::default()
-    };
-    let proxy = setup.start().await;
+    let proxy = Setup::http2_to_http1().start().await;
     let mut client = client_at(&proxy, [127, 0, 0, 1]).await;
     let request = Request::get("http://a/").body(()).unwrap();
     let (response, _) = client.send_request(request, true).unwrap();

@@ -5,17 +5,11 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::harness::Setup;
-use crate::traffic::Direction;
 
 #[tokio::test(flavor = "local")]
 async fn a_request_and_its_response_are_passed_on() {
     let proxy = Setup::default().start().await;
-    let mut client = proxy.connect().await;
-    client
-        .send("GET /a?b HTTP/1.1\r\nHost: reviews:9080\r\nX-Mine: Yes\r\nConnection: x-hop\r\nX-Hop: 1\r\n\r\n")
-        .await;
-    let mut server = proxy.accept().await;
-    let request = server.head().await;
+    let (mut client, mut server, request) = proxy.request("GET /a?b HTTP/1.1\r\nHost: reviews:9080\r\nX-Mine: Yes\r\nConnection: x-hop\r\nX-Hop: 1\r\n\r\n").await;
     assert!(
         request.starts_with("GET /a?b HTTP/1.1\r\nhost: reviews:9080\r\n"),
         "{request}"
@@ -59,11 +53,7 @@ async fn a_request_and_its_response_are_passed_on() {
 
 #[tokio::test(flavor = "local")]
 async fn the_sidecar_of_a_server_says_so() {
-    let setup = Setup {
-        direction: Direction::Inbound,
-        ..Setup::default()
-    };
-    let proxy = setup.start().await;
+    let proxy = Setup::inbound().start().await;
     let mut client = proxy.connect().await;
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     let mut server = proxy.accept().await;
@@ -132,10 +122,7 @@ async fn a_client_that_asks_to_close_is_closed() {
 #[tokio::test(flavor = "local")]
 async fn clients_are_told_to_go_elsewhere_during_the_drain() {
     let proxy = Setup::default().start().await;
-    let mut client = proxy.connect().await;
-    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    let mut server = proxy.accept().await;
-    server.head().await;
+    let (mut client, mut server, _) = proxy.request("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     proxy.drain.cancel();
     server
         .send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
@@ -149,11 +136,7 @@ async fn clients_are_told_to_go_elsewhere_during_the_drain() {
 
 #[tokio::test(flavor = "local")]
 async fn http_1_0_is_refused_by_the_sidecar_of_the_server_only() {
-    let setup = Setup {
-        direction: Direction::Inbound,
-        ..Setup::default()
-    };
-    let proxy = setup.start().await;
+    let proxy = Setup::inbound().start().await;
     let mut client = proxy.connect().await;
     client.send("GET / HTTP/1.0\r\nHost: a\r\n\r\n").await;
     let response = client.end().await.unwrap();

@@ -42,11 +42,7 @@ fn post(path: &str) -> Request<()> {
 
 #[tokio::test(flavor = "local")]
 async fn a_call_of_grpc_passes_with_its_trailers() {
-    let setup = Setup {
-        client_speaks_http2: true,
-        ..Setup::default()
-    };
-    let proxy = setup.start().await;
+    let proxy = Setup::http2().start().await;
     let mut client = client(&proxy).await;
     let (response, mut body) = client.send_request(post("/echo"), false).unwrap();
     body.send_data(Bytes::from_static(b"question"), true)
@@ -86,12 +82,7 @@ async fn a_call_of_grpc_passes_with_its_trailers() {
 
 #[tokio::test(flavor = "local")]
 async fn http2_to_http1_and_back() {
-    let setup = Setup {
-        client_speaks_http2: true,
-        upstream: UpstreamProtocol::Http1,
-        ..Setup::default()
-    };
-    let proxy = setup.start().await;
+    let proxy = Setup::http2_to_http1().start().await;
     let mut client = client(&proxy).await;
     let mut request = post("/a?b");
     request
@@ -153,11 +144,7 @@ async fn http1_to_http2_and_back() {
 
 #[tokio::test(flavor = "local")]
 async fn many_requests_share_a_connection() {
-    let setup = Setup {
-        client_speaks_http2: true,
-        ..Setup::default()
-    };
-    let proxy = setup.start().await;
+    let proxy = Setup::http2().start().await;
     let mut client = client(&proxy).await;
     let responses: Vec<_> = (0..20)
         .map(|_| client.send_request(post("/"), true).unwrap().0)
@@ -180,11 +167,7 @@ async fn many_requests_share_a_connection() {
 
 #[tokio::test(flavor = "local")]
 async fn a_failure_is_a_status_of_grpc() {
-    let setup = Setup {
-        client_speaks_http2: true,
-        ..Setup::default()
-    };
-    let mut proxy = setup.start().await;
+    let mut proxy = Setup::http2().start().await;
     proxy.server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut client = client(&proxy).await;
     let response = client
@@ -207,11 +190,7 @@ async fn a_failure_is_a_status_of_grpc() {
 
 #[tokio::test(flavor = "local")]
 async fn a_connection_that_breaks_leaves_the_records_of_its_requests() {
-    let setup = Setup {
-        client_speaks_http2: true,
-        ..Setup::default()
-    };
-    let proxy = setup.start().await;
+    let proxy = Setup::http2().start().await;
     let stream = TcpStream::connect(proxy.address).await.unwrap();
     let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
     let driver = spawn_local(connection);
@@ -249,12 +228,7 @@ async fn a_body_that_a_response_may_not_have_is_not_passed_on() {
 
 #[tokio::test(flavor = "local")]
 async fn interim_responses_are_passed_on() {
-    let setup = Setup {
-        client_speaks_http2: true,
-        upstream: UpstreamProtocol::Http1,
-        ..Setup::default()
-    };
-    let proxy = setup.start().await;
+    let proxy = Setup::http2_to_http1().start().await;
     let mut client = client(&proxy).await;
     let (response, _) = client.send_request(post("/"), true).unwrap();
     let serve = async {
@@ -272,11 +246,7 @@ async fn interim_responses_are_passed_on() {
 #[tokio::test(flavor = "local")]
 async fn requests_that_were_refused_share_a_new_connection() {
     const COUNT: usize = 5;
-    let setup = Setup {
-        client_speaks_http2: true,
-        ..Setup::default()
-    };
-    let proxy = setup.start().await;
+    let proxy = Setup::http2().start().await;
     let mut client = client(&proxy).await;
     let (warm, _) = client.send_request(post("/"), true).unwrap();
     let mut first = server(&proxy).await;
@@ -314,12 +284,7 @@ async fn requests_that_were_refused_share_a_new_connection() {
 
 #[tokio::test(flavor = "local")]
 async fn a_client_that_goes_away_is_noticed_while_the_server_takes_nothing() {
-    let setup = Setup {
-        client_speaks_http2: true,
-        upstream: UpstreamProtocol::Http1,
-        ..Setup::default()
-    };
-    let proxy = setup.start().await;
+    let proxy = Setup::http2_to_http1().start().await;
     socket2::SockRef::from(&proxy.server)
         .set_recv_buffer_size(4096)
         .unwrap();

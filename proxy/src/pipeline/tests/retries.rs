@@ -4,10 +4,7 @@ use super::harness::{Peer, Proxy, Setup};
 
 /// A client that has had one response, and its server.
 async fn warm(proxy: &Proxy) -> (Peer, Peer) {
-    let mut client = proxy.connect().await;
-    client.send("GET /warm HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    let mut server = proxy.accept().await;
-    server.head().await;
+    let (mut client, mut server, _) = proxy.request("GET /warm HTTP/1.1\r\nHost: a\r\n\r\n").await;
     server
         .send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
         .await;

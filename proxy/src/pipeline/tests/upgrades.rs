@@ -10,10 +10,7 @@ const UPGRADE: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nU
 #[tokio::test(flavor = "local")]
 async fn a_web_socket_passes_both_ways_until_both_have_closed() {
     let proxy = Setup::default().start().await;
-    let mut client = proxy.connect().await;
-    client.send(UPGRADE).await;
-    let mut server = proxy.accept().await;
-    let request = server.head().await;
+    let (mut client, mut server, request) = proxy.request(UPGRADE).await;
     assert!(
         request.contains("upgrade: websocket") && request.contains("connection: upgrade"),
         "{request}"
@@ -39,10 +36,7 @@ async fn a_web_socket_passes_both_ways_until_both_have_closed() {
 #[tokio::test(flavor = "local")]
 async fn a_silent_web_socket_ends() {
     let proxy = Setup::default().start().await;
-    let mut client = proxy.connect().await;
-    client.send(UPGRADE).await;
-    let mut server = proxy.accept().await;
-    server.head().await;
+    let (mut client, mut server, _) = proxy.request(UPGRADE).await;
     server
         .send(
             "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
@@ -59,10 +53,7 @@ async fn a_silent_web_socket_ends() {
 #[tokio::test(flavor = "local")]
 async fn a_refused_upgrade_is_an_ordinary_response() {
     let proxy = Setup::default().start().await;
-    let mut client = proxy.connect().await;
-    client.send(UPGRADE).await;
-    let mut server = proxy.accept().await;
-    server.head().await;
+    let (mut client, mut server, _) = proxy.request(UPGRADE).await;
     server
         .send("HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno")
         .await;
@@ -95,10 +86,7 @@ async fn connect_makes_a_tunnel() {
 #[tokio::test(flavor = "local")]
 async fn nobody_switches_protocols_unasked() {
     let proxy = Setup::default().start().await;
-    let mut client = proxy.connect().await;
-    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    let mut server = proxy.accept().await;
-    server.head().await;
+    let (mut client, mut server, _) = proxy.request("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     server
         .send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n")
         .await;
@@ -108,12 +96,9 @@ async fn nobody_switches_protocols_unasked() {
 #[tokio::test(flavor = "local")]
 async fn a_reset_of_a_tunnel_is_passed_on_as_a_reset() {
     let proxy = Setup::default().start().await;
-    let mut client = proxy.connect().await;
-    client
-        .send("CONNECT db:5432 HTTP/1.1\r\nHost: db:5432\r\n\r\n")
+    let (mut client, mut server, _) = proxy
+        .request("CONNECT db:5432 HTTP/1.1\r\nHost: db:5432\r\n\r\n")
         .await;
-    let mut server = proxy.accept().await;
-    server.head().await;
     server.send("HTTP/1.1 200 OK\r\n\r\n").await;
     client.head().await;
     client.send("some").await;
