@@ -35,7 +35,7 @@ impl Decoder {
     ///
     /// It takes blanks between a chunk's size and the end of the line, with which some old
     /// servers fill up a line that they reserved. There is only one way to read them, and what
-    /// is sent on is framed anew. In a request they are refused all the same: a proxy in front
+    /// is sent on is framed again. In a request they are refused all the same: a proxy in front
     /// of us that stumbles over them might see another request behind.
     pub fn of_response(framing: Framing, limits: &Limits) -> Self {
         Self::with(framing, limits, true)

@@ -96,7 +96,7 @@ impl Line {
             });
         }
         let value = trim(raw);
-        // An empty value has no place of its own.
+        // The start is computed, because an empty value does not say where it is.
         let blanks = raw.iter().take_while(|byte| matches!(byte, b' ' | b'\t'));
         let value_start = start + colon + 1 + blanks.count();
         // A head is much shorter than 4 GiB.

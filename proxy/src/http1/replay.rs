@@ -88,7 +88,7 @@ pub fn read_responses(input: &[u8], pieces: &[u8], method: &str) -> Vec<Event> {
     Replay::new(input, pieces).run(&parse, Decoder::of_response)
 }
 
-/// Writes the first request anew, if it is complete.
+/// Encodes the first request again, if it is complete.
 pub fn rewrite_request(events: &[Event]) -> Option<Vec<u8>> {
     rewrite(events, |head, out| match &head.0 {
         Parsed::Request(request) => Some(write_request(&request.head, out)),
@@ -96,7 +96,7 @@ pub fn rewrite_request(events: &[Event]) -> Option<Vec<u8>> {
     })
 }
 
-/// Writes the first response anew, if it is complete, for a client of HTTP/1.1.
+/// Encodes the first response again for an HTTP/1.1 client, if it is complete.
 pub fn rewrite_response(events: &[Event], method: &str) -> Option<Vec<u8>> {
     let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
     rewrite(events, |head, out| match &head.0 {

@@ -1,7 +1,7 @@
 //! Envoy's access log: a line for each request and each TCP connection.
 //!
 //! A format is compiled once into a list of parts. A worker appends its lines to a block of
-//! its own, and a thread writes blocks: whoever reads the log can't hold up a worker.
+//! its own, and a thread writes blocks: a slow reader of the log can't hold up a worker.
 
 mod config;
 mod entry;

@@ -28,7 +28,7 @@ pub(super) enum Destination<'a> {
         authority: &'a [u8],
         cluster: &'a str,
     },
-    /// To somewhere that has no series of its own.
+    /// The destination is counted under "overflow", because there are too many series.
     Overflow,
 }
 

@@ -1,7 +1,7 @@
 //! The series of a kind, bounded in number.
 //!
 //! A series is a set of labels, and each worker has a slot of its own in it. What nobody
-//! has used for a while is forgotten: a worker finds its slot marked and enters it anew.
+//! has used for a while is forgotten: a worker finds its slot marked and enters it again.
 
 use std::{
     collections::BTreeMap,

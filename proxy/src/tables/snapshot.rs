@@ -40,7 +40,7 @@ impl Current {
         Self(Rc::new(RefCell::new(first)))
     }
 
-    /// The snapshot. It stays as it is for whoever holds it.
+    /// Returns the newest snapshot, which does not change while it is held.
     pub fn get(&self) -> Held {
         Rc::clone(&self.0.borrow())
     }

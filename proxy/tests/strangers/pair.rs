@@ -71,7 +71,7 @@ impl Pair {
     }
 }
 
-/// Bytes that no part of is like another, for a file of that size.
+/// Returns `size` pseudo-random bytes, so that a test notices a part that is out of place.
 pub fn bytes(size: usize) -> Vec<u8> {
     let mut state = 1_u64;
     let next = |_| {

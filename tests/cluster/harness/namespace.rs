@@ -23,7 +23,7 @@ use super::{
 /// A test that disturbs the others takes this for itself alone.
 static TURNS: RwLock<()> = RwLock::const_new(());
 
-/// Held until the test ends, for it to run beside others or alone.
+/// A lock that a test holds until it ends: shared to run beside other tests, exclusive to run alone.
 enum Turn {
     Shared {
         _guard: RwLockReadGuard<'static, ()>,

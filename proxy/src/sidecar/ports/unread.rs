@@ -1,6 +1,6 @@
 //! The memory of metrics that have been asked for and not been read yet.
 //!
-//! They may be tens of megabytes, and whoever asks need not read them: each response keeps
+//! They may be tens of megabytes, and a client need not read them: each response keeps
 //! its part of a budget until its last byte is sent, and an address may use half of that.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
