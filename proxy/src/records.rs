@@ -22,7 +22,7 @@ mod workload;
 
 pub(crate) use self::{
     access_log::AccessLogConfig,
-    facts::{ConnectionFacts, RequestRecord},
+    facts::{ConnectionFacts, RequestRecord, connect_failure},
     flags::{ResponseFlag, ResponseFlags},
     process::Records,
     recorder::Recorder,

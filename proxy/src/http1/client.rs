@@ -9,14 +9,16 @@ use std::{
 use http::Method;
 use tokio::net::TcpStream;
 
-use super::{Decoder, parse_response, wire::Wire, write_request};
+use super::{
+    Decoder, parse_response,
+    wire::{OnWire, Wire},
+    write_request,
+};
 use crate::{
-    message::{Broken, Fields, Piece, RequestHead, ResponseHead, Sink, Source},
+    bounds::INTERIM_RESPONSES,
+    message::{Broken, RequestHead, ResponseHead},
     net::{input::Input, socket::reset_when_dropped},
 };
-
-/// How many interim responses there may be to one request, as with HTTP/2.
-const MAX_INTERIM: u32 = 32;
 
 /// A connection to a server.
 #[derive(Debug)]
@@ -87,7 +89,7 @@ impl Client {
                     self.wire.input.consume(parsed.len);
                     if parsed.head.is_interim() {
                         self.interim += 1;
-                        if self.interim > MAX_INTERIM {
+                        if self.interim > INTERIM_RESPONSES {
                             let why = "too_many_interim_responses";
                             return Poll::Ready(Err(Broken::Protocol(why)));
                         }
@@ -153,30 +155,8 @@ impl Client {
     }
 }
 
-impl Source for Client {
-    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Result<Piece<'_>, Broken>> {
-        self.wire.poll_piece(context)
-    }
-
-    fn consume(&mut self, bytes: usize) {
-        self.wire.consume(bytes);
-    }
-}
-
-impl Sink for Client {
-    fn poll_write(
-        &mut self,
-        context: &mut Context<'_>,
-        data: &[u8],
-    ) -> Poll<Result<usize, Broken>> {
-        self.wire.poll_write(context, data)
-    }
-
-    fn finish(&mut self, trailers: Option<&Fields>) -> Result<(), Broken> {
-        self.wire.finish(trailers)
-    }
-
-    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Broken>> {
-        self.wire.poll_flush(context)
+impl OnWire for Client {
+    fn wire(&mut self) -> &mut Wire {
+        &mut self.wire
     }
 }

@@ -2,6 +2,8 @@
 
 use memchr::memchr;
 
+use crate::bounds::{FIELDS, HEAD_BYTES};
+
 /// How many fields a head can have at most, whatever [`Limits::fields`] says: the parser
 /// keeps their places on the stack.
 pub(super) const MOST_FIELDS: usize = 128;
@@ -25,10 +27,10 @@ pub(crate) struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            head_bytes: 60 * 1024,
-            fields: 100,
+            head_bytes: HEAD_BYTES.into(),
+            fields: FIELDS,
             chunk_line: 512,
-            trailer_bytes: 60 * 1024,
+            trailer_bytes: HEAD_BYTES.into(),
         }
     }
 }

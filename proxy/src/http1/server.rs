@@ -8,9 +8,13 @@ use std::{
 use http::{Method, Version};
 use tokio::net::TcpStream;
 
-use super::{BadRequest, Decoder, ResponseOptions, parse_request, wire::Wire, write_response};
+use super::{
+    BadRequest, Decoder, ResponseOptions, parse_request,
+    wire::{OnWire, Wire},
+    write_response,
+};
 use crate::{
-    message::{Broken, Fields, Piece, RequestHead, ResponseHead, Sink, Source},
+    message::{RequestHead, ResponseHead, Sink as _},
     net::{input::Input, socket::reset_when_dropped},
 };
 
@@ -178,30 +182,8 @@ impl Server {
     }
 }
 
-impl Source for Server {
-    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Result<Piece<'_>, Broken>> {
-        self.wire.poll_piece(context)
-    }
-
-    fn consume(&mut self, bytes: usize) {
-        self.wire.consume(bytes);
-    }
-}
-
-impl Sink for Server {
-    fn poll_write(
-        &mut self,
-        context: &mut Context<'_>,
-        data: &[u8],
-    ) -> Poll<Result<usize, Broken>> {
-        self.wire.poll_write(context, data)
-    }
-
-    fn finish(&mut self, trailers: Option<&Fields>) -> Result<(), Broken> {
-        self.wire.finish(trailers)
-    }
-
-    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Broken>> {
-        self.wire.poll_flush(context)
+impl OnWire for Server {
+    fn wire(&mut self) -> &mut Wire {
+        &mut self.wire
     }
 }

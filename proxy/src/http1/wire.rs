@@ -126,65 +126,81 @@ impl Wire {
     }
 }
 
-impl Source for Wire {
+/// A side of a connection, whose messages are received and sent by its wire.
+pub(super) trait OnWire {
+    fn wire(&mut self) -> &mut Wire;
+}
+
+impl OnWire for Wire {
+    fn wire(&mut self) -> &mut Self {
+        self
+    }
+}
+
+impl<T: OnWire> Source for T {
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Result<Piece<'_>, Broken>> {
-        let len = ready!(self.poll_body(context))?;
-        Poll::Ready(Ok(match (len, &self.trailers) {
-            (Some(len), _) => Piece::Data(&self.input.bytes()[..len]),
+        let wire = self.wire();
+        let len = ready!(wire.poll_body(context))?;
+        Poll::Ready(Ok(match (len, &wire.trailers) {
+            (Some(len), _) => Piece::Data(&wire.input.bytes()[..len]),
             (None, Some(trailers)) => Piece::Trailers(trailers),
             (None, None) => Piece::End,
         }))
     }
 
     fn consume(&mut self, bytes: usize) {
-        self.decoder.consumed(bytes);
-        self.input.consume(bytes);
+        let wire = self.wire();
+        wire.decoder.consumed(bytes);
+        wire.input.consume(bytes);
     }
 }
 
-impl Sink for Wire {
+impl<T: OnWire> Sink for T {
     fn poll_write(
         &mut self,
         context: &mut Context<'_>,
         data: &[u8],
     ) -> Poll<Result<usize, Broken>> {
-        if !self.encoder.has_room(data.len()) {
+        let wire = self.wire();
+        if !wire.encoder.has_room(data.len()) {
             // Not a byte of it goes out: the other side would take it for another message.
             return Poll::Ready(Err(WRONG_LENGTH));
         }
-        if self.output.room() < MIN_ROOM {
-            ready!(self.output.poll_send(&mut self.io, context)).map_err(|_| Broken::Closed)?;
+        if wire.output.room() < MIN_ROOM {
+            ready!(wire.output.poll_send(&mut wire.io, context)).map_err(|_| Broken::Closed)?;
         }
-        if data.len() >= DIRECT && self.output.is_empty() && self.encoder.is_identity() {
-            let sent = ready!(Pin::new(&mut self.io).poll_write(context, data));
+        if data.len() >= DIRECT && wire.output.is_empty() && wire.encoder.is_identity() {
+            let sent = ready!(Pin::new(&mut wire.io).poll_write(context, data));
             let sent = sent.map_err(|_| Broken::Closed)?;
             if sent == 0 {
                 return Poll::Ready(Err(Broken::Closed));
             }
-            self.encoder.wrote(sent).map_err(|_| WRONG_LENGTH)?;
+            wire.encoder.wrote(sent).map_err(|_| WRONG_LENGTH)?;
             return Poll::Ready(Ok(sent));
         }
-        let taken = data.len().min(self.output.room());
-        let written = self.encoder.write(&data[..taken], self.output.bytes());
+        let taken = data.len().min(wire.output.room());
+        let written = wire.encoder.write(&data[..taken], wire.output.bytes());
         written.map_err(|_| WRONG_LENGTH)?;
         Poll::Ready(Ok(taken))
     }
 
     fn finish(&mut self, trailers: Option<&Fields>) -> Result<(), Broken> {
-        if self.tunnel {
-            self.close();
+        let wire = self.wire();
+        if wire.tunnel {
+            wire.close();
             return Ok(());
         }
-        let finished = self.encoder.finish(trailers, self.output.bytes());
+        let finished = wire.encoder.finish(trailers, wire.output.bytes());
         finished.map_err(|_| WRONG_LENGTH)
     }
 
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Broken>> {
-        ready!(self.output.poll_send(&mut self.io, context)).map_err(|_| Broken::Closed)?;
-        if self.closing == Closing::Wanted {
+        let wire = self.wire();
+        ready!(wire.output.poll_send(&mut wire.io, context)).map_err(|_| Broken::Closed)?;
+        if wire.closing == Closing::Wanted {
             // The other side may have gone; then it hears nothing, either.
-            let _ = ready!(Pin::new(&mut self.io).poll_shutdown(context));
-            self.closing = Closing::Done;
+            let _ = ready!(Pin::new(&mut wire.io).poll_shutdown(context));
+            wire.closing = Closing::Done;
         }
         Poll::Ready(Ok(()))
     }

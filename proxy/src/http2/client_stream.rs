@@ -18,11 +18,10 @@ use super::{
     sending::Sending,
     wire::Tally,
 };
-use crate::message::{Broken, Fields, Piece, RequestHead, ResponseHead, Sink, Source};
-
-/// How many interim responses there may be to one request. h2 keeps them until they are
-/// taken, and no window bounds them.
-const INTERIM: u32 = 32;
+use crate::{
+    bounds::INTERIM_RESPONSES,
+    message::{Broken, Fields, Piece, RequestHead, ResponseHead, Sink, Source},
+};
 
 /// A stream that we have opened: the sink of the request's body, and the source of the
 /// response's.
@@ -112,7 +111,7 @@ impl ClientStream {
 
     fn interim(&mut self, response: Response<()>) -> Result<ResponseHead, Broken> {
         self.interim += 1;
-        if self.interim > INTERIM {
+        if self.interim > INTERIM_RESPONSES {
             return Err(Broken::Protocol("there are too many interim responses"));
         }
         self.read(response, false)

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use pillion_serve::Allowance;
 
+use crate::bounds::{FIELDS, HEAD_BYTES, IDLE};
+
 /// The bounds of one connection, upstream or downstream.
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
@@ -36,14 +38,14 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             streams: 1024,
-            head_bytes: 60 * 1024,
-            fields: 100,
+            head_bytes: HEAD_BYTES.into(),
+            fields: FIELDS,
             stream_window: 64 * 1024 - 1,
             connection_window: 1024 * 1024,
             send_buffer: 64 * 1024,
             frames: FRAMES,
             handshake: Duration::from_secs(10),
-            idle: Duration::from_secs(3600),
+            idle: IDLE,
             goodbye: Duration::from_secs(5),
         }
     }

@@ -4,7 +4,6 @@
 use std::{
     future::poll_fn,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use http::StatusCode;
@@ -16,10 +15,10 @@ use super::{
     replay::Held,
     upstream::Upstream,
 };
-use crate::message::{Broken, ResponseHead, Sink as _};
-
-/// How long a tunnel may be silent, as a TCP connection may.
-const TUNNEL_IDLE: Duration = Duration::from_secs(3600);
+use crate::{
+    bounds::IDLE,
+    message::{Broken, ResponseHead, Sink as _},
+};
 
 /// Which side broke off, and why.
 #[derive(Debug)]
@@ -128,7 +127,7 @@ impl Attempt {
     ) -> Result<(), Interrupted> {
         loop {
             let before = (self.up.bytes, self.down.bytes);
-            if let Ok(ended) = timeout(TUNNEL_IDLE, self.pass(downstream, held, true)).await {
+            if let Ok(ended) = timeout(IDLE, self.pass(downstream, held, true)).await {
                 return ended;
             }
             if (self.up.bytes, self.down.bytes) == before {

@@ -316,7 +316,7 @@ impl<'a, D: Downstream> Exchange<'a, D> {
         yield_now().await;
     }
 
-    /// Sends a local reply, which says why there is no response from the server.
+    /// Sends a local reply that says why the server did not respond.
     async fn reply(&mut self, failure: &Failure) {
         self.tally.failed(failure);
         let (mut head, body) = local_reply(&self.head, failure);

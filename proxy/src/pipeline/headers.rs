@@ -52,7 +52,7 @@ pub(super) fn edit_response(
         fields.set(FieldName::XEnvoyUpstreamServiceTime, value);
     }
     if fields.get(FieldName::Date).is_none() {
-        fields.push(b"date", date.now().as_bytes());
+        fields.push(b"date", &date.now());
     }
     fields.set(
         FieldName::Server,

@@ -23,16 +23,13 @@ use super::{
     worker::Worker,
 };
 use crate::{
+    bounds::{HEAD_TIME, IDLE},
     http1::{BadRequest, NoRequest, Server},
     message::{Fields, RequestHead},
     net::input::Input,
     records::ResponseFlag,
 };
 
-/// How long a client may be idle between requests, as Envoy's default.
-const IDLE: Duration = Duration::from_secs(3600);
-/// How long a head may take to arrive, from its first byte on.
-const HEAD: Duration = Duration::from_secs(60);
 /// How long the proxy waits for the client to read the last response and close its side.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -104,7 +101,7 @@ async fn next(server: &mut Server, mut clock: Pin<&mut Sleep>) -> Next {
             Poll::Pending => {}
         }
         let in_head = server.is_in_head();
-        let limit = if in_head { HEAD } else { IDLE };
+        let limit = if in_head { HEAD_TIME } else { IDLE };
         waiting = waiting.filter(|(was_in_head, _)| *was_in_head == in_head);
         let (_, began) = *waiting.get_or_insert_with(|| (in_head, Instant::now()));
         if clock.deadline() > began + limit {

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{connection::Connection, failure::Failure, local_reply::is_grpc, pump::grpc_status};
 use crate::{
     message::{Fields, RequestHead},
-    records::{RequestRecord, ResponseFlag, ResponseFlags},
+    records::{RequestRecord, ResponseFlag, ResponseFlags, connect_failure},
 };
 
 /// What a request's record will say.
@@ -64,7 +64,7 @@ impl Tally {
         }
         self.details = failure.details();
         if let Failure::Connect { error, .. } = failure {
-            self.upstream_failure = Some(format!("delayed connect error: {error}"));
+            self.upstream_failure = Some(connect_failure(error));
         }
     }
 

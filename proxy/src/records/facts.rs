@@ -1,6 +1,7 @@
 //! What the data path tells about a request or a connection.
 
 use std::{
+    io,
     net::SocketAddr,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -75,4 +76,9 @@ pub(crate) struct ConnectionFacts {
     pub server_name: Option<Arc<str>>,
     /// Why the connection to the server failed.
     pub upstream_failure: Option<Arc<str>>,
+}
+
+/// What the records say of a connection to a server that could not be made, in Envoy's words.
+pub(crate) fn connect_failure(error: &io::Error) -> String {
+    format!("delayed connect error: {error}")
 }

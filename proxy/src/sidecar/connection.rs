@@ -1,16 +1,12 @@
 //! One captured connection, from its original destination to its end.
 
-use std::{
-    net::SocketAddr,
-    rc::Rc,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{net::SocketAddr, rc::Rc, sync::Arc, time::SystemTime};
 
 use tokio::net::TcpStream;
 
 use super::{detect::detect, port_numbers};
 use crate::{
+    bounds::IDLE,
     metrics::Metrics,
     net::{
         input::Input,
@@ -19,15 +15,12 @@ use crate::{
     },
     pipeline::{Connection, Worker, serve_http1, serve_http2},
     pool::Destination,
-    records::{ConnectionFacts, ResponseFlag, ResponseFlags},
+    records::{ConnectionFacts, ResponseFlag, ResponseFlags, connect_failure},
     sniff::Protocol,
     tables::{Cluster, Listener},
     tcp::relay::{End, relay},
     traffic::{Direction, Open},
 };
-
-/// How long a TCP connection may be silent, as Envoy's TCP proxy has it.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// Carries a connection to where it was going.
 pub(super) async fn carry(
@@ -121,7 +114,7 @@ impl Tcp<'_> {
                 let mut facts = self.facts(started);
                 facts.flags = ResponseFlag::UpstreamConnectionFailure.into();
                 facts.upstream_host = Some(to);
-                facts.upstream_failure = Some(Arc::from(format!("delayed connect error: {error}")));
+                facts.upstream_failure = Some(Arc::from(connect_failure(&error)));
                 drop(self.worker.recorder.connection(facts));
                 return reset_when_dropped(&stream);
             }
@@ -130,7 +123,7 @@ impl Tcp<'_> {
         facts.upstream_host = Some(to);
         facts.upstream_local = server.local_addr().ok();
         let live = self.worker.recorder.connection(facts);
-        let end = relay(stream, received, server, IDLE_TIMEOUT, |bytes| {
+        let end = relay(stream, received, server, IDLE, |bytes| {
             live.add_received(bytes.received);
             live.add_sent(bytes.sent);
         });

@@ -1,10 +1,11 @@
 //! Finds out what a connection speaks.
 
-use std::{future::poll_fn, io, task::Poll, time::Duration};
+use std::{future::poll_fn, io, task::Poll};
 
 use tokio::{net::TcpStream, time::timeout};
 
 use crate::{
+    bounds::{HEAD_TIME, IDLE},
     net::input::Input,
     sniff::{Protocol, sniff},
     tables::Detection,
@@ -13,12 +14,6 @@ use crate::{
 /// Ports of protocols whose servers speak first (SMTP, DNS, MySQL, MongoDB): Istio does not
 /// wait for the client there.
 const SERVER_FIRST: [u16; 4] = [25, 53, 3306, 27017];
-
-/// How long a client may be silent where its protocol is not to be guessed from that, as
-/// between two requests.
-const IDLE: Duration = Duration::from_secs(3600);
-/// How long a client of HTTP may take to show which version it speaks, as for a head.
-const FIRST_LINE: Duration = Duration::from_secs(60);
 
 /// What the connection speaks, and what has been received meanwhile.
 ///
@@ -49,7 +44,7 @@ pub(super) async fn detect(
 async fn declared_http(stream: &mut TcpStream, input: &mut Input) -> io::Result<Protocol> {
     let silent = timeout(IDLE, stream.peek(&mut [0])).await;
     silent??;
-    let protocol = timeout(FIRST_LINE, first_bytes(stream, input)).await;
+    let protocol = timeout(HEAD_TIME, first_bytes(stream, input)).await;
     Ok(match protocol.unwrap_or(Ok(Protocol::Http1))? {
         Protocol::Http2 => Protocol::Http2,
         // What is not HTTP gets an answer that says so.
@@ -77,6 +72,8 @@ async fn first_bytes(stream: &mut TcpStream, input: &mut Input) -> io::Result<Pr
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::{io::AsyncWriteExt as _, net::TcpListener};
 
     use super::*;
