@@ -77,7 +77,12 @@ fn run(config: &Config, target: &Target<'_>, warnings: Vec<String>) -> Result<In
     let pod = target.pod;
     annotation_validation::check(pod)?;
     let settings = Settings::new(config, target)?;
-    let unsupported = unsupported::find(pod, &settings.interception_mode);
+    let mut unsupported = unsupported::find(pod, &settings.interception_mode);
+    let path_env = target.path_env.iter();
+    let variables = unsupported::own_variables(pod)
+        .chain(settings.proxy_config.proxy_metadata())
+        .chain(path_env.map(|(name, value)| (name.as_str(), value.as_str())));
+    unsupported.extend(unsupported::dns_capture(variables));
     if !unsupported.is_empty() {
         let texts: Vec<_> = unsupported.iter().map(Unsupported::to_string).collect();
         return Err(Refusal::Unsupported(texts.join("; ")));

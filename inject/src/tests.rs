@@ -3,6 +3,7 @@
 mod gateway;
 mod guards;
 mod sidecar;
+mod unsupported;
 mod users_part;
 
 use std::sync::LazyLock;

@@ -29,6 +29,35 @@ pub enum Unsupported {
         annotations::ENABLE_CORE_DUMP
     )]
     EnableCoreDump,
+    /// A variable that has the proxy answer the pod's DNS queries.
+    #[error(
+        "DNS capture ({0}=true) is not supported by this version of Pillion; leave {0} out of proxyMetadata and of \
+         the containers' env"
+    )]
+    DnsCapture(&'static str),
+}
+
+/// The variables that ask for DNS capture: Istio's proxy reads the first one, and its init
+/// container reads all of them.
+const DNS_CAPTURE: [&str; 3] = ["ISTIO_META_DNS_CAPTURE", "REDIRECT_DNS", "CAPTURE_ALL_DNS"];
+
+/// The variable that asks for DNS capture, if one of these does.
+pub(crate) fn dns_capture<'a>(
+    variables: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Option<Unsupported> {
+    let asking = |(name, value): (&'a str, &'a str)| {
+        let known = DNS_CAPTURE.into_iter().find(|known| *known == name)?;
+        (parse_bool(value) == Some(true)).then_some(Unsupported::DnsCapture(known))
+    };
+    variables.into_iter().find_map(asking)
+}
+
+/// The variables that the pod's own part of the proxy and of the init container sets.
+pub(crate) fn own_variables(pod: &Value) -> impl Iterator<Item = (&str, &str)> {
+    let own = [pod::PROXY, pod::INIT].into_iter();
+    let containers = own.filter_map(move |name| pod::find_container(pod, name));
+    let variables = containers.flat_map(|container| pod::array(&container["env"]));
+    variables.filter_map(|variable| Some((pod::name(variable), variable["value"].as_str()?)))
 }
 
 /// All unsupported features that a pod with this interception mode asks for.

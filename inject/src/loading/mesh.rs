@@ -7,7 +7,7 @@ use crate::{
     config::{mesh::Mesh, proxy_config::ProxyConfig},
     fault::Fault,
     pod::kind_of,
-    yaml,
+    unsupported, yaml,
 };
 
 /// Reads the key; an empty one stands for the defaults.
@@ -42,6 +42,7 @@ pub(super) fn parse(text: &str) -> Result<Mesh, Vec<Fault>> {
     };
     faults.extend(access_log_faults(mesh));
     faults.extend(outbound_policy_fault(mesh));
+    faults.extend(dns_capture_fault(&default_config));
     if faults.is_empty() {
         Ok(Mesh {
             prometheus_merge,
@@ -81,6 +82,12 @@ fn outbound_policy_fault(mesh: &Map<String, Value>) -> Option<Fault> {
     let message = "REGISTRY_ONLY is not supported yet: the proxy sends traffic to where the \
                    application sent it. Leave it out, and use a NetworkPolicy for what may be reached";
     (mode == "REGISTRY_ONLY").then(|| Fault::at("outboundTrafficPolicy.mode", message))
+}
+
+/// With it, the init container of every pod would fail.
+fn dns_capture_fault(default_config: &ProxyConfig) -> Option<Fault> {
+    let asked = unsupported::dns_capture(default_config.proxy_metadata())?;
+    Some(Fault::at("defaultConfig.proxyMetadata", asked.to_string()))
 }
 
 #[cfg(test)]
@@ -128,5 +135,19 @@ mod tests {
         let faults = parse("outboundTrafficPolicy: {mode: REGISTRY_ONLY}").unwrap_err();
         assert!(faults[0].to_string().contains("not supported yet"));
         assert!(parse("outboundTrafficPolicy: {mode: ALLOW_ANY}").is_ok());
+    }
+
+    #[test]
+    fn rejects_dns_capture_that_no_pod_could_start_with() {
+        let mesh = |value| {
+            format!("defaultConfig: {{proxyMetadata: {{ISTIO_META_DNS_CAPTURE: '{value}'}}}}")
+        };
+        let faults = parse(&mesh("true")).unwrap_err();
+        assert_eq!(
+            faults[0].to_string(),
+            "defaultConfig.proxyMetadata: DNS capture (ISTIO_META_DNS_CAPTURE=true) is not supported by this version of \
+             Pillion; leave ISTIO_META_DNS_CAPTURE out of proxyMetadata and of the containers' env"
+        );
+        assert!(parse(&mesh("false")).is_ok());
     }
 }

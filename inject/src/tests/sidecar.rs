@@ -376,23 +376,6 @@ fn shape(value: &Value) -> Value {
 }
 
 #[test]
-fn refuses_what_it_does_not_have() {
-    for (name, value) in [
-        ("sidecar.istio.io/interceptionMode", "TPROXY"),
-        ("sidecar.istio.io/bootstrapOverride", "map"),
-        ("sidecar.istio.io/capNetBindService", "true"),
-        ("sidecar.istio.io/enableCoreDump", "true"),
-        ("proxy.istio.io/config", "interceptionMode: TPROXY"),
-    ] {
-        let refusal = refused(&web(json!({ name: value }), json!({})));
-        assert!(
-            matches!(refusal, Refusal::Unsupported(_)),
-            "{name}: {refusal}"
-        );
-    }
-}
-
-#[test]
 fn refuses_an_unknown_template_and_names_the_known_ones() {
     let refusal = refused(&web(
         json!({"inject.istio.io/templates": "sidecar, grpc-agent"}),
