@@ -1,10 +1,14 @@
 //! The command line.
 
-use std::process::ExitCode;
+use std::{
+    env,
+    io::{Write as _, stderr},
+    process::ExitCode,
+};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::{init, order, sidecar};
+use crate::{init, order, service_links, sidecar};
 
 /// Pillion's proxy: traffic capture and the sidecar.
 #[derive(Debug, Parser)]
@@ -31,6 +35,23 @@ enum Command {
 }
 
 impl Cli {
+    /// Reads the process's arguments and variables, those apart that are of Services. It ends
+    /// the process where they are wrong, or ask for help.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let (mut command, ignored) =
+            service_links::ignore(Self::command(), &|name| env::var_os(name));
+        let mut matches = command.get_matches_mut();
+        for link in ignored {
+            if matches.subcommand_name() == Some(link.command.as_str()) {
+                // Nobody may listen, which changes nothing.
+                let _ = writeln!(stderr(), "{link}");
+            }
+        }
+        Self::from_arg_matches_mut(&mut matches)
+            .unwrap_or_else(|error| error.format(&mut command).exit())
+    }
+
     /// Runs the command that the arguments name.
     ///
     /// # Errors
@@ -48,8 +69,6 @@ impl Cli {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

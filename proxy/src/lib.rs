@@ -17,6 +17,7 @@ mod order;
 mod pipeline;
 mod pool;
 mod records;
+mod service_links;
 mod sidecar;
 mod sniff;
 mod tables;

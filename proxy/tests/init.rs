@@ -51,6 +51,16 @@ fn writes_the_rules_proves_them_and_changes_nothing_when_run_again() {
 }
 
 #[test]
+fn ignores_the_variable_of_a_service_that_is_named_as_an_option() {
+    in_namespace!(namespace);
+    let variables = [("INBOUND_TUNNEL_PORT", "tcp://10.96.0.1:80")];
+    let run = namespace.init_with(&["--dry-run"], &variables);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.text.contains("INBOUND_TUNNEL_PORT is ignored"), "{run}");
+    assert!(run.text.contains("! --dport 15008"), "{run}");
+}
+
+#[test]
 fn every_flag_s_rules_are_found_in_place_again() {
     in_namespace!(namespace);
     let mut flags = INJECTED.to_vec();
