@@ -20,6 +20,7 @@ use self::{
     values::Values,
 };
 use crate::{
+    fault::{ConfigKey, Fault},
     json::Account,
     pod_plan::{PodPlan, WholeContainers},
 };
@@ -51,6 +52,16 @@ impl Config {
     #[must_use]
     pub fn native_sidecars(&self) -> NativeSidecars {
         self.values.native_sidecars
+    }
+
+    /// What has no effect and is likely a slip: fields of the mesh's configuration that
+    /// Istio doesn't have, either. At most a few dozen.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Fault> {
+        let warnings = self.mesh.warnings.iter().cloned();
+        warnings
+            .map(|warning| warning.in_key(ConfigKey::Mesh))
+            .collect()
     }
 
     /// The revision that this configuration belongs to; `default` when unset.

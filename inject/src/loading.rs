@@ -3,6 +3,7 @@
 mod builtin;
 mod injector;
 mod mesh;
+mod mesh_fields;
 mod raw_values;
 mod templates;
 mod trial;

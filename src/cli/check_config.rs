@@ -18,7 +18,7 @@ const MESH: &str = "istio";
 ///
 /// # Errors
 ///
-/// Returns every error found, each on a line of its own.
+/// Returns every error found, each on a line of its own. What only has no effect is printed.
 pub fn check(file: &str) -> anyhow::Result<()> {
     let text = manifest::read(file)?;
     let mut found = Found::default();
@@ -34,9 +34,14 @@ pub fn check(file: &str) -> anyhow::Result<()> {
              or {MESH} (key mesh), optionally with -REVISION appended to the name"
         );
     }
-    let faults = found.faults();
+    let (warnings, faults) = found.check();
     if faults.is_empty() {
-        return output::write(None, &format!("{file}: the configuration is valid\n"));
+        let warnings = warnings.iter();
+        let warnings: String = warnings
+            .map(|warning| format!("{file}: warning: {warning}\n"))
+            .collect();
+        let text = format!("{warnings}{file}: the configuration is valid\n");
+        return output::write(None, &text);
     }
     bail!("{file}: {}", faults.join(&format!("\nerror: {file}: ")))
 }
@@ -81,26 +86,26 @@ impl Found {
         }
     }
 
-    fn faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
+    /// The warnings and the faults of all revisions.
+    fn check(&self) -> (Vec<String>, Vec<String>) {
+        let (mut warnings, mut faults) = (Vec::new(), Vec::new());
         for ((_, name), revision) in &self.revisions {
-            let found = revision.check().err().map(|error| error.faults);
-            faults.extend(
-                found
-                    .into_iter()
-                    .flatten()
-                    .map(|fault| match name.as_str() {
-                        "" => fault.to_string(),
-                        name => format!("revision {name}: {fault}"),
-                    }),
-            );
+            let (texts, found) = match revision.check() {
+                Ok(found) => (&mut warnings, found),
+                Err(error) => (&mut faults, error.faults),
+            };
+            texts.extend(found.into_iter().map(|fault| match name.as_str() {
+                "" => fault.to_string(),
+                name => format!("revision {name}: {fault}"),
+            }));
         }
-        faults
+        (warnings, faults)
     }
 }
 
 impl Revision {
-    fn check(&self) -> Result<(), ConfigError> {
+    /// The warnings of a configuration that can be used.
+    fn check(&self) -> Result<Vec<Fault>, ConfigError> {
         let builtin = Config::builtin_sources()?;
         let mut missing = Vec::new();
         let mut text = |name: &str, data: &Option<Value>, key: &str, default: String| match data {
@@ -124,7 +129,7 @@ impl Revision {
             values: &values,
             mesh: &mesh,
         })
-        .map(drop)
+        .map(|config| config.warnings())
     }
 }
 

@@ -212,6 +212,10 @@ impl Reconciler {
 
     fn activate(&mut self, config: Config) {
         self.generation += 1;
+        for warning in config.warnings() {
+            let warning = warning.to_string();
+            tracing::warn!(warning, "a part of the configuration has no effect");
+        }
         self.shared.active_config.replace(config);
         self.shared.conditions.configuration.set(true);
         self.shared.metrics.config_loaded(self.generation);

@@ -291,6 +291,18 @@ fn wrong_usage_is_exit_code_two() {
 }
 
 #[test]
+fn warns_of_a_misspelt_field_of_the_mesh() {
+    let data = json!({"mesh": "accessLogfile: /dev/stdout\nenableTracing: true"});
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "istio-canary"}, "data": data});
+    let output = stdout(&pillion(&["injector", "--check", "-"], &map.to_string()));
+    assert_eq!(
+        output,
+        "-: warning: revision canary: mesh: accessLogfile: not a field of MeshConfig that Pillion knows; did you mean \
+         accessLogFile?\n-: the configuration is valid\n"
+    );
+}
+
+#[test]
 fn checks_a_configuration_before_it_is_applied() {
     let map = |mesh: &str| {
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "istio"}, "data": {"mesh": mesh}}).to_string()

@@ -3,6 +3,7 @@
 use minijinja::Value as Context;
 
 use super::proxy_config::ProxyConfig;
+use crate::fault::Fault;
 
 /// What injection reads of the mesh's configuration.
 #[derive(Debug)]
@@ -11,6 +12,8 @@ pub(crate) struct Mesh {
     pub prometheus_merge: bool,
     /// `defaultConfig`.
     pub default_config: ProxyConfig,
+    /// Fields that MeshConfig doesn't have.
+    pub warnings: Vec<Fault>,
     /// The whole, as templates see it.
     pub context: Context,
 }

@@ -193,7 +193,7 @@ impl Kind {
 }
 
 /// Protobuf's JSON takes `proxy_metadata` for `proxyMetadata`.
-fn camel_case(key: &str) -> String {
+pub(crate) fn camel_case(key: &str) -> String {
     let mut parts = key.split('_');
     let mut name = parts.next().unwrap_or_default().to_owned();
     for part in parts {

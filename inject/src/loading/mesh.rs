@@ -3,8 +3,12 @@
 use minijinja::{Value as Context, value::Serde};
 use serde_json::{Map, Value};
 
+use super::mesh_fields;
 use crate::{
-    config::{mesh::Mesh, proxy_config::ProxyConfig},
+    config::{
+        mesh::Mesh,
+        proxy_config::{ProxyConfig, camel_case},
+    },
     fault::Fault,
     pod::kind_of,
     unsupported, yaml,
@@ -14,14 +18,18 @@ use crate::{
 pub(super) fn parse(text: &str) -> Result<Mesh, Vec<Fault>> {
     let value = yaml::parse_bounded(text, yaml::CONFIGURATION)
         .map_err(|error| vec![Fault::new(error.to_string())])?;
-    let mesh = match &value {
-        Value::Null => &Map::new(),
-        Value::Object(map) => map,
+    let mesh = match value {
+        Value::Null => Map::new(),
+        Value::Object(map) => map
+            .into_iter()
+            .map(|(name, value)| (camel_case(&name), value))
+            .collect(),
         other => {
-            let message = format!("must be a mapping, not {}", kind_of(other));
+            let message = format!("must be a mapping, not {}", kind_of(&other));
             return Err(vec![Fault::new(message)]);
         }
     };
+    let mesh = &mesh;
     let mut faults = Vec::new();
     let prometheus_merge = match mesh.get("enablePrometheusMerge") {
         None | Some(Value::Null) => true,
@@ -47,6 +55,7 @@ pub(super) fn parse(text: &str) -> Result<Mesh, Vec<Fault>> {
         Ok(Mesh {
             prometheus_merge,
             default_config,
+            warnings: mesh_fields::unknown(mesh),
             context: Context::from(Serde(mesh)),
         })
     } else {
@@ -99,6 +108,17 @@ mod tests {
         let mesh = parse("").unwrap();
         assert!(mesh.prometheus_merge);
         assert_eq!(mesh.default_config.status_port(), None);
+    }
+
+    #[test]
+    fn takes_the_names_of_fields_in_both_forms_of_protobuf() {
+        let mesh = parse("enable_prometheus_merge: false\naccess_log_file: /dev/stdout").unwrap();
+        assert!(!mesh.prometheus_merge);
+        assert_eq!(
+            mesh.context.get_attr("accessLogFile").unwrap().to_string(),
+            "/dev/stdout"
+        );
+        assert_eq!(mesh.warnings, []);
     }
 
     #[test]

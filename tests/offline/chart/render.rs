@@ -55,6 +55,27 @@ fn refuses_values_that_it_does_not_know() {
             "'pods' not allowed",
         ),
         ("injector.clientCA.key=../key", "does not match"),
+        ("injector.logFormat=yaml", "value must be one of"),
+        ("global.imagePullPolicy=Sometimes", "value must be one of"),
+        ("global.proxy.logLevel=loud", "value must be one of"),
+        (
+            "sidecarInjectorWebhook.reinvocationPolicy=Always",
+            "value must be one of",
+        ),
+        ("meshConfig.accessLogEncoding=YAML", "value must be one of"),
+        ("meshConfig.accessLogFile=stdout", "does not match"),
+        (
+            "meshConfig.outboundTrafficPolicy.mode=REGISTRY",
+            "value must be one of",
+        ),
+        (
+            "meshConfig.defaultConfig.interceptionMode=TPROXY",
+            "value must be one of",
+        ),
+        (
+            "meshConfig.defaultConfig.proxyMetadata.ISTIO_META_DNS_CAPTURE=true",
+            "value must be one of",
+        ),
     ] {
         let error = try_template("istio-system", &["--set", values]).expect_err(values);
         assert!(error.contains(complaint), "{values}: {error}");
