@@ -1,6 +1,6 @@
 # The image of the control plane: one binary, no shell, not root.
 #   docker build --tag docker.io/pillion/pillion:0.1.0 .
-# What the binary is made of (CycloneDX), written to ./pillion.cdx.json:
+# What the binaries are made of (CycloneDX), written to ./pillion.cdx.json and ./pillion-proxy.cdx.json:
 #   docker build --target sbom --output . .
 #
 # Images are named by the digests of their multi-platform indices, for tags move. To
@@ -21,13 +21,14 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 FROM source AS bill
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/hack/.cache \
-    hack/sbom /out/pillion.cdx.json
+    hack/sbom /out/pillion.cdx.json pillion \
+    && hack/sbom /out/pillion-proxy.cdx.json pillion-proxy
 
 FROM scratch AS sbom
-COPY --from=bill /out/pillion.cdx.json /
+COPY --from=bill /out/ /
 
 # The proxy, with the iptables of Debian and what they need, extracted without Debian's own tools and documentation.
-#   docker build --target proxy --tag docker.io/pillion/pillion-proxy:0.1.0 .
+#   docker build --target pillion-proxy --tag docker.io/pillion/pillion-proxy:0.1.0 .
 FROM source AS build-proxy
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
@@ -43,7 +44,7 @@ RUN mmdebstrap --quiet --format=tar --variant=extract --include=libc6,libgcc-s1,
     # For `init` without root. Not effective by themselves: the sidecar runs without them (docs/capture.md).
     && setcap cap_net_admin,cap_net_raw+p /out/usr/local/bin/pillion-proxy
 
-FROM scratch AS proxy
+FROM scratch AS pillion-proxy
 # BuildKit keeps the file capabilities (security.capability).
 COPY --from=build-proxy /out/ /
 ENV PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -54,7 +55,7 @@ CMD ["sidecar"]
 
 # glibc and libgcc, which the binary links; no package manager and no shell.
 # The tag's digest in October 2026.
-FROM gcr.io/distroless/cc-debian12:nonroot@sha256:9dac0a79194e45a7da0158a9c6da57b217585af0786db3845d1f0ec1a0dd182f
+FROM gcr.io/distroless/cc-debian12:nonroot@sha256:9dac0a79194e45a7da0158a9c6da57b217585af0786db3845d1f0ec1a0dd182f AS pillion
 COPY --from=build /out/pillion /usr/local/bin/pillion
 # A number, so that runAsNonRoot can be checked without the image's /etc/passwd.
 USER 65532:65532
