@@ -90,6 +90,20 @@ impl Source {
         lines.filter_map(|line| line.split_at_checked(line::series_length(line)?))
     }
 
+    /// Leaves out the series that are not wanted, by the type of their family, their name with
+    /// its labels, and their value.
+    pub fn retain(&mut self, mut wanted: impl FnMut(Option<&str>, &str, &str) -> bool) {
+        for family in &mut self.families {
+            let kind = family.kind.as_deref();
+            let lines = family.samples.lines().filter(|line| {
+                let length = line::series_length(line);
+                let split = length.and_then(|length| line.split_at_checked(length));
+                split.is_some_and(|(series, value)| wanted(kind, series, value))
+            });
+            family.samples = lines.flat_map(|line| [line, "\n"]).collect();
+        }
+    }
+
     fn comment(&mut self, line: &str, format: Format) -> Option<()> {
         match comment(line) {
             Comment::Help(name, text) => {

@@ -74,3 +74,17 @@ fn rejects_more_metrics_than_fit() {
     let parsed = Source::parse(&text, Format::Text).map(|_| ());
     assert_eq!(parsed, Err(Unreadable::Families));
 }
+
+#[test]
+fn leaves_out_what_is_not_wanted() {
+    let mut source = text(
+        "# TYPE a_total counter\na_total{x=\"1\"} 1\na_total{x=\"2\"} 2\n# TYPE b gauge\nb 3\n",
+    );
+    source.retain(|kind, series, value| {
+        kind == Some("counter") && series != "a_total{x=\"1\"}" && value == " 2"
+    });
+    assert_eq!(
+        merge(vec![source]),
+        "# TYPE a_total counter\na_total{x=\"2\"} 2\n"
+    );
+}

@@ -33,6 +33,14 @@ fn the_administrator_sees_what_there_is() {
     assert!(json("/stats?format=json")["stats"].is_array());
     let prometheus = get(LOOPBACK, 15000, "/stats/prometheus");
     assert!(prometheus.body.ends_with("# EOF\n"), "{prometheus}");
+    let filtered = get(LOOPBACK, 15000, "/stats?usedonly&filter=^server%5C.live$");
+    assert_eq!(filtered.body, "server.live: 1\n");
+    let filtered = get(LOOPBACK, 15000, "/stats/prometheus?filter=agent_scrapes");
+    assert!(
+        filtered.body.ends_with("istio_agent_scrapes_total 0\n"),
+        "{filtered}"
+    );
+    assert_eq!(get(LOOPBACK, 15000, "/stats?filter=(").status, 400);
     let clusters = get(LOOPBACK, 15000, "/clusters").body;
     assert!(
         clusters.contains("PassthroughCluster::added_via_api::false\n"),

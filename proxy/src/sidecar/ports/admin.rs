@@ -1,25 +1,30 @@
 //! The administrator's port, with the paths and the shapes of Envoy's.
 
 mod config;
+mod json;
+mod query;
+mod stats;
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::Arc};
 
 use axum::{
     Router,
     extract::RawQuery,
-    http::{StatusCode, header},
+    http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use pillion_serve::metrics_response;
 use pillion_telemetry::Memory;
 use serde_json::{Value, json};
+use tokio::{sync::Semaphore, task::spawn_blocking};
 
-use super::{health, shared::Shared};
-use crate::{
-    exposition::{Format, Source},
-    sidecar::args,
+use self::{
+    json::as_json,
+    query::parameter,
+    stats::{NoStats, Shape, Wanted, answer},
 };
+use super::{health, shared::Shared};
+use crate::sidecar::args;
 
 const HELP: &str = "\
 admin commands are:
@@ -33,24 +38,33 @@ admin commands are:
   /quitquitquit (POST): end
   /ready: whether the proxy is live
   /server_info: version, state and uptime
-  /stats: metrics as `name: value` (?format=json, ?format=prometheus)
-  /stats/prometheus: metrics for Prometheus
+  /stats: metrics as `name: value` (?filter=REGEX, ?usedonly, ?format=json, ?format=prometheus)
+  /stats/prometheus: metrics for Prometheus (?filter=REGEX, ?usedonly)
 ";
 
 pub(super) fn routes(shared: &Shared) -> Router {
     let with = || shared.clone();
     let (stats_of, prometheus_of, info_of, ready_of, log_of) =
         (with(), with(), with(), with(), with());
+    let one_filter = Arc::new(Semaphore::new(1));
+    let the_same = Arc::clone(&one_filter);
     Router::new()
         .route("/", get(HELP))
         .route("/help", get(HELP))
         .route(
             "/stats",
-            get(async move |RawQuery(query)| stats(&stats_of, query.as_deref())),
+            get(async move |RawQuery(query)| {
+                let wanted = Wanted::parse(query.as_deref());
+                stats(&stats_of, wanted, &one_filter).await
+            }),
         )
         .route(
             "/stats/prometheus",
-            get(async move || metrics_response(prometheus_of.metrics.encode())),
+            get(async move |RawQuery(query)| {
+                let wanted = Wanted::parse(query.as_deref());
+                let wanted = wanted.map(|wanted| wanted.in_shape(Shape::Prometheus));
+                stats(&prometheus_of, wanted, &the_same).await
+            }),
         )
         .route("/server_info", get(async move || as_json(&info(&info_of))))
         .route("/ready", get(async move || ready(&ready_of)))
@@ -74,17 +88,6 @@ pub(super) fn routes(shared: &Shared) -> Router {
         )
         .merge(health::orders(shared, "/drain_listeners"))
         .fallback(async || (StatusCode::NOT_FOUND, format!("invalid path. {HELP}")))
-}
-
-/// The value of a query's parameter.
-fn parameter<'a>(query: Option<&'a str>, name: &str) -> Option<&'a str> {
-    let mut pairs = query?.split('&');
-    pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
-}
-
-fn as_json(value: &Value) -> Response {
-    let json = [(header::CONTENT_TYPE, "application/json")];
-    (json, format!("{value:#}\n")).into_response()
 }
 
 /// JSON if that is asked for, otherwise text.
@@ -139,49 +142,33 @@ fn memory() -> Value {
     }
 }
 
-fn stats(shared: &Shared, query: Option<&str>) -> Response {
-    let own = shared.metrics.encode();
-    let format = parameter(query, "format");
-    if format == Some("prometheus") {
-        return metrics_response(own);
-    }
-    let source = match Source::parse(&own, Format::OpenMetrics) {
-        Ok(source) => source,
-        Err(error) => {
-            let text = format!("the proxy's metrics can't be read: {error}\n");
-            return (StatusCode::INTERNAL_SERVER_ERROR, text).into_response();
-        }
+/// The metrics. One filter is applied at a time, and not on the thread that answers the kubelet.
+async fn stats(
+    shared: &Shared,
+    wanted: Result<Wanted, NoStats>,
+    one_filter: &Semaphore,
+) -> Response {
+    let wanted = match wanted {
+        Ok(wanted) => wanted,
+        Err(bad) => return bad.into_response(),
     };
+    let own = shared.metrics.encode();
     let live = u8::from(state(shared) == "LIVE");
-    let own = [
+    let uptime = shared.started.elapsed().as_secs();
+    let server = [
         ("server.concurrency", shared.concurrency.to_string()),
         ("server.live", live.to_string()),
-        (
-            "server.uptime",
-            shared.started.elapsed().as_secs().to_string(),
-        ),
+        ("server.uptime", uptime.to_string()),
     ];
-    let own = own.iter().map(|(name, value)| (*name, value.as_str()));
-    let mut all: Vec<_> = own.chain(source.samples()).collect();
-    all.sort_unstable();
-    if format == Some("json") {
-        let stats = all.into_iter();
-        let stats: Vec<_> = stats
-            .map(|(name, value)| json!({"name": name, "value": number(value.trim())}))
-            .collect();
-        return as_json(&json!({ "stats": stats }));
+    if !wanted.is_filtered() {
+        return answer(own, &server, &wanted).unwrap_or_else(IntoResponse::into_response);
     }
-    let mut text = String::new();
-    for (name, value) in all {
-        // A String takes every write.
-        let _ = writeln!(text, "{name}: {}", value.trim());
+    // It is never closed.
+    let _turn = one_filter.acquire().await;
+    match spawn_blocking(move || answer(own, &server, &wanted)).await {
+        Ok(answered) => answered.unwrap_or_else(IntoResponse::into_response),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
-    text.into_response()
-}
-
-/// JSON has no infinity.
-fn number(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|_| json!(text))
 }
 
 fn logging(shared: &Shared, query: Option<&str>) -> Response {
@@ -222,16 +209,6 @@ fn active_loggers(filter: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn finds_parameters() {
-        let query = Some("usedonly&format=json&level=a=b");
-        assert_eq!(parameter(query, "format"), Some("json"));
-        assert_eq!(parameter(query, "level"), Some("a=b"));
-        assert_eq!(parameter(query, "usedonly"), None);
-        assert_eq!(parameter(query, "form"), None);
-        assert_eq!(parameter(None, "format"), None);
-    }
 
     #[test]
     fn lists_loggers_with_their_levels() {
