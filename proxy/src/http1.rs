@@ -28,6 +28,7 @@ mod request_line;
 mod response;
 mod server;
 mod trailers;
+mod web_socket;
 mod wire;
 mod write_request;
 mod write_response;

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 
 use super::{
     Decoder, parse_response,
+    web_socket::{missing_key, remove_accept},
     wire::{OnWire, Wire},
     write_request,
 };
@@ -28,6 +29,8 @@ pub(crate) struct Client {
     seen: usize,
     /// Of the request that is being sent.
     method: Method,
+    /// Whether it has a key of WebSocket that its client doesn't know of.
+    made_key: bool,
     /// Whether the server keeps the connection after its response.
     keep_alive: bool,
     /// How long the server says that it keeps an idle connection.
@@ -48,6 +51,7 @@ impl Client {
             wire: Wire::new(io, Input::default()),
             seen: 0,
             method: Method::GET,
+            made_key: false,
             keep_alive: false,
             idle: None,
             interim: 0,
@@ -69,7 +73,10 @@ impl Client {
         self.has_received = false;
         self.is_done = false;
         self.wire.output.forget_sent();
-        self.wire.encoder = write_request(head, self.wire.output.bytes());
+        let key = missing_key(head);
+        self.made_key = key.is_some();
+        let key = key.as_ref().map(|(name, key)| (*name, &key[..]));
+        self.wire.encoder = write_request(head, key, self.wire.output.bytes());
     }
 
     /// Receives the response's head, or an interim one.
@@ -84,7 +91,7 @@ impl Client {
                 let parsed = parse_response(input, &self.wire.limits, &self.method)
                     .map_err(|bad| Broken::Protocol(bad.as_str()))?;
                 self.seen = input.len();
-                if let Some(parsed) = parsed {
+                if let Some(mut parsed) = parsed {
                     self.seen = 0;
                     self.wire.input.consume(parsed.len);
                     if parsed.head.is_interim() {
@@ -94,6 +101,9 @@ impl Client {
                             return Poll::Ready(Err(Broken::Protocol(why)));
                         }
                     } else {
+                        if self.made_key {
+                            remove_accept(&mut parsed.head.fields);
+                        }
                         let decoder = Decoder::of_response(parsed.framing, &self.wire.limits);
                         self.wire.receive(decoder);
                         self.keep_alive = parsed.keep_alive;

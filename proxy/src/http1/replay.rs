@@ -91,7 +91,7 @@ pub fn read_responses(input: &[u8], pieces: &[u8], method: &str) -> Vec<Event> {
 /// Encodes the first request again, if it is complete.
 pub fn rewrite_request(events: &[Event]) -> Option<Vec<u8>> {
     rewrite(events, |head, out| match &head.0 {
-        Parsed::Request(request) => Some(write_request(&request.head, out)),
+        Parsed::Request(request) => Some(write_request(&request.head, None, out)),
         Parsed::Response(_) => None,
     })
 }

@@ -9,8 +9,12 @@ use crate::message::{BodySize, FieldName, RequestHead};
 const FIXED: usize = 160;
 
 /// Appends a request's head in HTTP/1.1: the target in origin-form, or in authority-form for
-/// CONNECT; the head's fields follow those that concern the message.
-pub(crate) fn write_request(head: &RequestHead, out: &mut Vec<u8>) -> Encoder {
+/// CONNECT; the head's fields, and one more, follow those that concern the message.
+pub(crate) fn write_request(
+    head: &RequestHead,
+    more: Option<(&[u8], &[u8])>,
+    out: &mut Vec<u8>,
+) -> Encoder {
     let authority = head.authority().unwrap_or_default();
     let upgrade = head.upgrade();
     let texts = head.path().len() + 2 * authority.len() + upgrade.map_or(0, <[u8]>::len);
@@ -32,7 +36,7 @@ pub(crate) fn write_request(head: &RequestHead, out: &mut Vec<u8>) -> Encoder {
         write_field(b"connection", b"te", out);
     }
     let encoder = write_framing(head, out);
-    for (name, value) in head.fields.iter() {
+    for (name, value) in head.fields.iter().chain(more) {
         write_field(name, value, out);
     }
     out.extend_from_slice(b"\r\n");
@@ -92,7 +96,7 @@ mod tests {
 
     fn written(head: &RequestHead) -> String {
         let mut out = Vec::new();
-        write_request(head, &mut out);
+        write_request(head, None, &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -142,6 +146,13 @@ mod tests {
             written(&head),
             "CONNECT a:443 HTTP/1.1\r\nhost: a:443\r\n\r\n"
         );
+    }
+
+    #[test]
+    fn writes_one_more_field_last() {
+        let mut out = Vec::new();
+        write_request(&head(Method::GET), Some((&b"x"[..], &b"1"[..])), &mut out);
+        assert!(out.ends_with(b"accept: */*\r\nx: 1\r\n\r\n"));
     }
 
     #[test]

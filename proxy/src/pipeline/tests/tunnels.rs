@@ -80,6 +80,22 @@ async fn nothing_enters_a_tunnel_before_the_server_has_accepted_it() {
 }
 
 #[tokio::test(flavor = "local")]
+async fn a_server_of_http1_gets_the_key_that_http2_has_not() {
+    let proxy = down().start().await;
+    let (response, _stream) = web_socket(&proxy).await;
+    let mut server = proxy.accept().await;
+    let head = server.head().await;
+    let key = head.split("\r\nsec-websocket-key: ").nth(1).unwrap();
+    assert_eq!(key.split("\r\n").next().unwrap().len(), 24, "{head}");
+    let answer = "\r\nSec-WebSocket-Accept: x\r\nSec-WebSocket-Protocol: chat\r\n\r\n";
+    server.send(&ACCEPTED.replace("\r\n\r\n", answer)).await;
+    let response = response.await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert!(!response.headers().contains_key("sec-websocket-accept"));
+    assert_eq!(response.headers()["sec-websocket-protocol"], "chat");
+}
+
+#[tokio::test(flavor = "local")]
 async fn what_was_meant_for_a_refused_tunnel_goes_nowhere() {
     let proxy = down().start().await;
     let (response, mut stream) = web_socket(&proxy).await;
