@@ -4,6 +4,7 @@ mod check_config;
 mod check_inject;
 mod config_source;
 mod documents;
+mod injector_pods;
 mod injector_webhooks;
 mod kube_inject;
 mod kube_uninject;

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::{
     config_source::{ClusterArgs, ConfigArgs, Loaded},
     documents,
+    injector_pods::InjectorPods,
     injector_webhooks::{self, InjectorWebhook, Labels},
     manifest, output, table,
     workload::{self, PodPath},
@@ -26,8 +27,8 @@ Examples:
   pillion check-inject -f bookinfo.yaml -n bookinfo
 
 For each sidecar injector's webhook, the table shows whether it would inject the pod if the pod were created
-now: first what the API server decides from labels, then what the injector decides from the pod itself. The
-exit code is 1 if no webhook or more than one would inject the pod, or if the pod would be refused.";
+now: first what the API server decides from labels, then what the injector decides from the pod itself, and
+whether an injector is ready. The exit code is 1 if no webhook or more than one would inject the pod, or if the pod would be refused.";
 
 /// Arguments of `pillion check-inject`.
 #[derive(Debug, clap::Args)]
@@ -67,6 +68,7 @@ struct Candidate {
 struct Checker {
     client: Client,
     webhooks: Vec<InjectorWebhook>,
+    pods: InjectorPods,
     /// The configuration, or why it could not be loaded.
     loaded: Result<Loaded, String>,
 }
@@ -86,9 +88,11 @@ impl Args {
             .load(&self.cluster)
             .await
             .map_err(|error| format!("{error:#}"));
+        let pods = InjectorPods::of(&client, &webhooks).await;
         let checker = Checker {
             client,
             webhooks,
+            pods,
             loaded,
         };
         let (mut text, mut all_injected_once) = (String::new(), true);
@@ -193,13 +197,15 @@ impl Checker {
             .iter()
             .map(|webhook| {
                 let selected = webhook.selects(&namespace, &pod);
-                let (injected, reason) = match (&selected.called, &decision) {
+                let obstacle = decision.as_ref().err().cloned();
+                let obstacle = obstacle.or_else(|| self.no_answer(webhook));
+                let (injected, reason) = match (&selected.called, obstacle) {
                     (false, _) => ("no", selected.reason),
-                    (true, Ok(_)) => {
+                    (true, None) => {
                         injecting.push(webhook.configuration.as_str());
                         ("yes", selected.reason)
                     }
-                    (true, Err(reason)) => ("no", format!("{}, but {reason}", selected.reason)),
+                    (true, Some(why)) => ("no", format!("{}, but {why}", selected.reason)),
                 };
                 vec![
                     webhook.name().to_owned(),
@@ -230,6 +236,15 @@ impl Checker {
         Ok(injecting.len() == 1)
     }
 
+    /// Why the webhook would not answer.
+    fn no_answer(&self, webhook: &InjectorWebhook) -> Option<String> {
+        let service = self.pods.missing(webhook)?;
+        let consequence = webhook.without_answer();
+        Some(format!(
+            "no injector is ready behind the Service {service}: {consequence}"
+        ))
+    }
+
     fn notes(&self, injecting: &[&str]) -> Vec<String> {
         let mut notes = Vec::new();
         if injecting.len() > 1 {
@@ -241,6 +256,7 @@ impl Checker {
                 names.join(", ")
             ));
         }
+        notes.extend(self.pods.unknown());
         if let Err(why) = &self.loaded {
             notes.push(format!("the injector's own decision is unknown: {why}"));
         }

@@ -1,6 +1,6 @@
 //! The webhooks of sidecar injectors in a cluster, and whether their selectors match a pod.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use k8s_openapi::{
     api::admissionregistration::v1::{MutatingWebhook, MutatingWebhookConfiguration},
@@ -15,6 +15,19 @@ pub(super) struct InjectorWebhook {
     pub configuration: String,
     pub revision: String,
     webhook: MutatingWebhook,
+}
+
+/// The name of a Service.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Service {
+    pub namespace: String,
+    pub name: String,
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
 }
 
 /// Whether the API server calls a webhook for a pod, and why.
@@ -55,6 +68,23 @@ fn of_configuration(configuration: MutatingWebhookConfiguration) -> Vec<Injector
 impl InjectorWebhook {
     pub fn name(&self) -> &str {
         &self.webhook.name
+    }
+
+    /// The Service by which the API server calls the webhook; `None` if it has a URL instead.
+    pub fn service(&self) -> Option<Service> {
+        let service = self.webhook.client_config.service.as_ref()?;
+        Some(Service {
+            namespace: service.namespace.clone(),
+            name: service.name.clone(),
+        })
+    }
+
+    /// What becomes of a pod for which the API server can't call the webhook.
+    pub fn without_answer(&self) -> &'static str {
+        match self.webhook.failure_policy.as_deref() {
+            Some("Ignore") => "the API server would create the pod without a sidecar",
+            _ => "the API server would refuse the pod",
+        }
     }
 
     /// Whether the API server calls the webhook for a pod with these labels.

@@ -66,6 +66,63 @@ async fn says_that_an_injected_manifest_will_be_refused() {
     assert!(answer.contains("injected already"), "{answer}");
 }
 
+/// Has the API server call the installation's webhooks by a Service.
+async fn call_by_service(installation: &Installation, service: &str) {
+    let changes: Vec<_> = [0, 1]
+        .iter()
+        .flat_map(|webhook| {
+            let config = format!("/webhooks/{webhook}/clientConfig");
+            let service = json!({"namespace": installation.namespace, "name": service});
+            [
+                json!({"op": "remove", "path": format!("{config}/url")}),
+                json!({"op": "add", "path": format!("{config}/service"), "value": service}),
+            ]
+        })
+        .collect();
+    let name = format!(
+        "istio-sidecar-injector-{}-{}",
+        installation.revision, installation.namespace
+    );
+    let changes = json!(changes).to_string();
+    let patch = [
+        "patch",
+        "mutatingwebhookconfiguration",
+        &name,
+        "--type=json",
+        "-p",
+        &changes,
+    ];
+    stdout(&installation.kubectl(&patch, "").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn says_that_no_injector_is_ready() {
+    let installation = Installation::of_its_own(&[]).await;
+    let shop = installation.shop(&[]).await;
+    call_by_service(&installation, "elsewhere").await;
+    let ask = ["check-inject", "-f", "-", "-n", &shop];
+    let pod = pod(json!({}), json!({})).to_string();
+    let answer = installation.try_cli(&ask, &pod).await;
+    assert_eq!(answer.status.code(), Some(1));
+    let answer = String::from_utf8(answer.stdout).unwrap();
+    let place = format!("Service {}/elsewhere", installation.namespace);
+    let says = format!("no injector is ready behind the {place}: the API server would refuse");
+    assert!(answer.contains(&says), "{answer}");
+    assert!(!answer.contains(" yes "), "{answer}");
+
+    let slice = json!({
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": "elsewhere", "labels": {"kubernetes.io/service-name": "elsewhere"}},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": ["10.9.8.7"], "conditions": {"ready": true}}],
+    });
+    let create = ["-n", &installation.namespace, "create", "-f", "-"];
+    stdout(&installation.kubectl(&create, &slice.to_string()).await);
+    let answer = installation.cli(&ask, &pod).await;
+    assert!(answer.contains(" yes "), "{answer}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn takes_pods_and_workloads_of_the_cluster_by_name() {
     let installation = Installation::of_its_own(&[]).await;
