@@ -14,3 +14,4 @@ mod proxy;
 mod release;
 mod rolling_update;
 mod services;
+mod tunnels;

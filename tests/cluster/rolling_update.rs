@@ -11,6 +11,23 @@ async fn no_request_fails_while_an_injected_deployment_is_updated() {
     let Some(shop) = Namespace::injected("rolling").await else {
         return;
     };
+    deploy(&shop).await;
+    let load = Load::start(&shop, "hello", 5000, "/hello").await;
+    update(&shop, load).await;
+}
+
+#[tokio::test]
+async fn no_request_fails_over_connections_that_are_kept_during_an_update() {
+    let Some(shop) = Namespace::injected("kept").await else {
+        return;
+    };
+    deploy(&shop).await;
+    let load = Load::keeping_connections(&shop, "hello", 5000, "/hello").await;
+    update(&shop, load).await;
+}
+
+/// Two pods of version v1, and their Service.
+async fn deploy(shop: &Namespace) {
     let mut container = server("hello", &["helloworld"], 5000);
     container["readinessProbe"] =
         json!({"httpGet": {"path": "/health", "port": 5000}, "periodSeconds": 1});
@@ -22,8 +39,10 @@ async fn no_request_fails_while_an_injected_deployment_is_updated() {
     hello["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = json!(30);
     shop.create(&[hello, service("hello", &[5000])]).await;
     shop.wait("deployment/hello", "condition=Available").await;
-    let load = Load::start(&shop, "hello", 5000, "/hello").await;
+}
 
+/// Replaces the pods by those of version v2 under the load: each request has to be answered by one or the other.
+async fn update(shop: &Namespace, load: Load<'_>) {
     shop.kubectl(&["set", "env", "deployment/hello", "SERVICE_VERSION=v2"])
         .await;
     shop.kubectl(&["rollout", "status", "deployment/hello", "--timeout=120s"])

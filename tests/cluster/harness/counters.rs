@@ -14,7 +14,8 @@ pub enum Reporter {
 }
 
 impl Reporter {
-    fn as_str(self) -> &'static str {
+    /// Its value of the label `reporter`.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Source => "source",
             Self::Destination => "destination",

@@ -26,11 +26,30 @@ impl<'a> Load<'a> {
     /// Starts it, and waits until requests are answered. Each is a GET of the path, sent over a connection of its own and has to be
     /// answered in 5 s.
     pub async fn start(namespace: &'a Namespace, host: &str, port: u16, path: &str) -> Self {
+        Self::start_with(&["--no-keep-alive"], namespace, host, port, path).await
+    }
+
+    /// The same, but over four connections that are kept for as long as the server keeps them.
+    pub async fn keeping_connections(
+        namespace: &'a Namespace,
+        host: &str,
+        port: u16,
+        path: &str,
+    ) -> Self {
+        Self::start_with(&[], namespace, host, port, path).await
+    }
+
+    async fn start_with(
+        more: &[&str],
+        namespace: &'a Namespace,
+        host: &str,
+        port: u16,
+        path: &str,
+    ) -> Self {
         let url = format!("http://{host}:{port}{path}");
         let command = ["pillion-samples", "load", "--duration", "900", "--json"];
         let options = [
             "--by-body",
-            "--no-keep-alive",
             "--timeout",
             "5",
             "--concurrency",
@@ -39,7 +58,7 @@ impl<'a> Load<'a> {
             RATE,
             &url,
         ];
-        let container = samples(POD, &[&command[..], &options].concat());
+        let container = samples(POD, &[&command[..], more, &options].concat());
         let mut object = pod(POD, &[container]);
         // So that its log can be read when it has ended.
         object["spec"]["restartPolicy"] = json!("Never");
