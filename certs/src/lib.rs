@@ -6,6 +6,7 @@
 //! - [`Resolver`]: the certificate that a running server presents, which can be replaced
 //!   without a restart.
 //! - [`Clients`]: the client certificates that a running server accepts.
+//! - [`client_config`]: for clients that trust given roots.
 //! - [`unverified_client_config`]: for health checks, which take any certificate.
 //!
 //! ```
@@ -28,6 +29,7 @@
 
 mod authority;
 mod bundle;
+mod client;
 mod clients;
 mod error;
 mod pair;
@@ -37,6 +39,7 @@ mod validity;
 
 pub use authority::{Authority, Names};
 pub use bundle::{Bundle, Root};
+pub use client::client_config;
 pub use clients::Clients;
 pub use error::Error;
 pub use pair::Pair;

@@ -1,0 +1,16 @@
+//! The server's end of a stream.
+
+mod delta;
+mod differences;
+mod drive;
+mod error;
+mod observer;
+mod sotw;
+mod streams;
+mod subscription;
+
+pub use delta::DeltaStream;
+pub use drive::{serve_delta, serve_sotw};
+pub use error::StreamError;
+pub use observer::{Observer, Reply};
+pub use sotw::SotwStream;

@@ -1,0 +1,63 @@
+//! Who wants to know what clients make of their resources.
+
+use pillion_envoy_api::google::rpc::Status;
+
+use crate::limits::{MAX_REFUSAL_BYTES, shorten};
+
+/// What happens on a stream, for metrics, Events and `proxy-status`. The methods must not
+/// block; by default, they do nothing.
+pub trait Observer: Send + Sync {
+    /// A response was sent, with this many resources and removed names.
+    fn sent(&self, type_url: &str, nonce: &str, resources: usize, removed: usize) {
+        let _ = (type_url, nonce, resources, removed);
+    }
+
+    /// The client accepted a response.
+    fn acked(&self, type_url: &str, nonce: &str) {
+        let _ = (type_url, nonce);
+    }
+
+    /// The client refused a response, in part or whole, and said why: at most 4 KiB of text
+    /// from outside.
+    fn nacked(&self, type_url: &str, nonce: &str, message: &str) {
+        let _ = (type_url, nonce, message);
+    }
+
+    /// A resource is larger than clients accept, by its size in bytes, and was not sent.
+    fn withheld(&self, type_url: &str, name: &str, bytes: usize) {
+        let _ = (type_url, name, bytes);
+    }
+}
+
+/// An observer that sees nothing.
+impl Observer for () {}
+
+/// What a client replied to a response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The response's type.
+    pub type_url: String,
+    /// The response's nonce.
+    pub nonce: String,
+    /// Why the client refused it, if it did.
+    pub refusal: Option<String>,
+}
+
+impl Reply {
+    /// What a request replies to the response that it cites.
+    pub(super) fn new(type_url: &str, nonce: String, error: Option<&Status>) -> Self {
+        Self {
+            type_url: type_url.to_owned(),
+            nonce,
+            refusal: error.map(|error| shorten(&error.message, MAX_REFUSAL_BYTES).to_owned()),
+        }
+    }
+
+    /// Tells an observer.
+    pub(super) fn tell(&self, observer: &dyn Observer) {
+        match &self.refusal {
+            None => observer.acked(&self.type_url, &self.nonce),
+            Some(message) => observer.nacked(&self.type_url, &self.nonce, message),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What the streams of both variants of the protocol share: their types, whose turn it is to
+//! be sent, and nonces.
+
+use std::sync::Arc;
+
+use super::{error::StreamError, subscription::Subscription};
+use crate::{
+    Snapshot,
+    limits::{MAX_TYPE_BYTES, MAX_TYPES},
+    snapshot::{removing_rank, sending_rank},
+};
+
+/// What a client subscribes to of one type, and the response that it has not replied to.
+#[derive(Debug)]
+pub(super) struct Type {
+    pub(super) url: Arc<str>,
+    pub(super) subscription: Subscription,
+    /// The nonce of the response that the client has not replied to.
+    pub(super) in_flight: Option<String>,
+    /// The nonce of the newest response.
+    pub(super) newest: Option<String>,
+}
+
+/// What is sent next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// New and changed resources of the type with this index.
+    Additions(usize),
+    /// The names that the client has to forget, of the type with this index.
+    Removals(usize),
+}
+
+/// The types of a stream.
+///
+/// A type's resources are sent once all that they may cite was sent, and the client forgets
+/// resources once everything was sent. Of each type, one response is on its way at a time.
+#[derive(Debug, Default)]
+pub(super) struct Types {
+    snapshot: Snapshot,
+    /// In the order of sending.
+    all: Vec<Type>,
+    nonces: u64,
+}
+
+impl Types {
+    pub(super) fn new(snapshot: Snapshot) -> Self {
+        Self {
+            snapshot,
+            ..Self::default()
+        }
+    }
+
+    /// The type with this URL, and whether it is new to the stream.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there are too many types, or the URL can't be one.
+    pub(super) fn open(&mut self, url: &str) -> Result<(&mut Type, bool), StreamError> {
+        if url.is_empty() {
+            return Err(StreamError::NoType);
+        }
+        if url.len() > MAX_TYPE_BYTES {
+            return Err(StreamError::LongType);
+        }
+        if let Some(index) = self.all.iter().position(|one| &*one.url == url) {
+            return Ok((&mut self.all[index], false));
+        }
+        if self.all.len() >= MAX_TYPES {
+            return Err(StreamError::TooManyTypes);
+        }
+        let rank = sending_rank(url);
+        let index = self
+            .all
+            .partition_point(|one| sending_rank(&one.url) <= rank);
+        let new = Type {
+            url: url.into(),
+            subscription: Subscription::new(self.snapshot.resources(url)),
+            in_flight: None,
+            newest: None,
+        };
+        self.all.insert(index, new);
+        Ok((&mut self.all[index], true))
+    }
+
+    /// Replaces what the client may see.
+    pub(super) fn update(&mut self, snapshot: Snapshot) {
+        for one in &mut self.all {
+            one.subscription.update(&snapshot.resources(&one.url));
+        }
+        self.snapshot = snapshot;
+    }
+
+    /// What is sent next, unless it has to wait for the client.
+    pub(super) fn turn(&self) -> Option<Turn> {
+        let adds = self
+            .all
+            .iter()
+            .position(|one| one.subscription.has_additions());
+        if let Some(index) = adds {
+            // What is next in order may cite it, so it waits, too.
+            let waits = self.all[index].in_flight.is_some();
+            return (!waits).then_some(Turn::Additions(index));
+        }
+        let removes = (0..self.all.len())
+            .filter(|&index| self.all[index].subscription.has_removals())
+            .min_by_key(|&index| removing_rank(&self.all[index].url))?;
+        let waits = self.all[removes].in_flight.is_some();
+        (!waits).then_some(Turn::Removals(removes))
+    }
+
+    /// The type with this index, and the nonce for a response of it, which is then on its way.
+    pub(super) fn begin(&mut self, index: usize) -> (&mut Type, String) {
+        self.nonces += 1;
+        let (one, nonce) = (&mut self.all[index], self.nonces.to_string());
+        one.in_flight = Some(nonce.clone());
+        one.newest = Some(nonce.clone());
+        (one, nonce)
+    }
+
+    /// The type with this index.
+    pub(super) fn get(&mut self, index: usize) -> &mut Type {
+        &mut self.all[index]
+    }
+}
+
+impl Type {
+    /// Notes that the client replied to a response, if it is the one on its way.
+    pub(super) fn replied(&mut self, nonce: &str) -> Option<String> {
+        self.in_flight.take_if(|one| one == nonce)
+    }
+}

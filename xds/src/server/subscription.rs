@@ -1,0 +1,384 @@
+//! What a client subscribes to of one type, and what it still has to be sent.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+    sync::Arc,
+};
+
+use super::{differences::differences, error::StreamError, observer::Observer};
+use crate::{
+    Resource, Resources,
+    limits::{
+        FULL_RESPONSE_BYTES, MAX_CLAIMS, MAX_NAME_BYTES, MAX_NAMES, MAX_RESOURCE_BYTES,
+        MAX_VERSION_BYTES,
+    },
+};
+
+/// What subscribes to all resources of a type.
+pub(super) const WILDCARD: &str = "*";
+
+/// The resources that a client said it holds when it connected: their versions by name.
+pub(super) type Claims = BTreeMap<String, String>;
+
+/// A client's subscription to one type.
+///
+/// What the client holds is not kept name by name. It holds what `base` has of the resources
+/// that it subscribes to, but for those in `stale`. A response is taken to be held once it was
+/// sent, because one that is refused must not be sent again.
+#[derive(Debug, Default)]
+pub(super) struct Subscription {
+    wildcard: bool,
+    names: BTreeSet<Arc<str>>,
+    base: Resources,
+    stale: BTreeMap<Arc<str>, Stale>,
+    /// The client waits for an answer, even if there is nothing to send.
+    owes_answer: bool,
+}
+
+/// A resource of which the client lacks the newest state.
+#[derive(Debug)]
+struct Stale {
+    held: Option<Held>,
+    /// The client asked for it, and is answered even if it holds the newest state.
+    asked: bool,
+}
+
+/// What a client holds of a resource.
+#[derive(Debug, Clone)]
+enum Held {
+    Sent(Arc<Resource>),
+    Claimed(Box<str>),
+}
+
+impl Held {
+    fn version(&self) -> &str {
+        match self {
+            Self::Sent(resource) => &resource.version,
+            Self::Claimed(version) => version,
+        }
+    }
+}
+
+/// What goes into one response.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) resources: Vec<Arc<Resource>>,
+    /// Names that the client is to forget, or that do not exist.
+    pub(super) removed: Vec<Arc<str>>,
+    /// Resources that are too large.
+    pub(super) withheld: Vec<Arc<Resource>>,
+}
+
+impl Batch {
+    /// Tells an observer that it is sent.
+    pub(super) fn tell(&self, type_url: &str, nonce: &str, observer: &dyn Observer) {
+        for one in &self.withheld {
+            observer.withheld(type_url, &one.name, one.body.value.len());
+        }
+        observer.sent(type_url, nonce, self.resources.len(), self.removed.len());
+    }
+}
+
+impl Subscription {
+    /// A subscription to nothing, yet.
+    pub(super) fn new(base: Resources) -> Self {
+        Self {
+            base,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn is_wildcard(&self) -> bool {
+        self.wildcard
+    }
+
+    /// Whether the client subscribes to a name by itself, or to all if it is `*`.
+    pub(super) fn has(&self, name: &str) -> bool {
+        if name == WILDCARD {
+            self.wildcard
+        } else {
+            self.names.contains(name)
+        }
+    }
+
+    /// Whether the client waits for an answer, even if there is nothing to send.
+    pub(super) fn owes_answer(&self) -> bool {
+        self.owes_answer
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.names.iter()
+    }
+
+    fn covers(&self, name: &str) -> bool {
+        self.wildcard || self.names.contains(name)
+    }
+
+    /// Subscribes to a name, which is then answered, or to all by `*`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there are too many names, or this one is none.
+    pub(super) fn subscribe(
+        &mut self,
+        type_url: &str,
+        name: &str,
+        claims: &Claims,
+    ) -> Result<(), StreamError> {
+        if name == WILDCARD {
+            self.subscribe_all(claims);
+            return Ok(());
+        }
+        let type_url = || type_url.to_owned();
+        if name.is_empty() || name.len() > MAX_NAME_BYTES {
+            return Err(StreamError::BadName {
+                type_url: type_url(),
+            });
+        }
+        let known = self.base.get_key_value(name);
+        let (key, now) = match known {
+            Some((key, now)) => (key.clone(), Some(now.clone())),
+            None => (Arc::from(name), None),
+        };
+        let claim = claims.get(name).and_then(|version| claimed(version));
+        let is_current = claim.is_some() && version_of(claim.as_ref()) == current(now.as_ref());
+        if !self.stale.contains_key(name) {
+            let held = if self.covers(name) {
+                now.map(Held::Sent)
+            } else {
+                claim
+            };
+            self.stale.insert(key.clone(), Stale { held, asked: false });
+        }
+        if let Some(stale) = self.stale.get_mut(name) {
+            stale.asked = !is_current;
+        }
+        self.settle(name);
+        if !self.names.contains(name) {
+            if self.names.len() >= MAX_NAMES {
+                return Err(StreamError::TooManyNames {
+                    type_url: type_url(),
+                });
+            }
+            self.names.insert(key);
+        }
+        Ok(())
+    }
+
+    /// Subscribes to all resources, which is answered even if there are none.
+    pub(super) fn subscribe_all(&mut self, claims: &Claims) {
+        self.owes_answer = true;
+        if mem::replace(&mut self.wildcard, true) {
+            return;
+        }
+        let base = self.base.clone();
+        let claimed_names = claims
+            .keys()
+            .filter(|name| !base.contains_key(name.as_str()))
+            .map(|name| Arc::from(name.as_str()));
+        let all: Vec<Arc<str>> = base.keys().cloned().chain(claimed_names).collect();
+        for name in all {
+            if self.names.contains(&name) || self.stale.contains_key(&name) {
+                continue;
+            }
+            let held = claims.get(&*name).and_then(|version| claimed(version));
+            let stale = Stale { held, asked: false };
+            self.stale.insert(name.clone(), stale);
+            self.settle(&name);
+        }
+    }
+
+    /// Unsubscribes from a name, or from all by `*`. A name that the wildcard still covers is
+    /// answered once more.
+    pub(super) fn unsubscribe(&mut self, name: &str) {
+        if name == WILDCARD {
+            self.wildcard = false;
+            let names = &self.names;
+            self.stale.retain(|name, _| names.contains(name));
+            return;
+        }
+        let Some(name) = self.names.take(name) else {
+            return;
+        };
+        if self.wildcard {
+            let now = self.base.get(&name).cloned().map(Held::Sent);
+            let stale = self.stale.entry(name).or_insert(Stale {
+                held: now,
+                asked: false,
+            });
+            stale.asked = true;
+        } else {
+            self.stale.remove(&name);
+        }
+    }
+
+    /// Replaces what the client may see.
+    pub(super) fn update(&mut self, resources: &Resources) {
+        if Arc::ptr_eq(&self.base, resources) {
+            return;
+        }
+        let before = mem::replace(&mut self.base, Arc::clone(resources));
+        for difference in differences(&before, resources) {
+            if !self.covers(difference.name) {
+                continue;
+            }
+            if !self.stale.contains_key(difference.name) {
+                let held = difference.before.cloned().map(Held::Sent);
+                let stale = Stale { held, asked: false };
+                self.stale.insert(difference.name.clone(), stale);
+            }
+            self.settle(difference.name);
+        }
+    }
+
+    /// Forgets that a resource is stale if it is not, or not any more.
+    fn settle(&mut self, name: &str) {
+        let now = current(self.base.get(name));
+        let is_settled = |stale: &Stale| !stale.asked && version_of(stale.held.as_ref()) == now;
+        if self.stale.get(name).is_some_and(is_settled) {
+            self.stale.remove(name);
+        }
+    }
+
+    /// Whether anything is to be sent besides names to forget.
+    pub(super) fn has_additions(&self) -> bool {
+        self.owes_answer
+            || self
+                .stale
+                .iter()
+                .any(|(name, stale)| self.adds(name, stale))
+    }
+
+    /// Whether there are names that the client has to forget.
+    pub(super) fn has_removals(&self) -> bool {
+        self.stale
+            .iter()
+            .any(|(name, stale)| !self.adds(name, stale))
+    }
+
+    /// Whether a stale resource is to be sent, or is said not to exist without ever having
+    /// been held: that breaks no one who cites it.
+    fn adds(&self, name: &str, stale: &Stale) -> bool {
+        self.base.contains_key(name) || stale.held.is_none()
+    }
+
+    /// Takes what fits into one response: the newest state of what the client lacks.
+    pub(super) fn take_additions(&mut self) -> Batch {
+        let (mut batch, mut bytes) = (Batch::default(), 0);
+        let base = &self.base;
+        let mut is_whole = true;
+        self.stale.retain(|name, stale| {
+            let now = base.get(name);
+            let adds = now.is_some() || stale.held.is_none();
+            if !adds {
+                return true;
+            }
+            if bytes >= FULL_RESPONSE_BYTES {
+                is_whole = false;
+                return true;
+            }
+            let body = now.map_or(0, |resource| resource.body.value.len());
+            bytes += name.len() + body;
+            match now {
+                None => batch.removed.push(name.clone()),
+                Some(one) if body > MAX_RESOURCE_BYTES => batch.withheld.push(one.clone()),
+                Some(one) => batch.resources.push(one.clone()),
+            }
+            false
+        });
+        self.owes_answer &= !is_whole;
+        batch
+    }
+
+    /// Takes the names that the client has to forget, as many as fit into one response.
+    pub(super) fn take_removals(&mut self) -> Batch {
+        let (mut batch, mut bytes) = (Batch::default(), 0);
+        let base = &self.base;
+        self.stale.retain(|name, stale| {
+            if base.contains_key(name) || stale.held.is_none() || bytes >= FULL_RESPONSE_BYTES {
+                return true;
+            }
+            bytes += name.len();
+            batch.removed.push(name.clone());
+            false
+        });
+        batch
+    }
+
+    /// Notes that all additions were sent.
+    pub(super) fn additions_sent(&mut self) {
+        let base = &self.base;
+        self.stale
+            .retain(|name, stale| !base.contains_key(name) && stale.held.is_some());
+        self.owes_answer = false;
+    }
+
+    /// Notes that all removals were sent, or need not be.
+    pub(super) fn removals_sent(&mut self) {
+        let base = &self.base;
+        self.stale
+            .retain(|name, stale| base.contains_key(name) || stale.held.is_none());
+    }
+
+    /// All that the client subscribes to, for a response that has to be complete, with what is
+    /// to be removed later.
+    pub(super) fn whole(&self) -> Batch {
+        let mut batch = Batch::default();
+        let subscribed = self.base.iter().filter(|(name, _)| self.covers(name));
+        for (_, resource) in subscribed {
+            if resource.body.value.len() > MAX_RESOURCE_BYTES {
+                batch.withheld.push(resource.clone());
+            } else {
+                batch.resources.push(resource.clone());
+            }
+        }
+        for (name, stale) in &self.stale {
+            if let (false, Some(Held::Sent(resource))) = (self.base.contains_key(name), &stale.held)
+            {
+                batch.resources.push(resource.clone());
+            }
+        }
+        batch
+    }
+}
+
+/// Checks what a client says it holds.
+///
+/// # Errors
+///
+/// Returns an error if there is too much of it.
+pub(super) fn check_claims(type_url: &str, claims: &Claims) -> Result<(), StreamError> {
+    if claims.len() > MAX_CLAIMS {
+        return Err(StreamError::TooManyClaims {
+            type_url: type_url.to_owned(),
+        });
+    }
+    if claims
+        .keys()
+        .any(|name| name.is_empty() || name.len() > MAX_NAME_BYTES)
+    {
+        return Err(StreamError::BadName {
+            type_url: type_url.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// A version that no server of ours made is held, whatever it is.
+fn claimed(version: &str) -> Option<Held> {
+    let version = if version.len() > MAX_VERSION_BYTES {
+        ""
+    } else {
+        version
+    };
+    Some(Held::Claimed(version.into()))
+}
+
+fn version_of(held: Option<&Held>) -> Option<&str> {
+    held.map(Held::version)
+}
+
+fn current(resource: Option<&Arc<Resource>>) -> Option<&str> {
+    resource.map(|resource| &*resource.version)
+}
