@@ -1,0 +1,45 @@
+//! TLS towards the endpoints.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::NotBuilt;
+
+/// TLS towards the endpoints.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClientTlsSettings {
+    /// Whether TLS is used, and how.
+    pub mode: ClientTlsMode,
+    /// The file with the client's certificate, for `MUTUAL`.
+    pub client_certificate: Option<NotBuilt>,
+    /// The file with the client's key, for `MUTUAL`.
+    pub private_key: Option<NotBuilt>,
+    /// The file with the authorities that the server's certificate is checked against.
+    pub ca_certificates: Option<NotBuilt>,
+    /// The Secret with the certificates.
+    pub credential_name: Option<NotBuilt>,
+    /// The names that the server's certificate may be for.
+    pub subject_alt_names: Option<NotBuilt>,
+    /// The name that the client asks for.
+    pub sni: Option<NotBuilt>,
+    /// Whether the server's certificate is not checked.
+    pub insecure_skip_verify: Option<NotBuilt>,
+    /// The file with revoked certificates.
+    pub ca_crl: Option<NotBuilt>,
+}
+
+/// Whether TLS is used towards the endpoints, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ClientTlsMode {
+    /// No TLS.
+    #[default]
+    Disable,
+    /// TLS; the client shows no certificate.
+    Simple,
+    /// TLS; the client shows a certificate of its own.
+    Mutual,
+    /// TLS; the client shows the certificate that the mesh gave it.
+    IstioMutual,
+}

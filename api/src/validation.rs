@@ -1,0 +1,20 @@
+//! Whether a spec can work: what Istio's validation refuses, and what is not built yet.
+
+mod destination;
+mod destination_rule;
+mod gateway;
+mod headers;
+mod http;
+mod http_actions;
+mod limits;
+mod matches;
+mod names;
+mod service_entry;
+mod shadowed;
+mod tcp;
+mod virtual_service;
+
+pub(crate) use destination_rule::destination_rule;
+pub(crate) use gateway::gateway;
+pub(crate) use service_entry::service_entry;
+pub(crate) use virtual_service::virtual_service;

@@ -1,0 +1,100 @@
+//! `DestinationRule`.
+
+use pillion_api::Kind;
+
+use crate::{faults, warnings};
+
+fn fault(text: &str) -> String {
+    crate::fault(Kind::DestinationRule, text)
+}
+
+#[test]
+fn accepts_policies_that_are_built() {
+    let spec = "{host: '*.example.com', exportTo: ['*'], subsets: [{name: v1}, {name: v2, labels: {version: v2}, trafficPolicy: {loadBalancer: {simple: RANDOM}}}],
+        trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN}, tls: {mode: DISABLE},
+            connectionPool: {tcp: {maxConnections: 100, connectTimeout: 30ms}, http: {http1MaxPendingRequests: 1, http2MaxRequests: 10, maxRetries: 2, h2UpgradePolicy: UPGRADE}},
+            portLevelSettings: [{port: {number: 80}, loadBalancer: {simple: LEAST_REQUEST}}]}}";
+    assert_eq!(warnings(Kind::DestinationRule, spec), Vec::<String>::new());
+}
+
+#[test]
+fn names_what_is_not_built() {
+    for policy in [
+        "loadBalancer: {consistentHash: {useSourceIp: true}}",
+        "loadBalancer: {localityLbSetting: {enabled: true}}",
+        "loadBalancer: {warmup: {duration: 1s}}",
+        "outlierDetection: {}",
+        "tunnel: {targetHost: a}",
+        "proxyProtocol: {version: V2}",
+        "retryBudget: {}",
+        "connectionPool: {tcp: {tcpKeepalive: {}}}",
+        "connectionPool: {http: {maxConcurrentStreams: 5}}",
+    ] {
+        let said = fault(&format!("{{host: a, trafficPolicy: {{{policy}}}}}"));
+        assert!(
+            said.ends_with(
+                "this field of Istio's API is not built yet; remove it to have the rest applied"
+            ),
+            "{said}"
+        );
+    }
+    assert!(
+        fault("{host: a, workloadSelector: {}}").starts_with("spec.workloadSelector: this field")
+    );
+}
+
+#[test]
+fn says_that_mutual_tls_is_not_built() {
+    let said = fault("{host: a, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}");
+    assert!(
+        said.starts_with("spec.trafficPolicy.tls.mode: mutual TLS is not built yet"),
+        "{said}"
+    );
+    let said = fault("{host: a, subsets: [{name: v1, trafficPolicy: {tls: {mode: SIMPLE}}}]}");
+    assert!(
+        said.starts_with(
+            "spec.subsets[0].trafficPolicy.tls.mode: TLS that the sidecar begins is not built yet"
+        ),
+        "{said}"
+    );
+}
+
+#[test]
+fn refuses_what_cannot_be() {
+    assert_eq!(fault("{subsets: [{name: v1}]}"), "spec.host: must be set");
+    assert_eq!(
+        fault("{host: a, subsets: [{name: v1}, {name: v1}]}"),
+        "spec.subsets[1].name: another subset has this name already"
+    );
+    assert!(
+        fault("{host: a, subsets: [{labels: {a: b}}]}")
+            .starts_with("spec.subsets[0].name: must be set")
+    );
+    assert_eq!(
+        fault("{host: a, trafficPolicy: {}}"),
+        "spec.trafficPolicy: is empty: set a field in it, or remove it"
+    );
+    assert!(fault("{host: a, trafficPolicy: {connectionPool: {}}}").contains("is empty"));
+    assert!(
+        fault("{host: a, trafficPolicy: {portLevelSettings: [{port: {number: 80}}]}}")
+            .contains("is empty: set a field besides port")
+    );
+    assert!(
+        fault("{host: a, trafficPolicy: {portLevelSettings: [{tls: {mode: DISABLE}}]}}")
+            .contains("portLevelSettings[0].port: must be set")
+    );
+    let twice = "{host: a, trafficPolicy: {portLevelSettings: [{port: {number: 80}, tls: {}}, {port: {number: 80}, tls: {}}]}}";
+    assert!(
+        fault(twice)
+            .contains("portLevelSettings[1].port: another element is for this port already")
+    );
+    assert!(fault("{host: a, trafficPolicy: {connectionPool: {http: {useClientProtocol: true, h2UpgradePolicy: UPGRADE}}}}").contains("contradicts"));
+    assert_eq!(
+        faults(
+            Kind::DestinationRule,
+            "{host: a, trafficPolicy: {connectionPool: {tcp: {connectTimeout: 0s}}}}"
+        )
+        .len(),
+        1
+    );
+}

@@ -1,0 +1,87 @@
+//! `Gateway`.
+
+use pillion_api::Kind;
+
+use crate::warnings;
+
+fn fault(text: &str) -> String {
+    crate::fault(Kind::Gateway, text)
+}
+
+/// The fault of a server with these fields.
+fn server(fields: &str) -> String {
+    fault(&format!("{{servers: [{{{fields}}}]}}"))
+}
+
+#[test]
+fn accepts_http_and_tcp() {
+    let spec = "{selector: {istio: ingressgateway}, servers: [
+        {port: {number: 80, name: http, protocol: http}, hosts: ['*', shop/a.example.com, './*.example.com', 10.0.0.1], tls: {httpsRedirect: true}},
+        {port: {number: 31400, name: tcp, protocol: TCP}, hosts: ['*']}]}";
+    assert_eq!(warnings(Kind::Gateway, spec), Vec::<String>::new());
+}
+
+#[test]
+fn names_what_is_not_built() {
+    let port = "port: {number: 443, name: https, protocol: HTTP}, hosts: ['*']";
+    for tls in [
+        "mode: SIMPLE",
+        "credentialName: a",
+        "serverCertificate: a",
+        "minProtocolVersion: TLSV1_2",
+    ] {
+        let field = tls.split(':').next().unwrap();
+        assert!(
+            server(&format!("{port}, tls: {{{tls}}}")).starts_with(&format!(
+                "spec.servers[0].tls.{field}: this field of Istio's API is not built yet"
+            ))
+        );
+    }
+    let tcp =
+        "port: {number: 80, name: tcp, protocol: TCP}, hosts: ['*'], tls: {httpsRedirect: true}";
+    assert!(server(tcp).contains("httpsRedirect: is only for servers whose protocol is HTTP"));
+    assert!(
+        server("port: {number: 443, name: https, protocol: HTTPS}, hosts: ['*']")
+            .contains("TLS at gateways is not built yet")
+    );
+    assert!(
+        server(&format!("{port}, bind: 127.0.0.1")).starts_with("spec.servers[0].bind: this field")
+    );
+}
+
+#[test]
+fn refuses_what_cannot_be() {
+    assert_eq!(
+        fault("{selector: {a: b}}"),
+        "spec.servers: must have at least one server"
+    );
+    assert!(
+        server("port: {number: 80, name: http, protocol: HTTP}")
+            .starts_with("spec.servers[0].hosts: must have at least one host")
+    );
+    assert!(
+        server("port: {number: 80, protocol: HTTP}, hosts: ['*']")
+            .starts_with("spec.servers[0].port.name: must be set")
+    );
+    assert!(
+        server("port: {name: http, protocol: HTTP}, hosts: ['*']")
+            .starts_with("spec.servers[0].port.number: must be a number")
+    );
+    assert!(
+        server("port: {number: 80, name: http, protocol: FTP}, hosts: ['*']")
+            .contains("must be one of HTTP, HTTP2")
+    );
+    let host = |host: &str| {
+        server(&format!(
+            "port: {{number: 80, name: http, protocol: HTTP}}, hosts: ['{host}']"
+        ))
+    };
+    assert!(host("reviews").contains("must be a full DNS name"));
+    assert!(host("*-a.example.com").contains("a wildcard must be a whole label"));
+    assert!(host("a b/a.example.com").contains("the part in front of `/`"));
+    let twice = "{servers: [{port: {number: 80, name: a, protocol: HTTP}, hosts: ['*']}, {port: {number: 81, name: a, protocol: HTTP}, hosts: ['*']}]}";
+    assert_eq!(
+        fault(twice),
+        "spec.servers[1].port.name: another server's port has this name already"
+    );
+}
