@@ -10,6 +10,7 @@ mod cluster;
 mod error_chain;
 pub mod injector;
 pub mod metrics;
+pub mod model;
 pub mod webhook;
 
 pub use error_chain::error_chain;

@@ -1,0 +1,211 @@
+//! What objects ask for and don't get, because of others.
+
+mod ports;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use super::view::View;
+use crate::model::{
+    finding::{Finding, Kind, ObjectRef},
+    names::MESH_GATEWAY,
+    objects::{ExportTo, Key},
+    rules::{HostRules, HttpAction, Target, VirtualService},
+    world::World,
+};
+
+/// All findings, in order.
+pub(super) fn of_world(
+    world: &World,
+    view: &mut dyn FnMut(&Arc<str>) -> Arc<View>,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    taken_hosts(world, &mut findings);
+    taken_subsets(world, &mut findings);
+    mixed_ports(world, &mut findings);
+    ports::taken(world, &mut findings);
+    for rules in &world.virtual_services {
+        missing_gateways(world, rules, &mut findings);
+        missing_destinations(&view(&rules.meta.key.namespace), rules, &mut findings);
+    }
+    findings.sort();
+    findings.dedup();
+    findings
+}
+
+fn push(findings: &mut Vec<Finding>, kind: Kind, key: &Key, message: String) {
+    let object = ObjectRef {
+        kind,
+        key: key.clone(),
+    };
+    findings.push(Finding { object, message });
+}
+
+/// Hosts that an older VirtualService with the same audience has.
+fn taken_hosts(world: &World, findings: &mut Vec<Finding>) {
+    let mut owners = BTreeMap::new();
+    for rules in &world.virtual_services {
+        if !rules.is_for_mesh() || rules.http.is_empty() {
+            continue;
+        }
+        for host in &rules.hosts {
+            let place = (Arc::clone(host), audience(&rules.export_to));
+            let key = &rules.meta.key;
+            match owners.get(&place) {
+                Some(owner) if owner != key => {
+                    let message = format!(
+                        "for sidecars, the rules for the host {host} are those of the older \
+                         VirtualService {owner}; these are ignored. Put all rules for a host \
+                         into one VirtualService"
+                    );
+                    push(findings, Kind::VirtualService, key, message);
+                }
+                Some(_) => {}
+                None if is_for_all_clients(rules) => _ = owners.insert(place, key.clone()),
+                None => {}
+            }
+        }
+    }
+}
+
+/// Whether there is a rule that no client is excepted from.
+fn is_for_all_clients(rules: &VirtualService) -> bool {
+    rules.http.iter().any(|rule| {
+        let mut blocks = rule.blocks.iter().map(|block| &block.statics);
+        rule.blocks.is_empty()
+            || blocks.any(|statics| {
+                let mesh = statics
+                    .gateways
+                    .iter()
+                    .any(|gateway| **gateway == *MESH_GATEWAY);
+                let source =
+                    statics.source_labels.is_empty() && statics.source_namespace.is_empty();
+                statics.port.is_none() && (mesh || (statics.gateways.is_empty() && source))
+            })
+    })
+}
+
+/// Subsets and policies that an older DestinationRule for the same host has.
+fn taken_subsets(world: &World, findings: &mut Vec<Finding>) {
+    for rules in world
+        .destination_rules
+        .values()
+        .flat_map(HostRules::by_host)
+    {
+        let mut subsets = BTreeMap::new();
+        let mut policies = BTreeMap::new();
+        for rule in rules {
+            let key = &rule.meta.key;
+            let audience = audience(&rule.export_to);
+            for subset in &rule.subsets {
+                let place = (audience.clone(), &subset.name);
+                let owner = *subsets.entry(place).or_insert(key);
+                if owner != key {
+                    let message = format!(
+                        "the subset {} of {} is already in the older DestinationRule {owner}; \
+                         this one is ignored",
+                        subset.name, rule.host
+                    );
+                    push(findings, Kind::DestinationRule, key, message);
+                }
+            }
+            if rule.policy.is_some() {
+                let owner = *policies.entry(audience).or_insert(key);
+                if owner != key {
+                    let message = format!(
+                        "the trafficPolicy for {} is that of the older DestinationRule {owner}; \
+                         this one is ignored",
+                        rule.host
+                    );
+                    push(findings, Kind::DestinationRule, key, message);
+                }
+            }
+        }
+    }
+}
+
+/// The namespaces for which an object is; all, if `None`.
+fn audience(export_to: &ExportTo) -> Option<BTreeSet<Arc<str>>> {
+    match export_to {
+        ExportTo::All => None,
+        ExportTo::Only(names) => Some(names.clone()),
+    }
+}
+
+/// Servers at a port where an older Gateway for the same pods speaks something else.
+fn mixed_ports(world: &World, findings: &mut Vec<Finding>) {
+    let mut owners = BTreeMap::new();
+    for gateway in &world.gateways {
+        for server in &gateway.servers {
+            let place = (gateway.selector.clone(), server.port);
+            let (owner, is_http) = owners
+                .entry(place)
+                .or_insert_with(|| (gateway.meta.key.clone(), server.protocol.is_http()));
+            if *is_http != server.protocol.is_http() {
+                let message = format!(
+                    "port {} is used for {} by the Gateway {owner}; the server here is ignored",
+                    server.port,
+                    if *is_http { "HTTP" } else { "TCP" },
+                );
+                push(findings, Kind::Gateway, &gateway.meta.key, message);
+            }
+        }
+    }
+}
+
+fn missing_gateways(world: &World, rules: &VirtualService, findings: &mut Vec<Finding>) {
+    let known: BTreeSet<&str> = world
+        .gateways
+        .iter()
+        .map(|gateway| &*gateway.name)
+        .collect();
+    let named = rules
+        .gateways
+        .iter()
+        .filter(|name| ***name != *MESH_GATEWAY);
+    for name in named.filter(|name| !known.contains(&***name)) {
+        let message = format!("there is no Gateway {name}");
+        push(findings, Kind::VirtualService, &rules.meta.key, message);
+    }
+}
+
+/// Destinations that requests can't reach, as the rule's own namespace sees them.
+fn missing_destinations(view: &View, rules: &VirtualService, findings: &mut Vec<Finding>) {
+    let http = rules.http.iter().flat_map(|rule| match &rule.action {
+        HttpAction::Forward { targets, .. } => targets.as_slice(),
+        HttpAction::Redirect(_) | HttpAction::Respond(_) => &[],
+    });
+    let http = http.map(|(target, _)| target);
+    let tcp = rules.tcp.iter().flat_map(|rule| &rule.targets);
+    for target in http.chain(tcp) {
+        if let Some(message) = missing(view, target) {
+            push(findings, Kind::VirtualService, &rules.meta.key, message);
+        }
+    }
+}
+
+fn missing(view: &View, target: &Target) -> Option<String> {
+    let host = &target.host;
+    let Some(to) = view.destination(host) else {
+        return Some(format!(
+            "there is no Service or ServiceEntry {host}: requests that are sent there get 503"
+        ));
+    };
+    if let Some(port) = target.port.filter(|port| to.port(*port).is_none()) {
+        return Some(format!(
+            "{host} has no port {port}: requests that are sent there get 503"
+        ));
+    }
+    let subset = &*target.subset;
+    let known = view
+        .rule(&to.host)
+        .is_some_and(|rule| rule.subset(subset).is_some());
+    (!subset.is_empty() && !known).then(|| {
+        format!(
+            "no DestinationRule for {host} has the subset {subset}: requests that are sent \
+             there get 503"
+        )
+    })
+}

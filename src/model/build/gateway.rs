@@ -1,0 +1,210 @@
+//! The tables of gateways.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use super::{
+    http_routes::{catch_all_last, of_rules},
+    inbound::Targets,
+    listeners::all_addresses,
+    tcp_routes::clusters_of,
+    view::View,
+};
+use crate::model::{
+    hosts::intersection,
+    objects::Labels,
+    routes::{Fallback, Route, RouteTable, Routes, VirtualHost},
+    rules::{Gateway, Place, Server, VirtualService},
+    tables::{Clusters, GatewayListener, GatewayProtocol, GatewayTables, RouteTables, TcpRoute},
+};
+
+/// A gateway's pod, as far as its tables depend on it.
+pub(super) struct Site<'a> {
+    /// What it sees.
+    pub view: &'a View,
+    /// Its labels, those at least by which Gateways select.
+    pub labels: &'a Labels,
+    /// Its ports, by those of its Services.
+    pub targets: &'a Targets,
+    /// Whether it has only IPv6 addresses.
+    pub ipv6_only: bool,
+}
+
+/// A server and the Gateway that it is of.
+type Served<'a> = (&'a Gateway, &'a Server);
+
+impl Site<'_> {
+    /// The tables, of those Gateways that select the pod. The oldest decides what is spoken
+    /// at a port.
+    pub fn tables(&self, gateways: &[Arc<Gateway>], clusters: Arc<Clusters>) -> GatewayTables {
+        let mut tables = GatewayTables {
+            listeners: Vec::new(),
+            routes: RouteTables::new(),
+            clusters,
+        };
+        for (port, servers) in self.servers(gateways) {
+            let is_http = servers
+                .first()
+                .is_some_and(|(_, first)| first.protocol.is_http());
+            let servers: Vec<_> = servers
+                .into_iter()
+                .filter(|(_, server)| server.protocol.is_http() == is_http)
+                .collect();
+            let protocol = if is_http {
+                let table = Arc::new(self.route_table(port, &servers));
+                let routes = Arc::clone(&table.name);
+                tables.routes.insert(Arc::clone(&routes), table);
+                GatewayProtocol::Http { routes }
+            } else {
+                let routes = servers.iter().find_map(|served| self.tcp_route(*served));
+                GatewayProtocol::Tcp(routes.into_iter().collect())
+            };
+            let address = all_addresses(self.ipv6_only);
+            tables.listeners.push(GatewayListener {
+                name: format!("{address}_{port}").into(),
+                address,
+                port,
+                protocol,
+            });
+        }
+        tables
+    }
+
+    /// The servers at each port of the pod, in the order of their Gateways.
+    fn servers<'b>(&self, gateways: &'b [Arc<Gateway>]) -> BTreeMap<u16, Vec<Served<'b>>> {
+        let mut ports: BTreeMap<u16, Vec<Served<'b>>> = BTreeMap::new();
+        let selecting = gateways
+            .iter()
+            .filter(|gateway| gateway.selector.select(self.labels));
+        for gateway in selecting {
+            for server in &gateway.servers {
+                for port in self.bound(server.port) {
+                    ports.entry(port).or_default().push((gateway, server));
+                }
+            }
+        }
+        ports
+    }
+
+    /// The pod's ports for one of its Services; the same, if no Service has it.
+    fn bound(&self, port: u16) -> BTreeSet<u16> {
+        let targets = self.targets.iter().filter(|(service, _)| *service == port);
+        let mut bound: BTreeSet<u16> = targets.map(|(_, target)| *target).collect();
+        if bound.is_empty() {
+            bound.insert(port);
+        }
+        bound
+    }
+
+    fn route_table(&self, port: u16, servers: &[Served<'_>]) -> RouteTable {
+        let mut hosts = Hosts::default();
+        for (gateway, server) in servers {
+            for rules in self.view.for_gateway(&gateway.name) {
+                let domains = domains(server, rules);
+                if domains.is_empty() {
+                    continue;
+                }
+                let routes = of_rules(self.view, rules, self.place(gateway, server)).routes;
+                if routes.is_empty() {
+                    continue;
+                }
+                for domain in domains {
+                    hosts.add(&domain, server, &routes);
+                }
+            }
+            for host in server.hosts.iter().filter(|_| server.https_redirect) {
+                hosts.add(&host.host, server, &[]);
+            }
+        }
+        RouteTable {
+            name: format!("http.{port}").into(),
+            hosts: hosts.finish(),
+            fallback: Fallback::NotFound,
+        }
+    }
+
+    /// The route of the first rule for a server of bytes.
+    fn tcp_route(&self, (gateway, server): Served<'_>) -> Option<TcpRoute> {
+        let place = self.place(gateway, server);
+        for rules in self.view.for_gateway(&gateway.name) {
+            if domains(server, rules).is_empty() {
+                continue;
+            }
+            let mut tcp = rules.tcp.iter().filter(|rule| !rule.targets.is_empty());
+            let found = tcp.find(|rule| {
+                let mut blocks = rule.blocks.iter();
+                rule.blocks.is_empty() || blocks.any(|block| block.statics.hold_for_tcp(place))
+            });
+            if let Some(rule) = found {
+                return Some(TcpRoute {
+                    destinations: Vec::new(),
+                    server_names: Vec::new(),
+                    clusters: clusters_of(self.view, rule, server.port),
+                    rule: Some(rules.meta.key.clone()),
+                    idle_timeout: None,
+                });
+            }
+        }
+        None
+    }
+
+    fn place<'b>(&'b self, gateway: &'b Gateway, server: &Server) -> Place<'b> {
+        Place {
+            port: server.port,
+            gateway: &gateway.name,
+            labels: self.labels,
+            namespace: &self.view.namespace,
+        }
+    }
+}
+
+/// The hosts that a server and a VirtualService have in common.
+fn domains(server: &Server, rules: &VirtualService) -> BTreeSet<Arc<str>> {
+    let namespace = &rules.meta.key.namespace;
+    let admitting = server.hosts.iter().filter(|host| host.admits(namespace));
+    let pairs = admitting.flat_map(|own| rules.hosts.iter().map(move |host| (&own.host, host)));
+    pairs
+        .filter_map(|(own, host)| intersection(own, host))
+        .cloned()
+        .collect()
+}
+
+/// The virtual hosts of a table, by their domain: each has its own, since each may get the
+/// routes of other VirtualServices.
+#[derive(Default)]
+struct Hosts(BTreeMap<Arc<str>, Host>);
+
+struct Host {
+    /// The port of the server that it is first of.
+    port: u16,
+    routes: Vec<Route>,
+    https_redirect: bool,
+}
+
+impl Hosts {
+    fn add(&mut self, domain: &Arc<str>, server: &Server, routes: &[Route]) {
+        let host = self.0.entry(Arc::clone(domain)).or_insert_with(|| Host {
+            port: server.port,
+            routes: Vec::new(),
+            https_redirect: false,
+        });
+        host.routes.extend_from_slice(routes);
+        host.https_redirect |= server.https_redirect;
+    }
+
+    fn finish(self) -> Vec<Arc<VirtualHost>> {
+        let hosts = self.0.into_iter().map(|(domain, host)| VirtualHost {
+            name: format!("{domain}:{}", host.port).into(),
+            domains: vec![domain],
+            routes: Arc::new(Routes {
+                routes: catch_all_last(host.routes),
+            }),
+            https_redirect: host.https_redirect,
+        });
+        let mut hosts: Vec<_> = hosts.map(Arc::new).collect();
+        hosts.sort_by(|one, other| one.name.cmp(&other.name));
+        hosts
+    }
+}

@@ -1,0 +1,112 @@
+//! The ports of a pod that Services name.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::model::{
+    client::Client,
+    index::Index,
+    names::{inbound_name, service_host},
+    objects::{Pod, Service, ServicePort, TargetPort},
+    protocol::Protocol,
+    tables::{Inbound, InboundPort},
+};
+
+/// The ports of a pod, by the ports of its Services; in order, and each pair once.
+pub(super) type Targets = Vec<(u16, u16)>;
+
+/// A port of a Service, and that of the pod.
+struct Target<'a> {
+    service: &'a Service,
+    port: &'a ServicePort,
+    number: u16,
+}
+
+/// The inbound ports of a sidecar. Of several Services at one port, the oldest decides.
+pub(super) fn of_client(index: &Index, client: &Client) -> Inbound {
+    let mut ports: BTreeMap<u16, InboundPort> = BTreeMap::new();
+    for target in all(index, client) {
+        ports.entry(target.number).or_insert_with(|| {
+            let Target {
+                service,
+                port,
+                number,
+            } = target;
+            let key = &service.meta.key;
+            InboundPort {
+                port: number,
+                protocol: Protocol::of_port(port.port, &port.name, port.app_protocol.as_deref()),
+                cluster: inbound_name(number),
+                service: key.clone(),
+                host: service_host(&key.name, &key.namespace, &index.mesh().domain),
+                service_port: port.port,
+            }
+        });
+    }
+    Inbound {
+        ports: ports.into_values().collect(),
+    }
+}
+
+/// The pod's ports, by those of its Services.
+pub(super) fn targets(index: &Index, client: &Client) -> Targets {
+    let targets = all(index, client).into_iter();
+    let mut targets: Targets = targets
+        .map(|target| (target.port.port, target.number))
+        .collect();
+    targets.sort_unstable();
+    targets.dedup();
+    targets
+}
+
+/// The ports of the pod's Services, the oldest Service first.
+fn all<'a>(index: &'a Index, client: &Client) -> Vec<Target<'a>> {
+    let Some(pod) = index.pod(&client.pod) else {
+        return Vec::new();
+    };
+    let services = index.services_in(client.namespace());
+    let services = services.filter(|service| service.external_name.is_none());
+    let mut services: Vec<&Arc<Service>> = services.collect();
+    services.sort_by(|one, other| one.meta.order(&other.meta));
+    let mut targets = Vec::new();
+    for service in services {
+        for port in service.ports.iter().filter(|port| port.tcp) {
+            let number = match &service.selector {
+                Some(selector) if !selector.is_empty() => selector
+                    .select(&pod.labels)
+                    .then(|| of_pod(pod, &port.target))
+                    .flatten(),
+                _ => of_slices(index, service, pod, port),
+            };
+            targets.extend(number.map(|number| Target {
+                service,
+                port,
+                number,
+            }));
+        }
+    }
+    targets
+}
+
+fn of_pod(pod: &Pod, target: &TargetPort) -> Option<u16> {
+    match target {
+        TargetPort::Number(number) => Some(*number),
+        TargetPort::Name(name) => {
+            let mut ports = pod.ports.iter();
+            ports.find(|port| port.name == *name).map(|port| port.port)
+        }
+    }
+}
+
+/// The pod's port, by the slices of a Service without selector.
+fn of_slices(index: &Index, service: &Service, pod: &Pod, port: &ServicePort) -> Option<u16> {
+    let mut slices = index.slices(&service.meta.key).filter(|slice| {
+        let mut endpoints = slice.endpoints.iter();
+        endpoints.any(|endpoint| {
+            endpoint.pod.as_ref() == Some(&pod.key) || pod.ips.contains(&endpoint.address)
+        })
+    });
+    slices.find_map(|slice| {
+        let mut ports = slice.ports.iter();
+        ports.find(|own| own.name == port.name).map(|own| own.port)
+    })
+}

@@ -1,0 +1,56 @@
+//! What a valid object asks for and does not get, because of others.
+
+use std::fmt;
+
+use super::objects::Key;
+
+/// Something to tell the owner of an object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Finding {
+    /// The object.
+    pub object: ObjectRef,
+    /// What is the matter, with the other objects' names.
+    pub message: String,
+}
+
+/// An object of a kind.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectRef {
+    /// The kind.
+    pub kind: Kind,
+    /// The name.
+    pub key: Key,
+}
+
+/// The kinds that findings are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Kubernetes' Service.
+    Service,
+    /// Istio's VirtualService.
+    VirtualService,
+    /// Istio's DestinationRule.
+    DestinationRule,
+    /// Istio's Gateway.
+    Gateway,
+    /// Istio's ServiceEntry.
+    ServiceEntry,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Service => "Service",
+            Self::VirtualService => "VirtualService",
+            Self::DestinationRule => "DestinationRule",
+            Self::Gateway => "Gateway",
+            Self::ServiceEntry => "ServiceEntry",
+        })
+    }
+}
+
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.key)
+    }
+}

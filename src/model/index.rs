@@ -1,0 +1,222 @@
+//! The index: the cluster's objects by name, and what a change of one of them means.
+
+mod changes;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use pillion_api::{DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, VirtualServiceSpec};
+
+use self::changes::{Objects, Replaced};
+use super::{
+    event::{Dirty, Event},
+    names::service_host,
+    objects::{EndpointSlice, Key, MeshConfig, Namespace, Node, Object, Pod, Service},
+};
+
+/// The objects, as the last event of each left them. Equal for equal objects, whatever the
+/// order of the events was.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Index {
+    mesh: MeshConfig,
+    services: Objects<Service>,
+    slices: Objects<EndpointSlice>,
+    pods: Objects<Pod>,
+    namespaces: Objects<Namespace>,
+    nodes: Objects<Node>,
+    virtual_services: Objects<Object<VirtualServiceSpec>>,
+    destination_rules: Objects<Object<DestinationRuleSpec>>,
+    gateways: Objects<Object<GatewaySpec>>,
+    service_entries: Objects<Object<ServiceEntrySpec>>,
+    /// The slices of each Service.
+    slices_of_service: BTreeMap<Key, BTreeSet<Key>>,
+    /// The slices that name each pod.
+    slices_of_pod: BTreeMap<Key, BTreeSet<Key>>,
+}
+
+impl Index {
+    /// Takes in a change.
+    pub fn apply(&mut self, event: Event) -> Dirty {
+        match event {
+            Event::Service(change) => rules(self.services.apply(change)),
+            Event::Endpoints(change) => match self.slices.apply(change) {
+                Some(replaced) => self.slice_replaced(&replaced),
+                None => Dirty::default(),
+            },
+            Event::Pod(change) => match self.pods.apply(change) {
+                Some(replaced) => self.pod_replaced(&replaced),
+                None => Dirty::default(),
+            },
+            Event::Namespace(change) => {
+                self.namespaces.apply(change);
+                Dirty::default()
+            }
+            Event::Node(change) => match self.nodes.apply(change) {
+                Some(replaced) => self.node_replaced(&replaced.key.name),
+                None => Dirty::default(),
+            },
+            Event::VirtualService(change) => rules(self.virtual_services.apply(change)),
+            Event::DestinationRule(change) => rules(self.destination_rules.apply(change)),
+            Event::Gateway(change) => rules(self.gateways.apply(change)),
+            Event::ServiceEntry(change) => rules(self.service_entries.apply(change)),
+            Event::Mesh(mesh) if mesh == self.mesh => Dirty::default(),
+            Event::Mesh(mesh) => {
+                self.mesh = mesh;
+                Dirty::rules()
+            }
+        }
+    }
+
+    fn slice_replaced(&mut self, replaced: &Replaced<EndpointSlice>) -> Dirty {
+        let mut dirty = Dirty::default();
+        if let Some(old) = &replaced.old {
+            forget(&mut self.slices_of_service, &service_of(old), &old.key);
+            for pod in pods_of(old) {
+                forget(&mut self.slices_of_pod, pod, &old.key);
+            }
+        }
+        if let Some(new) = &replaced.new {
+            let slices = self.slices_of_service.entry(service_of(new)).or_default();
+            slices.insert(new.key.clone());
+            for pod in pods_of(new) {
+                let slices = self.slices_of_pod.entry(pod.clone()).or_default();
+                slices.insert(new.key.clone());
+            }
+        }
+        for slice in replaced.old.iter().chain(&replaced.new) {
+            dirty.endpoints.insert(self.host_of(slice));
+            let Some(service) = self.services.get(&service_of(slice)) else {
+                continue;
+            };
+            // Each address of a headless Service is a listener.
+            dirty.rules |= service.headless && addresses_differ(replaced);
+            // Of such a Service, the slices say which pods it has.
+            if service.selector.is_none() {
+                dirty.clients.extend(pods_of(slice).cloned());
+            }
+        }
+        dirty
+    }
+
+    fn pod_replaced(&self, replaced: &Replaced<Pod>) -> Dirty {
+        let mut dirty = Dirty::default();
+        dirty.clients.insert(replaced.key.clone());
+        let labels = |pod: &Option<Arc<Pod>>| pod.as_ref().map(|pod| pod.labels.clone());
+        if labels(&replaced.old) != labels(&replaced.new) {
+            let slices = self.slices_of_pod.get(&replaced.key).into_iter().flatten();
+            let slices = slices.filter_map(|slice| self.slices.get(slice));
+            dirty
+                .endpoints
+                .extend(slices.map(|slice| self.host_of(slice)));
+        }
+        dirty
+    }
+
+    fn node_replaced(&self, name: &str) -> Dirty {
+        let on_node = |slice: &&Arc<EndpointSlice>| {
+            let mut endpoints = slice.endpoints.iter();
+            endpoints.any(|endpoint| endpoint.node.as_deref() == Some(name))
+        };
+        let slices = self.slices.iter().filter(on_node);
+        Dirty {
+            endpoints: slices.map(|slice| self.host_of(slice)).collect(),
+            ..Dirty::default()
+        }
+    }
+
+    fn host_of(&self, slice: &EndpointSlice) -> Arc<str> {
+        service_host(&slice.service, &slice.key.namespace, &self.mesh.domain)
+    }
+
+    /// The mesh's configuration.
+    pub fn mesh(&self) -> &MeshConfig {
+        &self.mesh
+    }
+
+    /// A pod.
+    pub fn pod(&self, key: &Key) -> Option<&Arc<Pod>> {
+        self.pods.get(key)
+    }
+
+    /// A node.
+    pub fn node(&self, name: &Arc<str>) -> Option<&Arc<Node>> {
+        self.nodes.get(&Key::new("", Arc::clone(name)))
+    }
+
+    /// A Service.
+    pub fn service(&self, key: &Key) -> Option<&Arc<Service>> {
+        self.services.get(key)
+    }
+
+    /// All Services, in the order of their namespaces and names.
+    pub fn services(&self) -> impl Iterator<Item = &Arc<Service>> {
+        self.services.iter()
+    }
+
+    /// The Services of a namespace, in the order of their names.
+    pub fn services_in(&self, namespace: &Arc<str>) -> impl Iterator<Item = &Arc<Service>> {
+        self.services.in_namespace(namespace)
+    }
+
+    /// The EndpointSlices of a Service, in the order of their names.
+    pub fn slices(&self, service: &Key) -> impl Iterator<Item = &Arc<EndpointSlice>> {
+        let slices = self.slices_of_service.get(service).into_iter().flatten();
+        slices.filter_map(|slice| self.slices.get(slice))
+    }
+
+    /// All VirtualServices.
+    pub fn virtual_services(&self) -> impl Iterator<Item = &Arc<Object<VirtualServiceSpec>>> {
+        self.virtual_services.iter()
+    }
+
+    /// All DestinationRules.
+    pub fn destination_rules(&self) -> impl Iterator<Item = &Arc<Object<DestinationRuleSpec>>> {
+        self.destination_rules.iter()
+    }
+
+    /// All Gateways.
+    pub fn gateways(&self) -> impl Iterator<Item = &Arc<Object<GatewaySpec>>> {
+        self.gateways.iter()
+    }
+
+    /// All ServiceEntries.
+    pub fn service_entries(&self) -> impl Iterator<Item = &Arc<Object<ServiceEntrySpec>>> {
+        self.service_entries.iter()
+    }
+}
+
+fn rules<T>(replaced: Option<Replaced<T>>) -> Dirty {
+    replaced.map(|_| Dirty::rules()).unwrap_or_default()
+}
+
+fn service_of(slice: &EndpointSlice) -> Key {
+    Key::new(Arc::clone(&slice.key.namespace), Arc::clone(&slice.service))
+}
+
+fn pods_of(slice: &EndpointSlice) -> impl Iterator<Item = &Key> {
+    slice
+        .endpoints
+        .iter()
+        .filter_map(|endpoint| endpoint.pod.as_ref())
+}
+
+fn forget(map: &mut BTreeMap<Key, BTreeSet<Key>>, key: &Key, slice: &Key) {
+    if let Some(slices) = map.get_mut(key) {
+        slices.remove(slice);
+        if slices.is_empty() {
+            map.remove(key);
+        }
+    }
+}
+
+fn addresses_differ(replaced: &Replaced<EndpointSlice>) -> bool {
+    let addresses = |slice: &Option<Arc<EndpointSlice>>| -> BTreeSet<_> {
+        let endpoints = slice.iter().flat_map(|slice| &slice.endpoints);
+        endpoints.map(|endpoint| endpoint.address).collect()
+    };
+    let services = |slice: &Option<Arc<EndpointSlice>>| slice.as_deref().map(service_of);
+    addresses(&replaced.old) != addresses(&replaced.new)
+        || services(&replaced.old) != services(&replaced.new)
+}

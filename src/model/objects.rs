@@ -1,0 +1,16 @@
+//! The objects of the index: the parts of Kubernetes' objects that the mesh uses, and no
+//! others, so that a cluster's worth of them is small.
+
+mod endpoint_slice;
+mod mesh_config;
+mod meta;
+mod node;
+mod pod;
+mod service;
+
+pub use endpoint_slice::{EndpointSlice, SliceEndpoint, SlicePort};
+pub use mesh_config::{MeshConfig, OutboundPolicy};
+pub use meta::{ExportTo, Key, Labels, Meta, Object};
+pub use node::{Namespace, Node};
+pub use pod::{ContainerPort, Pod, ProxyKind};
+pub use service::{Service, ServicePort, TargetPort};

@@ -1,0 +1,42 @@
+//! What the mesh's configuration says about traffic.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::model::policy::LoadBalancer;
+
+/// The parts of MeshConfig and of the chart's values that the model uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MeshConfig {
+    /// The cluster's DNS domain. Default: `cluster.local`.
+    pub domain: Arc<str>,
+    /// The namespace whose DestinationRules hold for all. Default: `istio-system`.
+    pub root_namespace: Arc<str>,
+    /// `outboundTrafficPolicy`. Default: [`OutboundPolicy::AllowAny`].
+    pub outbound: OutboundPolicy,
+    /// How requests are balanced where no DestinationRule says. Istio's default, which is
+    /// ours: [`LoadBalancer::LeastRequest`].
+    pub load_balancer: LoadBalancer,
+    /// `connectTimeout`. Default: 10 s.
+    pub connect_timeout: Duration,
+}
+
+impl Default for MeshConfig {
+    fn default() -> Self {
+        Self {
+            domain: "cluster.local".into(),
+            root_namespace: "istio-system".into(),
+            outbound: OutboundPolicy::AllowAny,
+            load_balancer: LoadBalancer::LeastRequest,
+            connect_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What becomes of traffic to destinations that the mesh does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutboundPolicy {
+    /// It passes to its original destination.
+    AllowAny,
+    /// HTTP gets 502, connections are reset.
+    RegistryOnly,
+}

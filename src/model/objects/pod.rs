@@ -1,0 +1,43 @@
+//! Pods.
+
+use std::{net::IpAddr, sync::Arc};
+
+use super::meta::{Key, Labels};
+
+/// A pod that has an address and has not ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pod {
+    /// Its name.
+    pub key: Key,
+    /// Its labels.
+    pub labels: Labels,
+    /// `podIPs`.
+    pub ips: Vec<IpAddr>,
+    /// Its service account.
+    pub service_account: Arc<str>,
+    /// The node that it runs on.
+    pub node: Option<Arc<str>>,
+    /// The named TCP ports of its containers, in their order.
+    pub ports: Vec<ContainerPort>,
+    /// What its proxy is.
+    pub proxy: ProxyKind,
+}
+
+/// A named port of a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerPort {
+    /// The name.
+    pub name: Arc<str>,
+    /// The number.
+    pub port: u16,
+}
+
+/// What a pod's proxy is, by the pod's own manifest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ProxyKind {
+    /// It carries the pod's own traffic.
+    #[default]
+    Sidecar,
+    /// It is the pod's application: `istio-ingressgateway` and the like.
+    Gateway,
+}

@@ -1,0 +1,52 @@
+//! How a cluster's endpoints are used: what is left of DestinationRules once they are
+//! merged for a port and a subset.
+
+use std::time::Duration;
+
+/// How requests, or connections, are spread over endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LoadBalancer {
+    /// In turn.
+    RoundRobin,
+    /// The one with the fewest active requests of two that are drawn.
+    LeastRequest,
+    /// Any.
+    Random,
+    /// None: the connection goes where the client sent it.
+    Passthrough,
+}
+
+/// Limits and times of a cluster's connections: `connectionPool`. `None` is Istio's
+/// default, which is no limit, unless a field says otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConnectionPool {
+    /// `tcp.maxConnections`.
+    pub max_connections: Option<u32>,
+    /// `tcp.idleTimeout`: without bytes in either direction, for TCP. Default: 1 h.
+    pub tcp_idle_timeout: Option<Duration>,
+    /// `http.http1MaxPendingRequests`.
+    pub max_pending_requests: Option<u32>,
+    /// `http.http2MaxRequests`, of all HTTP versions.
+    pub max_requests: Option<u32>,
+    /// `http.maxRetries`.
+    pub max_retries: Option<u32>,
+    /// `http.maxRequestsPerConnection`.
+    pub max_requests_per_connection: Option<u32>,
+    /// `http.idleTimeout`: of a connection without requests. Default: 1 h.
+    pub http_idle_timeout: Option<Duration>,
+    /// `http.h2UpgradePolicy: UPGRADE`: HTTP/2 to endpoints of an HTTP port.
+    pub upgrade_to_http2: bool,
+    /// `http.useClientProtocol`: the version that the client speaks.
+    pub use_client_protocol: bool,
+}
+
+/// A cluster's policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// How its endpoints are chosen.
+    pub load_balancer: LoadBalancer,
+    /// How long a connection may take. Default: the mesh's, which is 10 s by default.
+    pub connect_timeout: Duration,
+    /// Its limits.
+    pub pool: ConnectionPool,
+}

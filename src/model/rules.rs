@@ -1,0 +1,18 @@
+//! Istio's objects with their names resolved, and in the shapes that the answers have.
+
+mod conditions;
+mod destination_rule;
+mod gateway;
+mod headers;
+mod http;
+mod merge;
+mod tcp;
+mod virtual_service;
+
+pub(super) use conditions::Place;
+pub(super) use destination_rule::DestinationRule;
+pub(super) use gateway::{Gateway, Server};
+pub(super) use http::{HttpAction, HttpRule, Target};
+pub(super) use merge::{HostRules, Merged, merge, policy};
+pub(super) use tcp::TcpRule;
+pub(super) use virtual_service::VirtualService;

@@ -1,0 +1,204 @@
+//! Which DestinationRules hold for a destination, and what they say when merged.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use pillion_api::{
+    ConnectionPoolSettings, H2UpgradePolicy, LoadBalancerSettings, SimpleLb, Subset, TrafficPolicy,
+};
+
+use super::destination_rule::DestinationRule;
+use crate::model::{
+    hosts::{covers, is_wildcard},
+    objects::{Key, MeshConfig},
+    policy::{ConnectionPool, LoadBalancer, Policy},
+};
+
+/// What DestinationRules of one host and one namespace say together.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::model) struct Merged {
+    /// The oldest of them.
+    pub rule: Key,
+    /// The first policy that one of them gives.
+    pub policy: Option<TrafficPolicy>,
+    /// The subsets of all, the first of each name.
+    pub subsets: Vec<Subset>,
+}
+
+/// Finds the rules for `host`, a destination in `service_namespace`, of clients in
+/// `client`. They are those of the first namespace that has some for the host: the
+/// client's, the destination's, and the root namespace. There, the most specific host
+/// decides, and only rules for that very host are merged.
+pub(in crate::model) fn merge(
+    rules: &BTreeMap<Arc<str>, HostRules>,
+    root: &str,
+    client: &str,
+    (host, service_namespace): (&str, &str),
+) -> Option<Merged> {
+    // Of the root namespace, whose exported rules come last, only the private ones are
+    // the clients' own.
+    let own = |rule: &DestinationRule| client != root || rule.export_to.is_only(client);
+    let exported = |rule: &DestinationRule| rule.export_to.includes(client);
+    let best = |namespace: &str, visible: &dyn Fn(&DestinationRule) -> bool| {
+        rules.get(namespace)?.best(host, visible)
+    };
+    best(client, &own)
+        .or_else(|| best(service_namespace, &exported))
+        .or_else(|| best(root, &exported))
+}
+
+/// The rules of a namespace by their hosts, the oldest of each first.
+#[derive(Debug, Default)]
+pub(in crate::model) struct HostRules {
+    exact: BTreeMap<Arc<str>, Vec<Arc<DestinationRule>>>,
+    wild: BTreeMap<Arc<str>, Vec<Arc<DestinationRule>>>,
+}
+
+impl HostRules {
+    /// Adds a rule that is younger than those that are there.
+    pub fn push(&mut self, rule: Arc<DestinationRule>) {
+        let hosts = if is_wildcard(&rule.host) {
+            &mut self.wild
+        } else {
+            &mut self.exact
+        };
+        hosts.entry(Arc::clone(&rule.host)).or_default().push(rule);
+    }
+
+    /// The rules of each host.
+    pub fn by_host(&self) -> impl Iterator<Item = &[Arc<DestinationRule>]> {
+        self.exact
+            .values()
+            .chain(self.wild.values())
+            .map(Vec::as_slice)
+    }
+
+    fn best(&self, host: &str, visible: &dyn Fn(&DestinationRule) -> bool) -> Option<Merged> {
+        let exact = self
+            .exact
+            .get(host)
+            .and_then(|rules| merged(rules, visible));
+        exact.or_else(|| {
+            let covering = self
+                .wild
+                .iter()
+                .filter(|(pattern, _)| covers(pattern, host));
+            let mut covering: Vec<_> = covering.collect();
+            covering.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.len()));
+            let mut covering = covering.into_iter();
+            covering.find_map(|(_, rules)| merged(rules, visible))
+        })
+    }
+}
+
+/// The rules of one host with the audience of the oldest that is seen.
+fn merged(
+    rules: &[Arc<DestinationRule>],
+    visible: &dyn Fn(&DestinationRule) -> bool,
+) -> Option<Merged> {
+    let first = rules.iter().find(|rule| visible(rule))?;
+    let same = rules
+        .iter()
+        .filter(|rule| rule.export_to == first.export_to);
+    let mut merged = Merged {
+        rule: first.meta.key.clone(),
+        policy: None,
+        subsets: Vec::new(),
+    };
+    let mut names = BTreeSet::new();
+    for rule in same {
+        merged.policy = merged.policy.or_else(|| rule.policy.clone());
+        let new = rule
+            .subsets
+            .iter()
+            .filter(|subset| names.insert(&subset.name));
+        merged.subsets.extend(new.cloned());
+    }
+    Some(merged)
+}
+
+impl Merged {
+    /// The subset of that name.
+    pub fn subset(&self, name: &str) -> Option<&Subset> {
+        self.subsets.iter().find(|subset| subset.name == name)
+    }
+}
+
+/// The policy of a port, of all endpoints or of a subset.
+pub(in crate::model) fn policy(
+    mesh: &MeshConfig,
+    rule: Option<&Merged>,
+    subset: Option<&Subset>,
+    port: u16,
+) -> Policy {
+    let policy = rule.and_then(|rule| rule.policy.as_ref());
+    let blocks = Blocks::default().under(policy, port);
+    let blocks = blocks.under(
+        subset.and_then(|subset| subset.traffic_policy.as_ref()),
+        port,
+    );
+    let simple = blocks.load_balancer.and_then(|settings| settings.simple);
+    let timeout = blocks
+        .pool
+        .and_then(|pool| pool.tcp.as_ref()?.connect_timeout);
+    Policy {
+        load_balancer: match simple {
+            Some(SimpleLb::RoundRobin) => LoadBalancer::RoundRobin,
+            Some(SimpleLb::LeastRequest | SimpleLb::LeastConn) => LoadBalancer::LeastRequest,
+            Some(SimpleLb::Random) => LoadBalancer::Random,
+            Some(SimpleLb::Passthrough) => LoadBalancer::Passthrough,
+            Some(SimpleLb::Unspecified) | None => mesh.load_balancer,
+        },
+        connect_timeout: timeout.map_or(mesh.connect_timeout, |timeout| timeout.0),
+        pool: blocks.pool.map(pool).unwrap_or_default(),
+    }
+}
+
+/// The blocks of a policy, each of which is replaced as a whole.
+#[derive(Clone, Copy, Debug, Default)]
+struct Blocks<'a> {
+    load_balancer: Option<&'a LoadBalancerSettings>,
+    pool: Option<&'a ConnectionPoolSettings>,
+}
+
+impl<'a> Blocks<'a> {
+    /// These blocks where a policy has none. What it says about the port stands alone: its
+    /// missing blocks are the defaults.
+    fn under(self, policy: Option<&'a TrafficPolicy>, port: u16) -> Self {
+        let Some(policy) = policy else { return self };
+        let mut ports = policy.port_level_settings.iter();
+        let of_port = ports.find(|own| own.port.is_some_and(|own| own.number == port));
+        match of_port {
+            Some(own) => Self {
+                load_balancer: own.load_balancer.as_ref(),
+                pool: own.connection_pool.as_ref(),
+            },
+            None => Self {
+                load_balancer: policy.load_balancer.as_ref().or(self.load_balancer),
+                pool: policy.connection_pool.as_ref().or(self.pool),
+            },
+        }
+    }
+}
+
+fn pool(settings: &ConnectionPoolSettings) -> ConnectionPool {
+    let limit = |value: u32| (value > 0).then_some(value);
+    let tcp = settings.tcp.clone().unwrap_or_default();
+    let http = settings.http.clone().unwrap_or_default();
+    ConnectionPool {
+        max_connections: limit(tcp.max_connections),
+        tcp_idle_timeout: tcp.idle_timeout.map(|timeout| timeout.0),
+        max_pending_requests: limit(http.http1_max_pending_requests),
+        max_requests: limit(http.http2_max_requests),
+        max_retries: limit(http.max_retries),
+        max_requests_per_connection: limit(http.max_requests_per_connection),
+        http_idle_timeout: http.idle_timeout.map(|timeout| timeout.0),
+        upgrade_to_http2: http.h2_upgrade_policy == Some(H2UpgradePolicy::Upgrade),
+        use_client_protocol: http.use_client_protocol,
+    }
+}
+
+#[cfg(test)]
+mod tests;

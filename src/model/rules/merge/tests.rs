@@ -1,0 +1,178 @@
+use serde_json::json;
+
+use super::*;
+use crate::model::objects::{Meta, Object};
+
+type Rules = BTreeMap<Arc<str>, HostRules>;
+
+/// Rules, the oldest first.
+fn rules(all: &[(&str, &str, serde_json::Value)]) -> Rules {
+    let mut rules = Rules::new();
+    for (age, (namespace, name, spec)) in (0..).zip(all) {
+        let object = Object {
+            meta: Meta {
+                key: Key::new(*namespace, *name),
+                created: age,
+            },
+            spec: serde_json::from_value(spec.clone()).unwrap(),
+        };
+        let rule = Arc::new(DestinationRule::new(&object, "cluster.local"));
+        rules.entry((*namespace).into()).or_default().push(rule);
+    }
+    rules
+}
+
+const WEB: (&str, &str) = ("web.shop.svc.cluster.local", "shop");
+
+fn found(rules: &Rules, client: &str) -> Option<String> {
+    merge(rules, "root", client, WEB).map(|merged| merged.rule.to_string())
+}
+
+#[test]
+fn the_clients_namespace_comes_before_the_services_and_that_before_the_root() {
+    let host = json!({ "host": "web.shop.svc.cluster.local" });
+    let all = [
+        ("root", "r", host.clone()),
+        ("shop", "s", host.clone()),
+        ("a", "a", host),
+    ];
+    let all = rules(&all);
+    assert_eq!(found(&all, "a").unwrap(), "a/a");
+    assert_eq!(found(&all, "b").unwrap(), "shop/s");
+    assert_eq!(found(&all, "root").unwrap(), "shop/s");
+}
+
+#[test]
+fn the_root_is_asked_last() {
+    let all = rules(&[("root", "r", json!({ "host": "*.shop.svc.cluster.local" }))]);
+    assert_eq!(found(&all, "b").unwrap(), "root/r");
+    assert_eq!(found(&all, "root").unwrap(), "root/r");
+}
+
+#[test]
+fn clients_in_the_root_use_its_private_rules_first() {
+    let private = json!({ "host": "web.shop.svc.cluster.local", "exportTo": ["."] });
+    let all = [
+        ("root", "r", private),
+        ("shop", "s", json!({ "host": "web" })),
+    ];
+    let all = rules(&all);
+    assert_eq!(found(&all, "root").unwrap(), "root/r");
+    assert_eq!(found(&all, "b").unwrap(), "shop/s");
+}
+
+#[test]
+fn a_private_rule_is_for_its_own_namespace() {
+    let all = rules(&[("shop", "s", json!({ "host": "web", "exportTo": ["."] }))]);
+    assert_eq!(found(&all, "shop").unwrap(), "shop/s");
+    assert_eq!(found(&all, "b"), None);
+}
+
+#[test]
+fn the_most_specific_host_of_a_namespace_decides() {
+    let all = rules(&[
+        ("shop", "all", json!({ "host": "*.cluster.local" })),
+        (
+            "shop",
+            "some",
+            json!({ "host": "*.shop.svc.cluster.local" }),
+        ),
+        ("shop", "web", json!({ "host": "web" })),
+    ]);
+    assert_eq!(found(&all, "shop").unwrap(), "shop/web");
+    let other = merge(&all, "root", "shop", ("x.shop.svc.cluster.local", "shop"));
+    assert_eq!(other.unwrap().rule.to_string(), "shop/some");
+}
+
+#[test]
+fn rules_for_one_host_are_merged_the_first_of_everything() {
+    let all = rules(&[
+        (
+            "shop",
+            "one",
+            json!({ "host": "web", "subsets": [
+            { "name": "v1", "labels": { "version": "v1" } }] }),
+        ),
+        (
+            "shop",
+            "two",
+            json!({ "host": "web",
+            "trafficPolicy": { "loadBalancer": { "simple": "RANDOM" } },
+            "subsets": [{ "name": "v1", "labels": { "x": "y" } }, { "name": "v2" }] }),
+        ),
+        (
+            "shop",
+            "three",
+            json!({ "host": "web",
+            "trafficPolicy": { "loadBalancer": { "simple": "ROUND_ROBIN" } } }),
+        ),
+    ]);
+    let merged = merge(&all, "root", "shop", WEB).unwrap();
+    assert_eq!(merged.subset("v1").unwrap().labels["version"], "v1");
+    assert!(merged.subset("v2").is_some());
+    let policy = policy(&MeshConfig::default(), Some(&merged), None, 80);
+    assert_eq!(policy.load_balancer, LoadBalancer::Random);
+}
+
+#[test]
+fn a_subsets_block_replaces_the_rules_block_and_leaves_the_others() {
+    let all = rules(&[(
+        "shop",
+        "one",
+        json!({ "host": "web",
+        "trafficPolicy": {
+            "loadBalancer": { "simple": "RANDOM" },
+            "connectionPool": { "tcp": { "maxConnections": 5, "connectTimeout": "1s" } } },
+        "subsets": [{ "name": "v1", "trafficPolicy": {
+            "connectionPool": { "http": { "http2MaxRequests": 7 } } } }] }),
+    )]);
+    let merged = merge(&all, "root", "shop", WEB).unwrap();
+    let policy = policy(
+        &MeshConfig::default(),
+        Some(&merged),
+        merged.subset("v1"),
+        80,
+    );
+    assert_eq!(policy.load_balancer, LoadBalancer::Random);
+    assert_eq!(policy.pool.max_connections, None);
+    assert_eq!(policy.pool.max_requests, Some(7));
+    assert_eq!(policy.connect_timeout.as_secs(), 10);
+}
+
+#[test]
+fn what_is_said_of_a_port_inherits_nothing() {
+    let all = rules(&[(
+        "shop",
+        "one",
+        json!({ "host": "web", "trafficPolicy": {
+        "loadBalancer": { "simple": "RANDOM" },
+        "connectionPool": { "tcp": { "maxConnections": 5 } },
+        "portLevelSettings": [{ "port": { "number": 80 },
+            "connectionPool": { "http": { "maxRetries": 2 } } }] } }),
+    )]);
+    let merged = merge(&all, "root", "shop", WEB).unwrap();
+    let mesh = MeshConfig::default();
+    let of_port = policy(&mesh, Some(&merged), None, 80);
+    assert_eq!(of_port.load_balancer, LoadBalancer::LeastRequest);
+    assert_eq!(
+        (of_port.pool.max_connections, of_port.pool.max_retries),
+        (None, Some(2))
+    );
+    let other = policy(&mesh, Some(&merged), None, 81);
+    assert_eq!(
+        (other.load_balancer, other.pool.max_connections),
+        (LoadBalancer::Random, Some(5))
+    );
+}
+
+#[test]
+fn the_meshs_balancer_is_used_where_no_rule_says() {
+    let mesh = MeshConfig {
+        load_balancer: LoadBalancer::RoundRobin,
+        ..MeshConfig::default()
+    };
+    assert_eq!(
+        policy(&mesh, None, None, 80).load_balancer,
+        LoadBalancer::RoundRobin
+    );
+}

@@ -1,0 +1,68 @@
+//! VirtualServices.
+
+use std::sync::Arc;
+
+use pillion_api::VirtualServiceSpec;
+
+use super::{http::HttpRule, tcp::TcpRule};
+use crate::model::{
+    names::{MESH_GATEWAY, resolve_gateway, resolve_host},
+    objects::{ExportTo, Meta, Object},
+};
+
+/// A VirtualService.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::model) struct VirtualService {
+    /// Its name and age.
+    pub meta: Meta,
+    /// The hosts, in lower case.
+    pub hosts: Vec<Arc<str>>,
+    /// The gateways, `mesh` or `NAMESPACE/NAME`.
+    pub gateways: Vec<Arc<str>>,
+    /// For whose clients it is.
+    pub export_to: ExportTo,
+    /// The rules for HTTP.
+    pub http: Vec<HttpRule>,
+    /// The rules for TCP.
+    pub tcp: Vec<TcpRule>,
+}
+
+impl VirtualService {
+    /// Reads an object.
+    pub fn new(object: &Object<VirtualServiceSpec>, domain: &str) -> Self {
+        let spec = &object.spec;
+        let namespace = &*object.meta.key.namespace;
+        let resolve = |host: &String| resolve_host(host, namespace, domain);
+        let gateways = spec.gateways.iter();
+        let mut gateways: Vec<_> = gateways
+            .map(|gateway| resolve_gateway(gateway, namespace))
+            .collect();
+        if gateways.is_empty() {
+            gateways.push(MESH_GATEWAY.into());
+        }
+        let http = spec.http.iter();
+        let tcp = spec.tcp.iter();
+        Self {
+            meta: object.meta.clone(),
+            hosts: spec.hosts.iter().map(resolve).collect(),
+            gateways,
+            export_to: ExportTo::parse(spec.export_to.iter().map(String::as_str), namespace),
+            http: http
+                .map(|rule| HttpRule::new(rule, namespace, domain))
+                .collect(),
+            tcp: tcp
+                .map(|rule| TcpRule::new(rule, namespace, domain))
+                .collect(),
+        }
+    }
+
+    /// Whether sidecars apply it.
+    pub fn is_for_mesh(&self) -> bool {
+        self.is_for_gateway(MESH_GATEWAY)
+    }
+
+    /// Whether a gateway applies it. A match's own gateways choose among these.
+    pub fn is_for_gateway(&self, gateway: &str) -> bool {
+        self.gateways.iter().any(|name| **name == *gateway)
+    }
+}

@@ -1,0 +1,13 @@
+//! The rules, as proxies see them.
+
+mod clusters;
+mod endpoints;
+mod events;
+mod findings;
+mod fixture;
+mod gateway;
+mod inbound;
+mod listeners;
+mod routes;
+mod service_entries;
+mod virtual_hosts;
