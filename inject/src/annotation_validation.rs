@@ -141,6 +141,7 @@ mod tests {
             (MERGE_METRICS, "yes"),
             (PROXY_CONFIG, "concurrency: two"),
             (PROXY_CONFIG, "[1]"),
+            (PROXY_CONFIG, "whenUnreachable: Passthrough"),
             (PROXY_MEMORY, "1 Gi"),
             (PROXY_CPU, "1\n"),
             (LOG_LEVEL, "loud"),

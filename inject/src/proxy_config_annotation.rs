@@ -2,7 +2,12 @@
 
 use serde_json::Value;
 
-use crate::{config::proxy_config::ProxyConfig, fault::Fault, value_checks::Invalid, yaml};
+use crate::{
+    config::proxy_config::{ProxyConfig, WHEN_UNREACHABLE},
+    fault::Fault,
+    value_checks::Invalid,
+    yaml,
+};
 
 /// Scalars, lists and mappings of a ProxyConfig; the largest known has a few hundred.
 const MAX_NODES: usize = 4096;
@@ -18,6 +23,10 @@ pub(crate) fn parse(text: &str) -> Result<ProxyConfig, Invalid> {
             faults.join(", ")
         })?,
     };
+    if config.has(WHEN_UNREACHABLE) {
+        let reason = "is for the whole mesh: set it in the MeshConfig's defaultConfig";
+        return Err(format!("{WHEN_UNREACHABLE} {reason}").into());
+    }
     let variables = config.proxy_metadata().count();
     if variables > MAX_VARIABLES {
         return Err(format!(

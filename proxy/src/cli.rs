@@ -8,9 +8,9 @@ use std::{
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::{init, order, service_links, sidecar};
+use crate::{gateway, init, order, process, service_links, sidecar};
 
-/// Pillion's proxy: traffic capture and the sidecar.
+/// Pillion's proxy: traffic capture, the sidecar and the gateway.
 #[derive(Debug, Parser)]
 #[command(
     name = "pillion-proxy",
@@ -25,8 +25,10 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Carry the traffic of a pod that `init` has captured.
-    Sidecar(sidecar::Args),
-    /// Tell the sidecar beside this container to drain: it is not ready any more.
+    Sidecar(process::Args),
+    /// Carry traffic at an edge of the mesh, on the ports that Gateways name.
+    Gateway(process::Args),
+    /// Tell the proxy of this pod to drain: it is not ready any more.
     Drain(order::DrainArgs),
     /// Wait until the sidecar beside this container is ready.
     Wait(order::WaitArgs),
@@ -60,6 +62,7 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Sidecar(args) => sidecar::run(&args),
+            Command::Gateway(args) => gateway::run(&args),
             Command::Drain(args) => order::drain(&args),
             Command::Wait(args) => order::wait(&args),
             Command::Init(args) => init::run(&args),

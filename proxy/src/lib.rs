@@ -6,7 +6,9 @@
 mod bounds;
 pub mod cli;
 mod clock;
+mod config;
 mod exposition;
+mod gateway;
 mod http1;
 mod http2;
 mod init;
@@ -16,6 +18,7 @@ mod net;
 mod order;
 mod pipeline;
 mod pool;
+mod process;
 mod records;
 mod service_links;
 mod sidecar;
@@ -27,6 +30,7 @@ mod traffic;
 /// What tests and fuzz targets of other crates drive.
 #[cfg(feature = "test-util")]
 pub mod test_util {
+    pub use crate::config::check_resource;
     pub use crate::http1::{
         Event, Head, Trailers, read_requests, read_responses, rewrite_request, rewrite_response,
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pillion_telemetry::Process;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
-    metrics::{counter::Counter, family::Family},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
 
@@ -33,6 +33,7 @@ pub(crate) struct Metrics {
     records: Arc<Records>,
     refused: Family<Labels, Counter>,
     evicted: Counter,
+    closed_ports: Gauge,
     scrapes: Counter,
     scrape_failures: Family<ScrapeLabels, Counter>,
 }
@@ -56,6 +57,12 @@ impl Metrics {
     /// A connection was cut to make room for one of another address.
     pub fn evicted(&self) {
         self.evicted.inc();
+    }
+
+    /// So many ports of the configuration can't be opened.
+    pub fn set_closed_ports(&self, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.closed_ports.set(count);
     }
 
     /// Somebody asked for the merged metrics.
@@ -93,6 +100,12 @@ impl Metrics {
             "Connections that were cut at the limit, to make room for one of another address",
             evicted.clone(),
         );
+        let closed_ports = Gauge::default();
+        registry.register(
+            "pillion_closed_ports",
+            "Ports that the configuration names and that can't be opened; the log says why",
+            closed_ports.clone(),
+        );
         let (scrapes, scrape_failures) = (Counter::default(), Family::default());
         registry.register(
             "istio_agent_scrapes",
@@ -112,6 +125,7 @@ impl Metrics {
             records,
             refused,
             evicted,
+            closed_ports,
             scrapes,
             scrape_failures,
         }

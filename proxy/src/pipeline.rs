@@ -4,23 +4,36 @@
 //! One task does all of it: it passes the request's body up and the response's body down.
 
 mod attempt;
+mod clock;
 mod connection;
 mod connector;
 mod downstream;
+mod edge;
+mod endpoint;
 mod exchange;
 mod failure;
+mod forward;
 mod headers;
 mod http1;
 mod http2;
 mod local_reply;
+mod normal_path;
 mod pump;
 mod replay;
+mod respond;
+mod retries;
+mod routing;
 mod tally;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod upstream;
 mod worker;
 
 pub(crate) use self::{
-    connection::Connection, http1::serve_http1, http2::serve_http2, worker::Worker,
+    connection::{Connection, TABLES_TIME},
+    edge::Edge,
+    endpoint::destination,
+    http1::serve_http1,
+    http2::serve_http2,
+    worker::Worker,
 };

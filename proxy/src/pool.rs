@@ -5,9 +5,12 @@
 mod destination;
 mod http1;
 mod http2;
+mod lease;
+mod waiting;
 
 pub(crate) use self::{
     destination::Destination,
-    http1::Http1Pool,
+    http1::{Http1Connection, Http1Pool},
     http2::{Company, Http2Pool},
+    lease::Lease,
 };

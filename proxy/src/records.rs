@@ -26,5 +26,5 @@ pub(crate) use self::{
     flags::{ResponseFlag, ResponseFlags},
     process::Records,
     recorder::Recorder,
-    workload::Workload,
+    workload::{Workload, labels},
 };

@@ -2,18 +2,56 @@
 //!
 //! A [`Snapshot`] is one generation of configuration. Workers hold the newest one and look
 //! it up without a lock; a request keeps the one that it began with.
+//!
+//! A connection's [`Listener`] is found by its original destination, and says where its bytes
+//! go ([`TcpRoutes`]) or its requests ([`Hosts`], [`VirtualHost`], [`Route`]). Routes cite
+//! clusters by name, which are looked up in [`Clusters`] for each request. [`ClusterStates`]
+//! builds clusters, so that counters and turns go on from one generation to the next.
+
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "most of it is for whoever compiles a control plane's resources"
+)]
 
 mod built_in;
 mod cluster;
+mod clusters;
+mod header_edits;
 mod hosts;
 mod listener;
+mod lookup;
+mod pattern;
+mod redirect;
+mod retry_policy;
+mod rewrite;
 mod route;
+mod route_match;
 mod snapshot;
+mod tcp_routes;
+mod text_match;
 
 pub(crate) use self::{
-    cluster::{Cluster, Endpoints, UpstreamProtocol},
+    cluster::{
+        ActiveRequest, Avoid, Balancer, CircuitLimits, Cluster, ClusterSettings, ClusterState,
+        ClusterStates, Counted, EndpointSettings, EndpointSource, EndpointState, Endpoints,
+        Overflow, Permit, Pick, Picked, PoolMark, RetryBudget, Service, Source, UpstreamProtocol,
+    },
+    clusters::Clusters,
+    header_edits::{BadEdit, EditAction, HeaderEdits, HeaderLevels},
     hosts::{Hosts, VirtualHost},
-    listener::{Detection, Listener, Listeners},
-    route::{Action, PathMatch, Route},
-    snapshot::{Current, Snapshot},
+    listener::{Addresses, Detection, HttpListener, Listener, Listeners},
+    lookup::Lookup,
+    pattern::{BadPattern, Pattern},
+    redirect::{Redirect, RedirectPath},
+    retry_policy::{NoResponse, RetryCondition, RetryConditions, RetryPolicy},
+    rewrite::{BadSubstitution, PathRewrite, Substitution},
+    route::{
+        Action, ChosenCluster, ClusterChoice, DirectResponse, Forward, GrpcTimeout, Route,
+        WeightedCluster, WeightedClusters,
+    },
+    route_match::{HeaderMatch, HeaderName, HeaderTest, PathMatch, QueryMatch, RouteMatch},
+    snapshot::{Current, Held, Snapshot},
+    tcp_routes::{AddressRange, ServerName, TcpRoute, TcpRoutes},
+    text_match::TextMatch,
 };

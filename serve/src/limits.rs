@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::Allowance;
+
 /// Limits of one port. The defaults suit API servers as the only callers, and a
 /// container with a memory limit of 256 MiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +56,8 @@ pub struct Limits {
     /// Time for what is in flight to end when the process is told to stop;
     /// within the 40 s that the chart has the kubelet give it.
     pub drain: Duration,
+    /// Frames of one HTTP/2 connection that carry no request.
+    pub frames: Allowance,
 }
 
 impl Default for Limits {
@@ -75,6 +79,7 @@ impl Default for Limits {
             place: Duration::from_secs(5),
             crowded: Duration::from_secs(5),
             drain: Duration::from_secs(20),
+            frames: Allowance::PORT,
         }
     }
 }

@@ -324,7 +324,7 @@ where
         let (activity, connected) = (&peer.activity, &peer.connected);
         let stream = TokioIo::new(match protocol {
             Protocol::Http1 => Watched::http1(stream, Arc::clone(activity)),
-            Protocol::Http2 => Watched::http2(stream, Arc::clone(activity)),
+            Protocol::Http2 => Watched::http2(stream, Arc::clone(activity), self.limits.frames),
         });
         let service = service_fn(|request| self.call(peer.clone(), request));
         let builder = match protocol {

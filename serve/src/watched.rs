@@ -34,11 +34,11 @@ impl<S> Watched<S> {
     }
 
     /// Fails on a flood of frames.
-    pub(crate) fn http2(stream: S, activity: Arc<Activity>) -> Self {
+    pub(crate) fn http2(stream: S, activity: Arc<Activity>, allowance: Allowance) -> Self {
         Self {
             stream,
             activity,
-            meter: Some(Meter::of_client(Allowance::PORT)),
+            meter: Some(Meter::of_client(allowance)),
         }
     }
 

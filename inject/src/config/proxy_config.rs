@@ -28,9 +28,13 @@ enum Kind {
     TextList,
     Duration,
     InterceptionMode,
+    WhenUnreachable,
 }
 
-/// The fields of Istio's ProxyConfig (`mesh.istio.io/v1alpha1`).
+/// What proxies do without a control plane: it is ours, and the whole mesh's alone.
+pub(crate) const WHEN_UNREACHABLE: &str = "whenUnreachable";
+
+/// The fields of Istio's ProxyConfig (`mesh.istio.io/v1alpha1`), and one of ours.
 const FIELDS: &[(&str, Kind)] = &[
     ("binaryPath", Kind::Text),
     ("caCertificatesPem", Kind::TextList),
@@ -68,6 +72,7 @@ const FIELDS: &[(&str, Kind)] = &[
     ("terminationDrainDuration", Kind::Duration),
     ("tracing", Kind::Mapping),
     ("tracingServiceName", Kind::Text),
+    (WHEN_UNREACHABLE, Kind::WhenUnreachable),
     ("zipkinAddress", Kind::Text),
 ];
 
@@ -125,6 +130,11 @@ impl ProxyConfig {
         self.0.get(field) == Some(&Value::Bool(true))
     }
 
+    /// Whether a field is set.
+    pub fn has(&self, field: &str) -> bool {
+        self.0.contains_key(field)
+    }
+
     /// `statusPort`.
     pub fn status_port(&self) -> Option<u16> {
         self.0.get("statusPort")?.as_u64()?.try_into().ok()
@@ -180,6 +190,10 @@ impl Kind {
                     .as_str()
                     .is_some_and(|mode| interception_mode(mode).is_ok()),
                 "REDIRECT, TPROXY or NONE",
+            ),
+            Self::WhenUnreachable => (
+                matches!(value.as_str(), Some("Refuse" | "Passthrough")),
+                "Refuse or Passthrough",
             ),
             Self::TextList => (
                 value

@@ -10,10 +10,12 @@ use crate::{
     settings::Settings, user_volumes,
 };
 
-/// Variables that tell the proxy whom to trust and who it is.
-const IDENTITY: [&str; 7] = [
+/// Variables that tell the proxy whom to trust, who it is, and what it does while nobody configures it.
+const IDENTITY: [&str; 9] = [
     "CA_ADDR",
     "INSTANCE_IP",
+    "PILLION_DISCOVERY",
+    "PILLION_WHEN_UNREACHABLE",
     "POD_NAME",
     "POD_NAMESPACE",
     "PROXY_CONFIG",

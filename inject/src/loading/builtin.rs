@@ -40,6 +40,7 @@ fn injector_values(chart: &Value) -> Value {
     json!({
         "revision": chart["revision"],
         "global": chart["global"],
+        "discovery": {"enabled": chart["discovery"]["enabled"]},
         "sidecarInjectorWebhook": chart["sidecarInjectorWebhook"],
     })
 }

@@ -49,7 +49,6 @@ pub(super) fn parse(text: &str) -> Result<Mesh, Vec<Fault>> {
         }),
     };
     faults.extend(access_log_faults(mesh));
-    faults.extend(outbound_policy_fault(mesh));
     faults.extend(dns_capture_fault(&default_config));
     if faults.is_empty() {
         Ok(Mesh {
@@ -83,14 +82,6 @@ fn access_log_faults(mesh: &Map<String, Value>) -> Vec<Fault> {
         }
     }
     faults
-}
-
-/// Whoever sets it relies on it, and no proxy keeps to it yet.
-fn outbound_policy_fault(mesh: &Map<String, Value>) -> Option<Fault> {
-    let mode = mesh.get("outboundTrafficPolicy")?.get("mode")?;
-    let message = "REGISTRY_ONLY is not supported yet: the proxy sends traffic to where the \
-                   application sent it. Leave it out, and use a NetworkPolicy for what may be reached";
-    (mode == "REGISTRY_ONLY").then(|| Fault::at("outboundTrafficPolicy.mode", message))
 }
 
 /// With it, the init container of every pod would fail.
@@ -148,13 +139,6 @@ mod tests {
         ] {
             assert!(parse(mesh).is_ok(), "{mesh}");
         }
-    }
-
-    #[test]
-    fn rejects_a_policy_that_no_sidecar_keeps_to() {
-        let faults = parse("outboundTrafficPolicy: {mode: REGISTRY_ONLY}").unwrap_err();
-        assert!(faults[0].to_string().contains("not supported yet"));
-        assert!(parse("outboundTrafficPolicy: {mode: ALLOW_ANY}").is_ok());
     }
 
     #[test]

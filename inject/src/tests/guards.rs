@@ -229,6 +229,7 @@ fn finds_a_proxy_that_trusts_somebody_else() {
     assert_found(guard, &pod, &["istio-proxy", "CA_ADDR"]);
     for config in [
         "proxyMetadata: {TRUST_DOMAIN: mine}",
+        "proxyMetadata: {PILLION_WHEN_UNREACHABLE: Passthrough}",
         "discoveryAddress: mine:1",
     ] {
         let pod = annotated("proxy.istio.io/config", config);

@@ -2,7 +2,7 @@
 
 use http::{Method, Version};
 
-use super::{BodySize, Fields, fields::Span};
+use super::{BodySize, FieldName, Fields, fields::Span};
 
 /// `http` or `https`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +67,21 @@ impl RequestHead {
         self.upgrade.map(|span| self.fields.text(span))
     }
 
+    /// The scheme that the client used: that of the target, or what the proxy before this one
+    /// says (`x-forwarded-proto`).
+    pub fn effective_scheme(&self) -> Scheme {
+        let forwarded = || self.fields.get(FieldName::XForwardedProto);
+        self.scheme.unwrap_or_else(|| match forwarded() {
+            Some(proto) if proto.eq_ignore_ascii_case(b"https") => Scheme::Https,
+            _ => Scheme::Http,
+        })
+    }
+
+    /// Replaces host and port.
+    pub fn set_authority(&mut self, authority: &[u8]) {
+        self.authority = Some(self.fields.store(authority));
+    }
+
     /// Replaces path and query.
     pub fn set_path(&mut self, path: &[u8]) {
         self.path = self.fields.store(path);
@@ -101,6 +116,20 @@ mod tests {
             (&b"/"[..], Some(&b"websocket"[..]))
         );
         assert!(head.is_tunnel());
+        head.set_authority(b"ratings");
+        assert_eq!(head.authority(), Some(&b"ratings"[..]));
         assert_eq!(head.fields.len(), 1);
+    }
+
+    #[test]
+    fn the_scheme_is_the_target_s_or_what_the_last_proxy_says() {
+        let mut fields = Fields::default();
+        let head = RequestHead::new(Method::GET, None, b"/", fields.clone());
+        assert_eq!(head.effective_scheme(), Scheme::Http);
+        fields.push(b"x-forwarded-proto", b"HTTPS");
+        let mut head = RequestHead::new(Method::GET, None, b"/", fields);
+        assert_eq!(head.effective_scheme(), Scheme::Https);
+        head.scheme = Some(Scheme::Http);
+        assert_eq!(head.effective_scheme(), Scheme::Http);
     }
 }

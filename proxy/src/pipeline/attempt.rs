@@ -10,6 +10,7 @@ use http::StatusCode;
 use tokio::time::{Instant, timeout};
 
 use super::{
+    clock::{Clock, Expired},
     downstream::Downstream,
     pump::{Pump, PumpError},
     replay::Held,
@@ -27,6 +28,8 @@ pub(super) enum Interrupted {
     Server(Broken),
     /// Neither: nothing has passed for too long.
     Idle,
+    /// Neither: the route allows no more time.
+    Timeout(Expired),
 }
 
 /// One attempt at a request.
@@ -81,11 +84,15 @@ impl Attempt {
     pub async fn head(
         &mut self,
         downstream: &mut impl Downstream,
-        held: &mut Held,
+        held: &mut Held<'_>,
+        clock: &mut Clock,
     ) -> Result<ResponseHead, Interrupted> {
         poll_fn(|context| {
             loop {
                 self.poll_up(context, downstream, held)?;
+                if self.is_sent() {
+                    clock.request_has_come();
+                }
                 // A client that waits for 100 sends nothing before it has all of it, and no
                 // interim response is held for a client that does not read.
                 let flushed = downstream.poll_flush(context);
@@ -101,7 +108,7 @@ impl Attempt {
                 }
                 downstream.start(&head).map_err(refused_response)?;
             }
-            self.poll_client(context, downstream)
+            self.poll_client(context, downstream, clock)
         })
         .await
     }
@@ -123,11 +130,12 @@ impl Attempt {
     pub async fn tunnel(
         &mut self,
         downstream: &mut impl Downstream,
-        held: &mut Held,
+        held: &mut Held<'_>,
+        clock: &mut Clock,
     ) -> Result<(), Interrupted> {
         loop {
             let before = (self.up.bytes, self.down.bytes);
-            if let Ok(ended) = timeout(IDLE, self.pass(downstream, held, true)).await {
+            if let Ok(ended) = timeout(IDLE, self.pass(downstream, held, clock, true)).await {
                 return ended;
             }
             if (self.up.bytes, self.down.bytes) == before {
@@ -140,19 +148,24 @@ impl Attempt {
     pub async fn bodies(
         &mut self,
         downstream: &mut impl Downstream,
-        held: &mut Held,
+        held: &mut Held<'_>,
+        clock: &mut Clock,
     ) -> Result<(), Interrupted> {
-        self.pass(downstream, held, false).await
+        self.pass(downstream, held, clock, false).await
     }
 
     async fn pass(
         &mut self,
         downstream: &mut impl Downstream,
-        held: &mut Held,
+        held: &mut Held<'_>,
+        clock: &mut Clock,
         is_tunnel: bool,
     ) -> Result<(), Interrupted> {
         poll_fn(|context| {
             self.poll_up(context, downstream, held)?;
+            if self.is_sent() {
+                clock.request_has_come();
+            }
             match self.down.poll(context, &mut self.upstream, downstream) {
                 Poll::Ready(Err(PumpError::Source(broken))) => {
                     return Poll::Ready(Err(Interrupted::Server(broken)));
@@ -163,7 +176,7 @@ impl Attempt {
                 Poll::Ready(Ok(())) if !is_tunnel || self.is_sent() => return Poll::Ready(Ok(())),
                 Poll::Ready(Ok(())) | Poll::Pending => {}
             }
-            self.poll_client(context, downstream)
+            self.poll_client(context, downstream, clock)
         })
         .await
     }
@@ -176,7 +189,7 @@ impl Attempt {
         &mut self,
         context: &mut Context<'_>,
         downstream: &mut impl Downstream,
-        held: &mut Held,
+        held: &mut Held<'_>,
     ) -> Result<(), Interrupted> {
         let polled = match self.upload {
             Upload::Open => {
@@ -200,12 +213,16 @@ impl Attempt {
         Ok(())
     }
 
-    /// Ends the attempt if the client has gone away.
+    /// Ends the attempt if the client has gone away, or the time is over.
     fn poll_client<T>(
         &self,
         context: &mut Context<'_>,
         downstream: &mut impl Downstream,
+        clock: &mut Clock,
     ) -> Poll<Result<T, Interrupted>> {
+        if let Poll::Ready(expired) = clock.poll(context) {
+            return Poll::Ready(Err(Interrupted::Timeout(expired)));
+        }
         if downstream.poll_gone(context).is_ready() {
             return Poll::Ready(Err(Interrupted::Client(Broken::Closed)));
         }

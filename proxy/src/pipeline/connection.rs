@@ -1,41 +1,41 @@
 //! The connection that requests come by.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use pillion_serve::Caller;
 
 use crate::{
-    net::socket::{INBOUND_SOURCE_V4, INBOUND_SOURCE_V6},
-    pool::Destination,
+    tables::{Listener, Lookup, Snapshot},
     traffic::Direction,
 };
 
-/// A captured connection.
+/// A connection that clients have made.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Connection {
     pub direction: Direction,
     pub peer: SocketAddr,
     /// Where the client connected to.
     pub original: SocketAddr,
+    /// Whether that is the proxy itself, a gateway: the connection was not captured.
+    pub is_bound: bool,
 }
 
+/// How long a request or a connection waits for tables that say where it goes.
+pub(crate) const TABLES_TIME: Duration = Duration::from_secs(5);
+
 impl Connection {
-    /// Where to connect to for a request, and from which address: connections to an
-    /// application come from one that is not captured again.
-    pub fn destination(&self, address: SocketAddr) -> Destination {
-        let source: Option<IpAddr> = match (self.direction, address) {
-            (Direction::Outbound, _) => None,
-            (Direction::Inbound, SocketAddr::V4(_)) => Some(INBOUND_SOURCE_V4.into()),
-            (Direction::Inbound, SocketAddr::V6(_)) => Some(INBOUND_SOURCE_V6.into()),
-        };
-        Destination { address, source }
+    /// The listener that says what is done with it.
+    pub fn listener<'t>(&self, tables: &'t Snapshot) -> Lookup<&'t Arc<Listener>> {
+        if self.is_bound {
+            let bound = tables.listeners.bound.get(&self.original.port());
+            return bound.map_or(Lookup::Missing, Lookup::Found);
+        }
+        tables.listeners.find(self.direction, self.original)
     }
 
     /// The client, where there is more than one. What leaves the pod is all of its application.
     pub fn client(&self) -> Option<Caller> {
-        match self.direction {
-            Direction::Outbound => None,
-            Direction::Inbound => Some(Caller::of(self.peer.ip())),
-        }
+        let is_one_application = self.direction == Direction::Outbound && !self.is_bound;
+        (!is_one_application).then(|| Caller::of(self.peer.ip()))
     }
 }

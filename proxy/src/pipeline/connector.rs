@@ -1,6 +1,6 @@
 //! A connection for a request: one from the pool, or a new one.
 
-use std::{future::poll_fn, io};
+use std::{future::poll_fn, io, pin::pin, sync::Arc};
 
 use pillion_serve::Caller;
 use tokio::{net::TcpStream, task::spawn_local, time::timeout};
@@ -11,8 +11,8 @@ use crate::{
     http2::{self, ClientStream, NotSent},
     message::{Broken, RequestHead},
     net::socket::connect,
-    pool::{Company, Destination},
-    tables::Cluster,
+    pool::{Company, Destination, Http1Connection, Lease},
+    tables::{Cluster, Counted, EndpointState, Overflow, Permit},
 };
 
 /// Which version of HTTP a server is spoken to in.
@@ -27,6 +27,8 @@ pub(super) enum Version {
 pub(super) struct Connector<'a> {
     pub worker: &'a Worker,
     pub cluster: &'a Cluster,
+    /// `None` for an original destination.
+    pub endpoint: Option<&'a Arc<EndpointState>>,
     pub destination: Destination,
     /// Whose requests go by the same connections of HTTP/2.
     pub client: Option<Caller>,
@@ -41,6 +43,14 @@ pub(super) struct Begun {
     pub upstream: Upstream,
     /// Whether the connection has been idle: the server may have closed it meanwhile.
     pub reused: bool,
+}
+
+/// What a request has waited for.
+enum Free {
+    /// Another connection may be made.
+    Place(Option<Permit>),
+    /// A connection that was in use.
+    Connection(Box<Http1Connection>),
 }
 
 impl Connector<'_> {
@@ -61,16 +71,80 @@ impl Connector<'_> {
             true => None,
             false => self.worker.http1_pool.take(self.destination).await,
         };
-        let reused = idle.is_some();
-        let mut client = match idle {
-            Some(client) => client,
-            None => Box::new(Client::new(self.connect().await?)),
+        let (mut connection, reused) = match idle {
+            Some(connection) => (connection, true),
+            None => self.wait_or_connect().await?,
         };
-        client.start(head);
+        connection.client.start(head);
         Ok(Begun {
-            upstream: Upstream::Http1(client),
+            upstream: Upstream::Http1(connection),
             reused,
         })
+    }
+
+    /// A new connection, or one that another request has used where there may not be a new one.
+    async fn wait_or_connect(&self) -> Result<(Box<Http1Connection>, bool), Failure> {
+        let _pending = self.enter(Counted::Pending)?;
+        let permit = match self.place(self.has_http1()) {
+            Ok(permit) => permit,
+            Err(Overflow) => match self.wait().await {
+                Free::Place(permit) => permit,
+                Free::Connection(connection) => return Ok((connection, true)),
+            },
+        };
+        let open = self.worker.http1_pool.opening(self.destination);
+        let client = Client::new(self.connect().await?);
+        let lease = Lease::new(self.cluster, self.endpoint, permit);
+        let connection = Http1Connection::new(client, self.destination, lease, open);
+        Ok((Box::new(connection), false))
+    }
+
+    /// A place for a new connection. As in Envoy, a worker that has none to the endpoint may
+    /// always make one: its requests could not wait for anything.
+    fn place(&self, has_one: bool) -> Result<Option<Permit>, Overflow> {
+        let place = self.cluster.enter(Counted::Connections);
+        if place.is_err() && !has_one {
+            return Ok(self.cluster.state.enter(Counted::Connections, u32::MAX));
+        }
+        place
+    }
+
+    fn has_http2(&self) -> bool {
+        self.worker.http2_pool.has_any(self.company())
+    }
+
+    fn has_http1(&self) -> bool {
+        self.worker.http1_pool.has_open(self.destination)
+    }
+
+    /// Waits for a connection that another request of this worker does not need any more, or
+    /// for the end of one of any worker.
+    async fn wait(&self) -> Free {
+        let _waiting = self.cluster.enter(Counted::Waiting);
+        let mut handed = self.worker.http1_pool.wait(self.destination);
+        loop {
+            let mut freed = pin!(self.cluster.state.freed().notified());
+            // Before the look at the count, so that nothing is missed between the two.
+            freed.as_mut().enable();
+            if let Ok(permit) = self.place(self.has_http1()) {
+                return Free::Place(permit);
+            }
+            tokio::select! {
+                biased;
+                Ok(connection) = &mut handed => return Free::Connection(connection),
+                () = freed => {}
+            }
+        }
+    }
+
+    fn enter(&self, counted: Counted) -> Result<Option<Permit>, Failure> {
+        let entered = self.cluster.enter(counted);
+        entered.map_err(|Overflow| self.overflow())
+    }
+
+    fn overflow(&self) -> Failure {
+        let cluster = Arc::clone(&self.cluster.settings.name);
+        Failure::Overflow { cluster }
     }
 
     async fn begin_http2(&self, head: &RequestHead) -> Result<Begun, Failure> {
@@ -81,25 +155,42 @@ impl Connector<'_> {
             return Ok(begun);
         }
         // The time includes that of the requests that have tried to connect before this one.
-        let begun = timeout(self.cluster.connect_timeout, self.begin_in_turn(head)).await;
+        let begun = timeout(
+            self.cluster.settings.connect_timeout,
+            self.begin_in_turn(head),
+        )
+        .await;
         begun.unwrap_or_else(|_| Err(self.unreachable(io::ErrorKind::TimedOut.into())))
     }
 
     /// One request connects at a time, and those that have waited for it use its connection.
     async fn begin_in_turn(&self, head: &RequestHead) -> Result<Begun, Failure> {
+        let _pending = self.enter(Counted::Pending)?;
         let connecting = self.worker.http2_pool.connecting(self.company());
         let alone = connecting.lock().await;
         // Another request may have connected meanwhile.
         if let Some(begun) = self.begin_on_shared(head).await? {
             return Ok(begun);
         }
+        let permit = match self.place(self.has_http2()) {
+            Ok(permit) => permit,
+            Err(Overflow) => match self.wait_for_stream(head).await? {
+                Ok(begun) => return Ok(begun),
+                Err(permit) => permit,
+            },
+        };
         let stream = self.connect().await?;
         let limits = &self.worker.http2_setup.limits;
         let connected = http2::connect(stream, limits).await;
         let (mut connection, driver) = connected.map_err(|broken| self.broken(broken))?;
-        spawn_local(driver);
+        spawn_local(async move {
+            driver.await;
+            // The connection counts as long as it is there.
+            drop(permit);
+        });
+        let lease = Lease::new(self.cluster, self.endpoint, None);
         let pool = &self.worker.http2_pool;
-        pool.add(self.company(), connection.clone());
+        pool.add(self.company(), connection.clone(), lease);
         drop(alone);
         let stream = self.send(&mut connection, head).await;
         let stream = stream.map_err(|why| self.not_sent(why))?;
@@ -107,6 +198,25 @@ impl Connector<'_> {
             upstream: Upstream::Http2(Box::new(stream)),
             reused: false,
         })
+    }
+
+    /// Waits until a connection takes another stream, or another one may be made.
+    async fn wait_for_stream(
+        &self,
+        head: &RequestHead,
+    ) -> Result<Result<Begun, Option<Permit>>, Failure> {
+        let _waiting = self.cluster.enter(Counted::Waiting);
+        loop {
+            let mut freed = pin!(self.cluster.state.freed().notified());
+            freed.as_mut().enable();
+            if let Some(begun) = self.begin_on_shared(head).await? {
+                return Ok(Ok(begun));
+            }
+            if let Ok(permit) = self.place(self.has_http2()) {
+                return Ok(Err(permit));
+            }
+            freed.await;
+        }
     }
 
     async fn send(
@@ -144,8 +254,11 @@ impl Connector<'_> {
     }
 
     async fn connect(&self) -> Result<TcpStream, Failure> {
-        let Destination { address, source } = self.destination;
-        let connected = connect(address, source, self.cluster.connect_timeout).await;
+        let Destination {
+            address, source, ..
+        } = self.destination;
+        let timeout = self.cluster.settings.connect_timeout;
+        let connected = connect(address, source, timeout).await;
         connected.map_err(|error| self.unreachable(error))
     }
 

@@ -1,29 +1,31 @@
 //! A request and its response.
 
-use std::{future::poll_fn, net::SocketAddr, pin::pin, sync::Arc, task::Poll};
+use std::{cell::OnceCell, future::poll_fn, pin::pin, task::Poll};
 
-use http::{Method, StatusCode, Version as HttpVersion};
-use tokio::task::yield_now;
+use http::Version as HttpVersion;
+use tokio::{
+    task::yield_now,
+    time::{Instant, timeout_at},
+};
 
 use super::{
-    attempt::{Attempt, Interrupted, starts_tunnel},
-    connection::Connection,
-    connector::{Begun, Connector, Version},
+    attempt::Interrupted,
+    clock::Expired,
+    connection::{Connection, TABLES_TIME},
     downstream::Downstream,
     failure::{Failure, upstream_flag},
-    headers::{edit_request, edit_response, set_attempt},
-    local_reply::{Text, discard, local_reply},
+    headers::{edit_request, edit_response},
+    local_reply::{Text, direct_reply, discard, local_reply, redirect_reply},
+    normal_path::{BadPath, normalized},
     pump::Pump,
-    replay::Held,
+    routing::{Decision, decide},
     tally::Tally,
-    upstream::Upstream,
     worker::Worker,
 };
 use crate::{
-    http2::join_cookies,
-    message::{Broken, RequestHead, ResponseHead},
+    message::{BodySize, Broken, RequestHead, ResponseHead},
     records::ResponseFlag,
-    tables::{Action, Cluster, UpstreamProtocol},
+    tables::{DirectResponse, Held, Redirect, Route},
     traffic::Direction,
 };
 
@@ -33,15 +35,12 @@ pub(super) struct Exchange<'a, D> {
     pub connection: &'a Connection,
     pub head: RequestHead,
     pub downstream: &'a mut D,
-    pub tally: Tally,
+    pub tally: Tally<'a>,
     has_ended: bool,
 }
 
-/// How often a request is sent at most, as Istio's default of two retries has it.
-const MAX_ATTEMPTS: u32 = 3;
-
 /// Why the request ended before its response was complete.
-enum Ended {
+pub(super) enum Ended {
     /// The response has not begun, and the proxy answers instead.
     Failed(Failure),
     /// The response has begun, and the server broke it off.
@@ -52,45 +51,149 @@ enum Ended {
     ClientGone,
     /// Nothing was sent for too long.
     Idle,
+    /// The response has begun, and takes longer than it may.
+    Late(Expired),
 }
 
 impl Ended {
     /// The end of a response that has begun: there can't be another one.
-    fn within_response(interrupted: Interrupted) -> Self {
+    pub fn within_response(interrupted: Interrupted) -> Self {
         match interrupted {
             Interrupted::Client(Broken::Protocol(reason)) => Self::BadRequest(reason),
             Interrupted::Client(Broken::Closed | Broken::Reset(_)) => Self::ClientGone,
             Interrupted::Server(broken) => Self::Cut(broken),
             Interrupted::Idle => Self::Idle,
+            Interrupted::Timeout(expired) => Self::Late(expired),
         }
     }
 }
 
+/// Answers a request, and records what came of it, also where the future is dropped.
+pub(super) async fn answer<D: Downstream>(
+    worker: &Worker,
+    connection: &Connection,
+    head: RequestHead,
+    downstream: &mut D,
+) {
+    // What the exchange cites is held as long as it is there, without being counted.
+    let (tables, newer) = (worker.tables.get(), OnceCell::new());
+    let mut exchange = Exchange::new(worker, connection, head, downstream);
+    if let Err(failure) = exchange.normalize_path() {
+        return exchange.end(Err(Ended::Failed(failure))).await;
+    }
+    let mut decision = exchange.decide(&tables);
+    if matches!(decision, Decision::Wait) {
+        decision = match exchange.wait(Held::clone(&tables)).await {
+            Ok(held) => exchange.decide(newer.get_or_init(|| held)),
+            Err(ended) => return exchange.end(Err(ended)).await,
+        };
+    }
+    let ended = match decision {
+        Decision::Forward(target) => {
+            exchange.tally.route = Some(target.route);
+            exchange.tally.cluster = Some(target.cluster);
+            exchange.forward(target).await
+        }
+        Decision::Redirect(route, redirect) => exchange.redirect(route, redirect).await,
+        Decision::Respond(route, response) => exchange.respond_directly(route, response).await,
+        Decision::Fail(failure, route) => {
+            exchange.tally.route = route;
+            Err(Ended::Failed(failure))
+        }
+        Decision::Wait => Err(Ended::Failed(exchange.not_told(&tables))),
+    };
+    exchange.end(ended).await;
+}
+
+/// Answers that there is no room for a request.
+pub(super) async fn refuse<D: Downstream>(
+    worker: &Worker,
+    connection: &Connection,
+    head: RequestHead,
+    downstream: &mut D,
+) {
+    let mut exchange = Exchange::new(worker, connection, head, downstream);
+    exchange.end(Err(Ended::Failed(Failure::Overload))).await;
+}
+
 impl<'a, D: Downstream> Exchange<'a, D> {
-    /// Begins with a request's head.
-    pub fn new(
+    fn new(
         worker: &'a Worker,
         connection: &'a Connection,
-        head: RequestHead,
+        mut head: RequestHead,
         downstream: &'a mut D,
     ) -> Self {
+        let mut tally = Tally::new();
+        if let Some(edge) = &worker.edge {
+            tally.client = edge.admit(&mut head, connection.peer.ip());
+        }
+        edit_request(&mut head, || worker.request_id());
         Self {
             worker,
             connection,
             head,
             downstream,
-            tally: Tally::new(),
+            tally,
             has_ended: false,
         }
     }
 
-    /// Answers the request. What came of it is recorded when the exchange is dropped.
-    pub async fn run(mut self) {
-        let answered = match self.route() {
-            Ok((cluster, address)) => self.forward(&cluster, address).await,
-            Err(failure) => Err(Ended::Failed(failure)),
-        };
-        match answered {
+    /// Brings the path into the form that routes are matched with.
+    fn normalize_path(&mut self) -> Result<(), Failure> {
+        let normal = normalized(self.head.path());
+        let normal = normal.map_err(|BadPath| Failure::Target("path_normalization_failed"))?;
+        if let Some(path) = normal {
+            self.head.set_path(&path);
+        }
+        Ok(())
+    }
+
+    fn decide<'t>(&self, tables: &'t Held) -> Decision<'t> {
+        let is_old = self.head.version == HttpVersion::HTTP_10;
+        // What comes from a pod with a sidecar is told by that of its server.
+        let is_first =
+            self.connection.direction == Direction::Inbound || self.worker.edge.is_some();
+        if is_old && is_first && !self.worker.accepts_http10 {
+            return Decision::Fail(Failure::Version, None);
+        }
+        self.worker
+            .with_random(|random| decide(tables, self.connection, &self.head, random))
+    }
+
+    /// Waits for tables that say where the request goes.
+    async fn wait(&mut self, mut tables: Held) -> Result<Held, Ended> {
+        let deadline = Instant::now() + TABLES_TIME;
+        let worker = self.worker;
+        while matches!(self.decide(&tables), Decision::Wait) {
+            let downstream = &mut *self.downstream;
+            let newer = worker.tables.newer_than(tables.generation);
+            let mut newer = pin!(timeout_at(deadline, newer));
+            let waited = poll_fn(|context| {
+                if let Poll::Ready(waited) = newer.as_mut().poll(context) {
+                    return Poll::Ready(Ok(waited.is_ok()));
+                }
+                let gone = downstream.poll_gone(context);
+                gone.map(|()| Err(Ended::ClientGone))
+            });
+            if !waited.await? {
+                return Err(Ended::Failed(self.not_told(&tables)));
+            }
+            tables = worker.tables.get();
+        }
+        Ok(tables)
+    }
+
+    fn not_told(&self, tables: &Held) -> Failure {
+        Failure::NotTold {
+            destination: self.connection.original,
+            server: tables.server.clone(),
+        }
+    }
+
+    /// Does what there is to do at the end. What came of the request is recorded when the
+    /// exchange is dropped.
+    async fn end(&mut self, ended: Result<(), Ended>) {
+        match ended {
             Ok(()) => {}
             Err(Ended::Failed(failure)) => self.reply(&failure).await,
             Err(Ended::Cut(broken)) => {
@@ -114,192 +217,20 @@ impl<'a, D: Downstream> Exchange<'a, D> {
                 self.tally.details = "stream_idle_timeout";
                 self.downstream.abort();
             }
+            Err(Ended::Late(expired)) => {
+                let flag = ResponseFlag::UpstreamRequestTimeout;
+                self.tally.flags.insert(flag);
+                self.tally.details = expired.details();
+                self.downstream.abort();
+            }
         }
         self.has_ended = true;
-    }
-
-    /// Answers that there is no room for the request.
-    pub async fn refuse(mut self) {
-        self.reply(&Failure::Overload).await;
-        self.has_ended = true;
-    }
-
-    /// Decides where the request goes.
-    fn route(&mut self) -> Result<(Arc<Cluster>, SocketAddr), Failure> {
-        let Connection {
-            direction,
-            original,
-            ..
-        } = *self.connection;
-        let is_old = self.head.version == HttpVersion::HTTP_10;
-        if is_old && direction == Direction::Inbound && !self.worker.accepts_http10 {
-            return Err(Failure::Version);
-        }
-        let tables = self.worker.tables.get();
-        let listener = tables.listeners.find(direction, original);
-        let authority = self.head.authority().unwrap_or_default();
-        let host = listener.hosts.find(authority).ok_or(Failure::NoRoute)?;
-        let matches = |path| host.routes.iter().find(|route| route.path.matches(path));
-        let route = matches(self.head.path()).ok_or(Failure::NoRoute)?;
-        self.tally.route = Some(Arc::clone(&route.name));
-        let cluster = match &route.action {
-            Action::Forward(cluster) => Arc::clone(cluster),
-            Action::Respond(status) => return Err(Failure::Direct(*status)),
-        };
-        self.tally.cluster = Some(Arc::clone(&cluster.name));
-        let address = cluster.pick(original).ok_or_else(|| Failure::NoEndpoint {
-            cluster: cluster.name.to_string(),
-        })?;
-        let worker = self.worker;
-        edit_request(&mut self.head, direction, || worker.request_id());
-        Ok((cluster, address))
-    }
-
-    /// Sends the request to an endpoint, and passes on the response.
-    async fn forward(&mut self, cluster: &Cluster, address: SocketAddr) -> Result<(), Ended> {
-        self.tally.upstream_host = Some(address);
-        let mut held = Held::default();
-        let mut attempts = 1;
-        loop {
-            let Begun { upstream, reused } = self.begin(cluster, address, attempts > 1).await?;
-            self.tally.upstream_local = upstream.local();
-            if !reused {
-                held.stop();
-            }
-            let mut attempt = Attempt::new(upstream, self.head.is_tunnel());
-            let head = attempt.head(self.downstream, &mut held).await;
-            self.tally.request_bytes = attempt.up.bytes;
-            match head {
-                Ok(head) => return self.respond(attempt, head, held, address).await,
-                Err(Interrupted::Client(broken)) => {
-                    return Err(match broken {
-                        Broken::Protocol(reason) => Ended::Failed(Failure::Target(reason)),
-                        Broken::Closed | Broken::Reset(_) => Ended::ClientGone,
-                    });
-                }
-                Err(Interrupted::Idle) => return Err(Ended::Idle),
-                Err(Interrupted::Server(broken)) => {
-                    let is_last = !reused || attempts == MAX_ATTEMPTS;
-                    if is_last || !self.may_repeat(&attempt, &held) {
-                        let to = address;
-                        return Err(Ended::Failed(Failure::Upstream { to, broken }));
-                    }
-                    attempts += 1;
-                    held.rewind();
-                    if self.connection.direction == Direction::Outbound {
-                        set_attempt(&mut self.head, attempts);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Whether a request that died on a used connection is sent again: the
-    /// server has seen nothing of it, or has not answered and may get it twice (RFC 9110,
-    /// 9.2.2), and its body is still here.
-    fn may_repeat(&self, attempt: &Attempt, held: &Held) -> bool {
-        let upstream = &attempt.upstream;
-        let may_come_twice = is_idempotent(&self.head.method) && upstream.is_unanswered();
-        held.is_complete() && (may_come_twice || upstream.is_unprocessed())
-    }
-
-    /// A connection with the request begun on it, unless the client goes away first.
-    async fn begin(
-        &mut self,
-        cluster: &Cluster,
-        address: SocketAddr,
-        fresh: bool,
-    ) -> Result<Begun, Ended> {
-        let version = match cluster.protocol {
-            UpstreamProtocol::Http1 => Version::Http1,
-            UpstreamProtocol::Http2 => Version::Http2,
-            UpstreamProtocol::Downstream if self.head.version == HttpVersion::HTTP_2 => {
-                Version::Http2
-            }
-            UpstreamProtocol::Downstream => Version::Http1,
-        };
-        if version == Version::Http1 && self.head.version == HttpVersion::HTTP_2 {
-            join_cookies(&mut self.head.fields);
-        }
-        let head = &self.head;
-        let downstream = &mut *self.downstream;
-        let connector = Connector {
-            worker: self.worker,
-            cluster,
-            destination: self.connection.destination(address),
-            client: self.connection.client(),
-            version,
-            fresh,
-        };
-        let mut begin = pin!(connector.begin(head));
-        let begun = poll_fn(|context| {
-            if let Poll::Ready(begun) = begin.as_mut().poll(context) {
-                return Poll::Ready(Ok(begun));
-            }
-            downstream
-                .poll_gone(context)
-                .map(|()| Err(Ended::ClientGone))
-        });
-        begun.await?.map_err(Ended::Failed)
-    }
-
-    /// Passes on the response.
-    async fn respond(
-        &mut self,
-        mut attempt: Attempt,
-        mut head: ResponseHead,
-        mut held: Held,
-        to: SocketAddr,
-    ) -> Result<(), Ended> {
-        held.stop();
-        let is_connect = self.head.method == Method::CONNECT;
-        let is_tunnel = starts_tunnel(self.head.is_tunnel(), &head, is_connect);
-        if head.status == StatusCode::SWITCHING_PROTOCOLS && !is_tunnel {
-            let broken = Broken::Protocol("switches_protocols_unasked");
-            return Err(Ended::Failed(Failure::Upstream { to, broken }));
-        }
-        self.tally.service_time = Some(attempt.sent().elapsed());
-        self.tally.details = "via_upstream";
-        self.tally.read_grpc_status(&head.fields);
-        self.start(&mut head).map_err(|broken| match broken {
-            // The client's version of HTTP can't carry it.
-            Broken::Protocol(_) => Ended::Failed(Failure::Upstream { to, broken }),
-            Broken::Closed | Broken::Reset(_) => Ended::ClientGone,
-        })?;
-        if self.head.is_tunnel() {
-            attempt.answer_tunnel(is_tunnel);
-        }
-        if is_tunnel {
-            self.downstream.become_tunnel();
-        }
-        let ended = match is_tunnel {
-            true => attempt.tunnel(self.downstream, &mut held).await,
-            false => attempt.bodies(self.downstream, &mut held).await,
-        };
-        self.tally.request_bytes = attempt.up.bytes;
-        self.tally.response_bytes = attempt.down.bytes;
-        self.tally.grpc_status = attempt.down.grpc_status.or(self.tally.grpc_status);
-        self.tally.response_fields = Some(head.fields);
-        if let Err(interrupted) = ended {
-            if is_tunnel && matches!(interrupted, Interrupted::Client(_)) {
-                attempt.upstream.abort();
-            }
-            return Err(Ended::within_response(interrupted));
-        }
-        if let Upstream::Http1(client) = attempt.upstream
-            && client.is_reusable()
-        {
-            let destination = self.connection.destination(to);
-            self.worker.http1_pool.give(destination, client);
-        }
-        Ok(())
     }
 
     /// Begins the response to the client.
-    fn start(&mut self, head: &mut ResponseHead) -> Result<(), Broken> {
-        let direction = self.connection.direction;
-        let time = self.tally.service_time;
-        edit_response(head, direction, time, &self.worker.date);
+    pub fn start(&mut self, head: &mut ResponseHead) -> Result<(), Broken> {
+        let server = self.worker.server(self.connection.direction);
+        edit_response(head, server, None, &self.worker.date);
         if self.worker.is_draining() {
             self.downstream.close_after_response();
         }
@@ -316,10 +247,45 @@ impl<'a, D: Downstream> Exchange<'a, D> {
         yield_now().await;
     }
 
+    /// Tells the client where to go instead.
+    async fn redirect(&mut self, route: &'a Route, redirect: &Redirect) -> Result<(), Ended> {
+        let location = redirect.location(&self.head, &route.matches.path);
+        let head = redirect_reply(redirect.status, &location);
+        self.answer_by_route(route, head, &[]).await;
+        Ok(())
+    }
+
+    /// Answers as the route says.
+    async fn respond_directly(
+        &mut self,
+        route: &'a Route,
+        response: &DirectResponse,
+    ) -> Result<(), Ended> {
+        let body = match &response.body[..] {
+            b"" if &*route.name == BLOCK_ALL => BLOCKED,
+            body => body,
+        };
+        let head = direct_reply(response.status, &self.head.method, body);
+        self.answer_by_route(route, head, body).await;
+        Ok(())
+    }
+
+    async fn answer_by_route(&mut self, route: &'a Route, mut head: ResponseHead, body: &[u8]) {
+        self.tally.route = Some(route);
+        self.tally.details = "direct_response";
+        route.response_headers.apply(&mut head.fields);
+        self.send(head, body).await;
+    }
+
     /// Sends a local reply that says why the server did not respond.
     async fn reply(&mut self, failure: &Failure) {
         self.tally.failed(failure);
-        let (mut head, body) = local_reply(&self.head, failure);
+        let (head, body) = local_reply(&self.head, failure);
+        self.send(head, &body).await;
+    }
+
+    /// Sends a response of the proxy's own.
+    async fn send(&mut self, mut head: ResponseHead, body: &[u8]) {
         discard(self.downstream).await;
         self.tally.service_time = None;
         if self.start(&mut head).is_err() {
@@ -327,7 +293,10 @@ impl<'a, D: Downstream> Exchange<'a, D> {
         }
         self.tally.read_grpc_status(&head.fields);
         self.tally.response_fields = Some(head.fields);
-        let mut body = Text(&body);
+        let mut body = Text(match head.body {
+            BodySize::Empty => &[],
+            _ => body,
+        });
         let mut pump = Pump::default();
         let downstream = &mut *self.downstream;
         let sent = poll_fn(|context| pump.poll(context, &mut body, downstream)).await;
@@ -338,6 +307,11 @@ impl<'a, D: Downstream> Exchange<'a, D> {
     }
 }
 
+/// The name of Istio's route for hosts that nobody may go to.
+const BLOCK_ALL: &str = "block_all";
+/// What such a client is told.
+const BLOCKED: &[u8] = b"no service and no ServiceEntry has this host and port, and outboundTrafficPolicy is REGISTRY_ONLY\n";
+
 /// A stream of HTTP/2 is dropped with its connection, wherever its request is then.
 impl<D> Drop for Exchange<'_, D> {
     fn drop(&mut self) {
@@ -347,17 +321,4 @@ impl<D> Drop for Exchange<'_, D> {
         let record = self.tally.record(&self.head, self.connection);
         self.worker.recorder.request(&record);
     }
-}
-
-/// RFC 9110, 9.2.2.
-fn is_idempotent(method: &Method) -> bool {
-    [
-        Method::GET,
-        Method::HEAD,
-        Method::OPTIONS,
-        Method::TRACE,
-        Method::PUT,
-        Method::DELETE,
-    ]
-    .contains(method)
 }

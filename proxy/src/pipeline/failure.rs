@@ -1,9 +1,10 @@
 //! Why the proxy answers a request itself.
 
-use std::{fmt, io, net::SocketAddr};
+use std::{fmt, io, net::SocketAddr, sync::Arc};
 
 use http::StatusCode;
 
+use super::clock::Expired;
 use crate::{message::Broken, records::ResponseFlag};
 
 /// What stood between a request and its response.
@@ -15,12 +16,26 @@ pub(super) enum Failure {
     Version,
     /// The request asks for a target that can't be passed on.
     Target(&'static str),
-    /// No virtual host or no route of it matches.
+    /// No virtual host has the name that was asked for.
+    NoHost,
+    /// No route of the virtual host matches.
     NoRoute,
-    /// The table says that it is answered here.
-    Direct(StatusCode),
+    /// The control plane has not said in time where the request goes.
+    NotTold {
+        destination: SocketAddr,
+        server: Arc<str>,
+    },
+    /// The route cites a cluster that there is not.
+    NoCluster { cluster: Arc<str> },
+    /// The cluster has as many requests or connections as it may have.
+    Overflow { cluster: Arc<str> },
+    /// The response, or the head of one attempt's, has not come in time.
+    Timeout {
+        to: Option<SocketAddr>,
+        expired: Expired,
+    },
     /// The cluster has no endpoint.
-    NoEndpoint { cluster: String },
+    NoEndpoint { cluster: Arc<str> },
     /// The server could not be reached.
     Connect { to: SocketAddr, error: io::Error },
     /// The server broke off before it answered, or what it sent is not HTTP.
@@ -33,13 +48,16 @@ impl Failure {
         match self {
             Self::Version => StatusCode::UPGRADE_REQUIRED,
             Self::Target(_) => StatusCode::BAD_REQUEST,
-            Self::NoRoute => StatusCode::NOT_FOUND,
-            Self::Direct(status) => *status,
+            Self::NoHost | Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::Upstream {
                 broken: Broken::Protocol(_),
                 ..
             } => StatusCode::BAD_GATEWAY,
             Self::Overload
+            | Self::NotTold { .. }
+            | Self::NoCluster { .. }
+            | Self::Overflow { .. }
             | Self::NoEndpoint { .. }
             | Self::Connect { .. }
             | Self::Upstream { .. } => StatusCode::SERVICE_UNAVAILABLE,
@@ -49,10 +67,13 @@ impl Failure {
     /// Envoy's response flag, where there is one.
     pub fn flag(&self) -> Option<ResponseFlag> {
         Some(match self {
-            Self::Version | Self::Direct(_) => return None,
+            Self::Version => return None,
             Self::Overload => ResponseFlag::OverloadManager,
             Self::Target(_) => ResponseFlag::DownstreamProtocolError,
-            Self::NoRoute => ResponseFlag::NoRouteFound,
+            Self::NoHost | Self::NoRoute => ResponseFlag::NoRouteFound,
+            Self::NotTold { .. } | Self::NoCluster { .. } => ResponseFlag::NoClusterFound,
+            Self::Overflow { .. } => ResponseFlag::UpstreamOverflow,
+            Self::Timeout { .. } => ResponseFlag::UpstreamRequestTimeout,
             Self::NoEndpoint { .. } => ResponseFlag::NoHealthyUpstream,
             Self::Connect { .. } => ResponseFlag::UpstreamConnectionFailure,
             Self::Upstream { broken, .. } => upstream_flag(broken),
@@ -65,8 +86,11 @@ impl Failure {
             Self::Overload => "overload",
             Self::Version => "low_version",
             Self::Target(reason) => reason,
-            Self::NoRoute => "route_not_found",
-            Self::Direct(_) => "direct_response",
+            Self::NoHost | Self::NoRoute => "route_not_found",
+            Self::NotTold { .. } => "configuration_timeout",
+            Self::NoCluster { .. } => "cluster_not_found",
+            Self::Overflow { .. } => "upstream_reset_before_response_started{overflow}",
+            Self::Timeout { expired, .. } => expired.details(),
             Self::NoEndpoint { .. } => "no_healthy_upstream",
             Self::Connect { .. } => "upstream_reset_before_response_started{connection_failure}",
             Self::Upstream { broken, .. } => match broken {
@@ -84,8 +108,7 @@ impl Failure {
             401 => 16,
             403 => 7,
             404 => 12,
-            429 | 502 | 503 => 14,
-            504 => 4,
+            429 | 502..=504 => 14,
             _ => 2,
         }
     }
@@ -113,11 +136,30 @@ impl fmt::Display for Failure {
                 "this server takes HTTP/1.1 and HTTP/2, not HTTP/1.0: use a newer client"
             ),
             Self::Target(reason) => write!(formatter, "bad request: {reason}"),
+            Self::NoHost => write!(
+                formatter,
+                "this host is not known at this port: a Gateway has to name it, and a VirtualService that is bound to the Gateway"
+            ),
             Self::NoRoute => write!(
                 formatter,
-                "no route matches this host and path: see the VirtualServices of the host"
+                "no route matches this path: see the VirtualServices of the host"
             ),
-            Self::Direct(status) => write!(formatter, "{status}"),
+            Self::NotTold {
+                destination,
+                server,
+            } => write!(
+                formatter,
+                "the control plane at {server} has not said within 5 s where connections to {destination} go; is it reachable from this pod?"
+            ),
+            Self::NoCluster { cluster } => write!(
+                formatter,
+                "the route leads to the cluster {cluster}, which does not exist: is there such a service and port, and a DestinationRule with the subset?"
+            ),
+            Self::Overflow { cluster } => write!(
+                formatter,
+                "upstream overflow: the cluster {cluster} has as many requests or connections as its connectionPool allows"
+            ),
+            Self::Timeout { to, expired } => timeout_text(formatter, *to, *expired),
             Self::NoEndpoint { cluster } => write!(
                 formatter,
                 "no healthy upstream: the cluster {cluster} has no endpoint; are the pods of the service ready?"
@@ -141,6 +183,23 @@ impl fmt::Display for Failure {
     }
 }
 
+fn timeout_text(
+    formatter: &mut fmt::Formatter<'_>,
+    to: Option<SocketAddr>,
+    expired: Expired,
+) -> fmt::Result {
+    formatter.write_str("upstream request timeout: ")?;
+    match to {
+        Some(to) => write!(formatter, "the server at {to} has not answered")?,
+        None => write!(formatter, "no server has answered")?,
+    }
+    let (what, after) = match expired {
+        Expired::Response(after) => ("the timeout", after),
+        Expired::Attempt(after) => ("the timeout of one attempt", after),
+    };
+    write!(formatter, " within {after:?}, {what} of its route")
+}
+
 fn connect_text(
     formatter: &mut fmt::Formatter<'_>,
     to: SocketAddr,
@@ -159,6 +218,8 @@ fn connect_text(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -187,6 +248,15 @@ mod tests {
             Some(ResponseFlag::UpstreamConnectionTermination)
         );
         assert_eq!(Failure::Version.status(), 426);
+        let timeout = Failure::Timeout {
+            to: None,
+            expired: Expired::Response(Duration::from_millis(500)),
+        };
+        assert_eq!(
+            (timeout.status().as_u16(), timeout.grpc_status()),
+            (504, 14)
+        );
+        assert!(timeout.to_string().contains("within 500ms"), "{timeout}");
         assert_eq!(Failure::Overload.status(), 503);
         assert_eq!(Failure::NoRoute.grpc_status(), 12);
     }

@@ -2,18 +2,14 @@
 
 use std::time::Duration;
 
+use super::routing::Target;
 use crate::{
     clock::HttpDate,
     message::{FieldName, RequestHead, ResponseHead},
-    traffic::Direction,
 };
 
-/// Prepares a request for its server. `request_id` makes a new id.
-pub(super) fn edit_request(
-    head: &mut RequestHead,
-    direction: Direction,
-    request_id: impl FnOnce() -> [u8; 36],
-) {
+/// Adds to a request what routes and servers look at. `request_id` makes a new id.
+pub(super) fn edit_request(head: &mut RequestHead, request_id: impl FnOnce() -> [u8; 36]) {
     let fields = &mut head.fields;
     if fields.get(FieldName::XForwardedProto).is_none() {
         // Connections are plain text until workloads have certificates.
@@ -25,8 +21,35 @@ pub(super) fn edit_request(
     {
         fields.set(FieldName::XRequestId, &request_id());
     }
-    if direction == Direction::Outbound {
-        set_attempt(head, 1);
+}
+
+/// Changes a request as its route says. `timeout` is how long the response may take.
+pub(super) fn edit_by_route(head: &mut RequestHead, to: &Target<'_>, timeout: Option<Duration>) {
+    let Target { route, forward, .. } = *to;
+    let per_try = forward
+        .retry
+        .as_ref()
+        .and_then(|retry| retry.per_try_timeout);
+    if let Some(expected) = per_try.or(timeout) {
+        let mut text = itoa::Buffer::new();
+        let value = text.format(expected.as_millis()).as_bytes();
+        head.fields.set(FieldName::XEnvoyExpectedTimeout, value);
+    }
+    if let Some(weighted) = to.weighted {
+        weighted.request_headers.apply(&mut head.fields);
+    }
+    route.request_headers.apply(&mut head.fields);
+    let of_weighted = || to.weighted?.host_rewrite.as_deref();
+    if let Some(host) = forward.host_rewrite.as_deref().or_else(of_weighted) {
+        head.set_authority(host);
+    }
+    if let Some(rewrite) = &forward.path_rewrite
+        && !head.path().is_empty()
+    {
+        let old = head.path().to_vec();
+        let new = rewrite.apply(&old, route.matches.path.matched_len(&old));
+        head.fields.set(FieldName::XEnvoyOriginalPath, &old);
+        head.set_path(&new);
     }
 }
 
@@ -37,30 +60,29 @@ pub(super) fn set_attempt(head: &mut RequestHead, attempt: u32) {
     head.fields.set(FieldName::XEnvoyAttemptCount, value);
 }
 
-/// Prepares a response for the client. `service_time` is how long the server took, where
-/// there was one.
+/// Says how long the server took (`x-envoy-upstream-service-time`).
+pub(super) fn set_service_time(head: &mut ResponseHead, time: Duration) {
+    let mut text = itoa::Buffer::new();
+    let value = text.format(time.as_millis()).as_bytes();
+    head.fields.set(FieldName::XEnvoyUpstreamServiceTime, value);
+}
+
+/// Prepares a response for the client. `server` is the field's value, and `service_time` how long
+/// the server took, where there was one.
 pub(super) fn edit_response(
     head: &mut ResponseHead,
-    direction: Direction,
+    server: &[u8],
     service_time: Option<Duration>,
     date: &HttpDate,
 ) {
-    let fields = &mut head.fields;
     if let Some(time) = service_time {
-        let mut text = itoa::Buffer::new();
-        let value = text.format(time.as_millis()).as_bytes();
-        fields.set(FieldName::XEnvoyUpstreamServiceTime, value);
+        set_service_time(head, time);
     }
+    let fields = &mut head.fields;
     if fields.get(FieldName::Date).is_none() {
         fields.push(b"date", &date.now());
     }
-    fields.set(
-        FieldName::Server,
-        match direction {
-            Direction::Inbound => b"istio-envoy",
-            Direction::Outbound => b"envoy",
-        },
-    );
+    fields.set(FieldName::Server, server);
 }
 
 #[cfg(test)]
@@ -75,7 +97,8 @@ mod tests {
     #[test]
     fn requests_get_what_they_lack() {
         let mut head = RequestHead::new(Method::GET, Some(b"a"), b"/", Fields::default());
-        edit_request(&mut head, Direction::Outbound, || ID);
+        edit_request(&mut head, || ID);
+        set_attempt(&mut head, 1);
         let value = |name| head.fields.get(name).unwrap();
         assert_eq!(value(FieldName::XForwardedProto), b"http");
         assert_eq!(value(FieldName::XRequestId), ID);
@@ -88,7 +111,7 @@ mod tests {
         fields.push(b"x-request-id", b"mine");
         fields.push(b"x-forwarded-proto", b"https");
         let mut head = RequestHead::new(Method::GET, Some(b"a"), b"/", fields.clone());
-        edit_request(&mut head, Direction::Inbound, || ID);
+        edit_request(&mut head, || ID);
         let after: Vec<_> = head.fields.iter().collect();
         assert_eq!(after, fields.iter().collect::<Vec<_>>());
     }
@@ -99,12 +122,12 @@ mod tests {
         let mut head = ResponseHead::new(StatusCode::OK);
         head.fields.push(b"server", b"nginx");
         let time = Some(Duration::from_millis(12));
-        edit_response(&mut head, Direction::Inbound, time, &date);
+        edit_response(&mut head, b"istio-envoy", time, &date);
         let value = |name| head.fields.get(name).unwrap();
         assert_eq!(value(FieldName::Server), b"istio-envoy");
         assert_eq!(value(FieldName::XEnvoyUpstreamServiceTime), b"12");
         assert_eq!(value(FieldName::Date).len(), 29);
-        edit_response(&mut head, Direction::Outbound, None, &date);
+        edit_response(&mut head, b"envoy", None, &date);
         assert_eq!(head.fields.get(FieldName::Server), Some(&b"envoy"[..]));
     }
 }

@@ -15,7 +15,7 @@ use tokio::{
 
 use super::{
     connection::Connection,
-    exchange::Exchange,
+    exchange::answer,
     headers::edit_response,
     local_reply::{Text, text_reply},
     pump::Pump,
@@ -45,9 +45,7 @@ pub(crate) async fn serve_http1(
     loop {
         match next(&mut server, clock.as_mut()).await {
             Next::Request(head) => {
-                Exchange::new(worker, connection, *head, &mut server)
-                    .run()
-                    .await;
+                answer(worker, connection, *head, &mut server).await;
             }
             Next::Bad(bad) => {
                 let refusal = Refusal {
@@ -133,7 +131,8 @@ impl Refusal {
         tally.details = self.details;
         tally.flags.insert(ResponseFlag::DownstreamProtocolError);
         let (mut head, body) = text_reply(self.status, &Method::GET, self.text);
-        edit_response(&mut head, connection.direction, None, &worker.date);
+        let said = worker.server(connection.direction);
+        edit_response(&mut head, said, None, &worker.date);
         server.close_after_response();
         server.start(&head);
         let mut body = Text(&body);

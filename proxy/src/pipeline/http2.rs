@@ -2,7 +2,11 @@
 
 use tokio::net::TcpStream;
 
-use super::{connection::Connection, exchange::Exchange, worker::Worker};
+use super::{
+    connection::Connection,
+    exchange::{answer, refuse},
+    worker::Worker,
+};
 use crate::{
     http2,
     message::RequestHead,
@@ -21,14 +25,12 @@ pub(crate) async fn serve_http2(
     let first = received.bytes().to_vec().into();
     drop(received);
     let room = Room::new(open);
-    let answer = async |head: RequestHead, mut stream| {
-        let share = room.for_request(head.path().len() + head.fields.bytes());
-        let exchange = Exchange::new(worker, connection, head, &mut stream);
-        match share {
-            Some(_share) => exchange.run().await,
-            None => exchange.refuse().await,
-        }
+    let serve = async |head: RequestHead, mut stream| match room
+        .for_request(head.path().len() + head.fields.bytes())
+    {
+        Some(_share) => answer(worker, connection, head, &mut stream).await,
+        None => refuse(worker, connection, head, &mut stream).await,
     };
-    let end = http2::serve(stream, first, &worker.http2_setup, answer).await;
+    let end = http2::serve(stream, first, &worker.http2_setup, serve).await;
     tracing::debug!(peer = %connection.peer, ?end, "an HTTP/2 connection has ended");
 }

@@ -16,10 +16,32 @@ const MAX_DISCARDED: u32 = 4;
 /// The head and the body that answer a request with a failure.
 pub(super) fn local_reply(request: &RequestHead, failure: &Failure) -> (ResponseHead, Vec<u8>) {
     let text = failure.to_string();
-    if is_grpc(request) {
-        return (grpc_reply(failure.grpc_status(), &text), Vec::new());
+    let (mut head, body) = match is_grpc(request) {
+        true => (grpc_reply(failure.grpc_status(), &text), Vec::new()),
+        false => text_reply(failure.status(), &request.method, text),
+    };
+    if matches!(failure, Failure::Overflow { .. }) {
+        head.fields.push(b"x-envoy-overloaded", b"true");
     }
-    text_reply(failure.status(), &request.method, text)
+    (head, body)
+}
+
+/// The answer of a route that sends the client elsewhere.
+pub(super) fn redirect_reply(status: StatusCode, location: &[u8]) -> ResponseHead {
+    let mut head = ResponseHead::new(status);
+    head.fields.push(b"location", location);
+    head
+}
+
+/// The answer of a route that has one itself.
+pub(super) fn direct_reply(status: StatusCode, method: &Method, body: &[u8]) -> ResponseHead {
+    let mut head = ResponseHead::new(status);
+    let may_have_body = !matches!(status.as_u16(), 100..=199 | 204 | 304);
+    if may_have_body && !body.is_empty() {
+        head.fields.push(b"content-type", b"text/plain");
+        announce(&mut head, method, body.len());
+    }
+    head
 }
 
 /// A reply in plain text, also to input that is not a request.
@@ -31,13 +53,21 @@ pub(super) fn text_reply(
     text.push('\n');
     let mut head = ResponseHead::new(status);
     head.fields.push(b"content-type", b"text/plain");
-    let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
+    announce(&mut head, method, text.len());
+    match head.body {
+        BodySize::Empty => (head, Vec::new()),
+        _ => (head, text.into_bytes()),
+    }
+}
+
+/// Says how long the body is, which stays away from the response to HEAD.
+fn announce(head: &mut ResponseHead, method: &Method, length: usize) {
+    let length = u64::try_from(length).unwrap_or(u64::MAX);
     if *method == Method::HEAD {
         head.length_without_body = Some(length);
-        return (head, Vec::new());
+    } else {
+        head.body = BodySize::Length(length);
     }
-    head.body = BodySize::Length(length);
-    (head, text.into_bytes())
 }
 
 /// Clients of gRPC look for the status in the trailers, which may be the head (gRPC over

@@ -1,16 +1,26 @@
 //! A request's body that can be sent a second time.
 
-use std::task::{Context, Poll, ready};
+use std::{
+    cell::Cell,
+    task::{Context, Poll, ready},
+};
 
 use crate::message::{Broken, Piece, Source};
 
-/// At most so many bytes are held.
+/// At most so many bytes of a body are held.
 pub(super) const MAX_HELD: usize = 64 * 1024;
+/// At most so many bytes of all bodies of a worker.
+const MAX_OF_WORKER: usize = 4 * 1024 * 1024;
+
+/// What a worker may hold of bodies, besides what it does.
+#[derive(Debug)]
+pub(super) struct Budget(Cell<usize>);
 
 /// The beginning of a body, for as long as it may have to be sent again.
-#[derive(Debug, Default)]
-pub(super) struct Held {
+#[derive(Debug)]
+pub(super) struct Held<'a> {
     bytes: Vec<u8>,
+    budget: &'a Budget,
     /// How much of it has been sent in this attempt.
     sent: usize,
     /// Something has been passed on that is not held.
@@ -19,12 +29,28 @@ pub(super) struct Held {
 
 /// A body whose beginning is held.
 #[derive(Debug)]
-pub(super) struct Replay<'a, S> {
-    held: &'a mut Held,
+pub(super) struct Replay<'a, 'b, S> {
+    held: &'a mut Held<'b>,
     source: &'a mut S,
 }
 
-impl Held {
+impl Default for Budget {
+    fn default() -> Self {
+        Self(Cell::new(MAX_OF_WORKER))
+    }
+}
+
+impl<'b> Held<'b> {
+    /// Nothing yet.
+    pub fn new(budget: &'b Budget) -> Self {
+        Self {
+            bytes: Vec::new(),
+            budget,
+            sent: 0,
+            is_lost: false,
+        }
+    }
+
     /// Whether everything that has been received can be sent again.
     pub fn is_complete(&self) -> bool {
         !self.is_lost
@@ -44,13 +70,29 @@ impl Held {
     /// What is sent and not for another attempt would stay for as long as the body flows.
     fn free_sent(&mut self) {
         if self.is_lost && self.unsent().is_empty() {
-            self.bytes = Vec::new();
+            self.give_back();
             self.sent = 0;
         }
     }
 
+    /// Holds some of the bytes, as far as there is room for them, and says how many.
+    fn hold(&mut self, data: &[u8]) -> usize {
+        let Budget(left) = self.budget;
+        let room = (MAX_HELD - self.bytes.len()).min(left.get());
+        let taken = data.len().min(room);
+        self.bytes.extend_from_slice(&data[..taken]);
+        left.set(left.get() - taken);
+        taken
+    }
+
+    fn give_back(&mut self) {
+        let bytes = std::mem::take(&mut self.bytes);
+        let Budget(left) = self.budget;
+        left.set(left.get() + bytes.len());
+    }
+
     /// The whole body: what is held, and behind it what comes from `source`.
-    pub fn replay<'a, S: Source>(&'a mut self, source: &'a mut S) -> Replay<'a, S> {
+    pub fn replay<'a, S: Source>(&'a mut self, source: &'a mut S) -> Replay<'a, 'b, S> {
         Replay { held: self, source }
     }
 
@@ -59,16 +101,17 @@ impl Held {
     }
 }
 
-impl<S: Source> Source for Replay<'_, S> {
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+impl<S: Source> Source for Replay<'_, '_, S> {
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Result<Piece<'_>, Broken>> {
         if self.held.unsent().is_empty() && self.held.is_complete() {
-            let room = MAX_HELD - self.held.bytes.len();
             let taken = match ready!(self.source.poll_piece(context))? {
-                Piece::Data(data) => {
-                    let taken = data.len().min(room);
-                    self.held.bytes.extend_from_slice(&data[..taken]);
-                    taken
-                }
+                Piece::Data(data) => self.held.hold(data),
                 Piece::Trailers(_) | Piece::End => 0,
             };
             if taken > 0 {
@@ -133,7 +176,8 @@ mod tests {
     #[test]
     fn a_short_body_is_sent_again() {
         let mut parts = Parts(vec![b"some".to_vec(), b"thing".to_vec()]);
-        let mut held = Held::default();
+        let budget = Budget::default();
+        let mut held = Held::new(&budget);
         assert_eq!(take(&mut held.replay(&mut parts), 6), b"someth");
         assert!(held.is_complete());
         held.rewind();
@@ -146,7 +190,8 @@ mod tests {
     fn a_long_body_is_not_held_whole() {
         let long = vec![b'x'; MAX_HELD];
         let mut parts = Parts(vec![long.clone(), b"yz".to_vec()]);
-        let mut held = Held::default();
+        let budget = Budget::default();
+        let mut held = Held::new(&budget);
         assert_eq!(take(&mut held.replay(&mut parts), MAX_HELD), long);
         assert!(held.is_complete());
         assert_eq!(take(&mut held.replay(&mut parts), 1), b"y");
@@ -156,16 +201,37 @@ mod tests {
     }
 
     #[test]
+    fn a_worker_holds_no_more_than_it_may() {
+        let budget = Budget(Cell::new(6));
+        let mut parts = Parts(vec![b"some".to_vec(), b"thing".to_vec()]);
+        let mut held = Held::new(&budget);
+        assert_eq!(take(&mut held.replay(&mut parts), 6), b"someth");
+        assert!(held.is_complete());
+        assert_eq!(budget.0.get(), 0);
+        assert_eq!(take(&mut held.replay(&mut parts), 100), b"ing");
+        assert!(!held.is_complete());
+        assert_eq!(budget.0.get(), 6);
+
+        let mut parts = Parts(vec![b"some".to_vec()]);
+        let mut held = Held::new(&budget);
+        assert_eq!(take(&mut held.replay(&mut parts), 4), b"some");
+        drop(held);
+        assert_eq!(budget.0.get(), 6);
+    }
+
+    #[test]
     fn nothing_more_is_held_once_there_is_no_other_attempt() {
         let mut parts = Parts(vec![b"some".to_vec(), b"thing".to_vec()]);
-        let mut held = Held::default();
+        let budget = Budget::default();
+        let mut held = Held::new(&budget);
         assert_eq!(take(&mut held.replay(&mut parts), 2), b"so");
         held.stop();
         assert_eq!(take(&mut held.replay(&mut parts), 100), b"mething");
         assert_eq!(held.bytes.capacity(), 0);
 
         let mut parts = Parts(vec![b"some".to_vec(), b"thing".to_vec()]);
-        let mut held = Held::default();
+        let budget = Budget::default();
+        let mut held = Held::new(&budget);
         assert_eq!(take(&mut held.replay(&mut parts), 4), b"some");
         held.stop();
         assert_eq!(held.bytes.capacity(), 0);

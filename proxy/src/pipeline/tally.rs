@@ -1,8 +1,7 @@
 //! What is known of a request, for its record.
 
 use std::{
-    net::SocketAddr,
-    sync::Arc,
+    net::{IpAddr, SocketAddr},
     time::{Duration, SystemTime},
 };
 
@@ -13,11 +12,12 @@ use super::{connection::Connection, failure::Failure, local_reply::is_grpc, pump
 use crate::{
     message::{Fields, RequestHead},
     records::{RequestRecord, ResponseFlag, ResponseFlags, connect_failure},
+    tables::{Cluster, Route},
 };
 
 /// What a request's record will say.
 #[derive(Debug)]
-pub(super) struct Tally {
+pub(super) struct Tally<'t> {
     started: SystemTime,
     clock: Instant,
     pub flags: ResponseFlags,
@@ -27,15 +27,17 @@ pub(super) struct Tally {
     pub request_bytes: u64,
     pub response_bytes: u64,
     pub grpc_status: Option<u32>,
-    pub route: Option<Arc<str>>,
-    pub cluster: Option<Arc<str>>,
+    pub route: Option<&'t Route>,
+    pub cluster: Option<&'t Cluster>,
     pub upstream_host: Option<SocketAddr>,
     pub upstream_local: Option<SocketAddr>,
     pub upstream_failure: Option<String>,
+    /// The client that a trusted proxy speaks for.
+    pub client: Option<IpAddr>,
     pub response_fields: Option<Fields>,
 }
 
-impl Tally {
+impl<'t> Tally<'t> {
     /// Starts the clock. Nothing else is known yet.
     pub fn new() -> Self {
         Self {
@@ -53,6 +55,7 @@ impl Tally {
             upstream_host: None,
             upstream_local: None,
             upstream_failure: None,
+            client: None,
             response_fields: None,
         }
     }
@@ -99,12 +102,16 @@ impl Tally {
             response_bytes: self.response_bytes,
             grpc_status: self.grpc_status,
             is_grpc: is_grpc(request),
-            route: self.route.as_deref().unwrap_or_default(),
-            cluster: self.cluster.as_deref().unwrap_or_default(),
+            route: self.route.map_or("", |route| &route.name),
+            cluster: self.cluster.map_or("", Cluster::name),
+            service: self
+                .cluster
+                .and_then(|cluster| cluster.settings.service.as_ref()),
             upstream_host: self.upstream_host,
             upstream_local: self.upstream_local,
             downstream_local: connection.original,
             downstream_remote: connection.peer,
+            client: self.client,
             server_name: None,
             upstream_failure: self.upstream_failure.as_deref(),
             response_fields: self.response_fields.as_ref(),

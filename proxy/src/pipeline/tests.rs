@@ -2,10 +2,15 @@
 
 mod bodies;
 mod failures;
-mod harness;
+mod gateway;
+pub(crate) mod harness;
 mod hostile;
 mod http1;
 mod http2;
+mod limits;
+mod policies;
 mod retries;
+mod routes;
+mod timeouts;
 mod tunnels;
 mod upgrades;

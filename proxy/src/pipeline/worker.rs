@@ -6,12 +6,14 @@ use fastrand::Rng;
 use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 
+use super::edge::Edge;
 use crate::{
     clock::HttpDate,
     http2,
     pool::{Http1Pool, Http2Pool},
     records::Recorder,
     tables::Current,
+    traffic::Direction,
 };
 
 /// What the requests of a worker share.
@@ -21,11 +23,15 @@ pub(crate) struct Worker {
     pub recorder: Recorder,
     pub http1_pool: Http1Pool,
     pub http2_pool: Http2Pool,
+    /// Bounds what is held of requests' bodies.
+    pub(super) held: super::replay::Budget,
     pub http2_setup: http2::Setup,
     pub date: HttpDate,
     /// Whether the sidecar of a server takes HTTP/1.0.
     pub accepts_http10: bool,
-    request_ids: RefCell<Rng>,
+    /// What is done to requests from outside of the mesh; `None` where there are none.
+    pub edge: Option<Edge>,
+    random: RefCell<Rng>,
 }
 
 impl Worker {
@@ -35,19 +41,22 @@ impl Worker {
         recorder: Recorder,
         drain: CancellationToken,
         accepts_http10: bool,
+        edge: Option<Edge>,
     ) -> Self {
         Self {
             tables,
             recorder,
             http1_pool: Http1Pool::default(),
             http2_pool: Http2Pool::default(),
+            held: super::replay::Budget::default(),
             http2_setup: http2::Setup {
                 drain,
                 ..http2::Setup::default()
             },
             date: HttpDate::default(),
             accepts_http10,
-            request_ids: RefCell::default(),
+            edge,
+            random: RefCell::default(),
         }
     }
 
@@ -56,9 +65,22 @@ impl Worker {
         self.http2_setup.drain.is_cancelled()
     }
 
+    /// What responses say in `server`.
+    pub fn server(&self, direction: Direction) -> &'static [u8] {
+        match direction {
+            Direction::Outbound if self.edge.is_none() => b"envoy",
+            Direction::Outbound | Direction::Inbound => b"istio-envoy",
+        }
+    }
+
+    /// Uses the worker's generator of random numbers, which nobody should rely on for secrets.
+    pub fn with_random<T>(&self, use_it: impl FnOnce(&mut Rng) -> T) -> T {
+        use_it(&mut self.random.borrow_mut())
+    }
+
     /// A random UUID (RFC 9562, version 4).
     pub fn request_id(&self) -> [u8; 36] {
-        uuid(self.request_ids.borrow_mut().u128(..))
+        uuid(self.with_random(|random| random.u128(..)))
     }
 
     /// Closes connections that are not needed any more, every second.

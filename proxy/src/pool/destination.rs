@@ -8,4 +8,7 @@ pub(crate) struct Destination {
     pub address: SocketAddr,
     /// The local address that it is bound to, if any.
     pub source: Option<IpAddr>,
+    /// The number of its cluster's mark: clusters don't use each other's connections, nor
+    /// those that were made under other settings.
+    pub mark: u64,
 }

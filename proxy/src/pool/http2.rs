@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::HashMap, rc::Rc, time::Duration};
 use pillion_serve::Caller;
 use tokio::{sync::Mutex, time::Instant};
 
-use super::Destination;
+use super::{Destination, lease::Lease};
 use crate::http2::Connection;
 
 /// How long a connection without a stream is kept.
@@ -40,6 +40,7 @@ struct Server {
 #[derive(Debug)]
 struct Shared {
     connection: Connection,
+    lease: Lease,
     used: Instant,
 }
 
@@ -55,7 +56,18 @@ impl Http2Pool {
         let index = server.connections.iter_mut().position(free)?;
         let shared = server.connections.get_mut(index)?;
         shared.used = Instant::now();
+        if !shared.lease.count_request() {
+            // It ends by itself behind its last stream.
+            return Some(server.connections.swap_remove(index).connection);
+        }
         Some(shared.connection.clone())
+    }
+
+    /// Whether there is a connection, even if it takes no more streams.
+    pub fn has_any(&self, company: Company) -> bool {
+        let servers = self.servers.borrow();
+        let known = servers.get(&company);
+        known.is_some_and(|server| !server.connections.is_empty())
     }
 
     /// The lock to hold while a new connection is made.
@@ -64,24 +76,34 @@ impl Http2Pool {
         Rc::clone(&servers.entry(company).or_default().connecting)
     }
 
-    /// Adds a new connection.
-    pub fn add(&self, company: Company, connection: Connection) {
+    /// Adds a new connection, which is about to have its first request.
+    pub fn add(&self, company: Company, connection: Connection, mut lease: Lease) {
+        if !lease.count_request() {
+            return;
+        }
         let mut servers = self.servers.borrow_mut();
         let server = servers.entry(company).or_default();
         server.connections.push(Shared {
             connection,
+            lease,
             used: Instant::now(),
         });
     }
 
-    /// Lets go of the connections that have been idle for too long; they end by themselves.
+    /// Lets go of the connections that have been idle for too long, and of those to endpoints
+    /// that are gone; they end by themselves.
     pub fn sweep(&self, now: Instant) {
         self.servers.borrow_mut().retain(|_, server| {
             server.connections.retain_mut(|shared| {
                 if shared.connection.streams() > 0 {
                     shared.used = now;
                 }
-                !shared.connection.is_gone() && now < shared.used + IDLE
+                let idle = shared
+                    .lease
+                    .idle_timeout()
+                    .map_or(IDLE, |own| own.min(IDLE));
+                let is_used = now < shared.used + idle;
+                !shared.connection.is_gone() && is_used && shared.lease.is_current()
             });
             !server.connections.is_empty() || Rc::strong_count(&server.connecting) > 1
         });

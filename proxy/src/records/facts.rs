@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -12,6 +12,7 @@ use http::StatusCode;
 use super::flags::ResponseFlags;
 use crate::{
     message::{Fields, RequestHead},
+    tables::Service,
     traffic::Direction,
 };
 
@@ -45,11 +46,16 @@ pub(crate) struct RequestRecord<'a> {
     /// The cluster's name, such as `outbound|9080|v1|reviews.default.svc.cluster.local` or
     /// `PassthroughCluster`; empty without one.
     pub cluster: &'a str,
+    /// The cluster's service, where the configuration names it.
+    pub service: Option<&'a Service>,
     pub upstream_host: Option<SocketAddr>,
     pub upstream_local: Option<SocketAddr>,
     /// The original destination.
     pub downstream_local: SocketAddr,
+    /// Who has connected.
     pub downstream_remote: SocketAddr,
+    /// The client that a proxy speaks for which a gateway trusts.
+    pub client: Option<IpAddr>,
     /// The name in the client's TLS handshake.
     pub server_name: Option<&'a str>,
     /// Why the last connection to a server failed.
@@ -67,6 +73,8 @@ pub(crate) struct ConnectionFacts {
     pub started: SystemTime,
     /// The cluster's name, as in a request's record.
     pub cluster: Arc<str>,
+    /// The cluster's service, as in a request's record.
+    pub service: Option<Service>,
     pub upstream_host: Option<SocketAddr>,
     pub upstream_local: Option<SocketAddr>,
     /// The original destination.

@@ -6,7 +6,7 @@
 use std::fmt::{self, Write as _};
 
 use super::{flags::ResponseFlags, registry::Origin, workload::Workload};
-use crate::traffic::Direction;
+use crate::{tables::Service, traffic::Direction};
 
 const UNKNOWN: &str = "unknown";
 /// The service of requests whose own series would be one too many.
@@ -18,6 +18,8 @@ const MAX_AUTHORITY: usize = 253 + 6;
 /// Where a request or a connection went, as the labels of the destination's service tell it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Destination<'a> {
+    /// To a service that the configuration names.
+    Service(&'a Service),
     /// To this workload. The name of the cluster is the service's if it is one of those
     /// that carry what no service asked for.
     Own { passthrough: &'a str },
@@ -136,6 +138,7 @@ impl Labels {
     fn destination(&mut self, workload: &Workload, direction: Direction, to: Destination<'_>) {
         let canonical = workload.canonical_service.as_bytes();
         let (service, name) = match to {
+            Destination::Service(service) => (service.host.as_bytes(), service.name.as_bytes()),
             Destination::Own { passthrough: "" } => (canonical, canonical),
             Destination::Own { passthrough } => (canonical, passthrough.as_bytes()),
             Destination::Host(host) => {
@@ -153,6 +156,15 @@ impl Labels {
             Direction::Inbound => workload.namespace.as_str(),
             Direction::Outbound => namespace_of(to).unwrap_or_default(),
         };
+        let service_namespace = match to {
+            Destination::Service(service) => &service.namespace,
+            _ => namespace,
+        };
+        let namespace = match (direction, namespace) {
+            // Istio says where the service is as long as no peer says where the workload is.
+            (Direction::Outbound, "") => service_namespace,
+            _ => namespace,
+        };
         self.known("destination_workload", &workload.name);
         self.known("destination_workload_namespace", namespace);
         self.add("destination_principal", UNKNOWN);
@@ -162,7 +174,7 @@ impl Labels {
         self.known("destination_canonical_service", &workload.canonical_service);
         self.revision("destination_canonical_revision", workload);
         self.known_bytes("destination_service_name", name);
-        self.known("destination_service_namespace", namespace);
+        self.known("destination_service_namespace", service_namespace);
         self.known("destination_cluster", &workload.cluster);
     }
 

@@ -80,7 +80,10 @@ impl Recorder {
     }
 
     fn slot(&self, facts: &ConnectionFacts) -> Arc<Slot<ConnectionCells>> {
-        let to = Destination::new(facts.direction, "", &facts.cluster, &[]);
+        let to = match &facts.service {
+            Some(service) => Destination::Service(service),
+            None => Destination::new(facts.direction, "", &facts.cluster, &[]),
+        };
         let enter = |flags, to, origin| {
             let labels = labels::of_connection(&self.shared.workload, facts.direction, flags, to);
             self.shared.connections.enter(self.worker, &labels, origin)

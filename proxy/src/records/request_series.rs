@@ -18,6 +18,7 @@ use super::{
     registry::{Caps, Origin, Registry, Slot},
     workload::Workload,
 };
+use crate::tables::Service;
 
 /// A series of requests takes 60 KB of a scrape: 67 lines with 25 labels each.
 pub(super) const CAPS: Caps = Caps {
@@ -60,6 +61,7 @@ struct Known {
 /// [`Destination`] that a table can keep.
 #[derive(Debug, PartialEq, Eq)]
 enum Owned {
+    Service(Service),
     Own(Box<str>),
     Host(Box<str>),
     Asked(Box<[u8]>, Box<str>),
@@ -69,6 +71,7 @@ enum Owned {
 impl Owned {
     fn new(to: Destination<'_>) -> Self {
         match to {
+            Destination::Service(service) => Self::Service(service.clone()),
             Destination::Own { passthrough } => Self::Own(passthrough.into()),
             Destination::Host(host) => Self::Host(host.into()),
             Destination::Asked { authority, cluster } => {
@@ -80,6 +83,7 @@ impl Owned {
 
     fn borrow(&self) -> Destination<'_> {
         match self {
+            Self::Service(service) => Destination::Service(service),
             Self::Own(passthrough) => Destination::Own { passthrough },
             Self::Host(host) => Destination::Host(host),
             Self::Asked(authority, cluster) => Destination::Asked { authority, cluster },
@@ -133,7 +137,13 @@ impl RequestSeries {
             ..outcome
         };
         let authority = request.request.authority().unwrap_or_default();
-        let to = Destination::new(request.direction, request.route, request.cluster, authority);
+        let to = match request.service {
+            Some(service) => Destination::Service(service),
+            None => {
+                let (route, cluster) = (request.route, request.cluster);
+                Destination::new(request.direction, route, cluster, authority)
+            }
+        };
         let context = (shared, own);
         let is_counted = self.count(context, (outcome, to), to.origin(), request)
             || self.count(

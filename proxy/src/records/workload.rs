@@ -64,8 +64,8 @@ impl Workload {
     }
 }
 
-/// The pod's labels: `ISTIO_METAJSON_LABELS`, or the file.
-fn labels(
+/// The pod's labels: `ISTIO_METAJSON_LABELS`, or the file that the downward API writes.
+pub(crate) fn labels(
     variable: &impl Fn(&str) -> Option<String>,
     file: Option<&str>,
     remarks: &mut Vec<String>,

@@ -3,38 +3,67 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Action, Cluster, Detection, Endpoints, Hosts, Listener, Listeners, PathMatch, Route,
-    UpstreamProtocol, VirtualHost,
+    Action, Addresses, ClusterSettings, ClusterStates, Clusters, Detection, EndpointSource,
+    Forward, Hosts, HttpListener, Listener, Listeners, Route, RouteMatch, Source, TcpRoute,
+    TcpRoutes, VirtualHost,
 };
 
-/// Envoy's `connect_timeout` in Istio.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const OUTBOUND: &str = "PassthroughCluster";
+const INBOUND: &str = "InboundPassthroughCluster";
 
 /// Everything goes to its original destination, under the names that Istio has for that.
 pub(super) fn listeners(detection_timeout: Duration) -> Listeners {
+    listeners_to((OUTBOUND, INBOUND), detection_timeout)
+}
+
+/// Everything goes to a cluster: what leaves the pod to the first, what enters it to the second.
+pub(super) fn listeners_to(
+    (outbound, inbound): (&str, &str),
+    detection_timeout: Duration,
+) -> Listeners {
+    let detection = Detection::Sniff(detection_timeout);
+    let to_others = host("allow_any", outbound, true);
+    let to_own = host("default", inbound, false);
     Listeners {
-        outbound: listener("PassthroughCluster", "allow_any", detection_timeout),
-        inbound: listener("InboundPassthroughCluster", "default", detection_timeout),
+        outbound: Addresses::all(listener("virtualOutbound", outbound, to_others, detection)),
+        inbound: Addresses::all(listener("virtualInbound", inbound, to_own, detection)),
+        ..Listeners::default()
     }
 }
 
-fn listener(cluster: &str, route: &str, detection_timeout: Duration) -> Listener {
-    let cluster = Arc::new(Cluster {
-        name: Arc::from(cluster),
-        endpoints: Endpoints::OriginalDestination,
-        protocol: UpstreamProtocol::Downstream,
-        connect_timeout: CONNECT_TIMEOUT,
-    });
-    let routes = vec![Route {
-        name: Arc::from(route),
-        path: PathMatch::Prefix(String::new()),
-        action: Action::Forward(Arc::clone(&cluster)),
-    }];
+/// The clusters that these cite.
+pub(super) fn clusters() -> Clusters {
+    let mut states = ClusterStates::default();
+    let mut cluster = |name, source| {
+        let mut settings = ClusterSettings::new(name);
+        settings.source = source;
+        states.build(settings, EndpointSource::OriginalDestination)
+    };
+    let outbound = cluster(OUTBOUND, Source::Any);
+    let inbound = cluster(INBOUND, Source::Inbound);
+    Clusters::from_iter([outbound, inbound])
+}
+
+/// A listener that sends everything to one cluster.
+fn listener(name: &str, cluster: &str, host: VirtualHost, detection: Detection) -> Arc<Listener> {
     let mut hosts = Hosts::default();
-    hosts.add("*", Arc::new(VirtualHost { routes }));
-    Listener {
-        detection: Detection::Sniff(detection_timeout),
-        hosts,
-        tcp: cluster,
+    hosts.add("*", Arc::new(host));
+    Arc::new(Listener {
+        name: Arc::from(name),
+        detection,
+        http: Some(HttpListener::new(Arc::new(hosts))),
+        tcp: TcpRoutes {
+            routes: Vec::new(),
+            default: Some(TcpRoute::to(cluster)),
+        },
+    })
+}
+
+fn host(name: &str, cluster: &str, tells_attempt: bool) -> VirtualHost {
+    let action = Action::Forward(Forward::to(cluster));
+    VirtualHost {
+        name: Arc::from(name),
+        routes: vec![Arc::new(Route::new(name, RouteMatch::any(), action))],
+        tells_attempt,
     }
 }

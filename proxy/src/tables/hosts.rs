@@ -1,56 +1,109 @@
 //! Virtual hosts, by the authority of a request.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    borrow::Cow,
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
-use super::Route;
+use super::{Lookup, Route};
 
 /// A virtual host.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct VirtualHost {
+    /// In logs and dumps.
+    pub name: Arc<str>,
     /// In order: the first that matches decides.
-    pub routes: Vec<Route>,
+    pub routes: Vec<Arc<Route>>,
+    /// Servers are told which attempt a request is (`x-envoy-attempt-count`).
+    pub tells_attempt: bool,
 }
 
 /// The virtual hosts of a route configuration. As in Envoy, an exact domain beats a
-/// wildcard, a longer wildcard (`*.example.com`) a shorter one, and `*` comes last.
+/// wildcard, `*.example.com` beats `example.*`, a longer wildcard a shorter one, and `*`
+/// comes last.
 #[derive(Debug, Default)]
 pub(crate) struct Hosts {
-    exact: HashMap<Vec<u8>, Arc<VirtualHost>>,
-    /// Without the star, the longest first.
-    suffixes: Vec<(Vec<u8>, Arc<VirtualHost>)>,
+    exact: HashMap<Box<[u8]>, Arc<VirtualHost>>,
+    suffixes: Wildcards,
+    prefixes: Wildcards,
     any: Option<Arc<VirtualHost>>,
+    is_partial: bool,
 }
 
+/// By the length of the text without the star, the longest first.
+type Wildcards = BTreeMap<Reverse<usize>, HashMap<Box<[u8]>, Arc<VirtualHost>>>;
+
 impl Hosts {
-    /// Adds a virtual host under a domain, without a port.
-    pub fn add(&mut self, domain: &str, host: Arc<VirtualHost>) {
-        let domain = domain.to_ascii_lowercase().into_bytes();
-        match domain.strip_prefix(b"*") {
-            Some([]) => self.any = Some(host),
-            Some(suffix) => {
-                self.suffixes.push((suffix.to_owned(), host));
-                let longest_first = |(suffix, _): &(Vec<u8>, _)| std::cmp::Reverse(suffix.len());
-                self.suffixes.sort_by_key(longest_first);
-            }
-            None => {
-                self.exact.insert(domain, host);
-            }
+    /// A table that has not come yet.
+    pub fn waiting() -> Self {
+        Self {
+            is_partial: true,
+            ..Self::default()
         }
     }
 
+    /// Adds a virtual host under a domain, without a port. Of two with the same domain the
+    /// later one counts.
+    pub fn add(&mut self, domain: &str, host: Arc<VirtualHost>) {
+        let domain = domain.to_ascii_lowercase().into_bytes();
+        let wildcards = if let Some(suffix) = domain.strip_prefix(b"*") {
+            if suffix.is_empty() {
+                self.any = Some(host);
+                return;
+            }
+            (&mut self.suffixes, suffix)
+        } else if let Some(prefix) = domain.strip_suffix(b"*") {
+            (&mut self.prefixes, prefix)
+        } else {
+            self.exact.insert(domain.into(), host);
+            return;
+        };
+        let (wildcards, text) = wildcards;
+        let same_length = wildcards.entry(Reverse(text.len())).or_default();
+        same_length.insert(text.into(), host);
+    }
+
     /// The virtual host for a request's authority.
-    pub fn find(&self, authority: &[u8]) -> Option<&VirtualHost> {
-        if self.exact.is_empty() && self.suffixes.is_empty() {
-            return self.any.as_deref();
+    pub fn find(&self, authority: &[u8]) -> Lookup<&Arc<VirtualHost>> {
+        let found = match self.has_names() {
+            true => self.named(authority),
+            false => None,
+        };
+        match found.or(self.any.as_ref()) {
+            Some(host) => Lookup::Found(host),
+            None if self.is_partial => Lookup::Waiting,
+            None => Lookup::Missing,
         }
-        let host = without_port(authority).to_ascii_lowercase();
-        if let Some(found) = self.exact.get(&host) {
+    }
+
+    fn has_names(&self) -> bool {
+        !(self.exact.is_empty() && self.suffixes.is_empty() && self.prefixes.is_empty())
+    }
+
+    fn named(&self, authority: &[u8]) -> Option<&Arc<VirtualHost>> {
+        let host = without_port(authority);
+        let host = match host.iter().any(u8::is_ascii_uppercase) {
+            true => Cow::Owned(host.to_ascii_lowercase()),
+            false => Cow::Borrowed(host),
+        };
+        if let Some(found) = self.exact.get(&*host) {
             return Some(found);
         }
-        let matches = |suffix: &[u8]| host.len() > suffix.len() && host.ends_with(suffix);
-        let wildcard = self.suffixes.iter().find(|(suffix, _)| matches(suffix));
-        let found = wildcard.map(|(_, found)| found).or(self.any.as_ref());
-        found.map(AsRef::as_ref)
+        // The star stands for at least one character.
+        let shorter = |Reverse(len): &Reverse<usize>| (*len < host.len()).then_some(*len);
+        let by_suffix = || {
+            self.suffixes
+                .iter()
+                .find_map(|(len, hosts)| hosts.get(&host[host.len() - shorter(len)?..]))
+        };
+        let by_prefix = || {
+            self.prefixes
+                .iter()
+                .find_map(|(len, hosts)| hosts.get(&host[..shorter(len)?]))
+        };
+        by_suffix().or_else(by_prefix)
     }
 }
 
@@ -66,39 +119,47 @@ fn without_port(authority: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tables::{Action, PathMatch};
-    use http::StatusCode;
 
     fn host(name: &str) -> Arc<VirtualHost> {
-        let route = Route {
-            name: Arc::from(name),
-            path: PathMatch::Prefix("/".to_owned()),
-            action: Action::Respond(StatusCode::OK),
-        };
         Arc::new(VirtualHost {
-            routes: vec![route],
+            name: Arc::from(name),
+            ..VirtualHost::default()
         })
     }
 
     #[test]
     fn the_most_specific_domain_wins() {
         let mut hosts = Hosts::default();
-        assert!(hosts.find(b"reviews").is_none());
+        assert_eq!(hosts.find(b"reviews").found().map(|host| &*host.name), None);
         for domain in [
             "*",
             "*.com",
             "*.example.com",
+            "reviews.*",
+            "reviews.example.*",
             "Reviews.example.com",
             "[fd00::1]",
         ] {
             hosts.add(domain, host(domain));
         }
-        let found = |authority: &[u8]| hosts.find(authority).unwrap().routes[0].name.to_string();
+        let found = |authority: &[u8]| hosts.find(authority).found().unwrap().name.to_string();
         assert_eq!(found(b"REVIEWS.example.com:9080"), "Reviews.example.com");
         assert_eq!(found(b"a.example.com"), "*.example.com");
         assert_eq!(found(b"example.com"), "*.com");
+        assert_eq!(found(b"reviews.com"), "*.com");
+        assert_eq!(found(b"reviews.org"), "reviews.*");
+        assert_eq!(found(b"reviews.example.org"), "reviews.example.*");
         assert_eq!(found(b"[fd00::1]:80"), "[fd00::1]");
         assert_eq!(found(b"[fd00::1]"), "[fd00::1]");
         assert_eq!(found(b""), "*");
+    }
+
+    #[test]
+    fn a_table_that_has_not_come_is_waited_for() {
+        let mut hosts = Hosts::waiting();
+        assert!(matches!(hosts.find(b"a"), Lookup::Waiting));
+        hosts.add("a", host("a"));
+        assert!(matches!(hosts.find(b"a"), Lookup::Found(_)));
+        assert!(matches!(Hosts::default().find(b"a"), Lookup::Missing));
     }
 }

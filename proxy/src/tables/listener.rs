@@ -1,18 +1,17 @@
 //! What is done with a connection, by its direction and its original destination.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
 
-#[cfg(test)]
-use super::{Action, PathMatch, Route, VirtualHost};
-use super::{Cluster, Hosts};
+use super::{Hosts, Lookup, TcpRoutes};
 use crate::traffic::Direction;
 
 /// How a connection's protocol is found out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "no protocol is declared in the built-in tables")
-)]
 pub(crate) enum Detection {
     /// By its first bytes. A client that says nothing for so long, and one that may wait
     /// for the server to speak first, speaks TCP.
@@ -26,41 +25,134 @@ pub(crate) enum Detection {
 /// A listener.
 #[derive(Debug)]
 pub(crate) struct Listener {
+    /// Such as `0.0.0.0_9080`.
+    pub name: Arc<str>,
     pub detection: Detection,
-    /// Where requests go.
-    pub hosts: Hosts,
+    /// Where requests go. Without it, connections of HTTP are carried as any other.
+    pub http: Option<HttpListener>,
     /// Where connections go that are not HTTP.
-    pub tcp: Arc<Cluster>,
+    pub tcp: TcpRoutes,
 }
 
-#[cfg(test)]
 impl Listener {
-    /// Has every request and every connection go to that cluster.
-    pub fn forward_all_to(&mut self, cluster: &Arc<Cluster>) {
-        let routes = vec![Route {
-            name: Arc::from("test"),
-            path: PathMatch::Prefix(String::new()),
-            action: Action::Forward(Arc::clone(cluster)),
-        }];
-        self.hosts = Hosts::default();
-        self.hosts.add("*", Arc::new(VirtualHost { routes }));
-        self.tcp = Arc::clone(cluster);
+    /// How the protocol of a connection to that address is found out. As among Envoy's filter
+    /// chains, a range of addresses with a route of bytes comes before the protocol.
+    pub fn detection_for(&self, destination: SocketAddr) -> Detection {
+        match self.http.is_some() && self.tcp.has_range_of(destination.ip()) {
+            true => Detection::Tcp,
+            false => self.detection,
+        }
     }
 }
 
-/// The listeners of the two directions.
-#[derive(Debug)]
+/// What a listener does with HTTP.
+#[derive(Debug, Clone)]
+pub(crate) struct HttpListener {
+    pub hosts: Arc<Hosts>,
+}
+
+impl HttpListener {
+    /// With that table, and Istio's defaults for sidecars.
+    pub fn new(hosts: Arc<Hosts>) -> Self {
+        Self { hosts }
+    }
+}
+
+/// The listeners of a direction.
+#[derive(Debug, Default)]
+pub(crate) struct Addresses {
+    /// `IP_PORT`.
+    pub exact: HashMap<SocketAddr, Arc<Listener>>,
+    /// `0.0.0.0_PORT`; for traffic that comes in, the chains of a destination port.
+    pub ports: HashMap<u16, Arc<Listener>>,
+    /// For all other connections.
+    pub default: Option<Arc<Listener>>,
+    /// There may be others that the control plane has not told yet.
+    pub is_partial: bool,
+}
+
+impl Addresses {
+    /// The same listener for every address.
+    pub fn all(listener: Arc<Listener>) -> Self {
+        Self {
+            default: Some(listener),
+            ..Self::default()
+        }
+    }
+
+    /// The listener for connections to that address: an address beats a port.
+    pub fn find(&self, destination: SocketAddr) -> Lookup<&Arc<Listener>> {
+        let exact = match self.exact.is_empty() {
+            true => None,
+            false => self.exact.get(&destination),
+        };
+        let by_port = || match self.ports.is_empty() {
+            true => None,
+            false => self.ports.get(&destination.port()),
+        };
+        match exact.or_else(by_port).or(self.default.as_ref()) {
+            Some(listener) => Lookup::Found(listener),
+            None if self.is_partial => Lookup::Waiting,
+            None => Lookup::Missing,
+        }
+    }
+}
+
+/// All listeners.
+#[derive(Debug, Default)]
 pub(crate) struct Listeners {
-    pub outbound: Listener,
-    pub inbound: Listener,
+    pub outbound: Addresses,
+    pub inbound: Addresses,
+    /// Those that clients connect to by themselves, by port: a gateway's.
+    pub bound: BTreeMap<u16, Arc<Listener>>,
 }
 
 impl Listeners {
-    /// The listener for a connection.
-    pub fn find(&self, direction: Direction, _destination: SocketAddr) -> &Listener {
+    /// The listener for a captured connection.
+    pub fn find(&self, direction: Direction, destination: SocketAddr) -> Lookup<&Arc<Listener>> {
         match direction {
-            Direction::Outbound => &self.outbound,
-            Direction::Inbound => &self.inbound,
+            Direction::Outbound => self.outbound.find(destination),
+            Direction::Inbound => self.inbound.find(destination),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listener(name: &str) -> Arc<Listener> {
+        Arc::new(Listener {
+            name: Arc::from(name),
+            detection: Detection::Tcp,
+            http: None,
+            tcp: TcpRoutes::default(),
+        })
+    }
+
+    #[test]
+    fn an_address_beats_a_port_and_a_port_the_default() {
+        let address = SocketAddr::from(([10, 96, 0, 10], 53));
+        let addresses = Addresses {
+            exact: HashMap::from([(address, listener("10.96.0.10_53"))]),
+            ports: HashMap::from([(53, listener("0.0.0.0_53"))]),
+            ..Addresses::all(listener("virtualOutbound"))
+        };
+        let name = |address: [u8; 4], port| {
+            let found = addresses.find(SocketAddr::from((address, port)));
+            found.found().unwrap().name.to_string()
+        };
+        assert_eq!(name([10, 96, 0, 10], 53), "10.96.0.10_53");
+        assert_eq!(name([10, 96, 0, 11], 53), "0.0.0.0_53");
+        assert_eq!(name([10, 96, 0, 10], 80), "virtualOutbound");
+    }
+
+    #[test]
+    fn what_has_not_been_told_is_waited_for() {
+        let any = SocketAddr::from(([10, 0, 0, 1], 80));
+        let mut addresses = Addresses::default();
+        assert!(matches!(addresses.find(any), Lookup::Missing));
+        addresses.is_partial = true;
+        assert!(matches!(addresses.find(any), Lookup::Waiting));
     }
 }

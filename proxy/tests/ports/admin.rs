@@ -48,10 +48,11 @@ fn the_administrator_sees_what_there_is() {
     );
     assert_eq!(
         json("/clusters?format=json")["cluster_statuses"][0]["name"],
-        "BlackHoleCluster"
+        "InboundPassthroughCluster"
     );
     let clusters = &json("/config_dump")["configs"][0]["static_clusters"];
-    assert_eq!(clusters[2]["cluster"]["name"], "PassthroughCluster");
+    assert_eq!(clusters[1]["cluster"]["name"], "PassthroughCluster");
+    assert_eq!(get(LOOPBACK, 15000, "/config_dump?mask=x").status, 400);
     assert!(
         get(LOOPBACK, 15000, "/listeners")
             .body

@@ -106,6 +106,7 @@ impl Sidecar {
     ) -> Self {
         command.args(["sidecar", "--log-format", "text"]);
         command.env("INSTANCE_IP", POD);
+        command.env("PILLION_DISCOVERY", "none");
         command.envs(variables.iter().map(|(name, value)| (name, value)));
         command.stdout(Stdio::inherit()).stdin(Stdio::null());
         let child = command.spawn().unwrap();

@@ -49,6 +49,7 @@ impl Pod {
         command.args("setpriv --reuid 1337 --regid 1337 --clear-groups --".split(' '));
         command.arg(&*FOR_ALL);
         command.args(["sidecar", "--log-format", "text", "--log-level", "debug"]);
+        command.env("PILLION_DISCOVERY", "none");
         command.env("INSTANCE_IP", address);
         command.envs(variables.iter().copied());
         let sidecar = spawn(command, &namespace.folder().join("sidecar.log"));

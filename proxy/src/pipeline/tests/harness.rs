@@ -1,11 +1,6 @@
 //! A proxy between a client and servers that the tests play by hand.
 
-use std::{
-    net::SocketAddr,
-    rc::Rc,
-    sync::{Arc, atomic::AtomicUsize},
-    time::Duration,
-};
+use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -17,9 +12,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     net::input::Input,
-    pipeline::{Connection, Worker, serve_http1, serve_http2},
+    pipeline::{Connection, Edge, Worker, serve_http1, serve_http2},
     records::{Records, Workload},
-    tables::{Cluster, Current, Endpoints, Snapshot, UpstreamProtocol},
+    tables::{
+        Addresses, Cluster, ClusterSettings, ClusterStates, Current, Detection, EndpointSettings,
+        EndpointSource, Hosts, HttpListener, Listener, Route, Snapshot, Source, TcpRoutes,
+        UpstreamProtocol, VirtualHost,
+    },
     traffic::{Direction, Traffic},
 };
 
@@ -29,7 +28,15 @@ pub struct Proxy {
     pub address: SocketAddr,
     pub records: Arc<Records>,
     pub drain: CancellationToken,
+    /// For newer tables.
+    pub tables: watch::Sender<Arc<Snapshot>>,
 }
+
+/// Where clients were going.
+const ORIGINAL: SocketAddr = SocketAddr::new(
+    std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1)),
+    9080,
+);
 
 /// How the proxy under test is set up.
 pub struct Setup {
@@ -38,6 +45,8 @@ pub struct Setup {
     pub client_speaks_http2: bool,
     /// Places for connections.
     pub places: usize,
+    /// For a gateway.
+    pub edge: Option<Edge>,
 }
 
 impl Default for Setup {
@@ -47,6 +56,7 @@ impl Default for Setup {
             upstream: UpstreamProtocol::Downstream,
             client_speaks_http2: false,
             places: 1000,
+            edge: None,
         }
     }
 }
@@ -76,15 +86,47 @@ impl Setup {
         }
     }
 
+    /// At an edge of the mesh.
+    pub fn gateway() -> Self {
+        Self {
+            edge: Some(Edge::default()),
+            ..Self::default()
+        }
+    }
+
     /// Starts the proxy on the test's own thread.
     pub async fn start(self) -> Proxy {
+        let (protocol, direction) = (self.upstream, self.direction);
+        self.start_with(|server| {
+            let mut settings = ClusterSettings::new("test");
+            settings.protocol = protocol;
+            if direction == Direction::Inbound {
+                settings.source = Source::Inbound;
+            }
+            Snapshot::forwarding_all_to(cluster(settings, &[server]))
+        })
+        .await
+    }
+
+    /// The same with other tables, for the server's address.
+    pub async fn start_with(self, tables: impl FnOnce(SocketAddr) -> Snapshot) -> Proxy {
         let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let records = Arc::new(Records::new(Workload::default(), None));
         let drain = CancellationToken::new();
-        let tables = self.tables(server.local_addr().unwrap());
-        let worker = Worker::new(tables, records.recorder(), drain.clone(), false);
+        let mut tables = tables(server.local_addr().unwrap());
+        let is_bound = self.edge.is_some();
+        if is_bound {
+            let listener = tables.listeners.outbound.default.take();
+            let bound = listener.map(|listener| (ORIGINAL.port(), listener));
+            tables.listeners.bound = bound.into_iter().collect();
+        }
+        let (tables, updates) = watch::channel(Arc::new(tables));
+        let current = Current::new(&updates);
+        spawn_local(current.clone().follow(updates));
+        let recorder = records.recorder();
+        let worker = Worker::new(current, recorder, drain.clone(), false, self.edge);
         let worker = Rc::new(worker);
         let traffic = Arc::new(Traffic::new(self.places));
         spawn_local(async move {
@@ -92,7 +134,8 @@ impl Setup {
                 let connection = Connection {
                     direction: self.direction,
                     peer,
-                    original: SocketAddr::from(([10, 0, 0, 1], 9080)),
+                    original: ORIGINAL,
+                    is_bound,
                 };
                 let worker = Rc::clone(&worker);
                 let (open, _evicted) = traffic.enter(peer.ip()).unwrap();
@@ -111,24 +154,47 @@ impl Setup {
             address,
             records,
             drain,
+            tables,
         }
     }
+}
 
-    fn tables(&self, server: SocketAddr) -> Current {
-        let mut snapshot = Snapshot::pass_through(Duration::ZERO);
-        let cluster = Arc::new(Cluster {
-            name: Arc::from("test"),
-            endpoints: Endpoints::Static {
-                addresses: vec![server],
-                next: AtomicUsize::new(0),
-            },
-            protocol: self.upstream,
-            connect_timeout: Duration::from_secs(10),
-        });
-        snapshot.listeners.outbound.forward_all_to(&cluster);
-        snapshot.listeners.inbound.forward_all_to(&cluster);
-        Current::new(&watch::channel(Arc::new(snapshot)).1)
-    }
+/// A cluster with these endpoints.
+pub fn cluster(settings: ClusterSettings, endpoints: &[SocketAddr]) -> Arc<Cluster> {
+    let endpoints = endpoints
+        .iter()
+        .map(|address| EndpointSettings::new(*address));
+    let source = EndpointSource::List(endpoints.collect());
+    ClusterStates::default().build(settings, source)
+}
+
+/// Tables with those routes for all hosts.
+pub fn routing(
+    routes: impl IntoIterator<Item = Route>,
+    clusters: impl IntoIterator<Item = Arc<Cluster>>,
+) -> Snapshot {
+    let mut hosts = Hosts::default();
+    let host = VirtualHost {
+        name: Arc::from("test"),
+        routes: routes.into_iter().map(Arc::new).collect(),
+        tells_attempt: true,
+    };
+    hosts.add("*", Arc::new(host));
+    with_hosts(hosts, clusters)
+}
+
+/// Tables with those hosts.
+pub fn with_hosts(hosts: Hosts, clusters: impl IntoIterator<Item = Arc<Cluster>>) -> Snapshot {
+    let mut snapshot = Snapshot::pass_through(Duration::ZERO);
+    let listener = Listener {
+        name: Arc::from("test"),
+        detection: Detection::Http,
+        http: Some(HttpListener::new(Arc::new(hosts))),
+        tcp: TcpRoutes::default(),
+    };
+    snapshot.listeners.outbound = Addresses::all(Arc::new(listener));
+    snapshot.clusters = Arc::new(clusters.into_iter().collect());
+    snapshot
 }
 
 impl Proxy {
@@ -139,7 +205,7 @@ impl Proxy {
 
     /// The next connection that the proxy makes to the server.
     pub async fn accept(&self) -> Peer {
-        Peer::new(self.server.accept().await.unwrap().0)
+        Peer::accept(&self.server).await
     }
 
     /// Sends the beginning of a request by a new client. Returns both ends, and the head that
@@ -181,6 +247,11 @@ impl Peer {
             stream,
             received: Vec::new(),
         }
+    }
+
+    /// The next connection to a server.
+    pub async fn accept(server: &TcpListener) -> Self {
+        Self::new(server.accept().await.unwrap().0)
     }
 
     pub async fn send(&mut self, text: &str) {

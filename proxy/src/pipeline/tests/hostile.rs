@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::harness::{Proxy, Setup};
-use crate::{tables::UpstreamProtocol, traffic::Direction};
+use crate::tables::UpstreamProtocol;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const HINTS: &str = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
@@ -64,11 +64,16 @@ async fn connection_of(client: &mut SendRequest<Bytes>) -> HeaderValue {
 }
 
 #[tokio::test(flavor = "local")]
-async fn clients_share_no_connection_of_http2_to_the_application() {
+async fn clients_share_no_connection_of_http2_to_a_server() {
+    for setup in [Setup::inbound(), Setup::gateway()] {
+        check_that_clients_share_no_connection(setup).await;
+    }
+}
+
+async fn check_that_clients_share_no_connection(setup: Setup) {
     let setup = Setup {
-        direction: Direction::Inbound,
         client_speaks_http2: true,
-        ..Setup::default()
+        ..setup
     };
     let mut proxy = setup.start().await;
     let elsewhere = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,7 +1,7 @@
 //! What one line is about.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     time::{Duration, SystemTime},
 };
 
@@ -26,7 +26,10 @@ pub(in crate::records) struct Entry<'a> {
     pub upstream_host: Option<SocketAddr>,
     pub upstream_local: Option<SocketAddr>,
     pub downstream_local: SocketAddr,
+    /// Who has connected.
     pub downstream_remote: SocketAddr,
+    /// Whom that proxy speaks for.
+    pub client: Option<IpAddr>,
     pub server_name: Option<&'a str>,
     pub upstream_failure: Option<&'a str>,
 }
@@ -45,6 +48,7 @@ impl<'a> From<&'a RequestRecord<'a>> for Entry<'a> {
             upstream_local: request.upstream_local,
             downstream_local: request.downstream_local,
             downstream_remote: request.downstream_remote,
+            client: request.client,
             server_name: request.server_name,
             upstream_failure: request.upstream_failure,
         }
@@ -70,6 +74,7 @@ impl<'a> Entry<'a> {
             upstream_local: facts.upstream_local,
             downstream_local: facts.downstream_local,
             downstream_remote: facts.downstream_remote,
+            client: None,
             server_name: facts.server_name.as_deref(),
             upstream_failure: facts.upstream_failure.as_deref(),
         }

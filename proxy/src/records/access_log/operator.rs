@@ -57,6 +57,7 @@ pub(super) enum Side {
     UpstreamLocal,
     DownstreamLocal,
     DownstreamRemote,
+    DownstreamDirectRemote,
 }
 
 /// What of an address.
@@ -182,7 +183,7 @@ fn address(name: &str) -> Option<Operator> {
         ("UPSTREAM_REMOTE_", Side::UpstreamHost),
         ("DOWNSTREAM_LOCAL_", Side::DownstreamLocal),
         ("DOWNSTREAM_REMOTE_", Side::DownstreamRemote),
-        ("DOWNSTREAM_DIRECT_REMOTE_", Side::DownstreamRemote),
+        ("DOWNSTREAM_DIRECT_REMOTE_", Side::DownstreamDirectRemote),
     ];
     if name == "UPSTREAM_HOST" {
         return Some(Operator::Address(Side::UpstreamHost, Part::Whole));
@@ -255,7 +256,7 @@ mod tests {
             ("UPSTREAM_LOCAL_PORT", Side::UpstreamLocal, Part::Port),
             (
                 "DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT",
-                Side::DownstreamRemote,
+                Side::DownstreamDirectRemote,
                 Part::WithoutPort,
             ),
         ] {

@@ -99,7 +99,12 @@ impl<'a> Value<'a> {
             Side::UpstreamHost => entry.upstream_host,
             Side::UpstreamLocal => entry.upstream_local,
             Side::DownstreamLocal => Some(entry.downstream_local),
-            Side::DownstreamRemote => Some(entry.downstream_remote),
+            Side::DownstreamRemote => {
+                // As in Envoy, whom a proxy speaks for has no port.
+                let client = entry.client.map(|client| SocketAddr::new(client, 0));
+                client.or(Some(entry.downstream_remote))
+            }
+            Side::DownstreamDirectRemote => Some(entry.downstream_remote),
         };
         match (address, part) {
             (None, _) => Self::Missing,

@@ -132,6 +132,17 @@ fn operators_take_another_field_a_length_and_leave_out_the_query() {
 }
 
 #[test]
+fn whom_a_trusted_proxy_speaks_for_is_told_from_that_proxy() {
+    let head = head("a");
+    let request = RequestRecord {
+        client: Some([1, 2, 3, 4].into()),
+        ..request(&head)
+    };
+    let format = "%DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_DIRECT_REMOTE_ADDRESS%";
+    assert_eq!(text(format, &request), "1.2.3.4:0 10.0.0.5:40000\n");
+}
+
+#[test]
 fn grpc_statuses_have_names() {
     let head = head("a");
     let request = RequestRecord {

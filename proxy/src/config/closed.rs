@@ -1,0 +1,120 @@
+//! The tables of a proxy that has never been configured.
+
+use std::{sync::Arc, time::Duration};
+
+use http::StatusCode;
+
+use crate::tables::{
+    Action, Addresses, Detection, DirectResponse, Hosts, HttpListener, Listener, Listeners, Route,
+    RouteMatch, Snapshot, TcpRoutes, VirtualHost,
+};
+
+/// What is done with what the application sends before the server has said anything.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum WhenUnreachable {
+    /// It is refused: whatever the mesh does for it would be left out without anybody's notice.
+    #[default]
+    Refuse,
+    /// It goes to where the application sends it. What comes to the pod is refused all the same.
+    PassThrough,
+}
+
+/// Tables that refuse requests with a text that names the server, and reset other connections.
+pub(crate) fn closed(server: &str, when: WhenUnreachable, detection_timeout: Duration) -> Snapshot {
+    let mut tables = Snapshot::pass_through(detection_timeout);
+    let outbound = match when {
+        WhenUnreachable::PassThrough => std::mem::take(&mut tables.listeners.outbound),
+        WhenUnreachable::Refuse => refuse("virtualOutbound", server, detection_timeout),
+    };
+    tables.server = Arc::from(server);
+    tables.listeners = Listeners {
+        outbound,
+        inbound: refuse("virtualInbound", server, detection_timeout),
+        ..Listeners::default()
+    };
+    tables
+}
+
+fn refuse(name: &str, server: &str, detection_timeout: Duration) -> Addresses {
+    let text = format!(
+        "this proxy has no configuration: nothing has come from {server} yet; the log of the container istio-proxy says why\n"
+    );
+    let response = DirectResponse {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        body: Arc::from(text.into_bytes()),
+    };
+    let route = Route::new(
+        "not_configured",
+        RouteMatch::any(),
+        Action::Respond(response),
+    );
+    let mut hosts = Hosts::default();
+    hosts.add(
+        "*",
+        Arc::new(VirtualHost {
+            name: Arc::from("not_configured"),
+            routes: vec![Arc::new(route)],
+            ..VirtualHost::default()
+        }),
+    );
+    Addresses::all(Arc::new(Listener {
+        name: Arc::from(name),
+        detection: Detection::Sniff(detection_timeout),
+        http: Some(HttpListener::new(Arc::new(hosts))),
+        tcp: TcpRoutes::default(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        tables::{ClusterChoice, Lookup},
+        traffic::Direction,
+    };
+
+    fn action(tables: &Snapshot, direction: Direction) -> (Action, bool) {
+        let address = ([10, 0, 0, 1], 80).into();
+        let Lookup::Found(listener) = tables.listeners.find(direction, address) else {
+            panic!("there is no listener");
+        };
+        let hosts = &listener.http.as_ref().unwrap().hosts;
+        let Lookup::Found(host) = hosts.find(b"reviews") else {
+            panic!("there is no host");
+        };
+        let has_tcp = listener.tcp.find(address, None).is_some();
+        (host.routes[0].action.clone(), has_tcp)
+    }
+
+    #[test]
+    fn both_directions_are_refused_with_the_server_s_name() {
+        let tables = closed(
+            "discovery.example:15012",
+            WhenUnreachable::Refuse,
+            Duration::ZERO,
+        );
+        for direction in [Direction::Outbound, Direction::Inbound] {
+            let (Action::Respond(response), false) = action(&tables, direction) else {
+                panic!("{direction:?} is open");
+            };
+            assert_eq!(response.status, 503);
+            let text = String::from_utf8(response.body.to_vec()).unwrap();
+            assert!(text.contains("discovery.example:15012"), "{text}");
+        }
+    }
+
+    #[test]
+    fn pass_through_opens_outbound_only() {
+        let tables = closed("discovery", WhenUnreachable::PassThrough, Duration::ZERO);
+        let (Action::Forward(forward), true) = action(&tables, Direction::Outbound) else {
+            panic!("outbound is closed");
+        };
+        assert!(
+            matches!(forward.clusters, ClusterChoice::One(name) if &*name == "PassthroughCluster")
+        );
+        assert!(matches!(
+            action(&tables, Direction::Inbound),
+            (Action::Respond(_), false)
+        ));
+    }
+}

@@ -1,0 +1,47 @@
+//! Envoy's resources, compiled into what the tables say.
+//!
+//! Pure functions from bytes: what is asked for and not done is refused by the name of its
+//! field. Messages are taken apart field by field, so that none is forgotten.
+
+mod any;
+mod balancer;
+mod circuit_breakers;
+mod citations;
+mod cluster;
+mod connection_manager;
+mod dns;
+mod fault;
+mod filter_chain;
+mod filters;
+mod headers;
+mod listener;
+mod load_assignment;
+mod parts;
+mod redirect;
+mod retry;
+mod route;
+mod route_action;
+mod route_configuration;
+mod route_match;
+mod scope;
+mod service;
+mod tcp_proxy;
+#[cfg(test)]
+mod tests;
+mod text;
+mod upstream_protocol;
+mod values;
+mod virtual_host;
+mod weighted_clusters;
+
+pub(crate) use self::{
+    citations::Citations,
+    cluster::{Cluster, Discovery, cluster},
+    connection_manager::Routes,
+    dns::{Dns, Family},
+    fault::Fault,
+    listener::{Listener, Place, listener},
+    load_assignment::{Endpoint, Host, LoadAssignment, Locality, assignment},
+    parts::Part,
+    route_configuration::{RouteTable, route_table},
+};

@@ -1,0 +1,31 @@
+//! The names that a resource needs before it can serve.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+/// What a listener or a route configuration names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Citations {
+    pub clusters: BTreeSet<Arc<str>>,
+    pub route_configurations: BTreeSet<Arc<str>>,
+}
+
+impl Citations {
+    /// Adds a cluster; returns its name, shared with all who cite it.
+    pub fn cluster(&mut self, name: &str) -> Arc<str> {
+        cite(&mut self.clusters, name)
+    }
+
+    /// The same for a route configuration.
+    pub fn route_configuration(&mut self, name: &str) -> Arc<str> {
+        cite(&mut self.route_configurations, name)
+    }
+}
+
+fn cite(names: &mut BTreeSet<Arc<str>>, name: &str) -> Arc<str> {
+    if let Some(known) = names.get(name) {
+        return Arc::clone(known);
+    }
+    let name: Arc<str> = Arc::from(name);
+    names.insert(Arc::clone(&name));
+    name
+}

@@ -1,0 +1,257 @@
+//! A filter chain: which connections it is for, and what is done with them.
+
+use std::collections::BTreeSet;
+
+use pillion_envoy_api::{
+    Any,
+    envoy::config::{
+        core::v3::{CidrRange, TransportSocket, transport_socket},
+        listener::v3::{
+            Filter, FilterChain as FilterChainMessage, FilterChainMatch, filter,
+            filter_chain_match::ConnectionSourceType,
+        },
+    },
+    type_url,
+};
+
+use super::{
+    any::{Extension, extension, message_of},
+    connection_manager::{Routes, connection_manager},
+    fault::{Fault, at, at_index, at_most, each, refuse_if},
+    scope::Scope,
+    tcp_proxy::tcp_proxy,
+    values::{ip, port},
+};
+use crate::{
+    config::kind::Kind,
+    tables::{AddressRange, ServerName, TcpRoute},
+};
+
+/// Filters of one chain.
+const MAX_FILTERS: usize = 64;
+/// Addresses and names that one chain is for.
+const MAX_MATCHES: usize = 4_096;
+
+/// What is done with the connections of a chain.
+#[derive(Debug, Clone)]
+pub(super) enum Chain {
+    Http {
+        routes: Routes,
+        /// It is for what looks like HTTP; otherwise, it is for everything.
+        is_sniffed: bool,
+    },
+    Tcp(TcpRoute),
+}
+
+/// The protocols that an inspector recognises in plaintext.
+const HTTP: [&str; 3] = ["http/1.0", "http/1.1", "h2c"];
+
+/// A chain, and the destination port that it is for, if it is for one.
+pub(super) fn filter_chain(
+    kind: Kind,
+    scope: &Scope,
+    message: FilterChainMessage,
+) -> Result<(Option<u16>, Chain), Fault> {
+    let FilterChainMessage {
+        filter_chain_match,
+        filters,
+        // For filters that there are none of.
+        metadata: _,
+        transport_socket,
+        // For TLS, which is refused.
+        transport_socket_connect_timeout: _,
+        // For logs.
+        name: _,
+    } = message;
+    if let Some(socket) = transport_socket {
+        plaintext(&socket).map_err(at("transport_socket"))?;
+    }
+    let matches = matches(filter_chain_match.unwrap_or_default());
+    let matches = matches.map_err(at("filter_chain_match"))?;
+    let chain = match network_filter(filters)? {
+        Network::Http(index, config) => {
+            let routes = message_of(type_url::HTTP_CONNECTION_MANAGER, &config)
+                .and_then(|message| connection_manager(kind, scope, message));
+            let routes = routes
+                .map_err(at("typed_config"))
+                .map_err(at_index("filters", index))?;
+            let is_sniffed = matches.for_http().map_err(at("filter_chain_match"))?;
+            Chain::Http { routes, is_sniffed }
+        }
+        Network::Tcp(index, config) => {
+            let route = message_of(type_url::TCP_PROXY, &config)
+                .and_then(|message| tcp_proxy(scope, message));
+            let route = route
+                .map_err(at("typed_config"))
+                .map_err(at_index("filters", index))?;
+            matches.check_for_tcp().map_err(at("filter_chain_match"))?;
+            Chain::Tcp(TcpRoute {
+                destinations: matches.destinations,
+                server_names: matches.server_names,
+                ..route
+            })
+        }
+    };
+    Ok((matches.destination_port, chain))
+}
+
+fn plaintext(socket: &TransportSocket) -> Result<(), Fault> {
+    match &socket.config_type {
+        Some(transport_socket::ConfigType::TypedConfig(config))
+            if config.type_url == type_url::RAW_BUFFER =>
+        {
+            Ok(())
+        }
+        _ => Err(Fault::new(
+            "typed_config",
+            "only plaintext (raw_buffer) is supported",
+        )),
+    }
+}
+
+/// The filter that decides, and its place among all of them.
+enum Network {
+    Http(usize, Any),
+    Tcp(usize, Any),
+}
+
+fn network_filter(filters: Vec<Filter>) -> Result<Network, Fault> {
+    at_most("filters", MAX_FILTERS, filters.len())?;
+    let last = filters.len().saturating_sub(1);
+    for (
+        index,
+        Filter {
+            name: _,
+            config_type,
+        },
+    ) in filters.into_iter().enumerate()
+    {
+        let config = config_type.map(|filter::ConfigType::TypedConfig(config)| config);
+        let found = extension(config.as_ref()).map_err(at("typed_config"));
+        let Extension::Known(known) = found.map_err(at_index("filters", index))? else {
+            continue;
+        };
+        if index < last {
+            let reason = "there are filters after the one that ends the chain";
+            return Err(Fault::new("filters", reason));
+        }
+        return match known.type_url.as_str() {
+            type_url::HTTP_CONNECTION_MANAGER => Ok(Network::Http(index, known.clone())),
+            type_url::TCP_PROXY => Ok(Network::Tcp(index, known.clone())),
+            other => {
+                let reason = format!("{other} is not a network filter of this proxy");
+                Err(at_index("filters", index)(Fault::new(
+                    "typed_config",
+                    reason,
+                )))
+            }
+        };
+    }
+    Err(Fault::new(
+        "filters",
+        "has neither an HTTP connection manager nor a TCP proxy",
+    ))
+}
+
+/// Which connections a chain is for.
+struct Matches {
+    destination_port: Option<u16>,
+    destinations: Vec<AddressRange>,
+    server_names: Vec<ServerName>,
+    transport: String,
+    protocols: BTreeSet<String>,
+}
+
+fn matches(message: FilterChainMatch) -> Result<Matches, Fault> {
+    let FilterChainMatch {
+        destination_port,
+        prefix_ranges,
+        address_suffix,
+        suffix_len,
+        direct_source_prefix_ranges,
+        source_type,
+        source_prefix_ranges,
+        source_ports,
+        server_names,
+        transport_protocol,
+        application_protocols,
+    } = message;
+    refuse_if(!address_suffix.is_empty(), "address_suffix")?;
+    refuse_if(suffix_len.is_some(), "suffix_len")?;
+    refuse_if(
+        !direct_source_prefix_ranges.is_empty(),
+        "direct_source_prefix_ranges",
+    )?;
+    refuse_if(
+        source_type != i32::from(ConnectionSourceType::Any),
+        "source_type",
+    )?;
+    refuse_if(!source_prefix_ranges.is_empty(), "source_prefix_ranges")?;
+    refuse_if(!source_ports.is_empty(), "source_ports")?;
+    let destination_port = destination_port.map(|number| port("destination_port", number));
+    Ok(Matches {
+        destination_port: destination_port.transpose()?,
+        destinations: each("prefix_ranges", MAX_MATCHES, prefix_ranges, range)?,
+        server_names: each("server_names", MAX_MATCHES, server_names, |name| {
+            match name.trim_start_matches("*.").contains('*') || name.is_empty() {
+                true => Err(Fault::new("", format!("{name:?} must be a name or *.NAME"))),
+                false => Ok(ServerName::new(&name)),
+            }
+        })?,
+        transport: transport_protocol,
+        protocols: application_protocols.into_iter().collect(),
+    })
+}
+
+fn range(message: CidrRange) -> Result<AddressRange, Fault> {
+    let CidrRange {
+        address_prefix,
+        prefix_len,
+    } = message;
+    let address = ip("address_prefix", &address_prefix)?;
+    let bits = u8::try_from(prefix_len.unwrap_or(0)).ok();
+    let range = bits.and_then(|bits| AddressRange::new(address, bits));
+    range.ok_or_else(|| Fault::new("prefix_len", "is more than an address has"))
+}
+
+impl Matches {
+    /// Whether the chain is for what looks like HTTP, if its filter is one of HTTP.
+    fn for_http(&self) -> Result<bool, Fault> {
+        refuse_if(!self.destinations.is_empty(), "prefix_ranges")?;
+        refuse_if(!self.server_names.is_empty(), "server_names")?;
+        if !["", "raw_buffer"].contains(&self.transport.as_str()) {
+            return Err(Fault::new(
+                "transport_protocol",
+                "must be raw_buffer: there is no TLS",
+            ));
+        }
+        if self.protocols.is_empty() {
+            return Ok(false);
+        }
+        match self
+            .protocols
+            .iter()
+            .all(|protocol| HTTP.contains(&protocol.as_str()))
+        {
+            true => Ok(true),
+            false => {
+                let reason = format!("must be of {}", HTTP.join(", "));
+                Err(Fault::new("application_protocols", reason))
+            }
+        }
+    }
+
+    /// Checks that a chain of TCP is for connections that can be told apart.
+    fn check_for_tcp(&self) -> Result<(), Fault> {
+        refuse_if(!self.protocols.is_empty(), "application_protocols")?;
+        let is_any = self.transport.is_empty();
+        let is_named = self.transport == "tls" && !self.server_names.is_empty();
+        match is_any || is_named {
+            true => Ok(()),
+            false => {
+                let reason = "is supported with server_names only, and must be tls then";
+                Err(Fault::new("transport_protocol", reason))
+            }
+        }
+    }
+}

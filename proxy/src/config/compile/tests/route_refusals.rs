@@ -1,0 +1,280 @@
+//! What route tables are refused for.
+
+use pillion_envoy_api::{
+    Any,
+    envoy::{
+        config::{
+            core::v3::{HeaderValue, HeaderValueOption, Metadata, RoutingPriority},
+            route::v3::{
+                CookieMatcher, DirectResponseAction, HedgePolicy, RetryPolicy, Route, RouteAction,
+                RouteConfiguration, RouteMatch, Vhds, VirtualHost, WeightedCluster,
+                retry_policy::RetryPriority,
+                route::Action,
+                route_action::{
+                    ClusterNotFoundResponseCode, ClusterSpecifier, HostRewriteSpecifier,
+                    RequestMirrorPolicy,
+                },
+                route_match::PathSpecifier,
+                weighted_cluster::ClusterWeight,
+            },
+        },
+        r#type::matcher::v3::RegexMatcher,
+    },
+};
+use prost::Message as _;
+
+use crate::config::compile::route_table;
+use crate::config::test_util::{action, host, route, seconds, table};
+
+fn fault_of(message: &RouteConfiguration) -> String {
+    route_table("9080", &message.encode_to_vec())
+        .unwrap_err()
+        .to_string()
+}
+
+/// A change, and how the fault begins that it makes.
+type Change<T> = (fn(&mut T), &'static str);
+
+/// The fault of a table that has been changed, which begins so.
+fn refused<T>(
+    changes: &[Change<T>],
+    prefix: &str,
+    table_of: impl Fn(fn(&mut T)) -> RouteConfiguration,
+) {
+    for (change, expected) in changes {
+        let fault = fault_of(&table_of(*change));
+        let within = fault
+            .strip_prefix(prefix)
+            .unwrap_or_else(|| panic!("{fault}"));
+        assert!(within.starts_with(expected), "{fault}");
+    }
+}
+
+fn filter_config() -> (String, Any) {
+    let type_url = "type.googleapis.com/envoy.extensions.filters.http.lua.v3.LuaPerRoute";
+    let config = Any {
+        type_url: type_url.to_owned(),
+        ..Any::default()
+    };
+    ("lua".to_owned(), config)
+}
+
+#[test]
+fn tables() {
+    let changes: [Change<RouteConfiguration>; 6] = [
+        (
+            |t| t.name = "80".to_owned(),
+            "name: is \"80\" in the resource \"9080\"",
+        ),
+        (|t| t.vhds = Some(Vhds::default()), "vhds: "),
+        (
+            |t| t.ignore_port_in_host_matching = false,
+            "ignore_port_in_host_matching: must be true",
+        ),
+        (|t| t.vhost_header = "x".to_owned(), "vhost_header: "),
+        (
+            |t| t.virtual_hosts.push(host(&["A"], Vec::new())),
+            "virtual_hosts[1].domains[0]: \"a\" belongs to another virtual host",
+        ),
+        (
+            |t| t.virtual_hosts.push(host(&["a.*.b"], Vec::new())),
+            "virtual_hosts[1].domains[0]: \"a.*.b\" must have its star",
+        ),
+    ];
+    refused(&changes, "", |change| {
+        let mut table = table(vec![host(&["a"], vec![route(action("c"))])]);
+        change(&mut table);
+        table
+    });
+}
+
+#[test]
+fn virtual_hosts() {
+    let changes: [Change<VirtualHost>; 4] = [
+        (|h| h.domains.clear(), "domains: is empty"),
+        (
+            |h| h.hedge_policy = Some(HedgePolicy::default()),
+            "hedge_policy: ",
+        ),
+        (
+            |h| h.request_mirror_policies = vec![RequestMirrorPolicy::default()],
+            "request_mirror_policies: ",
+        ),
+        (
+            |h| h.typed_per_filter_config = [filter_config()].into(),
+            "typed_per_filter_config[\"lua\"]: envoy.extensions.filters.http.lua.v3.LuaPerRoute",
+        ),
+    ];
+    refused(&changes, "virtual_hosts[0].", |change| {
+        let mut host = host(&["a"], vec![route(action("c"))]);
+        change(&mut host);
+        table(vec![host])
+    });
+}
+
+#[test]
+fn routes() {
+    let changes: [Change<Route>; 5] = [
+        (|r| r.r#match = None, "match: is missing"),
+        (|r| r.action = None, "action: is missing"),
+        (
+            |r| r.action = Some(Action::NonForwardingAction(Default::default())),
+            "non_forwarding_action: ",
+        ),
+        (
+            |r| {
+                r.action = Some(Action::DirectResponse(DirectResponseAction {
+                    status: 99,
+                    ..DirectResponseAction::default()
+                }));
+            },
+            "direct_response.status: must be between 200 and 599",
+        ),
+        (
+            |r| {
+                r.response_headers_to_add = vec![HeaderValueOption {
+                    header: Some(HeaderValue {
+                        key: "content-length".to_owned(),
+                        value: "1".to_owned(),
+                        ..HeaderValue::default()
+                    }),
+                    ..HeaderValueOption::default()
+                }];
+            },
+            "response_headers_to_add[0].header: the header content-length",
+        ),
+    ];
+    refused(&changes, "virtual_hosts[0].routes[0].", |change| {
+        let mut route = route(action("c"));
+        change(&mut route);
+        table(vec![host(&["a"], vec![route])])
+    });
+}
+
+#[test]
+fn matches() {
+    let changes: [Change<RouteMatch>; 5] = [
+        (|m| m.path_specifier = None, "path_specifier: is missing"),
+        (
+            |m| m.path_specifier = Some(PathSpecifier::ConnectMatcher(Default::default())),
+            "connect_matcher: ",
+        ),
+        (
+            |m| {
+                m.path_specifier = Some(PathSpecifier::SafeRegex(RegexMatcher {
+                    regex: "(".to_owned(),
+                    ..RegexMatcher::default()
+                }));
+            },
+            "safe_regex.regex: not a usable regular expression",
+        ),
+        (|m| m.cookies = vec![CookieMatcher::default()], "cookies: "),
+        (
+            |m| m.runtime_fraction = Some(Default::default()),
+            "runtime_fraction: ",
+        ),
+    ];
+    refused(&changes, "virtual_hosts[0].routes[0].match.", |change| {
+        let mut route = route(action("c"));
+        change(route.r#match.as_mut().unwrap());
+        table(vec![host(&["a"], vec![route])])
+    });
+}
+
+#[test]
+fn actions() {
+    let changes: [Change<RouteAction>; 11] = [
+        (
+            |a| a.cluster_specifier = Some(ClusterSpecifier::ClusterHeader("x".to_owned())),
+            "cluster_header: is not supported",
+        ),
+        (
+            |a| a.cluster_specifier = None,
+            "cluster_specifier: is missing",
+        ),
+        (
+            |a| a.cluster_specifier = Some(ClusterSpecifier::Cluster(String::new())),
+            "cluster: is empty",
+        ),
+        (|a| a.priority = RoutingPriority::High.into(), "priority: "),
+        (
+            |a| a.metadata_match = Some(Metadata::default()),
+            "metadata_match: ",
+        ),
+        (
+            |a| {
+                let code = ClusterNotFoundResponseCode::NotFound;
+                a.cluster_not_found_response_code = code.into();
+            },
+            "cluster_not_found_response_code: ",
+        ),
+        (
+            |a| a.host_rewrite_specifier = Some(HostRewriteSpecifier::AutoHostRewrite(true)),
+            "auto_host_rewrite: ",
+        ),
+        (|a| a.timeout = seconds(-1), "timeout: must be between"),
+        (
+            |a| a.prefix_rewrite = "/a b".to_owned(),
+            "prefix_rewrite: has a space",
+        ),
+        (
+            |a| {
+                a.retry_policy = Some(RetryPolicy {
+                    retry_on: "5xx,retriable-headers".to_owned(),
+                    ..RetryPolicy::default()
+                });
+            },
+            "retry_policy.retry_on: \"retriable-headers\" is not supported",
+        ),
+        (
+            |a| {
+                a.retry_policy = Some(RetryPolicy {
+                    retry_priority: Some(RetryPriority::default()),
+                    ..RetryPolicy::default()
+                });
+            },
+            "retry_policy.retry_priority: ",
+        ),
+    ];
+    refused(&changes, "virtual_hosts[0].routes[0].route.", |change| {
+        let mut action = action("c");
+        change(&mut action);
+        table(vec![host(&["a"], vec![route(action)])])
+    });
+}
+
+#[test]
+fn weighted_clusters() {
+    let changes: [Change<WeightedCluster>; 3] = [
+        (
+            |w| w.clusters[0].weight = Some(0),
+            "clusters: must have a weight greater than 0",
+        ),
+        (
+            |w| w.clusters[0].cluster_header = "x".to_owned(),
+            "clusters[0].cluster_header: ",
+        ),
+        (
+            |w| w.runtime_key_prefix = "x".to_owned(),
+            "runtime_key_prefix: ",
+        ),
+    ];
+    refused(
+        &changes,
+        "virtual_hosts[0].routes[0].route.weighted_clusters.",
+        |change| {
+            let mut clusters = WeightedCluster {
+                clusters: vec![ClusterWeight {
+                    name: "c".to_owned(),
+                    weight: Some(1),
+                    ..ClusterWeight::default()
+                }],
+                ..WeightedCluster::default()
+            };
+            change(&mut clusters);
+            let mut action = action("c");
+            action.cluster_specifier = Some(ClusterSpecifier::WeightedClusters(clusters));
+            table(vec![host(&["a"], vec![route(action)])])
+        },
+    );
+}

@@ -1,0 +1,11 @@
+//! Names of endpoints, by DNS.
+
+mod asker;
+mod question;
+mod resolver;
+
+pub(crate) use self::{
+    asker::{Answer, Asker},
+    question::Question,
+    resolver::Servers,
+};

@@ -1,0 +1,16 @@
+//! What the server has sent, and what of it is in force.
+
+mod clusters;
+mod collection;
+mod endpoints;
+mod listeners;
+mod record;
+mod slot;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use self::{
+    record::{Held, Refusal},
+    state::{Step, Store, Wanted},
+};

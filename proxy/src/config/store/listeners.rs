@@ -1,0 +1,100 @@
+//! The listeners of a generation, from those in force and their route tables.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+
+use super::collection::Collection;
+use crate::{
+    config::compile::{self, Part, Place, RouteTable, Routes},
+    tables::{Addresses, Detection, Hosts, HttpListener, Listener, Listeners},
+};
+
+/// Puts the listeners together. Where two are for the same connections, the one whose name
+/// comes first has them. `patience` is how long a silent client may speak HTTP where the
+/// server sets no limit: protocols whose servers speak first would not work otherwise.
+pub(super) fn listeners(
+    held: &Collection<compile::Listener>,
+    tables: &Collection<RouteTable>,
+    patience: Duration,
+) -> Listeners {
+    let mut all = Listeners::default();
+    for (name, entry) in held.iter() {
+        let Some(listener) = entry.slot.in_force() else {
+            continue;
+        };
+        let build = |part: &Part| build(name, part, tables, patience);
+        match &listener.place {
+            Place::Outbound => set(&mut all.outbound.default, build(&listener.rest)),
+            Place::Inbound => {
+                set(&mut all.inbound.default, build(&listener.rest));
+                for (port, part) in &listener.ports {
+                    all.inbound
+                        .ports
+                        .entry(*port)
+                        .or_insert_with(|| build(part));
+                }
+            }
+            Place::Destinations(addresses) => {
+                let built = build(&listener.rest);
+                for address in addresses {
+                    add(&mut all.outbound, *address, &built);
+                }
+            }
+            Place::Port(port) => bind(&mut all.bound, *port, build(&listener.rest)),
+        }
+    }
+    all
+}
+
+fn set(place: &mut Option<Arc<Listener>>, listener: Arc<Listener>) {
+    place.get_or_insert(listener);
+}
+
+fn bind(bound: &mut BTreeMap<u16, Arc<Listener>>, port: u16, listener: Arc<Listener>) {
+    bound.entry(port).or_insert(listener);
+}
+
+fn add(addresses: &mut Addresses, address: SocketAddr, listener: &Arc<Listener>) {
+    match address.ip().is_unspecified() {
+        true => addresses
+            .ports
+            .entry(address.port())
+            .or_insert_with(|| Arc::clone(listener)),
+        false => addresses
+            .exact
+            .entry(address)
+            .or_insert_with(|| Arc::clone(listener)),
+    };
+}
+
+fn build(
+    name: &Arc<str>,
+    part: &Part,
+    tables: &Collection<RouteTable>,
+    patience: Duration,
+) -> Arc<Listener> {
+    let hosts = part.routes.as_ref().map(|routes| match routes {
+        Routes::Inline(hosts) => Arc::clone(hosts),
+        Routes::Named(table) => hosts(table, tables),
+    });
+    Arc::new(Listener {
+        name: Arc::clone(name),
+        detection: match part.detection {
+            Detection::Sniff(limit) if limit.is_zero() => Detection::Sniff(patience),
+            detection => detection,
+        },
+        http: hosts.map(HttpListener::new),
+        tcp: part.tcp.clone(),
+    })
+}
+
+/// A table; one that hasn't come yet is waited for, and one that isn't there has no hosts.
+fn hosts(name: &str, tables: &Collection<RouteTable>) -> Arc<Hosts> {
+    match tables.get(name) {
+        Some(entry) => match entry.slot.in_force() {
+            Some(table) => Arc::clone(&table.hosts),
+            None if entry.is_settled() => Arc::default(),
+            None => Arc::new(Hosts::waiting()),
+        },
+        None => Arc::new(Hosts::waiting()),
+    }
+}

@@ -1,0 +1,219 @@
+//! A control plane for one proxy.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    pin::Pin,
+    sync::{Arc, Mutex},
+};
+
+use futures::{Stream, StreamExt as _, stream};
+use hyper::server::conn::http2;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    service::TowerToHyperService,
+};
+use pillion_certs::{Authority, Resolver, server_config};
+use pillion_envoy_api::{
+    any,
+    envoy::service::discovery::v3::{
+        DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,
+        aggregated_discovery_service_server::{
+            AggregatedDiscoveryService, AggregatedDiscoveryServiceServer,
+        },
+    },
+};
+use pillion_xds::{
+    Resource, Snapshot,
+    client::{Connect, file},
+    resources,
+    server::serve_delta,
+};
+use prost::Message;
+use time::{Duration, OffsetDateTime};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
+use tokio_rustls::TlsAcceptor;
+use tonic::{Request, Response, Status, Streaming};
+
+type Responses<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// A server, which accepts connections for as long as the value lives.
+pub struct Server {
+    pub address: String,
+    folder: PathBuf,
+    resources: watch::Sender<Snapshot>,
+    seen: Arc<Mutex<Seen>>,
+    accepting: JoinHandle<()>,
+}
+
+/// What the proxy has said.
+#[derive(Default)]
+struct Seen {
+    authorization: Option<String>,
+    refusals: Vec<String>,
+    connections: Vec<JoinHandle<()>>,
+}
+
+#[derive(Clone)]
+struct Ads {
+    resources: watch::Receiver<Snapshot>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// A message, encoded.
+pub fn bytes(message: &impl Message) -> Vec<u8> {
+    message.encode_to_vec()
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.accepting.abort();
+        self.reset();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Server {
+    /// Starts one that has nothing yet.
+    pub async fn start(test: &str) -> Self {
+        let folder = format!("pillion-config-{test}-{}", std::process::id());
+        let folder = Path::new(&std::env::temp_dir()).join(folder);
+        fs::create_dir_all(&folder).unwrap();
+        let now = OffsetDateTime::now_utc();
+        let authority = Authority::generate("ca", now, Duration::DAY).unwrap();
+        let pair = authority.issue(&["localhost".to_owned()], now, Duration::DAY);
+        fs::write(folder.join("root-cert.pem"), authority.certificate()).unwrap();
+        fs::write(folder.join("istio-token"), "token\n").unwrap();
+        let resolver = Arc::new(Resolver::default());
+        resolver.replace(&pair.unwrap());
+        let mut config = server_config(resolver).unwrap();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("localhost:{}", listener.local_addr().unwrap().port());
+        let (resources, receiver) = watch::channel(Snapshot::new());
+        let seen = Arc::<Mutex<Seen>>::default();
+        let ads = Ads {
+            resources: receiver,
+            seen: Arc::clone(&seen),
+        };
+        let accepting = tokio::spawn(accept(listener, config.into(), ads));
+        Self {
+            address,
+            folder,
+            resources,
+            seen,
+            accepting,
+        }
+    }
+
+    /// How a proxy connects.
+    pub fn connect(&self) -> Connect {
+        Connect {
+            address: self.address.clone(),
+            roots: Some(file(self.folder.join("root-cert.pem"))),
+            token: Some(file(self.folder.join("istio-token"))),
+        }
+    }
+
+    /// Has these resources of a type, and no others.
+    pub fn set(&self, type_url: &'static str, named: Vec<(&str, Vec<u8>)>) {
+        let all = named
+            .into_iter()
+            .map(|(name, bytes)| resource(type_url, name, bytes));
+        let all = resources(all);
+        self.resources
+            .send_modify(|snapshot| *snapshot = snapshot.clone().with(type_url, all));
+    }
+
+    /// Has one more.
+    pub fn add(&self, type_url: &'static str, name: &str, bytes: Vec<u8>) {
+        self.resources.send_modify(|snapshot| {
+            let old = snapshot.get(type_url).cloned().unwrap_or_default();
+            let mut all: BTreeMap<_, _> = (*old).clone();
+            all.insert(Arc::from(name), Arc::new(resource(type_url, name, bytes)));
+            *snapshot = snapshot.clone().with(type_url, Arc::new(all));
+        });
+    }
+
+    /// The token that the proxy has shown.
+    pub fn authorization(&self) -> Option<String> {
+        self.seen.lock().unwrap().authorization.clone()
+    }
+
+    /// The texts of refused responses.
+    pub fn refusals(&self) -> Vec<String> {
+        self.seen.lock().unwrap().refusals.clone()
+    }
+
+    /// Cuts all connections.
+    pub fn reset(&self) {
+        let mut seen = self.seen.lock().unwrap();
+        seen.connections
+            .drain(..)
+            .for_each(|connection| connection.abort());
+    }
+}
+
+fn resource(type_url: &'static str, name: &str, bytes: Vec<u8>) -> Resource {
+    let mut body = any(type_url, &());
+    body.value = bytes.into();
+    Resource::new(name, body)
+}
+
+async fn accept(listener: TcpListener, config: Arc<rustls::ServerConfig>, ads: Ads) {
+    let acceptor = TlsAcceptor::from(config);
+    while let Ok((stream, _)) = listener.accept().await {
+        let (acceptor, service) = (acceptor.clone(), ads.clone());
+        let connection = tokio::spawn(async move {
+            let Ok(stream) = acceptor.accept(stream).await else {
+                return;
+            };
+            let service = AggregatedDiscoveryServiceServer::new(service);
+            let _ = http2::Builder::new(TokioExecutor::new())
+                .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+                .await;
+        });
+        ads.seen.lock().unwrap().connections.push(connection);
+    }
+}
+
+#[tonic::async_trait]
+impl AggregatedDiscoveryService for Ads {
+    type StreamAggregatedResourcesStream = Responses<DiscoveryResponse>;
+    type DeltaAggregatedResourcesStream = Responses<DeltaDiscoveryResponse>;
+
+    async fn stream_aggregated_resources(
+        &self,
+        _: Request<Streaming<DiscoveryRequest>>,
+    ) -> Result<Response<Self::StreamAggregatedResourcesStream>, Status> {
+        Err(Status::unimplemented("delta only"))
+    }
+
+    async fn delta_aggregated_resources(
+        &self,
+        request: Request<Streaming<DeltaDiscoveryRequest>>,
+    ) -> Result<Response<Self::DeltaAggregatedResourcesStream>, Status> {
+        let token = request.metadata().get("authorization");
+        let token = token.map(|value| value.to_str().unwrap().to_owned());
+        self.seen.lock().unwrap().authorization = token;
+        let (sender, mut receiver) = mpsc::channel(1);
+        let (resources, seen) = (self.resources.clone(), Arc::clone(&self.seen));
+        let requests = request.into_inner().inspect(move |request| {
+            let error = request
+                .as_ref()
+                .ok()
+                .and_then(|request| request.error_detail.as_ref());
+            if let Some(error) = error {
+                seen.lock().unwrap().refusals.push(error.message.clone());
+            }
+        });
+        tokio::spawn(async move { serve_delta(requests, resources, sender, &()).await });
+        let responses = stream::poll_fn(move |context| receiver.poll_recv(context));
+        Ok(Response::new(Box::pin(responses)))
+    }
+}

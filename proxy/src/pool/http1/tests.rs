@@ -1,0 +1,149 @@
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+use crate::tables::{
+    Cluster, ClusterSettings, ClusterStates, EndpointSettings, EndpointSource, Endpoints,
+};
+
+struct Server {
+    listener: TcpListener,
+    destination: Destination,
+    accepted: Vec<TcpStream>,
+}
+
+impl Server {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let destination = Destination {
+            address: listener.local_addr().unwrap(),
+            source: None,
+            mark: 0,
+        };
+        Self {
+            listener,
+            destination,
+            accepted: Vec::new(),
+        }
+    }
+
+    async fn connect(&mut self, pool: &Http1Pool, lease: Lease) -> Box<Http1Connection> {
+        let stream = TcpStream::connect(self.destination.address).await.unwrap();
+        self.accepted.push(self.listener.accept().await.unwrap().0);
+        let open = pool.opening(self.destination);
+        let client = Client::new(stream);
+        Box::new(Http1Connection::new(client, self.destination, lease, open))
+    }
+}
+
+fn build(
+    states: &mut ClusterStates,
+    change: impl Fn(&mut ClusterSettings),
+) -> std::sync::Arc<Cluster> {
+    let mut settings = ClusterSettings::new("test");
+    change(&mut settings);
+    let endpoint = EndpointSettings::new(([10, 0, 0, 1], 80).into());
+    states.build(settings, EndpointSource::List(vec![endpoint]))
+}
+
+fn cluster(change: impl Fn(&mut ClusterSettings)) -> std::sync::Arc<Cluster> {
+    build(&mut ClusterStates::default(), change)
+}
+
+fn lease(cluster: &Cluster) -> Lease {
+    Lease::new(cluster, None, None)
+}
+
+#[tokio::test]
+async fn keeps_all_that_were_in_use_at_a_time() {
+    const BUSY: usize = 300;
+    let mut server = Server::start().await;
+    let pool = Http1Pool::default();
+    let cluster = cluster(|_| {});
+    for _ in 0..BUSY {
+        pool.give(server.connect(&pool, lease(&cluster)).await);
+    }
+    for _ in 0..BUSY {
+        assert!(pool.take(server.destination).await.is_some());
+    }
+    assert!(pool.take(server.destination).await.is_none());
+}
+
+#[tokio::test]
+async fn other_clusters_have_connections_of_their_own() {
+    let mut server = Server::start().await;
+    let pool = Http1Pool::default();
+    pool.give(server.connect(&pool, lease(&cluster(|_| {}))).await);
+    let other = Destination {
+        mark: 1,
+        ..server.destination
+    };
+    assert!(pool.take(other).await.is_none());
+    assert!(pool.take(server.destination).await.is_some());
+}
+
+#[tokio::test]
+async fn a_connection_has_as_many_requests_as_it_may() {
+    let mut server = Server::start().await;
+    let pool = Http1Pool::default();
+    let cluster = cluster(|settings| {
+        settings.max_requests_per_connection = std::num::NonZeroU32::new(2);
+    });
+    pool.give(server.connect(&pool, lease(&cluster)).await);
+    let connection = pool.take(server.destination).await.unwrap();
+    pool.give(connection);
+    assert!(pool.take(server.destination).await.is_none());
+}
+
+#[tokio::test]
+async fn connections_to_what_is_gone_are_closed() {
+    let mut server = Server::start().await;
+    let pool = Http1Pool::default();
+    let mut states = ClusterStates::default();
+    let cluster = build(&mut states, |_| {});
+    let Endpoints::Set(set) = &cluster.endpoints else {
+        panic!("{cluster:?}");
+    };
+    let mut random = fastrand::Rng::with_seed(1);
+    let endpoint = set
+        .pick(cluster.settings.balancer, || 0, &mut random)
+        .unwrap();
+    let lease = Lease::new(&cluster, Some(&endpoint.state), None);
+    pool.give(server.connect(&pool, lease).await);
+    pool.sweep(Instant::now());
+    assert_eq!(pool.idle.borrow().total, 1);
+    drop(cluster);
+    pool.sweep(Instant::now());
+    assert_eq!(pool.idle.borrow().total, 0);
+}
+
+#[tokio::test]
+async fn a_connection_goes_to_a_request_that_waits() {
+    let mut server = Server::start().await;
+    let pool = Http1Pool::default();
+    let cluster = cluster(|settings| settings.limits.connections = 1);
+    let permit = cluster.enter(Counted::Connections).unwrap();
+    let connection = server
+        .connect(&pool, Lease::new(&cluster, None, permit))
+        .await;
+    let _waiting = cluster.enter(Counted::Waiting).unwrap();
+    let mut wait = pool.wait(server.destination);
+    pool.give(connection);
+    let connection = wait.try_recv().unwrap();
+    // Nobody waits on this worker any more, so it is kept.
+    pool.give(connection);
+    assert!(pool.take(server.destination).await.is_some());
+    assert!(cluster.enter(Counted::Connections).is_ok());
+}
+
+#[tokio::test]
+async fn connections_are_known_while_they_are_open() {
+    let mut server = Server::start().await;
+    let pool = Http1Pool::default();
+    assert!(!pool.has_open(server.destination));
+    let connection = server.connect(&pool, lease(&cluster(|_| {}))).await;
+    assert!(pool.has_open(server.destination));
+    drop(connection);
+    assert!(!pool.has_open(server.destination));
+    pool.sweep(Instant::now());
+    assert!(pool.open.borrow().is_empty());
+}

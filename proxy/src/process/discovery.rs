@@ -1,0 +1,103 @@
+//! Where the tables come from: the control plane, or the proxy itself.
+
+use std::{collections::BTreeMap, env, fs, io, sync::Arc};
+
+use pillion_serve::Readiness;
+use pillion_xds::client::{Connect, file};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{
+    args::Args,
+    environment::{Discovery, Environment, LABELS_FILE},
+    role::Role,
+};
+use crate::{
+    config::{self, Dump, Kind, Node, Settings},
+    records::labels,
+    tables::Snapshot,
+};
+
+/// The roots of the control plane's certificate, as Istio mounts them.
+const ROOTS: &str = "/var/run/secrets/istio/root-cert.pem";
+/// The token of the pod's service account for the audience `istio-ca`.
+const TOKEN: &str = "/var/run/secrets/tokens/istio-token";
+
+/// The tables, and who tells what they come from.
+#[derive(Debug, Clone)]
+pub(super) struct Configuration {
+    pub tables: watch::Receiver<Arc<Snapshot>>,
+    /// `None` without a control plane.
+    pub dumps: Option<mpsc::Sender<oneshot::Sender<Dump>>>,
+    /// Without a control plane, nobody else holds the channel open.
+    _tables: Option<watch::Sender<Arc<Snapshot>>>,
+}
+
+/// Begins to follow the control plane, if there is one. Until it has answered, the proxy is
+/// not ready.
+///
+/// # Errors
+///
+/// When the system has no more threads.
+pub(super) fn follow(
+    role: Role,
+    args: &Args,
+    environment: &Environment,
+    readiness: &Readiness,
+) -> io::Result<Configuration> {
+    let timeout = environment.detection_timeout;
+    let Some(discovery) = &environment.discovery else {
+        let (sender, tables) = watch::channel(Arc::new(Snapshot::pass_through(timeout)));
+        return Ok(Configuration {
+            tables,
+            dumps: None,
+            _tables: Some(sender),
+        });
+    };
+    let Discovery {
+        address,
+        when_unreachable,
+    } = discovery;
+    let configured = readiness.register("waiting for the first configuration from the control plane; the log says why it has not come");
+    let first = config::closed(address, *when_unreachable, timeout);
+    let kind = match role {
+        Role::Sidecar => Kind::Sidecar,
+        Role::Gateway => Kind::Gateway,
+    };
+    let settings = Settings {
+        kind,
+        node: node(kind, args),
+        detection_timeout: timeout,
+        server: Connect {
+            address: address.clone(),
+            roots: Some(file(ROOTS)),
+            token: Some(file(TOKEN)),
+        },
+    };
+    let driver = config::start(settings, first, configured)?;
+    Ok(Configuration {
+        tables: driver.tables,
+        dumps: Some(driver.dumps),
+        _tables: None,
+    })
+}
+
+/// Who the proxy says it is. What can't be said is logged.
+fn node(kind: Kind, args: &Args) -> Node {
+    let variables = env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok()?;
+        Some((name, value.into_string().ok()?))
+    });
+    let variables: BTreeMap<_, _> = variables.collect();
+    let file = fs::read_to_string(LABELS_FILE).ok();
+    // The environment has been read before, and its faults told.
+    let labels = labels(
+        &|name| variables.get(name).cloned(),
+        file.as_deref(),
+        &mut Vec::new(),
+    );
+    let (node, remarks) = Node::new(kind, &variables, &labels, &args.domain);
+    for remark in remarks {
+        tracing::warn!("{remark}");
+    }
+    node
+}

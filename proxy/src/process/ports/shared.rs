@@ -1,0 +1,23 @@
+//! What the handlers of all ports share.
+
+use std::{sync::Arc, time::Instant};
+
+use pillion_serve::Readiness;
+use pillion_telemetry::Adjust;
+use tokio_util::sync::CancellationToken;
+
+use crate::{metrics::Metrics, process::discovery::Configuration};
+
+/// What the handlers share.
+#[derive(Debug, Clone)]
+pub(in crate::process) struct Shared {
+    pub configuration: Configuration,
+    pub readiness: Arc<Readiness>,
+    pub metrics: Arc<Metrics>,
+    pub quit: CancellationToken,
+    /// Cancelled when clients are to connect elsewhere.
+    pub drain: CancellationToken,
+    pub log: Adjust,
+    pub concurrency: usize,
+    pub started: Instant,
+}

@@ -1,0 +1,223 @@
+//! A connection whose bytes are passed on as they are, from its route to its record.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use tokio::net::TcpStream;
+
+use crate::{
+    net::{
+        input::Input,
+        socket::{connect, reset_when_dropped},
+    },
+    pipeline::{Connection, TABLES_TIME, Worker, destination},
+    pool::Destination,
+    records::{ConnectionFacts, ResponseFlag, ResponseFlags, connect_failure},
+    tables::{
+        ActiveRequest, Avoid, Cluster, Counted, EndpointState, Endpoints, Lookup, Overflow, Permit,
+        Pick, Picked, Snapshot,
+    },
+    tcp::relay::{End, relay},
+};
+
+/// A connection whose bytes are passed on as they are.
+pub(super) struct Tcp<'a> {
+    pub worker: &'a Worker,
+    pub connection: Connection,
+    /// What the client asks for in its TLS handshake.
+    pub server_name: Option<Arc<str>>,
+}
+
+/// Where a connection goes.
+struct Way {
+    /// `None`: the route cites a cluster that there is not.
+    cluster: Option<Arc<Cluster>>,
+    /// How long neither side may say anything.
+    idle_timeout: Duration,
+}
+
+/// A connection to a server.
+struct Connected {
+    server: TcpStream,
+    address: SocketAddr,
+    /// Count it, where the cluster has a limit and where the endpoint is one of several.
+    counted: (Option<Permit>, Option<ActiveRequest>),
+}
+
+/// Why a connection can't be passed on.
+struct Refused {
+    flag: ResponseFlag,
+    address: Option<SocketAddr>,
+    failure: Option<String>,
+}
+
+impl Refused {
+    fn because(flag: ResponseFlag) -> Self {
+        Self {
+            flag,
+            address: None,
+            failure: None,
+        }
+    }
+}
+
+impl Tcp<'_> {
+    /// Carries it to its end.
+    pub async fn carry(self, stream: TcpStream, received: Input) {
+        let mut facts = self.facts();
+        let way = match self.way().await {
+            Ok(way) => way,
+            Err(flag) => return self.refuse(&stream, facts, Refused::because(flag)),
+        };
+        let Some(cluster) = way.cluster else {
+            let refused = Refused::because(ResponseFlag::NoClusterFound);
+            return self.refuse(&stream, facts, refused);
+        };
+        facts.cluster = Arc::clone(&cluster.settings.name);
+        facts.service.clone_from(&cluster.settings.service);
+        let connected = match self.connect(&cluster).await {
+            Ok(connected) => connected,
+            Err(refused) => return self.refuse(&stream, facts, refused),
+        };
+        facts.upstream_host = Some(connected.address);
+        facts.upstream_local = connected.server.local_addr().ok();
+        // A connection may outlive many generations of its cluster.
+        drop(cluster);
+        let live = self.worker.recorder.connection(facts);
+        let Connected {
+            server,
+            counted: _counted,
+            ..
+        } = connected;
+        let end = relay(stream, received, server, way.idle_timeout, |bytes| {
+            live.add_received(bytes.received);
+            live.add_sent(bytes.sent);
+        });
+        let flags = match end.await {
+            End::Closed => ResponseFlags::default(),
+            End::ClientReset => ResponseFlag::DownstreamConnectionTermination.into(),
+            End::ServerReset => ResponseFlag::UpstreamConnectionTermination.into(),
+            End::Idle => ResponseFlag::StreamIdleTimeout.into(),
+        };
+        live.closed(flags);
+    }
+
+    /// Resets a connection of which the tables have not said anything in time.
+    pub fn refuse_untold(&self, stream: &TcpStream) {
+        self.warn_untold();
+        let refused = Refused::because(ResponseFlag::NoClusterFound);
+        self.refuse(stream, self.facts(), refused);
+    }
+
+    fn warn_untold(&self) {
+        let destination = self.connection.original;
+        let server = &self.worker.tables.get().server;
+        tracing::warn!(%destination, %server, "the control plane has not said in time where a connection goes; it is reset");
+    }
+
+    /// Where it goes, as soon as the tables say so.
+    async fn way(&self) -> Result<Way, ResponseFlag> {
+        let look = |tables: &Snapshot| self.look(tables);
+        match self.worker.tables.look_up(TABLES_TIME, look).await {
+            Lookup::Found(way) => Ok(way),
+            Lookup::Missing => Err(ResponseFlag::NoRouteFound),
+            Lookup::Waiting => {
+                self.warn_untold();
+                Err(ResponseFlag::NoClusterFound)
+            }
+        }
+    }
+
+    fn look(&self, tables: &Snapshot) -> Lookup<Way> {
+        let listener = match self.connection.listener(tables) {
+            Lookup::Found(listener) => listener,
+            Lookup::Missing => return Lookup::Missing,
+            Lookup::Waiting => return Lookup::Waiting,
+        };
+        let original = self.connection.original;
+        let Some(route) = listener.tcp.find(original, self.server_name.as_deref()) else {
+            return Lookup::Missing;
+        };
+        let chosen = self
+            .worker
+            .with_random(|random| route.clusters.choose(random));
+        let found = chosen.map_or(Lookup::Missing, |chosen| tables.clusters.find(chosen.name));
+        let cluster = match found {
+            Lookup::Found(cluster) if matches!(cluster.endpoints, Endpoints::Waiting) => {
+                return Lookup::Waiting;
+            }
+            Lookup::Found(cluster) => Some(Arc::clone(cluster)),
+            Lookup::Missing => None,
+            Lookup::Waiting => return Lookup::Waiting,
+        };
+        Lookup::Found(Way {
+            cluster,
+            idle_timeout: route.idle_timeout,
+        })
+    }
+
+    async fn connect(&self, cluster: &Cluster) -> Result<Connected, Refused> {
+        let original = self.connection.original;
+        let pick = self
+            .worker
+            .with_random(|random| cluster.pick(original, Avoid::default(), random));
+        let Pick::Endpoint(Picked { address, state }) = pick else {
+            return Err(Refused::because(ResponseFlag::NoHealthyUpstream));
+        };
+        let permit = cluster
+            .enter(Counted::Connections)
+            .map_err(|Overflow| Refused::because(ResponseFlag::UpstreamOverflow))?;
+        let active = state.as_ref().map(EndpointState::begin);
+        let Destination {
+            address, source, ..
+        } = destination(cluster, address);
+        match connect(address, source, cluster.settings.connect_timeout).await {
+            Ok(server) => Ok(Connected {
+                server,
+                address,
+                counted: (permit, active),
+            }),
+            Err(error) => Err(Refused {
+                flag: ResponseFlag::UpstreamConnectionFailure,
+                address: Some(address),
+                failure: Some(connect_failure(&error)),
+            }),
+        }
+    }
+
+    fn refuse(&self, stream: &TcpStream, mut facts: ConnectionFacts, refused: Refused) {
+        let Refused {
+            flag,
+            address,
+            failure,
+        } = refused;
+        tracing::debug!(peer = %facts.downstream_remote, original = %facts.downstream_local, ?flag, failure, "a connection is reset");
+        facts.flags = flag.into();
+        facts.upstream_host = address;
+        facts.upstream_failure = failure.map(Arc::from);
+        drop(self.worker.recorder.connection(facts));
+        reset_when_dropped(stream);
+    }
+
+    fn facts(&self) -> ConnectionFacts {
+        ConnectionFacts {
+            direction: self.connection.direction,
+            flags: ResponseFlags::default(),
+            started: SystemTime::now(),
+            cluster: Arc::from(""),
+            service: None,
+            upstream_host: None,
+            upstream_local: None,
+            downstream_local: self.connection.original,
+            downstream_remote: self.connection.peer,
+            server_name: self.server_name.clone(),
+            upstream_failure: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

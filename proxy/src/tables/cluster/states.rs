@@ -1,0 +1,114 @@
+//! Builds clusters that share their state with those of the generations before.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::{
+    endpoints::EndpointSet,
+    group::{Cluster, Endpoints},
+    settings::{ClusterSettings, EndpointSource, Source, UpstreamProtocol},
+    state::{ClusterState, PoolMark},
+};
+
+/// The states of the clusters, by name. There is one for a process, with whoever builds tables.
+#[derive(Debug, Default)]
+pub(crate) struct ClusterStates {
+    known: HashMap<Arc<str>, Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    state: Arc<ClusterState>,
+    kind: ConnectionKind,
+    mark: Arc<PoolMark>,
+}
+
+/// What of the settings a connection depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct ConnectionKind {
+    protocol: UpstreamProtocol,
+    source: Source,
+    has_own_endpoints: bool,
+}
+
+impl ClusterStates {
+    /// A cluster with these settings and endpoints. One of the same name shares counters
+    /// and turns with it, and connections if they would be made in the same way.
+    pub fn build(&mut self, settings: ClusterSettings, source: EndpointSource) -> Arc<Cluster> {
+        let kind = ConnectionKind {
+            protocol: settings.protocol,
+            source: settings.source,
+            has_own_endpoints: source != EndpointSource::OriginalDestination,
+        };
+        let name = Arc::clone(&settings.name);
+        let known = self.known.entry(name).or_insert_with(|| Known {
+            state: Arc::default(),
+            kind,
+            mark: Arc::new(PoolMark::unique()),
+        });
+        if known.kind != kind {
+            known.kind = kind;
+            known.mark = Arc::new(PoolMark::unique());
+        }
+        known.state.forget_endpoints();
+        let endpoints = match source {
+            EndpointSource::OriginalDestination => Endpoints::OriginalDestination,
+            EndpointSource::Waiting => Endpoints::Waiting,
+            EndpointSource::List(list) => Endpoints::Set(EndpointSet::new(&list, &known.state)),
+        };
+        Arc::new(Cluster {
+            settings,
+            endpoints,
+            state: Arc::clone(&known.state),
+            mark: Arc::clone(&known.mark),
+        })
+    }
+
+    /// Forgets the clusters of which that is not true, given their names.
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        self.known.retain(|name, _| keep(name));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tables::cluster::{settings::EndpointSettings, state::Counted};
+
+    fn list(ports: &[u16]) -> EndpointSource {
+        let endpoint = |port: &u16| EndpointSettings::new(([10, 0, 0, 1], *port).into());
+        EndpointSource::List(ports.iter().map(endpoint).collect())
+    }
+
+    #[test]
+    fn a_new_generation_keeps_counters_and_connections() {
+        let mut states = ClusterStates::default();
+        let old = states.build(ClusterSettings::new("a"), list(&[80]));
+        let new = states.build(ClusterSettings::new("a"), list(&[80, 81]));
+        let _request = old.state.enter(Counted::Requests, 1).unwrap();
+        assert_eq!(new.state.count(Counted::Requests), 1);
+        assert_eq!(old.mark, new.mark);
+        let other = states.build(ClusterSettings::new("b"), list(&[80]));
+        assert_ne!(other.mark, new.mark);
+    }
+
+    #[test]
+    fn connections_of_another_kind_are_not_shared() {
+        let mut states = ClusterStates::default();
+        let settings = ClusterSettings::new("a");
+        let old = states.build(settings.clone(), list(&[80]));
+        let mut http2 = settings.clone();
+        http2.protocol = UpstreamProtocol::Http2;
+        let new = states.build(http2, list(&[80]));
+        assert_ne!(old.mark, new.mark);
+        assert!(Arc::ptr_eq(&old.state, &new.state));
+    }
+
+    #[test]
+    fn a_forgotten_cluster_begins_anew() {
+        let mut states = ClusterStates::default();
+        let old = states.build(ClusterSettings::new("a"), list(&[80]));
+        states.retain(|name| name != "a");
+        let new = states.build(ClusterSettings::new("a"), list(&[80]));
+        assert_ne!(old.mark, new.mark);
+    }
+}

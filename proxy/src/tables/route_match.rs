@@ -1,0 +1,241 @@
+//! Which requests a route is for.
+
+use super::{Pattern, TextMatch};
+use crate::message::{Fields, RequestHead, Scheme};
+
+/// Which paths a route is for. The query is not a part of them.
+#[derive(Debug, Clone)]
+pub(crate) enum PathMatch {
+    /// Those that begin so.
+    Prefix(String),
+    /// That one, and those that go on with a slash.
+    Segments(String),
+    /// That one.
+    Exact(String),
+    /// Those that the expression matches as a whole.
+    Regex(Pattern),
+}
+
+/// A part of a request's head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum HeaderName {
+    Method,
+    Scheme,
+    /// `:authority`, also asked for as `host`.
+    Authority,
+    /// With the query.
+    Path,
+    /// In lower case.
+    Field(Box<[u8]>),
+}
+
+/// What a header has to be.
+#[derive(Debug, Clone)]
+pub(crate) enum HeaderTest {
+    /// It is there.
+    Present,
+    /// One of its lines is so.
+    Text(TextMatch),
+    /// One of its lines is a decimal number of at least `start` and less than `end`.
+    Range { start: i64, end: i64 },
+}
+
+/// A test of a header.
+#[derive(Debug, Clone)]
+pub(crate) struct HeaderMatch {
+    pub name: HeaderName,
+    pub test: HeaderTest,
+    /// The test must fail instead.
+    pub inverted: bool,
+    /// A header that is not there is tested as an empty one. Otherwise it matches only
+    /// where it must not be there, inverted or not.
+    pub missing_is_empty: bool,
+}
+
+/// A test of a parameter in the query, of which the first is looked at. Percent-encoding is
+/// not decoded, as in Envoy.
+#[derive(Debug, Clone)]
+pub(crate) struct QueryMatch {
+    pub name: Box<[u8]>,
+    /// `None`: it is there.
+    pub test: Option<TextMatch>,
+}
+
+/// Which requests a route is for: all of it has to match.
+#[derive(Debug, Clone)]
+pub(crate) struct RouteMatch {
+    pub path: PathMatch,
+    /// Of an exact path and a prefix.
+    pub ignores_case: bool,
+    pub headers: Vec<HeaderMatch>,
+    pub query: Vec<QueryMatch>,
+}
+
+impl RouteMatch {
+    /// Every request, CONNECT included.
+    pub fn any() -> Self {
+        Self::path(PathMatch::Prefix(String::new()))
+    }
+
+    /// Requests with such a path.
+    pub fn path(path: PathMatch) -> Self {
+        Self {
+            path,
+            ignores_case: false,
+            headers: Vec::new(),
+            query: Vec::new(),
+        }
+    }
+
+    /// Whether the route is for that request.
+    pub fn matches(&self, head: &RequestHead) -> bool {
+        let (path, query) = split_query(head.path());
+        self.path.matches_path(path, self.ignores_case)
+            && self.headers.iter().all(|test| test.matches(head))
+            && self.query.iter().all(|test| test.matches(query))
+    }
+}
+
+impl PathMatch {
+    /// Whether a request's path and query match.
+    #[cfg(test)]
+    pub fn matches(&self, path: &[u8]) -> bool {
+        self.matches_path(split_query(path).0, false)
+    }
+
+    /// How many bytes of a path that matches are matched.
+    pub fn matched_len(&self, path: &[u8]) -> usize {
+        match self {
+            Self::Prefix(text) | Self::Segments(text) | Self::Exact(text) => {
+                text.len().min(path.len())
+            }
+            Self::Regex(_) => split_query(path).0.len(),
+        }
+    }
+
+    fn matches_path(&self, path: &[u8], ignores_case: bool) -> bool {
+        let same = |a: &[u8], b: &str| match ignores_case {
+            true => a.eq_ignore_ascii_case(b.as_bytes()),
+            false => *a == *b.as_bytes(),
+        };
+        let begins = |text: &str| {
+            let start = path.get(..text.len());
+            start.is_some_and(|start| same(start, text))
+        };
+        match self {
+            // CONNECT has no path, and a route for all paths is for it, too.
+            Self::Prefix(prefix) => begins(prefix) || (path.is_empty() && prefix == "/"),
+            Self::Segments(prefix) => {
+                begins(prefix) && matches!(path.get(prefix.len()), None | Some(b'/'))
+            }
+            Self::Exact(exact) => same(path, exact),
+            Self::Regex(pattern) => pattern.matches(path),
+        }
+    }
+}
+
+impl HeaderName {
+    /// By its name in the configuration.
+    pub fn new(name: &str) -> Self {
+        let name = name.to_ascii_lowercase();
+        match name.as_str() {
+            ":method" => Self::Method,
+            ":scheme" => Self::Scheme,
+            ":authority" | "host" => Self::Authority,
+            ":path" => Self::Path,
+            _ => Self::Field(name.into_bytes().into()),
+        }
+    }
+
+    /// Whether one of its values is so; `None` without any.
+    fn any(&self, head: &RequestHead, is_so: impl Fn(&[u8]) -> bool) -> Option<bool> {
+        let one = match self {
+            Self::Method => Some(head.method.as_str().as_bytes()),
+            Self::Scheme => Some(scheme_text(head.effective_scheme())),
+            Self::Authority => head.authority(),
+            Self::Path => Some(head.path()),
+            Self::Field(name) => return any_line(&head.fields, name, is_so),
+        };
+        one.map(is_so)
+    }
+}
+
+impl HeaderMatch {
+    /// A header that has to be so.
+    pub fn new(name: &str, test: HeaderTest) -> Self {
+        Self {
+            name: HeaderName::new(name),
+            test,
+            inverted: false,
+            missing_is_empty: false,
+        }
+    }
+
+    fn matches(&self, head: &RequestHead) -> bool {
+        let any = |is_so: &dyn Fn(&[u8]) -> bool| self.name.any(head, is_so);
+        let found = match &self.test {
+            HeaderTest::Present => return any(&|_| true).is_some() != self.inverted,
+            HeaderTest::Text(text) => {
+                let empty = || self.missing_is_empty.then(|| text.matches(b""));
+                any(&|value| text.matches(value)).or_else(empty)
+            }
+            HeaderTest::Range { start, end } => {
+                let empty = self.missing_is_empty.then_some(false);
+                any(&|value| number(value).is_some_and(|n| (*start..*end).contains(&n))).or(empty)
+            }
+        };
+        found.is_some_and(|is_so| is_so != self.inverted)
+    }
+}
+
+impl QueryMatch {
+    fn matches(&self, query: &[u8]) -> bool {
+        let mut parameters = query.split(|byte| *byte == b'&').map(|parameter| {
+            let equals = parameter.iter().position(|byte| *byte == b'=');
+            match equals {
+                Some(at) => (&parameter[..at], &parameter[at + 1..]),
+                None => (parameter, &b""[..]),
+            }
+        });
+        let found = parameters.find(|(name, _)| **name == *self.name);
+        match (found, &self.test) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some((_, value)), Some(test)) => test.matches(value),
+        }
+    }
+}
+
+/// Path and query, the latter without its question mark and without a fragment.
+pub(super) fn split_query(path: &[u8]) -> (&[u8], &[u8]) {
+    let is_mark = |byte: &u8| matches!(byte, b'?' | b'#');
+    let Some(at) = path.iter().position(is_mark) else {
+        return (path, b"");
+    };
+    let (path, rest) = path.split_at(at);
+    let query = rest.strip_prefix(b"?").unwrap_or_default();
+    let fragment = query.iter().position(|byte| *byte == b'#');
+    (path, &query[..fragment.unwrap_or(query.len())])
+}
+
+/// `http` or `https`.
+pub(super) fn scheme_text(scheme: Scheme) -> &'static [u8] {
+    match scheme {
+        Scheme::Http => b"http",
+        Scheme::Https => b"https",
+    }
+}
+
+/// Each line by itself: Envoy does not join them.
+fn any_line(fields: &Fields, name: &[u8], is_so: impl Fn(&[u8]) -> bool) -> Option<bool> {
+    let mut lines = fields.iter().filter(|(other, _)| *other == name).peekable();
+    lines.peek()?;
+    Some(lines.any(|(_, value)| is_so(value)))
+}
+
+fn number(text: &[u8]) -> Option<i64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests;
