@@ -49,6 +49,8 @@ enum Command {
     },
     /// Run the sidecar injector's webhook.
     Injector(crate::injector::Args),
+    /// Run the discovery service, which configures the proxies.
+    Discovery(crate::discovery::Args),
 }
 
 impl Cli {
@@ -66,6 +68,10 @@ impl Cli {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Self::command(), "pillion", &mut script);
                 output::write(None, &String::from_utf8_lossy(&script))?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Discovery(args) => {
+                crate::discovery::run(args).await?;
                 Ok(ExitCode::SUCCESS)
             }
             Command::Injector(args) => {

@@ -6,12 +6,9 @@
 //! the caBundle, which contains the roots that the certificates' task requires.
 
 mod args;
-mod ca_bundle;
-mod certificates;
 mod client_ca;
 mod conditions;
 mod config_watch;
-mod control_thread;
 mod shared;
 
 use std::{sync::Arc, time::Duration};
@@ -25,10 +22,15 @@ use tokio_util::sync::CancellationToken;
 
 pub use args::Args;
 pub use conditions::Conditions;
-use control_thread::ControlThread;
 use shared::Shared;
 
-use crate::webhook::{self, Webhook};
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
+
+use crate::{
+    certificates::{self, ca_bundle},
+    control_thread::ControlThread,
+    webhook::{self, Webhook},
+};
 
 /// After how many overlaps an unneeded root is removed from the caBundle: another replica
 /// may learn of a new CA an overlap later, and serve the old one's certificate for another
@@ -47,7 +49,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let _flush = pillion_telemetry::init(args.log_format)?;
     let shared = Shared::new();
     let status_port = bind(args.status_address).await?;
-    let mut control = ControlThread::start(status_port, &shared)
+    let metrics = Arc::clone(&shared.metrics);
+    let readiness = Arc::clone(&shared.readiness);
+    let mut control = ControlThread::start(status_port, readiness, move || metrics.encode())
         .context("cannot start the thread of the status port")?;
     let webhook_port = bind(args.webhook_address).await?;
     let client = Client::try_default().await.context(
@@ -114,7 +118,7 @@ fn spawn_tasks(
         config_watch::Source::new(args),
         shared.clone(),
     ));
-    tasks.spawn(ca_bundle::run(
+    tasks.spawn(ca_bundle::run::<MutatingWebhookConfiguration>(
         client.clone(),
         ca_bundle::Settings {
             revision: args.revision().to_owned(),
@@ -122,14 +126,14 @@ fn spawn_tasks(
         },
         wanted_roots,
         trusted,
-        shared.clone(),
+        shared.owner(),
     ));
     let serving = certificates::Serving::new(
         resolver,
         roots,
         trusted_roots.clone(),
         args.ca_overlap,
-        shared.clone(),
+        shared.owner(),
     );
     match &args.tls_cert_dir {
         Some(folder) => tasks.spawn(certificates::mounted::run(
@@ -142,10 +146,10 @@ fn spawn_tasks(
         )),
         None => tasks.spawn(certificates::own::run(
             client.clone(),
-            certificates::own::Settings::new(args),
+            args.own_certificates(),
             serving,
             trusted_roots,
-            shared.clone(),
+            shared.owner(),
         )),
     };
 }

@@ -5,9 +5,13 @@
 //! and certificates up to date; [`cli`] applies the same injection to files. See
 //! `ARCHITECTURE.md`.
 
+mod certificates;
 pub mod cli;
 mod cluster;
+mod control_thread;
+pub mod discovery;
 mod error_chain;
+mod flags;
 pub mod injector;
 pub mod metrics;
 pub mod model;

@@ -4,6 +4,7 @@
 //! so that dashboards and alerts written for istiod continue to work.
 
 mod bypasses;
+mod certificates;
 mod failure;
 mod istio;
 mod load;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use prometheus_client::{encoding::text, metrics::info::Info, registry::Registry};
 
 use bypasses::Bypasses;
+pub(crate) use certificates::CertificateMetrics;
 pub use failure::Failure;
 use istio::Istio;
 use load::Load;
@@ -34,6 +36,7 @@ pub struct Metrics {
     istio: Istio,
     bypasses: Bypasses,
     reloads: Reloads,
+    certificates: CertificateMetrics,
     port: PortMetrics,
     load: Load,
 }
@@ -46,6 +49,7 @@ impl Default for Metrics {
             istio: Istio::default(),
             bypasses: Bypasses::default(),
             reloads: Reloads::default(),
+            certificates: CertificateMetrics::default(),
             port: PortMetrics::default(),
             load: Load::default(),
         };
@@ -59,6 +63,7 @@ impl Metrics {
         let registry = &mut self.registry;
         self.reviews.register(registry);
         self.reloads.register(registry);
+        self.certificates.register(registry);
         registry.register(
             "pillion_build",
             "The version that is running",
@@ -92,19 +97,9 @@ impl Metrics {
         self.reloads.config_rejected();
     }
 
-    /// Records when the serving certificate expires, in seconds since the epoch.
-    pub fn certificate_expires(&self, unix_seconds: i64) {
-        self.reloads.certificate_expires(unix_seconds);
-    }
-
-    /// Counts a certificate that was refused; the previous one stays in use.
-    pub fn certificate_rejected(&self) {
-        self.reloads.certificate_rejected();
-    }
-
-    /// Counts an attempt to patch the caBundle of a webhook configuration.
-    pub fn ca_bundle_patched(&self, ok: bool) {
-        self.reloads.ca_bundle_patched(ok);
+    /// What is counted of the serving certificate and the caBundle.
+    pub(crate) fn certificates(&self) -> &CertificateMetrics {
+        &self.certificates
     }
 
     /// The metrics of the webhook's port.

@@ -13,6 +13,7 @@ mod manifests;
 mod path_env;
 mod pem;
 mod review;
+mod rules;
 mod templates;
 mod uninject;
 mod units;
@@ -24,6 +25,7 @@ pub use manifests::manifests;
 pub use path_env::path_env;
 pub use pem::pem;
 pub use review::review;
+pub use rules::rules;
 pub use templates::templates;
 pub use uninject::uninject;
 
@@ -39,6 +41,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("path_env", path_env),
     ("pem", pem),
     ("review", review),
+    ("rules", rules),
     ("templates", templates),
     ("uninject", uninject),
 ];

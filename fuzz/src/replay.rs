@@ -63,7 +63,7 @@ macro_rules! replays {
 }
 
 replays!(
-    config, http, http1, manifests, path_env, pem, review, templates, uninject
+    config, http, http1, manifests, path_env, pem, review, rules, templates, uninject
 );
 
 /// Both at their largest, and where that is more than a review reads, about as large

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Client, Resource,
     runtime::events::{Event, EventType, Recorder, Reporter},
@@ -31,10 +32,15 @@ impl Events {
 
     /// Publishes a warning about an object. A long note is truncated, and a failure to
     /// publish is only logged.
-    pub async fn warn<K>(&self, object: &K, reason: &str, mut note: String)
+    pub async fn warn<K>(&self, object: &K, reason: &str, note: String)
     where
         K: Resource<DynamicType = ()>,
     {
+        self.warn_about(&object.object_ref(&()), reason, note).await;
+    }
+
+    /// The same for an object of which only the reference is known.
+    pub async fn warn_about(&self, reference: &ObjectReference, reason: &str, mut note: String) {
         if note.len() > NOTE {
             let end = (0..=NOTE - 4)
                 .rev()
@@ -50,8 +56,7 @@ impl Events {
             action: "Reload".to_owned(),
             secondary: None,
         };
-        let reference = object.object_ref(&());
-        match timeout(PUBLISH, self.0.publish(&event, &reference)).await {
+        match timeout(PUBLISH, self.0.publish(&event, reference)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::warn!(error = error_chain(&error), "cannot publish an Event");

@@ -1,15 +1,14 @@
 //! The flags of `pillion injector`.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::builder::NonEmptyStringValueParser;
-use rustls::pki_types::DnsName;
-
 use pillion_telemetry::Format;
+
+use crate::{
+    certificates::{Plan, own},
+    flags::{check_lifetimes, duration, seconds, serving_name},
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -122,50 +121,28 @@ impl Args {
         names
     }
 
+    /// Returns where the injector's own certificates are stored, and when they are renewed.
+    pub(super) fn own_certificates(&self) -> own::Settings {
+        own::Settings {
+            namespace: self.namespace.clone(),
+            secret: self.certificate_secret(),
+            plan: Plan {
+                authority_name: "pillion-injector CA",
+                names: self.serving_names(),
+                authority_lifetime: seconds(self.ca_lifetime),
+                certificate_lifetime: seconds(self.certificate_lifetime),
+                overlap: seconds(self.ca_overlap),
+            },
+        }
+    }
+
     /// Checks that a CA is valid for long enough to be replaced by the next one.
     ///
     /// # Errors
     ///
     /// Returns an error if the CA's lifetime is too short, or a duration is 0.
     pub fn check_lifetimes(&self) -> anyhow::Result<()> {
-        anyhow::ensure!(
-            self.ca_overlap * 6 <= self.ca_lifetime,
-            "--ca-lifetime {:?} is too short: a CA is replaced after two thirds of it, in two steps that each take \
-             --ca-overlap {:?}; it must be at least six times as long as that",
-            self.ca_lifetime,
-            self.ca_overlap
-        );
-        anyhow::ensure!(
-            !self.certificate_lifetime.is_zero() && !self.ca_overlap.is_zero(),
-            "--certificate-lifetime and --ca-overlap must not be 0"
-        );
-        Ok(())
-    }
-}
-
-/// A hundred years, so that a certificate's expiry date is supported everywhere.
-const LONGEST: Duration = Duration::from_hours(24 * 36_525);
-
-/// Parses a duration such as `90d`, `12h`, `30m`, `10s` or `500ms`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|error| {
-        format!("{error}; valid durations are for example 90d, 12h, 30m, 10s or 500ms")
-    })?;
-    if duration > LONGEST {
-        return Err("must not be longer than a hundred years".to_owned());
-    }
-    Ok(duration)
-}
-
-/// Parses a name for a certificate. IP addresses are normalized, as in certificates
-/// (`::1` for `0:0::1`).
-fn serving_name(name: &str) -> Result<String, String> {
-    if let Ok(address) = name.parse::<IpAddr>() {
-        return Ok(address.to_string());
-    }
-    match DnsName::try_from(name) {
-        Ok(_) => Ok(name.to_owned()),
-        Err(_) => Err("must be a DNS name or an IP address".to_owned()),
+        check_lifetimes(self.ca_lifetime, self.certificate_lifetime, self.ca_overlap)
     }
 }
 
@@ -183,26 +160,6 @@ mod tests {
 
     fn args(arguments: &[&str]) -> Args {
         Command::parse_from([&["injector"], arguments].concat()).args
-    }
-
-    #[test]
-    fn accepts_a_number_with_a_unit() {
-        for (text, millis) in [
-            ("90d", 90 * 86_400_000),
-            ("12h", 43_200_000),
-            ("30m", 1_800_000),
-            ("10s", 10_000),
-            ("500ms", 500),
-        ] {
-            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
-        }
-    }
-
-    #[test]
-    fn rejects_what_is_not_a_duration() {
-        for text in ["", "1", "d", "-1s", "36526d", "99999999999999999d"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
     }
 
     #[test]

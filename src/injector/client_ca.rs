@@ -91,7 +91,7 @@ impl ClientCa {
         match trusted {
             Ok(()) => tracing::info!(%file, "reloaded the CA of client certificates"),
             Err(error) => {
-                metrics.certificate_rejected();
+                metrics.certificates().rejected();
                 tracing::error!(%file, error, "the CA of client certificates is invalid; the previous one stays in use");
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pillion_serve::Readiness;
 
 use super::conditions::Conditions;
-use crate::{metrics::Metrics, webhook::ActiveConfig};
+use crate::{certificates::Owner, metrics::Metrics, webhook::ActiveConfig};
 
 /// The name that Events are published in.
 pub(super) const CONTROLLER: &str = "pillion-injector";
@@ -27,6 +27,17 @@ impl Shared {
             conditions: Conditions::register(&readiness),
             readiness,
             metrics: Arc::default(),
+        }
+    }
+
+    /// The injector as the owner of its certificates.
+    pub(super) fn owner(&self) -> Owner {
+        Owner {
+            name: "injector",
+            controller: CONTROLLER,
+            certificate: self.conditions.certificate.clone(),
+            ca_bundle: self.conditions.ca_bundle.clone(),
+            metrics: self.metrics.certificates().clone(),
         }
     }
 }

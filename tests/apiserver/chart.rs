@@ -1,9 +1,10 @@
 //! The chart, installed on a real API server.
 
-mod account;
+pub mod account;
 mod certificates;
-mod helm;
+pub mod helm;
 mod install;
+mod kinds;
 mod misuse;
 mod permissions;
 mod running;

@@ -5,6 +5,7 @@
 mod admission;
 mod certificates;
 mod chart;
+mod discovery;
 mod dry_run;
 mod eventually;
 mod injector_process;

@@ -9,6 +9,7 @@
 mod cluster;
 mod counters;
 mod eventually;
+mod gateway;
 mod guard;
 mod http;
 mod load;
@@ -20,8 +21,9 @@ mod shell;
 pub use self::{
     counters::{Counters, Reporter},
     eventually::eventually,
-    http::get,
-    load::Load,
+    gateway::Gateway,
+    http::{get, get_of, say},
+    load::{Load, Report},
     namespace::Namespace,
     objects::{Container, busybox, deployment, pod, samples, server, service, until_answered},
     release::Release,

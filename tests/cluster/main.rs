@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod api_server;
+mod bookinfo;
 mod capture;
 mod counters;
 mod harness;
@@ -11,7 +12,10 @@ mod kubectl;
 mod lifecycle;
 mod probes;
 mod proxy;
+mod registry;
 mod release;
 mod rolling_update;
 mod services;
+mod tcp_routes;
 mod tunnels;
+mod weighted;

@@ -5,8 +5,8 @@ use serde_json::json;
 use crate::harness::{Namespace, Reporter, busybox, eventually, pod, service, until_answered};
 
 /// Agrees to a tunnel, and then sends back what it gets.
-const SERVER: &str = r#"cat >/tmp/answer <<'END'
-#!/bin/sh
+const SERVER: &str = r#"echo '#!/bin/sh' >/tmp/answer
+cat >>/tmp/answer <<'END'
 read -r method rest
 while read -r line && [ ${#line} -gt 1 ]; do :; done
 case $method in

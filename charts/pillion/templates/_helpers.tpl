@@ -136,6 +136,9 @@ true
 {{- if has $revision .Values.revisionTags -}}
 {{- fail (printf "revisionTags contains %q, which is the revision itself: its pods would be injected twice" $revision) -}}
 {{- end -}}
+{{- if and (eq (dig "outboundTrafficPolicy" "mode" "" .Values.meshConfig) "REGISTRY_ONLY") (not .Values.discovery.enabled) -}}
+{{- fail "meshConfig.outboundTrafficPolicy.mode is REGISTRY_ONLY, to which proxies keep only with discovery: set discovery.enabled, or use a NetworkPolicy" -}}
+{{- end -}}
 {{- with .Values.injector.clientCA -}}
 {{- if and .configMap .secret -}}
 {{- fail (printf "injector.clientCA names both the ConfigMap %q and the Secret %q: remove one of them" .configMap .secret) -}}

@@ -32,7 +32,27 @@ pub const VARIANTS: &[&[&str]] = &[
         "--set",
         "sidecarInjectorWebhook.guards.initContainerOverride=false,sidecarInjectorWebhook.guards.proxyImageOverride=true",
     ],
-    &["--set", "injector.autoscaling.enabled=true"],
+    &[
+        "--set",
+        "injector.autoscaling.enabled=true,gateways.istio-ingressgateway.autoscaleEnabled=true",
+    ],
+    &[
+        "--set",
+        "gateways.istio-ingressgateway.type=NodePort,gateways.istio-ingressgateway.nodePorts.http2=30080",
+        "--set",
+        "gateways.istio-ingressgateway.podLabels.team=mesh,gateways.istio-ingressgateway.nodeSelector.a=b",
+        "--set",
+        "gateways.istio-ingressgateway.externalTrafficPolicy=Local,gateways.istio-ingressgateway.serviceAnnotations.a=b",
+    ],
+    &["--set", "discovery.enabled=false"],
+    &[
+        "--set",
+        "discovery.validation.failurePolicy=Fail,discovery.defaultLoadBalancer=RANDOM,discovery.networkPolicy.apiServer.cidrs={10.0.0.0/8}",
+    ],
+    &[
+        "--set",
+        "discovery.validation.enabled=false,discovery.podLabels.team=mesh,discovery.podAnnotations.a=b,discovery.image=example.com/p:1",
+    ],
     &[
         "--set",
         "injector.certificateSecret=from-cert-manager,injector.webhookAnnotations.from=cert-manager,revisionTags={prod}",

@@ -234,7 +234,7 @@ async fn helm_upgrade(
     helm.args(["upgrade", "--install", "--namespace", namespace])
         .arg(format!("pillion-{revision}"))
         .arg(chart)
-        .args(["--set", &url])
+        .args(["--set", &url, "--set", "crds.enabled=false"])
         .args(["--set-string", &format!("revision={revision}")])
         .args(values);
     stdout(&run(helm, "").await);

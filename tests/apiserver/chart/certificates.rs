@@ -48,7 +48,7 @@ impl Release {
     }
 
     async fn install(&self) {
-        let set = format!("revision={}", self.namespace);
+        let set = format!("crds.enabled=false,revision={}", self.namespace);
         self.helm(&["install", self.name, ".", self.mode, "--set", &set])
             .await;
     }

@@ -17,9 +17,11 @@ pub async fn in_cluster(plane: &ControlPlane, arguments: &[&str]) -> String {
     success(arguments, &output)
 }
 
-/// Installs the chart as the release `mesh`.
+/// Installs the chart as the release `mesh`, without the kinds: of tests that run at the same
+/// time, only one could create them.
 pub async fn install(plane: &ControlPlane, namespace: &str, values: &str) {
-    let arguments = ["install", "mesh", ".", "-n", namespace, "--set", values];
+    let values = format!("crds.enabled=false,{values}");
+    let arguments = ["install", "mesh", ".", "-n", namespace, "--set", &values];
     in_cluster(plane, &arguments).await;
 }
 

@@ -175,7 +175,7 @@ async fn upgrades_and_rollbacks_leave_the_ca_bundle_as_it_is() {
         ("merge", "--server-side=false"),
     ] {
         let namespace = plane.namespace("chart", &[]).await.unwrap();
-        let set = format!("revision={revision}");
+        let set = format!("crds.enabled=false,revision={revision}");
         let helm = async |arguments: &[&str]| {
             let common = ["-n", &namespace, server_side];
             in_cluster(plane, &[arguments, &common].concat()).await

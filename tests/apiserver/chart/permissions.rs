@@ -12,13 +12,15 @@ use super::helm::install;
 struct Account {
     reviews: Api<SubjectAccessReview>,
     namespace: String,
+    name: &'static str,
 }
 
 impl Account {
-    fn new(client: Client, namespace: &str) -> Self {
+    fn new(client: Client, namespace: &str, name: &'static str) -> Self {
         Self {
             reviews: Api::all(client),
             namespace: namespace.to_owned(),
+            name,
         }
     }
 
@@ -34,8 +36,8 @@ impl Account {
         let review = SubjectAccessReview {
             spec: SubjectAccessReviewSpec {
                 user: Some(format!(
-                    "system:serviceaccount:{}:pillion-injector-rights",
-                    self.namespace
+                    "system:serviceaccount:{}:{}",
+                    self.namespace, self.name
                 )),
                 groups: Some(vec![
                     "system:serviceaccounts".into(),
@@ -68,7 +70,8 @@ async fn the_injector_has_the_rights_it_needs_and_no_more() {
         "revision=rights,revisionTags={rights-tag}",
     )
     .await;
-    let account = Account::new(plane.client().await.unwrap(), &namespace);
+    let client = plane.client().await.unwrap();
+    let account = Account::new(client, &namespace, "pillion-injector-rights");
 
     let configuration = format!("istio-sidecar-injector-rights-{namespace}");
     let tag = format!("istio-revision-tag-rights-tag-{namespace}");
@@ -130,6 +133,66 @@ async fn the_injector_has_the_rights_it_needs_and_no_more() {
         "list -/namespaces",
         "impersonate -/users/admin",
         "create rbac.authorization.k8s.io/rolebindings .",
+    ] {
+        assert!(!account.may(request).await, "{request}");
+    }
+}
+
+#[tokio::test]
+async fn discovery_has_the_rights_it_needs_and_no_more() {
+    let plane = ControlPlane::shared().await.unwrap();
+    let namespace = plane.namespace("chart", &[]).await.unwrap();
+    install(plane, &namespace, "revision=seen").await;
+    let client = plane.client().await.unwrap();
+    let account = Account::new(client, &namespace, "pillion-discovery-seen");
+    let webhooks = "admissionregistration.k8s.io/validatingwebhookconfigurations";
+    let mut needed = vec![
+        "get -/configmaps/istio-seen .".to_owned(),
+        "update -/configmaps/istio-ca-root-cert-seen default".to_owned(),
+        "create -/configmaps default".to_owned(),
+        "update -/secrets/pillion-discovery-certs-seen .".to_owned(),
+        "update coordination.k8s.io/leases/pillion-discovery-certs-seen .".to_owned(),
+        "create authentication.k8s.io/tokenreviews".to_owned(),
+        "create events.k8s.io/events default".to_owned(),
+        format!("patch {webhooks}/istio-validator-seen-{namespace}"),
+    ];
+    for resource in [
+        "-/services",
+        "-/pods",
+        "-/namespaces",
+        "-/nodes",
+        "discovery.k8s.io/endpointslices",
+        "networking.istio.io/virtualservices",
+        "networking.istio.io/destinationrules",
+        "networking.istio.io/gateways",
+        "networking.istio.io/serviceentries",
+        webhooks,
+    ] {
+        needed.push(format!("list {resource}"));
+        needed.push(format!("watch {resource}"));
+    }
+    for request in &needed {
+        assert!(account.may(request).await, "{request}");
+    }
+    for request in [
+        "get -/secrets/other .",
+        "list -/secrets .",
+        "create -/secrets .",
+        "get -/secrets/pillion-injector-certs-seen .",
+        "get -/secrets/pillion-discovery-certs-seen default",
+        "list -/configmaps",
+        "get -/configmaps/other default",
+        "update -/configmaps/istio-seen .",
+        "update -/configmaps/other default",
+        "delete -/configmaps/istio-ca-root-cert-seen default",
+        "create -/pods .",
+        "patch -/pods .",
+        "create -/serviceaccounts/token .",
+        "patch networking.istio.io/virtualservices default",
+        "patch admissionregistration.k8s.io/validatingwebhookconfigurations/other",
+        "patch admissionregistration.k8s.io/mutatingwebhookconfigurations/other",
+        "create admissionregistration.k8s.io/validatingwebhookconfigurations",
+        "impersonate -/users/admin",
     ] {
         assert!(!account.may(request).await, "{request}");
     }

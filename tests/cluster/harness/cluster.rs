@@ -15,8 +15,16 @@ use kube::{
 
 use super::{guard::Guard, release};
 
-/// The demo has 1, and what a user brings up by hand 0.
-const NUMBER: u8 = 3;
+/// The number of the node, as `hack/cluster` has it: the demo has 1, and what a user brings up by hand 0. Another one, in
+/// `PILLION_CLUSTER_TESTS_NUMBER`, lets two checkouts run their tests at a time.
+fn number() -> u8 {
+    let number = env::var("PILLION_CLUSTER_TESTS_NUMBER");
+    number.map_or(3, |number| {
+        number
+            .parse()
+            .expect("PILLION_CLUSTER_TESTS_NUMBER is 0 to 63")
+    })
+}
 /// What is built from this repository, and Debian's busybox, which has a shell and tar.
 const IMAGES: [&str; 4] = ["pillion", "proxy", "samples", "busybox"];
 
@@ -53,20 +61,27 @@ impl Cluster {
     fn start() -> Result<Self, String> {
         // A provider that is installed already is the same one.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let mut guard = Guard::take(script("bash"), NUMBER)?;
+        let mut guard = Guard::take(script("bash"), number())?;
         // Meanwhile the node starts.
         run(script("hack/image").args(["--profile", "dev"]).args(IMAGES))?;
         guard.up()?;
         let archives = IMAGES.map(archive);
         run(script("hack/cluster").arg("load").args(&archives))?;
-        // One that is kept from an earlier run has the injector of that run's image.
-        let image = digest(&archives[0])?;
+        // One that is kept from an earlier run has pods of that run's images.
+        let (image, proxy) = (digest(&archives[0])?, digest(&archives[1])?);
         let mut helm = Command::new(tool("helm"));
         helm.args(release::INSTALL)
             .args(["pillion", release::CHART, "--namespace", "istio-system"])
             .args(["--set", "injector.replicaCount=1"])
+            .args(["--set", "gateways.istio-ingressgateway.replicaCount=1"])
+            // There are no load balancers, for which helm would wait.
+            .args(["--set", "gateways.istio-ingressgateway.type=NodePort"])
             .arg("--set-string")
-            .arg(format!("injector.podAnnotations.image={image}"));
+            .arg(format!("injector.podAnnotations.image={image}"))
+            .arg("--set-string")
+            .arg(format!(
+                "gateways.istio-ingressgateway.podAnnotations.image={proxy}"
+            ));
         run(in_cluster(&mut helm))?;
         release::wait_until_injects(release::DEFAULT, true)?;
         Ok(Self { _guard: guard })
@@ -148,7 +163,7 @@ fn script(program: &str) -> Command {
     command
         .current_dir(repository())
         .env("PILLION_CLUSTER_STATE", state())
-        .env("PILLION_CLUSTER_NUMBER", NUMBER.to_string());
+        .env("PILLION_CLUSTER_NUMBER", number().to_string());
     command
 }
 

@@ -98,6 +98,18 @@ impl<'a> Load<'a> {
 }
 
 impl Report {
+    /// Has a workload with the samples' tools send requests, and waits until they are answered.
+    pub async fn of(
+        namespace: &Namespace,
+        workload: &str,
+        container: &str,
+        options: &[&str],
+    ) -> Self {
+        let load = [&["pillion-samples", "load", "--json"], options].concat();
+        let text = namespace.exec_in(workload, container, &load).await;
+        Self(serde_json::from_str(&text).unwrap())
+    }
+
     /// That each request was answered, and by 200.
     pub fn assert_no_failures(&self) {
         let Self(report) = self;
@@ -111,6 +123,13 @@ impl Report {
     pub fn answers_with(&self, words: &str) -> u64 {
         let bodies = self.0["body"].as_object().unwrap();
         let counts = bodies.iter().filter(|(body, _)| body.contains(words));
+        counts.filter_map(|(_, count)| count.as_u64()).sum()
+    }
+
+    /// How many answers have had a header (`--by-header`) that begins like this.
+    pub fn headers_with(&self, name: &str, beginning: &str) -> u64 {
+        let values = self.0["header"][name].as_object().into_iter().flatten();
+        let counts = values.filter(|(value, _)| value.starts_with(beginning));
         counts.filter_map(|(_, count)| count.as_u64()).sum()
     }
 }

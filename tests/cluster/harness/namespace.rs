@@ -130,6 +130,29 @@ impl Namespace {
         shell::output(&mut self.command(arguments), "").await
     }
 
+    /// Applies YAML that somebody has typed.
+    pub async fn apply(&self, yaml: &str) {
+        let mut apply = self.command(&["apply", "-f", "-"]);
+        shell::output(&mut apply, yaml).await;
+    }
+
+    /// Applies files of the samples.
+    pub async fn apply_samples(&self, files: &[&str]) {
+        let files: Vec<_> = files.iter().map(|file| format!("samples/{file}")).collect();
+        let mut arguments = vec!["apply"];
+        for file in &files {
+            arguments.extend(["-f", file]);
+        }
+        self.kubectl(&arguments).await;
+    }
+
+    /// Waits until all Deployments have their pods.
+    pub async fn wait_for_deployments(&self) {
+        let available = "--for=condition=Available";
+        let arguments = ["wait", available, "deployment", "--all", "--timeout=120s"];
+        self.kubectl(&arguments).await;
+    }
+
     /// Creates objects.
     pub async fn create(&self, objects: &[Value]) {
         let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
@@ -219,9 +242,15 @@ impl Namespace {
             let logs = ["logs", pod, "--all-containers", "--prefix", "--tail=40"];
             eprintln!("== logs of {pod}\n{}", kubectl(&logs));
         }
-        let injector = ["logs", "-l", "app=pillion-injector", "--tail=10"];
-        let elsewhere = [&injector[..], &["-n", "istio-system"]].concat();
-        eprintln!("== logs of the injector\n{}", kubectl(&elsewhere));
+        for app in [
+            "pillion-injector",
+            "pillion-discovery",
+            "istio-ingressgateway",
+        ] {
+            let label = format!("app={app}");
+            let logs = ["logs", "-l", &label, "--tail=20", "-n", "istio-system"];
+            eprintln!("== logs of {app}\n{}", kubectl(&logs));
+        }
     }
 }
 

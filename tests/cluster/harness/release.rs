@@ -79,7 +79,8 @@ impl Release {
         helm.args(INSTALL)
             .args([self.name, CHART, "--namespace", self.name])
             .arg("--set")
-            .arg(format!("revision={}", self.name));
+            .arg(format!("revision={}", self.name))
+            .args(["--set", "gateways.istio-ingressgateway.enabled=false"]);
         for value in values {
             helm.args(["--set", value]);
         }

@@ -28,3 +28,11 @@ pub fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
         .filter(|object| object["kind"] == kind)
         .collect()
 }
+
+/// The object of a kind and a name.
+pub fn named<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
+    let mut of_kind = of_kind(objects, kind).into_iter();
+    of_kind
+        .find(|object| object["metadata"]["name"] == name)
+        .unwrap_or_else(|| panic!("no {kind} {name}"))
+}

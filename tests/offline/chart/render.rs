@@ -3,7 +3,7 @@
 use pillion_envtest::chart::{VARIANTS, helm};
 use serde_json::{Value, json};
 
-use super::objects::{of_kind, template, try_template};
+use super::objects::{named, of_kind, template, try_template};
 
 #[test]
 fn lint_finds_nothing() {
@@ -228,9 +228,14 @@ fn no_webhook_reaches_the_injector_s_own_namespace_or_the_system_s() {
 fn no_manifest_has_a_ca_bundle() {
     for values in VARIANTS {
         let objects = template("istio-system", values);
-        for configuration in of_kind(&objects, "MutatingWebhookConfiguration") {
-            let text = configuration.to_string();
-            assert!(!text.contains("caBundle"), "{values:?}");
+        for kind in [
+            "MutatingWebhookConfiguration",
+            "ValidatingWebhookConfiguration",
+        ] {
+            for configuration in of_kind(&objects, kind) {
+                let text = configuration.to_string();
+                assert!(!text.contains("caBundle"), "{values:?}");
+            }
         }
     }
 }
@@ -243,9 +248,14 @@ fn revisions_share_no_object() {
             object["kind"], object["metadata"]["namespace"], object["metadata"]["name"]
         )
     };
-    let stable = template("istio-system", &[]);
-    let canary = template("istio-system", &["--set", "revision=canary"]);
-    let elsewhere = template("other", &[]);
+    // But for the kinds, which the first one brings and the others find there.
+    let own = |namespace: &str, values: &str| {
+        let values = format!("crds.enabled=false,{values}");
+        template(namespace, &["--set", &values])
+    };
+    let stable = own("istio-system", "revision=");
+    let canary = own("istio-system", "revision=canary");
+    let elsewhere = own("other", "revision=");
     for other in [&canary, &elsewhere] {
         assert_eq!(stable.len(), other.len());
         for object in &stable {
@@ -267,7 +277,7 @@ fn the_pod_s_own_labels_win() {
         r"injector.podLabels.sidecar\.istio\.io/inject=true",
     ];
     let objects = template("istio-system", &values);
-    let deployment = of_kind(&objects, "Deployment")[0];
+    let deployment = named(&objects, "Deployment", "pillion-injector");
     let labels = &deployment["spec"]["template"]["metadata"]["labels"];
     assert_eq!(labels["app"], "pillion-injector");
     assert_eq!(labels["sidecar.istio.io/inject"], "false");
@@ -277,7 +287,11 @@ fn the_pod_s_own_labels_win() {
 #[test]
 fn optional_objects_come_and_go() {
     let has = |values: &str, kind: &str| {
-        !of_kind(&template("istio-system", &["--set", values]), kind).is_empty()
+        let objects = template("istio-system", &["--set", values]);
+        let mut names = of_kind(&objects, kind)
+            .into_iter()
+            .map(|one| &one["metadata"]["name"]);
+        names.any(|name| name == "pillion-injector")
     };
     for (key, kind, default) in [
         ("podDisruptionBudget", "PodDisruptionBudget", true),
@@ -300,11 +314,15 @@ fn an_autoscaler_alone_decides_on_replicas() {
         &["--set", "injector.autoscaling.enabled=true"],
     );
     assert_eq!(
-        of_kind(&objects, "Deployment")[0]["spec"].get("replicas"),
+        named(&objects, "Deployment", "pillion-injector")["spec"].get("replicas"),
         None
     );
     assert_eq!(
-        of_kind(&template("istio-system", &[]), "Deployment")[0]["spec"]["replicas"],
+        named(
+            &template("istio-system", &[]),
+            "Deployment",
+            "pillion-injector"
+        )["spec"]["replicas"],
         2
     );
 }
@@ -333,7 +351,8 @@ fn a_client_ca_is_mounted_without_what_is_beside_it() {
             "injector.clientCA.{source}=clients,injector.clientCA.key=its.crt,injector.clientCA.names={{one,two}}"
         );
         let objects = template("istio-system", &["--set", &values]);
-        let pod = &of_kind(&objects, "Deployment")[0]["spec"]["template"]["spec"];
+        let deployment = named(&objects, "Deployment", "pillion-injector");
+        let pod = &deployment["spec"]["template"]["spec"];
         let mut expected = json!({"name": "client-ca", source: volume});
         expected[source]["items"] = json!([{"key": "its.crt", "path": "ca.crt"}]);
         assert_eq!(pod["volumes"], json!([expected]));
@@ -352,7 +371,8 @@ fn a_client_ca_is_mounted_without_what_is_beside_it() {
 /// The sources that may reach a port; `Null` is anyone.
 fn sources(values: &[&str], port: u16) -> Value {
     let objects = template("istio-system", values);
-    let rules = of_kind(&objects, "NetworkPolicy")[0]["spec"]["ingress"].clone();
+    let policy = named(&objects, "NetworkPolicy", "pillion-injector");
+    let rules = policy["spec"]["ingress"].clone();
     let rules = rules.as_array().unwrap();
     let mut of_port = rules.iter().filter(|rule| {
         let ports = rule["ports"].as_array().unwrap();
@@ -384,30 +404,48 @@ fn the_values_say_who_may_come_in() {
 
 /// Whoever could name another account, or leave one out, would undo the policy.
 #[test]
-fn every_installation_has_a_policy_for_its_own_account() {
+fn every_installation_has_policies_for_its_own_accounts() {
     for values in VARIANTS {
         let objects = template("mesh", values);
-        let account = &of_kind(&objects, "ServiceAccount")[0]["metadata"]["name"];
-        let policy = of_kind(&objects, "ValidatingAdmissionPolicy")[0];
-        let binding = of_kind(&objects, "ValidatingAdmissionPolicyBinding")[0];
-        let name = account.as_str().unwrap();
-        let expected =
-            format!(r#"request.userInfo.username == "system:serviceaccount:mesh:{name}""#);
-        let conditions = &policy["spec"]["matchConditions"];
-        assert_eq!(conditions.as_array().unwrap().len(), 1, "{values:?}");
-        assert_eq!(conditions[0]["expression"], expected, "{values:?}");
-        assert_eq!(policy["spec"]["failurePolicy"], "Fail", "{values:?}");
-        assert_eq!(binding["spec"]["policyName"], policy["metadata"]["name"]);
-        assert_eq!(binding["spec"]["validationActions"], json!(["Deny"]));
+        let accounts = of_kind(&objects, "ServiceAccount").into_iter();
+        let accounts = accounts.map(|account| account["metadata"]["name"].as_str().unwrap());
+        // Without its webhook, discovery may patch none.
+        let validates = !of_kind(&objects, "ValidatingWebhookConfiguration").is_empty();
+        for name in accounts.filter(|name| {
+            name.starts_with("pillion-injector")
+                || validates && name.starts_with("pillion-discovery")
+        }) {
+            let clustered = format!("{name}-mesh");
+            let policy = named(&objects, "ValidatingAdmissionPolicy", &clustered);
+            let binding = named(&objects, "ValidatingAdmissionPolicyBinding", &clustered);
+            let expected =
+                format!(r#"request.userInfo.username == "system:serviceaccount:mesh:{name}""#);
+            let conditions = &policy["spec"]["matchConditions"];
+            assert_eq!(conditions.as_array().unwrap().len(), 1, "{values:?}");
+            assert_eq!(conditions[0]["expression"], expected, "{values:?}");
+            assert_eq!(policy["spec"]["failurePolicy"], "Fail", "{values:?}");
+            assert_eq!(binding["spec"]["policyName"], policy["metadata"]["name"]);
+            assert_eq!(binding["spec"]["validationActions"], json!(["Deny"]));
+        }
     }
+}
+
+#[test]
+fn discovery_can_be_left_out() {
+    let objects = template("istio-system", &["--set", "discovery.enabled=false"]);
+    for object in &objects {
+        let name = object["metadata"]["name"].as_str().unwrap();
+        assert!(!name.contains("discovery"), "{name}");
+    }
+    assert!(of_kind(&objects, "ValidatingWebhookConfiguration").is_empty());
 }
 
 #[test]
 fn the_secret_and_the_lease_come_with_own_certificates_only() {
     let has = |values: &str, kind: &str| {
         let objects = template("istio-system", &["--set", values]);
-        let found: Vec<Value> = of_kind(&objects, kind).into_iter().cloned().collect();
-        !found.is_empty()
+        let mut found = of_kind(&objects, kind).into_iter();
+        found.any(|one| one["metadata"]["name"] == "pillion-injector-certs")
     };
     for kind in ["Secret", "Lease"] {
         assert!(has("revision=", kind), "{kind}");

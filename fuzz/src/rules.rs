@@ -1,0 +1,95 @@
+//! The fuzz target for traffic rules.
+
+use pillion_api::{Kind, admission};
+use pillion_cost::{Bound, Linear};
+use serde_json::{Value, json};
+
+use crate::units::{MIB, MILLISECOND};
+
+pub(crate) const BOUND: Bound = Bound {
+    // A regular expression of a kilobyte may take most of a megabyte while it is compiled.
+    peak: Linear::new(4 * MIB, 512),
+    total: Linear::new(16 * MIB, 64 * 1024),
+    time: Linear::new(20 * MILLISECOND, 40_000),
+};
+
+/// The longest message of a fault: of a path and a text, each bounded.
+const LONGEST_FAULT: usize = 8 * 1024;
+
+/// Reviews an object: the input is its kind and its spec, which is repeated if it asks for it.
+///
+/// # Panics
+///
+/// Panics if a check fails.
+pub fn rules(data: &[u8]) {
+    let Some((head, rest)) = data.split_first() else {
+        return;
+    };
+    let kind = Kind::ALL[usize::from(*head) % Kind::ALL.len()];
+    let text = String::from_utf8_lossy(rest);
+    match serde_json::from_str::<Value>(&text) {
+        Ok(mut spec) => {
+            if head & 0x80 != 0 {
+                repeat(&mut spec);
+            }
+            check(kind, &spec);
+        }
+        // What is no JSON must be no review.
+        Err(_) => assert!(admission::review(rest).is_err()),
+    }
+}
+
+/// Repeats the elements of the first list in each list's place, up to many.
+fn repeat(value: &mut Value) {
+    match value {
+        Value::Array(elements) => {
+            if let Some(first) = elements.first().cloned() {
+                elements.resize(elements.len().max(500), first);
+            }
+        }
+        Value::Object(fields) => fields.values_mut().for_each(repeat),
+        _ => {}
+    }
+}
+
+fn check(kind: Kind, spec: &Value) {
+    let object = json!({
+        "apiVersion": "networking.istio.io/v1",
+        "kind": kind.name(),
+        "metadata": {"name": "web", "namespace": "shop"},
+        "spec": spec,
+    });
+    let request = json!({
+        "uid": pillion_grammar::UID,
+        "kind": {"group": "networking.istio.io", "version": "v1", "kind": kind.name()},
+        "operation": "CREATE",
+        "object": object,
+    });
+    let review =
+        json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request})
+            .to_string();
+    let response = BOUND.hold("a rule", review.len(), || {
+        admission::review(review.as_bytes())
+    });
+    let Ok(response) = response else {
+        // Too many values, or nested too deeply.
+        return;
+    };
+    let response = &response["response"];
+    assert_eq!(response["uid"], pillion_grammar::UID);
+    let parsed = pillion_api::parse(kind, object);
+    assert_eq!(response["allowed"], parsed.is_ok());
+    match parsed {
+        Ok((object, _)) => assert_eq!(object.kind(), kind),
+        Err(faults) => {
+            assert!(!faults.is_empty() && faults.len() <= 21);
+            for fault in faults {
+                let said = fault.to_string();
+                assert!(
+                    said.len() < LONGEST_FAULT && !said.contains(char::is_control),
+                    "{said:?}"
+                );
+            }
+        }
+    }
+}

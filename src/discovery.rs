@@ -1,0 +1,279 @@
+//! `pillion discovery`: configures the proxies of the mesh.
+//!
+//! Data flows in one direction: watches → the model's thread → snapshots → streams.
+//!
+//! ```text
+//! watch/ ──► convert/ ──► thread ─────────────────────────► ads/ ──► proxies
+//! tasks      pure         owns the model (src/model/) and   tokens,
+//!                         snapshots/, which renders with    limits
+//!                         render/ (pure)
+//! ```
+//!
+//! Beside that, `certificates` keeps the serving certificate and the mesh's CA, `root_cert`
+//! writes the CA's root into every namespace, and `validation` reviews rules.
+
+mod ads;
+mod args;
+mod client;
+mod convert;
+mod identity;
+mod metrics;
+mod names;
+mod pace;
+mod render;
+mod report;
+mod root_cert;
+mod snapshots;
+mod thread;
+mod update;
+mod validation;
+mod watch;
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, bail};
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use kube::Client;
+use pillion_certs::Resolver;
+use pillion_serve::{Readiness, Tls, bind};
+use tokio::{
+    sync::{mpsc, oneshot, watch as latest},
+    task::JoinSet,
+    time::sleep,
+};
+use tokio_util::sync::CancellationToken;
+
+pub use args::Args;
+
+use self::{
+    ads::Ads,
+    convert::mesh::{Defaults, Mesh},
+    identity::Authenticator,
+    metrics::Metrics,
+    report::Reports,
+    update::Update,
+};
+use crate::{
+    certificates::{
+        self, Owner, WAITS_FOR_CA_BUNDLE, WAITS_FOR_CERTIFICATE,
+        ca_bundle::{self, Roots, Trusted},
+    },
+    control_thread::ControlThread,
+};
+
+/// The name that Events are published in.
+const CONTROLLER: &str = "pillion-discovery";
+/// Appended to the log line about a failed TLS handshake.
+const HANDSHAKE_HINT: &str = "if a proxy reports a bad certificate or an unknown issuer, the ConfigMap \
+                              istio-ca-root-cert of its namespace does not have the root of this service; if an \
+                              API server does, the caBundle does not";
+/// After how many overlaps a root that is not wanted is removed: another replica may learn of
+/// a new CA an overlap later.
+const OVERLAPS_UNTIL_REMOVAL: u32 = 3;
+/// How many updates may wait for the model's thread; watches then wait, too.
+const UPDATES: usize = 4_096;
+
+/// What the tasks of the role share.
+#[derive(Debug, Clone, Default)]
+struct Shared {
+    readiness: Arc<Readiness>,
+    metrics: Arc<Metrics>,
+}
+
+/// Runs the discovery service until SIGTERM or SIGINT, then drains it.
+///
+/// # Errors
+///
+/// Returns an error if it can't start: there is no cluster, or a port is in use. With an
+/// invalid configuration or certificate, it runs but is not ready, and reports why.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    args.check_lifetimes()?;
+    let _flush = pillion_telemetry::init(args.log_format)?;
+    let shared = Shared::default();
+    let status_port = bind(args.status_address).await?;
+    let metrics = Arc::clone(&shared.metrics);
+    let readiness = Arc::clone(&shared.readiness);
+    let mut control = ControlThread::start(status_port, readiness, move || metrics.encode())
+        .context("cannot start the thread of the status port")?;
+    let client = Client::try_default().await.context(
+        "cannot find a cluster: run in a pod with a mounted service account, or set KUBECONFIG",
+    )?;
+    let mut tasks = JoinSet::new();
+    let (updates, model) = spawn_model(&mut tasks, &args, &client, &shared)?;
+    let resolver = Arc::new(Resolver::default());
+    let owner = owner(&shared);
+    spawn_certificates(&mut tasks, &args, &client, &owner, Arc::clone(&resolver));
+
+    let tls = pillion_certs::server_config(resolver)?;
+    let tls = Tls::new(&tls, owner.certificate.clone(), HANDSHAKE_HINT);
+    let (mut servers, stop) = spawn_servers(&args, &client, &shared, updates, tls).await?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        revision = args.revision(),
+        namespace = args.namespace,
+        ads = %args.ads_address,
+        status = %args.status_address,
+        "started"
+    );
+
+    let stopping = control.stopping.clone();
+    let outcome = tokio::select! {
+        () = stopping.cancelled() => Ok(()),
+        ended = tasks.join_next() => Err(anyhow::anyhow!("a background task ended unexpectedly: {ended:?}")),
+        _ = model => Err(anyhow::anyhow!("the model's thread ended unexpectedly")),
+        // There is nothing left to drain.
+        ended = servers.join_next() => bail!("a server ended unexpectedly: {ended:?}"),
+        ended = control.ended() => bail!("the status server ended unexpectedly: {ended:?}"),
+    };
+    drain(&shared.readiness, args.drain_delay).await;
+    stop.cancel();
+    while servers.join_next().await.is_some() {}
+    control.stop().await.context("the status server failed")?;
+    tracing::info!("stopped");
+    outcome
+}
+
+/// Starts the watches, and the thread that they feed.
+fn spawn_model(
+    tasks: &mut JoinSet<()>,
+    args: &Args,
+    client: &Client,
+    shared: &Shared,
+) -> anyhow::Result<(mpsc::Sender<Update>, oneshot::Receiver<()>)> {
+    let (updates, receiver) = mpsc::channel(UPDATES);
+    let defaults = Defaults {
+        domain: args.cluster_domain.as_str().into(),
+        namespace: args.namespace.as_str().into(),
+        load_balancer: args.load_balancer(),
+    };
+    let mesh = Mesh::default_of(&defaults);
+    let settings = watch::MeshSettings {
+        namespace: args.namespace.clone(),
+        name: args.revisioned("istio"),
+        defaults,
+    };
+    let (reports, publish) = Reports::new(client.clone(), CONTROLLER, Arc::clone(&shared.metrics));
+    tasks.spawn(publish);
+    let readiness = &shared.readiness;
+    let context = watch::Context {
+        client,
+        updates: &updates,
+        reports: &reports,
+        readiness,
+    };
+    let watches = watch::spawn(tasks, settings, &context);
+    let synced = readiness.register("waiting for all lists, to render them");
+    let metrics = Arc::clone(&shared.metrics);
+    let model = thread::start(receiver, watches, synced, &mesh, metrics)
+        .context("cannot start the model's thread")?;
+    Ok((updates, model))
+}
+
+/// The role as the owner of its certificates.
+fn owner(shared: &Shared) -> Owner {
+    let readiness = &shared.readiness;
+    Owner {
+        name: "discovery service",
+        controller: CONTROLLER,
+        certificate: readiness.register(WAITS_FOR_CERTIFICATE),
+        // Without its webhook, discovery works all the same.
+        ca_bundle: Readiness::default().register(WAITS_FOR_CA_BUNDLE),
+        metrics: shared.metrics.certificates().clone(),
+    }
+}
+
+/// Starts the tasks that keep the certificates, and those that make clients trust them.
+fn spawn_certificates(
+    tasks: &mut JoinSet<()>,
+    args: &Args,
+    client: &Client,
+    owner: &Owner,
+    resolver: Arc<Resolver>,
+) {
+    let (roots, wanted) = latest::channel(Roots::Unknown);
+    let (trusted, trusted_roots) = latest::channel(Trusted::nothing());
+    let removal_delay = args.ca_overlap * OVERLAPS_UNTIL_REMOVAL;
+    // API servers learn of a new root within seconds, and proxies within minutes: how long these
+    // have trusted a root decides when it is used.
+    tasks.spawn(ca_bundle::run::<ValidatingWebhookConfiguration>(
+        client.clone(),
+        ca_bundle::Settings {
+            revision: args.revision().to_owned(),
+            removal_delay,
+        },
+        wanted.clone(),
+        latest::channel(Trusted::nothing()).0,
+        owner.clone(),
+    ));
+    tasks.spawn(root_cert::run(
+        client.clone(),
+        root_cert::Settings {
+            name: args.revisioned("istio-ca-root-cert"),
+            owner: args.namespace.clone(),
+            removal_delay,
+        },
+        wanted,
+        trusted,
+    ));
+    let serving = certificates::Serving::new(
+        resolver,
+        roots,
+        trusted_roots.clone(),
+        args.ca_overlap,
+        owner.clone(),
+    );
+    tasks.spawn(certificates::own::run(
+        client.clone(),
+        args.own_certificates(),
+        serving,
+        trusted_roots,
+        owner.clone(),
+    ));
+}
+
+/// Starts the servers. They end after the returned token is cancelled, when their streams have
+/// ended.
+async fn spawn_servers(
+    args: &Args,
+    client: &Client,
+    shared: &Shared,
+    updates: mpsc::Sender<Update>,
+    tls: Tls,
+) -> anyhow::Result<(JoinSet<()>, CancellationToken)> {
+    let (mut servers, stop) = (JoinSet::new(), CancellationToken::new());
+    let authenticator = Authenticator::new(client.clone(), Arc::clone(&shared.metrics));
+    let metrics = Arc::clone(&shared.metrics);
+    let ads = Ads::new(authenticator, updates, metrics, stop.clone());
+    if let Some(address) = args.plaintext_address() {
+        let listener = bind(address).await?;
+        tracing::warn!(%address, "serving ADS without authentication, for tests");
+        servers.spawn(ads::serve_plaintext(listener, ads.clone(), stop.clone()));
+    }
+    let listener = bind(args.webhook_address).await?;
+    servers.spawn(validation::serve(
+        listener,
+        tls.clone(),
+        Arc::clone(&shared.readiness),
+        shared.metrics.webhook_port().clone(),
+        stop.clone(),
+    ));
+    let listener = bind(args.ads_address).await?;
+    servers.spawn(ads::serve(
+        listener,
+        tls,
+        ads,
+        (
+            Arc::clone(&shared.readiness),
+            shared.metrics.ads_port().clone(),
+        ),
+        stop.clone(),
+    ));
+    Ok((servers, stop))
+}
+
+/// Becomes unready, but continues to serve for a while: the replica must be removed from the
+/// Service's endpoints before its streams end, or proxies would connect to it again.
+async fn drain(readiness: &Readiness, delay: Duration) {
+    readiness.drain();
+    sleep(delay).await;
+}

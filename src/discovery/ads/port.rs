@@ -1,0 +1,86 @@
+//! The ports of the service.
+
+use std::{sync::Arc, time::Duration};
+
+use pillion_envoy_api::envoy::service::discovery::v3::aggregated_discovery_service_server::AggregatedDiscoveryServiceServer;
+use pillion_serve::{Allowance, Limits, Port, PortMetrics, Readiness, Tls};
+use pillion_xds::limits::{MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::Ads;
+
+/// Longer than any stream lasts: a token ends it.
+const FOREVER: Duration = Duration::from_hours(24 * 365);
+
+/// The limits of the port: a proxy has one connection, with one stream that lasts.
+fn limits() -> Limits {
+    Limits {
+        // Pods may be behind a common address.
+        callers: 4,
+        connections: 4_096,
+        waiting: 256,
+        in_flight: 16_384,
+        streams: 8,
+        // A proxy may have nothing to read for as long as nothing changes.
+        answer: FOREVER,
+        crowded: FOREVER,
+        drain: Duration::from_secs(10),
+        // A proxy acknowledges what it reads, and makes room for more: many small frames at
+        // the start.
+        frames: Allowance {
+            burst: 32_768,
+            rate: 1_000,
+            success: 32,
+            worthwhile: 64,
+        },
+        ..Limits::default()
+    }
+}
+
+fn service(ads: Ads) -> AggregatedDiscoveryServiceServer<Ads> {
+    AggregatedDiscoveryServiceServer::new(ads)
+        .max_decoding_message_size(MAX_REQUEST_BYTES)
+        .max_encoding_message_size(MAX_RESPONSE_BYTES)
+}
+
+/// Serves proxies over TLS until their streams have ended after `stop` is cancelled.
+pub(in crate::discovery) async fn serve(
+    listener: TcpListener,
+    tls: Tls,
+    ads: Ads,
+    (readiness, metrics): (Arc<Readiness>, PortMetrics),
+    stop: CancellationToken,
+) {
+    Port::new(service(ads), limits(), readiness, metrics)
+        .serve(listener, Some(tls), stop)
+        .await;
+}
+
+/// Serves clients of this machine without TLS until `stop` is cancelled.
+pub(in crate::discovery) async fn serve_plaintext(
+    listener: TcpListener,
+    ads: Ads,
+    stop: CancellationToken,
+) {
+    let port = Arc::new(Port::new(
+        service(ads.without_authentication()),
+        limits(),
+        Arc::default(),
+        PortMetrics::default(),
+    ));
+    loop {
+        let accepted = stop.run_until_cancelled(listener.accept()).await;
+        match accepted {
+            None => return,
+            Some(Ok((stream, _))) => {
+                let port = Arc::clone(&port);
+                tokio::spawn(async move { port.serve_one(stream, true).await });
+            }
+            Some(Err(error)) => {
+                tracing::warn!(%error, "can't accept a connection at the port without TLS");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,374 @@
+//! One stream: who it is, what it may see, and when it ends.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::{Stream, StreamExt, stream};
+use pillion_envoy_api::envoy::{
+    config::core::v3::Node,
+    service::discovery::v3::{
+        DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,
+        aggregated_discovery_service_server::AggregatedDiscoveryService,
+    },
+};
+use pillion_serve::Peer;
+use pillion_telemetry::{Rates, Throttle};
+use pillion_xds::{
+    Snapshot,
+    server::{serve_delta, serve_sotw},
+};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
+
+use super::{
+    observer::StreamObserver,
+    streams::{STREAMS, Streams},
+};
+use crate::{
+    discovery::{
+        client::Connect,
+        identity::{Authenticator, Identity, Refusal},
+        metrics::Metrics,
+        update::Update,
+    },
+    model::Key,
+};
+
+/// How long a pod may take to be known: watches lag behind by less.
+const UNKNOWN: Duration = Duration::from_secs(10);
+/// How long a client without TLS may take until its first request.
+const FIRST_REQUEST: Duration = Duration::from_secs(15);
+/// How long a client may take to make room for the last status.
+const LAST_WORD: Duration = Duration::from_secs(5);
+/// Lines about refused resources, by address.
+const REFUSALS: Rates = Rates {
+    each: 1,
+    first: 20,
+    more: 0,
+};
+
+/// The service.
+#[derive(Debug, Clone)]
+pub(in crate::discovery) struct Ads {
+    /// Checks tokens; without it, a client is the pod that its node id names.
+    authenticator: Option<Arc<Authenticator>>,
+    streams: Streams,
+    updates: mpsc::Sender<Update>,
+    metrics: Arc<Metrics>,
+    refusals: Arc<Throttle>,
+    stop: CancellationToken,
+}
+
+type Answers<R> = Pin<Box<dyn Stream<Item = Result<R, Status>> + Send>>;
+
+/// A stream, for which a pod's name is known, or is in its first request.
+struct Opened {
+    identity: Option<Identity>,
+    address: IpAddr,
+}
+
+impl Ads {
+    /// A service whose streams end when `stop` is cancelled.
+    pub fn new(
+        authenticator: Authenticator,
+        updates: mpsc::Sender<Update>,
+        metrics: Arc<Metrics>,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            authenticator: Some(Arc::new(authenticator)),
+            streams: Streams::default(),
+            updates,
+            metrics,
+            refusals: Arc::new(Throttle::new(REFUSALS)),
+            stop,
+        }
+    }
+
+    /// The same service without authentication, for a port that only this machine reaches.
+    pub fn without_authentication(&self) -> Self {
+        Self {
+            authenticator: None,
+            ..self.clone()
+        }
+    }
+
+    async fn open<T>(&self, request: &Request<T>) -> Result<Opened, Status> {
+        let peer = request.extensions().get::<Peer>();
+        let address = peer.map_or(Ipv4Addr::LOCALHOST.into(), |peer| peer.address().ip());
+        let identity = match &self.authenticator {
+            Some(authenticator) => {
+                let token = token(request.metadata()).unwrap_or_default();
+                let identified = authenticator.identify(token).await;
+                let identity = identified.map_err(|refusal| refused(&refusal, address))?;
+                if let Some(peer) = peer {
+                    peer.record_useful();
+                }
+                Some(identity)
+            }
+            None => None,
+        };
+        Ok(Opened { identity, address })
+    }
+
+    /// Serves a stream until it ends, from whichever side.
+    async fn run<Q: Variant>(
+        self,
+        opened: Opened,
+        mut requests: Streaming<Q>,
+        responses: mpsc::Sender<Result<Q::Response, Status>>,
+    ) {
+        let mut first = None;
+        let identity = match opened.identity {
+            Some(identity) => Ok(identity),
+            None => match timeout(FIRST_REQUEST, requests.next()).await {
+                Ok(Some(Ok(request))) => {
+                    let named = named(request.node());
+                    first = Some(Ok(request));
+                    named
+                }
+                _ => return,
+            },
+        };
+        let requests: Requests<Q> = Box::pin(stream::iter(first).chain(requests));
+        let status = match identity {
+            Ok(identity) => {
+                let (address, responses) = (opened.address, responses.clone());
+                self.serve(identity, address, requests, responses).await
+            }
+            Err(status) => Some(status),
+        };
+        if let Some(status) = status {
+            // The client may have gone, or not read: the stream ends all the same.
+            let _ = timeout(LAST_WORD, responses.send(Err(status))).await;
+        }
+    }
+
+    /// Returns the last status, if it has not been sent.
+    async fn serve<Q: Variant>(
+        &self,
+        identity: Identity,
+        address: IpAddr,
+        requests: Requests<Q>,
+        responses: mpsc::Sender<Result<Q::Response, Status>>,
+    ) -> Option<Status> {
+        let Some(_admitted) = self.streams.admit(&identity.pod) else {
+            let text = format!("the pod has {STREAMS} streams already");
+            return Some(Status::resource_exhausted(text));
+        };
+        let _open = self.metrics.stream();
+        let (sender, mut snapshots) = watch::channel(Snapshot::new());
+        let gone = CancellationToken::new();
+        let connect = Connect {
+            pod: identity.pod.clone(),
+            uid: identity.uid.clone(),
+            snapshots: sender,
+            gone: gone.clone(),
+        };
+        if self.updates.send(Update::Connect(connect)).await.is_err() {
+            return Some(stopping());
+        }
+        let observer = StreamObserver {
+            pod: identity.pod.clone(),
+            address,
+            metrics: Arc::clone(&self.metrics),
+            refusals: Arc::clone(&self.refusals),
+        };
+        let served = async {
+            match timeout(UNKNOWN, snapshots.changed()).await {
+                Ok(Ok(())) => Q::serve(requests, snapshots, responses, &observer).await,
+                Ok(Err(_)) => return Some(stopping()),
+                Err(_) => {
+                    let text = format!("the pod {} is not known yet; try again", identity.pod);
+                    return Some(Status::unavailable(text));
+                }
+            }
+            None
+        };
+        tokio::select! {
+            biased;
+            () = gone.cancelled() => {
+                Some(Status::unauthenticated(format!("the pod {} is gone", identity.pod)))
+            }
+            () = self.stop.cancelled() => Some(stopping()),
+            () = sleep(identity.lasts) => {
+                Some(Status::unauthenticated("the token has expired; connect again with a new one"))
+            }
+            status = served => status,
+        }
+    }
+}
+
+fn stopping() -> Status {
+    Status::unavailable("this replica is stopping; connect to another one")
+}
+
+/// The token in `authorization: Bearer TOKEN`.
+fn token(metadata: &MetadataMap) -> Option<&str> {
+    let value = metadata.get("authorization")?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn refused(refusal: &Refusal, address: IpAddr) -> Status {
+    tracing::debug!(peer = %address, %refusal, "refused a proxy");
+    match refusal {
+        Refusal::Unavailable => Status::unavailable(refusal.to_string()),
+        Refusal::NoToken | Refusal::Rejected(_) | Refusal::NoPod => {
+            Status::unauthenticated(refusal.to_string())
+        }
+    }
+}
+
+/// The pod that a node id names: `sidecar~IP~POD.NAMESPACE~DOMAIN`.
+fn named(node: Option<&Node>) -> Result<Identity, Status> {
+    let id = node.map(|node| node.id.as_str()).unwrap_or_default();
+    let pod = id.split('~').nth(2).and_then(|pod| pod.rsplit_once('.'));
+    let (name, namespace) = pod.ok_or_else(|| {
+        Status::invalid_argument("the node id must be TYPE~IP~POD.NAMESPACE~DOMAIN")
+    })?;
+    Ok(Identity {
+        pod: Key::new(namespace, name),
+        uid: None,
+        // Nothing expires.
+        lasts: Duration::from_hours(24 * 365),
+    })
+}
+
+type Requests<Q> = Pin<Box<dyn Stream<Item = Result<Q, Status>> + Send>>;
+
+/// A request of one of the two variants of the protocol.
+trait Variant: Send + Sized + 'static {
+    type Response: Send + 'static;
+
+    /// The node that sent it.
+    fn node(&self) -> Option<&Node>;
+
+    /// Serves a stream of such requests until it ends.
+    fn serve(
+        requests: Requests<Self>,
+        snapshots: watch::Receiver<Snapshot>,
+        responses: mpsc::Sender<Result<Self::Response, Status>>,
+        observer: &StreamObserver,
+    ) -> impl Future<Output = ()> + Send;
+}
+
+impl Variant for DeltaDiscoveryRequest {
+    type Response = DeltaDiscoveryResponse;
+
+    fn node(&self) -> Option<&Node> {
+        self.node.as_ref()
+    }
+
+    fn serve(
+        requests: Requests<Self>,
+        snapshots: watch::Receiver<Snapshot>,
+        responses: mpsc::Sender<Result<Self::Response, Status>>,
+        observer: &StreamObserver,
+    ) -> impl Future<Output = ()> + Send {
+        serve_delta(requests, snapshots, responses, observer)
+    }
+}
+
+impl Variant for DiscoveryRequest {
+    type Response = DiscoveryResponse;
+
+    fn node(&self) -> Option<&Node> {
+        self.node.as_ref()
+    }
+
+    fn serve(
+        requests: Requests<Self>,
+        snapshots: watch::Receiver<Snapshot>,
+        responses: mpsc::Sender<Result<Self::Response, Status>>,
+        observer: &StreamObserver,
+    ) -> impl Future<Output = ()> + Send {
+        serve_sotw(requests, snapshots, responses, observer)
+    }
+}
+
+/// The responses of a stream. The connection counts as busy for as long as it is read.
+fn answers<R: Send + 'static>(
+    mut receiver: mpsc::Receiver<Result<R, Status>>,
+    peer: Option<&Peer>,
+) -> Answers<R> {
+    let busy = peer.map(Peer::response);
+    Box::pin(stream::poll_fn(move |context| {
+        let _ = &busy;
+        receiver.poll_recv(context)
+    }))
+}
+
+#[tonic::async_trait]
+impl AggregatedDiscoveryService for Ads {
+    type StreamAggregatedResourcesStream = Answers<DiscoveryResponse>;
+    type DeltaAggregatedResourcesStream = Answers<DeltaDiscoveryResponse>;
+
+    async fn stream_aggregated_resources(
+        &self,
+        request: Request<Streaming<DiscoveryRequest>>,
+    ) -> Result<Response<Self::StreamAggregatedResourcesStream>, Status> {
+        let opened = self.open(&request).await?;
+        let (responses, receiver) = mpsc::channel(1);
+        let answers = answers(receiver, request.extensions().get::<Peer>());
+        tokio::spawn(self.clone().run(opened, request.into_inner(), responses));
+        Ok(Response::new(answers))
+    }
+
+    async fn delta_aggregated_resources(
+        &self,
+        request: Request<Streaming<DeltaDiscoveryRequest>>,
+    ) -> Result<Response<Self::DeltaAggregatedResourcesStream>, Status> {
+        let opened = self.open(&request).await?;
+        let (responses, receiver) = mpsc::channel(1);
+        let answers = answers(receiver, request.extensions().get::<Peer>());
+        tokio::spawn(self.clone().run(opened, request.into_inner(), responses));
+        Ok(Response::new(answers))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(id: &str) -> Option<Key> {
+        let node = Node {
+            id: id.to_owned(),
+            ..Node::default()
+        };
+        named(Some(&node)).ok().map(|identity| identity.pod)
+    }
+
+    #[test]
+    fn a_node_id_names_the_pod() {
+        let id = "sidecar~10.0.0.1~web-1.shop~shop.svc.cluster.local";
+        assert_eq!(pod(id), Some(Key::new("shop", "web-1")));
+        assert_eq!(pod("router~::1~a.b.shop~x"), Some(Key::new("shop", "a.b")));
+        for bad in ["", "web-1.shop", "sidecar~10.0.0.1~web-1~x"] {
+            assert_eq!(pod(bad), None, "{bad}");
+        }
+        assert!(named(None).is_err());
+    }
+
+    #[test]
+    fn the_token_is_the_bearer_s() {
+        let with = |value: &str| {
+            let mut metadata = MetadataMap::new();
+            metadata.insert("authorization", value.parse().unwrap());
+            token(&metadata).map(str::to_owned)
+        };
+        assert_eq!(with("Bearer abc").as_deref(), Some("abc"));
+        assert_eq!(with("bearer  abc").as_deref(), Some("abc"));
+        assert_eq!(with("Basic abc"), None);
+        assert_eq!(with("abc"), None);
+        assert_eq!(token(&MetadataMap::new()), None);
+    }
+}

@@ -1,0 +1,166 @@
+//! The flags of `pillion discovery`.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use pillion_telemetry::Format;
+
+use crate::{
+    certificates::{Plan, own},
+    flags::{check_lifetimes, duration, seconds, serving_name},
+    model::LoadBalancer,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  # In a cluster (the chart does this):
+  pillion discovery --namespace istio-system
+
+The mesh configuration is read from the ConfigMap istio (key mesh) in the namespace, with -REVISION appended to its
+name unless it is the default one. RUST_LOG sets the log filter (default: info).";
+
+/// Flags of `pillion discovery`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The namespace that Pillion is installed in.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "istio-system")]
+    pub namespace: String,
+    /// The revision of this discovery service; empty for the default one.
+    #[arg(long, env = "REVISION", default_value = "")]
+    revision: String,
+    /// The address to listen on for proxies (ADS over TLS); `[::]` means all IPv6 and IPv4 addresses.
+    #[arg(long, value_name = "ADDRESS", default_value = "[::]:15012")]
+    pub ads_address: SocketAddr,
+    /// Also serve ADS without TLS and without authentication at this port of 127.0.0.1, for tests with a stock Envoy.
+    /// A client is the pod that its node id names.
+    #[arg(long, value_name = "PORT")]
+    plaintext_port: Option<u16>,
+    /// The address to listen on for reviews of rules (HTTPS).
+    #[arg(long, value_name = "ADDRESS", default_value = "[::]:15017")]
+    pub webhook_address: SocketAddr,
+    /// The address to listen on for /livez, /readyz and /metrics (HTTP).
+    #[arg(long, value_name = "ADDRESS", default_value = "[::]:15014")]
+    pub status_address: SocketAddr,
+    /// The Service that proxies connect to [default: pillion-discovery[-REVISION]].
+    #[arg(long, value_name = "NAME")]
+    service_name: Option<String>,
+    /// The DNS domain of the cluster.
+    #[arg(long, value_name = "DOMAIN", default_value = "cluster.local")]
+    pub cluster_domain: String,
+    /// An additional DNS name or IP address for the serving certificate. May be given more than once.
+    #[arg(long = "serving-dns-name", value_name = "NAME", value_parser = serving_name)]
+    serving_dns_names: Vec<String>,
+    /// The Secret with the mesh's CA and the serving certificate [default: pillion-discovery-certs[-REVISION]].
+    #[arg(long, value_name = "NAME")]
+    certificate_secret: Option<String>,
+    /// The lifetime of the mesh's CA. It is replaced after two thirds of it.
+    #[arg(long, value_name = "DURATION", default_value = "3650d", value_parser = duration)]
+    ca_lifetime: Duration,
+    /// The lifetime of the serving certificate. It is renewed after two thirds of it.
+    #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = duration)]
+    certificate_lifetime: Duration,
+    /// How long both the old and the new CA are trusted, before and after the serving certificate changes. Kubelets need
+    /// minutes to update a mounted ConfigMap.
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
+    pub ca_overlap: Duration,
+    /// How requests are balanced where no DestinationRule says.
+    #[arg(long, value_enum, default_value_t)]
+    default_load_balancer: Balancer,
+    /// How long to continue serving after SIGTERM, so that proxies connect to another replica.
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    pub drain_delay: Duration,
+    /// The format of log lines.
+    #[arg(long, value_enum, default_value_t)]
+    pub log_format: Format,
+}
+
+/// The load balancers that a flag can name.
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+enum Balancer {
+    /// The endpoint with the fewest active requests of two that are drawn.
+    #[default]
+    LeastRequest,
+    /// Endpoints in turn.
+    RoundRobin,
+    /// Any endpoint.
+    Random,
+}
+
+impl Args {
+    /// Returns the revision's name.
+    pub(super) fn revision(&self) -> &str {
+        if self.revision.is_empty() {
+            "default"
+        } else {
+            &self.revision
+        }
+    }
+
+    /// Appends the revision to a name, unless it is the default one.
+    pub(super) fn revisioned(&self, name: &str) -> String {
+        match self.revision() {
+            "default" => name.to_owned(),
+            revision => format!("{name}-{revision}"),
+        }
+    }
+
+    /// Returns the address of the port without TLS, if there is one.
+    pub(super) fn plaintext_address(&self) -> Option<SocketAddr> {
+        self.plaintext_port
+            .map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    }
+
+    /// Returns how requests are balanced where no DestinationRule says.
+    pub(super) fn load_balancer(&self) -> LoadBalancer {
+        match self.default_load_balancer {
+            Balancer::LeastRequest => LoadBalancer::LeastRequest,
+            Balancer::RoundRobin => LoadBalancer::RoundRobin,
+            Balancer::Random => LoadBalancer::Random,
+        }
+    }
+
+    /// Returns the names for the serving certificate.
+    fn serving_names(&self) -> Vec<String> {
+        let service = self
+            .service_name
+            .clone()
+            .unwrap_or_else(|| self.revisioned("pillion-discovery"));
+        let namespace = &self.namespace;
+        let mut names = vec![
+            format!("{service}.{namespace}.svc"),
+            format!("{service}.{namespace}.svc.{}", self.cluster_domain),
+            format!("{service}.{namespace}"),
+            service,
+        ];
+        names.extend(self.serving_dns_names.iter().cloned());
+        names
+    }
+
+    /// Returns where the certificates are stored, and when they are renewed.
+    pub(super) fn own_certificates(&self) -> own::Settings {
+        let secret = self.certificate_secret.clone();
+        own::Settings {
+            namespace: self.namespace.clone(),
+            secret: secret.unwrap_or_else(|| self.revisioned("pillion-discovery-certs")),
+            plan: Plan {
+                authority_name: "pillion mesh CA",
+                names: self.serving_names(),
+                authority_lifetime: seconds(self.ca_lifetime),
+                certificate_lifetime: seconds(self.certificate_lifetime),
+                overlap: seconds(self.ca_overlap),
+            },
+        }
+    }
+
+    /// Checks that a CA is valid for long enough to be replaced by the next one.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the CA's lifetime is too short, or a duration is 0.
+    pub(super) fn check_lifetimes(&self) -> anyhow::Result<()> {
+        check_lifetimes(self.ca_lifetime, self.certificate_lifetime, self.ca_overlap)
+    }
+}

@@ -1,0 +1,8 @@
+//! Kubernetes' objects as the model has them. Pure.
+
+pub(super) mod endpoints;
+pub(super) mod mesh;
+pub(super) mod meta;
+pub(super) mod pod;
+pub(super) mod rule;
+pub(super) mod service;

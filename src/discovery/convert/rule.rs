@@ -1,0 +1,56 @@
+//! Istio's kinds.
+
+use k8s_openapi::jiff::Timestamp;
+use kube::core::DynamicObject;
+use pillion_api::{AnyObject, Kind, Metadata};
+
+use crate::{
+    discovery::update::Update,
+    model::{Change, Event, Key, Meta, Object},
+};
+
+/// The update for an object that was created or has changed.
+///
+/// # Errors
+///
+/// Returns why the object is invalid; the field's path is part of each text.
+pub(in crate::discovery) fn applied(
+    kind: Kind,
+    object: &DynamicObject,
+) -> Result<Update, Vec<String>> {
+    let value = serde_json::to_value(object).map_err(|error| vec![error.to_string()])?;
+    let (object, _) = pillion_api::parse(kind, value)
+        .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let event = match object {
+        AnyObject::VirtualService(object) => Event::VirtualService(apply(object)),
+        AnyObject::DestinationRule(object) => Event::DestinationRule(apply(object)),
+        AnyObject::Gateway(object) => Event::Gateway(apply(object)),
+        AnyObject::ServiceEntry(object) => Event::ServiceEntry(apply(object)),
+    };
+    Ok(Update::Object(Box::new(event)))
+}
+
+/// The update for an object that was deleted.
+pub(in crate::discovery) fn deleted(kind: Kind, key: Key) -> Update {
+    Update::Object(Box::new(match kind {
+        Kind::VirtualService => Event::VirtualService(Change::Delete(key)),
+        Kind::DestinationRule => Event::DestinationRule(Change::Delete(key)),
+        Kind::Gateway => Event::Gateway(Change::Delete(key)),
+        Kind::ServiceEntry => Event::ServiceEntry(Change::Delete(key)),
+    }))
+}
+
+fn apply<S>(object: pillion_api::Object<S>) -> Change<Object<S>> {
+    Change::Apply(Object {
+        meta: meta(&object.metadata),
+        spec: object.spec,
+    })
+}
+
+fn meta(metadata: &Metadata) -> Meta {
+    let created = metadata.creation_timestamp;
+    Meta {
+        key: Key::new(metadata.namespace.as_str(), metadata.name.as_str()),
+        created: created.map_or(0, Timestamp::as_second),
+    }
+}

@@ -1,0 +1,155 @@
+//! Who a proxy is: the pod that its service-account token is bound to, as the API server says.
+
+mod answer;
+mod cache;
+mod token;
+
+use std::{sync::Arc, time::Duration};
+
+use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, UserInfo};
+use kube::{Api, Client, api::PostParams};
+use tokio::sync::Semaphore;
+
+pub(super) use self::answer::{Identity, Refusal};
+use self::cache::{Cache, Fingerprint};
+use super::metrics::{Metrics, TokenResult};
+use crate::{cluster::with_timeout, error_chain, model::Key};
+
+/// The audience of the tokens that proxies present, also to Istio's CA.
+const AUDIENCE: &str = "istio-ca";
+/// The longest token that is looked at, in bytes. Kubernetes' have about 1 kB.
+const LONGEST: usize = 16 * 1024;
+/// How many reviews may be under way. More callers wait.
+const REVIEWS: usize = 16;
+/// The extra fields in which the API server says which pod a token is bound to.
+const POD_NAME: &str = "authentication.kubernetes.io/pod-name";
+const POD_UID: &str = "authentication.kubernetes.io/pod-uid";
+/// The start of a service account's user name.
+const ACCOUNT: &str = "system:serviceaccount:";
+
+/// Checks tokens.
+#[derive(Debug)]
+pub(super) struct Authenticator {
+    reviews: Api<TokenReview>,
+    cache: Cache,
+    under_way: Semaphore,
+    metrics: Arc<Metrics>,
+}
+
+impl Authenticator {
+    pub fn new(client: Client, metrics: Arc<Metrics>) -> Self {
+        Self {
+            reviews: Api::all(client),
+            cache: Cache::default(),
+            under_way: Semaphore::new(REVIEWS),
+            metrics,
+        }
+    }
+
+    /// Returns whose token it is.
+    ///
+    /// # Errors
+    ///
+    /// Returns why it is refused.
+    pub async fn identify(&self, token: &str) -> Result<Identity, Refusal> {
+        if token.is_empty() || token.len() > LONGEST || !token.bytes().all(|b| b.is_ascii_graphic())
+        {
+            self.metrics.token(TokenResult::Refused);
+            return Err(Refusal::NoToken);
+        }
+        let lasts = token::lasts(token);
+        let fingerprint = Fingerprint::of(token);
+        if let Some(known) = self.cache.get(&fingerprint) {
+            self.metrics.token(TokenResult::Cached);
+            return known.map(|identity| Identity { lasts, ..identity });
+        }
+        let reviewed = self.review(token, lasts).await;
+        self.metrics.token(match &reviewed {
+            Ok(_) => TokenResult::Accepted,
+            Err(Refusal::Unavailable) => TokenResult::Unavailable,
+            Err(_) => TokenResult::Refused,
+        });
+        if reviewed != Err(Refusal::Unavailable) {
+            self.cache.put(fingerprint, reviewed.clone(), lasts);
+        }
+        reviewed
+    }
+
+    async fn review(&self, token: &str, lasts: Duration) -> Result<Identity, Refusal> {
+        let Ok(_place) = self.under_way.acquire().await else {
+            return Err(Refusal::Unavailable);
+        };
+        let review = TokenReview {
+            spec: TokenReviewSpec {
+                audiences: Some(vec![AUDIENCE.to_owned()]),
+                token: token.to_owned(),
+            },
+            ..TokenReview::default()
+        };
+        let parameters = PostParams::default();
+        let review = with_timeout(self.reviews.create(&parameters, &review)).await;
+        let status = match review {
+            Ok(review) => review.status.unwrap_or_default(),
+            Err(error) => {
+                tracing::warn!(
+                    error = error_chain(&error),
+                    "cannot have a token reviewed; the proxy tries again"
+                );
+                return Err(Refusal::Unavailable);
+            }
+        };
+        let for_us = status.audiences.iter().flatten().any(|one| one == AUDIENCE);
+        if status.authenticated != Some(true) || !for_us {
+            let why = status
+                .error
+                .unwrap_or_else(|| format!("it is not for the audience {AUDIENCE}"));
+            return Err(Refusal::Rejected(why));
+        }
+        pod_of(&status.user.unwrap_or_default(), lasts).ok_or(Refusal::NoPod)
+    }
+}
+
+/// The pod that a user's token is bound to.
+fn pod_of(user: &UserInfo, lasts: Duration) -> Option<Identity> {
+    let account = user.username.as_deref()?.strip_prefix(ACCOUNT)?;
+    let (namespace, _) = account.split_once(':')?;
+    let extra = |name| user.extra.as_ref()?.get(name)?.first();
+    Some(Identity {
+        pod: Key::new(namespace, extra(POD_NAME)?.as_str()),
+        uid: Some(extra(POD_UID)?.as_str().into()),
+        lasts,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pod(user: serde_json::Value) -> Option<Key> {
+        let user = serde_json::from_value(user).unwrap();
+        pod_of(&user, Duration::ZERO).map(|identity| identity.pod)
+    }
+
+    #[test]
+    fn a_bound_token_names_its_pod() {
+        let extra = json!({POD_NAME: ["web-1"], POD_UID: ["u"]});
+        let user = json!({"username": "system:serviceaccount:shop:web", "extra": extra});
+        assert_eq!(pod(user), Some(Key::new("shop", "web-1")));
+    }
+
+    #[test]
+    fn a_token_of_nobody_s_pod_is_none() {
+        let extra = json!({POD_NAME: ["web-1"], POD_UID: ["u"]});
+        for user in [
+            json!({"username": "system:serviceaccount:shop:web"}),
+            json!({"username": "admin", "extra": extra}),
+            json!({"extra": extra}),
+            json!({"username": "system:serviceaccount:shop:web", "extra": {POD_NAME: ["web-1"]}}),
+            json!({"username": "system:serviceaccount:shop:web", "extra": {POD_NAME: []}}),
+        ] {
+            assert_eq!(pod(user.clone()), None, "{user}");
+        }
+    }
+}

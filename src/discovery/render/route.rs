@@ -1,0 +1,179 @@
+//! Route tables.
+
+use std::time::Duration;
+
+use pillion_envoy_api::envoy::config::route::v3::{
+    DirectResponseAction, Route, RouteAction, RouteConfiguration, RouteMatch, VirtualHost,
+    route::Action, route_action::ClusterSpecifier, route_match::PathSpecifier,
+    virtual_host::TlsRequirementType,
+};
+
+use super::{
+    common::{duration, istio_metadata, text},
+    route_action::{action, operations},
+    route_match::route_match,
+};
+use crate::model::{self, Fallback, PASSTHROUGH_CLUSTER, RouteTable, RuleRef};
+
+/// The domain of every host.
+const ANY: &str = "*";
+/// The longest body of an answer, in bytes: Istio's limit.
+const BODY: u32 = 1 << 20;
+/// The answer to requests for hosts that the mesh does not know.
+const BAD_GATEWAY: u32 = 502;
+
+/// A route table.
+pub(in crate::discovery) fn route_configuration(table: &RouteTable) -> RouteConfiguration {
+    let port = port_of(&table.name);
+    let mut hosts: Vec<_> = table
+        .hosts
+        .iter()
+        .map(|host| virtual_host(host, port))
+        .collect();
+    let has_any = table
+        .hosts
+        .iter()
+        .any(|host| host.domains.iter().any(|domain| &**domain == ANY));
+    if !has_any {
+        hosts.extend(fallback(table.fallback));
+    }
+    configuration(&table.name, hosts)
+}
+
+fn configuration(name: &str, virtual_hosts: Vec<VirtualHost>) -> RouteConfiguration {
+    RouteConfiguration {
+        name: name.to_owned(),
+        virtual_hosts,
+        // A rule may name a cluster that does not exist yet.
+        validate_clusters: Some(false),
+        ignore_port_in_host_matching: true,
+        max_direct_response_body_size_bytes: Some(BODY),
+        ..RouteConfiguration::default()
+    }
+}
+
+/// The port of the listeners that use a table, by its name: `PORT`, `HOST:PORT`, `http.PORT`.
+fn port_of(table: &str) -> u16 {
+    let digits = table.rsplit([':', '.']).next().unwrap_or_default();
+    digits.parse().unwrap_or(0)
+}
+
+fn virtual_host(host: &model::VirtualHost, port: u16) -> VirtualHost {
+    VirtualHost {
+        name: host.name.to_string(),
+        domains: host.domains.iter().map(ToString::to_string).collect(),
+        routes: host
+            .routes
+            .routes
+            .iter()
+            .map(|route| self::route(route, port))
+            .collect(),
+        require_tls: if host.https_redirect {
+            TlsRequirementType::All.into()
+        } else {
+            TlsRequirementType::None.into()
+        },
+        include_request_attempt_count: true,
+        ..VirtualHost::default()
+    }
+}
+
+fn route(route: &model::Route, port: u16) -> Route {
+    let request = operations(&route.request_headers);
+    let response = operations(&route.response_headers);
+    Route {
+        name: route.name.to_string(),
+        r#match: Some(route_match(&route.matches)),
+        action: Some(action(&route.action, port)),
+        metadata: route
+            .rule
+            .as_ref()
+            .map(|rule| istio_metadata([config(rule)])),
+        request_headers_to_add: request.add,
+        request_headers_to_remove: request.remove,
+        response_headers_to_add: response.add,
+        response_headers_to_remove: response.remove,
+        ..Route::default()
+    }
+}
+
+/// The rule that a route is from, as Istio writes it.
+fn config(rule: &RuleRef) -> (&'static str, prost_types::Value) {
+    let (namespace, name) = (&rule.object.namespace, &rule.object.name);
+    let path =
+        format!("/apis/networking.istio.io/v1/namespaces/{namespace}/virtual-service/{name}");
+    ("config", text(path))
+}
+
+/// The host of requests for hosts that a table does not know; without one, they get a 404.
+fn fallback(fallback: Fallback) -> Option<VirtualHost> {
+    let (name, action) = match fallback {
+        Fallback::NotFound => return None,
+        Fallback::AllowAny => ("allow_any", to_cluster(PASSTHROUGH_CLUSTER)),
+        Fallback::BlockAll => (
+            "block_all",
+            Action::DirectResponse(DirectResponseAction {
+                status: BAD_GATEWAY,
+                body: None,
+            }),
+        ),
+    };
+    Some(any_host(name, name, action))
+}
+
+/// The routes of an inbound cluster: all requests, without a limit of time. The client's
+/// side decides about retries and timeouts.
+pub(super) fn inbound_routes(cluster: &str) -> RouteConfiguration {
+    let host = match cluster.split('|').nth(1) {
+        Some(port) => format!("inbound|http|{port}"),
+        None => "inbound|http|0".to_owned(),
+    };
+    let host = any_host(&host, "default", to_cluster(cluster));
+    configuration(
+        cluster,
+        vec![VirtualHost {
+            include_request_attempt_count: false,
+            ..host
+        }],
+    )
+}
+
+/// A host with one route, for all requests.
+fn any_host(name: &str, route: &str, action: Action) -> VirtualHost {
+    VirtualHost {
+        name: name.to_owned(),
+        domains: vec![ANY.to_owned()],
+        routes: vec![Route {
+            name: route.to_owned(),
+            r#match: Some(RouteMatch {
+                path_specifier: Some(PathSpecifier::Prefix("/".to_owned())),
+                ..RouteMatch::default()
+            }),
+            action: Some(action),
+            ..Route::default()
+        }],
+        include_request_attempt_count: true,
+        ..VirtualHost::default()
+    }
+}
+
+fn to_cluster(cluster: &str) -> Action {
+    Action::Route(RouteAction {
+        cluster_specifier: Some(ClusterSpecifier::Cluster(cluster.to_owned())),
+        timeout: Some(duration(Duration::ZERO)),
+        max_grpc_timeout: Some(duration(Duration::ZERO)),
+        ..RouteAction::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tables_name_has_its_port() {
+        for (name, port) in [("9080", 9080), ("a.b.svc:80", 80), ("http.8080", 8080)] {
+            assert_eq!(port_of(name), port, "{name}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The clusters that some proxies may see, and their endpoints.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use pillion_envoy_api::type_url;
+use pillion_xds::{Resource, Resources};
+
+use super::interner::Interner;
+use crate::{
+    discovery::render,
+    model::{Cluster, Clusters, Discovery, Model},
+};
+
+/// A set of clusters.
+#[derive(Debug)]
+pub(super) struct ClusterSet {
+    /// What was rendered; its address is the set's key.
+    source: Arc<Clusters>,
+    /// The clusters.
+    pub clusters: Vec<Arc<Resource>>,
+    /// The endpoints of those that take them from the stream.
+    pub assignments: Resources,
+}
+
+/// The sets that were rendered, by their keys.
+#[derive(Debug, Default)]
+pub(super) struct ClusterSets(HashMap<usize, ClusterSet>);
+
+impl ClusterSets {
+    /// Returns the key of the set of these clusters, which is rendered unless it has been.
+    pub fn add(&mut self, source: &Arc<Clusters>, model: &Model, interner: &mut Interner) -> usize {
+        let key = Arc::as_ptr(source).addr();
+        self.0.entry(key).or_insert_with(|| {
+            let clusters = source.values().map(|cluster| {
+                let rendered = render::outbound_cluster(cluster);
+                interner.resource(type_url::CLUSTER, &cluster.name, &rendered)
+            });
+            let clusters = clusters.collect();
+            let assignments = source
+                .values()
+                .filter(|cluster| has_endpoints(cluster))
+                .map(|cluster| {
+                    (
+                        Arc::clone(&cluster.name),
+                        assignment(cluster, model, interner),
+                    )
+                });
+            ClusterSet {
+                source: Arc::clone(source),
+                clusters,
+                assignments: Arc::new(assignments.collect()),
+            }
+        });
+        key
+    }
+
+    /// Returns a set.
+    pub fn get(&self, key: usize) -> Option<&ClusterSet> {
+        self.0.get(&key)
+    }
+
+    /// Forgets all sets.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Renders the endpoints of these hosts again.
+    pub fn renew_endpoints(
+        &mut self,
+        hosts: &BTreeSet<Arc<str>>,
+        model: &Model,
+        interner: &mut Interner,
+    ) {
+        for set in self.0.values_mut() {
+            let of_hosts = set
+                .source
+                .values()
+                .filter(|cluster| has_endpoints(cluster) && hosts.contains(&cluster.key.host));
+            let mut changed = BTreeMap::new();
+            for cluster in of_hosts {
+                let now = assignment(cluster, model, interner);
+                let before = set.assignments.get(&cluster.name);
+                if before.is_none_or(|before| before.version != now.version) {
+                    changed.insert(Arc::clone(&cluster.name), now);
+                }
+            }
+            if !changed.is_empty() {
+                // Streams share the map, so it is replaced rather than changed.
+                let mut assignments = BTreeMap::clone(&set.assignments);
+                assignments.extend(changed);
+                set.assignments = Arc::new(assignments);
+            }
+        }
+    }
+}
+
+fn has_endpoints(cluster: &Cluster) -> bool {
+    cluster.discovery == Discovery::Endpoints
+}
+
+fn assignment(cluster: &Cluster, model: &Model, interner: &mut Interner) -> Arc<Resource> {
+    let groups = model.endpoints(cluster);
+    let rendered = render::load_assignment(&cluster.name, &groups);
+    interner.resource(type_url::CLUSTER_LOAD_ASSIGNMENT, &cluster.name, &rendered)
+}

@@ -1,0 +1,26 @@
+//! What the thread of the model is told.
+
+use std::sync::Arc;
+
+use super::{client::Connect, convert::mesh::Mesh};
+use crate::model::{Change, Event, Pod};
+
+/// A message to the thread of the model.
+#[derive(Debug)]
+pub(super) enum Update {
+    /// An object has changed.
+    Object(Box<Event>),
+    /// A pod has changed; with its `uid`, by which tokens name it.
+    Pod {
+        /// The pod.
+        change: Box<Change<Pod>>,
+        /// Its `metadata.uid`; empty for a deletion.
+        uid: Arc<str>,
+    },
+    /// The mesh's configuration has changed.
+    Mesh(Box<Mesh>),
+    /// All objects of one more watch are known.
+    Synced,
+    /// A proxy has connected.
+    Connect(Connect),
+}

@@ -1,0 +1,95 @@
+//! Watches the ConfigMap with the mesh's configuration.
+//!
+//! One that is invalid is reported in the log and by an Event, and the last good one stays in
+//! force. Without a ConfigMap, the defaults hold.
+
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{Api, Client, Resource};
+use tokio::sync::mpsc;
+
+use super::synced::Synced;
+use crate::{
+    cluster::watch_object,
+    discovery::{
+        convert::mesh::{Defaults, Mesh},
+        report::{Report, Reports},
+        update::Update,
+    },
+    error_chain,
+};
+
+/// The key of the ConfigMap.
+const KEY: &str = "mesh";
+
+/// Where the configuration is, and what else says something about the mesh.
+#[derive(Debug)]
+pub(in crate::discovery) struct Settings {
+    /// The namespace of the ConfigMap.
+    pub namespace: String,
+    /// The ConfigMap's name.
+    pub name: String,
+    /// What the flags say.
+    pub defaults: Defaults,
+}
+
+/// Follows the ConfigMap until the receiver is gone.
+pub(super) async fn follow(
+    client: Client,
+    settings: Settings,
+    updates: mpsc::Sender<Update>,
+    reports: Reports,
+    mut synced: Synced,
+) {
+    let api: Api<ConfigMap> = Api::namespaced(client, &settings.namespace);
+    let mut changes = watch_object(api, &settings.name);
+    while let Some(change) = changes.next().await {
+        let map = match change {
+            Ok(map) => map,
+            Err(error) => {
+                tracing::warn!(
+                    error = error_chain(&error),
+                    "the watch of the mesh configuration failed; watching again"
+                );
+                continue;
+            }
+        };
+        if let Some(mesh) = read(&settings, map.as_ref(), &reports)
+            && updates.send(Update::Mesh(Box::new(mesh))).await.is_err()
+        {
+            return;
+        }
+        synced.set(&updates).await;
+    }
+}
+
+/// Returns the configuration; `None` if it is invalid, which is reported.
+fn read(settings: &Settings, map: Option<&ConfigMap>, reports: &Reports) -> Option<Mesh> {
+    let Some(map) = map else {
+        tracing::warn!(
+            name = settings.name,
+            namespace = settings.namespace,
+            "the ConfigMap with the mesh configuration does not exist; the defaults hold"
+        );
+        return Some(Mesh::default_of(&settings.defaults));
+    };
+    let text = map.data.as_ref().and_then(|data| data.get(KEY));
+    let read = Mesh::parse(text.map_or("", String::as_str), &settings.defaults);
+    match read {
+        Ok(mesh) => Some(mesh),
+        Err(faults) => {
+            let faults = faults.join("; ");
+            tracing::error!(
+                name = settings.name,
+                faults,
+                "the mesh configuration is invalid; the last good one stays in force"
+            );
+            reports.send(Report {
+                reference: map.object_ref(&()),
+                reason: "InvalidConfiguration",
+                note: format!("the last good configuration stays in force: {faults}"),
+            });
+            None
+        }
+    }
+}

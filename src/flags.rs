@@ -1,0 +1,83 @@
+//! Values of flags that several roles have.
+
+use std::{net::IpAddr, time::Duration};
+
+use rustls::pki_types::DnsName;
+
+/// Converts a duration for arithmetic with dates.
+pub(crate) fn seconds(duration: Duration) -> time::Duration {
+    time::Duration::try_from(duration).unwrap_or(time::Duration::MAX)
+}
+
+/// A hundred years, so that a certificate's expiry date is supported everywhere.
+const LONGEST: Duration = Duration::from_hours(24 * 36_525);
+
+/// Parses a duration such as `90d`, `12h`, `30m`, `10s` or `500ms`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| {
+        format!("{error}; valid durations are for example 90d, 12h, 30m, 10s or 500ms")
+    })?;
+    if duration > LONGEST {
+        return Err("must not be longer than a hundred years".to_owned());
+    }
+    Ok(duration)
+}
+
+/// Checks that a CA is valid for long enough to be replaced by the next one.
+///
+/// # Errors
+///
+/// Returns an error if the CA's lifetime is too short, or a duration is 0.
+pub(crate) fn check_lifetimes(
+    ca_lifetime: Duration,
+    certificate_lifetime: Duration,
+    ca_overlap: Duration,
+) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        ca_overlap * 6 <= ca_lifetime,
+        "--ca-lifetime {ca_lifetime:?} is too short: a CA is replaced after two thirds of it, in two steps that each take \
+         --ca-overlap {ca_overlap:?}; it must be at least six times as long as that"
+    );
+    anyhow::ensure!(
+        !certificate_lifetime.is_zero() && !ca_overlap.is_zero(),
+        "--certificate-lifetime and --ca-overlap must not be 0"
+    );
+    Ok(())
+}
+
+/// Parses a name for a certificate. IP addresses are normalized, as in certificates
+/// (`::1` for `0:0::1`).
+pub(crate) fn serving_name(name: &str) -> Result<String, String> {
+    if let Ok(address) = name.parse::<IpAddr>() {
+        return Ok(address.to_string());
+    }
+    match DnsName::try_from(name) {
+        Ok(_) => Ok(name.to_owned()),
+        Err(_) => Err("must be a DNS name or an IP address".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepts_a_number_with_a_unit() {
+        for (text, millis) in [
+            ("90d", 90 * 86_400_000),
+            ("12h", 43_200_000),
+            ("30m", 1_800_000),
+            ("10s", 10_000),
+            ("500ms", 500),
+        ] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+    }
+
+    #[test]
+    fn rejects_what_is_not_a_duration() {
+        for text in ["", "1", "d", "-1s", "36526d", "99999999999999999d"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}

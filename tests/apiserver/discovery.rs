@@ -1,0 +1,9 @@
+//! The built discovery service: what proxies get, by the tokens of their pods.
+
+mod account;
+mod ads;
+mod installation;
+mod mesh;
+mod root;
+mod streams;
+mod validation;

@@ -1,0 +1,44 @@
+//! The webhook that reviews rules.
+
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use kube::{Api, api::PostParams};
+use serde_json::json;
+
+use super::installation::Installation;
+use crate::eventually;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refuses_a_rule_that_cannot_work() {
+    let discovery = Installation::new().await;
+    let shop = discovery.shop().await;
+    let configuration = serde_json::from_value(json!({
+        "metadata": {"name": discovery.namespace, "labels": {"istio.io/rev": discovery.namespace}},
+        "webhooks": [{
+            "name": "rev.validation.istio.io",
+            "clientConfig": {"url": format!("https://{}/validate", discovery.webhook)},
+            "rules": [{"apiGroups": ["networking.istio.io"], "apiVersions": ["*"],
+                "operations": ["CREATE", "UPDATE"], "resources": ["*"]}],
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": shop.namespace}},
+            "admissionReviewVersions": ["v1"],
+            "sideEffects": "None",
+            "failurePolicy": "Fail",
+        }],
+    }))
+    .unwrap();
+    let api: Api<ValidatingWebhookConfiguration> = Api::all(discovery.client.clone());
+    api.create(&PostParams::default(), &configuration)
+        .await
+        .unwrap();
+    let rule = |host: &str| json!({"hosts": ["reviews"], "http": [{"route": [{"destination": {"host": host}}]}]});
+    eventually("the API server trusts the webhook", async || {
+        shop.rule("VirtualService", "good", rule("reviews"))
+            .await
+            .ok()
+    })
+    .await;
+    let refused = shop
+        .rule("VirtualService", "bad", rule(""))
+        .await
+        .unwrap_err();
+    assert!(refused.to_string().contains("host"), "{refused}");
+}

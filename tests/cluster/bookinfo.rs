@@ -1,0 +1,184 @@
+//! The walk-through's steps with Bookinfo: behind the ingress gateway, and its versions by route.
+
+use crate::harness::{Gateway, Namespace, Report, eventually, get_of};
+
+/// As the walk-through types it (2.8): one host.
+const FOR_ONE_HOST: &str = r#"
+apiVersion: networking.istio.io/v1alpha3
+kind: Gateway
+metadata:
+  name: bookinfo-gateway
+spec:
+  selector:
+    istio: ingressgateway # use Istio default gateway implementation
+  servers:
+  - port:
+      number: 80
+      name: http
+      protocol: HTTP
+    hosts:
+    - "bookinfo.example.com"
+---
+apiVersion: networking.istio.io/v1alpha3
+kind: VirtualService
+metadata:
+  name: bookinfo
+spec:
+  hosts:
+  - "bookinfo.example.com"
+  gateways:
+  - bookinfo-gateway
+  http:
+  - match:
+    - uri:
+        exact: /productpage
+    - uri:
+        prefix: /static
+    - uri:
+        exact: /login
+    - uri:
+        exact: /logout
+    - uri:
+        prefix: /api/v1/products
+    route:
+    - destination:
+        host: productpage
+        port:
+          number: 9080
+"#;
+
+async fn bookinfo(prefix: &str) -> Option<Namespace> {
+    let shop = Namespace::injected(prefix).await?;
+    let applications = ["bookinfo/platform/kube/bookinfo.yaml", "sleep/sleep.yaml"];
+    shop.apply_samples(&applications).await;
+    shop.wait_for_deployments().await;
+    Some(shop)
+}
+
+/// The stars of a page.
+fn stars(page: &str) -> &'static str {
+    let has = |color: &str| page.contains(&format!("color:{color}\" title"));
+    match (has("red"), has("black")) {
+        (true, _) => "red",
+        (_, true) => "black",
+        _ => "none",
+    }
+}
+
+#[tokio::test]
+async fn the_page_is_behind_the_gateway_for_one_host_and_for_all() {
+    let Some(shop) = bookinfo("bookinfo").await else {
+        return;
+    };
+    let title = "Simple Bookstore App";
+    let from_ratings = ["curl", "-s", "productpage:9080/productpage"];
+    let page = shop
+        .exec_in("deploy/ratings-v1", "ratings", &from_ratings)
+        .await;
+    assert!(page.contains(title), "{page}");
+
+    let gateway = Gateway::of(&shop).await;
+    shop.apply(FOR_ONE_HOST).await;
+    let host = "bookinfo.example.com";
+    let product = "/api/v1/products/200";
+    let answer = gateway.answers(host, product, 200).await;
+    let (head, _) = answer.split_once("\r\n\r\n").unwrap();
+    for line in ["content-type: application/json", "server: istio-envoy"] {
+        assert!(head.lines().any(|it| it == line), "{line}: {head}");
+    }
+    assert!(head.contains("x-envoy-upstream-service-time: "), "{head}");
+    // The port in Host is ignored.
+    let with_port = format!("{host}:80");
+    gateway.answers(&with_port, product, 200).await;
+    for (host, path) in [
+        ("other.example.com", product),
+        ("example.com", product),
+        (host, "/"),
+        (host, "/productpage/more"),
+        // What it is once its dots are resolved.
+        (host, "/static/../health"),
+    ] {
+        let answer = get_of(&gateway.http(), host, path).await.unwrap();
+        assert!(
+            answer.starts_with("HTTP/1.1 404 "),
+            "{host}{path}: {answer}"
+        );
+    }
+
+    shop.apply_samples(&["bookinfo/networking/bookinfo-gateway.yaml"])
+        .await;
+    let listed = shop.kubectl(&["get", "gateway"]).await;
+    assert!(listed.contains("bookinfo-gateway"), "{listed}");
+    let listed = shop
+        .kubectl(&["get", "virtualservices.networking.istio.io"])
+        .await;
+    let columns: Vec<_> = listed.split_whitespace().take(4).collect();
+    assert_eq!(columns, ["NAME", "GATEWAYS", "HOSTS", "AGE"]);
+    for part in ["[\"bookinfo-gateway\"]", "[\"*\"]"] {
+        assert!(listed.contains(part), "{listed}");
+    }
+    let page = gateway.answers(&gateway.http(), "/productpage", 200).await;
+    assert!(page.contains(title), "{page}");
+    let mut seen = Vec::new();
+    for _ in 0..12 {
+        let page = get_of(&gateway.http(), &gateway.http(), "/productpage").await;
+        seen.push(stars(&page.unwrap()));
+    }
+    for kind in ["none", "black", "red"] {
+        assert!(seen.contains(&kind), "{seen:?}");
+    }
+}
+
+/// Of so many requests for reviews, how many each version has answered.
+async fn versions(shop: &Namespace, requests: u64, fields: &[&str]) -> [u64; 3] {
+    let number = requests.to_string();
+    let mut options = vec!["-n", &number, "--by-body"];
+    options.extend(fields.iter().flat_map(|field| ["-H", field]));
+    options.push("http://reviews:9080/reviews/0");
+    let report = Report::of(shop, "deploy/sleep", "sleep", &options).await;
+    report.assert_no_failures();
+    ["v1", "v2", "v3"].map(|version| report.answers_with(&format!("reviews-{version}-")))
+}
+
+/// Waits until twenty requests are divided so.
+async fn until_all_from(shop: &Namespace, fields: &[&str], expected: [u64; 3]) {
+    eventually(&format!("{expected:?} of {fields:?}"), async || {
+        (versions(shop, 20, fields).await == expected).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn reviews_come_from_the_version_that_a_route_names() {
+    let Some(shop) = bookinfo("versions").await else {
+        return;
+    };
+    let before = versions(&shop, 60, &[]).await;
+    assert!(before.iter().all(|version| *version > 5), "{before:?}");
+
+    let networking = async |file: &str| {
+        shop.apply_samples(&[&format!("bookinfo/networking/{file}.yaml")])
+            .await;
+    };
+    networking("destination-rule-all").await;
+    let rules = shop
+        .kubectl(&["get", "destinationrules", "-o", "name"])
+        .await;
+    assert_eq!(rules.lines().count(), 4, "{rules}");
+    networking("virtual-service-all-v1").await;
+    until_all_from(&shop, &[], [20, 0, 0]).await;
+    networking("virtual-service-reviews-v3").await;
+    until_all_from(&shop, &[], [0, 0, 20]).await;
+    networking("virtual-service-reviews-test-v2").await;
+    until_all_from(&shop, &["end-user: jason"], [0, 20, 0]).await;
+    assert_eq!(versions(&shop, 20, &["end-user: other"]).await, [20, 0, 0]);
+    assert_eq!(versions(&shop, 20, &[]).await, [20, 0, 0]);
+    networking("virtual-service-reviews-80-20").await;
+    eventually("some of v2", async || {
+        (versions(&shop, 50, &[]).await[1] > 0).then_some(())
+    })
+    .await;
+    let [first, second, third] = versions(&shop, 2000, &[]).await;
+    assert!((1528..=1672).contains(&first), "{first} and {second}");
+    assert_eq!((first + second, third), (2000, 0));
+}
