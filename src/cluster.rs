@@ -7,9 +7,10 @@ mod timeout;
 
 use std::{fmt::Debug, pin::Pin};
 
+use anyhow::Context as _;
 use futures::Stream;
 use kube::{
-    Api, Resource,
+    Api, Client, Resource,
     runtime::{WatchStreamExt, watcher},
 };
 use serde::de::DeserializeOwned;
@@ -17,6 +18,17 @@ use serde::de::DeserializeOwned;
 pub(crate) use events::Events;
 pub(crate) use native_sidecars::cluster_has_native_sidecars;
 pub(crate) use timeout::with_timeout;
+
+/// A client of the cluster that the process runs in, or that `KUBECONFIG` names.
+///
+/// # Errors
+///
+/// Returns an error if there is none.
+pub(crate) async fn client() -> anyhow::Result<Client> {
+    Client::try_default().await.context(
+        "cannot find a cluster: run in a pod with a mounted service account, or set KUBECONFIG",
+    )
+}
 
 /// A watch of one object.
 pub(crate) type ObjectWatch<K> = Pin<Box<dyn Stream<Item = watcher::Result<Option<K>>> + Send>>;

@@ -1,9 +1,9 @@
-//! The thread for the status port and signals.
+//! The thread for the status port and signals, and how a role begins to end.
 //!
 //! A kubelet restarts a pod that does not respond to its probes, and SIGTERM must be
 //! handled, even if the other threads are all busy.
 
-use std::{io, sync::Arc, thread};
+use std::{io, sync::Arc, thread, time::Duration};
 
 use pillion_serve::{Readiness, serve_status};
 use tokio::{
@@ -11,8 +11,16 @@ use tokio::{
     runtime,
     signal::unix::{Signal, SignalKind, signal},
     sync::oneshot,
+    time::sleep,
 };
 use tokio_util::sync::CancellationToken;
+
+/// Becomes unready, but continues to serve for a while: the replica must be removed from its
+/// Service's endpoints before its ports are closed, or callers would still come to it.
+pub(crate) async fn drain(readiness: &Readiness, delay: Duration) {
+    readiness.drain();
+    sleep(delay).await;
+}
 
 /// A handle to the thread.
 #[derive(Debug)]

@@ -29,7 +29,7 @@ mod update;
 mod validation;
 mod watch;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
@@ -39,7 +39,6 @@ use pillion_serve::{Readiness, Tls, bind};
 use tokio::{
     sync::{mpsc, oneshot, watch as latest},
     task::JoinSet,
-    time::sleep,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -58,7 +57,8 @@ use crate::{
         self, Owner, WAITS_FOR_CA_BUNDLE, WAITS_FOR_CERTIFICATE,
         ca_bundle::{self, Roots, Trusted},
     },
-    control_thread::ControlThread,
+    cluster,
+    control_thread::{ControlThread, drain},
 };
 
 /// The name that Events are published in.
@@ -95,9 +95,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let readiness = Arc::clone(&shared.readiness);
     let mut control = ControlThread::start(status_port, readiness, move || metrics.encode())
         .context("cannot start the thread of the status port")?;
-    let client = Client::try_default().await.context(
-        "cannot find a cluster: run in a pod with a mounted service account, or set KUBECONFIG",
-    )?;
+    let client = cluster::client().await?;
     let mut tasks = JoinSet::new();
     let (updates, model) = spawn_model(&mut tasks, &args, &client, &shared)?;
     let resolver = Arc::new(Resolver::default());
@@ -269,11 +267,4 @@ async fn spawn_servers(
         stop.clone(),
     ));
     Ok((servers, stop))
-}
-
-/// Becomes unready, but continues to serve for a while: the replica must be removed from the
-/// Service's endpoints before its streams end, or proxies would connect to it again.
-async fn drain(readiness: &Readiness, delay: Duration) {
-    readiness.drain();
-    sleep(delay).await;
 }

@@ -45,6 +45,37 @@ pub(crate) fn check_lifetimes(
     Ok(())
 }
 
+/// The revision that a flag names: empty is the default one.
+pub(crate) fn revision(flag: &str) -> &str {
+    if flag.is_empty() { "default" } else { flag }
+}
+
+/// Appends a revision to a name, unless it is the default one.
+pub(crate) fn revisioned(name: &str, revision: &str) -> String {
+    match revision {
+        "default" => name.to_owned(),
+        revision => format!("{name}-{revision}"),
+    }
+}
+
+/// The names for the serving certificate of a Service, and more of them. Kubernetes calls
+/// `SERVICE.NAMESPACE.svc`.
+pub(crate) fn serving_names(
+    service: &str,
+    namespace: &str,
+    domain: &str,
+    more: &[String],
+) -> Vec<String> {
+    let mut names = vec![
+        format!("{service}.{namespace}.svc"),
+        format!("{service}.{namespace}.svc.{domain}"),
+        format!("{service}.{namespace}"),
+        service.to_owned(),
+    ];
+    names.extend(more.iter().cloned());
+    names
+}
+
 /// Parses a name for a certificate. IP addresses are normalized, as in certificates
 /// (`::1` for `0:0::1`).
 pub(crate) fn serving_name(name: &str) -> Result<String, String> {

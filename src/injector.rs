@@ -11,13 +11,13 @@ mod conditions;
 mod config_watch;
 mod shared;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use kube::Client;
 use pillion_certs::Resolver;
-use pillion_serve::{Readiness, bind};
-use tokio::{sync::watch, task::JoinSet, time::sleep};
+use pillion_serve::bind;
+use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 pub use args::Args;
@@ -28,7 +28,8 @@ use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 
 use crate::{
     certificates::{self, ca_bundle},
-    control_thread::ControlThread,
+    cluster,
+    control_thread::{ControlThread, drain},
     webhook::{self, Webhook},
 };
 
@@ -54,9 +55,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let mut control = ControlThread::start(status_port, readiness, move || metrics.encode())
         .context("cannot start the thread of the status port")?;
     let webhook_port = bind(args.webhook_address).await?;
-    let client = Client::try_default().await.context(
-        "cannot find a cluster: run in a pod with a mounted service account, or set KUBECONFIG",
-    )?;
+    let client = cluster::client().await?;
     let resolver = Arc::new(Resolver::default());
     let (tls, client_ca) = client_ca::server_config(&args, Arc::clone(&resolver))?;
     let webhook = Webhook::new(
@@ -152,11 +151,4 @@ fn spawn_tasks(
             shared.owner(),
         )),
     };
-}
-
-/// Becomes unready, but continues to serve for a while: the replica must be removed from
-/// the Service's endpoints before the port is closed, or reviews would fail.
-async fn drain(readiness: &Readiness, delay: Duration) {
-    readiness.drain();
-    sleep(delay).await;
 }

@@ -82,8 +82,8 @@ impl Findings {
         }
     }
 
-    /// As [`Findings::fault`], for a message that takes time to find: it is asked for only as long
-    /// as it is told.
+    /// Like [`Findings::fault`], but builds the message only if it will be reported: some
+    /// messages take time to build.
     pub(crate) fn fault_with(&mut self, message: impl FnOnce(&Path) -> String) {
         if self.faults.len() < MOST {
             let message = message(&self.path);

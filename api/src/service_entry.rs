@@ -70,7 +70,7 @@ pub enum Resolution {
     Dns,
     /// By DNS, one address at a time.
     DnsRoundRobin,
-    /// By DNS, for each name that a wildcard host stands for.
+    /// DNS lookups of each name that matches a wildcard host.
     DynamicDns,
 }
 

@@ -8,12 +8,6 @@
 //! clusters by name, which are looked up in [`Clusters`] for each request. [`ClusterStates`]
 //! builds clusters, so that counters and turns go on from one generation to the next.
 
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "most of it is for whoever compiles a control plane's resources"
-)]
-
 mod built_in;
 mod cluster;
 mod clusters;
@@ -31,6 +25,8 @@ mod snapshot;
 mod tcp_routes;
 mod text_match;
 
+#[cfg(test)]
+pub(crate) use self::retry_policy::RetryConditions;
 pub(crate) use self::{
     cluster::{
         ActiveRequest, Avoid, Balancer, CircuitLimits, Cluster, ClusterSettings, ClusterState,
@@ -38,17 +34,17 @@ pub(crate) use self::{
         Overflow, Permit, Pick, Picked, PoolMark, RetryBudget, Service, Source, UpstreamProtocol,
     },
     clusters::Clusters,
-    header_edits::{BadEdit, EditAction, HeaderEdits, HeaderLevels},
+    header_edits::{EditAction, HeaderEdits, HeaderLevels},
     hosts::{Hosts, VirtualHost},
     listener::{Addresses, Detection, HttpListener, Listener, Listeners},
     lookup::Lookup,
-    pattern::{BadPattern, Pattern},
+    pattern::Pattern,
     redirect::{Redirect, RedirectPath},
-    retry_policy::{NoResponse, RetryCondition, RetryConditions, RetryPolicy},
-    rewrite::{BadSubstitution, PathRewrite, Substitution},
+    retry_policy::{NoResponse, RetryCondition, RetryPolicy},
+    rewrite::{PathRewrite, Substitution},
     route::{
-        Action, ChosenCluster, ClusterChoice, DirectResponse, Forward, GrpcTimeout, Route,
-        WeightedCluster, WeightedClusters,
+        Action, ClusterChoice, DirectResponse, Forward, GrpcTimeout, Route, WeightedCluster,
+        WeightedClusters,
     },
     route_match::{HeaderMatch, HeaderName, HeaderTest, PathMatch, QueryMatch, RouteMatch},
     snapshot::{Current, Held, Snapshot},

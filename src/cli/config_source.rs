@@ -9,6 +9,8 @@ use kube::{Api, Client, config::KubeConfigOptions};
 
 use pillion_inject::{Config, Sources};
 
+use crate::flags;
+
 /// Flags that select the cluster.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Cluster")]
@@ -61,10 +63,7 @@ impl ClusterArgs {
 
     /// Appends the revision to a ConfigMap's name.
     fn revisioned(&self, name: &str) -> String {
-        match self.revision.as_str() {
-            "" | "default" => name.to_owned(),
-            revision => format!("{name}-{revision}"),
-        }
+        flags::revisioned(name, flags::revision(&self.revision))
     }
 }
 

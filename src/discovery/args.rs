@@ -9,7 +9,7 @@ use pillion_telemetry::Format;
 
 use crate::{
     certificates::{Plan, own},
-    flags::{check_lifetimes, duration, seconds, serving_name},
+    flags::{self, check_lifetimes, duration, seconds, serving_name},
     model::LoadBalancer,
 };
 
@@ -92,19 +92,12 @@ enum Balancer {
 impl Args {
     /// Returns the revision's name.
     pub(super) fn revision(&self) -> &str {
-        if self.revision.is_empty() {
-            "default"
-        } else {
-            &self.revision
-        }
+        flags::revision(&self.revision)
     }
 
     /// Appends the revision to a name, unless it is the default one.
     pub(super) fn revisioned(&self, name: &str) -> String {
-        match self.revision() {
-            "default" => name.to_owned(),
-            revision => format!("{name}-{revision}"),
-        }
+        flags::revisioned(name, self.revision())
     }
 
     /// Returns the address of the port without TLS, if there is one.
@@ -128,15 +121,8 @@ impl Args {
             .service_name
             .clone()
             .unwrap_or_else(|| self.revisioned("pillion-discovery"));
-        let namespace = &self.namespace;
-        let mut names = vec![
-            format!("{service}.{namespace}.svc"),
-            format!("{service}.{namespace}.svc.{}", self.cluster_domain),
-            format!("{service}.{namespace}"),
-            service,
-        ];
-        names.extend(self.serving_dns_names.iter().cloned());
-        names
+        let more = &self.serving_dns_names;
+        flags::serving_names(&service, &self.namespace, &self.cluster_domain, more)
     }
 
     /// Returns where the certificates are stored, and when they are renewed.

@@ -7,7 +7,7 @@ use pillion_telemetry::Format;
 
 use crate::{
     certificates::{Plan, own},
-    flags::{check_lifetimes, duration, seconds, serving_name},
+    flags::{self, check_lifetimes, duration, seconds, serving_name},
 };
 
 const EXAMPLES: &str = "\
@@ -82,19 +82,12 @@ pub struct Args {
 impl Args {
     /// Returns the revision's name.
     pub fn revision(&self) -> &str {
-        if self.revision.is_empty() {
-            "default"
-        } else {
-            &self.revision
-        }
+        flags::revision(&self.revision)
     }
 
     /// Appends the revision to a name, unless it is the default one.
     pub fn revisioned(&self, name: &str) -> String {
-        match self.revision() {
-            "default" => name.to_owned(),
-            revision => format!("{name}-{revision}"),
-        }
+        flags::revisioned(name, self.revision())
     }
 
     /// Returns the name of the Secret with the injector's own certificates.
@@ -110,15 +103,8 @@ impl Args {
             .service_name
             .clone()
             .unwrap_or_else(|| self.revisioned("pillion-injector"));
-        let namespace = &self.namespace;
-        let mut names = vec![
-            format!("{service}.{namespace}.svc"),
-            format!("{service}.{namespace}.svc.{}", self.cluster_domain),
-            format!("{service}.{namespace}"),
-            service,
-        ];
-        names.extend(self.serving_dns_names.iter().cloned());
-        names
+        let more = &self.serving_dns_names;
+        flags::serving_names(&service, &self.namespace, &self.cluster_domain, more)
     }
 
     /// Returns where the injector's own certificates are stored, and when they are renewed.

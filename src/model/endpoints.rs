@@ -27,7 +27,7 @@ pub(super) fn of_cluster(
     grouped(groups)
 }
 
-/// The endpoints of a ServiceEntry's port, for a cluster that resolves them by DNS.
+/// Returns the endpoints of a ServiceEntry's port, whose addresses are DNS names.
 pub(super) fn of_names(external: &External, port: u16, labels: &Labels) -> Vec<EndpointGroup> {
     grouped(of_entry(external, port, labels))
 }

@@ -14,6 +14,7 @@ mod fault;
 mod filter_chain;
 mod filters;
 mod headers;
+mod http2_options;
 mod listener;
 mod load_assignment;
 mod parts;
@@ -29,6 +30,7 @@ mod tcp_proxy;
 #[cfg(test)]
 mod tests;
 mod text;
+mod transport_socket;
 mod upstream_protocol;
 mod values;
 mod virtual_host;

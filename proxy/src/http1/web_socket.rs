@@ -13,8 +13,8 @@ const ACCEPT: &[u8] = b"sec-websocket-accept";
 /// What base64 is made of.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// A field with a key, for a request that needs one and has none. Between two sidecars that
-/// speak HTTP/2, the key of a client of HTTP/1 is passed on.
+/// Returns a new key field for a request that needs a key and has none. An HTTP/1 client's key
+/// passes between two sidecars that speak HTTP/2.
 pub(super) fn missing_key(head: &RequestHead) -> Option<(&'static [u8], [u8; 24])> {
     let is_web_socket = |protocol: &[u8]| protocol.eq_ignore_ascii_case(b"websocket");
     let needs_one = head.version == Version::HTTP_2

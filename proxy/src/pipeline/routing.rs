@@ -9,8 +9,8 @@ use super::{connection::Connection, failure::Failure};
 use crate::{
     message::RequestHead,
     tables::{
-        Action, Cluster, DirectResponse, Endpoints, Forward, Lookup, Redirect, Route, Snapshot,
-        VirtualHost, WeightedCluster,
+        Action, Cluster, DirectResponse, Forward, Lookup, Redirect, Route, Snapshot, VirtualHost,
+        WeightedCluster,
     },
 };
 
@@ -99,9 +99,6 @@ fn find_target<'t>(
             return Decision::Fail(Failure::NoCluster { cluster }, Some(route));
         }
     };
-    if matches!(cluster.endpoints, Endpoints::Waiting) {
-        return Decision::Wait;
-    }
     Decision::Forward(Target {
         route,
         forward,

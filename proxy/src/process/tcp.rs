@@ -17,8 +17,8 @@ use crate::{
     pool::Destination,
     records::{ConnectionFacts, ResponseFlag, ResponseFlags, connect_failure},
     tables::{
-        ActiveRequest, Avoid, Cluster, Counted, EndpointState, Endpoints, Lookup, Overflow, Permit,
-        Pick, Picked, Snapshot,
+        ActiveRequest, Avoid, Cluster, Counted, EndpointState, Lookup, Overflow, Permit, Pick,
+        Picked, Snapshot,
     },
     tcp::relay::{End, relay},
 };
@@ -146,9 +146,6 @@ impl Tcp<'_> {
             .with_random(|random| route.clusters.choose(random));
         let found = chosen.map_or(Lookup::Missing, |chosen| tables.clusters.find(chosen.name));
         let cluster = match found {
-            Lookup::Found(cluster) if matches!(cluster.endpoints, Endpoints::Waiting) => {
-                return Lookup::Waiting;
-            }
             Lookup::Found(cluster) => Some(Arc::clone(cluster)),
             Lookup::Missing => None,
             Lookup::Waiting => return Lookup::Waiting,

@@ -8,7 +8,6 @@ mod state;
 mod states;
 
 pub(crate) use self::{
-    endpoints::EndpointSet,
     group::{Avoid, Cluster, Endpoints, Overflow, Pick, Picked},
     service::Service,
     settings::{

@@ -1,18 +1,13 @@
 //! The clusters, by name.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
-use super::{Cluster, Lookup};
+use super::{Cluster, Endpoints, Lookup};
 
 /// The clusters of a generation.
 #[derive(Debug, Default)]
 pub(crate) struct Clusters {
     known: HashMap<Arc<str>, Arc<Cluster>>,
-    /// Those that the control plane has been asked for.
-    awaited: HashSet<Arc<str>>,
 }
 
 impl Clusters {
@@ -22,16 +17,11 @@ impl Clusters {
             .insert(Arc::clone(&cluster.settings.name), cluster);
     }
 
-    /// The control plane has been asked for that one.
-    pub fn wait_for(&mut self, name: Arc<str>) {
-        self.awaited.insert(name);
-    }
-
-    /// The cluster of that name.
+    /// The cluster of that name. Until the control plane has told its endpoints, it is waited for.
     pub fn find(&self, name: &str) -> Lookup<&Arc<Cluster>> {
         match self.known.get(name) {
+            Some(cluster) if matches!(cluster.endpoints, Endpoints::Waiting) => Lookup::Waiting,
             Some(cluster) => Lookup::Found(cluster),
-            None if self.awaited.contains(name) => Lookup::Waiting,
             None => Lookup::Missing,
         }
     }

@@ -12,7 +12,8 @@ use super::{Lookup, Route};
 /// A virtual host.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct VirtualHost {
-    /// In logs and dumps.
+    /// As its route configuration has it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests tell hosts apart by it"))]
     pub name: Arc<str>,
     /// In order: the first that matches decides.
     pub routes: Vec<Arc<Route>>,

@@ -150,6 +150,7 @@ impl WeightedClusters {
     }
 
     /// All of them.
+    #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = &WeightedCluster> {
         self.clusters.iter()
     }

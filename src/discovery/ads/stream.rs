@@ -93,7 +93,7 @@ impl Ads {
         }
     }
 
-    /// The same service without authentication, for a port that only this machine reaches.
+    /// Returns the same service without authentication, for a port on loopback.
     pub fn without_authentication(&self) -> Self {
         Self {
             authenticator: None,
@@ -117,6 +117,18 @@ impl Ads {
             None => None,
         };
         Ok(Opened { identity, address })
+    }
+
+    /// Begins a stream, which a task of its own serves.
+    async fn begin<Q: Variant>(
+        &self,
+        request: Request<Streaming<Q>>,
+    ) -> Result<Response<Answers<Q::Response>>, Status> {
+        let opened = self.open(&request).await?;
+        let (responses, receiver) = mpsc::channel(1);
+        let answers = answers(receiver, request.extensions().get::<Peer>());
+        tokio::spawn(self.clone().run(opened, request.into_inner(), responses));
+        Ok(Response::new(answers))
     }
 
     /// Serves a stream until it ends, from whichever side.
@@ -316,22 +328,14 @@ impl AggregatedDiscoveryService for Ads {
         &self,
         request: Request<Streaming<DiscoveryRequest>>,
     ) -> Result<Response<Self::StreamAggregatedResourcesStream>, Status> {
-        let opened = self.open(&request).await?;
-        let (responses, receiver) = mpsc::channel(1);
-        let answers = answers(receiver, request.extensions().get::<Peer>());
-        tokio::spawn(self.clone().run(opened, request.into_inner(), responses));
-        Ok(Response::new(answers))
+        self.begin(request).await
     }
 
     async fn delta_aggregated_resources(
         &self,
         request: Request<Streaming<DeltaDiscoveryRequest>>,
     ) -> Result<Response<Self::DeltaAggregatedResourcesStream>, Status> {
-        let opened = self.open(&request).await?;
-        let (responses, receiver) = mpsc::channel(1);
-        let answers = answers(receiver, request.extensions().get::<Peer>());
-        tokio::spawn(self.clone().run(opened, request.into_inner(), responses));
-        Ok(Response::new(answers))
+        self.begin(request).await
     }
 }
 

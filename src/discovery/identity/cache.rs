@@ -1,4 +1,4 @@
-//! What the API server has said about tokens, for a minute at most.
+//! Caches the API server's answers about tokens for at most a minute.
 
 use std::{
     collections::HashMap,

@@ -321,8 +321,8 @@ impl Subscription {
             .retain(|name, stale| base.contains_key(name) || stale.held.is_none());
     }
 
-    /// All that the client subscribes to, for a response that has to be complete, with what is
-    /// to be removed later.
+    /// Returns every resource that the client subscribes to, including those that are removed
+    /// later: such a response must be complete.
     pub(super) fn whole(&self) -> Batch {
         let mut batch = Batch::default();
         let subscribed = self.base.iter().filter(|(name, _)| self.covers(name));

@@ -8,7 +8,7 @@ use pillion_envoy_api::{
             Cluster as ClusterMessage, UpstreamConnectionOptions,
             cluster::{ClusterDiscoveryType, DiscoveryType, EdsClusterConfig},
         },
-        core::v3::{BindConfig, TransportSocket, transport_socket},
+        core::v3::BindConfig,
     },
     type_url,
 };
@@ -21,6 +21,7 @@ use super::{
     fault::{Fault, at, at_index, refuse_if},
     load_assignment::{LoadAssignment, check_has_addresses, load_assignment},
     service::service,
+    transport_socket::plaintext,
     upstream_protocol::{ProtocolFields, upstream_protocol},
     values::{from_same_server, ip, limit},
 };
@@ -236,24 +237,6 @@ fn assignment(config: EdsClusterConfig, cluster: &str) -> Result<Arc<str>, Fault
         true => Arc::from(cluster),
         false => Arc::from(service_name),
     })
-}
-
-fn plaintext(socket: &TransportSocket) -> Result<(), Fault> {
-    let TransportSocket {
-        name: _,
-        config_type,
-    } = socket;
-    match config_type {
-        Some(transport_socket::ConfigType::TypedConfig(config))
-            if config.type_url == type_url::RAW_BUFFER =>
-        {
-            Ok(())
-        }
-        _ => Err(Fault::new(
-            "typed_config",
-            "only plaintext (raw_buffer) is supported",
-        )),
-    }
 }
 
 fn source(config: Option<BindConfig>) -> Result<Source, Fault> {

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use pillion_envoy_api::{
     envoy::{
         config::core::v3::{
-            Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions,
-            SchemeHeaderTransformation, http_protocol_options::HeadersWithUnderscoresAction,
+            Http1ProtocolOptions, HttpProtocolOptions, SchemeHeaderTransformation,
+            http_protocol_options::HeadersWithUnderscoresAction,
         },
         extensions::filters::{
             http::router::v3::Router,
@@ -27,6 +27,7 @@ use super::{
     any::message_of,
     fault::{Fault, at, at_index, at_most, refuse_if},
     filters::{HttpFilter, http_filter},
+    http2_options::check_http2,
     route_configuration::hosts,
     scope::Scope,
     values::{from_same_server, limit},
@@ -70,7 +71,8 @@ pub(super) fn connection_manager(
     common(common_http_protocol_options.unwrap_or_default())
         .map_err(at("common_http_protocol_options"))?;
     http1(http_protocol_options.unwrap_or_default()).map_err(at("http_protocol_options"))?;
-    http2(&http2_protocol_options.unwrap_or_default()).map_err(at("http2_protocol_options"))?;
+    check_http2(http2_protocol_options.unwrap_or_default())
+        .map_err(at("http2_protocol_options"))?;
     for (index, upgrade) in upgrade_configs.into_iter().enumerate() {
         check_upgrade(upgrade).map_err(at_index("upgrade_configs", index))?;
     }
@@ -296,20 +298,6 @@ fn http1(message: Http1ProtocolOptions) -> Result<(), Fault> {
     )?;
     refuse_if(header_key_format.is_some(), "header_key_format")?;
     refuse_if(allow_chunked_length, "allow_chunked_length")
-}
-
-fn http2(message: &Http2ProtocolOptions) -> Result<(), Fault> {
-    let Http2ProtocolOptions {
-        // The proxy's windows and numbers are its own bounds.
-        max_concurrent_streams: _,
-        initial_stream_window_size: _,
-        initial_connection_window_size: _,
-        max_outbound_frames: _,
-        // It is always allowed.
-        allow_connect: _,
-        connection_keepalive,
-    } = message;
-    refuse_if(connection_keepalive.is_some(), "connection_keepalive")
 }
 
 fn check_upgrade(message: UpgradeConfig) -> Result<(), Fault> {

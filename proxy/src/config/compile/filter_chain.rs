@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use pillion_envoy_api::{
     Any,
     envoy::config::{
-        core::v3::{CidrRange, TransportSocket, transport_socket},
+        core::v3::CidrRange,
         listener::v3::{
             Filter, FilterChain as FilterChainMessage, FilterChainMatch, filter,
             filter_chain_match::ConnectionSourceType,
@@ -20,6 +20,7 @@ use super::{
     fault::{Fault, at, at_index, at_most, each, refuse_if},
     scope::Scope,
     tcp_proxy::tcp_proxy,
+    transport_socket::plaintext,
     values::{ip, port},
 };
 use crate::{
@@ -93,20 +94,6 @@ pub(super) fn filter_chain(
         }
     };
     Ok((matches.destination_port, chain))
-}
-
-fn plaintext(socket: &TransportSocket) -> Result<(), Fault> {
-    match &socket.config_type {
-        Some(transport_socket::ConfigType::TypedConfig(config))
-            if config.type_url == type_url::RAW_BUFFER =>
-        {
-            Ok(())
-        }
-        _ => Err(Fault::new(
-            "typed_config",
-            "only plaintext (raw_buffer) is supported",
-        )),
-    }
 }
 
 /// The filter that decides, and its place among all of them.

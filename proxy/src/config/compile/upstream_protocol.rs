@@ -26,6 +26,7 @@ use pillion_envoy_api::{
 use super::{
     any::message_of,
     fault::{Fault, at, at_key, refuse_if},
+    http2_options::check_http2,
     values::limit,
 };
 use crate::tables::UpstreamProtocol;
@@ -188,19 +189,4 @@ fn check_http1(message: Http1ProtocolOptions) -> Result<(), Fault> {
     } = message;
     refuse_if(header_key_format.is_some(), "header_key_format")?;
     refuse_if(allow_chunked_length, "allow_chunked_length")
-}
-
-fn check_http2(message: Http2ProtocolOptions) -> Result<(), Fault> {
-    let Http2ProtocolOptions {
-        // Istio always sends the largest number; servers say themselves how many they take.
-        max_concurrent_streams: _,
-        // The proxy's windows are its own bounds.
-        initial_stream_window_size: _,
-        initial_connection_window_size: _,
-        max_outbound_frames: _,
-        // For servers.
-        allow_connect: _,
-        connection_keepalive,
-    } = message;
-    refuse_if(connection_keepalive.is_some(), "connection_keepalive")
 }

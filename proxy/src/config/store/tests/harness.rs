@@ -194,14 +194,14 @@ impl Proxy {
         match tables.clusters.find(name) {
             Lookup::Found(cluster) => match &cluster.endpoints {
                 Endpoints::OriginalDestination => format!("{name} original"),
-                Endpoints::Waiting => format!("{name} waiting"),
+                Endpoints::Waiting => unreachable!("it is waited for"),
                 Endpoints::Set(set) => {
                     let all = set.iter().map(|(address, _)| format!(" {address}"));
                     format!("{name}{}", all.collect::<String>())
                 }
             },
             Lookup::Missing => format!("{name} none"),
-            Lookup::Waiting => format!("{name} awaited"),
+            Lookup::Waiting => format!("{name} waiting"),
         }
     }
 }
