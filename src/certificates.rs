@@ -2,7 +2,6 @@
 //! caBundle of its webhooks, by which API servers trust them.
 
 pub(crate) mod ca_bundle;
-mod lease;
 pub(crate) mod mounted;
 pub(crate) mod own;
 mod owner;

@@ -6,10 +6,15 @@ mod config_source;
 mod documents;
 mod injector_pods;
 mod injector_webhooks;
+mod json;
 mod kube_inject;
 mod kube_uninject;
 mod manifest;
 mod output;
+mod port_forward;
+mod proxied_pod;
+mod proxy_config;
+mod proxy_status;
 mod table;
 mod workload;
 
@@ -41,6 +46,12 @@ enum Command {
     KubeUninject(kube_uninject::Args),
     /// Show whether each webhook would inject a pod, and why.
     CheckInject(check_inject::Args),
+    /// Show which proxies are connected to the discovery service, and whether they have what it sent.
+    #[command(visible_alias = "ps")]
+    ProxyStatus(proxy_status::Args),
+    /// Show the configuration of a proxy: its listeners, routes, clusters and endpoints.
+    #[command(visible_alias = "pc")]
+    ProxyConfig(Box<proxy_config::Args>),
     /// Print the completion script for a shell.
     #[command(after_help = "Example:\n  source <(pillion completions bash)")]
     Completions {
@@ -64,6 +75,8 @@ impl Cli {
             Command::KubeInject(args) => args.run().await,
             Command::KubeUninject(args) => args.run(),
             Command::CheckInject(args) => args.run().await,
+            Command::ProxyStatus(args) => args.run().await,
+            Command::ProxyConfig(args) => args.run().await,
             Command::Completions { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Self::command(), "pillion", &mut script);

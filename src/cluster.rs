@@ -1,7 +1,9 @@
 //! API server calls that all roles share: calls with a timeout, watches of single objects,
-//! Events, and whether the cluster's nodes support native sidecars.
+//! Events, Leases, and whether the cluster's nodes support native sidecars.
 
+mod errors;
 mod events;
+mod lease;
 mod native_sidecars;
 mod timeout;
 
@@ -15,7 +17,9 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
+pub(crate) use errors::is_forbidden;
 pub(crate) use events::Events;
+pub(crate) use lease::{Acquired, LEASE_DURATION, acquire_lease};
 pub(crate) use native_sidecars::cluster_has_native_sidecars;
 pub(crate) use timeout::with_timeout;
 
@@ -40,9 +44,4 @@ where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     Box::pin(watcher::watch_object(api, name).default_backoff())
-}
-
-/// Whether the API server denied the call.
-pub(crate) fn is_forbidden(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.code == 403)
 }

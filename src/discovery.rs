@@ -10,20 +10,26 @@
 //! ```
 //!
 //! Beside that, `certificates` keeps the serving certificate and the mesh's CA, `root_cert`
-//! writes the CA's root into every namespace, and `validation` reviews rules.
+//! writes the CA's root into every namespace, `validation` reviews rules, `status` writes
+//! what became of them, and `debug` says what proxies make of it.
 
 mod ads;
 mod args;
 mod client;
 mod convert;
+mod debug;
+mod findings;
 mod identity;
 mod metrics;
 mod names;
+mod offline;
 mod pace;
+pub(crate) mod proxies;
 mod render;
 mod report;
 mod root_cert;
 mod snapshots;
+mod status;
 mod thread;
 mod update;
 mod validation;
@@ -43,14 +49,19 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub use args::Args;
+pub use offline::{Faults, Offline};
 
 use self::{
     ads::Ads,
     convert::mesh::{Defaults, Mesh},
+    findings::Findings,
     identity::Authenticator,
     metrics::Metrics,
+    proxies::{Attributions, Proxies, Tell},
     report::Reports,
-    update::Update,
+    status::Board,
+    update::{UPDATES, Update},
+    validation::Validation,
 };
 use crate::{
     certificates::{
@@ -70,8 +81,6 @@ const HANDSHAKE_HINT: &str = "if a proxy reports a bad certificate or an unknown
 /// After how many overlaps a root that is not wanted is removed: another replica may learn of
 /// a new CA an overlap later.
 const OVERLAPS_UNTIL_REMOVAL: u32 = 3;
-/// How many updates may wait for the model's thread; watches then wait, too.
-const UPDATES: usize = 4_096;
 
 /// What the tasks of the role share.
 #[derive(Debug, Clone, Default)]
@@ -97,14 +106,15 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         .context("cannot start the thread of the status port")?;
     let client = cluster::client().await?;
     let mut tasks = JoinSet::new();
-    let (updates, model) = spawn_model(&mut tasks, &args, &client, &shared)?;
+    let tell = tell(&mut tasks, &client, &shared);
+    let (updates, model) = spawn_model(&mut tasks, &args, &client, (&shared, &tell))?;
     let resolver = Arc::new(Resolver::default());
     let owner = owner(&shared);
     spawn_certificates(&mut tasks, &args, &client, &owner, Arc::clone(&resolver));
 
     let tls = pillion_certs::server_config(resolver)?;
     let tls = Tls::new(&tls, owner.certificate.clone(), HANDSHAKE_HINT);
-    let (mut servers, stop) = spawn_servers(&args, &client, &shared, updates, tls).await?;
+    let (mut servers, stop) = spawn_servers(&args, &client, (&shared, &tell), updates, tls).await?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         revision = args.revision(),
@@ -131,12 +141,26 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     outcome
 }
 
-/// Starts the watches, and the thread that they feed.
+/// Who is told of what becomes of rules; tasks publish Events, and look at refusals.
+fn tell(tasks: &mut JoinSet<()>, client: &Client, shared: &Shared) -> Tell {
+    let (reports, publish) = Reports::new(client.clone(), CONTROLLER, Arc::clone(&shared.metrics));
+    tasks.spawn(publish);
+    let (attributions, attribute) = Attributions::new();
+    tasks.spawn(attribute);
+    Tell {
+        proxies: Proxies::default(),
+        board: Board::default(),
+        reports,
+        attributions,
+    }
+}
+
+/// Starts the watches, the thread that they feed, and the task that writes statuses.
 fn spawn_model(
     tasks: &mut JoinSet<()>,
     args: &Args,
     client: &Client,
-    shared: &Shared,
+    (shared, tell): (&Shared, &Tell),
 ) -> anyhow::Result<(mpsc::Sender<Update>, oneshot::Receiver<()>)> {
     let (updates, receiver) = mpsc::channel(UPDATES);
     let defaults = Defaults {
@@ -150,19 +174,29 @@ fn spawn_model(
         name: args.revisioned("istio"),
         defaults,
     };
-    let (reports, publish) = Reports::new(client.clone(), CONTROLLER, Arc::clone(&shared.metrics));
-    tasks.spawn(publish);
     let readiness = &shared.readiness;
     let context = watch::Context {
         client,
+        revision: args.revision(),
         updates: &updates,
-        reports: &reports,
+        reports: &tell.reports,
+        board: &tell.board,
         readiness,
     };
     let watches = watch::spawn(tasks, settings, &context);
     let synced = readiness.register("waiting for all lists, to render them");
     let metrics = Arc::clone(&shared.metrics);
-    let model = thread::start(receiver, watches, synced, &mesh, metrics)
+    let (leads, is_leading) = latest::channel(false);
+    let findings = Findings::new(tell.board.clone(), is_leading);
+    let statuses = status::Settings {
+        namespace: args.namespace.clone(),
+        lease: args.revisioned("pillion-discovery-status"),
+    };
+    if args.statuses {
+        let board = tell.board.clone();
+        tasks.spawn(status::run(client.clone(), statuses, board, leads));
+    }
+    let model = thread::start(receiver, watches, synced, &mesh, (metrics, findings))
         .context("cannot start the model's thread")?;
     Ok((updates, model))
 }
@@ -234,25 +268,31 @@ fn spawn_certificates(
 async fn spawn_servers(
     args: &Args,
     client: &Client,
-    shared: &Shared,
+    (shared, tell): (&Shared, &Tell),
     updates: mpsc::Sender<Update>,
     tls: Tls,
 ) -> anyhow::Result<(JoinSet<()>, CancellationToken)> {
     let (mut servers, stop) = (JoinSet::new(), CancellationToken::new());
     let authenticator = Authenticator::new(client.clone(), Arc::clone(&shared.metrics));
     let metrics = Arc::clone(&shared.metrics);
-    let ads = Ads::new(authenticator, updates, metrics, stop.clone());
+    let ads = Ads::new(authenticator, updates, metrics, tell.clone(), stop.clone());
+    let listener = bind(args.debug_address).await?;
+    let proxies = tell.proxies.clone();
+    servers.spawn(debug::serve(listener, proxies, stop.clone()));
     if let Some(address) = args.plaintext_address() {
         let listener = bind(address).await?;
         tracing::warn!(%address, "serving ADS without authentication, for tests");
         servers.spawn(ads::serve_plaintext(listener, ads.clone(), stop.clone()));
     }
     let listener = bind(args.webhook_address).await?;
-    servers.spawn(validation::serve(
+    let validation = Validation::start().context("cannot start the threads that review rules")?;
+    servers.spawn(validation.serve(
         listener,
         tls.clone(),
-        Arc::clone(&shared.readiness),
-        shared.metrics.webhook_port().clone(),
+        (
+            Arc::clone(&shared.readiness),
+            shared.metrics.webhook_port().clone(),
+        ),
         stop.clone(),
     ));
     let listener = bind(args.ads_address).await?;

@@ -15,6 +15,8 @@ mod flags;
 pub mod injector;
 pub mod metrics;
 pub mod model;
+mod reviews;
+mod text;
 pub mod webhook;
 
 pub use error_chain::error_chain;

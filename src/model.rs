@@ -31,14 +31,15 @@ pub use cluster::{
     Address, Cluster, Discovery, Endpoint, EndpointGroup, Locality, UpstreamProtocol,
 };
 pub use event::{Change, Dirty, Event};
-pub use finding::{Finding, Kind, ObjectRef};
+pub use finding::{Finding, Kind, ObjectRef, Problem};
 pub use names::{
     BLACK_HOLE_CLUSTER, ClusterKey, INBOUND_PASSTHROUGH_CLUSTER, MESH_GATEWAY, PASSTHROUGH_CLUSTER,
     inbound_name,
 };
 pub use objects::{
-    ContainerPort, EndpointSlice, ExportTo, Key, Labels, MeshConfig, Meta, Namespace, Node, Object,
-    OutboundPolicy, Pod, ProxyKind, Service, ServicePort, SliceEndpoint, SlicePort, TargetPort,
+    ContainerPort, DefaultExports, EndpointSlice, ExportTo, Key, Labels, MeshConfig, Meta,
+    Namespace, Node, Object, OutboundPolicy, Pod, ProxyKind, Service, ServicePort, SliceEndpoint,
+    SlicePort, TargetPort, is_export,
 };
 pub use policy::{ConnectionPool, LoadBalancer, Policy};
 pub use protocol::Protocol;

@@ -6,11 +6,8 @@
 //! the current configuration.
 
 mod active_config;
-mod body;
 mod log;
 pub mod path_env;
-mod pool;
-mod response_body;
 pub mod review;
 mod routes;
 mod shared;

@@ -15,6 +15,8 @@ use crate::{
 
 /// The largest review that is read, in bytes: what an API server takes from its own clients.
 pub const LARGEST_REVIEW: usize = 3 << 20;
+/// The most memory that one object may take when it is read, in bytes: half of what a review may.
+pub const LARGEST_OBJECT: usize = size::LARGEST_OBJECT;
 /// The most characters of one warning: Kubernetes asks for no more.
 const LONGEST_WARNING: usize = 256;
 /// The most warnings of one response. API servers cut off at 4,096 characters in all.
@@ -23,10 +25,10 @@ const MOST_WARNINGS: usize = 15;
 /// Why a body has no response. All of them mean the caller's fault (HTTP's 400 or 413).
 #[derive(Debug, thiserror::Error)]
 pub enum ReviewError {
-    /// It has more than [`LARGEST_REVIEW`] bytes, or too many values.
+    /// It has more than [`LARGEST_REVIEW`] bytes, or would take too much memory.
     #[error(
-        "the review is too large: at most {LARGEST_REVIEW} bytes and {} values are read",
-        size::MOST_VALUES
+        "the review is too large: at most {LARGEST_REVIEW} bytes are read, and {} in memory",
+        size::LARGEST
     )]
     TooLarge,
     /// It is not JSON, or lacks a field that a review must have.
@@ -75,6 +77,13 @@ struct Verdict {
     warnings: Vec<String>,
 }
 
+/// Whether reading an object would take more than [`LARGEST_OBJECT`] bytes of memory, by its JSON: the
+/// webhook refuses it, but may not have been asked.
+#[must_use]
+pub fn is_too_large(json: &[u8]) -> bool {
+    size::is_too_large(json, size::LARGEST_OBJECT)
+}
+
 /// Reviews an object, and returns the response for the API server.
 ///
 /// Objects that can't work are refused. An update that leaves an object's spec as it is goes
@@ -86,7 +95,7 @@ struct Verdict {
 ///
 /// If the body is no review.
 pub fn review(body: &[u8]) -> Result<Value, ReviewError> {
-    if body.len() > LARGEST_REVIEW || size::has_too_many_values(body) {
+    if body.len() > LARGEST_REVIEW || size::is_too_large(body, size::LARGEST) {
         return Err(ReviewError::TooLarge);
     }
     let review: Review = serde_json::from_slice(body).map_err(ReviewError::NoReview)?;

@@ -8,13 +8,19 @@ use crate::re2;
 const LONGEST: usize = 1024;
 /// The most memory of a compiled expression, in bytes: the proxy takes no more.
 const LARGEST: usize = 256 << 10;
+/// The bytes that every compiled expression is taken to have at least. [`LARGEST`] is a multiple of
+/// it by a power of two.
+const SMALLEST: usize = 4 << 10;
 
 /// A regular expression that has to match a whole text, compiled as the proxy does it.
 ///
 /// Matching takes linear time, as with RE2. One difference remains: `\d`, `\w` and `\s` mean
 /// Unicode's classes, and not ASCII's.
 #[derive(Clone, Debug)]
-pub struct Pattern(Regex);
+pub struct Pattern {
+    regex: Regex,
+    size: usize,
+}
 
 /// Why an expression can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,25 +64,37 @@ impl Pattern {
             return Err(PatternError::Different(difference));
         }
         // By itself first: `a)|(b` would be an expression once it is in a group.
-        compile(expression)?;
-        compile(&format!(r"\A(?:{expression})\z")).map(Self)
+        compile(expression, LARGEST)?;
+        let whole = format!(r"\A(?:{expression})\z");
+        let mut size = SMALLEST;
+        loop {
+            match compile(&whole, size) {
+                Err(PatternError::TooLarge) if size < LARGEST => size *= 2,
+                compiled => return compiled.map(|regex| Self { regex, size }),
+            }
+        }
     }
 
     /// The number of its groups.
     pub fn groups(&self) -> usize {
-        self.0.captures_len() - 1
+        self.regex.captures_len() - 1
+    }
+
+    /// About the bytes that it takes, rounded up to a power of two.
+    pub fn size(&self) -> usize {
+        self.size
     }
 
     /// Whether the expression matches the whole of `text`.
     pub fn matches(&self, text: &[u8]) -> bool {
-        self.0.is_match(text)
+        self.regex.is_match(text)
     }
 }
 
-/// Compiles an expression as it is.
-fn compile(expression: &str) -> Result<Regex, PatternError> {
+/// Compiles an expression as it is, unless it takes more than so many bytes.
+fn compile(expression: &str, largest: usize) -> Result<Regex, PatternError> {
     RegexBuilder::new(expression)
-        .size_limit(LARGEST)
+        .size_limit(largest)
         .build()
         .map_err(|error| match error {
             regex::Error::CompiledTooBig(_) => PatternError::TooLarge,
@@ -105,6 +123,14 @@ mod tests {
         assert!(!pattern.matches(b"abc"));
         assert!(!pattern.matches(b"xa"));
         assert!(!pattern.matches(b"a\n"));
+    }
+
+    #[test]
+    fn says_how_much_it_takes() {
+        let size = |expression| Pattern::new(expression).unwrap().size();
+        assert_eq!(size("a"), SMALLEST);
+        assert!(size(r"\w{4}") > size(r"\w"));
+        assert!(size(r"\w{4}") <= LARGEST);
     }
 
     #[test]

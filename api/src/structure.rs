@@ -17,16 +17,22 @@ use crate::{
 /// Checks the spec at the place where `findings` is. Fields without a value (`null`) are removed
 /// from it, because they mean the same as fields that are not there.
 pub(crate) fn check(findings: &mut Findings, kind: Kind, spec: &mut Value) {
-    Walk { kind }.value(findings, schema::of(kind), spec);
+    Walk { kind, elements: 0 }.value(findings, schema::of(kind), spec);
 }
+
+/// The most elements of all lists of a spec. Three bytes, `{},`, become a struct of up to a
+/// kilobyte when they are read.
+const MOST_ELEMENTS: usize = 65_536;
 
 /// A walk through a spec and its schema together.
 struct Walk {
     kind: Kind,
+    /// Elements of lists so far.
+    elements: usize,
 }
 
 impl Walk {
-    fn value(&self, findings: &mut Findings, schema: &Value, value: &mut Value) {
+    fn value(&mut self, findings: &mut Findings, schema: &Value, value: &mut Value) {
         if schema.get(MARK).is_some() {
             not_built(findings, value);
             return;
@@ -45,6 +51,16 @@ impl Walk {
             }
             ("array", Value::Array(elements)) => {
                 let of = schema.get("items").unwrap_or(&Value::Null);
+                let before = self.elements;
+                self.elements = before.saturating_add(elements.len());
+                if self.elements > MOST_ELEMENTS {
+                    if before <= MOST_ELEMENTS {
+                        findings.fault(format!(
+                            "an object can't have more than {MOST_ELEMENTS} elements in all of its lists"
+                        ));
+                    }
+                    return;
+                }
                 for (index, element) in elements.iter_mut().enumerate() {
                     findings.at(index, |findings| self.value(findings, of, element));
                 }
@@ -58,7 +74,7 @@ impl Walk {
 
     /// The fields of a struct.
     fn fields(
-        &self,
+        &mut self,
         findings: &mut Findings,
         known: &Map<String, Value>,
         fields: &mut Map<String, Value>,
@@ -77,7 +93,7 @@ impl Walk {
     }
 
     /// The values of a map, whose keys are the user's.
-    fn map(&self, findings: &mut Findings, schema: &Value, values: &mut Map<String, Value>) {
+    fn map(&mut self, findings: &mut Findings, schema: &Value, values: &mut Map<String, Value>) {
         for (key, value) in values {
             findings.at(Segment::key(key), |findings| {
                 self.value(findings, schema, value);

@@ -1,5 +1,6 @@
 //! Whether a spec can work: what Istio's validation refuses, and what is not built yet.
 
+mod addresses;
 mod destination;
 mod destination_rule;
 mod gateway;
@@ -8,6 +9,7 @@ mod http;
 mod http_actions;
 mod limits;
 mod matches;
+mod multiplied;
 mod names;
 mod service_entry;
 mod shadowed;

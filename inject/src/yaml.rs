@@ -72,6 +72,11 @@ fn describe(error: &serde_saphyr::Error) -> String {
             location.line(),
             location.column()
         ),
+        // What the parser itself says: the text is not YAML.
+        syntax @ serde_saphyr::Error::ExternalMessage { .. } => format!(
+            "{}; look at the indentation and the quotes of this line and of those before it",
+            syntax.render_with_formatter(&serde_saphyr::UserMessageFormatter)
+        ),
         other => other.render_with_formatter(&serde_saphyr::UserMessageFormatter),
     }
 }

@@ -4,6 +4,7 @@
 //! `compile` turns resources into what the tables say, and the `store` knows what of it is in
 //! force. `dns` asks for the addresses of named endpoints.
 
+mod asked;
 #[cfg(feature = "test-util")]
 mod check;
 mod closed;

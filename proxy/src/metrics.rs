@@ -34,8 +34,55 @@ pub(crate) struct Metrics {
     refused: Family<Labels, Counter>,
     evicted: Counter,
     closed_ports: Gauge,
+    configuration: Configuration,
     scrapes: Counter,
     scrape_failures: Family<ScrapeLabels, Counter>,
+}
+
+/// Whether the proxy follows the control plane.
+#[derive(Debug, Default)]
+struct Configuration {
+    connected: Gauge,
+    refusals: Family<TypeLabels, Counter>,
+    refused: Gauge,
+    not_asked: Gauge,
+    unresolved: Gauge,
+}
+
+/// A resource's type, such as `Listener`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TypeLabels {
+    r#type: &'static str,
+}
+
+impl Configuration {
+    fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "pillion_configuration_connected",
+            "Whether there is a stream of configuration from the control plane",
+            self.connected.clone(),
+        );
+        registry.register(
+            "pillion_configuration_refusals",
+            "Resources of the control plane that were refused, as a whole or in part, each time they came",
+            self.refusals.clone(),
+        );
+        registry.register(
+            "pillion_configuration_refused_resources",
+            "Resources whose newest version is refused, as a whole or in part; the log says why",
+            self.refused.clone(),
+        );
+        registry.register(
+            "pillion_configuration_names_not_asked",
+            "Names of resources that the control plane is not asked for, because there are too many",
+            self.not_asked.clone(),
+        );
+        registry.register(
+            "pillion_dns_names_not_asked",
+            "Names of endpoints that are not looked up, because there are too many",
+            self.unresolved.clone(),
+        );
+    }
 }
 
 /// Of what the metrics are that are missing in a scrape. Istio has other values, too.
@@ -63,6 +110,31 @@ impl Metrics {
     pub fn set_closed_ports(&self, count: usize) {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         self.closed_ports.set(count);
+    }
+
+    /// Whether there is a stream from the control plane.
+    pub fn set_connected(&self, is_connected: bool) {
+        self.configuration.connected.set(is_connected.into());
+    }
+
+    /// A resource of that type was refused, as a whole or in part.
+    pub fn refused_resource(&self, type_url: &'static str) {
+        let r#type = type_url.rsplit_once('.').map_or(type_url, |(_, name)| name);
+        let labels = TypeLabels { r#type };
+        self.configuration.refusals.get_or_create(&labels).inc();
+    }
+
+    /// So many resources are refused at present, so many are not asked for, and so many names
+    /// of endpoints are not looked up.
+    pub fn set_configuration(&self, refused: usize, not_asked: usize, unresolved: usize) {
+        let configuration = &self.configuration;
+        for (gauge, count) in [
+            (&configuration.refused, refused),
+            (&configuration.not_asked, not_asked),
+            (&configuration.unresolved, unresolved),
+        ] {
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
     }
 
     /// Somebody asked for the merged metrics.
@@ -106,6 +178,8 @@ impl Metrics {
             "Ports that the configuration names and that can't be opened; the log says why",
             closed_ports.clone(),
         );
+        let configuration = Configuration::default();
+        configuration.register(&mut registry);
         let (scrapes, scrape_failures) = (Counter::default(), Family::default());
         registry.register(
             "istio_agent_scrapes",
@@ -126,6 +200,7 @@ impl Metrics {
             refused,
             evicted,
             closed_ports,
+            configuration,
             scrapes,
             scrape_failures,
         }
@@ -142,10 +217,18 @@ mod tests {
         let records = Arc::new(Records::new(Workload::default(), None));
         let metrics = Metrics::new(records);
         metrics.refused(Direction::Outbound);
+        metrics.set_connected(true);
+        metrics.refused_resource("type.googleapis.com/envoy.config.listener.v3.Listener");
+        metrics.set_configuration(1, 2, 3);
         let text = metrics.encode();
         for line in [
             "pillion_connections_refused_total{reporter=\"source\"} 1",
             "pillion_connections_evicted_total 0",
+            "pillion_configuration_connected 1",
+            "pillion_configuration_refusals_total{type=\"Listener\"} 1",
+            "pillion_configuration_refused_resources 1",
+            "pillion_configuration_names_not_asked 2",
+            "pillion_dns_names_not_asked 3",
             "pillion_metric_series_overflows_total 0",
         ] {
             assert!(text.lines().any(|it| it == line), "{text}");

@@ -16,6 +16,7 @@ mod hosts;
 mod listener;
 mod lookup;
 mod pattern;
+mod patterns;
 mod redirect;
 mod retry_policy;
 mod rewrite;
@@ -39,6 +40,7 @@ pub(crate) use self::{
     listener::{Addresses, Detection, HttpListener, Listener, Listeners},
     lookup::Lookup,
     pattern::Pattern,
+    patterns::Patterns,
     redirect::{Redirect, RedirectPath},
     retry_policy::{NoResponse, RetryCondition, RetryPolicy},
     rewrite::{PathRewrite, Substitution},
@@ -47,7 +49,7 @@ pub(crate) use self::{
         WeightedClusters,
     },
     route_match::{HeaderMatch, HeaderName, HeaderTest, PathMatch, QueryMatch, RouteMatch},
-    snapshot::{Current, Held, Snapshot},
+    snapshot::{Current, Held, Leaving, Snapshot},
     tcp_routes::{AddressRange, ServerName, TcpRoute, TcpRoutes},
     text_match::TextMatch,
 };

@@ -379,7 +379,7 @@ where
         let response = self.service.clone().call(request);
         async move {
             let mut response = response.await?;
-            let ends = running.conduct().record(response.status().is_success());
+            let ends = running.conduct().record(succeeded(&response));
             // HTTP/2 says it with a GOAWAY when the connection ends.
             if is_http1 && (ends || readiness.is_draining()) {
                 let close = HeaderValue::from_static("close");
@@ -389,6 +389,13 @@ where
             Ok(response)
         }
     }
+}
+
+/// Whether a request was of use. gRPC refuses with HTTP's 200, and says so in `grpc-status`, which
+/// is among the headers of a response that consists of the refusal alone ("Trailers-Only").
+fn succeeded<B>(response: &Response<B>) -> bool {
+    let grpc = response.headers().get("grpc-status");
+    response.status().is_success() && grpc.is_none_or(|status| status == "0")
 }
 
 fn pressure(ending: bool, connected: &Connected) -> Pressure {
@@ -432,4 +439,20 @@ fn http2(limits: &Limits) -> auto::Builder<TokioExecutor> {
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(20));
     builder
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_of_grpc_is_no_success() {
+        let response = |status: &str| {
+            let response = Response::builder().header("grpc-status", status);
+            response.body(()).unwrap()
+        };
+        assert!(succeeded(&Response::new(())));
+        assert!(succeeded(&response("0")));
+        assert!(!succeeded(&response("16")));
+    }
 }

@@ -24,14 +24,13 @@ use tokio::{
 use self::missing::Missing;
 use super::{
     ca_bundle::Trusted,
-    lease,
     owner::Owner,
     rotation::{Plan, Step},
     serving::{Certificate, Serving},
     state::{State, StateError},
 };
 use crate::{
-    cluster::{Events, is_forbidden, watch_object, with_timeout},
+    cluster::{Acquired, Events, acquire_lease, is_forbidden, watch_object, with_timeout},
     error_chain,
 };
 
@@ -288,9 +287,15 @@ impl Reconciler {
         let Some(step) = self.settings.plan.next_step(state, now, trusted_for)? else {
             return Ok(None);
         };
-        let lease = lease::acquire(&self.leases, &self.settings.secret, &self.holder);
-        if !with_timeout(lease).await? {
-            return Ok(None);
+        let lease = acquire_lease(&self.leases, &self.settings.secret, &self.holder);
+        match with_timeout(lease).await? {
+            Acquired::Held => {}
+            Acquired::HeldByAnother => return Ok(None),
+            Acquired::Missing => tracing::warn!(
+                lease = self.settings.secret,
+                "the chart's Lease is missing, and this process may not create one: create it again with helm \
+                 upgrade. Until then, replicas may conflict with each other"
+            ),
         }
         self.take_step(step, secret, state, now).await
     }

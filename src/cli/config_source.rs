@@ -14,13 +14,21 @@ use crate::flags;
 /// Flags that select the cluster.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Cluster")]
-pub(super) struct ClusterArgs {
+pub(super) struct ConnectArgs {
     /// The kubeconfig file [default: $KUBECONFIG, or else ~/.kube/config].
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
     /// The kubeconfig context to use.
     #[arg(long, value_name = "NAME")]
     context: Option<String>,
+}
+
+/// Flags that select the cluster and the injector in it.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Cluster")]
+pub(super) struct ClusterArgs {
+    #[command(flatten)]
+    connect: ConnectArgs,
     /// The namespace that Pillion is installed in.
     #[arg(
         short = 'i',
@@ -34,7 +42,7 @@ pub(super) struct ClusterArgs {
     pub revision: String,
 }
 
-impl ClusterArgs {
+impl ConnectArgs {
     /// Connects to the cluster.
     pub async fn client(&self) -> anyhow::Result<Client> {
         Ok(Client::try_from(self.config().await?)?)
@@ -59,6 +67,18 @@ impl ClusterArgs {
             None => kube::Config::infer().await?,
         };
         Ok(config)
+    }
+}
+
+impl ClusterArgs {
+    /// Connects to the cluster.
+    pub async fn client(&self) -> anyhow::Result<Client> {
+        self.connect.client().await
+    }
+
+    /// Returns the namespace of the kubeconfig's context.
+    pub async fn default_namespace(&self) -> anyhow::Result<String> {
+        self.connect.default_namespace().await
     }
 
     /// Appends the revision to a ConfigMap's name.

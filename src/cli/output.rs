@@ -8,6 +8,8 @@ use std::{
 
 use anyhow::Context;
 
+use crate::text::printable;
+
 /// Writes to the file, or to standard output. A file is replaced atomically.
 pub(super) fn write(file: Option<&Path>, text: &str) -> anyhow::Result<()> {
     match file {
@@ -24,7 +26,9 @@ pub(super) fn write(file: Option<&Path>, text: &str) -> anyhow::Result<()> {
 
 /// Prints a message on standard error. A failure to do so is ignored.
 pub(super) fn note(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    for line in text.split('\n') {
+        let _ = writeln!(std::io::stderr(), "{}", printable(line));
+    }
 }
 
 fn replace(file: &Path, text: &str) -> std::io::Result<()> {

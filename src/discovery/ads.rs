@@ -1,6 +1,7 @@
 //! The aggregated discovery service: streams of proxies, each with the identity that its
 //! token proves.
 
+mod memory;
 mod observer;
 mod port;
 mod stream;

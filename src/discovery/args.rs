@@ -44,6 +44,10 @@ pub struct Args {
     /// The address to listen on for /livez, /readyz and /metrics (HTTP).
     #[arg(long, value_name = "ADDRESS", default_value = "[::]:15014")]
     pub status_address: SocketAddr,
+    /// The address to listen on for `pillion proxy-status`, which reaches it through the API server's port forwarding. It
+    /// must be a loopback address.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:15016", value_parser = loopback)]
+    pub debug_address: SocketAddr,
     /// The Service that proxies connect to [default: pillion-discovery[-REVISION]].
     #[arg(long, value_name = "NAME")]
     service_name: Option<String>,
@@ -66,6 +70,9 @@ pub struct Args {
     /// minutes to update a mounted ConfigMap.
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
     pub ca_overlap: Duration,
+    /// Whether to write the statuses of rules. Where several revisions run, one of them should.
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub statuses: bool,
     /// How requests are balanced where no DestinationRule says.
     #[arg(long, value_enum, default_value_t)]
     default_load_balancer: Balancer,
@@ -87,6 +94,18 @@ enum Balancer {
     RoundRobin,
     /// Any endpoint.
     Random,
+}
+
+/// Parses an address that only this machine reaches.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address = text
+        .parse::<SocketAddr>()
+        .map_err(|error| error.to_string())?;
+    if address.ip().is_loopback() {
+        Ok(address)
+    } else {
+        Err("must be a loopback address: it serves information about all proxies without authentication".to_owned())
+    }
 }
 
 impl Args {
@@ -148,5 +167,19 @@ impl Args {
     /// Returns an error if the CA's lifetime is too short, or a duration is 0.
     pub(super) fn check_lifetimes(&self) -> anyhow::Result<()> {
         check_lifetimes(self.ca_lifetime, self.certificate_lifetime, self.ca_overlap)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_debug_port_is_on_loopback() {
+        assert!(loopback("127.0.0.1:15016").is_ok());
+        assert!(loopback("[::1]:15016").is_ok());
+        for open in ["0.0.0.0:15016", "[::]:15016", "10.0.0.1:15016", "15016"] {
+            assert!(loopback(open).is_err(), "{open}");
+        }
     }
 }

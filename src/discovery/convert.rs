@@ -1,6 +1,7 @@
 //! Kubernetes' objects as the model has them. Pure.
 
 pub(super) mod endpoints;
+pub(super) mod kind;
 pub(super) mod mesh;
 pub(super) mod meta;
 pub(super) mod pod;

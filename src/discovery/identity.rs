@@ -3,15 +3,20 @@
 mod answer;
 mod cache;
 mod token;
+mod turns;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, UserInfo};
 use kube::{Api, Client, api::PostParams};
-use tokio::sync::Semaphore;
+use pillion_serve::Caller;
+use tokio::time::timeout;
 
 pub(super) use self::answer::{Identity, Refusal};
-use self::cache::{Cache, Fingerprint};
+use self::{
+    cache::{Cache, Fingerprint},
+    turns::Turns,
+};
 use super::metrics::{Metrics, TokenResult};
 use crate::{cluster::with_timeout, error_chain, model::Key};
 
@@ -19,8 +24,8 @@ use crate::{cluster::with_timeout, error_chain, model::Key};
 const AUDIENCE: &str = "istio-ca";
 /// The longest token that is looked at, in bytes. Kubernetes' have about 1 kB.
 const LONGEST: usize = 16 * 1024;
-/// How many reviews may be under way. More callers wait.
-const REVIEWS: usize = 16;
+/// How long a review may take, with the wait for its turn.
+const LONGEST_REVIEW: Duration = Duration::from_secs(5);
 /// The extra fields in which the API server says which pod a token is bound to.
 const POD_NAME: &str = "authentication.kubernetes.io/pod-name";
 const POD_UID: &str = "authentication.kubernetes.io/pod-uid";
@@ -32,7 +37,7 @@ const ACCOUNT: &str = "system:serviceaccount:";
 pub(super) struct Authenticator {
     reviews: Api<TokenReview>,
     cache: Cache,
-    under_way: Semaphore,
+    turns: Turns,
     metrics: Arc<Metrics>,
 }
 
@@ -41,17 +46,17 @@ impl Authenticator {
         Self {
             reviews: Api::all(client),
             cache: Cache::default(),
-            under_way: Semaphore::new(REVIEWS),
+            turns: Turns::default(),
             metrics,
         }
     }
 
-    /// Returns whose token it is.
+    /// Returns whose token it is, which comes from this address.
     ///
     /// # Errors
     ///
     /// Returns why it is refused.
-    pub async fn identify(&self, token: &str) -> Result<Identity, Refusal> {
+    pub async fn identify(&self, token: &str, address: IpAddr) -> Result<Identity, Refusal> {
         if token.is_empty() || token.len() > LONGEST || !token.bytes().all(|b| b.is_ascii_graphic())
         {
             self.metrics.token(TokenResult::Refused);
@@ -63,7 +68,13 @@ impl Authenticator {
             self.metrics.token(TokenResult::Cached);
             return known.map(|identity| Identity { lasts, ..identity });
         }
-        let reviewed = self.review(token, lasts).await;
+        let review = self
+            .turns
+            .take(Caller::of(address), self.review(token, lasts));
+        let reviewed = match timeout(LONGEST_REVIEW, review).await {
+            Ok(Some(reviewed)) => reviewed,
+            Ok(None) | Err(_) => Err(Refusal::Unavailable),
+        };
         self.metrics.token(match &reviewed {
             Ok(_) => TokenResult::Accepted,
             Err(Refusal::Unavailable) => TokenResult::Unavailable,
@@ -76,9 +87,6 @@ impl Authenticator {
     }
 
     async fn review(&self, token: &str, lasts: Duration) -> Result<Identity, Refusal> {
-        let Ok(_place) = self.under_way.acquire().await else {
-            return Err(Refusal::Unavailable);
-        };
         let review = TokenReview {
             spec: TokenReviewSpec {
                 audiences: Some(vec![AUDIENCE.to_owned()]),

@@ -41,8 +41,9 @@ impl Names {
             }
             watcher::Event::Delete(object) => {
                 let key = key(&object);
-                self.known.remove(&key);
-                (None, vec![key])
+                // It may be one that was never passed on.
+                let was_known = self.known.remove(&key);
+                (None, was_known.then_some(key).into_iter().collect())
             }
         }
     }

@@ -7,10 +7,12 @@ use tokio::time::Instant;
 
 /// How long to wait for more changes after one, where rendering costs next to nothing.
 const QUIET: Duration = Duration::from_millis(10);
-/// The longest that a change waits, however many follow it.
+/// The longest that a change waits where rendering is cheap, however many follow it.
 const LONGEST: Duration = Duration::from_secs(1);
 /// The part of the time in which nothing is rendered, relative to that in which something is.
 const REST: u32 = 4;
+/// The longest that a change ever waits.
+const MOST_REST: Duration = Duration::from_secs(30);
 
 /// Decides when the changes that wait go out.
 #[derive(Debug, Default)]
@@ -31,8 +33,8 @@ impl Pace {
     /// Returns when the changes go out; `None` if there are none.
     pub fn due(&self) -> Option<Instant> {
         let (first, last) = self.waiting?;
-        let quiet = (self.cost * REST).clamp(QUIET, LONGEST);
-        Some((last + quiet).min(first + LONGEST))
+        let quiet = (self.cost * REST).clamp(QUIET, MOST_REST);
+        Some((last + quiet).min(first + quiet.max(LONGEST)))
     }
 
     /// Records that all changes have gone out, which took this long.
@@ -77,6 +79,16 @@ mod tests {
         assert_eq!(pace.due(), Some(start + millis(200)));
         pace.sent(millis(900));
         pace.record(start);
-        assert_eq!(pace.due(), Some(start + LONGEST));
+        assert_eq!(pace.due(), Some(start + millis(3_600)));
+        pace.record(start + millis(1_000));
+        assert_eq!(pace.due(), Some(start + millis(3_600)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_change_waits_for_more_than_half_a_minute() {
+        let (mut pace, start) = (Pace::default(), Instant::now());
+        pace.sent(Duration::from_secs(40));
+        pace.record(start);
+        assert_eq!(pace.due(), Some(start + MOST_REST));
     }
 }

@@ -15,11 +15,11 @@ use pillion_envoy_api::{
     envoy::config::{cluster::v3::Cluster, listener::v3::Listener},
     type_url,
 };
-use pillion_xds::{Resource, Resources, Snapshot};
+use pillion_xds::{Layers, Resource, Resources, Snapshot};
 
 use self::{clusters::ClusterSets, common::Commons, interner::Interner};
 use super::render::{self, Settings};
-use crate::model::{Client, Dirty, Event, Key, Model, ProxyKind};
+use crate::model::{Client, Dirty, Event, Finding, Key, Model, ProxyKind};
 
 /// The model, and what was rendered of it.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ pub(super) struct Class {
 impl Snapshots {
     pub fn new(settings: Settings) -> Self {
         Self {
-            model: Model::new(),
+            model: Model::paced(),
             settings,
             interner: Interner::default(),
             clusters: ClusterSets::default(),
@@ -77,9 +77,15 @@ impl Snapshots {
         self.model.client(pod)
     }
 
-    /// Forgets what was rendered: rules have changed. Resources that are the same again keep
-    /// their bytes.
+    /// What objects ask for and don't get, because of others.
+    pub fn findings(&self) -> Vec<Finding> {
+        self.model.findings()
+    }
+
+    /// Forgets what was rendered: rules have changed, which proxies see from now on. Resources
+    /// that are the same again keep their bytes.
     pub fn forget(&mut self) {
+        self.model.renew();
         self.clusters.clear();
         self.commons.clear();
         self.classes.clear();
@@ -172,23 +178,25 @@ impl Snapshots {
     fn assemble(&self, common: usize, clusters: usize, own: Rendered) -> Snapshot {
         let mut snapshot = Snapshot::new();
         if let Some(set) = self.clusters.get(clusters) {
-            let all = set.clusters.iter().cloned().chain(own.clusters);
-            snapshot = snapshot.with(type_url::CLUSTER, by_name(all)).with(
+            let clusters = Layers::new(Arc::clone(&set.clusters), by_name(own.clusters));
+            snapshot = snapshot.with_layers(type_url::CLUSTER, clusters).with(
                 type_url::CLUSTER_LOAD_ASSIGNMENT,
                 Arc::clone(&set.assignments),
             );
         }
         if let Some(common) = self.commons.get(common) {
-            let all = common.listeners.iter().cloned().chain(own.listeners);
+            let listeners = Layers::new(Arc::clone(&common.listeners), by_name(own.listeners));
             snapshot = snapshot
-                .with(type_url::LISTENER, by_name(all))
+                .with_layers(type_url::LISTENER, listeners)
                 .with(type_url::ROUTE_CONFIGURATION, Arc::clone(&common.routes));
         }
         snapshot
     }
 }
 
-fn by_name(resources: impl Iterator<Item = Arc<Resource>>) -> Resources {
+/// Resources by their names.
+fn by_name(resources: impl IntoIterator<Item = Arc<Resource>>) -> Resources {
+    let resources = resources.into_iter();
     Arc::new(resources.map(|one| (Arc::clone(&one.name), one)).collect())
 }
 

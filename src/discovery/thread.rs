@@ -13,6 +13,7 @@ use tokio::{
 use super::{
     client::{Connect, Connected},
     convert::mesh::Mesh,
+    findings::Findings,
     metrics::Metrics,
     pace::Pace,
     render::Settings,
@@ -37,7 +38,7 @@ pub(super) fn start(
     watches: usize,
     synced: Condition,
     mesh: &Mesh,
-    metrics: Arc<Metrics>,
+    (metrics, findings): (Arc<Metrics>, Findings),
 ) -> io::Result<oneshot::Receiver<()>> {
     let owner = Owner {
         snapshots: Snapshots::new(settings(mesh)),
@@ -49,6 +50,7 @@ pub(super) fn start(
         waits_for: watches,
         synced,
         metrics,
+        findings,
     };
     // Timers are all that it needs.
     let runtime = runtime::Builder::new_current_thread()
@@ -80,16 +82,19 @@ struct Owner {
     waits_for: usize,
     synced: Condition,
     metrics: Arc<Metrics>,
+    findings: Findings,
 }
 
 impl Owner {
     async fn run(mut self, mut updates: mpsc::Receiver<Update>) {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
-            let due = self.pace.due().filter(|_| self.waits_for == 0);
+            let due = self.pace.due().into_iter().chain(self.findings.due());
+            let due = due.min().filter(|_| self.waits_for == 0);
             tokio::select! {
                 taken = updates.recv_many(&mut batch, BATCH) => if taken == 0 { return },
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
+                () = self.findings.turn() => {}
             }
             for update in batch.drain(..) {
                 self.take(update);
@@ -97,6 +102,7 @@ impl Owner {
             if self.waits_for == 0 {
                 let connected = std::mem::take(&mut self.connected);
                 self.send(connected);
+                self.findings.search(&self.snapshots);
             }
         }
     }
@@ -105,6 +111,12 @@ impl Owner {
         let dirty = match update {
             Update::Object(event) => self.snapshots.apply(*event),
             Update::Pod { change, uid } => self.take_pod(*change, uid),
+            Update::Seen(kind, number) => {
+                self.findings.seen(kind, number);
+                // Whatever the model made of it, it is looked at.
+                self.pace.record(Instant::now());
+                return;
+            }
             Update::Mesh(mesh) => {
                 let mut dirty = self.snapshots.apply(Event::Mesh(mesh.model.clone()));
                 dirty.rules |= self.snapshots.set(settings(&mesh));
@@ -178,6 +190,7 @@ impl Owner {
         if due {
             self.snapshots.prune();
             self.pace.sent(begun.elapsed());
+            self.findings.rules_changed(Instant::now());
         }
     }
 }
@@ -186,6 +199,7 @@ impl Owner {
 fn settings(mesh: &Mesh) -> Settings {
     Settings {
         access_log_file: Arc::clone(&mesh.access_log_file),
+        access_log_format: Arc::clone(&mesh.access_log_format),
         connect_timeout: mesh.model.connect_timeout,
         outbound: mesh.model.outbound,
         trusted_proxies: mesh.trusted_proxies,

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::{client::Connect, convert::mesh::Mesh};
-use crate::model::{Change, Event, Pod};
+use crate::model::{Change, Event, Kind, Pod};
+
+/// How many updates may wait for the model's thread; watches then wait, too.
+pub(super) const UPDATES: usize = 4_096;
 
 /// A message to the thread of the model.
 #[derive(Debug)]
@@ -17,6 +20,9 @@ pub(super) enum Update {
         /// Its `metadata.uid`; empty for a deletion.
         uid: Arc<str>,
     },
+    /// The last object is the new and valid spec of a rule that has this number among those of
+    /// its kind.
+    Seen(Kind, u64),
     /// The mesh's configuration has changed.
     Mesh(Box<Mesh>),
     /// All objects of one more watch are known.

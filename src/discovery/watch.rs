@@ -4,7 +4,9 @@
 //! the names of objects alone.
 
 mod follow;
+mod listed;
 mod mesh;
+mod revision;
 mod rules;
 mod synced;
 
@@ -15,22 +17,32 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 use self::{
     follow::{Kind, follow},
+    revision::Revision,
     synced::Synced,
 };
 use super::{
     convert::{endpoints, meta, pod, service},
     report::Reports,
+    status::Board,
     update::Update,
 };
 use crate::model::{Change, Event, Key};
 
 pub(super) use mesh::Settings as MeshSettings;
 
+/// Objects in a page of a list, which is in memory as a whole.
+const PAGE: u32 = 50;
+/// Those of kinds that are read whole, and of which one may have a megabyte and more.
+const SMALL_PAGE: u32 = 10;
+
 /// What the watches need.
 pub(super) struct Context<'a> {
     pub client: &'a Client,
+    /// The name of this service's revision; rules of others are left out.
+    pub revision: &'a str,
     pub updates: &'a mpsc::Sender<Update>,
     pub reports: &'a Reports,
+    pub board: &'a Board,
     pub readiness: &'a Readiness,
 }
 
@@ -65,9 +77,9 @@ pub(super) fn spawn(
         });
         watches.tasks.spawn(rules::follow(
             client.clone(),
-            kind,
+            (kind, Revision::new(context.revision)),
             updates.clone(),
-            context.reports.clone(),
+            (context.reports.clone(), context.board.clone()),
             synced,
         ));
     }
@@ -88,7 +100,8 @@ impl Watches<'_> {
 
     /// Starts the watches of Kubernetes' own kinds.
     fn objects(&mut self) {
-        let all = watcher::Config::default;
+        let all = || watcher::Config::default().page_size(PAGE);
+        let few = || watcher::Config::default().page_size(SMALL_PAGE);
         let synced = self.synced("waiting for the list of Services");
         let services = Kind {
             name: "Service",
@@ -101,7 +114,7 @@ impl Watches<'_> {
         };
         self.tasks.spawn(follow(
             self.api(),
-            all(),
+            few(),
             services,
             self.context.updates.clone(),
             synced,
@@ -121,7 +134,7 @@ impl Watches<'_> {
         };
         self.tasks.spawn(follow(
             self.api(),
-            all(),
+            few(),
             slices,
             self.context.updates.clone(),
             synced,
@@ -130,7 +143,7 @@ impl Watches<'_> {
         let synced = self.synced("waiting for the list of Pods");
         let pods = Kind {
             name: "Pod",
-            apply: |object: v1::Pod| {
+            apply: |object: pod::Listed| {
                 Some(Update::Pod {
                     change: Box::new(match pod::pod(&object) {
                         Some(pod) => Change::Apply(pod),

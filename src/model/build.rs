@@ -1,16 +1,19 @@
 //! The answers, made when they are asked for and shared by all clients for which they are
 //! the same. A builder is for one state of the rules.
 
+mod budget;
 mod clusters;
 mod domains;
 mod findings;
 mod gateway;
+mod gateway_hosts;
 mod http_routes;
 mod inbound;
 mod intern;
 mod listeners;
 mod owners;
 mod route_tables;
+mod selectors;
 mod shared;
 mod tcp_routes;
 mod view;
@@ -21,7 +24,7 @@ use std::{
 };
 
 pub(super) use self::shared::Shared;
-use self::{inbound::Targets, view::View};
+use self::{inbound::Targets, selectors::Selectors, view::View};
 use super::{
     client::Client,
     finding::Finding,
@@ -35,9 +38,8 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Builder {
     world: World,
-    /// The names of the labels on which tables depend: those that rules name as sources, and
-    /// those by which Gateways select.
-    label_names: BTreeSet<String>,
+    /// Those of Gateways. The selectors of rules' sources are a view's.
+    gateways: Selectors,
     made: Mutex<Made>,
 }
 
@@ -49,6 +51,8 @@ struct Made {
     outbound: BTreeMap<OutboundKey, Arc<Outbound>>,
     gateways: BTreeMap<(OutboundKey, Targets), Arc<GatewayTables>>,
     shared: Shared,
+    /// What is left out of what was made.
+    left_out: BTreeSet<Finding>,
 }
 
 /// What the outbound tables depend on.
@@ -64,7 +68,7 @@ impl Builder {
     pub fn new(index: &Index, shared: Shared) -> Self {
         let world = World::new(index);
         Self {
-            label_names: label_names(&world),
+            gateways: world.gateways.iter().map(|one| &one.selector).collect(),
             world,
             made: Mutex::new(Made {
                 shared,
@@ -88,15 +92,17 @@ impl Builder {
 
     /// What a sidecar does with its application's connections.
     pub fn outbound(&self, client: &Client) -> Arc<Outbound> {
-        let key = self.key(client);
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let view = made.view(&self.world, client.namespace());
+        let key = key(client, view.sidecar_sources.held_by(&client.labels));
         if let Some(outbound) = made.outbound.get(&key) {
             return Arc::clone(outbound);
         }
-        let view = made.view(&self.world, &key.namespace);
         let clusters = made.clusters(&self.world, &view, ProxyKind::Sidecar);
+        let (listeners, findings) = listeners::of_view(&view, &key.labels, key.ipv6_only);
+        made.left_out.extend(findings);
         let shared = &mut made.shared;
-        let listeners = listeners::of_view(&view, &key.labels, key.ipv6_only).into_iter();
+        let listeners = listeners.into_iter();
         let listeners: Vec<_> = listeners
             .map(|listener| {
                 let name = Arc::clone(&listener.name);
@@ -117,12 +123,15 @@ impl Builder {
     /// What a gateway does.
     pub fn gateway(&self, index: &Index, client: &Client) -> Arc<GatewayTables> {
         let targets = inbound::targets(index, client);
-        let key = (self.key(client), targets);
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let view = made.view(&self.world, client.namespace());
+        let selecting = self.gateways.held_by(&client.labels);
+        let sources = view.gateway_sources.held_by(&client.labels);
+        let labels = selecting.iter().chain(sources.iter()).collect();
+        let key = (key(client, labels), targets);
         if let Some(tables) = made.gateways.get(&key) {
             return Arc::clone(tables);
         }
-        let view = made.view(&self.world, &key.0.namespace);
         let clusters = made.clusters(&self.world, &view, ProxyKind::Gateway);
         let site = gateway::Site {
             view: &view,
@@ -130,7 +139,8 @@ impl Builder {
             targets: &key.1,
             ipv6_only: key.0.ipv6_only,
         };
-        let tables = site.tables(&self.world.gateways, clusters);
+        let (tables, findings) = site.tables(&self.world.gateways, clusters);
+        made.left_out.extend(findings);
         let tables = made.shared.gateways.intern(&key.0.namespace, tables);
         made.gateways.insert(key, Arc::clone(&tables));
         tables
@@ -144,51 +154,58 @@ impl Builder {
     /// What objects ask for and don't get.
     pub fn findings(&self) -> Vec<Finding> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        findings::of_world(&self.world, &mut |namespace| {
+        let mut findings = findings::of_world(&self.world, &mut |namespace| {
             made.view(&self.world, namespace)
-        })
+        });
+        findings.extend(made.left_out.iter().cloned());
+        findings.sort();
+        findings
     }
+}
 
-    fn key(&self, client: &Client) -> OutboundKey {
-        OutboundKey {
-            namespace: Arc::clone(client.namespace()),
-            labels: client.labels.restricted_to(&self.label_names),
-            ipv6_only: client.is_ipv6_only(),
-        }
+/// The name under which all clusters of a view are shared.
+fn kind_name(kind: ProxyKind) -> Arc<str> {
+    match kind {
+        ProxyKind::Sidecar => "sidecar".into(),
+        ProxyKind::Gateway => "gateway".into(),
+    }
+}
+
+/// The key of a client with these labels, as far as tables depend on them.
+fn key(client: &Client, labels: Labels) -> OutboundKey {
+    OutboundKey {
+        namespace: Arc::clone(client.namespace()),
+        labels,
+        ipv6_only: client.is_ipv6_only(),
     }
 }
 
 impl Made {
     fn view(&mut self, world: &World, namespace: &Arc<str>) -> Arc<View> {
         let view = self.views.entry(Arc::clone(namespace));
-        Arc::clone(view.or_insert_with(|| Arc::new(View::new(world, namespace))))
+        let left_out = &mut self.left_out;
+        Arc::clone(view.or_insert_with(|| {
+            let view = View::new(world, namespace);
+            left_out.extend(view.left_out.findings.iter().cloned());
+            Arc::new(view)
+        }))
     }
 
     fn clusters(&mut self, world: &World, view: &View, kind: ProxyKind) -> Arc<Clusters> {
         let clusters = self.clusters.entry((Arc::clone(&view.namespace), kind));
-        let shared = &mut self.shared;
+        let (shared, left_out) = (&mut self.shared, &mut self.left_out);
         let clusters = clusters.or_insert_with(|| {
-            let clusters = clusters::of_view(&world.mesh, view, kind).into_iter();
+            let (clusters, findings) = clusters::of_view(&world.mesh, view, kind);
+            left_out.extend(findings);
+            let clusters = clusters.into_iter();
             let clusters = clusters.map(|cluster| {
                 let name = Arc::clone(&cluster.name);
                 (Arc::clone(&name), shared.clusters.intern(&name, cluster))
             });
             let clusters = clusters.collect();
-            shared.all_clusters.intern(&view.namespace, clusters)
+            // Most namespaces see the same, whose endpoints are then rendered once.
+            shared.all_clusters.intern(&kind_name(kind), clusters)
         });
         Arc::clone(clusters)
     }
-}
-
-fn label_names(world: &World) -> BTreeSet<String> {
-    let rules = world.virtual_services.iter();
-    let sources = rules.flat_map(|rules| {
-        let http = rules.http.iter().flat_map(|rule| &rule.blocks);
-        let tcp = rules.tcp.iter().flat_map(|rule| &rule.blocks);
-        let http = http.map(|block| &block.statics.source_labels);
-        http.chain(tcp.map(|block| &block.statics.source_labels))
-    });
-    let selectors = world.gateways.iter().map(|gateway| &gateway.selector);
-    let labels = sources.chain(selectors).flat_map(Labels::iter);
-    labels.map(|(name, _)| name.to_owned()).collect()
 }

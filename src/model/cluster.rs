@@ -9,7 +9,7 @@ use super::{
 };
 
 /// An outbound cluster: a port of a destination, or a subset of its endpoints.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Cluster {
     /// Its name, `outbound|PORT|SUBSET|HOST`.
     pub name: Arc<str>,
@@ -31,7 +31,7 @@ pub struct Cluster {
 }
 
 /// Where a cluster's endpoints come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Discovery {
     /// The index has them: `Model::endpoints`.
     Endpoints,
@@ -45,7 +45,7 @@ pub enum Discovery {
 }
 
 /// What is spoken to the endpoints of a cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum UpstreamProtocol {
     /// HTTP/1.1, and bytes.
     Http1,
@@ -58,7 +58,7 @@ pub enum UpstreamProtocol {
 }
 
 /// Endpoints in one place.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EndpointGroup {
     /// Where they are.
     pub locality: Locality,
@@ -78,7 +78,7 @@ pub struct Locality {
 }
 
 /// An endpoint.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint {
     /// Its address.
     pub address: Address,
@@ -91,7 +91,7 @@ pub struct Endpoint {
 }
 
 /// The address of an endpoint.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Address {
     /// An IP address.
     Ip(IpAddr),

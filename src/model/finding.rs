@@ -9,8 +9,35 @@ use super::objects::Key;
 pub struct Finding {
     /// The object.
     pub object: ObjectRef,
+    /// What kind of problem it is.
+    pub problem: Problem,
     /// What is the matter, with the other objects' names.
     pub message: String,
+}
+
+/// A kind of problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Problem {
+    /// A Gateway that a rule names does not exist.
+    MissingGateway,
+    /// A destination's host does not exist.
+    MissingHost,
+    /// A destination has no such port.
+    MissingPort,
+    /// A destination has no such subset.
+    MissingSubset,
+    /// Another VirtualService has the rules for the host.
+    HostTaken,
+    /// Another DestinationRule has the subset.
+    SubsetTaken,
+    /// Another DestinationRule has the policy for the host.
+    PolicyTaken,
+    /// Another Gateway uses the port for something else.
+    GatewayPortTaken,
+    /// Another destination uses the port, or the proxy does.
+    PortTaken,
+    /// With others, there is too much for proxies or this service.
+    LeftOut,
 }
 
 /// An object of a kind.

@@ -4,6 +4,7 @@ mod changes;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
     sync::Arc,
 };
 
@@ -13,7 +14,7 @@ use self::changes::{Objects, Replaced};
 use super::{
     event::{Dirty, Event},
     names::service_host,
-    objects::{EndpointSlice, Key, MeshConfig, Namespace, Node, Object, Pod, Service},
+    objects::{EndpointSlice, Key, Labels, MeshConfig, Namespace, Node, Object, Pod, Service},
 };
 
 /// The objects, as the last event of each left them. Equal for equal objects, whatever the
@@ -34,6 +35,8 @@ pub(super) struct Index {
     slices_of_service: BTreeMap<Key, BTreeSet<Key>>,
     /// The slices that name each pod.
     slices_of_pod: BTreeMap<Key, BTreeSet<Key>>,
+    /// The pods that have each address.
+    pods_of_address: BTreeMap<IpAddr, BTreeSet<Key>>,
 }
 
 impl Index {
@@ -46,7 +49,10 @@ impl Index {
                 None => Dirty::default(),
             },
             Event::Pod(change) => match self.pods.apply(change) {
-                Some(replaced) => self.pod_replaced(&replaced),
+                Some(replaced) => {
+                    self.record_addresses(&replaced);
+                    self.pod_replaced(&replaced)
+                }
                 None => Dirty::default(),
             },
             Event::Namespace(change) => {
@@ -93,11 +99,27 @@ impl Index {
             // Each address of a headless Service is a listener.
             dirty.rules |= service.headless && addresses_differ(replaced);
             // Of such a Service, the slices say which pods it has.
-            if service.selector.is_none() {
+            if service.selector.as_ref().is_none_or(Labels::is_empty) {
                 dirty.clients.extend(pods_of(slice).cloned());
+                // Those who write slices by hand often give addresses alone.
+                let addresses = slice.endpoints.iter().map(|endpoint| endpoint.address);
+                let pods = addresses.filter_map(|address| self.pods_of_address.get(&address));
+                let namespace = &slice.key.namespace;
+                let own = pods.flatten().filter(|pod| pod.namespace == *namespace);
+                dirty.clients.extend(own.cloned());
             }
         }
         dirty
+    }
+
+    fn record_addresses(&mut self, replaced: &Replaced<Pod>) {
+        for address in replaced.old.iter().flat_map(|pod| &pod.ips) {
+            forget(&mut self.pods_of_address, address, &replaced.key);
+        }
+        for address in replaced.new.iter().flat_map(|pod| &pod.ips) {
+            let pods = self.pods_of_address.entry(*address).or_default();
+            pods.insert(replaced.key.clone());
+        }
     }
 
     fn pod_replaced(&self, replaced: &Replaced<Pod>) -> Dirty {
@@ -202,10 +224,10 @@ fn pods_of(slice: &EndpointSlice) -> impl Iterator<Item = &Key> {
         .filter_map(|endpoint| endpoint.pod.as_ref())
 }
 
-fn forget(map: &mut BTreeMap<Key, BTreeSet<Key>>, key: &Key, slice: &Key) {
-    if let Some(slices) = map.get_mut(key) {
-        slices.remove(slice);
-        if slices.is_empty() {
+fn forget<K: Ord>(map: &mut BTreeMap<K, BTreeSet<Key>>, key: &K, object: &Key) {
+    if let Some(objects) = map.get_mut(key) {
+        objects.remove(object);
+        if objects.is_empty() {
             map.remove(key);
         }
     }

@@ -9,8 +9,8 @@ mod pod;
 mod service;
 
 pub use endpoint_slice::{EndpointSlice, SliceEndpoint, SlicePort};
-pub use mesh_config::{MeshConfig, OutboundPolicy};
-pub use meta::{ExportTo, Key, Labels, Meta, Object};
+pub use mesh_config::{DefaultExports, MeshConfig, OutboundPolicy};
+pub use meta::{ExportTo, Key, Labels, Meta, Object, is_export};
 pub use node::{Namespace, Node};
 pub use pod::{ContainerPort, Pod, ProxyKind};
 pub use service::{Service, ServicePort, TargetPort};

@@ -18,7 +18,7 @@ pub enum LoadBalancer {
 
 /// Limits and times of a cluster's connections: `connectionPool`. `None` is Istio's
 /// default, which is no limit, unless a field says otherwise.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ConnectionPool {
     /// `tcp.maxConnections`.
     pub max_connections: Option<u32>,
@@ -41,7 +41,7 @@ pub struct ConnectionPool {
 }
 
 /// A cluster's policy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Policy {
     /// How its endpoints are chosen.
     pub load_balancer: LoadBalancer,

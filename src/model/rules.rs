@@ -8,11 +8,12 @@ mod http;
 mod merge;
 mod tcp;
 mod virtual_service;
+mod weight;
 
 pub(super) use conditions::Place;
 pub(super) use destination_rule::DestinationRule;
 pub(super) use gateway::{Gateway, Server};
 pub(super) use http::{HttpAction, HttpRule, Target};
-pub(super) use merge::{HostRules, Merged, merge, policy};
+pub(super) use merge::{HostRules, Merged, Merges, NamedSubset, merge, policy};
 pub(super) use tcp::TcpRule;
 pub(super) use virtual_service::VirtualService;

@@ -24,6 +24,8 @@ use super::{
 pub struct Model {
     index: Index,
     built: Mutex<Built>,
+    /// Whether tables are made again only when [`Model::renew`] says so.
+    is_paced: bool,
 }
 
 /// What was made of the index.
@@ -41,17 +43,31 @@ impl Model {
         Self::default()
     }
 
+    /// A model without objects, whose tables stay as they were made, whichever rules change,
+    /// until [`Model::renew`]: rules that change all the time cost no more than its calls.
+    pub fn paced() -> Self {
+        Self {
+            is_paced: true,
+            ..Self::default()
+        }
+    }
+
     /// Takes in a change, and says what may have changed for proxies.
     pub fn apply(&mut self, event: Event) -> Dirty {
         let dirty = self.index.apply(event);
-        if dirty.rules {
-            let built = self.built.get_mut();
-            let built = built.unwrap_or_else(PoisonError::into_inner);
-            if let Some(builder) = built.builder.take() {
-                built.shared = builder.shared();
-            }
+        if dirty.rules && !self.is_paced {
+            self.renew();
         }
         dirty
+    }
+
+    /// Makes tables again, by the rules as they are now, when they are asked for.
+    pub fn renew(&mut self) {
+        let built = self.built.get_mut();
+        let built = built.unwrap_or_else(PoisonError::into_inner);
+        if let Some(builder) = built.builder.take() {
+            built.shared = builder.shared();
+        }
     }
 
     /// The proxy of a pod, if the pod is known.

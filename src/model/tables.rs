@@ -15,7 +15,7 @@ pub type RouteTables = BTreeMap<Arc<str>, Arc<RouteTable>>;
 pub type Clusters = BTreeMap<Arc<str>, Arc<Cluster>>;
 
 /// What a sidecar does with its application's connections.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Outbound {
     /// The listeners, in the order of their names. A connection belongs to the one of its
     /// original destination, else to that of all addresses at its port, else `policy`
@@ -30,7 +30,7 @@ pub struct Outbound {
 }
 
 /// A sidecar's outbound listener. It binds no port.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Listener {
     /// Its name, `IP_PORT`.
     pub name: Arc<str>,
@@ -43,7 +43,7 @@ pub struct Listener {
 }
 
 /// What a listener does with a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ListenerProtocol {
     /// It reads HTTP.
     Http {
@@ -64,7 +64,7 @@ pub enum ListenerProtocol {
 
 /// Where connections go. Of the routes whose conditions hold, the most specific decides:
 /// by address first, then by server name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TcpRoute {
     /// The original destinations; all, if there are none.
     pub destinations: Vec<Cidr>,
@@ -80,7 +80,7 @@ pub struct TcpRoute {
 }
 
 /// One of a TCP route's destinations.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TcpCluster {
     /// The cluster's name, which may be that of none.
     pub cluster: Arc<str>,
@@ -142,14 +142,14 @@ fn masked(address: IpAddr, length: u8) -> IpAddr {
 }
 
 /// What a sidecar does with connections to its pod.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Inbound {
     /// The ports that Services name, in order. Other ports are sniffed, and pass.
     pub ports: Vec<InboundPort>,
 }
 
 /// A port of the pod.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct InboundPort {
     /// The pod's port.
     pub port: u16,
@@ -166,7 +166,7 @@ pub struct InboundPort {
 }
 
 /// What a gateway does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GatewayTables {
     /// The ports that are bound, in order.
     pub listeners: Vec<GatewayListener>,
@@ -177,7 +177,7 @@ pub struct GatewayTables {
 }
 
 /// A port that a gateway binds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GatewayListener {
     /// Its name, `0.0.0.0_PORT`.
     pub name: Arc<str>,
@@ -190,7 +190,7 @@ pub struct GatewayListener {
 }
 
 /// What a gateway does with a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum GatewayProtocol {
     /// It reads HTTP.
     Http {

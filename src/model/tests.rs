@@ -1,5 +1,6 @@
 //! The rules, as proxies see them.
 
+mod budgets;
 mod clusters;
 mod endpoints;
 mod events;

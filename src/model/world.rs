@@ -47,7 +47,6 @@ impl World {
     /// Reads the index.
     pub fn new(index: &Index) -> Self {
         let mesh = index.mesh().clone();
-        let domain = &*mesh.domain;
         let mut destinations = destination::of_services(index);
         destinations.extend(service_entries::destinations(index));
         destinations.sort_by(|one, other| one.meta.order(&other.meta));
@@ -62,7 +61,7 @@ impl World {
         }
         let virtual_services = index.virtual_services();
         let mut virtual_services: Vec<_> = virtual_services
-            .map(|object| Arc::new(VirtualService::new(object, domain)))
+            .map(|object| Arc::new(VirtualService::new(object, &mesh)))
             .collect();
         virtual_services.sort_by(|one, other| one.meta.order(&other.meta));
         let gateways = index.gateways();
@@ -91,7 +90,7 @@ impl World {
 fn destination_rules(index: &Index) -> BTreeMap<Arc<str>, HostRules> {
     let objects = index.destination_rules();
     let mut all: Vec<_> = objects
-        .map(|object| Arc::new(DestinationRule::new(object, &index.mesh().domain)))
+        .map(|object| Arc::new(DestinationRule::new(object, index.mesh())))
         .collect();
     all.sort_by(|one, other| one.meta.order(&other.meta));
     let mut rules: BTreeMap<_, HostRules> = BTreeMap::new();
@@ -109,7 +108,7 @@ fn aliases(index: &Index) -> Vec<Alias> {
         Some(Alias {
             host: service_host(&key.name, &key.namespace, &index.mesh().domain),
             target: target.to_ascii_lowercase().trim_end_matches('.').into(),
-            export_to: service.export_to.clone(),
+            export_to: service.exported_to(&index.mesh().exports.services),
         })
     });
     services.collect()

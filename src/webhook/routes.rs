@@ -3,14 +3,18 @@
 use std::{sync::Arc, time::Instant};
 
 use super::{
-    body::{self, Unread},
     path_env,
-    pool::Unfinished,
-    response_body,
     review::{self, Context, ReviewResponse},
     shared::Webhook,
 };
-use crate::metrics::{Failure, Overload, ReviewOutcome};
+use crate::{
+    metrics::{Failure, Overload, ReviewOutcome},
+    reviews::{
+        body::{self, Unread},
+        pool::Unfinished,
+        response_body,
+    },
+};
 use axum::{
     Router,
     body::Body,

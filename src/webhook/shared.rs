@@ -6,8 +6,8 @@ use pillion_inject as inject;
 use pillion_serve::{Budget, Condition, Limits, Readiness};
 use tokio::sync::Semaphore;
 
-use super::{active_config::ActiveConfig, log::Log, pool::Pool, review::Inject};
-use crate::metrics::Metrics;
+use super::{active_config::ActiveConfig, log::Log, review::Inject};
+use crate::{metrics::Metrics, reviews::pool::Pool};
 
 /// The webhook's state, shared by all reviews.
 #[derive(Debug)]

@@ -5,5 +5,6 @@ mod ads;
 mod installation;
 mod mesh;
 mod root;
+mod statuses;
 mod streams;
 mod validation;

@@ -10,10 +10,14 @@
 //! all three. Whatever the peer sends, memory and work are bounded ([`limits`]).
 
 pub mod client;
+mod layers;
 pub mod limits;
+mod refusals;
 mod resource;
 pub mod server;
 mod snapshot;
 
+pub use layers::Layers;
+pub use refusals::{RefusedResource, refused_resources};
 pub use resource::{Resource, Resources, resources};
 pub use snapshot::Snapshot;

@@ -1,5 +1,6 @@
 //! The server's end of a stream.
 
+mod charged;
 mod delta;
 mod differences;
 mod drive;

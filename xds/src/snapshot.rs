@@ -1,10 +1,8 @@
 //! All that one client may see.
 
-use std::sync::Arc;
-
 use pillion_envoy_api::type_url;
 
-use crate::Resources;
+use crate::{Layers, Resources};
 
 /// The types in the order in which they are sent: a resource goes out after those that it
 /// cites (Envoy's "eventual consistency considerations" of xDS). Other types come last.
@@ -35,6 +33,11 @@ pub(crate) fn removing_rank(type_url: &str) -> usize {
     rank(&REMOVING, type_url)
 }
 
+/// Whether a type has a place in the order of sending: clients may ask for it, whatever there is.
+pub(crate) fn is_known(type_url: &str) -> bool {
+    SENDING.contains(&type_url)
+}
+
 fn rank(order: &[&str], type_url: &str) -> usize {
     let known = order.iter().position(|one| *one == type_url);
     known.unwrap_or(order.len())
@@ -43,7 +46,7 @@ fn rank(order: &[&str], type_url: &str) -> usize {
 /// All resources that one client may see, by type. A clone shares them.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    types: Vec<(&'static str, Resources)>,
+    types: Vec<(&'static str, Layers)>,
 }
 
 impl Snapshot {
@@ -56,29 +59,38 @@ impl Snapshot {
     /// The snapshot with all resources of a type replaced. Give it the `Arc` that it had, and
     /// nothing is compared.
     #[must_use]
-    pub fn with(mut self, type_url: &'static str, resources: Resources) -> Self {
+    pub fn with(self, type_url: &'static str, resources: Resources) -> Self {
+        self.with_layers(type_url, resources.into())
+    }
+
+    /// The snapshot with all resources of a type replaced by those that the client shares with
+    /// others and its own.
+    #[must_use]
+    pub fn with_layers(mut self, type_url: &'static str, layers: Layers) -> Self {
         match self.types.iter_mut().find(|(one, _)| *one == type_url) {
-            Some((_, before)) => *before = resources,
-            None => self.types.push((type_url, resources)),
+            Some((_, before)) => *before = layers,
+            None => self.types.push((type_url, layers)),
         }
         self
     }
 
     /// All resources of a type, if the snapshot has the type.
     #[must_use]
-    pub fn get(&self, type_url: &str) -> Option<&Resources> {
+    pub fn get(&self, type_url: &str) -> Option<&Layers> {
         let found = self.types.iter().find(|(one, _)| *one == type_url);
-        found.map(|(_, resources)| resources)
+        found.map(|(_, layers)| layers)
     }
 
     /// All resources of a type: none, if the snapshot lacks the type.
-    pub(crate) fn resources(&self, type_url: &str) -> Resources {
-        self.get(type_url).map(Arc::clone).unwrap_or_default()
+    pub(crate) fn layers(&self, type_url: &str) -> Layers {
+        self.get(type_url).cloned().unwrap_or_default()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::resources;
 
@@ -90,7 +102,7 @@ mod tests {
             .with(type_url::LISTENER, two.clone())
             .with(type_url::CLUSTER, three.clone());
         let is = |type_url, resources: &Resources| {
-            Arc::ptr_eq(snapshot.get(type_url).unwrap(), resources)
+            Arc::ptr_eq(snapshot.get(type_url).unwrap().shared(), resources)
         };
         assert!(is(type_url::CLUSTER, &three));
         assert!(is(type_url::LISTENER, &two));

@@ -1,12 +1,25 @@
-//! A bound on the memory that a review's JSON takes when it is read: not its bytes count most,
-//! but how many values they are.
+//! A bound on the memory that a review takes when it is read: a few bytes of JSON can become
+//! hundreds in memory.
 
-/// The most values in a review. Each takes some 100 bytes.
-pub(super) const MOST_VALUES: usize = 256 << 10;
+/// The most memory that a review may take, in bytes. A VirtualService of 2,500 routes, before and
+/// after a change, is below it.
+pub(super) const LARGEST: usize = 32 << 20;
 
-/// Whether JSON has more values than are read. It counts what separates them, outside of texts.
-pub(super) fn has_too_many_values(json: &[u8]) -> bool {
-    let mut values = 0;
+/// The most memory that one object may take when it is read, in bytes.
+pub(super) const LARGEST_OBJECT: usize = LARGEST / 2;
+
+/// What an object takes: a node of a `BTreeMap`, with room for 11 keys and values, or the struct
+/// that is read from it.
+const OBJECT: usize = 1 << 10;
+/// What a list takes with its first element.
+const LIST: usize = 128;
+/// What one more element, or one more key and its value, takes; nodes and lists may be half full.
+const ELEMENT: usize = 192;
+
+/// Whether reading a text would take more memory than `largest`, by what separates its values outside
+/// of texts.
+pub(super) fn is_too_large(json: &[u8], largest: usize) -> bool {
+    let mut memory = json.len();
     let mut in_text = false;
     let mut escaped = false;
     for byte in json {
@@ -17,15 +30,20 @@ pub(super) fn has_too_many_values(json: &[u8]) -> bool {
                 b'"' => in_text = false,
                 _ => {}
             }
-        } else {
-            match byte {
-                b'"' => in_text = true,
-                b',' | b'[' | b'{' => values += 1,
-                _ => {}
+            continue;
+        }
+        memory += match byte {
+            b'"' => {
+                in_text = true;
+                0
             }
-            if values > MOST_VALUES {
-                return true;
-            }
+            b'{' => OBJECT,
+            b'[' => LIST,
+            b',' => ELEMENT,
+            _ => 0,
+        };
+        if memory > largest {
+            return true;
         }
     }
     false
@@ -35,13 +53,37 @@ pub(super) fn has_too_many_values(json: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    fn is_too_large(json: &[u8]) -> bool {
+        super::is_too_large(json, LARGEST)
+    }
+
     #[test]
     fn counts_values_and_not_texts() {
-        let mut json = format!("[\"\\\"{}\"", ",".repeat(MOST_VALUES)).into_bytes();
-        assert!(!has_too_many_values(&json));
-        json.extend(",0".repeat(MOST_VALUES - 1).bytes());
-        assert!(!has_too_many_values(&json));
-        json.extend(b",0");
-        assert!(has_too_many_values(&json));
+        let most = LARGEST / ELEMENT;
+        let mut json = format!("[\"\\\"{}\"", ",{[".repeat(100_000)).into_bytes();
+        assert!(!is_too_large(&json));
+        json.extend(",0".repeat(most / 2).bytes());
+        assert!(!is_too_large(&json));
+        json.extend(",0".repeat(most / 2).bytes());
+        assert!(is_too_large(&json));
+    }
+
+    /// A map of one key takes a whole node, 632 bytes: 262,086 of them took 164 MB.
+    #[test]
+    fn counts_the_nodes_of_maps() {
+        let nested = |count: usize| format!("[{}", "{\"\":".repeat(count));
+        assert!(!is_too_large(nested(10_000).as_bytes()));
+        assert!(is_too_large(nested(262_086).as_bytes()));
+        let beside = "{\"\":0},".repeat(40_000);
+        assert!(is_too_large(beside.as_bytes()));
+    }
+
+    #[test]
+    fn takes_a_large_rule_before_and_after_its_change() {
+        let route =
+            r#"{"match":[{"uri":{"prefix":"/a"}}],"route":[{"destination":{"host":"a"}}]},"#;
+        assert!(!is_too_large(route.repeat(5_000).as_bytes()));
+        let one = route.repeat(2_500);
+        assert!(!super::is_too_large(one.as_bytes(), LARGEST_OBJECT));
     }
 }

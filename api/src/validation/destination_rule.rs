@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{destination::port_selector, names};
+use super::{destination::port_selector, limits, names};
 use crate::{
     ClientTlsMode, ClientTlsSettings, ConnectionPoolSettings, DestinationRuleSpec, Duration,
     H2UpgradePolicy, Metadata, PortTrafficPolicy, TrafficPolicy, findings::Findings,
@@ -16,6 +16,9 @@ pub(crate) fn destination_rule(
 ) {
     findings.at("host", |findings| names::host(findings, &spec.host));
     findings.some("trafficPolicy", spec.traffic_policy.as_ref(), policy);
+    findings.at("subsets", |findings| {
+        limits::count(findings, spec.subsets.len(), limits::SUBSETS);
+    });
     let mut seen = HashSet::new();
     findings.each("subsets", &spec.subsets, |findings, subset| {
         findings.at("name", |findings| {
@@ -52,6 +55,9 @@ fn policy(findings: &mut Findings, policy: &TrafficPolicy) {
     }
     findings.some("connectionPool", connection_pool.as_ref(), pool);
     findings.some("tls", tls.as_ref(), client_tls);
+    findings.at("portLevelSettings", |findings| {
+        limits::count(findings, port_level_settings.len(), limits::PORTS);
+    });
     let mut seen = HashSet::new();
     findings.each(
         "portLevelSettings",

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, net::IpAddr};
 
-use super::names;
+use super::{limits, names};
 use crate::{GatewayPort, GatewaySpec, Metadata, Server, findings::Findings, path::shortened};
 
 /// Protocols whose requests are routed.
@@ -20,6 +20,9 @@ pub(crate) fn gateway(findings: &mut Findings, metadata: &Metadata, spec: &Gatew
             findings.fault("must have at least one server");
         });
     }
+    findings.at("servers", |findings| {
+        limits::count(findings, spec.servers.len(), limits::SERVERS);
+    });
     names::labels(findings, "selector", &spec.selector);
     let mut seen = HashSet::new();
     findings.each("servers", &spec.servers, |findings, server| {
@@ -67,6 +70,9 @@ fn hosts(findings: &mut Findings, server: &Server) {
             findings.fault("must have at least one host; `*` is all of them");
         });
     }
+    findings.at("hosts", |findings| {
+        limits::count(findings, server.hosts.len(), limits::HOSTS);
+    });
     findings.each("hosts", &server.hosts, |findings, entry| {
         let (namespace, host) = entry
             .split_once('/')

@@ -16,6 +16,20 @@ pub(super) fn is_host(name: &str) -> bool {
     name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case(":authority")
 }
 
+/// Headers that say how long a message is, or concern one connection only: a route that changed
+/// them would have one message taken for two. The proxy refuses a table that has them.
+const RESERVED: [&str; 9] = [
+    "connection",
+    "content-length",
+    "http2-settings",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
 /// Changes of headers at a route or a destination.
 pub(super) fn headers(findings: &mut Findings, headers: &Headers) {
     findings.some(
@@ -73,6 +87,11 @@ fn header(findings: &mut Findings, name: &str) {
         findings.fault("the host can only be changed in a request, by `set` or rewrite.authority");
     } else if name.starts_with(':') {
         findings.fault("pseudo headers can't be changed");
+    } else if RESERVED
+        .iter()
+        .any(|reserved| name.eq_ignore_ascii_case(reserved))
+    {
+        findings.fault("can't be changed by a route: it belongs to the connection");
     } else if !is_name(name) {
         findings.fault(format!("{:?} is no name of a header", shortened(name)));
     }
@@ -86,6 +105,8 @@ fn value(findings: &mut Findings, name: &str, text: &str) {
         .any(|byte| (byte < b' ' && byte != b'\t') || byte == 0x7f)
     {
         findings.fault("must not have control characters");
+    } else if text.trim_matches([' ', '\t']) != text {
+        findings.fault("must not have spaces at its ends");
     } else if is_host(name) && !names::is_name(text.rsplit_once(':').map_or(text, |(host, _)| host))
     {
         findings.fault(format!("{:?} is no host", shortened(text)));

@@ -6,11 +6,6 @@ use crate::{
     StringMatch, findings::Findings, path::shortened,
 };
 
-/// The most bytes of a fixed answer's body: Istio's limit.
-const LARGEST_BODY: usize = 1 << 20;
-/// From here on, Istio warns of what large bodies cost.
-const LARGE_BODY: usize = 100 << 10;
-
 /// The conditions of `retryOn`, besides statuses: those of Envoy's `x-envoy-retry-on` and
 /// `x-envoy-retry-grpc-on`.
 const RETRY_ON: [&str; 13] = [
@@ -106,10 +101,12 @@ pub(super) fn direct_response(findings: &mut Findings, response: &HttpDirectResp
             HttpBody::String(text) => text.len(),
             HttpBody::Bytes(bytes) => bytes.len(),
         };
-        if size > LARGEST_BODY {
-            findings.fault("must not have more than 1 MiB");
-        } else if size > LARGE_BODY {
-            findings.warn("is sent to every proxy, and has more than 100 KiB");
+        // Istio takes 1 MiB, and warns from 100 KiB on.
+        if size > limits::BODY {
+            findings.fault(format!(
+                "has {size} bytes; every proxy keeps it, and takes {} at most",
+                limits::BODY
+            ));
         }
     });
 }
@@ -201,6 +198,11 @@ pub(super) fn retries(findings: &mut Findings, retries: &HttpRetry) {
         return;
     }
     findings.at("retryOn", |findings| {
+        limits::count(
+            findings,
+            retries.retry_on.split(',').count(),
+            limits::RETRY_ON,
+        );
         for condition in retries.retry_on.split(',') {
             let status = condition
                 .parse::<u16>()

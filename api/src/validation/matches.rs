@@ -7,6 +7,8 @@ use crate::{HttpMatchRequest, Pattern, StringMatch, findings::Findings, path::sh
 #[derive(Default)]
 pub(super) struct Conditions {
     patterns: usize,
+    /// About the bytes that they take compiled.
+    compiled: usize,
 }
 
 impl Conditions {
@@ -107,9 +109,19 @@ impl Conditions {
             ));
             return None;
         }
-        Pattern::new(expression)
+        let pattern = Pattern::new(expression)
             .map_err(|error| findings.fault(format!("{error}, in {:?}", shortened(expression))))
-            .ok()
+            .ok()?;
+        self.compiled += pattern.size();
+        if self.compiled > limits::COMPILED {
+            findings.fault(format!(
+                "with this one, the object's regular expressions take more than {} KiB compiled: \
+                 lower their repetition counts, or write ASCII classes ([0-9A-Za-z_] for \\w)",
+                limits::COMPILED >> 10
+            ));
+            return None;
+        }
+        Some(pattern)
     }
 }
 

@@ -1,13 +1,20 @@
 //! Names of hosts, namespaces, labels and the like.
 
-use std::{collections::HashSet, net::IpAddr};
+use std::{
+    collections::{BTreeMap, HashSet},
+    net::IpAddr,
+};
 
+use super::limits;
 use crate::{Duration, findings::Findings, path::shortened};
 
-/// The longest DNS name, in bytes (RFC 1035, 2.3.4).
-const LONGEST_NAME: usize = 255;
+/// The longest DNS name as a text, in bytes: RFC 1035, 2.3.4, without the length of the first label
+/// and the root.
+const LONGEST_NAME: usize = 253;
 /// The longest label of a DNS name, in bytes.
 const LONGEST_LABEL: usize = 63;
+/// The longest time: what is longer is a mistake, and would overflow clocks. The proxy takes no more.
+const LONGEST_TIME: std::time::Duration = std::time::Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// Whether `text` is a DNS label (RFC 1123): letters, digits and inner hyphens, at most 63.
 pub(super) fn is_label(text: &str) -> bool {
@@ -25,8 +32,9 @@ pub(super) fn is_label(text: &str) -> bool {
 
 /// Whether `text` is a DNS name, with or without a point at its end.
 pub(super) fn is_name(text: &str) -> bool {
-    let text = text.strip_suffix('.').unwrap_or(text);
-    !text.is_empty() && text.len() <= LONGEST_NAME && text.split('.').all(is_label)
+    let name = text.strip_suffix('.').unwrap_or(text);
+    // The proxy counts the point as well.
+    !name.is_empty() && text.len() <= LONGEST_NAME && name.split('.').all(is_label)
 }
 
 /// Whether `text` is a DNS name whose first label may be a wildcard: `*`, `*.example.com`,
@@ -90,11 +98,10 @@ fn covering(all: &HashSet<&str>, host: &str) -> Option<String> {
 }
 
 /// Labels of pods: keys and values in Kubernetes' syntax.
-pub(super) fn labels<'a>(
-    findings: &mut Findings,
-    field: &str,
-    labels: impl IntoIterator<Item = (&'a String, &'a String)>,
-) {
+pub(super) fn labels(findings: &mut Findings, field: &str, labels: &BTreeMap<String, String>) {
+    findings.at(field, |findings| {
+        limits::count(findings, labels.len(), limits::NAMES);
+    });
     findings.each_key(field, labels, |findings, key, value| {
         let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
         if !is_label_text(name) || name.is_empty() || prefix.is_some_and(|prefix| !is_name(prefix)) {
@@ -131,6 +138,8 @@ pub(super) fn duration(findings: &mut Findings, duration: &Duration) {
         findings.fault("must be at least 1ms");
     } else if !duration.0.subsec_nanos().is_multiple_of(1_000_000) {
         findings.fault("must be in whole milliseconds");
+    } else if duration.0 > LONGEST_TIME {
+        findings.fault("must be at most ten years (87600h)");
     }
 }
 
@@ -141,6 +150,9 @@ pub(super) fn export_to(
     export_to: &[String],
     nobody_allowed: bool,
 ) {
+    findings.at("exportTo", |findings| {
+        limits::count(findings, export_to.len(), limits::NAMES);
+    });
     let mut seen = HashSet::new();
     findings.each("exportTo", export_to, |findings, entry| {
         let name = if entry == "." { namespace } else { entry };
@@ -164,6 +176,9 @@ pub(super) fn export_to(
 
 /// The gateways that routes are for: `mesh`, `name` or `namespace/name`.
 pub(super) fn gateways(findings: &mut Findings, gateways: &[String]) {
+    findings.at("gateways", |findings| {
+        limits::count(findings, gateways.len(), limits::NAMES);
+    });
     findings.each("gateways", gateways, |findings, gateway| match gateway.split_once('/') {
         Some((namespace, name)) => {
             if !is_label(namespace) || !is_label(name) {

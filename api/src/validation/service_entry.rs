@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, net::IpAddr};
 
-use super::names;
+use super::{addresses, limits, names};
 use crate::{
     Metadata, Resolution, ServiceEntrySpec, ServicePort, WorkloadEntry, findings::Findings,
     path::shortened,
@@ -17,6 +17,7 @@ const WITH_HOSTS: [&str; 6] = ["HTTP", "HTTP2", "GRPC", "GRPC-WEB", "HTTPS", "TL
 
 /// Validates a `ServiceEntry`.
 pub(crate) fn service_entry(findings: &mut Findings, metadata: &Metadata, spec: &ServiceEntrySpec) {
+    sizes(findings, spec);
     hosts(findings, spec);
     resolution(findings, spec);
     findings.each(
@@ -38,6 +39,58 @@ pub(crate) fn service_entry(findings: &mut Findings, metadata: &Metadata, spec: 
     names::export_to(findings, &metadata.namespace, &spec.export_to, true);
 }
 
+/// How much of everything there is: each port of each host is a cluster with all endpoints, and each
+/// port of each address a listener.
+fn sizes(findings: &mut Findings, spec: &ServiceEntrySpec) {
+    let (hosts, ports, endpoints) = (spec.hosts.len(), spec.ports.len(), spec.endpoints.len());
+    for (field, count, most) in [
+        ("hosts", hosts, limits::HOSTS),
+        ("addresses", spec.addresses.len(), limits::HOSTS),
+        ("ports", ports, limits::PORTS),
+    ] {
+        findings.at(field, |findings| limits::count(findings, count, most));
+    }
+    let lists = [(hosts, "hosts"), (ports, "ports"), (endpoints, "endpoints")];
+    limits::product(findings, &lists[..2], limits::HOST_PORTS);
+    findings.at("addresses", |findings| {
+        let lists = [(spec.addresses.len(), "addresses"), (ports, "ports")];
+        limits::product(findings, &lists, limits::ADDRESS_PORTS);
+    });
+    findings.at("endpoints", |findings| {
+        limits::product(findings, &lists, limits::HOST_PORT_ENDPOINTS);
+    });
+    let localities: HashSet<&str> = spec.endpoints.iter().map(|one| &*one.locality).collect();
+    if localities.len() > limits::LOCALITIES {
+        let message = format!("have more than {} localities", limits::LOCALITIES);
+        findings.at("endpoints", |findings| findings.fault(message));
+    }
+    if spec.resolution == Resolution::Dns {
+        asked_for(findings, spec);
+    }
+}
+
+/// How many names DNS is asked for.
+fn asked_for(findings: &mut Findings, spec: &ServiceEntrySpec) {
+    let (field, names): (_, HashSet<&str>) = match spec.endpoints.is_empty() {
+        true => ("hosts", spec.hosts.iter().map(String::as_str).collect()),
+        false => {
+            let all = spec.endpoints.iter().map(|endpoint| &*endpoint.address);
+            (
+                "endpoints",
+                all.filter(|name| name.parse::<IpAddr>().is_err()).collect(),
+            )
+        }
+    };
+    if names.len() > limits::DNS_NAMES {
+        let message = format!(
+            "DNS would be asked for {} names by every proxy; there can't be more than {} in an object",
+            names.len(),
+            limits::DNS_NAMES
+        );
+        findings.at(field, |findings| findings.fault(message));
+    }
+}
+
 /// The names of the service.
 fn hosts(findings: &mut Findings, spec: &ServiceEntrySpec) {
     if spec.hosts.is_empty() {
@@ -54,8 +107,10 @@ fn hosts(findings: &mut Findings, spec: &ServiceEntrySpec) {
             names::host(findings, host);
         }
         if host.starts_with('*') && host != "*" && !host.starts_with("*.") {
-            findings.warn("a wildcard that is not a whole label (`*.example.com`) matches nothing");
+            // A listener for TLS would have a name that neither Envoy nor the proxy takes.
+            findings.fault("a wildcard must be a whole label: `*.example.com`");
         }
+        addresses::check(findings, host);
     });
 }
 
@@ -130,6 +185,9 @@ fn endpoint(
 ) {
     findings.at("address", |findings| {
         let address = entry.address.as_str();
+        if addresses::check(findings, address) {
+            return;
+        }
         if address.is_empty() {
             findings.fault("must be set");
         } else if address.starts_with("unix:") {
@@ -155,4 +213,7 @@ fn endpoint(
         names::port(findings, *port);
     });
     names::labels(findings, "labels", &entry.labels);
+    findings.at("locality", |findings| {
+        limits::text(findings, &entry.locality);
+    });
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{http, matches::Conditions, names, shadowed, tcp};
+use super::{http, limits, matches::Conditions, multiplied, names, shadowed, tcp};
 use crate::{Metadata, VirtualServiceSpec, findings::Findings};
 
 /// The reserved name of all sidecars among gateways.
@@ -19,6 +19,7 @@ pub(crate) fn virtual_service(
     if spec.http.is_empty() && spec.tcp.is_empty() {
         findings.fault("must have routes: http or tcp");
     }
+    sizes(findings, spec);
     let mut conditions = Conditions::default();
     findings.at("http", |findings| {
         for (index, route) in spec.http.iter().enumerate() {
@@ -31,6 +32,30 @@ pub(crate) fn virtual_service(
     names::export_to(findings, &metadata.namespace, &spec.export_to, false);
     shadowed::http(findings, &spec.http);
     shadowed::tcp(findings, &spec.tcp);
+}
+
+/// How much of everything there is, as every host has all of the routes.
+fn sizes(findings: &mut Findings, spec: &VirtualServiceSpec) {
+    let hosts = spec.hosts.len();
+    findings.at("hosts", |findings| {
+        limits::count(findings, hosts, limits::HOSTS);
+    });
+    let http = spec.http.iter();
+    let matches: usize = http.clone().map(|route| route.matches.len().max(1)).sum();
+    let destinations: usize = http.map(|route| route.route.len()).sum();
+    findings.at("http", |findings| {
+        let lists = [(hosts, "hosts"), (matches, "elements of match")];
+        limits::product(findings, &lists, limits::HOST_MATCHES);
+        let lists = [(hosts, "hosts"), (destinations, "destinations")];
+        limits::product(findings, &lists, limits::HOST_DESTINATIONS);
+        multiplied::http(findings, &spec.http);
+    });
+    let tcp = spec.tcp.iter();
+    let matches: usize = tcp.map(|route| route.matches.len().max(1)).sum();
+    findings.at("tcp", |findings| {
+        let lists = [(hosts, "hosts"), (matches, "elements of match")];
+        limits::product(findings, &lists, limits::HOST_TCP_MATCHES);
+    });
 }
 
 /// The hosts that the routes are for.

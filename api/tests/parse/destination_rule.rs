@@ -98,3 +98,29 @@ fn refuses_what_cannot_be() {
         1
     );
 }
+
+#[test]
+fn bounds_subsets_ports_and_times() {
+    let fault = |spec: &str| crate::fault(pillion_api::Kind::DestinationRule, spec);
+    let subsets: Vec<String> = (0..257)
+        .map(|number| format!("{{name: s{number}}}"))
+        .collect();
+    assert!(
+        fault(&format!("{{host: a, subsets: [{}]}}", subsets.join(", ")))
+            .starts_with("spec.subsets: has 257 elements; there can't be more than 256")
+    );
+    let ports: Vec<String> = (1..258)
+        .map(|number| format!("{{port: {{number: {number}}}, loadBalancer: {{simple: RANDOM}}}}"))
+        .collect();
+    assert!(
+        fault(&format!(
+            "{{host: a, trafficPolicy: {{portLevelSettings: [{}]}}}}",
+            ports.join(", ")
+        ))
+        .starts_with("spec.trafficPolicy.portLevelSettings: has 257 elements")
+    );
+    assert!(
+        fault("{host: a, trafficPolicy: {connectionPool: {http: {idleTimeout: 87601h}}}}")
+            .ends_with("must be at most ten years (87600h)")
+    );
+}

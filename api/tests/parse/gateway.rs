@@ -85,3 +85,30 @@ fn refuses_what_cannot_be() {
         "spec.servers[1].port.name: another server's port has this name already"
     );
 }
+
+#[test]
+fn bounds_servers_and_their_hosts() {
+    let server = |hosts: &str| {
+        format!("{{port: {{number: 80, name: a, protocol: HTTP}}, hosts: [{hosts}]}}")
+    };
+    let servers: Vec<String> = (0..65)
+        .map(|number| {
+            format!("{{port: {{number: 80, name: p{number}, protocol: HTTP}}, hosts: [a.com]}}")
+        })
+        .collect();
+    assert!(
+        crate::fault(
+            pillion_api::Kind::Gateway,
+            &format!("{{servers: [{}]}}", servers.join(", "))
+        )
+        .starts_with("spec.servers: has 65 elements; there can't be more than 64")
+    );
+    let hosts: Vec<String> = (0..257).map(|number| format!("h{number}.com")).collect();
+    assert!(
+        crate::fault(
+            pillion_api::Kind::Gateway,
+            &format!("{{servers: [{}]}}", server(&hosts.join(", ")))
+        )
+        .starts_with("spec.servers[0].hosts: has 257 elements; there can't be more than 256")
+    );
+}

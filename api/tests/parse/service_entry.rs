@@ -80,3 +80,123 @@ fn refuses_what_cannot_be() {
         .contains("must be one of HTTP")
     );
 }
+
+/// Every port of every host is a cluster with all of the endpoints.
+#[test]
+fn bounds_what_multiplies() {
+    let list = |count: usize, one: fn(usize) -> String| -> String {
+        (0..count).map(one).collect::<Vec<_>>().join(", ")
+    };
+    let hosts = |count| list(count, |number| format!("h{number}.com"));
+    let ports = |count| {
+        list(count, |number| {
+            format!(
+                "{{number: {}, name: p{number}, protocol: HTTP}}",
+                number + 1
+            )
+        })
+    };
+    let endpoints = |count| {
+        list(count, |number| {
+            format!("{{address: 10.0.{}.{}}}", number / 256, number % 256)
+        })
+    };
+    let entry = |hosts: String, ports: String, endpoints: String| {
+        fault(&format!(
+            "{{hosts: [{hosts}], resolution: STATIC, ports: [{ports}], endpoints: [{endpoints}]}}"
+        ))
+    };
+    assert!(entry(hosts(257), ports(1), endpoints(1)).starts_with("spec.hosts: has 257 elements"));
+    assert!(entry(hosts(1), ports(257), endpoints(1)).starts_with("spec.ports: has 257 elements"));
+    assert!(
+        entry(hosts(64), ports(65), endpoints(1))
+            .starts_with("spec: has 64 hosts and 65 ports, which multiply to 4160")
+    );
+    assert!(
+        entry(hosts(64), ports(64), endpoints(17))
+            .starts_with("spec.endpoints: has 64 hosts and 64 ports and 17 endpoints")
+    );
+    let addresses = list(65, |number| format!("240.0.0.{number}"));
+    let many = fault(&format!(
+        "{{hosts: [a.com], addresses: [{addresses}], resolution: STATIC, ports: [{}], endpoints: [{}]}}",
+        ports(64),
+        endpoints(1)
+    ));
+    assert!(
+        many.starts_with("spec.addresses: has 65 addresses and 64 ports, which multiply to 4160"),
+        "{many}"
+    );
+    let localities = list(1025, |number| {
+        format!("{{address: 10.0.0.1, locality: r/z{number}}}")
+    });
+    assert!(
+        entry(hosts(1), ports(1), localities)
+            .starts_with("spec.endpoints: have more than 1024 localities")
+    );
+}
+
+#[test]
+fn bounds_the_names_that_dns_is_asked_for() {
+    let names = |count: usize, one: fn(usize) -> String| -> String {
+        (0..count).map(one).collect::<Vec<_>>().join(", ")
+    };
+    let ports = "ports: [{number: 80, name: http, protocol: HTTP}]";
+    let hosts = names(65, |number| format!("h{number}.com"));
+    assert!(
+        fault(&format!("{{hosts: [{hosts}], resolution: DNS, {ports}}}"))
+            .starts_with("spec.hosts: DNS would be asked for 65 names")
+    );
+    let endpoints = names(65, |number| format!("{{address: e{number}.com}}"));
+    assert!(
+        fault(&format!(
+            "{{hosts: [a.com], resolution: DNS, {ports}, endpoints: [{endpoints}]}}"
+        ))
+        .starts_with("spec.endpoints: DNS would be asked for 65 names")
+    );
+    let spec =
+        format!("{{hosts: [{hosts}], resolution: DNS, {ports}, endpoints: [{{address: a.com}}]}}");
+    assert_eq!(warnings(Kind::ServiceEntry, &spec), Vec::<String>::new());
+}
+
+/// The server name of TLS would be one that neither Envoy nor the proxy takes.
+#[test]
+fn refuses_a_wildcard_that_is_no_whole_label() {
+    assert_eq!(
+        fault(
+            "{hosts: ['*-eu.example.com'], resolution: STATIC, ports: [{number: 443, name: tls, protocol: TLS}]}"
+        ),
+        "spec.hosts[0]: a wildcard must be a whole label: `*.example.com`"
+    );
+}
+
+/// What a gateway would let everybody at: its own ports, and its node's.
+#[test]
+fn refuses_endpoints_in_the_pod_and_on_the_node() {
+    let ports = "ports: [{number: 80, name: http, protocol: HTTP}]";
+    for address in [
+        "127.0.0.1",
+        "'::1'",
+        "169.254.169.254",
+        "0.0.0.0",
+        "'fe80::1'",
+    ] {
+        let said = fault(&format!(
+            "{{hosts: [a.com], resolution: STATIC, {ports}, endpoints: [{{address: {address}}}]}}"
+        ));
+        assert!(
+            said.starts_with("spec.endpoints[0].address: "),
+            "{address}: {said}"
+        );
+    }
+    for name in ["localhost", "a.localhost.", "'127.1'"] {
+        let said = fault(&format!(
+            "{{hosts: [a.com], resolution: DNS, {ports}, endpoints: [{{address: {name}}}]}}"
+        ));
+        assert!(
+            said.starts_with("spec.endpoints[0].address: "),
+            "{name}: {said}"
+        );
+        let said = fault(&format!("{{hosts: [{name}], resolution: DNS, {ports}}}"));
+        assert!(said.starts_with("spec.hosts[0]: "), "{name}: {said}");
+    }
+}

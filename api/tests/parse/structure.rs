@@ -287,3 +287,14 @@ fn accepts_what_is_not_built_where_it_says_nothing() {
     let spec = "{host: a, trafficPolicy: {loadBalancer: {simple: RANDOM, warmup: }, tls: {mode: DISABLE, subjectAltNames: [], insecureSkipVerify: false}}}";
     assert_eq!(faults(Kind::DestinationRule, spec), Vec::<String>::new());
 }
+
+/// Before they are read: each would take up to a kilobyte.
+#[test]
+fn bounds_the_elements_of_all_lists() {
+    let route = format!("{{match: [{}]}}", vec!["{}"; 8_000].join(", "));
+    let spec = format!("{{hosts: [a], http: [{}]}}", vec![route; 9].join(", "));
+    assert_eq!(
+        crate::fault(Kind::VirtualService, &spec),
+        "spec.http[8].match: an object can't have more than 65536 elements in all of its lists"
+    );
+}

@@ -13,6 +13,11 @@ pillion-discovery{{ include "pillion.suffix" . }}
 pillion-discovery-certs{{ include "pillion.suffix" . }}
 {{- end }}
 
+{{/* The name of the Lease of the replica that writes the statuses of rules. */}}
+{{- define "pillion.discovery.statusLease" -}}
+pillion-discovery-status{{ include "pillion.suffix" . }}
+{{- end }}
+
 {{/* The labels that select its pods; they never change. */}}
 {{- define "pillion.discovery.selectorLabels" -}}
 app: pillion-discovery

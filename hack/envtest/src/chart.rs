@@ -51,7 +51,7 @@ pub const VARIANTS: &[&[&str]] = &[
     ],
     &[
         "--set",
-        "discovery.validation.enabled=false,discovery.podLabels.team=mesh,discovery.podAnnotations.a=b,discovery.image=example.com/p:1",
+        "discovery.validation.enabled=false,discovery.statuses=false,discovery.podLabels.team=mesh,discovery.podAnnotations.a=b,discovery.image=example.com/p:1",
     ],
     &[
         "--set",

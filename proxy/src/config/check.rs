@@ -2,13 +2,17 @@
 
 use pillion_envoy_api::type_url;
 
-use super::{compile, kind::Kind};
+use super::{
+    compile::{self, Faults},
+    kind::Kind,
+};
+use crate::tables::Patterns;
 
 /// Compiles a resource as a gateway or a sidecar would.
 ///
 /// # Errors
 ///
-/// The field that the proxy refuses, and why.
+/// The fields that the proxy refuses, and why, even if it uses the rest.
 pub fn check_resource(
     is_gateway: bool,
     type_url: &str,
@@ -19,12 +23,21 @@ pub fn check_resource(
         true => Kind::Gateway,
         false => Kind::Sidecar,
     };
+    let patterns = Patterns::default();
     let checked = match type_url {
-        type_url::LISTENER => compile::listener(kind, name, bytes).map(drop),
-        type_url::ROUTE_CONFIGURATION => compile::route_table(name, bytes).map(drop),
-        type_url::CLUSTER => compile::cluster(name, bytes).map(drop),
-        type_url::CLUSTER_LOAD_ASSIGNMENT => compile::assignment(name, bytes).map(drop),
+        type_url::LISTENER => compile::listener(kind, &patterns, name, bytes).map(|it| it.faults),
+        type_url::ROUTE_CONFIGURATION => {
+            compile::route_table(&patterns, name, bytes, None).map(|it| it.faults)
+        }
+        type_url::CLUSTER => compile::cluster(name, bytes).map(|_| Faults::default()),
+        type_url::CLUSTER_LOAD_ASSIGNMENT => {
+            compile::assignment(name, bytes).map(|_| Faults::default())
+        }
         other => return Err(format!("{other} is not asked for")),
     };
-    checked.map_err(|fault| fault.to_string())
+    let faults = checked.unwrap_or_else(Faults::from);
+    match faults.is_empty() {
+        true => Ok(()),
+        false => Err(faults.to_string()),
+    }
 }

@@ -2,11 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::StatusCode;
-
 use crate::tables::{
-    Action, Addresses, Detection, DirectResponse, Hosts, HttpListener, Listener, Listeners, Route,
-    RouteMatch, Snapshot, TcpRoutes, VirtualHost,
+    Addresses, Detection, Hosts, HttpListener, Listener, Listeners, Snapshot, TcpRoutes,
 };
 
 /// What is done with what the application sends before the server has said anything.
@@ -23,44 +20,29 @@ pub(crate) enum WhenUnreachable {
 pub(crate) fn closed(server: &str, when: WhenUnreachable, detection_timeout: Duration) -> Snapshot {
     let mut tables = Snapshot::pass_through(detection_timeout);
     let outbound = match when {
-        WhenUnreachable::PassThrough => std::mem::take(&mut tables.listeners.outbound),
+        WhenUnreachable::PassThrough => tables.listeners.outbound.clone(),
         WhenUnreachable::Refuse => refuse("virtualOutbound", server, detection_timeout),
     };
     tables.server = Arc::from(server);
-    tables.listeners = Listeners {
+    tables.listeners = Arc::new(Listeners {
         outbound,
         inbound: refuse("virtualInbound", server, detection_timeout),
         ..Listeners::default()
-    };
+    });
     tables
 }
 
 fn refuse(name: &str, server: &str, detection_timeout: Duration) -> Addresses {
     let text = format!(
-        "this proxy has no configuration: nothing has come from {server} yet; the log of the container istio-proxy says why\n"
-    );
-    let response = DirectResponse {
-        status: StatusCode::SERVICE_UNAVAILABLE,
-        body: Arc::from(text.into_bytes()),
-    };
-    let route = Route::new(
-        "not_configured",
-        RouteMatch::any(),
-        Action::Respond(response),
-    );
-    let mut hosts = Hosts::default();
-    hosts.add(
-        "*",
-        Arc::new(VirtualHost {
-            name: Arc::from("not_configured"),
-            routes: vec![Arc::new(route)],
-            ..VirtualHost::default()
-        }),
+        "this proxy has no configuration: nothing has come from {server} yet; the log of the container istio-proxy says why"
     );
     Addresses::all(Arc::new(Listener {
         name: Arc::from(name),
         detection: Detection::Sniff(detection_timeout),
-        http: Some(HttpListener::new(Arc::new(hosts))),
+        http: Some(HttpListener::new(Arc::new(Hosts::refusing(
+            "not_configured",
+            &text,
+        )))),
         tcp: TcpRoutes::default(),
     }))
 }
@@ -69,7 +51,7 @@ fn refuse(name: &str, server: &str, detection_timeout: Duration) -> Addresses {
 mod tests {
     use super::*;
     use crate::{
-        tables::{ClusterChoice, Lookup},
+        tables::{Action, ClusterChoice, Lookup},
         traffic::Direction,
     };
 

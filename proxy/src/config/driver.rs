@@ -4,7 +4,6 @@
 //! requests nor the kubelet should wait for.
 
 use std::{
-    collections::BTreeSet,
     io,
     sync::Arc,
     thread,
@@ -21,13 +20,14 @@ use tokio::{
 };
 
 use super::{
+    asked::{Asked, Change},
     dns::{Answer, Asker, Servers},
     dump::Dump,
     kind::Kind,
     node::Node,
-    store::{Step, Store, Wanted},
+    store::{Refused, Step, Store, Wanted},
 };
-use crate::tables::Snapshot;
+use crate::{metrics::Metrics, tables::Snapshot};
 
 /// Where the configuration comes from, and for whom it is.
 #[derive(Debug)]
@@ -37,6 +37,8 @@ pub(crate) struct Settings {
     pub server: Connect,
     /// How long a silent client may speak HTTP where the server sets no limit.
     pub detection_timeout: Duration,
+    /// Where the state of the configuration is shown.
+    pub metrics: Arc<Metrics>,
 }
 
 /// A running driver.
@@ -50,6 +52,8 @@ pub(crate) struct Driver {
 
 /// Dumps that are asked for at a time.
 const ASKS: usize = 4;
+/// Late refusals that wait to be told. The text that tells them has a limit, too.
+const MAX_LATE: usize = 64;
 /// Answers of DNS that wait.
 const ANSWERS: usize = 64;
 
@@ -91,7 +95,12 @@ pub(super) async fn follow(
     mut asked: mpsc::Receiver<oneshot::Sender<Dump>>,
     configured: Condition,
 ) {
-    let Settings { node, server, .. } = settings;
+    let Settings {
+        node,
+        server,
+        metrics,
+        ..
+    } = settings;
     let mut client = Client::new(node.to_message());
     for type_url in [type_url::CLUSTER, type_url::LISTENER] {
         if let Err((name, error)) = client.subscribe(type_url, [Arc::from("*")]) {
@@ -107,9 +116,12 @@ pub(super) async fn follow(
         store,
         client,
         asker: Asker::new(Servers::System, answers),
-        wanted: Wanted::default(),
+        tables_asked: Asked::new(type_url::ROUTE_CONFIGURATION),
+        assignments_asked: Asked::new(type_url::CLUSTER_LOAD_ASSIGNMENT),
+        metrics,
         tables,
         configured,
+        late: Vec::new(),
     };
     let mut next = None;
     loop {
@@ -120,6 +132,10 @@ pub(super) async fn follow(
             },
             Some(Answer { question, addresses }) = answered.recv() => {
                 following.store.resolve(question, addresses);
+                // Each generation takes a while: what has come meanwhile is in the same one.
+                while let Ok(Answer { question, addresses }) = answered.try_recv() {
+                    following.store.resolve(question, addresses);
+                }
             }
             Some(reply) = asked.recv() => {
                 // Whoever asked may have gone.
@@ -145,17 +161,26 @@ struct Following {
     store: Store,
     client: Handle,
     asker: Asker,
-    wanted: Wanted,
+    tables_asked: Asked,
+    assignments_asked: Asked,
+    metrics: Arc<Metrics>,
     tables: watch::Sender<Arc<Snapshot>>,
     configured: Condition,
+    /// Clusters that were refused after their response was accepted, because only then they were
+    /// needed. The server hears of them with the next one.
+    late: Vec<Refusal>,
 }
 
 impl Following {
     async fn take(&mut self, event: Event) {
         let server = &self.address;
         match event {
-            Event::Connected => tracing::info!(%server, "connected to the control plane"),
+            Event::Connected => {
+                tracing::info!(%server, "connected to the control plane");
+                self.metrics.set_connected(true);
+            }
             Event::Disconnected { reason, retry } => {
+                self.metrics.set_connected(false);
                 tracing::warn!(%server, %reason, ?retry, "not connected to the control plane");
             }
             Event::Refused {
@@ -184,60 +209,99 @@ impl Following {
             "configuration"
         );
         let refused = self.store.apply(type_url, changed, &removed, now);
+        let mut refusals = self.refuse(type_url, refused);
+        if type_url == type_url::CLUSTER {
+            refusals.append(&mut self.late);
+        }
+        self.client.nack(type_url, nonce, refusals).await;
+    }
+
+    /// Counts and logs what is refused.
+    fn refuse(&self, type_url: &'static str, refused: Vec<Refused>) -> Vec<Refusal> {
         let refusals = refused.into_iter().map(|refused| {
-            let (name, reason) = (refused.name, refused.reason);
+            let Refused {
+                name,
+                reason,
+                is_used,
+            } = refused;
+            self.metrics.refused_resource(type_url);
             tracing::warn!(type_url, %name, %reason, "refused a part of the configuration");
-            Refusal { name, reason }
+            Refusal {
+                name,
+                reason,
+                is_used,
+            }
         });
-        self.client.nack(type_url, nonce, refusals.collect()).await;
+        refusals.collect()
     }
 
     /// Puts in force what can be. Returns when something happens by itself.
     async fn advance(&mut self) -> Option<Instant> {
-        let Step {
-            snapshot,
-            wanted,
-            next,
-        } = self.store.advance(Instant::now());
-        if let Some(snapshot) = snapshot {
-            tracing::debug!(generation = snapshot.generation, "newer tables");
-            self.tables.send_replace(Arc::new(snapshot));
+        loop {
+            let Step {
+                snapshot,
+                wanted,
+                refused,
+                next,
+            } = self.store.advance(Instant::now());
+            let late = self.refuse(type_url::CLUSTER, refused);
+            self.late.extend(late);
+            self.late.truncate(MAX_LATE);
+            if let Some(snapshot) = snapshot {
+                tracing::debug!(generation = snapshot.generation, "newer tables");
+                self.tables.send_replace(Arc::new(snapshot));
+            }
+            let has_news = match wanted {
+                Some(wanted) => self.ask(wanted).await,
+                None => false,
+            };
+            if !has_news {
+                self.tell_state();
+                return next;
+            }
         }
-        if self.store.is_configured() && !self.configured.holds() {
+    }
+
+    /// Says how much of the configuration is in use.
+    fn tell_state(&self) {
+        let omitted = self.tables_asked.omitted() + self.assignments_asked.omitted();
+        self.metrics
+            .set_configuration(self.store.refused(), omitted, self.store.unresolved());
+        // Names that are omitted don't count: anybody could stop all new pods by many of them.
+        if !self.configured.holds() && self.store.is_ready() {
             tracing::info!(server = %self.address, "configured");
             self.configured.set(true);
         }
-        if let Some(wanted) = wanted {
-            self.ask(wanted).await;
-        }
-        next
     }
 
-    async fn ask(&mut self, wanted: Wanted) {
-        let old = std::mem::replace(&mut self.wanted, wanted);
-        let new = &self.wanted;
-        for (type_url, old, new) in [
-            (
-                type_url::ROUTE_CONFIGURATION,
-                &old.route_configurations,
-                &new.route_configurations,
-            ),
-            (
-                type_url::CLUSTER_LOAD_ASSIGNMENT,
-                &old.load_assignments,
-                &new.load_assignments,
-            ),
+    /// Asks the server, and DNS. Returns whether the store has been told anything.
+    async fn ask(&mut self, wanted: Wanted) -> bool {
+        let mut has_news = false;
+        for (asked, names) in [
+            (&mut self.tables_asked, &wanted.route_configurations),
+            (&mut self.assignments_asked, &wanted.load_assignments),
         ] {
-            let gone = difference(old, new);
+            let type_url = asked.type_url();
+            let Change {
+                gone,
+                come,
+                omitted,
+            } = asked.change(names);
             if !gone.is_empty() {
                 self.client.unsubscribe(type_url, gone).await;
             }
-            let come = difference(new, old);
             if !come.is_empty() {
                 self.client.subscribe(type_url, come).await;
             }
+            if !omitted.is_empty() {
+                let count = omitted.len();
+                tracing::error!(type_url, count, "can't ask for all that is needed");
+                self.store.omit(type_url, &omitted);
+                has_news = true;
+            }
         }
-        self.asker.want(&new.questions);
+        self.asker.want(&wanted.questions);
+        has_news
     }
 
     fn dump(&self, node: &Node) -> Dump {
@@ -249,8 +313,4 @@ impl Following {
             load_assignments: self.store.held_assignments(),
         }
     }
-}
-
-fn difference(of: &BTreeSet<Arc<str>>, without: &BTreeSet<Arc<str>>) -> Vec<Arc<str>> {
-    of.difference(without).cloned().collect()
 }

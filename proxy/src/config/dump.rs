@@ -71,6 +71,9 @@ fn all(entries: &[Held], type_url: &str, field: &str) -> Vec<Value> {
 /// Envoy's `DynamicCluster` and its like.
 fn dynamic(held: &Held, type_url: &str, field: &str) -> Value {
     let mut fields = state(held, type_url, field);
+    if held.is_waiting {
+        fields.insert("warming".to_owned(), json!(true));
+    }
     if let Some(refusal) = &held.refusal {
         fields.insert("error_state".to_owned(), failure(refusal));
     }
@@ -83,7 +86,12 @@ fn listener(held: &Held) -> Value {
     fields.insert("name".to_owned(), json!(*held.name));
     let state = state(held, type_url::LISTENER, "listener");
     if !state.is_empty() {
-        fields.insert("active_state".to_owned(), Value::Object(state));
+        let field = if held.is_waiting {
+            "warming_state"
+        } else {
+            "active_state"
+        };
+        fields.insert(field.to_owned(), Value::Object(state));
     }
     if let Some(refusal) = &held.refusal {
         fields.insert("error_state".to_owned(), failure(refusal));

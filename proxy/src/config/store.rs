@@ -9,8 +9,9 @@ mod slot;
 mod state;
 #[cfg(test)]
 mod tests;
+mod waits;
 
 pub(crate) use self::{
-    record::{Held, Refusal},
+    record::{Held, Refusal, Refused},
     state::{Step, Store, Wanted},
 };

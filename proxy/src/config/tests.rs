@@ -5,8 +5,15 @@ mod server;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use pillion_envoy_api::type_url::{
-    CLUSTER, CLUSTER_LOAD_ASSIGNMENT as ASSIGNMENT, LISTENER, ROUTE_CONFIGURATION as TABLE,
+use pillion_envoy_api::{
+    envoy::config::{
+        cluster::v3::Cluster,
+        core::v3::{BindConfig, SocketAddress as SourceAddress},
+        route::v3::Route,
+    },
+    type_url::{
+        CLUSTER, CLUSTER_LOAD_ASSIGNMENT as ASSIGNMENT, LISTENER, ROUTE_CONFIGURATION as TABLE,
+    },
 };
 use pillion_serve::Readiness;
 use serde_json::Value;
@@ -22,10 +29,14 @@ use super::{
     driver::Driver,
     start,
     test_util::{
-        eds_cluster, endpoints, http_listener, original_cluster, table_to, virtual_outbound,
+        eds_cluster, endpoints, host, http_listener, original_cluster, table_to, virtual_outbound,
     },
 };
-use crate::pipeline::tests::harness::{Proxy, Setup};
+use crate::{
+    metrics::Metrics,
+    pipeline::tests::harness::{Proxy, Setup},
+    records::{Records, Workload},
+};
 
 /// Generous: nothing is measured.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,11 +46,13 @@ async fn follow(server: &Server, readiness: &Readiness) -> (Proxy, Driver) {
     let address = server.address.clone();
     let first = || closed(&address, WhenUnreachable::Refuse, Duration::from_secs(1));
     let node = Node::new(Kind::Sidecar, &Default::default(), &Default::default(), "").0;
+    let records = Records::new(Workload::default(), None);
     let settings = Settings {
         kind: Kind::Sidecar,
         node,
         server: server.connect(),
         detection_timeout: Duration::from_secs(1),
+        metrics: Arc::new(Metrics::new(Arc::new(records))),
     };
     let driver = start(settings, first(), readiness.register("configured")).unwrap();
     let proxy = Setup::default().start_with(|_| first()).await;
@@ -53,6 +66,20 @@ async fn follow(server: &Server, readiness: &Readiness) -> (Proxy, Driver) {
     (proxy, driver)
 }
 
+/// A cluster whose endpoints may be on the proxy's own host, as those of inbound ones are.
+fn cluster_of_own_host(name: &str) -> Cluster {
+    Cluster {
+        upstream_bind_config: Some(BindConfig {
+            source_address: Some(SourceAddress {
+                address: "127.0.0.6".to_owned(),
+                ..SourceAddress::default()
+            }),
+            ..BindConfig::default()
+        }),
+        ..eds_cluster(name)
+    }
+}
+
 /// What a sidecar has, whose requests to port 9080 go to that cluster.
 fn resources(server: &Server, cluster: &str, address: SocketAddr) {
     server.set(
@@ -62,7 +89,7 @@ fn resources(server: &Server, cluster: &str, address: SocketAddr) {
                 "PassthroughCluster",
                 server::bytes(&original_cluster("PassthroughCluster")),
             ),
-            (cluster, server::bytes(&eds_cluster(cluster))),
+            (cluster, server::bytes(&cluster_of_own_host(cluster))),
         ],
     );
     server.set(
@@ -174,6 +201,38 @@ async fn what_there_is_goes_on_without_the_server_and_changes_when_it_is_back() 
         };
         until("v2 is in force", is_v2).await;
         let (_client, _server, _head) = proxy.request(REQUEST).await;
+    };
+    LocalSet::new().run_until(test).await;
+}
+
+#[tokio::test]
+async fn what_was_refused_is_over_once_the_server_turns_back() {
+    let test = async {
+        let server = Server::start("rollback").await;
+        let readiness = Readiness::default();
+        let (proxy, driver) = follow(&server, &readiness).await;
+        let address = proxy.server.local_addr().unwrap();
+        resources(&server, "v1", address);
+        until("it is configured", || readiness.missing().is_empty()).await;
+        // One that is used, but for a host, and one that is not used at all.
+        let mut partial = table_to("9080", "v1");
+        partial
+            .virtual_hosts
+            .push(host(&["b"], vec![Route::default()]));
+        let mut whole = table_to("9080", "v1");
+        whole.vhost_header = "x".to_owned();
+        for (index, bad) in [partial, whole].iter().enumerate() {
+            server.set(TABLE, vec![("9080", server::bytes(bad))]);
+            until("it is refused", || server.refusals().len() > index).await;
+            assert!(dump(&driver).await.to_string().contains("error_state"));
+            resources(&server, "v1", address);
+            let is_over = async {
+                while dump(&driver).await.to_string().contains("error_state") {
+                    sleep(Duration::from_millis(5)).await;
+                }
+            };
+            timeout(PATIENCE, is_over).await.expect("the refusal stays");
+        }
     };
     LocalSet::new().run_until(test).await;
 }

@@ -119,6 +119,10 @@ where
                 Some(()) = self.streams.next(), if !self.streams.is_empty() => {
                     // What several responses end with goes out together.
                     while let Some(Some(())) = self.streams.next().now_or_never() {}
+                    if leaving.is_none() && self.tally.leaves() {
+                        leaving = Some(End::Closed);
+                        connection.graceful_shutdown();
+                    }
                     let time = if leaving.is_some() { limits.goodbye } else { limits.idle };
                     quiet.as_mut().reset(Instant::now() + time);
                 }

@@ -99,6 +99,11 @@ impl ServerStream {
         }
     }
 
+    /// Tells the client to send its next requests on another connection.
+    pub fn close_after_response(&self) {
+        self.tally.leave();
+    }
+
     fn response(&mut self) -> Result<&mut Sending, Broken> {
         let why = Broken::Protocol("the response has not been started");
         self.response.as_mut().ok_or(why)

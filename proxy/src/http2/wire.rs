@@ -5,7 +5,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Poll},
 };
@@ -22,6 +22,7 @@ pub(super) struct Tally {
     received: AtomicU64,
     written: AtomicU64,
     flood: OnceLock<Frame>,
+    leaves: AtomicBool,
 }
 
 impl Tally {
@@ -38,6 +39,16 @@ impl Tally {
     /// Bytes that have been written so far.
     pub fn written(&self) -> u64 {
         self.written.load(Relaxed)
+    }
+
+    /// Has the connection take no new requests once the next stream has ended.
+    pub fn leave(&self) {
+        self.leaves.store(true, Relaxed);
+    }
+
+    /// Whether it is to take no new requests.
+    pub fn leaves(&self) -> bool {
+        self.leaves.load(Relaxed)
     }
 
     /// The kind of frame whose flood has ended the connection.

@@ -161,24 +161,32 @@ impl Attempt {
         clock: &mut Clock,
         is_tunnel: bool,
     ) -> Result<(), Interrupted> {
-        poll_fn(|context| {
-            self.poll_up(context, downstream, held)?;
-            if self.is_sent() {
-                clock.request_has_come();
+        poll_fn(|context| self.poll_pass(context, downstream, (held, clock), is_tunnel)).await
+    }
+
+    /// Passes on what there is. Ready when all is passed on.
+    pub fn poll_pass(
+        &mut self,
+        context: &mut Context<'_>,
+        downstream: &mut impl Downstream,
+        (held, clock): (&mut Held<'_>, &mut Clock),
+        is_tunnel: bool,
+    ) -> Poll<Result<(), Interrupted>> {
+        self.poll_up(context, downstream, held)?;
+        if self.is_sent() {
+            clock.request_has_come();
+        }
+        match self.down.poll(context, &mut self.upstream, downstream) {
+            Poll::Ready(Err(PumpError::Source(broken))) => {
+                return Poll::Ready(Err(Interrupted::Server(broken)));
             }
-            match self.down.poll(context, &mut self.upstream, downstream) {
-                Poll::Ready(Err(PumpError::Source(broken))) => {
-                    return Poll::Ready(Err(Interrupted::Server(broken)));
-                }
-                Poll::Ready(Err(PumpError::Sink(broken))) => {
-                    return Poll::Ready(Err(refused_response(broken)));
-                }
-                Poll::Ready(Ok(())) if !is_tunnel || self.is_sent() => return Poll::Ready(Ok(())),
-                Poll::Ready(Ok(())) | Poll::Pending => {}
+            Poll::Ready(Err(PumpError::Sink(broken))) => {
+                return Poll::Ready(Err(refused_response(broken)));
             }
-            self.poll_client(context, downstream, clock)
-        })
-        .await
+            Poll::Ready(Ok(())) if !is_tunnel || self.is_sent() => return Poll::Ready(Ok(())),
+            Poll::Ready(Ok(())) | Poll::Pending => {}
+        }
+        self.poll_client(context, downstream, clock)
     }
 
     fn is_sent(&self) -> bool {

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use pillion_serve::Caller;
 
 use crate::{
-    tables::{Listener, Lookup, Snapshot},
+    tables::{Listener, Listeners, Lookup},
     traffic::Direction,
 };
 
@@ -25,12 +25,17 @@ pub(crate) const TABLES_TIME: Duration = Duration::from_secs(5);
 
 impl Connection {
     /// The listener that says what is done with it.
-    pub fn listener<'t>(&self, tables: &'t Snapshot) -> Lookup<&'t Arc<Listener>> {
+    pub fn listener<'t>(&self, listeners: &'t Listeners) -> Lookup<&'t Arc<Listener>> {
         if self.is_bound {
-            let bound = tables.listeners.bound.get(&self.original.port());
+            let bound = listeners.bound.get(&self.original.port());
             return bound.map_or(Lookup::Missing, Lookup::Found);
         }
-        tables.listeners.find(self.direction, self.original)
+        listeners.find(self.direction, self.original)
+    }
+
+    /// Where the client wanted to go, by the kernel's word; `None` if it wanted the proxy itself.
+    pub fn original_destination(&self) -> Option<SocketAddr> {
+        (!self.is_bound).then_some(self.original)
     }
 
     /// The client, where there is more than one. What leaves the pod is all of its application.

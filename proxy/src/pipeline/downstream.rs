@@ -74,7 +74,7 @@ impl Downstream for ServerStream {
     }
 
     fn close_after_response(&mut self) {
-        // The connection sends GOAWAY by itself.
+        Self::close_after_response(self);
     }
 }
 

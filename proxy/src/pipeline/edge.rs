@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use crate::message::{FieldName, Fields, RequestHead};
+use crate::message::{FieldName, Fields, RequestHead, Scheme};
 
 /// How far a gateway believes its clients.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,15 +25,20 @@ impl Edge {
         let fields = &mut head.fields;
         let client = self.client(fields);
         fields.retain(|known, name, _| self.keeps(known, name));
-        let forwarded = fields.get(FieldName::XForwardedProto);
-        if !matches!(forwarded, Some(b"http" | b"https")) {
+        let scheme = match fields.get(FieldName::XForwardedProto) {
+            Some(b"https") => Scheme::Https,
             // Listeners have no TLS yet.
-            fields.set(FieldName::XForwardedProto, b"http");
-        }
+            _ => {
+                fields.set(FieldName::XForwardedProto, b"http");
+                Scheme::Http
+            }
+        };
         let way = way(fields, peer);
         fields.set(FieldName::XForwardedFor, &way);
         let external = client.unwrap_or(peer).to_string();
         fields.push(b"x-envoy-external-address", external.as_bytes());
+        // What the client writes into its target would decide about redirects to HTTPS.
+        head.scheme = Some(scheme);
         client
     }
 
@@ -171,6 +176,29 @@ mod tests {
         }
         let left = admitted(&edge, &[("x-forwarded-proto", "gopher")]);
         assert!(left.contains(&("x-forwarded-proto".to_owned(), "http".to_owned())));
+    }
+
+    #[test]
+    fn the_scheme_of_a_target_is_believed_no_more_than_its_field() {
+        let scheme = |edge: &Edge, claimed, forwarded: &[u8]| {
+            let mut fields = Fields::default();
+            fields.push(b"x-forwarded-proto", forwarded);
+            let mut head = RequestHead::new(Method::GET, Some(b"a"), b"/", fields);
+            head.scheme = claimed;
+            edge.admit(&mut head, PEER);
+            head.effective_scheme()
+        };
+        let stranger = Edge::default();
+        let claimed = Some(Scheme::Https);
+        assert_eq!(scheme(&stranger, claimed, b"https"), Scheme::Http);
+        let trusted = Edge {
+            trusted_proxies: 1,
+            ..Edge::default()
+        };
+        assert_eq!(scheme(&trusted, claimed, b"http"), Scheme::Http);
+        let claimed = Some(Scheme::Http);
+        assert_eq!(scheme(&trusted, claimed, b"https"), Scheme::Https);
+        assert_eq!(scheme(&trusted, None, b"https"), Scheme::Https);
     }
 
     #[test]

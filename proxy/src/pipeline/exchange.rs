@@ -18,25 +18,57 @@ use super::{
     local_reply::{Text, direct_reply, discard, local_reply, redirect_reply},
     normal_path::{BadPath, normalized},
     pump::Pump,
-    routing::{Decision, decide},
+    request::{Cited, Request},
+    rest::Rest,
+    routing::{Decision, Target, decide},
     tally::Tally,
     worker::Worker,
 };
 use crate::{
     message::{BodySize, Broken, RequestHead, ResponseHead},
     records::ResponseFlag,
-    tables::{DirectResponse, Held, Redirect, Route},
+    tables::{Clusters, DirectResponse, Held, Leaving, Listeners, Redirect, Route},
     traffic::Direction,
 };
 
-/// A request, from its head to its record.
-pub(super) struct Exchange<'a, D> {
+/// A request, from its head to its record. `'t` is how long it holds the tables.
+pub(super) struct Exchange<'a, 't, D> {
     pub worker: &'a Worker,
     pub connection: &'a Connection,
-    pub head: RequestHead,
     pub downstream: &'a mut D,
-    pub tally: Tally<'a>,
-    has_ended: bool,
+    pub request: Request<'a, 't>,
+    /// Chooses among weighted clusters, before and after a wait for tables.
+    draw: OnceCell<u64>,
+}
+
+/// A request whose response goes on, for as long as it likes: it does not hold the tables.
+struct Long<'a, D> {
+    exchange: Exchange<'a, 'a, D>,
+    rest: Box<Rest<'a>>,
+}
+
+/// What is known at one time of where requests go.
+#[derive(Clone)]
+struct Known {
+    tables: Held,
+    /// For connections whose listener is gone.
+    leaving: Leaving,
+}
+
+impl Known {
+    fn of(worker: &Worker) -> Self {
+        Self {
+            tables: worker.tables.get(),
+            leaving: worker.tables.leaving(),
+        }
+    }
+}
+
+/// What is done with a request.
+struct Decided<'t> {
+    decision: Decision<'t>,
+    /// The newest listeners don't know its connection any more.
+    is_by_old: bool,
 }
 
 /// Why the request ended before its response was complete.
@@ -75,34 +107,64 @@ pub(super) async fn answer<D: Downstream>(
     head: RequestHead,
     downstream: &mut D,
 ) {
+    let Some(long) = begin(worker, connection, head, downstream).await else {
+        return;
+    };
+    let Long { mut exchange, rest } = long;
+    let ended = exchange.go_on(rest).await;
+    exchange.end(ended).await;
+}
+
+/// Answers a request by the tables of now, to its end or until the rest does not need them.
+async fn begin<'a, D: Downstream>(
+    worker: &'a Worker,
+    connection: &'a Connection,
+    head: RequestHead,
+    downstream: &'a mut D,
+) -> Option<Long<'a, D>> {
     // What the exchange cites is held as long as it is there, without being counted.
-    let (tables, newer) = (worker.tables.get(), OnceCell::new());
+    let (known, newer) = (Known::of(worker), OnceCell::new());
     let mut exchange = Exchange::new(worker, connection, head, downstream);
     if let Err(failure) = exchange.normalize_path() {
-        return exchange.end(Err(Ended::Failed(failure))).await;
+        exchange.end(Err(Ended::Failed(failure))).await;
+        return None;
     }
-    let mut decision = exchange.decide(&tables);
-    if matches!(decision, Decision::Wait) {
-        decision = match exchange.wait(Held::clone(&tables)).await {
-            Ok(held) => exchange.decide(newer.get_or_init(|| held)),
-            Err(ended) => return exchange.end(Err(ended)).await,
+    let mut decided = exchange.decide(&known);
+    if matches!(decided.decision, Decision::Wait) {
+        decided = match exchange.wait(known.clone()).await {
+            Ok(known) => exchange.decide(newer.get_or_init(|| known)),
+            Err(ended) => {
+                exchange.end(Err(ended)).await;
+                return None;
+            }
         };
     }
-    let ended = match decision {
+    if decided.is_by_old {
+        exchange.downstream.close_after_response();
+    }
+    let ended = match decided.decision {
         Decision::Forward(target) => {
-            exchange.tally.route = Some(target.route);
-            exchange.tally.cluster = Some(target.cluster);
-            exchange.forward(target).await
+            exchange.request.cite(target.route, target.cluster);
+            match exchange.forward(target).await {
+                Ok(None) => Ok(()),
+                Ok(Some(rest)) => {
+                    let exchange = exchange.detach(&target);
+                    return Some(Long { exchange, rest });
+                }
+                Err(ended) => Err(ended),
+            }
         }
         Decision::Redirect(route, redirect) => exchange.redirect(route, redirect).await,
         Decision::Respond(route, response) => exchange.respond_directly(route, response).await,
         Decision::Fail(failure, route) => {
-            exchange.tally.route = route;
+            exchange.request.route = route.map(Cited::Borrowed);
             Err(Ended::Failed(failure))
         }
-        Decision::Wait => Err(Ended::Failed(exchange.not_told(&tables))),
+        Decision::Wait => Err(Ended::Failed(exchange.not_told(&known.tables))),
+        Decision::Gone => Err(Ended::Failed(Failure::NoListener)),
     };
     exchange.end(ended).await;
+    None
 }
 
 /// Answers that there is no room for a request.
@@ -116,7 +178,7 @@ pub(super) async fn refuse<D: Downstream>(
     exchange.end(Err(Ended::Failed(Failure::Overload))).await;
 }
 
-impl<'a, D: Downstream> Exchange<'a, D> {
+impl<'a, 't, D: Downstream> Exchange<'a, 't, D> {
     fn new(
         worker: &'a Worker,
         connection: &'a Connection,
@@ -131,42 +193,78 @@ impl<'a, D: Downstream> Exchange<'a, D> {
         Self {
             worker,
             connection,
-            head,
             downstream,
-            tally,
-            has_ended: false,
+            request: Request::new(worker, connection, head, tally),
+            draw: OnceCell::new(),
+        }
+    }
+
+    /// The same, without the tables.
+    fn detach(self, to: &Target<'_>) -> Exchange<'a, 'a, D> {
+        let Self {
+            worker,
+            connection,
+            downstream,
+            request,
+            draw,
+        } = self;
+        Exchange {
+            worker,
+            connection,
+            downstream,
+            request: request.detach(to.route, to.cluster),
+            draw,
         }
     }
 
     /// Brings the path into the form that routes are matched with.
     fn normalize_path(&mut self) -> Result<(), Failure> {
-        let normal = normalized(self.head.path());
+        let normal = normalized(self.request.head.path());
         let normal = normal.map_err(|BadPath| Failure::Target("path_normalization_failed"))?;
         if let Some(path) = normal {
-            self.head.set_path(&path);
+            self.request.head.set_path(&path);
         }
         Ok(())
     }
 
-    fn decide<'t>(&self, tables: &'t Held) -> Decision<'t> {
-        let is_old = self.head.version == HttpVersion::HTTP_10;
+    /// Decides by the newest listeners, or by older ones where these don't know the connection
+    /// any more.
+    fn decide<'n>(&self, by: &'n Known) -> Decided<'n> {
+        let clusters = &by.tables.clusters;
+        let mut decision = self.decide_by((&by.tables.listeners, clusters));
+        let is_by_old = matches!(decision, Decision::Gone);
+        for listeners in by.leaving.iter() {
+            if !matches!(decision, Decision::Gone) {
+                break;
+            }
+            decision = self.decide_by((listeners, clusters));
+        }
+        Decided {
+            decision,
+            is_by_old,
+        }
+    }
+
+    fn decide_by<'n>(&self, by: (&'n Listeners, &'n Clusters)) -> Decision<'n> {
+        let is_old = self.request.head.version == HttpVersion::HTTP_10;
         // What comes from a pod with a sidecar is told by that of its server.
         let is_first =
             self.connection.direction == Direction::Inbound || self.worker.edge.is_some();
         if is_old && is_first && !self.worker.accepts_http10 {
             return Decision::Fail(Failure::Version, None);
         }
-        self.worker
-            .with_random(|random| decide(tables, self.connection, &self.head, random))
+        let draw = || self.worker.with_random(|random| random.u64(..));
+        let draw = || *self.draw.get_or_init(draw);
+        decide(by, self.connection, &self.request.head, draw)
     }
 
     /// Waits for tables that say where the request goes.
-    async fn wait(&mut self, mut tables: Held) -> Result<Held, Ended> {
+    async fn wait(&mut self, mut known: Known) -> Result<Known, Ended> {
         let deadline = Instant::now() + TABLES_TIME;
         let worker = self.worker;
-        while matches!(self.decide(&tables), Decision::Wait) {
+        while matches!(self.decide(&known).decision, Decision::Wait) {
             let downstream = &mut *self.downstream;
-            let newer = worker.tables.newer_than(tables.generation);
+            let newer = worker.tables.newer_than(known.tables.generation);
             let mut newer = pin!(timeout_at(deadline, newer));
             let waited = poll_fn(|context| {
                 if let Poll::Ready(waited) = newer.as_mut().poll(context) {
@@ -176,11 +274,11 @@ impl<'a, D: Downstream> Exchange<'a, D> {
                 gone.map(|()| Err(Ended::ClientGone))
             });
             if !waited.await? {
-                return Err(Ended::Failed(self.not_told(&tables)));
+                return Err(Ended::Failed(self.not_told(&known.tables)));
             }
-            tables = worker.tables.get();
+            known = Known::of(worker);
         }
-        Ok(tables)
+        Ok(known)
     }
 
     fn not_told(&self, tables: &Held) -> Failure {
@@ -197,34 +295,37 @@ impl<'a, D: Downstream> Exchange<'a, D> {
             Ok(()) => {}
             Err(Ended::Failed(failure)) => self.reply(&failure).await,
             Err(Ended::Cut(broken)) => {
-                self.tally.flags.insert(upstream_flag(&broken));
-                self.tally.details = "upstream_reset_after_response_started";
+                self.request.tally.flags.insert(upstream_flag(&broken));
+                self.request.tally.details = "upstream_reset_after_response_started";
                 self.send_what_came().await;
                 self.downstream.abort();
             }
             Err(Ended::BadRequest(reason)) => {
                 let flag = ResponseFlag::DownstreamProtocolError;
-                self.tally.flags.insert(flag);
-                self.tally.details = reason;
+                self.request.tally.flags.insert(flag);
+                self.request.tally.details = reason;
                 self.downstream.abort();
             }
             Err(Ended::ClientGone) => {
-                self.tally.client_gone();
+                self.request.tally.client_gone();
                 self.downstream.abort();
             }
             Err(Ended::Idle) => {
-                self.tally.flags.insert(ResponseFlag::StreamIdleTimeout);
-                self.tally.details = "stream_idle_timeout";
+                self.request
+                    .tally
+                    .flags
+                    .insert(ResponseFlag::StreamIdleTimeout);
+                self.request.tally.details = "stream_idle_timeout";
                 self.downstream.abort();
             }
             Err(Ended::Late(expired)) => {
                 let flag = ResponseFlag::UpstreamRequestTimeout;
-                self.tally.flags.insert(flag);
-                self.tally.details = expired.details();
+                self.request.tally.flags.insert(flag);
+                self.request.tally.details = expired.details();
                 self.downstream.abort();
             }
         }
-        self.has_ended = true;
+        self.request.has_ended = true;
     }
 
     /// Begins the response to the client.
@@ -234,7 +335,7 @@ impl<'a, D: Downstream> Exchange<'a, D> {
         if self.worker.is_draining() {
             self.downstream.close_after_response();
         }
-        self.tally.status = Some(head.status);
+        self.request.tally.status = Some(head.status);
         self.downstream.start(head)
     }
 
@@ -248,8 +349,8 @@ impl<'a, D: Downstream> Exchange<'a, D> {
     }
 
     /// Tells the client where to go instead.
-    async fn redirect(&mut self, route: &'a Route, redirect: &Redirect) -> Result<(), Ended> {
-        let location = redirect.location(&self.head, &route.matches.path);
+    async fn redirect(&mut self, route: &'t Route, redirect: &Redirect) -> Result<(), Ended> {
+        let location = redirect.location(&self.request.head, &route.matches.path);
         let head = redirect_reply(redirect.status, &location);
         self.answer_by_route(route, head, &[]).await;
         Ok(())
@@ -258,41 +359,41 @@ impl<'a, D: Downstream> Exchange<'a, D> {
     /// Answers as the route says.
     async fn respond_directly(
         &mut self,
-        route: &'a Route,
+        route: &'t Route,
         response: &DirectResponse,
     ) -> Result<(), Ended> {
         let body = match &response.body[..] {
             b"" if &*route.name == BLOCK_ALL => BLOCKED,
             body => body,
         };
-        let head = direct_reply(response.status, &self.head.method, body);
+        let head = direct_reply(response.status, &self.request.head.method, body);
         self.answer_by_route(route, head, body).await;
         Ok(())
     }
 
-    async fn answer_by_route(&mut self, route: &'a Route, mut head: ResponseHead, body: &[u8]) {
-        self.tally.route = Some(route);
-        self.tally.details = "direct_response";
+    async fn answer_by_route(&mut self, route: &'t Route, mut head: ResponseHead, body: &[u8]) {
+        self.request.route = Some(Cited::Borrowed(route));
+        self.request.tally.details = "direct_response";
         route.response_headers.apply(&mut head.fields);
         self.send(head, body).await;
     }
 
     /// Sends a local reply that says why the server did not respond.
     async fn reply(&mut self, failure: &Failure) {
-        self.tally.failed(failure);
-        let (head, body) = local_reply(&self.head, failure);
+        self.request.tally.failed(failure);
+        let (head, body) = local_reply(&self.request.head, failure);
         self.send(head, &body).await;
     }
 
     /// Sends a response of the proxy's own.
     async fn send(&mut self, mut head: ResponseHead, body: &[u8]) {
         discard(self.downstream).await;
-        self.tally.service_time = None;
+        self.request.tally.service_time = None;
         if self.start(&mut head).is_err() {
-            return self.tally.client_gone();
+            return self.request.tally.client_gone();
         }
-        self.tally.read_grpc_status(&head.fields);
-        self.tally.response_fields = Some(head.fields);
+        self.request.tally.read_grpc_status(&head.fields);
+        self.request.tally.response_fields = Some(head.fields);
         let mut body = Text(match head.body {
             BodySize::Empty => &[],
             _ => body,
@@ -300,9 +401,9 @@ impl<'a, D: Downstream> Exchange<'a, D> {
         let mut pump = Pump::default();
         let downstream = &mut *self.downstream;
         let sent = poll_fn(|context| pump.poll(context, &mut body, downstream)).await;
-        self.tally.response_bytes = pump.bytes;
+        self.request.tally.response_bytes = pump.bytes;
         if sent.is_err() {
-            self.tally.client_gone();
+            self.request.tally.client_gone();
         }
     }
 }
@@ -311,14 +412,3 @@ impl<'a, D: Downstream> Exchange<'a, D> {
 const BLOCK_ALL: &str = "block_all";
 /// What such a client is told.
 const BLOCKED: &[u8] = b"no service and no ServiceEntry has this host and port, and outboundTrafficPolicy is REGISTRY_ONLY\n";
-
-/// A stream of HTTP/2 is dropped with its connection, wherever its request is then.
-impl<D> Drop for Exchange<'_, D> {
-    fn drop(&mut self) {
-        if !self.has_ended {
-            self.tally.client_gone();
-        }
-        let record = self.tally.record(&self.head, self.connection);
-        self.worker.recorder.request(&record);
-    }
-}

@@ -16,6 +16,8 @@ pub(super) enum Failure {
     Version,
     /// The request asks for a target that can't be passed on.
     Target(&'static str),
+    /// The connection's listener is gone, and the client has to connect again.
+    NoListener,
     /// No virtual host has the name that was asked for.
     NoHost,
     /// No route of the virtual host matches.
@@ -36,6 +38,8 @@ pub(super) enum Failure {
     },
     /// The cluster has no endpoint.
     NoEndpoint { cluster: Arc<str> },
+    /// The cluster sends to where the client was going, and that is the proxy itself.
+    NoOriginalDestination { cluster: Arc<str> },
     /// The server could not be reached.
     Connect { to: SocketAddr, error: io::Error },
     /// The server broke off before it answered, or what it sent is not HTTP.
@@ -55,29 +59,32 @@ impl Failure {
                 ..
             } => StatusCode::BAD_GATEWAY,
             Self::Overload
+            | Self::NoListener
             | Self::NotTold { .. }
             | Self::NoCluster { .. }
             | Self::Overflow { .. }
             | Self::NoEndpoint { .. }
+            | Self::NoOriginalDestination { .. }
             | Self::Connect { .. }
             | Self::Upstream { .. } => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
-    /// Envoy's response flag, where there is one.
-    pub fn flag(&self) -> Option<ResponseFlag> {
-        Some(match self {
-            Self::Version => return None,
+    /// Envoy's response flag.
+    pub fn flag(&self) -> ResponseFlag {
+        match self {
             Self::Overload => ResponseFlag::OverloadManager,
-            Self::Target(_) => ResponseFlag::DownstreamProtocolError,
-            Self::NoHost | Self::NoRoute => ResponseFlag::NoRouteFound,
+            Self::Version | Self::Target(_) => ResponseFlag::DownstreamProtocolError,
+            Self::NoListener | Self::NoHost | Self::NoRoute => ResponseFlag::NoRouteFound,
             Self::NotTold { .. } | Self::NoCluster { .. } => ResponseFlag::NoClusterFound,
             Self::Overflow { .. } => ResponseFlag::UpstreamOverflow,
             Self::Timeout { .. } => ResponseFlag::UpstreamRequestTimeout,
-            Self::NoEndpoint { .. } => ResponseFlag::NoHealthyUpstream,
+            Self::NoEndpoint { .. } | Self::NoOriginalDestination { .. } => {
+                ResponseFlag::NoHealthyUpstream
+            }
             Self::Connect { .. } => ResponseFlag::UpstreamConnectionFailure,
             Self::Upstream { broken, .. } => upstream_flag(broken),
-        })
+        }
     }
 
     /// Envoy's response code details.
@@ -86,12 +93,13 @@ impl Failure {
             Self::Overload => "overload",
             Self::Version => "low_version",
             Self::Target(reason) => reason,
+            Self::NoListener => "listener_removed",
             Self::NoHost | Self::NoRoute => "route_not_found",
             Self::NotTold { .. } => "configuration_timeout",
             Self::NoCluster { .. } => "cluster_not_found",
             Self::Overflow { .. } => "upstream_reset_before_response_started{overflow}",
             Self::Timeout { expired, .. } => expired.details(),
-            Self::NoEndpoint { .. } => "no_healthy_upstream",
+            Self::NoEndpoint { .. } | Self::NoOriginalDestination { .. } => "no_healthy_upstream",
             Self::Connect { .. } => "upstream_reset_before_response_started{connection_failure}",
             Self::Upstream { broken, .. } => match broken {
                 Broken::Closed => "upstream_reset_before_response_started{connection_termination}",
@@ -136,6 +144,10 @@ impl fmt::Display for Failure {
                 "this server takes HTTP/1.1 and HTTP/2, not HTTP/1.0: use a newer client"
             ),
             Self::Target(reason) => write!(formatter, "bad request: {reason}"),
+            Self::NoListener => write!(
+                formatter,
+                "this connection is older than the proxy's configuration, in which its port carries no HTTP: connect again"
+            ),
             Self::NoHost => write!(
                 formatter,
                 "this host is not known at this port: a Gateway has to name it, and a VirtualService that is bound to the Gateway"
@@ -162,7 +174,11 @@ impl fmt::Display for Failure {
             Self::Timeout { to, expired } => timeout_text(formatter, *to, *expired),
             Self::NoEndpoint { cluster } => write!(
                 formatter,
-                "no healthy upstream: the cluster {cluster} has no endpoint; are the pods of the service ready?"
+                "no healthy upstream: the cluster {cluster} has no endpoint; does the selector of the service match the labels of pods, and are they ready?"
+            ),
+            Self::NoOriginalDestination { cluster } => write!(
+                formatter,
+                "no healthy upstream: the cluster {cluster} sends requests to where their clients were going, and these came to the gateway itself; a DestinationRule with the load balancer PASSTHROUGH is for sidecars"
             ),
             Self::Connect { to, error } => connect_text(formatter, *to, error),
             Self::Upstream { to, broken } => match broken {
@@ -230,10 +246,7 @@ mod tests {
             error: io::ErrorKind::ConnectionRefused.into(),
         };
         assert_eq!(refused.status(), 503);
-        assert_eq!(
-            refused.flag(),
-            Some(ResponseFlag::UpstreamConnectionFailure)
-        );
+        assert_eq!(refused.flag(), ResponseFlag::UpstreamConnectionFailure);
         assert_eq!(refused.grpc_status(), 14);
         assert!(refused.to_string().contains("10.0.0.1:9080"));
         let upstream = |broken| Failure::Upstream { to, broken };
@@ -243,10 +256,7 @@ mod tests {
             (502, 14)
         );
         let closed = upstream(Broken::Closed);
-        assert_eq!(
-            closed.flag(),
-            Some(ResponseFlag::UpstreamConnectionTermination)
-        );
+        assert_eq!(closed.flag(), ResponseFlag::UpstreamConnectionTermination);
         assert_eq!(Failure::Version.status(), 426);
         let timeout = Failure::Timeout {
             to: None,

@@ -15,6 +15,7 @@ use super::{
     failure::Failure,
     headers::{edit_by_route, set_attempt},
     replay::Held,
+    rest::{Free, Places, Rest},
     retries::{Retries, Verdict},
     routing::Target,
     upstream::Upstream,
@@ -22,7 +23,7 @@ use super::{
 use crate::{
     http2::join_cookies,
     message::{BodySize, Broken, ResponseHead},
-    tables::{Cluster, Counted, EndpointState, NoResponse, Pick, Picked, UpstreamProtocol},
+    tables::{Counted, EndpointState, Endpoints, NoResponse, Pick, Picked, UpstreamProtocol},
 };
 
 /// What came of one attempt: the head of a response, which may be worth another attempt,
@@ -40,40 +41,28 @@ struct Failed {
     was_stale: bool,
 }
 
-/// Tells those that wait for a connection of the cluster when a request does not need its
-/// own any more: one of HTTP/2 may take another stream.
-struct Free<'t>(&'t Cluster);
-
-impl Drop for Free<'_> {
-    fn drop(&mut self) {
-        let Self(cluster) = self;
-        if cluster.settings.limits.connections != u32::MAX {
-            cluster.state.wake();
-        }
-    }
-}
-
-impl<D: Downstream> Exchange<'_, D> {
-    /// Sends the request to the cluster, and passes on the response.
-    pub async fn forward(&mut self, to: Target<'_>) -> Result<(), Ended> {
+impl<'a, D: Downstream> Exchange<'a, '_, D> {
+    /// Sends the request to the cluster, and passes on the response. Returns what is left of it
+    /// once it has begun, if not all of it is there.
+    pub async fn forward(&mut self, to: Target<'_>) -> Result<Option<Box<Rest<'a>>>, Ended> {
         let cluster = to.cluster;
-        let _free = Free(cluster);
-        let Ok(_counted) = cluster.enter(Counted::Requests) else {
+        let free = Free::of(cluster);
+        let Ok(request) = cluster.enter(Counted::Requests) else {
             return Err(overflow(&to));
         };
-        let timeout = response_timeout(to.forward, &self.head);
-        edit_by_route(&mut self.head, &to, timeout);
+        let timeout = response_timeout(to.forward, &self.request.head);
+        edit_by_route(&mut self.request.head, &to, timeout);
         let mut retries = Retries::new(to.forward.retry.as_ref(), cluster);
         let per_try = retries.policy().and_then(|policy| policy.per_try_timeout);
         let mut clock = Clock::new(timeout, per_try);
-        if self.head.body == BodySize::Empty {
+        if self.request.head.body == BodySize::Empty {
             clock.request_has_come();
         }
         let mut held = Held::new(&self.worker.held);
         let mut attempts = 1;
         loop {
             if to.tells_attempt {
-                set_attempt(&mut self.head, attempts);
+                set_attempt(&mut self.request.head, attempts);
             }
             let picked = self.pick(&to, &retries)?;
             let address = picked.address;
@@ -84,8 +73,11 @@ impl<D: Downstream> Exchange<'_, D> {
                 Ok((attempt, head)) => match self.judge(&mut retries, address, &head, &held) {
                     Some(pause) => Some(pause),
                     None => {
-                        let response = (attempt, head);
-                        return self.respond(&to, address, response, (held, clock)).await;
+                        let response = (address, attempt, head);
+                        let permits = (retries.into_permit(), request);
+                        let places = Places::new(active, permits, free);
+                        let state = (held, clock);
+                        return self.respond(&to, response, state, places).await;
                     }
                 },
                 Err(failed) => self.judge_failure(&mut retries, address, failed, &held)?,
@@ -100,15 +92,18 @@ impl<D: Downstream> Exchange<'_, D> {
     }
 
     fn pick(&mut self, to: &Target<'_>, retries: &Retries<'_>) -> Result<Picked, Ended> {
-        let original = self.connection.original;
+        let original = self.connection.original_destination();
         let picked = self
             .worker
             .with_random(|random| to.cluster.pick(original, retries.avoid(), random));
         let Pick::Endpoint(picked) = picked else {
             let cluster = Arc::clone(&to.cluster.settings.name);
-            return Err(Ended::Failed(Failure::NoEndpoint { cluster }));
+            return Err(Ended::Failed(match to.cluster.endpoints {
+                Endpoints::OriginalDestination => Failure::NoOriginalDestination { cluster },
+                Endpoints::Set(_) | Endpoints::Waiting => Failure::NoEndpoint { cluster },
+            }));
         };
-        self.tally.upstream_host = Some(picked.address);
+        self.request.tally.upstream_host = Some(picked.address);
         Ok(picked)
     }
 
@@ -127,7 +122,7 @@ impl<D: Downstream> Exchange<'_, D> {
             Verdict::Again(retry) => self.next_pause(retries, retry),
             Verdict::Over => None,
             Verdict::Exhausted(flag) => {
-                self.tally.flags.insert(flag);
+                self.request.tally.flags.insert(flag);
                 None
             }
         }
@@ -148,7 +143,7 @@ impl<D: Downstream> Exchange<'_, D> {
         match why.map(|why| retries.after_failure(to, why)) {
             Some(Verdict::Again(retry)) => Ok(self.next_pause(retries, retry)),
             Some(Verdict::Exhausted(flag)) => {
-                self.tally.flags.insert(flag);
+                self.request.tally.flags.insert(flag);
                 Err(Ended::Failed(failed.failure))
             }
             Some(Verdict::Over) | None => Err(Ended::Failed(failed.failure)),
@@ -201,13 +196,13 @@ impl<D: Downstream> Exchange<'_, D> {
             Ok(begun) => begun,
             Err(failure) => return Ok(Err(Failed::not_begun(failure))),
         };
-        self.tally.upstream_local = upstream.local();
+        self.request.tally.upstream_local = upstream.local();
         if !reused && !retries.are_left() {
             held.stop();
         }
-        let mut attempt = Attempt::new(upstream, self.head.is_tunnel());
+        let mut attempt = Attempt::new(upstream, self.request.head.is_tunnel());
         let head = attempt.head(self.downstream, held, clock).await;
-        self.tally.request_bytes = attempt.up.bytes;
+        self.request.tally.request_bytes = attempt.up.bytes;
         let server = Some(picked.address);
         match head {
             Ok(head) => Ok(Ok((attempt, head))),
@@ -235,7 +230,7 @@ impl<D: Downstream> Exchange<'_, D> {
     /// 9.2.2), and its body is still here.
     fn may_repeat(&self, attempt: &Attempt, held: &Held<'_>) -> bool {
         let upstream = &attempt.upstream;
-        let may_come_twice = is_idempotent(&self.head.method) && upstream.is_unanswered();
+        let may_come_twice = is_idempotent(&self.request.head.method) && upstream.is_unanswered();
         held.is_complete() && (may_come_twice || upstream.is_unprocessed())
     }
 
@@ -251,15 +246,15 @@ impl<D: Downstream> Exchange<'_, D> {
         let version = match to.cluster.settings.protocol {
             UpstreamProtocol::Http1 => Version::Http1,
             UpstreamProtocol::Http2 => Version::Http2,
-            UpstreamProtocol::Downstream if self.head.version == HttpVersion::HTTP_2 => {
+            UpstreamProtocol::Downstream if self.request.head.version == HttpVersion::HTTP_2 => {
                 Version::Http2
             }
             UpstreamProtocol::Downstream => Version::Http1,
         };
-        if version == Version::Http1 && self.head.version == HttpVersion::HTTP_2 {
-            join_cookies(&mut self.head.fields);
+        if version == Version::Http1 && self.request.head.version == HttpVersion::HTTP_2 {
+            join_cookies(&mut self.request.head.fields);
         }
-        let head = &self.head;
+        let head = &self.request.head;
         let downstream = &mut *self.downstream;
         let connector = Connector {
             worker: self.worker,

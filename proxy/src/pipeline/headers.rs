@@ -8,6 +8,15 @@ use crate::{
     message::{FieldName, RequestHead, ResponseHead},
 };
 
+/// What applications ask Envoy for. A server must not take it for its own.
+const FOR_THE_PROXY: [FieldName; 5] = [
+    FieldName::XEnvoyMaxRetries,
+    FieldName::XEnvoyRetryGrpcOn,
+    FieldName::XEnvoyRetryOn,
+    FieldName::XEnvoyTimeout,
+    FieldName::XEnvoyTryTimeout,
+];
+
 /// Adds to a request what routes and servers look at. `request_id` makes a new id.
 pub(super) fn edit_request(head: &mut RequestHead, request_id: impl FnOnce() -> [u8; 36]) {
     let fields = &mut head.fields;
@@ -26,6 +35,8 @@ pub(super) fn edit_request(head: &mut RequestHead, request_id: impl FnOnce() -> 
 /// Changes a request as its route says. `timeout` is how long the response may take.
 pub(super) fn edit_by_route(head: &mut RequestHead, to: &Target<'_>, timeout: Option<Duration>) {
     let Target { route, forward, .. } = *to;
+    head.fields
+        .retain(|known, _, _| !FOR_THE_PROXY.contains(&known));
     let per_try = forward
         .retry
         .as_ref()
@@ -41,6 +52,9 @@ pub(super) fn edit_by_route(head: &mut RequestHead, to: &Target<'_>, timeout: Op
     route.request_headers.apply(&mut head.fields);
     let of_weighted = || to.weighted?.host_rewrite.as_deref();
     if let Some(host) = forward.host_rewrite.as_deref().or_else(of_weighted) {
+        if let Some(old) = head.authority().map(<[u8]>::to_vec) {
+            head.fields.set(FieldName::XEnvoyOriginalHost, &old);
+        }
         head.set_authority(host);
     }
     if let Some(rewrite) = &forward.path_rewrite

@@ -140,6 +140,7 @@ impl Refusal {
         let _ = poll_fn(|context| pump.poll(context, &mut body, server)).await;
         tally.response_bytes = pump.bytes;
         let unknown = RequestHead::new(Method::GET, None, b"", Fields::default());
-        worker.recorder.request(&tally.record(&unknown, connection));
+        let record = tally.record(&unknown, connection, (None, None));
+        worker.recorder.request(&record);
     }
 }

@@ -12,32 +12,33 @@ use super::{
     failure::Failure,
     headers::set_service_time,
     replay::Held,
+    rest::{Places, Rest},
     routing::Target,
     upstream::Upstream,
 };
 use crate::message::{Broken, ResponseHead};
 
-impl<D: Downstream> Exchange<'_, D> {
-    /// Passes on the response, and keeps the connection for the next request.
+impl<'a, D: Downstream> Exchange<'a, '_, D> {
+    /// Passes on the response. Returns what is left of it if not all of it is there.
     pub async fn respond(
         &mut self,
         to: &Target<'_>,
-        from: SocketAddr,
-        (mut attempt, mut head): (Attempt, ResponseHead),
-        (mut held, mut clock): (Held<'_>, Clock),
-    ) -> Result<(), Ended> {
+        (from, mut attempt, mut head): (SocketAddr, Attempt, ResponseHead),
+        (mut held, mut clock): (Held<'a>, Clock),
+        places: Places,
+    ) -> Result<Option<Box<Rest<'a>>>, Ended> {
         held.stop();
         clock.response_has_begun();
-        let is_connect = self.head.method == Method::CONNECT;
-        let is_tunnel = starts_tunnel(self.head.is_tunnel(), &head, is_connect);
+        let is_connect = self.request.head.method == Method::CONNECT;
+        let is_tunnel = starts_tunnel(self.request.head.is_tunnel(), &head, is_connect);
         if head.status == StatusCode::SWITCHING_PROTOCOLS && !is_tunnel {
             let broken = Broken::Protocol("switches_protocols_unasked");
             return Err(bad_response(from, broken));
         }
         let service_time = attempt.sent().elapsed();
-        self.tally.service_time = Some(service_time);
-        self.tally.details = "via_upstream";
-        self.tally.read_grpc_status(&head.fields);
+        self.request.tally.service_time = Some(service_time);
+        self.request.tally.details = "via_upstream";
+        self.request.tally.read_grpc_status(&head.fields);
         set_service_time(&mut head, service_time);
         if let Some(weighted) = to.weighted {
             weighted.response_headers.apply(&mut head.fields);
@@ -48,23 +49,51 @@ impl<D: Downstream> Exchange<'_, D> {
             Broken::Protocol(_) => bad_response(from, broken),
             Broken::Closed | Broken::Reset(_) => Ended::ClientGone,
         })?;
-        if self.head.is_tunnel() {
+        if self.request.head.is_tunnel() {
             attempt.answer_tunnel(is_tunnel);
         }
         if is_tunnel {
             self.downstream.become_tunnel();
             clock.stop();
         }
-        let ended = match is_tunnel {
-            true => attempt.tunnel(self.downstream, &mut held, &mut clock).await,
-            false => attempt.bodies(self.downstream, &mut held, &mut clock).await,
+        let rest = Rest {
+            attempt,
+            held,
+            clock,
+            is_tunnel,
+            fields: head.fields,
+            places,
         };
-        self.tally.request_bytes = attempt.up.bytes;
-        self.tally.response_bytes = attempt.down.bytes;
-        self.tally.grpc_status = attempt.down.grpc_status.or(self.tally.grpc_status);
-        self.tally.response_fields = Some(head.fields);
+        self.pass_on(rest).await
+    }
+
+    /// Passes on what is there already of the bodies. Returns what is left if more is to come.
+    async fn pass_on(&mut self, mut rest: Rest<'a>) -> Result<Option<Box<Rest<'a>>>, Ended> {
+        match rest.begin(self.downstream).await {
+            Some(ended) => self.finish(rest, ended).map(|()| None),
+            // Only responses that continue are boxed.
+            None => Ok(Some(Box::new(rest))),
+        }
+    }
+
+    /// Passes on all that comes.
+    pub async fn go_on(&mut self, mut rest: Box<Rest<'_>>) -> Result<(), Ended> {
+        let ended = rest.go_on(self.downstream).await;
+        self.finish(*rest, ended)
+    }
+
+    /// Notes what came of it, and keeps the connection for the next request.
+    fn finish(&mut self, rest: Rest<'_>, ended: Result<(), Interrupted>) -> Result<(), Ended> {
+        // Whoever waits for the places may use the connection.
+        let _places = rest.places;
+        let mut attempt = rest.attempt;
+        let tally = &mut self.request.tally;
+        tally.request_bytes = attempt.up.bytes;
+        tally.response_bytes = attempt.down.bytes;
+        tally.grpc_status = attempt.down.grpc_status.or(tally.grpc_status);
+        tally.response_fields = Some(rest.fields);
         if let Err(interrupted) = ended {
-            if is_tunnel && matches!(interrupted, Interrupted::Client(_)) {
+            if rest.is_tunnel && matches!(interrupted, Interrupted::Client(_)) {
                 attempt.upstream.abort();
             }
             return Err(Ended::within_response(interrupted));

@@ -59,6 +59,11 @@ impl<'t> Retries<'t> {
         self.policy.is_some_and(|policy| self.done < policy.retries)
     }
 
+    /// What counts the retry that is under way, where there is a limit. No other one follows.
+    pub fn into_permit(self) -> Option<Permit> {
+        self.permit
+    }
+
     /// The endpoints that had better not have the request.
     pub fn avoid(&self) -> Avoid<'_> {
         match self.policy {

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use fastrand::Rng;
 use http::Method;
 
 use super::{connection::Connection, failure::Failure};
 use crate::{
     message::RequestHead,
     tables::{
-        Action, Cluster, DirectResponse, Forward, Lookup, Redirect, Route, Snapshot, VirtualHost,
-        WeightedCluster,
+        Action, Cluster, Clusters, DirectResponse, Forward, Listeners, Lookup, Redirect, Route,
+        VirtualHost, WeightedCluster,
     },
 };
 
@@ -27,12 +26,14 @@ pub(super) enum Decision<'t> {
     Fail(Failure, Option<&'t Route>),
     /// Newer tables will tell.
     Wait,
+    /// The connection's listener is not there any more, or does not carry HTTP any more.
+    Gone,
 }
 
 /// Where a request goes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Target<'t> {
-    pub route: &'t Route,
+    pub route: &'t Arc<Route>,
     pub forward: &'t Forward,
     pub cluster: &'t Arc<Cluster>,
     /// Where the route has several clusters.
@@ -41,18 +42,26 @@ pub(super) struct Target<'t> {
     pub tells_attempt: bool,
 }
 
-/// Decides by those tables.
+/// Decides by those listeners and clusters. `draw` gives the request's random number.
 pub(super) fn decide<'t>(
-    tables: &'t Snapshot,
+    (listeners, clusters): (&'t Listeners, &'t Clusters),
     connection: &Connection,
     head: &RequestHead,
-    random: &mut Rng,
+    draw: impl FnOnce() -> u64,
 ) -> Decision<'t> {
     // As in Envoy, a gateway makes no tunnels for those outside.
     if connection.is_bound && head.method == Method::CONNECT && head.upgrade().is_none() {
         return Decision::Fail(Failure::NoRoute, None);
     }
-    let host = match find_host(tables, connection, head) {
+    let listener = match connection.listener(listeners) {
+        Lookup::Found(listener) => listener,
+        Lookup::Missing => return Decision::Gone,
+        Lookup::Waiting => return Decision::Wait,
+    };
+    let Some(http) = &listener.http else {
+        return Decision::Gone;
+    };
+    let host = match http.hosts.find(head.authority().unwrap_or_default()) {
         Lookup::Found(host) => host,
         Lookup::Missing => return Decision::Fail(Failure::NoHost, None),
         Lookup::Waiting => return Decision::Wait,
@@ -62,36 +71,21 @@ pub(super) fn decide<'t>(
         return Decision::Fail(Failure::NoRoute, None);
     };
     match &route.action {
-        Action::Forward(forward) => find_target(tables, (host, route, forward), random),
+        Action::Forward(forward) => find_target(clusters, (host, route, forward), draw),
         Action::Redirect(redirect) => Decision::Redirect(route, redirect),
         Action::Respond(response) => Decision::Respond(route, response),
     }
 }
 
-fn find_host<'t>(
-    tables: &'t Snapshot,
-    connection: &Connection,
-    head: &RequestHead,
-) -> Lookup<&'t Arc<VirtualHost>> {
-    match connection.listener(tables) {
-        Lookup::Found(listener) => match &listener.http {
-            Some(http) => http.hosts.find(head.authority().unwrap_or_default()),
-            None => Lookup::Missing,
-        },
-        Lookup::Missing => Lookup::Missing,
-        Lookup::Waiting => Lookup::Waiting,
-    }
-}
-
 fn find_target<'t>(
-    tables: &'t Snapshot,
-    (host, route, forward): (&VirtualHost, &'t Route, &'t Forward),
-    random: &mut Rng,
+    clusters: &'t Clusters,
+    (host, route, forward): (&VirtualHost, &'t Arc<Route>, &'t Forward),
+    draw: impl FnOnce() -> u64,
 ) -> Decision<'t> {
-    let Some(chosen) = forward.clusters.choose(random) else {
+    let Some(chosen) = forward.clusters.choose(draw) else {
         return Decision::Fail(Failure::NoRoute, Some(route));
     };
-    let cluster = match tables.clusters.find(chosen.name) {
+    let cluster = match clusters.find(chosen.name) {
         Lookup::Found(cluster) => cluster,
         Lookup::Waiting => return Decision::Wait,
         Lookup::Missing => {

@@ -17,7 +17,7 @@ use crate::{
 
 /// What a request's record will say.
 #[derive(Debug)]
-pub(super) struct Tally<'t> {
+pub(super) struct Tally {
     started: SystemTime,
     clock: Instant,
     pub flags: ResponseFlags,
@@ -27,8 +27,6 @@ pub(super) struct Tally<'t> {
     pub request_bytes: u64,
     pub response_bytes: u64,
     pub grpc_status: Option<u32>,
-    pub route: Option<&'t Route>,
-    pub cluster: Option<&'t Cluster>,
     pub upstream_host: Option<SocketAddr>,
     pub upstream_local: Option<SocketAddr>,
     pub upstream_failure: Option<String>,
@@ -37,7 +35,7 @@ pub(super) struct Tally<'t> {
     pub response_fields: Option<Fields>,
 }
 
-impl<'t> Tally<'t> {
+impl Tally {
     /// Starts the clock. Nothing else is known yet.
     pub fn new() -> Self {
         Self {
@@ -50,8 +48,6 @@ impl<'t> Tally<'t> {
             request_bytes: 0,
             response_bytes: 0,
             grpc_status: None,
-            route: None,
-            cluster: None,
             upstream_host: None,
             upstream_local: None,
             upstream_failure: None,
@@ -62,9 +58,7 @@ impl<'t> Tally<'t> {
 
     /// The proxy answers, because of this.
     pub fn failed(&mut self, failure: &Failure) {
-        if let Some(flag) = failure.flag() {
-            self.flags.insert(flag);
-        }
+        self.flags.insert(failure.flag());
         self.details = failure.details();
         if let Failure::Connect { error, .. } = failure {
             self.upstream_failure = Some(connect_failure(error));
@@ -83,11 +77,12 @@ impl<'t> Tally<'t> {
         self.grpc_status = grpc_status(fields).or(self.grpc_status);
     }
 
-    /// The record of the request, which has ended.
+    /// The record of the request, which has ended. `route` and `cluster` are where it went.
     pub fn record<'a>(
         &'a self,
         request: &'a RequestHead,
         connection: &Connection,
+        (route, cluster): (Option<&'a Route>, Option<&'a Cluster>),
     ) -> RequestRecord<'a> {
         RequestRecord {
             direction: connection.direction,
@@ -102,11 +97,9 @@ impl<'t> Tally<'t> {
             response_bytes: self.response_bytes,
             grpc_status: self.grpc_status,
             is_grpc: is_grpc(request),
-            route: self.route.map_or("", |route| &route.name),
-            cluster: self.cluster.map_or("", Cluster::name),
-            service: self
-                .cluster
-                .and_then(|cluster| cluster.settings.service.as_ref()),
+            route: route.map_or("", |route| &route.name),
+            cluster: cluster.map_or("", Cluster::name),
+            service: cluster.and_then(|cluster| cluster.settings.service.as_ref()),
             upstream_host: self.upstream_host,
             upstream_local: self.upstream_local,
             downstream_local: connection.original,

@@ -3,6 +3,7 @@
 mod bodies;
 mod failures;
 mod gateway;
+mod generations;
 pub(crate) mod harness;
 mod hostile;
 mod http1;

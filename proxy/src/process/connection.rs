@@ -31,7 +31,7 @@ pub(super) async fn carry(
     let _ = stream.set_nodelay(true);
     // Nothing is kept of the tables: a connection may outlive many generations of them.
     let look = |tables: &Snapshot| {
-        let listener = connection.listener(tables);
+        let listener = connection.listener(&tables.listeners);
         listener.map(|listener| Way::of(listener, original))
     };
     let way = match worker.tables.look_up(TABLES_TIME, look).await {

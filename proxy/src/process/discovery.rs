@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     config::{self, Dump, Kind, Node, Settings},
+    metrics::Metrics,
     records::labels,
     tables::Snapshot,
 };
@@ -32,6 +33,15 @@ pub(super) struct Configuration {
     _tables: Option<watch::Sender<Arc<Snapshot>>>,
 }
 
+impl Configuration {
+    /// Returns once nobody makes tables any more: their thread has ended, which it never does
+    /// by itself.
+    pub async fn ended(&self) {
+        let mut tables = self.tables.clone();
+        while tables.changed().await.is_ok() {}
+    }
+}
+
 /// Begins to follow the control plane, if there is one. Until it has answered, the proxy is
 /// not ready.
 ///
@@ -43,6 +53,7 @@ pub(super) fn follow(
     args: &Args,
     environment: &Environment,
     readiness: &Readiness,
+    metrics: &Arc<Metrics>,
 ) -> io::Result<Configuration> {
     let timeout = environment.detection_timeout;
     let Some(discovery) = &environment.discovery else {
@@ -67,6 +78,7 @@ pub(super) fn follow(
         kind,
         node: node(kind, args),
         detection_timeout: timeout,
+        metrics: Arc::clone(metrics),
         server: Connect {
             address: address.clone(),
             roots: Some(file(ROOTS)),
@@ -100,4 +112,28 @@ fn node(kind: Kind, args: &Args) -> Node {
         tracing::warn!("{remark}");
     }
     node
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{thread, time::Duration};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_thread_that_panics_ends_the_configuration() {
+        let first = Arc::new(Snapshot::pass_through(Duration::ZERO));
+        let (sender, tables) = watch::channel(Arc::clone(&first));
+        let configuration = Configuration {
+            tables,
+            dumps: None,
+            _tables: None,
+        };
+        let thread = thread::spawn(move || {
+            sender.send_replace(first);
+            std::panic::resume_unwind(Box::new("on purpose"));
+        });
+        configuration.ended().await;
+        assert!(thread.join().is_err());
+    }
 }

@@ -68,7 +68,7 @@ async fn carry(
     let quit = CancellationToken::new();
     let drain = CancellationToken::new();
     let concurrency = environment.concurrency();
-    let configuration = discovery::follow(role, args, &environment, &readiness)
+    let configuration = discovery::follow(role, args, &environment, &readiness, &metrics)
         .context("can't follow the control plane")?;
     let shared = ports::Shared {
         configuration: configuration.clone(),
@@ -86,7 +86,7 @@ async fn carry(
         traffic: Arc::clone(&traffic),
         metrics,
         records: Arc::clone(records),
-        tables: configuration.tables,
+        tables: configuration.tables.clone(),
         drain: drain.clone(),
         accepts_http10: environment.accepts_http10,
         edge: role.edge(&environment),
@@ -113,6 +113,7 @@ async fn carry(
         _ = interrupt.recv() => tracing::info!("told to end by SIGINT"),
         () = quit.cancelled() => tracing::info!("told to end by /quitquitquit"),
         ended = ports.ended() => anyhow::bail!("a port's server has ended: {ended}"),
+        () = configuration.ended() => anyhow::bail!("the configuration thread has ended; see the log lines above"),
         ended = workers.ended() => anyhow::bail!("a worker has ended: {ended}"),
     }
     readiness.drain();

@@ -120,7 +120,8 @@ impl Tcp<'_> {
 
     /// Where it goes, as soon as the tables say so.
     async fn way(&self) -> Result<Way, ResponseFlag> {
-        let look = |tables: &Snapshot| self.look(tables);
+        let draw = self.worker.with_random(|random| random.u64(..));
+        let look = |tables: &Snapshot| self.look(tables, draw);
         match self.worker.tables.look_up(TABLES_TIME, look).await {
             Lookup::Found(way) => Ok(way),
             Lookup::Missing => Err(ResponseFlag::NoRouteFound),
@@ -131,8 +132,8 @@ impl Tcp<'_> {
         }
     }
 
-    fn look(&self, tables: &Snapshot) -> Lookup<Way> {
-        let listener = match self.connection.listener(tables) {
+    fn look(&self, tables: &Snapshot, draw: u64) -> Lookup<Way> {
+        let listener = match self.connection.listener(&tables.listeners) {
             Lookup::Found(listener) => listener,
             Lookup::Missing => return Lookup::Missing,
             Lookup::Waiting => return Lookup::Waiting,
@@ -141,9 +142,7 @@ impl Tcp<'_> {
         let Some(route) = listener.tcp.find(original, self.server_name.as_deref()) else {
             return Lookup::Missing;
         };
-        let chosen = self
-            .worker
-            .with_random(|random| route.clusters.choose(random));
+        let chosen = route.clusters.choose(|| draw);
         let found = chosen.map_or(Lookup::Missing, |chosen| tables.clusters.find(chosen.name));
         let cluster = match found {
             Lookup::Found(cluster) => Some(Arc::clone(cluster)),
@@ -157,7 +156,7 @@ impl Tcp<'_> {
     }
 
     async fn connect(&self, cluster: &Cluster) -> Result<Connected, Refused> {
-        let original = self.connection.original;
+        let original = self.connection.original_destination();
         let pick = self
             .worker
             .with_random(|random| cluster.pick(original, Avoid::default(), random));

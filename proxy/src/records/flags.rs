@@ -4,7 +4,8 @@ use std::fmt;
 
 macro_rules! flags {
     ($($variant:ident = $short:literal $long:literal,)*) => {
-        /// One response flag, by Envoy's name. The order is Envoy's, which is also that in a text.
+        /// One response flag, by Envoy's name. The order is that in a text. It is Envoy's but for
+        /// `URX`, which Envoy writes before the reason of the last attempt.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[allow(dead_code, reason = "some belong to features that are not built yet")]
         pub(crate) enum ResponseFlag {
@@ -18,6 +19,7 @@ macro_rules! flags {
 
 flags! {
     FailedLocalHealthCheck = "LH" "FailedLocalHealthCheck",
+    UpstreamRetryLimitExceeded = "URX" "UpstreamRetryLimitExceeded",
     NoHealthyUpstream = "UH" "NoHealthyUpstream",
     UpstreamRequestTimeout = "UT" "UpstreamRequestTimeout",
     LocalReset = "LR" "LocalReset",
@@ -32,7 +34,6 @@ flags! {
     UnauthorizedExternalService = "UAEX" "UnauthorizedExternalService",
     RateLimitServiceError = "RLSE" "RateLimitServiceError",
     DownstreamConnectionTermination = "DC" "DownstreamConnectionTermination",
-    UpstreamRetryLimitExceeded = "URX" "UpstreamRetryLimitExceeded",
     StreamIdleTimeout = "SI" "StreamIdleTimeout",
     InvalidEnvoyRequestHeaders = "IH" "InvalidEnvoyRequestHeaders",
     DownstreamProtocolError = "DPE" "DownstreamProtocolError",
@@ -121,11 +122,11 @@ mod tests {
         assert_eq!(flags.to_string(), "-");
         flags.insert(ResponseFlag::UpstreamRetryLimitExceeded);
         flags.insert(ResponseFlag::UpstreamConnectionFailure);
-        assert_eq!(flags.to_string(), "UF,URX");
+        assert_eq!(flags.to_string(), "URX,UF");
         assert!(flags.contains(ResponseFlag::UpstreamConnectionFailure));
         assert!(!flags.contains(ResponseFlag::NoRouteFound));
         let long: Vec<_> = flags.long_names().collect();
-        let names = ["UpstreamConnectionFailure", "UpstreamRetryLimitExceeded"];
+        let names = ["UpstreamRetryLimitExceeded", "UpstreamConnectionFailure"];
         assert_eq!(long, names);
     }
 

@@ -65,5 +65,6 @@ fn host(name: &str, cluster: &str, tells_attempt: bool) -> VirtualHost {
         name: Arc::from(name),
         routes: vec![Arc::new(Route::new(name, RouteMatch::any(), action))],
         tells_attempt,
+        is_stand_in: false,
     }
 }

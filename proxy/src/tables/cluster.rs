@@ -2,6 +2,7 @@
 
 mod endpoints;
 mod group;
+mod own_host;
 mod service;
 mod settings;
 mod state;

@@ -7,18 +7,38 @@ use std::{
     sync::Arc,
 };
 
-use super::{Lookup, Route};
+use http::StatusCode;
+
+use super::{Action, DirectResponse, Lookup, Route, RouteMatch};
 
 /// A virtual host.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct VirtualHost {
     /// As its route configuration has it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "tests tell hosts apart by it"))]
     pub name: Arc<str>,
     /// In order: the first that matches decides.
     pub routes: Vec<Arc<Route>>,
     /// Servers are told which attempt a request is (`x-envoy-attempt-count`).
     pub tells_attempt: bool,
+    /// It stands for one that can't be used: it only says why.
+    pub is_stand_in: bool,
+}
+
+impl VirtualHost {
+    /// A host that answers every request with 503 and that text, in a line of its own.
+    pub fn refusing(name: &str, text: &str) -> Self {
+        let response = DirectResponse {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            body: Arc::from(format!("{text}\n").into_bytes()),
+        };
+        let route = Route::new("refused", RouteMatch::any(), Action::Respond(response));
+        Self {
+            name: Arc::from(name),
+            routes: vec![Arc::new(route)],
+            is_stand_in: true,
+            ..Self::default()
+        }
+    }
 }
 
 /// The virtual hosts of a route configuration. As in Envoy, an exact domain beats a
@@ -43,6 +63,26 @@ impl Hosts {
             is_partial: true,
             ..Self::default()
         }
+    }
+
+    /// A table that answers every request with 503 and that text.
+    pub fn refusing(name: &str, text: &str) -> Self {
+        let mut hosts = Self::default();
+        hosts.add("*", Arc::new(VirtualHost::refusing(name, text)));
+        hosts
+    }
+
+    /// The virtual host that has exactly that domain, which may be a wildcard, in lower case.
+    pub fn get(&self, domain: &str) -> Option<&Arc<VirtualHost>> {
+        if domain == "*" {
+            return self.any.as_ref();
+        }
+        let (wildcards, text) = match (domain.strip_prefix('*'), domain.strip_suffix('*')) {
+            (Some(suffix), _) => (&self.suffixes, suffix),
+            (None, Some(prefix)) => (&self.prefixes, prefix),
+            (None, None) => return self.exact.get(domain.as_bytes()),
+        };
+        wildcards.get(&Reverse(text.len()))?.get(text.as_bytes())
     }
 
     /// Adds a virtual host under a domain, without a port. Of two with the same domain the

@@ -59,7 +59,7 @@ impl HttpListener {
 }
 
 /// The listeners of a direction.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Addresses {
     /// `IP_PORT`.
     pub exact: HashMap<SocketAddr, Arc<Listener>>,
@@ -99,7 +99,7 @@ impl Addresses {
 }
 
 /// All listeners.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Listeners {
     pub outbound: Addresses,
     pub inbound: Addresses,

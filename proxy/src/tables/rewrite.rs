@@ -1,6 +1,6 @@
 //! How routes change the path and the host of a request.
 
-use regex::bytes::Captures;
+use regex_automata::util::captures::Captures;
 
 use super::{Pattern, route_match::split_query};
 
@@ -77,13 +77,33 @@ impl Substitution {
         Ok(Self(parts.into()))
     }
 
-    fn append(&self, captures: &Captures<'_>, out: &mut Vec<u8>) {
+    fn append(&self, path: &[u8], captures: &Captures, out: &mut Vec<u8>) {
+        let group = |group| {
+            captures
+                .get_group(group)
+                .and_then(|at| path.get(at.range()))
+        };
         for part in &self.0 {
             out.extend_from_slice(match part {
                 Part::Text(text) => text,
-                Part::Group(group) => captures.get(*group).map_or(b"", |found| found.as_bytes()),
+                Part::Group(index) => group(*index).unwrap_or_default(),
             });
         }
+    }
+
+    /// The path, with this in the place of each match.
+    fn replace_all(&self, pattern: &Pattern, path: &[u8]) -> Vec<u8> {
+        let (mut new, mut end) = (Vec::new(), 0);
+        for captures in pattern.regex().captures_iter(path) {
+            let Some(found) = captures.get_match() else {
+                continue;
+            };
+            new.extend_from_slice(path.get(end..found.start()).unwrap_or_default());
+            self.append(path, &captures, &mut new);
+            end = found.end();
+        }
+        new.extend_from_slice(path.get(end..).unwrap_or_default());
+        new
     }
 }
 
@@ -100,14 +120,7 @@ impl PathRewrite {
             Self::Regex {
                 pattern,
                 substitution,
-            } => {
-                let replace = |captures: &Captures<'_>| {
-                    let mut text = Vec::new();
-                    substitution.append(captures, &mut text);
-                    text
-                };
-                pattern.regex().replace_all(path, replace).into_owned()
-            }
+            } => substitution.replace_all(pattern, path),
         };
         new.extend_from_slice(rest);
         new

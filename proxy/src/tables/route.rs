@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use fastrand::Rng;
 use http::StatusCode;
 
 use super::{HeaderLevels, PathRewrite, Redirect, RetryPolicy, RouteMatch};
@@ -150,13 +149,14 @@ impl WeightedClusters {
     }
 
     /// All of them.
-    #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = &WeightedCluster> {
         self.clusters.iter()
     }
 
-    /// The one in whose share a number is that is less than the total.
-    fn at(&self, mut number: u64) -> Option<&WeightedCluster> {
+    /// The one in whose share a number is, of all numbers that there are.
+    fn at(&self, draw: u64) -> Option<&WeightedCluster> {
+        let scaled = (u128::from(draw) * u128::from(self.total)) >> u64::BITS;
+        let mut number = u64::try_from(scaled).ok()?;
         self.clusters.iter().find(|cluster| {
             let weight = u64::from(cluster.weight);
             let is_in = number < weight;
@@ -167,15 +167,17 @@ impl WeightedClusters {
 }
 
 impl ClusterChoice {
-    /// Chooses one. There is always one: the share of the last ends with the total.
-    pub fn choose(&self, random: &mut Rng) -> Option<ChosenCluster<'_>> {
+    /// Chooses one by a random number, of which there is one for each request, however often it
+    /// looks: otherwise it would wait until the number is that of a cluster that need not be
+    /// waited for. There is always one: the share of the last ends with the total.
+    pub fn choose(&self, draw: impl FnOnce() -> u64) -> Option<ChosenCluster<'_>> {
         match self {
             Self::One(name) => Some(ChosenCluster {
                 name,
                 weighted: None,
             }),
             Self::Weighted(clusters) => {
-                let weighted = clusters.at(random.u64(..clusters.total))?;
+                let weighted = clusters.at(draw())?;
                 Some(ChosenCluster {
                     name: &weighted.name,
                     weighted: Some(weighted),
@@ -187,11 +189,13 @@ impl ClusterChoice {
 
 #[cfg(test)]
 mod tests {
+    use fastrand::Rng;
+
     use super::*;
 
     fn names(choice: &ClusterChoice, times: usize) -> Vec<String> {
         let mut random = Rng::with_seed(11);
-        let chosen = (0..times).filter_map(|_| choice.choose(&mut random));
+        let chosen = (0..times).filter_map(|_| choice.choose(|| random.u64(..)));
         chosen.map(|chosen| chosen.name.to_string()).collect()
     }
 
@@ -204,6 +208,18 @@ mod tests {
         let share = |name: &str| names.iter().filter(|other| **other == name).count();
         assert!((760..840).contains(&share("v1")), "{}", share("v1"));
         assert_eq!((share("none"), share("v1") + share("v3")), (0, 1000));
+    }
+
+    #[test]
+    fn the_same_number_chooses_the_same_cluster() {
+        let clusters = [("v1", 80), ("v2", 20)];
+        let clusters = clusters.map(|(name, weight)| WeightedCluster::new(name, weight));
+        let choice = ClusterChoice::Weighted(WeightedClusters::new(clusters.to_vec()).unwrap());
+        let chosen = |draw| choice.choose(|| draw).unwrap().name.to_string();
+        assert_eq!(chosen(0), "v1");
+        assert_eq!(chosen(u64::MAX / 10 * 7), "v1");
+        assert_eq!(chosen(u64::MAX / 10 * 9), "v2");
+        assert_eq!(chosen(u64::MAX), "v2");
     }
 
     #[test]

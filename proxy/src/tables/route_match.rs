@@ -1,7 +1,11 @@
 //! Which requests a route is for.
 
+use std::borrow::Cow;
+
 use super::{Pattern, TextMatch};
 use crate::message::{Fields, RequestHead, Scheme};
+
+const COOKIE: &[u8] = b"cookie";
 
 /// Which paths a route is for. The query is not a part of them.
 #[derive(Debug, Clone)]
@@ -40,7 +44,8 @@ pub(crate) enum HeaderTest {
     Range { start: i64, end: i64 },
 }
 
-/// A test of a header.
+/// A test of a header. Each line of a repeated one is tested by itself, as Envoy does with its
+/// `match_headers_individually`.
 #[derive(Debug, Clone)]
 pub(crate) struct HeaderMatch {
     pub name: HeaderName,
@@ -154,6 +159,9 @@ impl HeaderName {
             Self::Scheme => Some(scheme_text(head.effective_scheme())),
             Self::Authority => head.authority(),
             Self::Path => Some(head.path()),
+            Self::Field(name) if **name == *COOKIE => {
+                return cookies(&head.fields).map(|all| is_so(&all));
+            }
             Self::Field(name) => return any_line(&head.fields, name, is_so),
         };
         one.map(is_so)
@@ -172,19 +180,18 @@ impl HeaderMatch {
     }
 
     fn matches(&self, head: &RequestHead) -> bool {
-        let any = |is_so: &dyn Fn(&[u8]) -> bool| self.name.any(head, is_so);
-        let found = match &self.test {
-            HeaderTest::Present => return any(&|_| true).is_some() != self.inverted,
-            HeaderTest::Text(text) => {
-                let empty = || self.missing_is_empty.then(|| text.matches(b""));
-                any(&|value| text.matches(value)).or_else(empty)
-            }
+        let is_so = |value: &[u8]| match &self.test {
+            HeaderTest::Present => true,
+            HeaderTest::Text(text) => text.matches(value),
             HeaderTest::Range { start, end } => {
-                let empty = self.missing_is_empty.then_some(false);
-                any(&|value| number(value).is_some_and(|n| (*start..*end).contains(&n))).or(empty)
+                number(value).is_some_and(|n| (*start..*end).contains(&n))
             }
         };
-        found.is_some_and(|is_so| is_so != self.inverted)
+        match (&self.test, self.name.any(head, is_so)) {
+            (HeaderTest::Present, found) => found.is_some() != self.inverted,
+            (_, None) if !self.missing_is_empty => false,
+            (_, found) => found.unwrap_or_else(|| is_so(b"")) != self.inverted,
+        }
     }
 }
 
@@ -226,11 +233,27 @@ pub(super) fn scheme_text(scheme: Scheme) -> &'static [u8] {
     }
 }
 
-/// Each line by itself: Envoy does not join them.
 fn any_line(fields: &Fields, name: &[u8], is_so: impl Fn(&[u8]) -> bool) -> Option<bool> {
     let mut lines = fields.iter().filter(|(other, _)| *other == name).peekable();
     lines.peek()?;
     Some(lines.any(|(_, value)| is_so(value)))
+}
+
+/// All cookies. HTTP/2 may split them into several lines (RFC 9113, 8.2.3).
+fn cookies(fields: &Fields) -> Option<Cow<'_, [u8]>> {
+    let mut lines = fields
+        .iter()
+        .filter_map(|(name, value)| (name == COOKIE).then_some(value));
+    let first = lines.next()?;
+    let Some(second) = lines.next() else {
+        return Some(Cow::Borrowed(first));
+    };
+    let mut value = first.to_vec();
+    for line in std::iter::once(second).chain(lines) {
+        value.extend_from_slice(b"; ");
+        value.extend_from_slice(line);
+    }
+    Some(Cow::Owned(value))
 }
 
 fn number(text: &[u8]) -> Option<i64> {

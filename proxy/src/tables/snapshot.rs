@@ -1,22 +1,29 @@
 //! One generation of configuration, and the newest one.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, collections::VecDeque, rc::Rc, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{Notify, watch},
-    time::{Instant, timeout_at},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 #[cfg(test)]
 use super::Cluster;
 use super::{Clusters, Listeners, Lookup, built_in};
 
+/// How long connections keep to a listener that is gone: Istio's `drainDuration`.
+const LEAVING_TIME: Duration = Duration::from_secs(45);
+/// How far the old listeners that are kept are apart, but for the newest ones: at most 17 are kept
+/// at a time, however often listeners change. One that was there for less may leave sooner.
+const APART: Duration = Duration::from_secs(3);
+
 /// One generation of tables.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     /// Counts from 1.
     pub generation: u64,
-    pub listeners: Listeners,
+    /// Shared by the generations in which no listener and no route has changed.
+    pub listeners: Arc<Listeners>,
     /// What routes cite by name.
     pub clusters: Arc<Clusters>,
     /// Where the tables come from, such as `pillion-discovery.istio-system.svc:15012`, for
@@ -30,7 +37,7 @@ impl Snapshot {
     pub fn pass_through(detection_timeout: Duration) -> Self {
         Self {
             generation: 1,
-            listeners: built_in::listeners(detection_timeout),
+            listeners: Arc::new(built_in::listeners(detection_timeout)),
             clusters: Arc::new(built_in::clusters()),
             server: Arc::from("none"),
         }
@@ -43,7 +50,7 @@ impl Snapshot {
     pub fn forwarding_all_to(cluster: Arc<Cluster>) -> Self {
         let name = cluster.name();
         Self {
-            listeners: built_in::listeners_to((name, name), Duration::ZERO),
+            listeners: Arc::new(built_in::listeners_to((name, name), Duration::ZERO)),
             clusters: Arc::new(Clusters::from_iter([Arc::clone(&cluster)])),
             ..Self::pass_through(Duration::ZERO)
         }
@@ -58,6 +65,43 @@ pub(crate) struct Current(Rc<Shared>);
 struct Shared {
     held: RefCell<Held>,
     newer: Notify,
+    /// Older ones than those of the newest snapshot.
+    leaving: RefCell<Leaving>,
+}
+
+/// Listeners of old snapshots, the newest first. Clones are the same.
+pub(crate) type Leaving = Rc<[Arc<Listeners>]>;
+
+/// Old listeners, the oldest first, and when each was replaced.
+#[derive(Debug, Default)]
+struct Old(VecDeque<(Arc<Listeners>, Instant)>);
+
+impl Old {
+    /// Keeps listeners that others have taken the place of. The newest ones always stay; those
+    /// before them go if older ones are kept that were replaced only just before.
+    fn add(&mut self, listeners: Arc<Listeners>, now: Instant) {
+        let mut newest = self.0.iter().rev().map(|(_, replaced)| *replaced);
+        if let (Some(second), Some(third)) = (newest.next(), newest.next())
+            && second < third + APART
+        {
+            self.0.pop_back();
+        }
+        self.0.push_back((listeners, now));
+    }
+
+    /// When the oldest ones go.
+    fn deadline(&self) -> Option<Instant> {
+        self.0.front().map(|(_, replaced)| *replaced + LEAVING_TIME)
+    }
+
+    fn forget_oldest(&mut self) {
+        self.0.pop_front();
+    }
+
+    fn newest_first(&self) -> Leaving {
+        let all = self.0.iter().rev();
+        all.map(|(listeners, _)| Arc::clone(listeners)).collect()
+    }
 }
 
 /// A worker's own count of who holds a snapshot: the inner one is shared with the other
@@ -71,12 +115,19 @@ impl Current {
         Self(Rc::new(Shared {
             held: RefCell::new(first),
             newer: Notify::new(),
+            leaving: RefCell::new(Rc::from([])),
         }))
     }
 
     /// Returns the newest snapshot, which does not change while it is held.
     pub fn get(&self) -> Held {
         Rc::clone(&self.0.held.borrow())
+    }
+
+    /// Listeners that were there not long ago, for connections that have begun with one that is
+    /// gone.
+    pub fn leaving(&self) -> Leaving {
+        Rc::clone(&self.0.leaving.borrow())
     }
 
     /// Waits until there is another generation than that.
@@ -109,20 +160,48 @@ impl Current {
 
     /// Takes each newer snapshot, for as long as there may be one.
     pub async fn follow(self, mut updates: watch::Receiver<Arc<Snapshot>>) {
-        while updates.changed().await.is_ok() {
-            let newest = Rc::new(Arc::clone(&updates.borrow_and_update()));
-            tracing::debug!(generation = newest.generation, "newer tables");
-            self.0.held.replace(newest);
-            self.0.newer.notify_waiters();
+        let mut old = Old::default();
+        loop {
+            let deadline = old.deadline();
+            tokio::select! {
+                changed = updates.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    let newest = Rc::new(Arc::clone(&updates.borrow_and_update()));
+                    let Some(last) = self.take(newest) else {
+                        continue;
+                    };
+                    old.add(last, Instant::now());
+                }
+                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                    old.forget_oldest();
+                }
+            }
+            self.0.leaving.replace(old.newest_first());
         }
+    }
+
+    /// Takes a newer snapshot. Returns the last listeners if there are others now.
+    fn take(&self, newest: Held) -> Option<Arc<Listeners>> {
+        tracing::debug!(generation = newest.generation, "newer tables");
+        let listeners = Arc::clone(&newest.listeners);
+        let last = self.0.held.replace(newest);
+        self.0.newer.notify_waiters();
+        (!Arc::ptr_eq(&last.listeners, &listeners)).then(|| Arc::clone(&last.listeners))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::task::{LocalSet, yield_now};
+    use tokio::{
+        task::{LocalSet, yield_now},
+        time::sleep,
+    };
 
     use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
 
     #[tokio::test]
     async fn a_newer_snapshot_does_not_change_what_is_held() {
@@ -172,6 +251,50 @@ mod tests {
             };
             let (found, ()) = tokio::join!(current.look_up(limit, second), send);
             assert_eq!(found, Lookup::Found(2));
+        };
+        tasks.run_until(check).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn old_listeners_leave_after_a_while() {
+        let (sender, receiver) = watch::channel(numbered(1));
+        let current = Current::new(&receiver);
+        let tasks = LocalSet::new();
+        tasks.spawn_local(current.clone().follow(receiver));
+        let check = async {
+            let first = Arc::clone(&current.get().listeners);
+            assert!(current.leaving().is_empty());
+            sender.send(numbered(2)).unwrap();
+            sleep(SECOND).await;
+            let second = Arc::clone(&current.get().listeners);
+            sleep(39 * SECOND).await;
+            sender.send(numbered(3)).unwrap();
+            sleep(4 * SECOND).await;
+            let leaving = current.leaving();
+            assert!(Arc::ptr_eq(&leaving[0], &second) && Arc::ptr_eq(&leaving[1], &first));
+            // Each has its own time.
+            sleep(40 * SECOND).await;
+            let leaving = current.leaving();
+            assert!(leaving.len() == 1 && Arc::ptr_eq(&leaving[0], &second));
+            sleep(2 * SECOND).await;
+            assert!(current.leaving().is_empty());
+        };
+        tasks.run_until(check).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn few_old_listeners_are_kept_however_often_they_change() {
+        let (sender, receiver) = watch::channel(numbered(1));
+        let current = Current::new(&receiver);
+        let tasks = LocalSet::new();
+        tasks.spawn_local(current.clone().follow(receiver));
+        let check = async {
+            for generation in 2..500 {
+                sender.send(numbered(generation)).unwrap();
+                sleep(SECOND / 5).await;
+                assert!(current.leaving().len() <= 17);
+            }
+            assert!(current.leaving().len() >= 15);
         };
         tasks.run_until(check).await;
     }

@@ -1,12 +1,16 @@
-//! What proxies make of their resources: metrics, and the log.
+//! What proxies make of their resources: metrics, the log, and who else wants to know.
 
 use std::{net::IpAddr, sync::Arc};
 
 use pillion_telemetry::Throttle;
 use pillion_xds::server::Observer;
 
+use super::memory::Charge;
 use crate::{
-    discovery::metrics::{Metrics, Reply},
+    discovery::{
+        metrics::{Metrics, Reply},
+        proxies::Tracked,
+    },
     model::Key,
 };
 
@@ -16,21 +20,30 @@ pub(super) struct StreamObserver {
     pub pod: Key,
     pub address: IpAddr,
     pub metrics: Arc<Metrics>,
-    /// Lines about refusals: any pod can cause them.
+    /// Limits the lines about refusals, which any pod can cause.
     pub refusals: Arc<Throttle>,
+    /// Limits the lines about resources that are too large: there is one for every proxy that may
+    /// see such a resource.
+    pub withheld: Arc<Throttle>,
+    pub tracked: Arc<Tracked>,
+    /// The memory that the stream takes.
+    pub charge: Charge,
 }
 
 impl Observer for StreamObserver {
-    fn sent(&self, type_url: &str, _: &str, resources: usize, _: usize) {
+    fn sent(&self, type_url: &str, nonce: &str, resources: usize, _: usize) {
         self.metrics.sent(type_url, resources);
+        self.tracked.sent(type_url, nonce, resources);
     }
 
-    fn acked(&self, type_url: &str, _: &str) {
+    fn acked(&self, type_url: &str, nonce: &str) {
         self.metrics.reply(type_url, Reply::Accepted);
+        self.tracked.acked(type_url, nonce);
     }
 
-    fn nacked(&self, type_url: &str, _: &str, message: &str) {
+    fn nacked(&self, type_url: &str, nonce: &str, message: &str) {
         self.metrics.reply(type_url, Reply::Refused);
+        self.tracked.nacked(type_url, nonce, message);
         if let Some(held_back) = self.refusals.pass(self.address) {
             tracing::warn!(
                 pod = %self.pod,
@@ -43,13 +56,21 @@ impl Observer for StreamObserver {
         }
     }
 
+    fn has_room(&self, bytes: usize) -> bool {
+        self.charge.set(bytes)
+    }
+
     fn withheld(&self, type_url: &str, name: &str, bytes: usize) {
-        tracing::error!(
-            pod = %self.pod,
-            type_url,
-            name,
-            bytes,
-            "a resource is too large to be sent; the proxy keeps the last one"
-        );
+        if let Some(held_back) = self.withheld.pass(self.address) {
+            tracing::error!(
+                pod = %self.pod,
+                type_url,
+                name,
+                bytes,
+                held_back = held_back.own(),
+                held_back_of_others = held_back.others(),
+                "a resource is too large to be sent; the proxy keeps the last one, if it has one"
+            );
+        }
     }
 }

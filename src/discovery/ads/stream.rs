@@ -9,7 +9,7 @@ use std::{
 
 use futures::{Stream, StreamExt, stream};
 use pillion_envoy_api::envoy::{
-    config::core::v3::Node,
+    config::core::v3::{Node, node::UserAgentVersionType},
     service::discovery::v3::{
         DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,
         aggregated_discovery_service_server::AggregatedDiscoveryService,
@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 
 use super::{
+    memory::Memory,
     observer::StreamObserver,
     streams::{STREAMS, Streams},
 };
@@ -37,6 +38,7 @@ use crate::{
         client::Connect,
         identity::{Authenticator, Identity, Refusal},
         metrics::Metrics,
+        proxies::{Tell, Tracked},
         update::Update,
     },
     model::Key,
@@ -61,9 +63,12 @@ pub(in crate::discovery) struct Ads {
     /// Checks tokens; without it, a client is the pod that its node id names.
     authenticator: Option<Arc<Authenticator>>,
     streams: Streams,
+    memory: Memory,
     updates: mpsc::Sender<Update>,
     metrics: Arc<Metrics>,
     refusals: Arc<Throttle>,
+    withheld: Arc<Throttle>,
+    tell: Tell,
     stop: CancellationToken,
 }
 
@@ -81,14 +86,31 @@ impl Ads {
         authenticator: Authenticator,
         updates: mpsc::Sender<Update>,
         metrics: Arc<Metrics>,
+        tell: Tell,
         stop: CancellationToken,
     ) -> Self {
         Self {
             authenticator: Some(Arc::new(authenticator)),
+            ..Self::of_anyone(updates, metrics, tell, stop)
+        }
+    }
+
+    /// A service without authentication, whose streams end when `stop` is cancelled.
+    pub fn of_anyone(
+        updates: mpsc::Sender<Update>,
+        metrics: Arc<Metrics>,
+        tell: Tell,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            authenticator: None,
             streams: Streams::default(),
+            memory: Memory::default(),
             updates,
             metrics,
             refusals: Arc::new(Throttle::new(REFUSALS)),
+            withheld: Arc::new(Throttle::new(REFUSALS)),
+            tell,
             stop,
         }
     }
@@ -107,7 +129,7 @@ impl Ads {
         let identity = match &self.authenticator {
             Some(authenticator) => {
                 let token = token(request.metadata()).unwrap_or_default();
-                let identified = authenticator.identify(token).await;
+                let identified = authenticator.identify(token, address).await;
                 let identity = identified.map_err(|refusal| refused(&refusal, address))?;
                 if let Some(peer) = peer {
                     peer.record_useful();
@@ -188,11 +210,18 @@ impl Ads {
         if self.updates.send(Update::Connect(connect)).await.is_err() {
             return Some(stopping());
         }
+        let pod = &identity.pod;
+        let tracked = Tracked::new(&self.tell, pod, address, snapshots.clone());
+        let tracked = Arc::new(tracked);
+        let requests = with_version(requests, Arc::clone(&tracked));
         let observer = StreamObserver {
             pod: identity.pod.clone(),
             address,
             metrics: Arc::clone(&self.metrics),
             refusals: Arc::clone(&self.refusals),
+            withheld: Arc::clone(&self.withheld),
+            tracked,
+            charge: self.memory.charge(),
         };
         let served = async {
             match timeout(UNKNOWN, snapshots.changed()).await {
@@ -253,6 +282,22 @@ fn named(node: Option<&Node>) -> Result<Identity, Status> {
         // Nothing expires.
         lasts: Duration::from_hours(24 * 365),
     })
+}
+
+/// The same requests; the first that names a node says which version the proxy has.
+fn with_version<Q: Variant>(requests: Requests<Q>, tracked: Arc<Tracked>) -> Requests<Q> {
+    let mut is_known = false;
+    Box::pin(requests.inspect(move |request| {
+        let node = request.as_ref().ok().and_then(Variant::node);
+        if let Some(node) = node.filter(|_| !is_known) {
+            is_known = true;
+            if let Some(UserAgentVersionType::UserAgentVersion(version)) =
+                &node.user_agent_version_type
+            {
+                tracked.version(version);
+            }
+        }
+    }))
 }
 
 type Requests<Q> = Pin<Box<dyn Stream<Item = Result<Q, Status>> + Send>>;

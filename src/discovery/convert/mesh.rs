@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
 
-use crate::model::{LoadBalancer, MeshConfig, OutboundPolicy};
+use crate::model::{LoadBalancer, MeshConfig, OutboundPolicy, is_export};
 
 /// What the flags say about the mesh.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub(in crate::discovery) struct Mesh {
     pub model: MeshConfig,
     /// `accessLogFile`, for proxies that are told by their listeners (Envoy). Empty for none.
     pub access_log_file: Arc<str>,
+    /// `accessLogFormat` as text. Empty for Envoy's own format.
+    pub access_log_format: Arc<str>,
     /// `defaultConfig.gatewayTopology.numTrustedProxies`.
     pub trusted_proxies: u32,
 }
@@ -39,6 +41,7 @@ impl Mesh {
                 ..MeshConfig::default()
             },
             access_log_file: "".into(),
+            access_log_format: "".into(),
             trusted_proxies: 0,
         }
     }
@@ -58,6 +61,7 @@ impl Mesh {
             _ => return Err(vec!["must be a map of fields".to_owned()]),
         };
         let mut faults = Vec::new();
+        let mut is_text = true;
         for (name, value) in fields {
             let read = match camel_case(name).as_str() {
                 "outboundTrafficPolicy" => outbound(value).map(|read| mesh.model.outbound = read),
@@ -68,12 +72,29 @@ impl Mesh {
                 }),
                 "connectTimeout" => duration(value).map(|read| mesh.model.connect_timeout = read),
                 "defaultConfig" => trusted_proxies(value).map(|read| mesh.trusted_proxies = read),
+                "defaultServiceExportTo" => {
+                    exports(value).map(|read| mesh.model.exports.services = read)
+                }
+                "defaultVirtualServiceExportTo" => {
+                    exports(value).map(|read| mesh.model.exports.virtual_services = read)
+                }
+                "defaultDestinationRuleExportTo" => {
+                    exports(value).map(|read| mesh.model.exports.destination_rules = read)
+                }
                 "accessLogFile" => text_of(value).map(|read| mesh.access_log_file = read.into()),
+                "accessLogFormat" => {
+                    text_of(value).map(|read| mesh.access_log_format = read.into())
+                }
+                "accessLogEncoding" => text_of(value).map(|read| is_text = read != "JSON"),
                 _ => Ok(()),
             };
             if let Err(fault) = read {
                 faults.push(format!("{name}: {fault}"));
             }
+        }
+        if !is_text {
+            // It is a map of formats then.
+            mesh.access_log_format = "".into();
         }
         if faults.is_empty() {
             Ok(mesh)
@@ -106,6 +127,18 @@ fn text_of(value: &Value) -> Result<&str, String> {
     value
         .as_str()
         .ok_or_else(|| format!("must be text, not {value}"))
+}
+
+/// Reads a list of namespaces as of `exportTo`.
+fn exports(value: &Value) -> Result<Vec<Arc<str>>, String> {
+    let entries = value.as_array().map(Vec::as_slice);
+    let entries = entries.unwrap_or_default().iter().map(Value::as_str);
+    let entries: Option<Vec<&str>> = entries.collect();
+    let is_list = value.is_array() || value.is_null();
+    let entries = entries.filter(|_| is_list);
+    let entries = entries.filter(|entries| entries.iter().all(|entry| is_export(entry)));
+    let read = entries.map(|entries| entries.into_iter().map(Arc::from).collect());
+    read.ok_or_else(|| "must be a list of namespaces, `.`, `~` and `*`".to_owned())
 }
 
 fn outbound(value: &Value) -> Result<OutboundPolicy, String> {
@@ -167,14 +200,31 @@ mod tests {
     fn reads_what_discovery_uses() {
         let mesh = parse(
             "outboundTrafficPolicy: {mode: REGISTRY_ONLY}\nrootNamespace: root\nconnect_timeout: 3s\n\
-             accessLogFile: /dev/stdout\ntrustDomain: td\ndefault_config: {gateway_topology: {numTrustedProxies: 2}}\n",
+             accessLogFile: /dev/stdout\naccessLogFormat: '%PROTOCOL%'\ntrustDomain: td\ndefault_config: {gateway_topology: {numTrustedProxies: 2}}\n",
         )
         .unwrap();
         assert_eq!(mesh.model.outbound, OutboundPolicy::RegistryOnly);
         assert_eq!(&*mesh.model.root_namespace, "root");
         assert_eq!(mesh.model.connect_timeout, Duration::from_secs(3));
         assert_eq!(&*mesh.access_log_file, "/dev/stdout");
+        assert_eq!(&*mesh.access_log_format, "%PROTOCOL%");
         assert_eq!(mesh.trusted_proxies, 2);
+    }
+
+    #[test]
+    fn reads_whose_clients_see_what_does_not_say_so() {
+        let mesh = parse(
+            "defaultServiceExportTo: ['.', other]\ndefault_virtual_service_export_to: ['~']\n\
+             defaultDestinationRuleExportTo: ['*']\n",
+        );
+        let exports = mesh.unwrap().model.exports;
+        assert_eq!(exports.services, [".", "other"].map(Arc::<str>::from));
+        assert_eq!(exports.virtual_services, ["~"].map(Arc::<str>::from));
+        assert_eq!(exports.destination_rules, ["*"].map(Arc::<str>::from));
+        for bad in ["x", "[1]", "['a/b']", "['']", "{}"] {
+            let text = format!("defaultServiceExportTo: {bad}");
+            assert!(parse(&text).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -9,7 +9,11 @@ use crate::model::{ExportTo, Labels, Service, ServicePort, TargetPort};
 /// The namespaces whose clients see a Service.
 const EXPORT_TO: &str = "networking.istio.io/exportTo";
 
-/// A Service.
+/// The most ports of a Service that the mesh knows: each is a cluster for every proxy, and a listener
+/// for each address. Kubernetes itself has no limit but an object's size.
+const PORTS: usize = 256;
+
+/// A Service. Of one with more than 256 ports, the mesh knows those that are listed first.
 pub(in crate::discovery) fn service(object: &v1::Service) -> Service {
     let spec = object.spec.clone().unwrap_or_default();
     let is_external = spec.type_.as_deref() == Some("ExternalName");
@@ -34,15 +38,16 @@ pub(in crate::discovery) fn service(object: &v1::Service) -> Service {
         addresses: ips,
         headless,
         selector: selector.map(|labels| labels.into_iter().collect::<Labels>()),
-        ports: spec.ports.iter().flatten().filter_map(port).collect(),
+        ports: {
+            let ports = spec.ports.iter().flatten().filter_map(port);
+            ports.take(PORTS).collect()
+        },
         external_name: spec
             .external_name
             .filter(|_| is_external)
             .map(|name| name.trim_end_matches('.').to_ascii_lowercase().into()),
         publish_not_ready: spec.publish_not_ready_addresses.unwrap_or(false),
-        export_to: export_to.map_or(ExportTo::All, |entries| {
-            ExportTo::parse(entries.split(','), &namespace)
-        }),
+        export_to: export_to.map(|entries| ExportTo::parse(entries.split(','), &namespace)),
     }
 }
 
@@ -116,8 +121,9 @@ mod tests {
                 .collect::<Vec<_>>(),
             [true, true, false]
         );
-        assert!(service.export_to.includes("shop") && service.export_to.includes("other"));
-        assert!(!service.export_to.includes("third"));
+        let export_to = service.export_to.unwrap();
+        assert!(export_to.includes("shop") && export_to.includes("other"));
+        assert!(!export_to.includes("third"));
     }
 
     #[test]
@@ -125,6 +131,16 @@ mod tests {
         let service = converted(json!({"clusterIP": "None", "clusterIPs": ["None"]}));
         assert!(service.headless && service.addresses.is_empty());
         assert!(service.selector.is_none());
+    }
+
+    #[test]
+    fn a_service_of_thousands_of_ports_has_the_first() {
+        let ports: Vec<_> = (1..=3_000)
+            .map(|port| json!({"name": format!("p{port}"), "port": port}))
+            .collect();
+        let service = converted(json!({"clusterIP": "10.96.0.1", "ports": ports}));
+        assert_eq!(service.ports.len(), PORTS);
+        assert_eq!(service.ports.last().unwrap().port, 256);
     }
 
     #[test]

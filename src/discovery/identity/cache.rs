@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -15,7 +15,8 @@ use super::answer::{Identity, Refusal};
 const ACCEPTED: Duration = Duration::from_mins(1);
 /// How long a refused token is not asked about again.
 const REFUSED: Duration = Duration::from_secs(10);
-/// How many tokens are remembered.
+/// How many accepted tokens are remembered, and how many refused ones: anybody can send those,
+/// and they must not take the place of the others.
 const TOKENS: usize = 8_192;
 
 /// The SHA-256 of a token, so that no token is kept in memory.
@@ -30,34 +31,59 @@ impl Fingerprint {
 
 type Answer = Result<Identity, Refusal>;
 
-/// Answers by tokens' fingerprints, each with the time until which it holds.
+/// Answers by tokens' fingerprints.
 #[derive(Debug, Default)]
-pub(super) struct Cache(Mutex<HashMap<Fingerprint, (Answer, Instant)>>);
+pub(super) struct Cache {
+    accepted: Mutex<Answers<Identity>>,
+    refused: Mutex<Answers<Refusal>>,
+}
+
+/// Answers of one kind, each with the time until which it holds.
+#[derive(Debug)]
+struct Answers<T>(HashMap<Fingerprint, (T, Instant)>);
+
+impl<T> Default for Answers<T> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<T: Clone> Answers<T> {
+    fn get(&self, token: &Fingerprint) -> Option<T> {
+        let (answer, until) = self.0.get(token)?;
+        (Instant::now() < *until).then(|| answer.clone())
+    }
+
+    fn put(&mut self, token: Fingerprint, answer: T, keep: Duration) {
+        let now = Instant::now();
+        if self.0.len() >= TOKENS {
+            self.0.retain(|_, (_, until)| now < *until);
+        }
+        if self.0.len() >= TOKENS {
+            // Without room, each token is asked about each time.
+            return;
+        }
+        self.0.insert(token, (answer, now + keep));
+    }
+}
+
+fn lock<T>(answers: &Mutex<Answers<T>>) -> MutexGuard<'_, Answers<T>> {
+    answers.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 impl Cache {
     /// Returns the answer for a token, if there was one just now.
     pub fn get(&self, token: &Fingerprint) -> Option<Answer> {
-        let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (answer, until) = answers.get(token)?;
-        (Instant::now() < *until).then(|| answer.clone())
+        let accepted = lock(&self.accepted).get(token).map(Ok);
+        accepted.or_else(|| lock(&self.refused).get(token).map(Err))
     }
 
     /// Remembers an answer, for no longer than the token lasts.
     pub fn put(&self, token: Fingerprint, answer: Answer, lasts: Duration) {
-        let now = Instant::now();
-        let keep = match &answer {
-            Ok(_) => ACCEPTED.min(lasts),
-            Err(_) => REFUSED,
-        };
-        let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if answers.len() >= TOKENS {
-            answers.retain(|_, (_, until)| now < *until);
+        match answer {
+            Ok(identity) => lock(&self.accepted).put(token, identity, ACCEPTED.min(lasts)),
+            Err(refusal) => lock(&self.refused).put(token, refusal, REFUSED),
         }
-        if answers.len() >= TOKENS {
-            // Without room, each token is asked about each time.
-            return;
-        }
-        answers.insert(token, (answer, now + keep));
     }
 }
 
@@ -106,6 +132,9 @@ mod tests {
         }
         assert!(cache.get(&Fingerprint::of("0")).is_some());
         assert!(cache.get(&Fingerprint::of(&TOKENS.to_string())).is_none());
+        // Refused ones don't take the place of accepted ones.
+        cache.put(Fingerprint::of("accepted"), identity(), LONG);
+        assert!(cache.get(&Fingerprint::of("accepted")).is_some());
         advance(REFUSED).await;
         cache.put(Fingerprint::of("new"), identity(), LONG);
         assert!(cache.get(&Fingerprint::of("new")).is_some());

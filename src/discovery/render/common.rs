@@ -7,11 +7,14 @@ use pillion_envoy_api::{
     envoy::config::{
         accesslog::v3::{AccessLog, access_log},
         core::v3::{
-            Address, AggregatedConfigSource, ApiVersion, CidrRange, ConfigSource, Metadata,
-            SocketAddress, address, config_source, socket_address,
+            Address, AggregatedConfigSource, ApiVersion, CidrRange, ConfigSource, DataSource,
+            Metadata, SocketAddress, SubstitutionFormatString, address, config_source, data_source,
+            socket_address, substitution_format_string::Format,
         },
     },
-    envoy::extensions::access_loggers::file::v3::FileAccessLog,
+    envoy::extensions::access_loggers::file::v3::{
+        FileAccessLog, file_access_log::AccessLogFormat,
+    },
     type_url,
 };
 use prost_types::{ListValue, Struct, Value, value};
@@ -78,7 +81,7 @@ pub(super) fn access_log(settings: &Settings) -> Vec<AccessLog> {
     }
     let file = FileAccessLog {
         path: settings.access_log_file.to_string(),
-        ..FileAccessLog::default()
+        access_log_format: access_log_format(settings),
     };
     vec![AccessLog {
         name: "envoy.access_loggers.file".to_owned(),
@@ -87,6 +90,21 @@ pub(super) fn access_log(settings: &Settings) -> Vec<AccessLog> {
             &file,
         ))),
     }]
+}
+
+fn access_log_format(settings: &Settings) -> Option<AccessLogFormat> {
+    if settings.access_log_format.is_empty() {
+        return None;
+    }
+    let text = DataSource {
+        specifier: Some(data_source::Specifier::InlineString(
+            settings.access_log_format.to_string(),
+        )),
+    };
+    Some(AccessLogFormat::LogFormat(SubstitutionFormatString {
+        format: Some(Format::TextFormatSource(text)),
+        ..SubstitutionFormatString::default()
+    }))
 }
 
 /// Istio's metadata.

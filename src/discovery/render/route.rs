@@ -1,6 +1,10 @@
 //! Route tables.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use pillion_envoy_api::envoy::config::route::v3::{
     DirectResponseAction, Route, RouteAction, RouteConfiguration, RouteMatch, VirtualHost,
@@ -25,11 +29,7 @@ const BAD_GATEWAY: u32 = 502;
 /// A route table.
 pub(in crate::discovery) fn route_configuration(table: &RouteTable) -> RouteConfiguration {
     let port = port_of(&table.name);
-    let mut hosts: Vec<_> = table
-        .hosts
-        .iter()
-        .map(|host| virtual_host(host, port))
-        .collect();
+    let mut hosts = virtual_hosts(&table.hosts, port);
     let has_any = table
         .hosts
         .iter()
@@ -38,6 +38,51 @@ pub(in crate::discovery) fn route_configuration(table: &RouteTable) -> RouteConf
         hosts.extend(fallback(table.fallback));
     }
     configuration(&table.name, hosts)
+}
+
+/// The virtual hosts. Those that share their routes, as the hosts of one VirtualService do, are one:
+/// routes are rendered once, however many hosts they are for. It has the VirtualService's name, which
+/// stays as hosts come and go: proxies keep the last good version of a virtual host by its name.
+fn virtual_hosts(hosts: &[Arc<model::VirtualHost>], port: u16) -> Vec<VirtualHost> {
+    let mut rendered: Vec<VirtualHost> = Vec::new();
+    let mut places = HashMap::new();
+    let (mut joined, mut names) = (BTreeMap::new(), BTreeSet::new());
+    for host in hosts {
+        let routes = (Arc::as_ptr(&host.routes), host.https_redirect);
+        let place = *places.entry(routes).or_insert(rendered.len());
+        match rendered.get_mut(place) {
+            Some(same) => {
+                same.domains.extend(domains(host));
+                joined.insert(place, host);
+            }
+            None => rendered.push(virtual_host(host, port)),
+        }
+    }
+    for (place, host) in joined {
+        if let Some(name) = joined_name(host).filter(|name| names.insert(name.clone()))
+            && let Some(same) = rendered.get_mut(place)
+        {
+            same.name = name;
+        }
+    }
+    rendered
+}
+
+/// The name of virtual hosts that are one: `NAMESPACE/NAME:PORT`, with all VirtualServices from which
+/// they have routes.
+fn joined_name(host: &model::VirtualHost) -> Option<String> {
+    let rules = host.routes.routes.iter().filter_map(|route| {
+        let rule = route.rule.as_ref()?;
+        Some(rule.object.to_string())
+    });
+    let rules: BTreeSet<String> = rules.collect();
+    let (_, port) = host.name.rsplit_once(':')?;
+    let rules = Vec::from_iter(rules);
+    (!rules.is_empty()).then(|| format!("{}:{port}", rules.join("+")))
+}
+
+fn domains(host: &model::VirtualHost) -> impl Iterator<Item = String> {
+    host.domains.iter().map(ToString::to_string)
 }
 
 fn configuration(name: &str, virtual_hosts: Vec<VirtualHost>) -> RouteConfiguration {
@@ -61,7 +106,7 @@ fn port_of(table: &str) -> u16 {
 fn virtual_host(host: &model::VirtualHost, port: u16) -> VirtualHost {
     VirtualHost {
         name: host.name.to_string(),
-        domains: host.domains.iter().map(ToString::to_string).collect(),
+        domains: domains(host).collect(),
         routes: host
             .routes
             .routes
@@ -169,6 +214,58 @@ fn to_cluster(cluster: &str) -> Action {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Routes;
+
+    fn host(name: &str, routes: &Arc<Routes>) -> Arc<model::VirtualHost> {
+        Arc::new(model::VirtualHost {
+            name: name.into(),
+            domains: vec![name.into()],
+            routes: Arc::clone(routes),
+            https_redirect: false,
+        })
+    }
+
+    #[test]
+    fn hosts_with_the_same_routes_are_one() {
+        let to = |cluster: &str| Arc::new(Routes::to_cluster(cluster.into()));
+        let (shared, other) = (to("a"), to("b"));
+        let hosts = [host("a", &shared), host("b", &other), host("c", &shared)];
+        let hosts = virtual_hosts(&hosts, 80);
+        let shown: Vec<_> = hosts
+            .iter()
+            .map(|host| (&*host.name, host.domains.join(" ")))
+            .collect();
+        assert_eq!(shown, [("a", "a c".to_owned()), ("b", "b".to_owned())]);
+    }
+
+    /// A proxy keeps the last good version of a virtual host by its name.
+    #[test]
+    fn hosts_of_a_rule_keep_their_name_as_others_come() {
+        let mut routes = Routes::to_cluster("a".into());
+        routes.routes[0].rule = Some(RuleRef {
+            object: model::Key::new("shop", "web"),
+            rule: 0,
+            block: None,
+        });
+        let routes = Arc::new(routes);
+        let named = |name: &str| host(&format!("{name}:80"), &routes);
+        let name = |hosts: &[_]| {
+            let hosts = virtual_hosts(hosts, 80);
+            let names = hosts.iter().map(|host| host.name.clone());
+            names.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(name(&[named("b.com"), named("c.com")]), "shop/web:80");
+        let three = [named("a.com"), named("b.com"), named("c.com")];
+        assert_eq!(name(&three), "shop/web:80");
+        assert_eq!(name(&[named("b.com")]), "b.com:80");
+        // Two that differ in more than their routes have two names.
+        let mut redirected = [named("d.com"), named("e.com")];
+        for host in &mut redirected {
+            Arc::make_mut(host).https_redirect = true;
+        }
+        let both = [&three[..], &redirected].concat();
+        assert_eq!(name(&both), "shop/web:80 d.com:80");
+    }
 
     #[test]
     fn a_tables_name_has_its_port() {

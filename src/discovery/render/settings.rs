@@ -9,6 +9,8 @@ use crate::model::OutboundPolicy;
 pub(in crate::discovery) struct Settings {
     /// The file of the access log; empty for none.
     pub access_log_file: Arc<str>,
+    /// The format of its lines; empty for Envoy's own.
+    pub access_log_format: Arc<str>,
     /// How long a connection to a destination that the mesh does not know may take.
     pub connect_timeout: Duration,
     /// What becomes of destinations that the mesh does not know.

@@ -18,9 +18,11 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct ClusterSet {
     /// What was rendered; its address is the set's key.
-    source: Arc<Clusters>,
+    _source: Arc<Clusters>,
+    /// Those whose endpoints come from the stream, by host.
+    by_host: HashMap<Arc<str>, Vec<Arc<Cluster>>>,
     /// The clusters.
-    pub clusters: Vec<Arc<Resource>>,
+    pub clusters: Resources,
     /// The endpoints of those that take them from the stream.
     pub assignments: Resources,
 }
@@ -36,9 +38,10 @@ impl ClusterSets {
         self.0.entry(key).or_insert_with(|| {
             let clusters = source.values().map(|cluster| {
                 let rendered = render::outbound_cluster(cluster);
-                interner.resource(type_url::CLUSTER, &cluster.name, &rendered)
+                let resource = interner.resource(type_url::CLUSTER, &cluster.name, &rendered);
+                (Arc::clone(&resource.name), resource)
             });
-            let clusters = clusters.collect();
+            let clusters = Arc::new(clusters.collect());
             let assignments = source
                 .values()
                 .filter(|cluster| has_endpoints(cluster))
@@ -48,8 +51,14 @@ impl ClusterSets {
                         assignment(cluster, model, interner),
                     )
                 });
+            let mut by_host: HashMap<_, Vec<_>> = HashMap::new();
+            for cluster in source.values().filter(|cluster| has_endpoints(cluster)) {
+                let of_host = by_host.entry(Arc::clone(&cluster.key.host)).or_default();
+                of_host.push(Arc::clone(cluster));
+            }
             ClusterSet {
-                source: Arc::clone(source),
+                _source: Arc::clone(source),
+                by_host,
                 clusters,
                 assignments: Arc::new(assignments.collect()),
             }
@@ -75,10 +84,8 @@ impl ClusterSets {
         interner: &mut Interner,
     ) {
         for set in self.0.values_mut() {
-            let of_hosts = set
-                .source
-                .values()
-                .filter(|cluster| has_endpoints(cluster) && hosts.contains(&cluster.key.host));
+            let of_hosts = hosts.iter().filter_map(|host| set.by_host.get(host));
+            let of_hosts = of_hosts.flatten();
             let mut changed = BTreeMap::new();
             for cluster in of_hosts {
                 let now = assignment(cluster, model, interner);

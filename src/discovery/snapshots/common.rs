@@ -4,7 +4,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use pillion_envoy_api::type_url;
-use pillion_xds::{Resource, Resources};
+use pillion_xds::Resources;
 
 use super::interner::Interner;
 use crate::{
@@ -18,7 +18,7 @@ pub(super) struct Common {
     /// What was rendered; its address is the key.
     _source: Source,
     /// The listeners.
-    pub listeners: Vec<Arc<Resource>>,
+    pub listeners: Resources,
     /// The route tables.
     pub routes: Resources,
 }
@@ -46,10 +46,11 @@ impl Commons {
         self.0.entry(key).or_insert_with(|| {
             let listeners = outbound.listeners.iter().map(|listener| {
                 let rendered = render::outbound_listener(listener, settings);
-                interner.resource(type_url::LISTENER, &listener.name, &rendered)
+                let resource = interner.resource(type_url::LISTENER, &listener.name, &rendered);
+                (Arc::clone(&resource.name), resource)
             });
             Common {
-                listeners: listeners.collect(),
+                listeners: Arc::new(listeners.collect()),
                 routes: routes(&outbound.routes, interner),
                 _source: Source::Outbound {
                     _answer: Arc::clone(outbound),
@@ -70,10 +71,11 @@ impl Commons {
         self.0.entry(key).or_insert_with(|| {
             let listeners = tables.listeners.iter().map(|listener| {
                 let rendered = render::gateway_listener(listener, settings);
-                interner.resource(type_url::LISTENER, &listener.name, &rendered)
+                let resource = interner.resource(type_url::LISTENER, &listener.name, &rendered);
+                (Arc::clone(&resource.name), resource)
             });
             Common {
-                listeners: listeners.collect(),
+                listeners: Arc::new(listeners.collect()),
                 routes: routes(&tables.routes, interner),
                 _source: Source::Gateway {
                     _answer: Arc::clone(tables),

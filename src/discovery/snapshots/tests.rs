@@ -1,5 +1,7 @@
 //! A small mesh, rendered.
 
+mod accepted;
+
 use std::{collections::BTreeSet, time::Duration};
 
 use pillion_api::AnyObject;
@@ -15,6 +17,7 @@ use crate::{
 fn settings() -> Settings {
     Settings {
         access_log_file: "/dev/stdout".into(),
+        access_log_format: "".into(),
         connect_timeout: Duration::from_secs(10),
         outbound: OutboundPolicy::AllowAny,
         trusted_proxies: 0,
@@ -62,11 +65,18 @@ impl Mesh {
     }
 
     fn rule(&mut self, kind: pillion_api::Kind, name: &str, spec: Value) {
+        assert!(self.try_rule(kind, name, spec), "{name}");
+    }
+
+    /// Applies a rule if it is accepted, and says whether it is.
+    fn try_rule(&mut self, kind: pillion_api::Kind, name: &str, spec: Value) -> bool {
         let object = json!({
             "apiVersion": "networking.istio.io/v1", "kind": kind.name(),
             "metadata": {"name": name, "namespace": "shop"}, "spec": spec,
         });
-        let (object, _) = pillion_api::parse(kind, object).unwrap();
+        let Ok((object, _)) = pillion_api::parse(kind, object) else {
+            return false;
+        };
         let meta = |created| Meta {
             key: Key::new("shop", name),
             created,
@@ -90,6 +100,7 @@ impl Mesh {
             })),
         };
         _ = self.apply(event);
+        true
     }
 }
 
@@ -214,10 +225,21 @@ fn pods_of_one_kind_share_everything() {
     let [(one, first), (two, second)] = clients.map(|client| mesh.0.of(&client));
     assert_eq!(one, two);
     for type_url in [type_url::LISTENER, type_url::CLUSTER] {
-        assert!(Arc::ptr_eq(
-            first.get(type_url).unwrap(),
-            second.get(type_url).unwrap()
-        ));
+        let second = second.get(type_url).unwrap();
+        assert!(first.get(type_url).unwrap().is_same(second));
+    }
+}
+
+#[test]
+fn pods_of_other_workloads_share_all_but_their_own() {
+    let mut mesh = small_mesh();
+    let clients = [("a", "10.0.1.1"), ("reviews", "10.0.0.1")];
+    let clients = clients.map(|(name, ip)| mesh.pod(name, ip, "sidecar"));
+    let [(one, first), (two, second)] = clients.map(|client| mesh.0.of(&client));
+    assert_ne!(one, two);
+    for type_url in [type_url::LISTENER, type_url::CLUSTER] {
+        let [first, second] = [&first, &second].map(|one| one.get(type_url).unwrap());
+        assert!(Arc::ptr_eq(first.shared(), second.shared()));
     }
 }
 
@@ -247,10 +269,8 @@ fn a_change_of_endpoints_renders_them_alone() {
         type_url::CLUSTER,
         type_url::ROUTE_CONFIGURATION,
     ] {
-        assert!(Arc::ptr_eq(
-            before.get(type_url).unwrap(),
-            after.get(type_url).unwrap()
-        ));
+        let after = after.get(type_url).unwrap();
+        assert!(before.get(type_url).unwrap().is_same(after));
     }
     let changed: BTreeSet<_> = changed(&before, &after, type_url::CLUSTER_LOAD_ASSIGNMENT);
     // The endpoints are in no subset.

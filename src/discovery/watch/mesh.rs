@@ -87,6 +87,7 @@ fn read(settings: &Settings, map: Option<&ConfigMap>, reports: &Reports) -> Opti
             reports.send(Report {
                 reference: map.object_ref(&()),
                 reason: "InvalidConfiguration",
+                action: "Validate",
                 note: format!("the last good configuration stays in force: {faults}"),
             });
             None

@@ -1,7 +1,7 @@
 //! Watches Istio's kinds, in whatever version the API server has them.
 //!
 //! An object is read as plain JSON, so that one which is invalid stalls no other. It is left
-//! out, or its last good version stays in force; the log and an Event on it say why.
+//! out, or its last good version stays in force; the log, an Event on it and its status say why.
 
 use std::{collections::HashMap, pin::pin, time::Duration};
 
@@ -14,16 +14,18 @@ use kube::{
 };
 use tokio::{
     sync::mpsc,
+    task::spawn_blocking,
     time::{sleep, timeout},
 };
 
-use super::synced::Synced;
+use super::{listed::Listed, revision::Revision, synced::Synced};
 use crate::{
     cluster::with_timeout,
     discovery::{
-        convert::{meta::key, rule},
+        convert::{kind::kind, meta::key, rule},
         names::Names,
         report::{Report, Reports},
+        status::Board,
         update::Update,
     },
     error_chain,
@@ -32,21 +34,26 @@ use crate::{
 
 /// How often to look again for a kind that the API server does not have.
 const AGAIN: Duration = Duration::from_secs(10);
+/// Rules in a page of a list: each may have a megabyte and more, and the text of a page is in memory
+/// as a whole.
+const PAGE: u32 = 8;
 /// How often to check that the kind is still there while its watch fails.
 const MISSING: Duration = Duration::from_secs(5);
 
-/// Watches the objects of a kind until the receiver is gone.
+/// Watches the objects of a kind, as far as they are for a revision, until the receiver is gone.
 pub(super) async fn follow(
     client: Client,
-    kind: pillion_api::Kind,
+    (kind, revision): (pillion_api::Kind, Revision),
     updates: mpsc::Sender<Update>,
-    reports: Reports,
+    (reports, board): (Reports, Board),
     mut synced: Synced,
 ) {
     let mut rules = Rules {
         kind,
+        revision,
         updates,
         reports,
+        board,
         names: Names::default(),
         refused: HashMap::new(),
     };
@@ -92,27 +99,59 @@ fn is_missing(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 404)
 }
 
+/// Reads an object on a thread of its own: a large one takes milliseconds, in which no stream of a
+/// proxy must wait.
+/// One that can't be read is returned without its spec.
+async fn read(kind: pillion_api::Kind, listed: Listed) -> (DynamicObject, Read) {
+    let head = listed.head();
+    let read = spawn_blocking(move || match listed.read() {
+        Ok(object) => {
+            let update = rule::applied(kind, &object);
+            (object, update)
+        }
+        Err(fault) => (listed.head(), Err(vec![fault])),
+    });
+    read.await.unwrap_or_else(|_| {
+        let text = "it can't be read because of a bug in Pillion: please report it";
+        (head, Err(vec![text.to_owned()]))
+    })
+}
+
+/// What an object means, or why it is not in force.
+type Read = Result<Update, Vec<String>>;
+
+/// How objects are listed.
+fn config() -> watcher::Config {
+    watcher::Config::default().page_size(PAGE)
+}
+
 /// The objects of a kind.
 struct Rules {
     kind: pillion_api::Kind,
+    revision: Revision,
     updates: mpsc::Sender<Update>,
     reports: Reports,
+    board: Board,
     names: Names,
-    /// The versions that were refused, so that a new list does not report them again.
-    refused: HashMap<Key, String>,
+    /// The objects that were refused, each with the generation of its spec, so that a new list
+    /// or a new status does not report them again.
+    refused: HashMap<Key, (String, i64)>,
 }
 
 impl Rules {
     /// Follows the objects until the API server no longer has the kind in this version.
     async fn watch(&mut self, client: &Client, resource: ApiResource, synced: &mut Synced) {
-        let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
-        let mut events = pin!(watcher(api, watcher::Config::default()).default_backoff());
+        let api: Api<Listed> = Api::all_with(client.clone(), &resource);
+        let mut events = pin!(watcher(api, config()).default_backoff());
         let mut fails = false;
         loop {
             let next = timeout(MISSING, events.next()).await;
             match next {
                 Ok(Some(Ok(event))) => {
                     fails = false;
+                    let Some(event) = self.revision.event(event) else {
+                        continue;
+                    };
                     let is_last = matches!(event, watcher::Event::InitDone);
                     let (applied, deleted) = self.names.take(event);
                     if self.pass_on(&resource, applied, deleted).await.is_none() {
@@ -147,21 +186,28 @@ impl Rules {
     async fn pass_on(
         &mut self,
         resource: &ApiResource,
-        applied: Option<DynamicObject>,
+        applied: Option<Listed>,
         deleted: Vec<Key>,
     ) -> Option<()> {
         for key in deleted {
             self.refused.remove(&key);
+            self.board.gone(self.kind, &key);
             let update = rule::deleted(self.kind, key);
             self.updates.send(update).await.ok()?;
         }
-        let Some(object) = applied else {
+        let Some(listed) = applied else {
             return Some(());
         };
-        match rule::applied(self.kind, &object) {
+        let (object, read) = read(self.kind, listed).await;
+        match read {
             Ok(update) => {
                 self.refused.remove(&key(&object));
+                let seen = self.board.seen(self.kind, resource, &object, &[]);
                 self.updates.send(update).await.ok()?;
+                if let Some(number) = seen {
+                    let update = Update::Seen(kind(self.kind), number);
+                    self.updates.send(update).await.ok()?;
+                }
             }
             Err(faults) => self.refuse(resource, &object, &faults),
         }
@@ -169,8 +215,10 @@ impl Rules {
     }
 
     fn refuse(&mut self, resource: &ApiResource, object: &DynamicObject, faults: &[String]) {
+        let _ = self.board.seen(self.kind, resource, object, faults);
         let key = key(object);
-        let version = object.resource_version().unwrap_or_default();
+        let generation = object.metadata.generation.unwrap_or_default();
+        let version = (object.uid().unwrap_or_default(), generation);
         if self.refused.get(&key) == Some(&version) {
             return;
         }
@@ -186,6 +234,7 @@ impl Rules {
         self.reports.send(Report {
             reference,
             reason: "InvalidRule",
+            action: "Validate",
             note: format!("not in force: {faults}"),
         });
     }
@@ -194,8 +243,47 @@ impl Rules {
     async fn forget(&mut self) {
         self.refused.clear();
         for key in self.names.clear() {
+            self.board.gone(self.kind, &key);
             // The receiver is gone only when the process stops.
             let _ = self.updates.send(rule::deleted(self.kind, key)).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use futures::FutureExt;
+    use serde_json::json;
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    #[test]
+    fn reads_objects_on_other_threads() {
+        let object = json!({
+            "apiVersion": "networking.istio.io/v1", "kind": "Gateway", "metadata": {"name": "a"},
+            "spec": {"servers": [{"hosts": ["*"], "port": {"number": 80, "name": "http", "protocol": "HTTP"}}]},
+        });
+        let object: Listed = serde_json::from_value(object).unwrap();
+        let runtime = Builder::new_current_thread()
+            .max_blocking_threads(1)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            // The only thread that may be used for it is busy.
+            let (release, released) = mpsc::channel::<()>();
+            let _busy = spawn_blocking(move || released.recv());
+            let mut reading = pin!(read(pillion_api::Kind::Gateway, object));
+            assert!(reading.as_mut().now_or_never().is_none());
+            drop(release);
+            assert!(matches!(reading.await, (_, Ok(Update::Object(_)))));
+        });
+    }
+
+    #[test]
+    fn lists_large_objects_by_few() {
+        assert_eq!(config().page_size, Some(PAGE));
     }
 }

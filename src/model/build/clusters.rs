@@ -1,26 +1,47 @@
 //! The clusters that a view has.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use pillion_api::Subset;
-
-use super::view::View;
+use super::{
+    budget::{CLUSTERS, SUBSET_CLUSTERS, finding},
+    view::View,
+};
 use crate::model::{
     cluster::{Cluster, Discovery, UpstreamProtocol},
     endpoints::of_names,
+    finding::{Finding, Kind},
     names::ClusterKey,
-    objects::{Labels, MeshConfig, ProxyKind},
-    policy::{ConnectionPool, LoadBalancer},
+    objects::{Key, Labels, MeshConfig, ProxyKind},
+    policy::{ConnectionPool, LoadBalancer, Policy},
     protocol::Protocol,
-    rules::policy,
+    rules::{NamedSubset, policy},
     world::{Destination, Port, Resolution},
 };
 
-/// The clusters of all destinations: each port, and each subset of it.
-pub(super) fn of_view(mesh: &MeshConfig, view: &View, kind: ProxyKind) -> Vec<Cluster> {
+/// The clusters of all destinations: each port, and each subset of it; of too many, those of the
+/// oldest destinations. What is left out is among the findings.
+pub(super) fn of_view(
+    mesh: &MeshConfig,
+    view: &View,
+    kind: ProxyKind,
+) -> (Vec<Cluster>, Vec<Finding>) {
     let mut clusters = Vec::new();
+    let mut findings = Vec::new();
+    let mut of_subsets: BTreeMap<&Key, usize> = BTreeMap::new();
     for to in &view.destinations {
-        let subsets = view.rule(&to.host).map(|rule| rule.subsets.as_slice());
+        if clusters.len() + to.ports.len() > CLUSTERS {
+            let kind = match to.external {
+                Some(_) => Kind::ServiceEntry,
+                None => Kind::Service,
+            };
+            let message = format!(
+                "proxies can't reach {}: older hosts have {CLUSTERS} clusters already, one for \
+                 each port",
+                to.host
+            );
+            findings.push(finding(kind, &to.meta.key, message));
+            continue;
+        }
         for port in &to.ports {
             let maker = Maker {
                 mesh,
@@ -30,12 +51,46 @@ pub(super) fn of_view(mesh: &MeshConfig, view: &View, kind: ProxyKind) -> Vec<Cl
                 port,
             };
             clusters.extend(maker.cluster(None));
-            let subsets = subsets.unwrap_or_default().iter();
+        }
+    }
+    // What subsets multiply to takes no room from destinations.
+    for to in &view.destinations {
+        let rule = view.rule(&to.host);
+        let Some(rule) = rule.filter(|rule| !rule.subsets.is_empty()) else {
+            continue;
+        };
+        let count = rule.subsets.len() * to.ports.len();
+        let of_rule = of_subsets.entry(&rule.rule).or_default();
+        if *of_rule + count > SUBSET_CLUSTERS || clusters.len() + count > CLUSTERS {
+            let message = format!(
+                "the subsets of {} are left out, and requests that are sent to them get 503: this \
+                 rule can have {SUBSET_CLUSTERS} clusters, one for each subset of each port of \
+                 each host, and all together {CLUSTERS}. Name hosts rather than wildcards, or \
+                 fewer subsets",
+                to.host
+            );
+            findings.push(finding(Kind::DestinationRule, &rule.rule, message));
+            continue;
+        }
+        *of_rule += count;
+        for port in &to.ports {
+            let maker = Maker {
+                mesh,
+                view,
+                kind,
+                to,
+                port,
+            };
+            let subsets = rule.subsets.iter();
             clusters.extend(subsets.filter_map(|subset| maker.cluster(Some(subset))));
         }
     }
-    clusters
+    findings.truncate(FINDINGS);
+    (clusters, findings)
 }
+
+/// The most findings of a view: an object is told of some of its hosts.
+const FINDINGS: usize = 256;
 
 struct Maker<'a> {
     mesh: &'a MeshConfig,
@@ -47,17 +102,22 @@ struct Maker<'a> {
 
 impl Maker<'_> {
     /// The cluster of a subset. There is none without names to resolve.
-    fn cluster(&self, subset: Option<&Subset>) -> Option<Cluster> {
+    fn cluster(&self, subset: Option<&NamedSubset>) -> Option<Cluster> {
         let rule = self.view.rule(&self.to.host);
-        let policy = policy(self.mesh, rule, subset, self.port.number);
+        let policy = self.balanced(policy(
+            self.mesh,
+            rule,
+            subset.map(|subset| &subset.spec),
+            self.port.number,
+        ));
         let labels: Labels = subset
-            .map(|subset| subset.labels.clone().into_iter().collect())
+            .map(|subset| subset.labels.clone())
             .unwrap_or_default();
         let key = ClusterKey {
             host: Arc::clone(&self.to.host),
             port: self.port.number,
             subset: subset
-                .map(|subset| subset.name.as_str())
+                .map(|subset| subset.spec.name.as_str())
                 .unwrap_or_default()
                 .into(),
         };
@@ -76,6 +136,19 @@ impl Maker<'_> {
             service: self.to.service.clone(),
             rule: rule.map(|rule| rule.rule.clone()),
         })
+    }
+
+    /// The policy. A gateway has no original destination but itself, so that it balances where
+    /// sidecars do not.
+    fn balanced(&self, mut policy: Policy) -> Policy {
+        let passes = policy.load_balancer == LoadBalancer::Passthrough;
+        if passes && self.kind == ProxyKind::Gateway {
+            policy.load_balancer = match self.mesh.load_balancer {
+                LoadBalancer::Passthrough => LoadBalancer::LeastRequest,
+                balancer => balancer,
+            };
+        }
+        policy
     }
 
     fn discovery(&self, labels: &Labels) -> Option<Discovery> {

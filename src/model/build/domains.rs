@@ -1,6 +1,10 @@
 //! The domains of virtual hosts. No domain may be in two of a table.
 
-use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
 
 use super::view::View;
 use crate::model::{names::alternative_hosts, world::Destination};
@@ -11,14 +15,30 @@ pub(super) struct Taken {
     domains: BTreeSet<Arc<str>>,
     /// The full hosts of the table's destinations, which no short name may take.
     hosts: BTreeSet<Arc<str>>,
+    /// The hosts of the destinations that have these addresses.
+    addresses: BTreeMap<IpAddr, Arc<str>>,
 }
 
 impl Taken {
-    /// No domains yet, of a table with destinations of these hosts.
-    pub fn new(hosts: impl Iterator<Item = Arc<str>>) -> Self {
+    /// No domains yet, of a table with these destinations. An address that several of them have
+    /// is the Service's, whose address the cluster gave it, else the oldest's.
+    pub fn new<'a>(destinations: impl Iterator<Item = &'a Arc<Destination>>) -> Self {
+        let mut destinations: Vec<_> = destinations.collect();
+        destinations.sort_by(|one, other| {
+            let kinds = one.external.is_some().cmp(&other.external.is_some());
+            kinds.then_with(|| one.meta.order(&other.meta))
+        });
+        let mut addresses = BTreeMap::new();
+        for to in &destinations {
+            for cidr in to.addresses.iter().filter(|cidr| cidr.is_single()) {
+                let owner = addresses.entry(cidr.address);
+                owner.or_insert_with(|| Arc::clone(&to.host));
+            }
+        }
         Self {
             domains: BTreeSet::new(),
-            hosts: hosts.collect(),
+            hosts: destinations.iter().map(|to| Arc::clone(&to.host)).collect(),
+            addresses,
         }
     }
 
@@ -47,7 +67,9 @@ impl Taken {
                 .collect();
             domains.extend(below);
         }
-        let addresses = to.addresses.iter().filter(|cidr| cidr.is_single());
+        let is_own = |address| self.addresses.get(address) == Some(&to.host);
+        let addresses = to.addresses.iter();
+        let addresses = addresses.filter(|cidr| cidr.is_single() && is_own(&cidr.address));
         domains.extend(addresses.map(|cidr| match cidr.address {
             IpAddr::V4(v4) => Arc::from(v4.to_string()),
             IpAddr::V6(v6) => Arc::from(format!("[{v6}]")),

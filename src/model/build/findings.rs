@@ -9,7 +9,7 @@ use std::{
 
 use super::view::View;
 use crate::model::{
-    finding::{Finding, Kind, ObjectRef},
+    finding::{Finding, Kind, ObjectRef, Problem},
     names::MESH_GATEWAY,
     objects::{ExportTo, Key},
     rules::{HostRules, HttpAction, Target, VirtualService},
@@ -35,12 +35,16 @@ pub(super) fn of_world(
     findings
 }
 
-fn push(findings: &mut Vec<Finding>, kind: Kind, key: &Key, message: String) {
+fn push(findings: &mut Vec<Finding>, (kind, problem): (Kind, Problem), key: &Key, message: String) {
     let object = ObjectRef {
         kind,
         key: key.clone(),
     };
-    findings.push(Finding { object, message });
+    findings.push(Finding {
+        object,
+        problem,
+        message,
+    });
 }
 
 /// Hosts that an older VirtualService with the same audience has.
@@ -60,7 +64,12 @@ fn taken_hosts(world: &World, findings: &mut Vec<Finding>) {
                          VirtualService {owner}; these are ignored. Put all rules for a host \
                          into one VirtualService"
                     );
-                    push(findings, Kind::VirtualService, key, message);
+                    push(
+                        findings,
+                        (Kind::VirtualService, Problem::HostTaken),
+                        key,
+                        message,
+                    );
                 }
                 Some(_) => {}
                 None if is_for_all_clients(rules) => _ = owners.insert(place, key.clone()),
@@ -100,7 +109,7 @@ fn taken_subsets(world: &World, findings: &mut Vec<Finding>) {
             let key = &rule.meta.key;
             let audience = audience(&rule.export_to);
             for subset in &rule.subsets {
-                let place = (audience.clone(), &subset.name);
+                let place = (audience, &subset.name);
                 let owner = *subsets.entry(place).or_insert(key);
                 if owner != key {
                     let message = format!(
@@ -108,7 +117,8 @@ fn taken_subsets(world: &World, findings: &mut Vec<Finding>) {
                          this one is ignored",
                         subset.name, rule.host
                     );
-                    push(findings, Kind::DestinationRule, key, message);
+                    let what = (Kind::DestinationRule, Problem::SubsetTaken);
+                    push(findings, what, key, message);
                 }
             }
             if rule.policy.is_some() {
@@ -119,7 +129,8 @@ fn taken_subsets(world: &World, findings: &mut Vec<Finding>) {
                          this one is ignored",
                         rule.host
                     );
-                    push(findings, Kind::DestinationRule, key, message);
+                    let what = (Kind::DestinationRule, Problem::PolicyTaken);
+                    push(findings, what, key, message);
                 }
             }
         }
@@ -127,10 +138,10 @@ fn taken_subsets(world: &World, findings: &mut Vec<Finding>) {
 }
 
 /// The namespaces for which an object is; all, if `None`.
-fn audience(export_to: &ExportTo) -> Option<BTreeSet<Arc<str>>> {
+fn audience(export_to: &ExportTo) -> Option<&BTreeSet<Arc<str>>> {
     match export_to {
         ExportTo::All => None,
-        ExportTo::Only(names) => Some(names.clone()),
+        ExportTo::Only(names) => Some(names),
     }
 }
 
@@ -149,7 +160,8 @@ fn mixed_ports(world: &World, findings: &mut Vec<Finding>) {
                     server.port,
                     if *is_http { "HTTP" } else { "TCP" },
                 );
-                push(findings, Kind::Gateway, &gateway.meta.key, message);
+                let what = (Kind::Gateway, Problem::GatewayPortTaken);
+                push(findings, what, &gateway.meta.key, message);
             }
         }
     }
@@ -167,7 +179,8 @@ fn missing_gateways(world: &World, rules: &VirtualService, findings: &mut Vec<Fi
         .filter(|name| ***name != *MESH_GATEWAY);
     for name in named.filter(|name| !known.contains(&***name)) {
         let message = format!("there is no Gateway {name}");
-        push(findings, Kind::VirtualService, &rules.meta.key, message);
+        let what = (Kind::VirtualService, Problem::MissingGateway);
+        push(findings, what, &rules.meta.key, message);
     }
 }
 
@@ -180,32 +193,34 @@ fn missing_destinations(view: &View, rules: &VirtualService, findings: &mut Vec<
     let http = http.map(|(target, _)| target);
     let tcp = rules.tcp.iter().flat_map(|rule| &rule.targets);
     for target in http.chain(tcp) {
-        if let Some(message) = missing(view, target) {
-            push(findings, Kind::VirtualService, &rules.meta.key, message);
+        if let Some((problem, message)) = missing(view, target) {
+            let what = (Kind::VirtualService, problem);
+            push(findings, what, &rules.meta.key, message);
         }
     }
 }
 
-fn missing(view: &View, target: &Target) -> Option<String> {
+fn missing(view: &View, target: &Target) -> Option<(Problem, String)> {
     let host = &target.host;
     let Some(to) = view.destination(host) else {
-        return Some(format!(
+        let message = format!(
             "there is no Service or ServiceEntry {host}: requests that are sent there get 503"
-        ));
+        );
+        return Some((Problem::MissingHost, message));
     };
     if let Some(port) = target.port.filter(|port| to.port(*port).is_none()) {
-        return Some(format!(
-            "{host} has no port {port}: requests that are sent there get 503"
-        ));
+        let message = format!("{host} has no port {port}: requests that are sent there get 503");
+        return Some((Problem::MissingPort, message));
     }
     let subset = &*target.subset;
     let known = view
         .rule(&to.host)
         .is_some_and(|rule| rule.subset(subset).is_some());
     (!subset.is_empty() && !known).then(|| {
-        format!(
+        let message = format!(
             "no DestinationRule for {host} has the subset {subset}: requests that are sent \
              there get 503"
-        )
+        );
+        (Problem::MissingSubset, message)
     })
 }

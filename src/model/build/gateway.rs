@@ -6,16 +6,18 @@ use std::{
 };
 
 use super::{
-    http_routes::{catch_all_last, of_rules},
+    gateway_hosts::{Budget, Hosts},
+    http_routes::has_routes,
     inbound::Targets,
     listeners::all_addresses,
     tcp_routes::clusters_of,
     view::View,
 };
 use crate::model::{
+    finding::Finding,
     hosts::intersection,
     objects::Labels,
-    routes::{Fallback, Route, RouteTable, Routes, VirtualHost},
+    routes::{Fallback, RouteTable},
     rules::{Gateway, Place, Server, VirtualService},
     tables::{Clusters, GatewayListener, GatewayProtocol, GatewayTables, RouteTables, TcpRoute},
 };
@@ -38,7 +40,12 @@ type Served<'a> = (&'a Gateway, &'a Server);
 impl Site<'_> {
     /// The tables, of those Gateways that select the pod. The oldest decides what is spoken
     /// at a port.
-    pub fn tables(&self, gateways: &[Arc<Gateway>], clusters: Arc<Clusters>) -> GatewayTables {
+    pub fn tables(
+        &self,
+        gateways: &[Arc<Gateway>],
+        clusters: Arc<Clusters>,
+    ) -> (GatewayTables, Vec<Finding>) {
+        let mut budget = Budget::new(format!("a gateway in {}", self.view.namespace));
         let mut tables = GatewayTables {
             listeners: Vec::new(),
             routes: RouteTables::new(),
@@ -53,7 +60,7 @@ impl Site<'_> {
                 .filter(|(_, server)| server.protocol.is_http() == is_http)
                 .collect();
             let protocol = if is_http {
-                let table = Arc::new(self.route_table(port, &servers));
+                let table = Arc::new(self.route_table(port, &servers, &mut budget));
                 let routes = Arc::clone(&table.name);
                 tables.routes.insert(Arc::clone(&routes), table);
                 GatewayProtocol::Http { routes }
@@ -69,7 +76,7 @@ impl Site<'_> {
                 protocol,
             });
         }
-        tables
+        (tables, budget.left_out)
     }
 
     /// The servers at each port of the pod, in the order of their Gateways.
@@ -98,29 +105,32 @@ impl Site<'_> {
         bound
     }
 
-    fn route_table(&self, port: u16, servers: &[Served<'_>]) -> RouteTable {
+    fn route_table(&self, port: u16, servers: &[Served<'_>], budget: &mut Budget) -> RouteTable {
         let mut hosts = Hosts::default();
+        // By Gateway, its server's port and VirtualService: servers often have the same rules.
+        let mut parts = BTreeMap::new();
         for (gateway, server) in servers {
             for rules in self.view.for_gateway(&gateway.name) {
                 let domains = domains(server, rules);
                 if domains.is_empty() {
                     continue;
                 }
-                let routes = of_rules(self.view, rules, self.place(gateway, server)).routes;
-                if routes.is_empty() {
-                    continue;
-                }
-                for domain in domains {
-                    hosts.add(&domain, server, &routes);
+                let key = (&gateway.name, server.port, &rules.meta.key);
+                let part = *parts.entry(key).or_insert_with(|| {
+                    let place = self.place(gateway, server);
+                    has_routes(rules, place).then(|| hosts.part(rules, place))
+                });
+                for domain in domains.iter().filter(|_| part.is_some()) {
+                    hosts.add(domain, server, part);
                 }
             }
             for host in server.hosts.iter().filter(|_| server.https_redirect) {
-                hosts.add(&host.host, server, &[]);
+                hosts.add(&host.host, server, None);
             }
         }
         RouteTable {
             name: format!("http.{port}").into(),
-            hosts: hosts.finish(),
+            hosts: hosts.finish(self.view, port, budget),
             fallback: Fallback::NotFound,
         }
     }
@@ -169,42 +179,4 @@ fn domains(server: &Server, rules: &VirtualService) -> BTreeSet<Arc<str>> {
         .filter_map(|(own, host)| intersection(own, host))
         .cloned()
         .collect()
-}
-
-/// The virtual hosts of a table, by their domain: each has its own, since each may get the
-/// routes of other VirtualServices.
-#[derive(Default)]
-struct Hosts(BTreeMap<Arc<str>, Host>);
-
-struct Host {
-    /// The port of the server that it is first of.
-    port: u16,
-    routes: Vec<Route>,
-    https_redirect: bool,
-}
-
-impl Hosts {
-    fn add(&mut self, domain: &Arc<str>, server: &Server, routes: &[Route]) {
-        let host = self.0.entry(Arc::clone(domain)).or_insert_with(|| Host {
-            port: server.port,
-            routes: Vec::new(),
-            https_redirect: false,
-        });
-        host.routes.extend_from_slice(routes);
-        host.https_redirect |= server.https_redirect;
-    }
-
-    fn finish(self) -> Vec<Arc<VirtualHost>> {
-        let hosts = self.0.into_iter().map(|(domain, host)| VirtualHost {
-            name: format!("{domain}:{}", host.port).into(),
-            domains: vec![domain],
-            routes: Arc::new(Routes {
-                routes: catch_all_last(host.routes),
-            }),
-            https_redirect: host.https_redirect,
-        });
-        let mut hosts: Vec<_> = hosts.map(Arc::new).collect();
-        hosts.sort_by(|one, other| one.name.cmp(&other.name));
-        hosts
-    }
 }

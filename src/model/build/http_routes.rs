@@ -1,6 +1,6 @@
 //! The routes that a VirtualService has at a place.
 
-use super::view::View;
+use super::{budget, view::View};
 use crate::model::{
     routes::{
         Action, Forward, HeaderOperations, Route, RouteMatch, Routes, RuleRef, WeightedCluster,
@@ -34,6 +34,24 @@ pub(super) fn of_rules(view: &View, rules: &VirtualService, place: Place<'_>) ->
         }
     }
     routes
+}
+
+/// The routes of a VirtualService at a place where there are too many: one that refuses requests, or
+/// none where it would have none.
+pub(super) fn left_out(rules: &VirtualService, place: Place<'_>) -> Routes {
+    if has_routes(rules, place) {
+        budget::routes(&rules.meta.key)
+    } else {
+        Routes::default()
+    }
+}
+
+/// Whether a VirtualService has routes at a place.
+pub(super) fn has_routes(rules: &VirtualService, place: Place<'_>) -> bool {
+    rules.http.iter().any(|rule| {
+        let mut blocks = rule.blocks.iter();
+        rule.blocks.is_empty() || blocks.any(|block| block.statics.hold_for_http(place))
+    })
 }
 
 struct Maker<'a> {

@@ -11,6 +11,10 @@ use crate::model::{
     tables::{Inbound, InboundPort},
 };
 
+/// The most ports of a pod that have a chain and a cluster of their own. Others pass, as those do
+/// that no Service names.
+const PORTS: usize = 256;
+
 /// The ports of a pod, by the ports of its Services; in order, and each pair once.
 pub(super) type Targets = Vec<(u16, u16)>;
 
@@ -21,10 +25,14 @@ struct Target<'a> {
     number: u16,
 }
 
-/// The inbound ports of a sidecar. Of several Services at one port, the oldest decides.
+/// The inbound ports of a sidecar. Of several Services at one port, the oldest decides; of too many
+/// ports, those of the oldest Services are there.
 pub(super) fn of_client(index: &Index, client: &Client) -> Inbound {
     let mut ports: BTreeMap<u16, InboundPort> = BTreeMap::new();
     for target in all(index, client) {
+        if ports.len() >= PORTS && !ports.contains_key(&target.number) {
+            continue;
+        }
         ports.entry(target.number).or_insert_with(|| {
             let Target {
                 service,
@@ -53,6 +61,7 @@ pub(super) fn targets(index: &Index, client: &Client) -> Targets {
     let mut targets: Targets = targets
         .map(|target| (target.port.port, target.number))
         .collect();
+    targets.truncate(PORTS);
     targets.sort_unstable();
     targets.dedup();
     targets

@@ -2,13 +2,18 @@
 //! spoken, and one for each address of other ports.
 
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::Arc,
 };
 
-use super::{tcp_routes::Called, view::View};
+use super::{
+    budget::{CHAINS, LISTENERS, finding},
+    tcp_routes::Called,
+    view::View,
+};
 use crate::model::{
+    finding::{Finding, Kind},
     objects::Labels,
     tables::{Cidr, Listener, ListenerProtocol, TcpRoute},
     world::{Destination, Port},
@@ -17,23 +22,38 @@ use crate::model::{
 /// The proxy's own ports, whose listeners of all addresses are its own.
 pub(super) const RESERVED: [u16; 2] = [15001, 15006];
 
-/// The listeners, in the order of their names, for clients with these labels.
-pub(super) fn of_view(view: &View, labels: &Labels, ipv6_only: bool) -> Vec<Listener> {
+/// The most findings of a view: an object is told of some of its ports.
+const FINDINGS: usize = 256;
+
+/// The listeners, in the order of their names, for clients with these labels; of too many, those of
+/// Services and of the oldest ServiceEntries. What is left out is among the findings.
+pub(super) fn of_view(
+    view: &View,
+    labels: &Labels,
+    ipv6_only: bool,
+) -> (Vec<Listener>, Vec<Finding>) {
     let mut listeners = Listeners {
         view,
         labels,
         anywhere: all_addresses(ipv6_only),
         drafts: BTreeMap::new(),
+        left_out: Vec::new(),
     };
-    for to in &view.destinations {
+    // An address that a ServiceEntry names as well is the Service's, whatever their ages.
+    let (services, entries): (Vec<_>, Vec<_>) = view
+        .destinations
+        .iter()
+        .partition(|to| to.external.is_none());
+    for to in services.into_iter().chain(entries) {
         for port in &to.ports {
             listeners.add(to, port);
         }
     }
+    let findings = listeners.left_out;
     let drafts = listeners.drafts.into_iter();
     let mut listeners: Vec<_> = drafts.map(|(key, draft)| draft.finish(key)).collect();
     listeners.sort_by(|one, other| one.name.cmp(&other.name));
-    listeners
+    (listeners, findings)
 }
 
 /// The address that stands for all.
@@ -50,15 +70,18 @@ struct Listeners<'a> {
     labels: &'a Labels,
     anywhere: IpAddr,
     drafts: BTreeMap<(IpAddr, u16), Draft>,
+    left_out: Vec<Finding>,
 }
 
-/// A listener to which destinations are added, the oldest first.
+/// A listener to which destinations are added: Services first, the oldest of each kind first.
 #[derive(Default)]
 struct Draft {
     /// The route table, if HTTP is read.
     http: Option<Arc<str>>,
     /// The routes of other bytes.
     tcp: Vec<TcpRoute>,
+    /// The ranges and server names that have a route.
+    taken: BTreeSet<(Vec<Cidr>, Vec<Arc<str>>)>,
     /// Whether HTTP can't be told apart: the server of an older destination speaks first.
     server_first: bool,
 }
@@ -66,7 +89,7 @@ struct Draft {
 impl Listeners<'_> {
     fn add(&mut self, to: &Destination, port: &Port) {
         if port.protocol.is_http() {
-            self.add_http(port);
+            self.add_http(to, port);
             return;
         }
         let pods = to.pods.iter().copied().map(Cidr::from);
@@ -84,8 +107,32 @@ impl Listeners<'_> {
         }
     }
 
-    fn add_http(&mut self, port: &Port) {
-        if RESERVED.contains(&port.number) {
+    /// Whether there may be a listener. If not, the owner of the destination is told.
+    fn has_room(&mut self, to: &Destination, place: (IpAddr, u16)) -> bool {
+        if self.drafts.len() < LISTENERS || self.drafts.contains_key(&place) {
+            return true;
+        }
+        let message = format!(
+            "{} has no listener at port {} of sidecars: Services and older ServiceEntries have \
+             {LISTENERS} already, one for each port of each address",
+            to.host, place.1
+        );
+        self.leave_out(to, message);
+        false
+    }
+
+    fn leave_out(&mut self, to: &Destination, message: String) {
+        if self.left_out.len() < FINDINGS {
+            let kind = match to.external {
+                Some(_) => Kind::ServiceEntry,
+                None => Kind::Service,
+            };
+            self.left_out.push(finding(kind, &to.meta.key, message));
+        }
+    }
+
+    fn add_http(&mut self, to: &Destination, port: &Port) {
+        if RESERVED.contains(&port.number) || !self.has_room(to, (self.anywhere, port.number)) {
             return;
         }
         let draft = self.drafts.entry((self.anywhere, port.number)).or_default();
@@ -96,22 +143,26 @@ impl Listeners<'_> {
 
     /// Adds a listener of one address. The oldest destination at an address has it.
     fn add_at(&mut self, to: &Destination, port: &Port, address: IpAddr) {
+        let place = (address, port.number);
+        if self.drafts.contains_key(&place) || !self.has_room(to, place) {
+            return;
+        }
         let called = self.called(to, port, &[], false);
         let routes = called.routes();
-        if let Entry::Vacant(entry) = self.drafts.entry((address, port.number)) {
-            let http = port.protocol.is_sniffed();
-            entry.insert(Draft {
-                http: http.then(|| format!("{}:{}", to.host, port.number).into()),
-                tcp: routes,
-                server_first: port.protocol.is_server_first(),
-            });
-        }
+        let http = port.protocol.is_sniffed();
+        let draft = Draft {
+            http: http.then(|| format!("{}:{}", to.host, port.number).into()),
+            tcp: routes,
+            taken: BTreeSet::new(),
+            server_first: port.protocol.is_server_first(),
+        };
+        self.drafts.insert(place, draft);
     }
 
     /// Adds routes to the listener of all addresses. The oldest destination has what two of
     /// them want.
     fn add_anywhere(&mut self, to: &Destination, port: &Port, ranges: &[Cidr]) {
-        if RESERVED.contains(&port.number) {
+        if RESERVED.contains(&port.number) || !self.has_room(to, (self.anywhere, port.number)) {
             return;
         }
         let routes = self.called(to, port, ranges, true).routes();
@@ -126,11 +177,18 @@ impl Listeners<'_> {
         if port.protocol.is_sniffed() && !draft.server_first {
             draft.http = Some(port.number.to_string().into());
         }
+        if draft.tcp.len() + routes.len() > CHAINS {
+            let message = format!(
+                "sidecars do without {} at port {}: older destinations have {CHAINS} routes of \
+                 connections there already. Give it addresses of its own",
+                to.host, port.number
+            );
+            self.leave_out(to, message);
+            return;
+        }
         for route in routes {
-            let same = |old: &TcpRoute| {
-                old.destinations == route.destinations && old.server_names == route.server_names
-            };
-            if !draft.tcp.iter().any(same) {
+            let place = (route.destinations.clone(), route.server_names.clone());
+            if draft.taken.insert(place) {
                 draft.tcp.push(route);
             }
         }

@@ -63,7 +63,11 @@ impl<'a> Claims<'a> {
             if !matches && port != HTTP_PORT {
                 continue;
             }
-            let routes = http_routes::of_rules(view, rules, place);
+            let routes = if view.left_out.has_http(port, &rules.meta.key) {
+                http_routes::left_out(rules, place)
+            } else {
+                http_routes::of_rules(view, rules, place)
+            };
             if !routes.routes.is_empty() {
                 let hosts = rules.hosts.iter().filter(|host| !known.has_match(host));
                 claims.push(Claim {
@@ -117,8 +121,7 @@ fn share_out<'a>(known: &Known<'a>, claims: &mut [Claim<'a>]) -> Vec<&'a Arc<Des
 
 impl<'a> Known<'a> {
     fn at_port(view: &'a View, port: u16) -> Self {
-        let destinations = view.destinations.iter();
-        let at_port = destinations.filter(|to| to.port(port).is_some());
+        let at_port = view.at_port(port).iter();
         Self {
             all: at_port.map(|to| (&*to.host, to)).collect(),
             port,

@@ -72,7 +72,7 @@ fn at_port(view: &View, labels: &Labels, port: u16, shared: &mut Shared) -> Rout
     let mut maker = Maker {
         view,
         port,
-        taken: Taken::new(hosts_of(&claims)),
+        taken: Taken::new(destinations_of(&claims)),
         hosts: Vec::new(),
         shared,
     };
@@ -99,10 +99,9 @@ fn at_port(view: &View, labels: &Labels, port: u16, shared: &mut Shared) -> Rout
     }
 }
 
-fn hosts_of(claims: &Claims<'_>) -> impl Iterator<Item = Arc<str>> {
+fn destinations_of<'a>(claims: &Claims<'a>) -> impl Iterator<Item = &'a Arc<Destination>> {
     let claimed = claims.claims.iter().flat_map(|claim| &claim.destinations);
-    let all = claimed.chain(&claims.unclaimed);
-    all.map(|to| Arc::clone(&to.host))
+    claimed.chain(&claims.unclaimed).copied()
 }
 
 struct Maker<'a> {

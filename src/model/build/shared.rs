@@ -1,19 +1,43 @@
 //! What clients have in common, and what the rules before the last change have in common
 //! with those after it.
 
-use super::intern::Interner;
+use super::intern::{Digest, Interner, hashed};
 use crate::model::{
     cluster::Cluster,
     routes::{RouteTable, Routes, VirtualHost},
     tables::{Clusters, GatewayTables, Listener, Outbound},
 };
 
+impl Digest for Routes {
+    fn digest(&self) -> u64 {
+        hashed(self)
+    }
+}
+
+impl Digest for Cluster {
+    fn digest(&self) -> u64 {
+        hashed(self)
+    }
+}
+
+impl Digest for Listener {
+    fn digest(&self) -> u64 {
+        hashed(self)
+    }
+}
+
+impl Digest for Clusters {}
+impl Digest for VirtualHost {}
+impl Digest for RouteTable {}
+impl Digest for Outbound {}
+impl Digest for GatewayTables {}
+
 /// The parts of answers, each equal one once.
 #[derive(Debug, Default)]
 pub(in crate::model) struct Shared {
     /// Clusters, by name.
     pub(super) clusters: Interner<Cluster>,
-    /// All clusters of a view, by namespace.
+    /// All clusters of a view, by the kind of proxies.
     pub(super) all_clusters: Interner<Clusters>,
     /// Listeners, by name.
     pub(super) listeners: Interner<Listener>,

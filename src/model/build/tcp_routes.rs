@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::view::View;
 use crate::model::{
     hosts::covers,
-    names::{ClusterKey, MESH_GATEWAY},
+    names::{BLACK_HOLE_CLUSTER, ClusterKey, MESH_GATEWAY},
     objects::{Key, Labels},
     rules::{Place, Target, TcpRule},
     tables::{Cidr, TcpCluster, TcpRoute},
@@ -68,6 +68,10 @@ impl Called<'_> {
             if !rules.hosts.iter().any(|host| covers(host, &self.to.host)) {
                 continue;
             }
+            if self.view.left_out.has_tcp(&rules.meta.key) {
+                routes.push(self.refusal(&rules.meta.key));
+                return true;
+            }
             for rule in rules.tcp.iter().filter(|rule| !rule.targets.is_empty()) {
                 let route = |destinations| {
                     let clusters = clusters_of(self.view, rule, place.port);
@@ -90,6 +94,21 @@ impl Called<'_> {
             }
         }
         false
+    }
+
+    /// Where the rules of a VirtualService are left out, connections are closed: they may not go
+    /// where its rules would not let them.
+    fn refusal(&self, rules: &Key) -> TcpRoute {
+        TcpRoute {
+            destinations: self.ranges.to_vec(),
+            server_names: Vec::new(),
+            clusters: vec![TcpCluster {
+                cluster: BLACK_HOLE_CLUSTER.into(),
+                weight: 1,
+            }],
+            rule: Some(rules.clone()),
+            idle_timeout: None,
+        }
     }
 
     fn idle_timeout(&self) -> Option<std::time::Duration> {

@@ -18,6 +18,20 @@ pub struct MeshConfig {
     pub load_balancer: LoadBalancer,
     /// `connectTimeout`. Default: 10 s.
     pub connect_timeout: Duration,
+    /// Whose clients see objects that do not say it themselves. Default: all.
+    pub exports: DefaultExports,
+}
+
+/// Whose clients see objects that do not say it themselves: entries as of `exportTo`; none are all
+/// namespaces.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DefaultExports {
+    /// `defaultServiceExportTo`, for Services and ServiceEntries.
+    pub services: Vec<Arc<str>>,
+    /// `defaultVirtualServiceExportTo`.
+    pub virtual_services: Vec<Arc<str>>,
+    /// `defaultDestinationRuleExportTo`.
+    pub destination_rules: Vec<Arc<str>>,
 }
 
 impl Default for MeshConfig {
@@ -28,12 +42,13 @@ impl Default for MeshConfig {
             outbound: OutboundPolicy::AllowAny,
             load_balancer: LoadBalancer::LeastRequest,
             connect_timeout: Duration::from_secs(10),
+            exports: DefaultExports::default(),
         }
     }
 }
 
 /// What becomes of traffic to destinations that the mesh does not know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OutboundPolicy {
     /// It passes to its original destination.
     AllowAny,

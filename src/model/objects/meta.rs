@@ -63,13 +63,6 @@ impl Labels {
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
-
-    /// Those labels whose names are in `names`.
-    pub fn restricted_to(&self, names: &BTreeSet<String>) -> Labels {
-        let kept = self.0.iter().filter(|(name, _)| names.contains(*name));
-        kept.map(|(name, value)| (name.clone(), value.clone()))
-            .collect()
-    }
 }
 
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Labels {
@@ -125,6 +118,13 @@ impl<T> From<pillion_api::Object<T>> for Object<T> {
     }
 }
 
+/// Whether a text is an entry of `exportTo`: a namespace, `.`, `~` or `*`.
+pub fn is_export(entry: &str) -> bool {
+    let of_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_name = !entry.is_empty() && entry.len() <= 63 && entry.bytes().all(of_name);
+    is_name || matches!(entry, "." | "~" | "*")
+}
+
 /// The namespaces whose clients see an object: `exportTo`, or the annotation
 /// `networking.istio.io/exportTo` of a Service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -152,6 +152,15 @@ impl ExportTo {
             }
         }
         if given { Self::Only(names) } else { Self::All }
+    }
+
+    /// Reads `exportTo` of an object in `namespace`, or else these entries of the mesh's.
+    pub fn of(entries: &[String], default: &[Arc<str>], namespace: &str) -> Self {
+        if entries.is_empty() {
+            Self::parse(default.iter().map(|entry| &**entry), namespace)
+        } else {
+            Self::parse(entries.iter().map(String::as_str), namespace)
+        }
     }
 
     /// Whether clients in `namespace` see the object, and no others do.

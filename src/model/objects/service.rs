@@ -21,8 +21,17 @@ pub struct Service {
     pub external_name: Option<Arc<str>>,
     /// `publishNotReadyAddresses`: pods that are not ready get traffic as well.
     pub publish_not_ready: bool,
-    /// Whose clients see it.
-    pub export_to: ExportTo,
+    /// Whose clients see it, if it says so itself; else [`MeshConfig`](super::MeshConfig) does.
+    pub export_to: Option<ExportTo>,
+}
+
+impl Service {
+    /// Whose clients see it, where these entries hold for Services that don't say it.
+    pub fn exported_to(&self, default: &[Arc<str>]) -> ExportTo {
+        let namespace = &self.meta.key.namespace;
+        let own = self.export_to.clone();
+        own.unwrap_or_else(|| ExportTo::of(&[], default, namespace))
+    }
 }
 
 /// A port of a Service.

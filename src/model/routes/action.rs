@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 /// What a route does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// It is sent to a cluster.
     Forward(Forward),
@@ -14,7 +14,7 @@ pub enum Action {
 }
 
 /// How a request is sent on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Forward {
     /// Where to, at least one. With one, its weight does not matter. A name may be that of
     /// no cluster, which is answered by 503.
@@ -30,7 +30,7 @@ pub struct Forward {
 }
 
 /// One of a route's destinations.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WeightedCluster {
     /// The cluster's name.
     pub cluster: Arc<str>,
@@ -46,7 +46,7 @@ pub struct WeightedCluster {
 }
 
 /// How a request is tried again. The defaults are Istio's for routes that say nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Retries {
     /// How often it is tried again. Default: 2.
     pub attempts: u32,
@@ -84,7 +84,7 @@ impl Default for Retries {
 }
 
 /// What is done to headers: first lines are removed, then the operations follow in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct HeaderOperations {
     /// The names of headers that are removed, in lower case.
     pub remove: Vec<Arc<str>>,
@@ -107,7 +107,7 @@ impl HeaderOperations {
 }
 
 /// A header that is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HeaderOperation {
     /// Its name, in lower case.
     pub name: Arc<str>,
@@ -118,7 +118,7 @@ pub struct HeaderOperation {
 }
 
 /// What a path becomes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PathRewrite {
     /// This takes the place of the prefix that was matched, or of the whole path that was
     /// matched exactly.
@@ -133,7 +133,7 @@ pub enum PathRewrite {
 }
 
 /// A redirect.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Redirect {
     /// 301, 302, 303, 307 or 308. Default: 301.
     pub status: u16,
@@ -150,7 +150,7 @@ pub struct Redirect {
 }
 
 /// The port of a redirect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RedirectPort {
     /// This one.
     Number(u16),
@@ -159,7 +159,7 @@ pub enum RedirectPort {
 }
 
 /// An answer from the proxy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DirectResponse {
     /// The status.
     pub status: u16,

@@ -1,5 +1,7 @@
 //! Which route a request takes.
 
+use std::borrow::Cow;
+
 use pillion_api::Pattern;
 
 use super::{
@@ -72,25 +74,34 @@ impl RouteMatch {
     }
 
     fn headers_hold(&self, request: &RequestFacts<'_>) -> bool {
-        let lines = |name: &str| -> Vec<&str> {
-            let lines = request.headers.iter();
-            let named = lines.filter(|(other, _)| *other == name);
-            named.map(|(_, value)| *value).collect()
-        };
-        let present = self
-            .headers
-            .iter()
-            .all(|(name, condition)| lines(name).iter().any(|line| condition.holds(line)));
-        present
+        let all_hold = self.headers.iter().all(|(name, condition)| {
+            let values = header_values(request, name);
+            values.iter().any(|value| condition.holds(value))
+        });
+        all_hold
             && self.without_headers.iter().all(|(name, condition)| {
-                let lines = lines(name);
+                let values = header_values(request, name);
                 match condition {
-                    ValueMatch::Present => lines.is_empty(),
-                    ValueMatch::Text(text) if lines.is_empty() => !text.holds(""),
-                    ValueMatch::Text(text) => !lines.iter().any(|line| text.holds(line)),
+                    ValueMatch::Present => values.is_empty(),
+                    ValueMatch::Text(text) if values.is_empty() => !text.holds(""),
+                    ValueMatch::Text(text) => !values.iter().any(|value| text.holds(value)),
                 }
             })
     }
+}
+
+/// The values of a header: each line of a repeated one by itself, as Envoy does with its
+/// `match_headers_individually`, except that cookies are one.
+fn header_values<'a>(request: &RequestFacts<'a>, name: &str) -> Vec<Cow<'a, str>> {
+    let lines = request.headers.iter();
+    let named = lines.filter(|(other, _)| *other == name);
+    let values = named.map(|(_, value)| *value);
+    if name != "cookie" {
+        return values.map(Cow::Borrowed).collect();
+    }
+    let values: Vec<_> = values.collect();
+    let joined = (!values.is_empty()).then(|| Cow::Owned(values.join("; ")));
+    joined.into_iter().collect()
 }
 
 /// The values of a parameter in a query. They are compared as they are written, without
@@ -144,4 +155,31 @@ impl ValueMatch {
 /// validation keeps those out.
 fn matches_fully(regex: &str, value: &str) -> bool {
     Pattern::new(regex).is_ok_and(|pattern| pattern.matches(value.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_line_of_a_header_is_matched_by_itself() {
+        let condition = |text: &str| ("x".into(), ValueMatch::Text(TextMatch::Exact(text.into())));
+        let request = RequestFacts {
+            path: "/",
+            headers: vec![("x", "a"), ("x", "b")],
+            ..RequestFacts::default()
+        };
+        for (value, expected) in [("a,b", false), ("a", true), ("b", true)] {
+            let with = RouteMatch {
+                headers: vec![condition(value)],
+                ..RouteMatch::default()
+            };
+            assert_eq!(with.holds(&request), expected, "{value}");
+            let without = RouteMatch {
+                without_headers: vec![condition(value)],
+                ..RouteMatch::default()
+            };
+            assert_eq!(without.holds(&request), !expected, "{value}");
+        }
+    }
 }

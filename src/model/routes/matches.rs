@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 /// The conditions of a route, all of which must hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RouteMatch {
     /// The path, without the query.
     pub path: PathMatch,
@@ -15,8 +15,8 @@ pub struct RouteMatch {
     pub authority: Option<TextMatch>,
     /// The scheme.
     pub scheme: Option<TextMatch>,
-    /// Headers, by their names in lower case and in that order. A line of a repeated
-    /// header is matched by itself.
+    /// Headers, by their names in lower case and in that order. Each line of a
+    /// repeated header is matched by itself.
     pub headers: Vec<(Arc<str>, ValueMatch)>,
     /// Headers that must not match, in the order of their names. A missing header counts
     /// as an empty one, except for [`ValueMatch::Present`].
@@ -44,7 +44,7 @@ impl RouteMatch {
 }
 
 /// A condition on the path.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PathMatch {
     /// It is this.
     Exact(Arc<str>),
@@ -62,7 +62,7 @@ impl Default for PathMatch {
 }
 
 /// A condition on text.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TextMatch {
     /// It is this.
     Exact(Arc<str>),
@@ -73,7 +73,7 @@ pub enum TextMatch {
 }
 
 /// A condition on the value of a header or a query parameter.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ValueMatch {
     /// There is one, whatever its value.
     Present,

@@ -12,7 +12,7 @@ use crate::model::{
 };
 
 /// A route table: the virtual hosts of a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RouteTable {
     /// Its name: `PORT`, `HOST:PORT` for a port that is sniffed, or `http.PORT`.
     pub name: Arc<str>,
@@ -23,7 +23,7 @@ pub struct RouteTable {
 }
 
 /// What becomes of hosts that a table does not know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fallback {
     /// 404.
     NotFound,
@@ -69,7 +69,7 @@ fn without_port(authority: &str) -> &str {
 }
 
 /// The hosts for which the same routes hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct VirtualHost {
     /// Its name: `HOST:PORT`.
     pub name: Arc<str>,
@@ -82,7 +82,7 @@ pub struct VirtualHost {
 }
 
 /// Routes in order. The first that matches a request decides; none is 404.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Routes {
     /// The routes.
     pub routes: Vec<Route>,
@@ -117,7 +117,7 @@ impl Routes {
 }
 
 /// A route.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Route {
     /// Its name in access logs: the rule's, `.` and the match's, each where there is one;
     /// `default` where there is no rule.
@@ -135,7 +135,7 @@ pub struct Route {
 }
 
 /// A rule of a VirtualService: `spec.http[RULE].match[BLOCK]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RuleRef {
     /// The VirtualService.
     pub object: Key,

@@ -6,7 +6,7 @@ use pillion_api::{DestinationRuleSpec, Subset, TrafficPolicy};
 
 use crate::model::{
     names::resolve_host,
-    objects::{ExportTo, Meta, Object},
+    objects::{ExportTo, MeshConfig, Meta, Object},
 };
 
 /// A DestinationRule.
@@ -26,13 +26,13 @@ pub(in crate::model) struct DestinationRule {
 
 impl DestinationRule {
     /// Reads an object.
-    pub fn new(object: &Object<DestinationRuleSpec>, domain: &str) -> Self {
+    pub fn new(object: &Object<DestinationRuleSpec>, mesh: &MeshConfig) -> Self {
         let spec = &object.spec;
         let namespace = &object.meta.key.namespace;
         Self {
             meta: object.meta.clone(),
-            host: resolve_host(&spec.host, namespace, domain),
-            export_to: ExportTo::parse(spec.export_to.iter().map(String::as_str), namespace),
+            host: resolve_host(&spec.host, namespace, &mesh.domain),
+            export_to: ExportTo::of(&spec.export_to, &mesh.exports.destination_rules, namespace),
             policy: spec.traffic_policy.clone(),
             subsets: spec.subsets.clone(),
         }

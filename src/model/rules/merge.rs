@@ -12,7 +12,7 @@ use pillion_api::{
 use super::destination_rule::DestinationRule;
 use crate::model::{
     hosts::{covers, is_wildcard},
-    objects::{Key, MeshConfig},
+    objects::{Key, Labels, MeshConfig},
     policy::{ConnectionPool, LoadBalancer, Policy},
 };
 
@@ -24,8 +24,21 @@ pub(in crate::model) struct Merged {
     /// The first policy that one of them gives.
     pub policy: Option<TrafficPolicy>,
     /// The subsets of all, the first of each name.
-    pub subsets: Vec<Subset>,
+    pub subsets: Vec<NamedSubset>,
 }
+
+/// A subset, whose labels all of its clusters share.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::model) struct NamedSubset {
+    /// What the rule says.
+    pub spec: Subset,
+    /// The labels of its endpoints.
+    pub labels: Labels,
+}
+
+/// What was merged so far, by the rules: many hosts have the same, by a wildcard.
+#[derive(Debug, Default)]
+pub(in crate::model) struct Merges(BTreeMap<(usize, usize), Arc<Merged>>);
 
 /// Finds the rules for `host`, a destination in `service_namespace`, of clients in
 /// `client`. They are those of the first namespace that has some for the host: the
@@ -33,10 +46,10 @@ pub(in crate::model) struct Merged {
 /// decides, and only rules for that very host are merged.
 pub(in crate::model) fn merge(
     rules: &BTreeMap<Arc<str>, HostRules>,
-    root: &str,
-    client: &str,
+    merges: &mut Merges,
+    (root, client): (&str, &str),
     (host, service_namespace): (&str, &str),
-) -> Option<Merged> {
+) -> Option<Arc<Merged>> {
     // Of the root namespace, whose exported rules come last, only the private ones are
     // the clients' own.
     let own = |rule: &DestinationRule| client != root || rule.export_to.is_only(client);
@@ -44,9 +57,20 @@ pub(in crate::model) fn merge(
     let best = |namespace: &str, visible: &dyn Fn(&DestinationRule) -> bool| {
         rules.get(namespace)?.best(host, visible)
     };
-    best(client, &own)
+    let (rules, first) = best(client, &own)
         .or_else(|| best(service_namespace, &exported))
-        .or_else(|| best(root, &exported))
+        .or_else(|| best(root, &exported))?;
+    // The rules outlive the merges: no other ones are at that address.
+    let key = (rules.as_ptr().addr(), first);
+    let merged = match merges.0.get(&key) {
+        Some(merged) => Arc::clone(merged),
+        None => {
+            let merged = Arc::new(merged(rules, first)?);
+            merges.0.insert(key, Arc::clone(&merged));
+            merged
+        }
+    };
+    Some(merged)
 }
 
 /// The rules of a namespace by their hosts, the oldest of each first.
@@ -75,30 +99,32 @@ impl HostRules {
             .map(Vec::as_slice)
     }
 
-    fn best(&self, host: &str, visible: &dyn Fn(&DestinationRule) -> bool) -> Option<Merged> {
-        let exact = self
-            .exact
-            .get(host)
-            .and_then(|rules| merged(rules, visible));
-        exact.or_else(|| {
-            let covering = self
-                .wild
-                .iter()
-                .filter(|(pattern, _)| covers(pattern, host));
-            let mut covering: Vec<_> = covering.collect();
-            covering.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.len()));
-            let mut covering = covering.into_iter();
-            covering.find_map(|(_, rules)| merged(rules, visible))
-        })
+    /// The rules that decide, and the index of the oldest that is seen.
+    fn best(&self, host: &str, visible: &dyn Fn(&DestinationRule) -> bool) -> Option<Seen<'_>> {
+        let seen =
+            |rules: &'_ Vec<Arc<DestinationRule>>| rules.iter().position(|rule| visible(rule));
+        if let Some(rules) = self.exact.get(host)
+            && let Some(first) = seen(rules)
+        {
+            return Some((rules, first));
+        }
+        let covering = self
+            .wild
+            .iter()
+            .filter(|(pattern, _)| covers(pattern, host));
+        let mut covering: Vec<_> = covering.collect();
+        covering.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.len()));
+        let mut covering = covering.into_iter();
+        covering.find_map(|(_, rules)| seen(rules).map(|first| (&rules[..], first)))
     }
 }
 
+/// The rules of one host, and the index of the oldest that is seen.
+type Seen<'a> = (&'a [Arc<DestinationRule>], usize);
+
 /// The rules of one host with the audience of the oldest that is seen.
-fn merged(
-    rules: &[Arc<DestinationRule>],
-    visible: &dyn Fn(&DestinationRule) -> bool,
-) -> Option<Merged> {
-    let first = rules.iter().find(|rule| visible(rule))?;
+fn merged(rules: &[Arc<DestinationRule>], first: usize) -> Option<Merged> {
+    let first = rules.get(first)?;
     let same = rules
         .iter()
         .filter(|rule| rule.export_to == first.export_to);
@@ -114,15 +140,19 @@ fn merged(
             .subsets
             .iter()
             .filter(|subset| names.insert(&subset.name));
-        merged.subsets.extend(new.cloned());
+        merged.subsets.extend(new.map(|subset| NamedSubset {
+            spec: subset.clone(),
+            labels: subset.labels.clone().into_iter().collect(),
+        }));
     }
     Some(merged)
 }
 
 impl Merged {
     /// The subset of that name.
-    pub fn subset(&self, name: &str) -> Option<&Subset> {
-        self.subsets.iter().find(|subset| subset.name == name)
+    pub fn subset(&self, name: &str) -> Option<&NamedSubset> {
+        let mut subsets = self.subsets.iter();
+        subsets.find(|subset| subset.spec.name == name)
     }
 }
 

@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use pillion_api::VirtualServiceSpec;
 
-use super::{http::HttpRule, tcp::TcpRule};
+use super::{
+    http::HttpRule,
+    tcp::TcpRule,
+    weight::{Weight, of_http, of_tcp},
+};
 use crate::model::{
     names::{MESH_GATEWAY, resolve_gateway, resolve_host},
-    objects::{ExportTo, Meta, Object},
+    objects::{ExportTo, MeshConfig, Meta, Object},
 };
 
 /// A VirtualService.
@@ -25,11 +29,16 @@ pub(in crate::model) struct VirtualService {
     pub http: Vec<HttpRule>,
     /// The rules for TCP.
     pub tcp: Vec<TcpRule>,
+    /// How much the rules for HTTP are in a table.
+    pub http_weight: Weight,
+    /// How much the rules for TCP are at a listener.
+    pub tcp_weight: Weight,
 }
 
 impl VirtualService {
     /// Reads an object.
-    pub fn new(object: &Object<VirtualServiceSpec>, domain: &str) -> Self {
+    pub fn new(object: &Object<VirtualServiceSpec>, mesh: &MeshConfig) -> Self {
+        let domain = &*mesh.domain;
         let spec = &object.spec;
         let namespace = &*object.meta.key.namespace;
         let resolve = |host: &String| resolve_host(host, namespace, domain);
@@ -41,18 +50,22 @@ impl VirtualService {
             gateways.push(MESH_GATEWAY.into());
         }
         let http = spec.http.iter();
+        let http: Vec<_> = http
+            .map(|rule| HttpRule::new(rule, namespace, domain))
+            .collect();
         let tcp = spec.tcp.iter();
+        let tcp: Vec<_> = tcp
+            .map(|rule| TcpRule::new(rule, namespace, domain))
+            .collect();
         Self {
             meta: object.meta.clone(),
             hosts: spec.hosts.iter().map(resolve).collect(),
             gateways,
-            export_to: ExportTo::parse(spec.export_to.iter().map(String::as_str), namespace),
-            http: http
-                .map(|rule| HttpRule::new(rule, namespace, domain))
-                .collect(),
-            tcp: tcp
-                .map(|rule| TcpRule::new(rule, namespace, domain))
-                .collect(),
+            export_to: ExportTo::of(&spec.export_to, &mesh.exports.virtual_services, namespace),
+            http_weight: of_http(&http),
+            tcp_weight: of_tcp(&tcp),
+            http,
+            tcp,
         }
     }
 

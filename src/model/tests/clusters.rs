@@ -123,3 +123,28 @@ fn rules_of_one_namespace_are_not_those_of_another() {
         (Some(3), None)
     );
 }
+
+#[test]
+fn a_gateway_has_no_original_destination() {
+    let mut mesh = Mesh::with_web();
+    mesh.rule(
+        "DestinationRule",
+        "shop/web",
+        json!({ "host": "web",
+        "trafficPolicy": { "loadBalancer": { "simple": "PASSTHROUGH" } } }),
+    );
+    let mut gateway = pod("shop", "gateway", &[], "10.0.0.3");
+    gateway.proxy = ProxyKind::Gateway;
+    mesh.pod(gateway);
+    let tables = mesh.model.gateway(&mesh.client("shop/gateway"));
+    let cluster = &tables.clusters[WEB];
+    assert_eq!(cluster.discovery, Discovery::Endpoints);
+    assert_eq!(cluster.policy.load_balancer, LoadBalancer::LeastRequest);
+}
+
+#[test]
+fn namespaces_that_see_the_same_clusters_share_them() {
+    let mesh = Mesh::with_web();
+    let [own, other] = ["shop/client", "other/client"].map(|client| mesh.outbound(client));
+    assert!(std::sync::Arc::ptr_eq(&own.clusters, &other.clusters));
+}

@@ -15,7 +15,7 @@ use crate::model::{
 #[derive(Default)]
 pub struct Mesh {
     pub model: Model,
-    age: i64,
+    pub age: i64,
 }
 
 impl Mesh {
@@ -203,7 +203,7 @@ pub fn service(namespace: &str, name: &str, ports: &[(&str, u16)]) -> Service {
             .collect(),
         external_name: None,
         publish_not_ready: false,
-        export_to: crate::model::ExportTo::All,
+        export_to: None,
     }
 }
 

@@ -285,3 +285,31 @@ fn a_server_of_tcp_has_the_first_rule_for_it() {
         ]
     );
 }
+
+#[test]
+fn hosts_of_the_same_rules_share_their_routes() {
+    let mut mesh = with_gateway();
+    let server = |name: &str, hosts: &[&str]| json!({ "port": { "number": 80, "name": name, "protocol": "HTTP" }, "hosts": hosts });
+    let servers = [
+        server("a", &["a.com", "b.com"]),
+        server("b", &["b.com", "c.com"]),
+    ];
+    let spec = json!({ "selector": { "istio": "in" }, "servers": servers });
+    mesh.rule("Gateway", "shop/gw", spec);
+    let hosts = json!(["a.com", "b.com", "c.com"]);
+    mesh.rule(
+        "VirtualService",
+        "shop/web",
+        rules(hosts, json!(["gw"]), "web"),
+    );
+    let tables = tables(&mesh);
+    let [first, others @ ..] = tables.routes["http.8080"].hosts.as_slice() else {
+        panic!("no hosts");
+    };
+    assert_eq!(others.len(), 2);
+    for host in others {
+        assert!(Arc::ptr_eq(&host.routes, &first.routes));
+    }
+    // Two servers of one Gateway have the same rules once.
+    assert_eq!(first.routes.routes.len(), 1);
+}

@@ -77,3 +77,18 @@ fn app_protocol_counts_inbound_as_well() {
     let inbound = mesh.model.inbound(&mesh.client("shop/web"));
     assert_eq!(inbound.ports[0].protocol, Protocol::Http2);
 }
+
+#[test]
+fn a_slice_of_addresses_alone_concerns_the_pods_that_have_them() {
+    let mut mesh = with_pod();
+    let mut bare = service("shop", "bare", &[("http", 90)]);
+    bare.selector = None;
+    mesh.service(bare);
+    mesh.pod(pod("other", "web", &[], "10.1.0.1"));
+    let mut slice = slice("shop", "bare", &["10.1.0.1"]);
+    slice.endpoints[0].pod = None;
+    let dirty = mesh.slice(slice);
+    let clients: Vec<_> = dirty.clients.iter().map(ToString::to_string).collect();
+    assert_eq!(clients, ["shop/web"]);
+    assert!(ports(&mesh).contains(&"8080 Http bare:90".to_owned()));
+}

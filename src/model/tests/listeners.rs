@@ -3,7 +3,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::fixture::{Mesh, pod, service, slice};
-use crate::model::{ListenerProtocol, Outbound, TcpRoute};
+use crate::model::{ListenerProtocol, Model, Outbound, TcpRoute};
 
 /// The listeners, `NAME: WHAT`.
 fn listeners(outbound: &Outbound) -> Vec<String> {
@@ -232,4 +232,54 @@ fn clients_of_a_namespace_share_their_tables() {
         &one.clusters[cluster],
         &elsewhere.clusters[cluster]
     ));
+}
+
+#[test]
+fn labels_that_decide_nothing_for_sidecars_do_not_multiply_their_tables() {
+    let mut mesh = Mesh::with_web();
+    mesh.rule(
+        "Gateway",
+        "shop/gw",
+        json!({ "selector": { "hash": "g" }, "servers": [
+            { "port": { "number": 80, "name": "http", "protocol": "HTTP" }, "hosts": ["*"] }] }),
+    );
+    let to_web = json!([{ "destination": { "host": "web" } }]);
+    mesh.rule(
+        "VirtualService",
+        "shop/web",
+        json!({ "hosts": ["web"], "http": [
+            { "match": [{ "sourceLabels": { "hash": "x", "app": "b" } }], "route": to_web },
+            { "route": to_web }] }),
+    );
+    let clients = [
+        ("a", "a", "x"),
+        ("b", "b", "y"),
+        ("g", "c", "g"),
+        ("x", "b", "x"),
+    ];
+    for (name, app, hash) in clients {
+        mesh.pod(pod(
+            "shop",
+            name,
+            &[("app", app), ("hash", hash)],
+            "10.0.0.9",
+        ));
+    }
+    let [a, b, g, x] = ["shop/a", "shop/b", "shop/g", "shop/x"].map(|name| mesh.outbound(name));
+    assert!(Arc::ptr_eq(&a, &b) && Arc::ptr_eq(&a, &g));
+    assert!(!Arc::ptr_eq(&a, &x));
+}
+
+#[test]
+fn a_paced_model_makes_tables_again_when_it_is_told_to() {
+    let mut mesh = Mesh {
+        model: Model::paced(),
+        ..Mesh::default()
+    };
+    mesh.pod(pod("shop", "client", &[], "10.0.0.1"));
+    let before = mesh.outbound("shop/client");
+    mesh.service(service("shop", "web", &[("http", 80)]));
+    assert!(Arc::ptr_eq(&before, &mesh.outbound("shop/client")));
+    mesh.model.renew();
+    assert_eq!(mesh.outbound("shop/client").clusters.len(), 1);
 }

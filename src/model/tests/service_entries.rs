@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::fixture::Mesh;
+use super::fixture::{Mesh, pod, service};
 use crate::model::{Address, Discovery, ListenerProtocol};
 
 fn with_entry(spec: Value) -> Mesh {
@@ -213,4 +213,33 @@ fn entries_of_one_namespace_for_one_host_are_joined_and_the_oldest_has_its_ports
         [80, 81, 82].map(address),
         ["192.0.2.1", "192.0.2.1", "192.0.2.2"]
     );
+}
+
+#[test]
+fn a_services_address_is_its_own() {
+    let mut mesh = Mesh::default();
+    mesh.pod(pod("shop", "client", &[], "10.0.0.1"));
+    let web = service("shop", "web", &[("http", 80), ("tcp", 81)]);
+    mesh.rule(
+        "ServiceEntry",
+        "other/a",
+        json!({ "hosts": ["a.example.com"], "resolution": "STATIC",
+            "addresses": [web.addresses[0].to_string()],
+            "endpoints": [{ "address": "192.0.2.1" }],
+            "ports": [{ "number": 80, "name": "http", "protocol": "HTTP" },
+                { "number": 81, "name": "tcp", "protocol": "TCP" }] }),
+    );
+    mesh.service(web.clone());
+    let url = format!("{}:80/", web.addresses[0]);
+    let cluster = "outbound|80||web.shop.svc.cluster.local=1";
+    assert_eq!(mesh.get("shop/client", &url), cluster);
+    let outbound = mesh.outbound("shop/client");
+    let name = format!("{}_81", web.addresses[0]);
+    let mut listeners = outbound.listeners.iter();
+    let listener = listeners.find(|one| *one.name == *name).unwrap();
+    let ListenerProtocol::Tcp(routes) = &listener.protocol else {
+        panic!("{listener:?}");
+    };
+    let cluster = "outbound|81||web.shop.svc.cluster.local";
+    assert_eq!(&*routes[0].clusters[0].cluster, cluster);
 }

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::fixture::{Mesh, service};
-use crate::model::{ExportTo, Fallback, MeshConfig, OutboundPolicy};
+use crate::model::{DefaultExports, ExportTo, Fallback, MeshConfig, OutboundPolicy};
 
 fn domains(mesh: &Mesh, client: &str, host: &str, port: u16) -> String {
     let host = mesh.host(client, host, port).unwrap();
@@ -87,7 +87,7 @@ fn an_external_name_is_another_name_of_its_target() {
 fn a_service_is_seen_where_it_is_exported_to() {
     let mut mesh = Mesh::with_web();
     let mut private = service("shop", "web", &[("http", 80)]);
-    private.export_to = ExportTo::parse(["."], "shop");
+    private.export_to = Some(ExportTo::parse(["."], "shop"));
     mesh.service(private);
     assert!(mesh.host("shop/client", WEB, 80).is_some());
     // No listener, so no table.
@@ -146,4 +146,55 @@ fn no_domain_is_in_two_virtual_hosts() {
         all.dedup();
         assert_eq!(all.len(), count, "{hosts:#?}");
     }
+}
+
+#[test]
+fn the_mesh_says_whose_clients_see_what_does_not_say_so_itself() {
+    let mut mesh = Mesh::with_web();
+    mesh.rule(
+        "VirtualService",
+        "shop/ext",
+        json!({ "hosts": ["x.org"], "http": [{ "redirect": { "uri": "/" } }] }),
+    );
+    mesh.rule(
+        "DestinationRule",
+        "shop/web",
+        json!({ "host": "web", "subsets": [{ "name": "v1", "labels": { "v": "1" } }] }),
+    );
+    let sees = |mesh: &Mesh, client: &str| {
+        let outbound = mesh.outbound(client);
+        (
+            mesh.host(client, "web.shop", 80).is_some(),
+            mesh.host(client, "x.org", 80).is_some(),
+            outbound
+                .clusters
+                .contains_key("outbound|80|v1|web.shop.svc.cluster.local"),
+        )
+    };
+    assert_eq!(sees(&mesh, "other/client"), (true, true, true));
+    let own = || vec![".".into()];
+    let with = |exports| {
+        crate::model::Event::Mesh(MeshConfig {
+            exports,
+            ..MeshConfig::default()
+        })
+    };
+    _ = mesh.apply(with(DefaultExports {
+        virtual_services: own(),
+        ..DefaultExports::default()
+    }));
+    assert_eq!(sees(&mesh, "other/client"), (true, false, true));
+    _ = mesh.apply(with(DefaultExports {
+        destination_rules: own(),
+        ..DefaultExports::default()
+    }));
+    assert_eq!(sees(&mesh, "other/client"), (true, true, false));
+    // Another destination keeps the table of the port.
+    mesh.service(service("other", "web", &[("http", 80)]));
+    _ = mesh.apply(with(DefaultExports {
+        services: own(),
+        ..DefaultExports::default()
+    }));
+    assert_eq!(sees(&mesh, "other/client"), (false, true, false));
+    assert_eq!(sees(&mesh, "shop/client"), (true, true, true));
 }

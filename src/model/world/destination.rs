@@ -102,7 +102,7 @@ fn of_service(index: &Index, service: &Service) -> Destination {
         host: service_host(&key.name, &key.namespace, &index.mesh().domain),
         meta: service.meta.clone(),
         service: key.clone(),
-        export_to: service.export_to.clone(),
+        export_to: service.exported_to(&index.mesh().exports.services),
         addresses: service.addresses.iter().copied().map(Cidr::from).collect(),
         ports: ports.collect(),
         resolution: if service.headless {

@@ -21,7 +21,7 @@ pub(super) fn destinations(index: &Index) -> Vec<Destination> {
     let entries = index.service_entries();
     let hosts = entries.flat_map(|entry| entry.spec.hosts.iter().map(move |host| (entry, host)));
     hosts
-        .map(|(entry, host)| destination(entry, host))
+        .map(|(entry, host)| destination(entry, host, &index.mesh().exports.services))
         .collect()
 }
 
@@ -61,7 +61,7 @@ fn add_ports(old: &mut Destination, new: Destination) {
         .extend(endpoints.filter(|(number, _)| lacks(number)));
 }
 
-fn destination(entry: &Object<ServiceEntrySpec>, host: &str) -> Destination {
+fn destination(entry: &Object<ServiceEntrySpec>, host: &str, exports: &[Arc<str>]) -> Destination {
     let spec = &entry.spec;
     let namespace = &entry.meta.key.namespace;
     let host: Arc<str> = host.to_ascii_lowercase().into();
@@ -74,7 +74,7 @@ fn destination(entry: &Object<ServiceEntrySpec>, host: &str) -> Destination {
         host: Arc::clone(&host),
         meta: entry.meta.clone(),
         service: Key::new(Arc::clone(namespace), Arc::clone(&host)),
-        export_to: ExportTo::parse(spec.export_to.iter().map(String::as_str), namespace),
+        export_to: ExportTo::of(&spec.export_to, exports, namespace),
         addresses: spec
             .addresses
             .iter()

@@ -100,6 +100,29 @@ impl Proxy {
         }
     }
 
+    /// Reads one response of a type and refuses it; others are accepted.
+    pub async fn refuse(&mut self, type_url: &str, reason: &str) {
+        loop {
+            let read = timeout(PATIENCE, self.responses.message()).await;
+            let response = read.unwrap().unwrap().unwrap();
+            if response.type_url != type_url {
+                self.take(response).await;
+                continue;
+            }
+            let nack = DeltaDiscoveryRequest {
+                type_url: response.type_url,
+                response_nonce: response.nonce,
+                error_detail: Some(pillion_envoy_api::google::rpc::Status {
+                    code: 3,
+                    message: reason.to_owned(),
+                    ..Default::default()
+                }),
+                ..DeltaDiscoveryRequest::default()
+            };
+            return self.requests.send(nack).await.unwrap();
+        }
+    }
+
     async fn take(&mut self, response: DeltaDiscoveryResponse) {
         let type_url = response.type_url;
         for resource in response.resources {

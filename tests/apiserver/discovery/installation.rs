@@ -18,13 +18,16 @@ use pillion_envtest::{ControlPlane, free_port};
 use serde_json::{Value, json};
 use tokio::{
     process::{Child, Command},
-    sync::OnceCell,
+    sync::{Mutex, OnceCell},
 };
 
 use super::ads::Proxy;
 use crate::eventually;
 
 static PLANE: OnceCell<ControlPlane> = OnceCell::const_new();
+
+/// Held while a discovery service writes statuses: two would write those of the same objects.
+pub static WRITER: Mutex<()> = Mutex::const_new(());
 
 /// The control plane of these tests, which has Istio's kinds. Others test how the chart brings
 /// them.
@@ -44,6 +47,7 @@ pub struct Installation {
     pub namespace: String,
     pub ads: SocketAddr,
     pub webhook: SocketAddr,
+    pub debug: SocketAddr,
     status: SocketAddr,
     child: Child,
 }
@@ -53,21 +57,31 @@ fn port() -> SocketAddr {
 }
 
 impl Installation {
-    /// Starts one, and waits until it is ready.
+    /// Starts one, and waits until it is ready. It writes no statuses: others may read them.
     pub async fn new() -> Self {
+        Self::with(false).await
+    }
+
+    /// Starts one that may write statuses, and waits until it is ready.
+    pub async fn with(statuses: bool) -> Self {
         let plane = plane().await;
         let client = plane.client().await.unwrap();
         let namespace = plane
             .namespace("discovery", crate::OPTED_OUT)
             .await
             .unwrap();
-        Self::start(client, namespace, plane.kubeconfig()).await
+        Self::start(client, namespace, plane.kubeconfig(), statuses).await
     }
 
     /// Starts one in a namespace whose name is also the revision, as the account of a
     /// kubeconfig, and waits until it is ready.
-    pub async fn start(client: Client, namespace: String, kubeconfig: &Path) -> Self {
-        let (ads, webhook, status) = (port(), port(), port());
+    pub async fn start(
+        client: Client,
+        namespace: String,
+        kubeconfig: &Path,
+        statuses: bool,
+    ) -> Self {
+        let (ads, webhook, status, debug) = (port(), port(), port(), port());
         // Killed with this thread, too: a test process that is killed drops nothing.
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_pillion")])
@@ -75,9 +89,11 @@ impl Installation {
             .args(["--ads-address", &ads.to_string()])
             .args(["--webhook-address", &webhook.to_string()])
             .args(["--status-address", &status.to_string()])
+            .args(["--debug-address", &debug.to_string()])
             .args(["--namespace", &namespace, "--revision", &namespace])
             .args(["--serving-dns-name", "127.0.0.1", "--drain-delay", "0s"])
             .args(["--log-format", "text"])
+            .arg(format!("--statuses={statuses}"))
             .env("KUBECONFIG", kubeconfig)
             .env_remove("POD_NAME")
             .stdin(Stdio::null())
@@ -89,6 +105,7 @@ impl Installation {
             namespace,
             ads,
             webhook,
+            debug,
             status,
             child,
         };
@@ -107,13 +124,14 @@ impl Installation {
 
     /// What the status port answers; `None` while it is closed.
     pub fn get(&self, path: &str) -> Option<String> {
-        use std::io::{Read, Write};
-        let mut stream = std::net::TcpStream::connect(self.status).ok()?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        Some(answer)
+        get(self.status, path)
+    }
+
+    /// What the debug port says about proxies.
+    pub fn proxies(&self) -> Vec<Value> {
+        let answer = get(self.debug, "/debug/syncz").unwrap();
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str(body).unwrap()
     }
 
     /// Makes a namespace for applications.
@@ -150,6 +168,17 @@ impl Installation {
             .await
             .unwrap()
     }
+}
+
+/// What a port answers without TLS; `None` while it is closed.
+fn get(address: SocketAddr, path: &str) -> Option<String> {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(address).ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer)
 }
 
 /// Istio's kinds.
@@ -256,11 +285,7 @@ impl Shop {
 
     /// Sets a rule.
     pub async fn rule(&self, kind: &str, name: &str, spec: Value) -> kube::Result<DynamicObject> {
-        let gvk = GroupVersionKind::gvk("networking.istio.io", "v1beta1", kind);
-        let plural = format!("{}s", kind.to_lowercase());
-        let resource = ApiResource::from_gvk_with_plural(&gvk, &plural);
-        let api: Api<DynamicObject> =
-            Api::namespaced_with(self.client.clone(), &self.namespace, &resource);
+        let api = self.rules(kind);
         let object = json!({
             "apiVersion": "networking.istio.io/v1beta1",
             "kind": kind,
@@ -269,6 +294,20 @@ impl Shop {
         });
         let parameters = PatchParams::apply("test").force();
         api.patch(name, &parameters, &Patch::Apply(object)).await
+    }
+
+    /// The status of a rule.
+    pub async fn status(&self, kind: &str, name: &str) -> Value {
+        let object = self.rules(kind).get(name).await.unwrap();
+        object.data["status"].clone()
+    }
+
+    /// The rules of a kind.
+    pub fn rules(&self, kind: &str) -> Api<DynamicObject> {
+        let gvk = GroupVersionKind::gvk("networking.istio.io", "v1beta1", kind);
+        let plural = format!("{}s", kind.to_lowercase());
+        let resource = ApiResource::from_gvk_with_plural(&gvk, &plural);
+        Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
     }
 
     /// The full host of a Service.

@@ -2,14 +2,14 @@
 
 use thiserror::Error;
 
-use crate::limits::{MAX_NAME_BYTES, MAX_NAMES};
+use crate::limits::MAX_NAME_BYTES;
 
 /// Why a name is not subscribed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum SubscribeError {
     /// There are too many names of the type.
-    #[error("more than {MAX_NAMES} names of one type")]
-    TooManyNames,
+    #[error("more than {0} names of one type")]
+    TooManyNames(usize),
     /// The name is empty or too long.
     #[error("the name is empty or has more than {MAX_NAME_BYTES} bytes")]
     BadName,

@@ -46,11 +46,13 @@ pub struct Update {
     pub nonce: String,
 }
 
-/// A resource that the client can't use.
+/// A resource that the client can't use, or not as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// Its name.
     pub name: Arc<str>,
     /// Why, with the path of the field: `filter_chains[0].filters: …`.
     pub reason: String,
+    /// Whether the client uses it all the same, but for a part of it: it is held from now on.
+    pub is_used: bool,
 }

@@ -16,7 +16,13 @@ use super::{
     event::{Refusal, Update},
     response::{self, Accepted},
 };
-use crate::limits::{MAX_NAME_BYTES, MAX_NAMES, MAX_REFUSAL_BYTES, shorten};
+use crate::{
+    RefusedResource,
+    limits::{
+        FULL_CLAIMS_BYTES, FULL_REQUEST_BYTES, MAX_CLAIMS, MAX_NAME_BYTES, MAX_REFUSAL_BYTES,
+        max_names, shorten,
+    },
+};
 
 /// What subscribes to all resources of a type.
 const WILDCARD: &str = "*";
@@ -33,8 +39,11 @@ pub(super) struct Subscription {
     pub(super) type_url: &'static str,
     wildcard: bool,
     names: BTreeSet<Arc<str>>,
-    /// The versions of the resources that were accepted.
+    /// The versions of the resources that were accepted, as a whole or in part.
     held: BTreeMap<Arc<str>, Arc<str>>,
+    /// Resources whose newest state was refused, as a whole or in part. The server sends them
+    /// again, whatever is held: once it has turned back to an earlier state, the refusal is over.
+    refused: BTreeSet<Arc<str>>,
     /// Whether the stream's first request of this type was sent.
     is_open: bool,
     /// Whether anything was unsubscribed from on this stream, and the wildcard came after it.
@@ -44,6 +53,8 @@ pub(super) struct Subscription {
     covers_what_it_left: bool,
     to_subscribe: BTreeSet<Arc<str>>,
     to_unsubscribe: BTreeSet<Arc<str>>,
+    /// Names to subscribe to whose versions were held when the stream began: the server is told.
+    to_resume: BTreeSet<Arc<str>>,
     /// Responses that await their answer, oldest first.
     pending: VecDeque<Pending>,
     /// Answers that are to be sent, oldest first.
@@ -70,11 +81,13 @@ impl Subscription {
             wildcard: false,
             names: BTreeSet::new(),
             held: BTreeMap::new(),
+            refused: BTreeSet::new(),
             is_open: false,
             has_left: false,
             covers_what_it_left: false,
             to_subscribe: BTreeSet::new(),
             to_unsubscribe: BTreeSet::new(),
+            to_resume: BTreeSet::new(),
             pending: VecDeque::new(),
             answers: VecDeque::new(),
         }
@@ -98,8 +111,9 @@ impl Subscription {
         if self.names.contains(&name) {
             return Ok(());
         }
-        if self.names.len() >= MAX_NAMES {
-            return Err(SubscribeError::TooManyNames);
+        let most = max_names(self.type_url);
+        if self.names.len() >= most {
+            return Err(SubscribeError::TooManyNames(most));
         }
         self.names.insert(name.clone());
         self.to_subscribe.insert(name);
@@ -116,11 +130,13 @@ impl Subscription {
         let Some(name) = name else { return };
         self.has_left |= self.is_open;
         // Without a request in between, the server never learns of either.
-        if !self.to_subscribe.remove(&name) {
+        let is_new = self.to_subscribe.remove(&name) | self.to_resume.remove(&name);
+        if !is_new {
             self.to_unsubscribe.insert(name);
         }
         let (wildcard, names) = (self.wildcard, &self.names);
         self.held.retain(|name, _| wildcard || names.contains(name));
+        self.refused.retain(|name| wildcard || names.contains(name));
     }
 
     /// A new stream: everything is asked for anew.
@@ -178,7 +194,8 @@ impl Subscription {
             mut removed,
         } = accepted;
         let is_held = |name: &Arc<str>, version: &Arc<str>| {
-            !version.is_empty() && self.held.get(name).is_some_and(|held| held == version)
+            let is_same = self.held.get(name).is_some_and(|held| held == version);
+            is_same && !version.is_empty() && !self.refused.contains(name)
         };
         // With one response waiting for its answer, what is held is not known.
         let is_settled = self.pending.is_empty();
@@ -215,18 +232,33 @@ impl Subscription {
         for refusal in refusals {
             let changed = pending.changed.iter();
             let version = changed.clone().find(|(name, _)| *name == refusal.name);
+            // One of an earlier response has none here.
             let version = version.map_or("", |(_, version)| version);
             let separator = if text.is_empty() { "" } else { "\n" };
-            text += &format!("{separator}{}@{version}: {}", refusal.name, refusal.reason);
+            let refused = RefusedResource {
+                name: &refusal.name,
+                version,
+                reason: &refusal.reason,
+            };
+            text += &format!("{separator}{refused}");
         }
-        let is_refused = |name: &Arc<str>| refusals.iter().any(|one| one.name == *name);
+        let by_name: BTreeMap<_, _> = refusals.iter().map(|one| (&*one.name, one)).collect();
         for (name, version) in pending.changed {
-            if self.covers(&name) && !is_refused(&name) {
+            if !self.covers(&name) {
+                continue;
+            }
+            let refusal = by_name.get(&*name);
+            match refusal {
+                Some(_) => self.refused.insert(Arc::clone(&name)),
+                None => self.refused.remove(&name),
+            };
+            if refusal.is_none_or(|refusal| refusal.is_used) {
                 self.held.insert(name, version);
             }
         }
         for name in pending.removed {
             self.held.remove(&name);
+            self.refused.remove(&name);
         }
         self.answers.push_back(Answer {
             nonce: pending.nonce,
@@ -240,6 +272,7 @@ impl Subscription {
             !self.answers.is_empty()
                 || !self.to_unsubscribe.is_empty()
                 || !self.to_subscribe.is_empty()
+                || !self.to_resume.is_empty()
         } else {
             self.wildcard || !self.names.is_empty()
         }
@@ -264,25 +297,71 @@ impl Subscription {
         } else if let Some(wildcard) = self.to_subscribe.take(WILDCARD) {
             request.resource_names_subscribe = vec![wildcard.to_string()];
         } else if !self.to_unsubscribe.is_empty() {
-            request.resource_names_unsubscribe = strings(mem::take(&mut self.to_unsubscribe));
+            request.resource_names_unsubscribe = take_some(&mut self.to_unsubscribe);
+        } else if !self.to_resume.is_empty() {
+            self.resume(&mut request);
         } else {
-            request.resource_names_subscribe = strings(mem::take(&mut self.to_subscribe));
+            request.resource_names_subscribe = take_some(&mut self.to_subscribe);
         }
         Some(request)
     }
 
-    /// The first request of a stream: all names, and the versions that are held.
+    /// Subscribes to names whose versions may be held, as many as fit into a request.
+    fn resume(&mut self, request: &mut DeltaDiscoveryRequest) {
+        let names = take_some(&mut self.to_resume);
+        for name in &names {
+            if let Some(version) = self.claim(name) {
+                let versions = &mut request.initial_resource_versions;
+                versions.insert(name.clone(), version.to_owned());
+            }
+        }
+        request.resource_names_subscribe.extend(names);
+    }
+
+    /// The version that the server is told is held. Of what was refused, it is one that no
+    /// resource has: the server sends what there is, or says that there is nothing.
+    fn claim(&self, name: &str) -> Option<&str> {
+        if self.refused.contains(name) {
+            return Some("");
+        }
+        self.held.get(name).map(|version| &**version)
+    }
+
+    /// The first request of a stream: the names, and the versions that are held. More names than
+    /// fit are subscribed to by the requests after it. Of all resources, the versions are told at
+    /// once, because the first request decides what the client lacks.
     fn open(&mut self, request: &mut DeltaDiscoveryRequest) {
         self.is_open = true;
         self.to_subscribe.clear();
         self.to_unsubscribe.clear();
-        let wildcard = self.wildcard.then(|| WILDCARD.to_owned());
-        let names = self.names.iter().map(ToString::to_string);
-        request.resource_names_subscribe = wildcard.into_iter().chain(names).collect();
-        let held = self.held.iter();
-        request.initial_resource_versions = held
-            .map(|(name, version)| (name.to_string(), version.to_string()))
-            .collect();
+        self.to_resume = self.names.clone();
+        if self.wildcard {
+            request.resource_names_subscribe = vec![WILDCARD.to_owned()];
+        }
+        self.resume(request);
+        if self.wildcard {
+            self.claim_all(request);
+        }
+    }
+
+    /// Says what is held, as much as a server accepts. The rest is sent again; if it is gone, the
+    /// server can't say so, which is better than no stream at all.
+    fn claim_all(&self, request: &mut DeltaDiscoveryRequest) {
+        let versions = &mut request.initial_resource_versions;
+        let mut bytes: usize = versions.iter().map(|(name, it)| size(name, it)).sum();
+        for name in self.refused.iter().chain(self.held.keys()) {
+            let Some(version) = self.claim(name) else {
+                continue;
+            };
+            if versions.contains_key(&**name) {
+                continue;
+            }
+            bytes += size(name, version);
+            if bytes > FULL_CLAIMS_BYTES || versions.len() >= MAX_CLAIMS {
+                return;
+            }
+            versions.insert(name.to_string(), version.to_owned());
+        }
     }
 
     /// The versions of what was accepted, by name.
@@ -309,6 +388,20 @@ fn refused(text: &str) -> Status {
     }
 }
 
-fn strings(names: BTreeSet<Arc<str>>) -> Vec<String> {
-    names.iter().map(ToString::to_string).collect()
+/// What a name and its version take in a request, with their lengths.
+fn size(name: &str, version: &str) -> usize {
+    name.len() + version.len() + 12
+}
+
+/// Takes the first of these names, as many as fit into a request with their versions.
+fn take_some(names: &mut BTreeSet<Arc<str>>) -> Vec<String> {
+    let (mut taken, mut bytes) = (Vec::new(), 0);
+    while bytes < FULL_REQUEST_BYTES
+        && let Some(name) = names.pop_first()
+    {
+        // Name and version are in the request twice at most, with their lengths.
+        bytes += 2 * name.len() + 48;
+        taken.push(name.to_string());
+    }
+    taken
 }

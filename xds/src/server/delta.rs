@@ -42,9 +42,6 @@ impl DeltaStream {
         let claims = &request.initial_resource_versions;
         check_claims(&request.type_url, claims)?;
         let (one, is_new) = self.types.open(&request.type_url)?;
-        let none = Default::default();
-        // They mean something in the first request only.
-        let claims = if is_new { claims } else { &none };
         for name in &request.resource_names_unsubscribe {
             one.subscription.unsubscribe(name);
         }
@@ -56,12 +53,24 @@ impl DeltaStream {
             one.subscription.subscribe_all(claims);
         }
         let replied = one.replied(&request.response_nonce);
-        Ok(replied.map(|nonce| Reply::new(&one.url, nonce, request.error_detail.as_ref())))
+        let reply = replied.map(|nonce| Reply::new(&one.url, nonce, request.error_detail.as_ref()));
+        self.types.check()?;
+        Ok(reply)
     }
 
     /// Replaces what the client may see.
     pub fn update(&mut self, snapshot: Snapshot) {
         self.types.update(snapshot);
+    }
+
+    /// About the bytes that the client makes this take.
+    pub(super) fn bytes(&self) -> usize {
+        self.types.bytes()
+    }
+
+    /// How many resources requests have made this walk since the last call.
+    pub(super) fn take_walked(&mut self) -> usize {
+        self.types.take_walked()
     }
 
     /// Whether [`next`](Self::next) has a response.
@@ -81,9 +90,12 @@ impl DeltaStream {
             Turn::Removals(_) => one.subscription.take_removals(),
         };
         batch.tell(&one.url, &nonce, observer);
+        let type_url = one.url.to_string();
+        self.types
+            .sent(index, batch.resources.iter().map(|one| &one.name));
         Some(DeltaDiscoveryResponse {
             resources: batch.resources.iter().map(|one| sent(one)).collect(),
-            type_url: one.url.to_string(),
+            type_url,
             removed_resources: batch.removed.iter().map(ToString::to_string).collect(),
             nonce,
             ..DeltaDiscoveryResponse::default()

@@ -1,28 +1,35 @@
 //! What differs between two sets of resources.
 
-use std::{cmp::Ordering, collections::btree_map::Iter, iter::Peekable, sync::Arc};
+use std::{
+    cmp::Ordering,
+    collections::btree_map::Iter,
+    iter::{Peekable, Take},
+    sync::Arc,
+};
 
-use crate::{Resource, Resources};
+use crate::{Layers, Resource, Resources};
 
-/// A resource as it was, and as it is; one of the two may be missing.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Difference<'a> {
-    pub(super) name: &'a Arc<str>,
-    pub(super) before: Option<&'a Arc<Resource>>,
+/// The names of what may differ. Walks through both sets at once, layer by layer, and does not
+/// compare what they share. A name may come twice, and a resource that has become a client's own,
+/// or is shared now, may be among them although it is the same.
+pub(super) fn differences<'a>(
+    before: &'a Layers,
+    after: &'a Layers,
+) -> impl Iterator<Item = &'a Arc<str>> {
+    let shared = of_layer(before.shared(), after.shared());
+    shared.chain(of_layer(before.own(), after.own()))
 }
 
-/// Walks through both sets at once. What they share is not compared.
-pub(super) fn differences<'a>(
-    before: &'a Resources,
-    after: &'a Resources,
-) -> impl Iterator<Item = Difference<'a>> {
+fn of_layer<'a>(before: &'a Resources, after: &'a Resources) -> Differences<'a> {
+    let is_same = Arc::ptr_eq(before, after);
+    let sorted = |layer: &'a Resources| layer.iter().take(if is_same { 0 } else { layer.len() });
     Differences {
-        before: before.iter().peekable(),
-        after: after.iter().peekable(),
+        before: sorted(before).peekable(),
+        after: sorted(after).peekable(),
     }
 }
 
-type Sorted<'a> = Peekable<Iter<'a, Arc<str>, Arc<Resource>>>;
+type Sorted<'a> = Peekable<Take<Iter<'a, Arc<str>, Arc<Resource>>>>;
 
 struct Differences<'a> {
     before: Sorted<'a>,
@@ -30,9 +37,9 @@ struct Differences<'a> {
 }
 
 impl<'a> Iterator for Differences<'a> {
-    type Item = Difference<'a>;
+    type Item = &'a Arc<str>;
 
-    fn next(&mut self) -> Option<Difference<'a>> {
+    fn next(&mut self) -> Option<&'a Arc<str>> {
         loop {
             let order = match (self.before.peek(), self.after.peek()) {
                 (None, None) => return None,
@@ -58,7 +65,7 @@ impl<'a> Iterator for Differences<'a> {
                 _ => false,
             };
             if !equal {
-                return Some(Difference { name, before });
+                return Some(name);
             }
         }
     }
@@ -71,8 +78,8 @@ mod tests {
     use super::*;
     use crate::resources;
 
-    fn set(names: &[(&str, &'static str)]) -> Resources {
-        resources(names.iter().map(|(name, value)| {
+    fn set(names: &[(&str, &'static str)]) -> Layers {
+        let all = resources(names.iter().map(|(name, value)| {
             Resource::new(
                 *name,
                 Any {
@@ -80,26 +87,16 @@ mod tests {
                     value: value.as_bytes().into(),
                 },
             )
-        }))
+        }));
+        all.into()
     }
 
     #[test]
     fn finds_what_came_went_and_changed() {
         let before = set(&[("a", "1"), ("b", "1"), ("d", "1"), ("e", "1")]);
         let after = set(&[("b", "1"), ("c", "1"), ("d", "2"), ("f", "1")]);
-        let found: Vec<_> = differences(&before, &after)
-            .map(|one| (&**one.name, one.before.is_some()))
-            .collect();
-        assert_eq!(
-            found,
-            [
-                ("a", true),
-                ("c", false),
-                ("d", true),
-                ("e", true),
-                ("f", false)
-            ]
-        );
+        let found: Vec<_> = differences(&before, &after).map(|name| &**name).collect();
+        assert_eq!(found, ["a", "c", "d", "e", "f"]);
     }
 
     #[test]

@@ -22,7 +22,10 @@ const FIRST_REQUEST: Duration = Duration::from_secs(15);
 const LAST_WORD: Duration = Duration::from_secs(5);
 
 /// How many requests are read in each second. The others wait where they are.
-const REQUESTS_PER_SECOND: u32 = 200;
+const REQUESTS_PER_SECOND: usize = 200;
+
+/// How many resources a request may make the server walk, to count as one.
+const WALK: usize = 1_000;
 
 /// Serves a stream of `DeltaAggregatedResources`: what comes out at `responses` is to be
 /// sent, at last perhaps a status. Returns when the stream has ended, from whichever side.
@@ -57,6 +60,8 @@ trait Variant {
     fn request(&mut self, request: &Self::Request) -> Result<Option<Reply>, StreamError>;
     fn update(&mut self, snapshot: Snapshot);
     fn is_ready(&self) -> bool;
+    fn take_walked(&mut self) -> usize;
+    fn bytes(&self) -> usize;
     fn next(&mut self, observer: &dyn Observer) -> Option<Self::Response>;
 }
 
@@ -76,6 +81,14 @@ macro_rules! variant {
 
             fn is_ready(&self) -> bool {
                 self.is_ready()
+            }
+
+            fn take_walked(&mut self) -> usize {
+                self.take_walked()
+            }
+
+            fn bytes(&self) -> usize {
+                self.bytes()
             }
 
             fn next(&mut self, observer: &dyn Observer) -> Option<$response> {
@@ -113,7 +126,12 @@ async fn serve<V: Variant>(
                     Ok(reply) => reply.iter().for_each(|reply| reply.tell(observer)),
                 },
             }
-            pace.count();
+            if !observer.has_room(stream.bytes()) {
+                return Some(Status::resource_exhausted(
+                    "all streams together subscribe to more than this server has memory for",
+                ));
+            }
+            pace.count(1 + stream.take_walked() / WALK);
             next = loop {
                 tokio::select! {
                     biased;
@@ -145,7 +163,7 @@ async fn serve<V: Variant>(
 struct Pace {
     /// When the next second begins.
     renewed: Instant,
-    left: u32,
+    left: usize,
 }
 
 impl Pace {
@@ -156,8 +174,9 @@ impl Pace {
         }
     }
 
-    fn count(&mut self) {
-        self.left = self.left.saturating_sub(1);
+    /// Counts a request that is as much work as so many.
+    fn count(&mut self, requests: usize) {
+        self.left = self.left.saturating_sub(requests);
     }
 
     /// Waits for something, after the pause that is due.

@@ -3,7 +3,7 @@
 use thiserror::Error;
 use tonic::{Code, Status};
 
-use crate::limits::{MAX_CLAIMS, MAX_NAME_BYTES, MAX_NAMES, MAX_TYPE_BYTES, MAX_TYPES};
+use crate::limits::{MAX_CLAIMS, MAX_NAME_BYTES, MAX_STREAM_BYTES, MAX_TYPE_BYTES, max_names};
 
 /// Why a server ends a stream: the client did what the protocol or a limit forbids.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -14,11 +14,14 @@ pub enum StreamError {
     /// A type whose URL is too long.
     #[error("a type_url has more than {MAX_TYPE_BYTES} bytes")]
     LongType,
-    /// Too many types on one stream.
-    #[error("the stream asks for more than {MAX_TYPES} types")]
-    TooManyTypes,
+    /// A type of which the server has nothing, for anybody.
+    #[error("this server has no resources of the type {0:?}")]
+    UnknownType(String),
+    /// The names of all types take too much memory.
+    #[error("the names that the stream subscribes to take more than {MAX_STREAM_BYTES} bytes")]
+    TooMuch,
     /// Too many names of a type.
-    #[error("the stream subscribes to more than {MAX_NAMES} names of {type_url}")]
+    #[error("the stream subscribes to more than {} names of {type_url}", max_names(.type_url))]
     TooManyNames {
         /// The type.
         type_url: String,
@@ -40,10 +43,11 @@ pub enum StreamError {
 impl From<StreamError> for Status {
     fn from(error: StreamError) -> Self {
         let code = match error {
-            StreamError::NoType | StreamError::LongType | StreamError::BadName { .. } => {
-                Code::InvalidArgument
-            }
-            StreamError::TooManyTypes
+            StreamError::NoType
+            | StreamError::LongType
+            | StreamError::UnknownType(_)
+            | StreamError::BadName { .. } => Code::InvalidArgument,
+            StreamError::TooMuch
             | StreamError::TooManyNames { .. }
             | StreamError::TooManyClaims { .. } => Code::ResourceExhausted,
         };

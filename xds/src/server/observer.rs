@@ -23,6 +23,13 @@ pub trait Observer: Send + Sync {
         let _ = (type_url, nonce, message);
     }
 
+    /// Whether there is room for the stream in the memory that all streams may take, now that it
+    /// takes about this many bytes. Without, it ends.
+    fn has_room(&self, bytes: usize) -> bool {
+        let _ = bytes;
+        true
+    }
+
     /// A resource is larger than clients accept, by its size in bytes, and was not sent.
     fn withheld(&self, type_url: &str, name: &str, bytes: usize) {
         let _ = (type_url, name, bytes);

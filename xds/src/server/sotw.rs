@@ -1,6 +1,6 @@
 //! The state-of-the-world variant: `StreamAggregatedResources`.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use pillion_envoy_api::{
     envoy::service::discovery::v3::{DiscoveryRequest, DiscoveryResponse},
@@ -51,12 +51,24 @@ impl SotwStream {
         }
         one.subscribe(&request.resource_names, is_new)?;
         let replied = one.replied(&request.response_nonce);
-        Ok(replied.map(|nonce| Reply::new(&one.url, nonce, request.error_detail.as_ref())))
+        let reply = replied.map(|nonce| Reply::new(&one.url, nonce, request.error_detail.as_ref()));
+        self.types.check()?;
+        Ok(reply)
     }
 
     /// Replaces what the client may see.
     pub fn update(&mut self, snapshot: Snapshot) {
         self.types.update(snapshot);
+    }
+
+    /// About the bytes that the client makes this take.
+    pub(super) fn bytes(&self) -> usize {
+        self.types.bytes()
+    }
+
+    /// How many resources requests have made this walk since the last call.
+    pub(super) fn take_walked(&mut self) -> usize {
+        self.types.take_walked()
     }
 
     /// Whether [`next`](Self::next) may have a response.
@@ -72,16 +84,18 @@ impl SotwStream {
             let turn = self.types.turn()?;
             let (Turn::Additions(index) | Turn::Removals(index)) = turn;
             let one = self.types.get(index);
-            let Some(batch) = one.batch(turn) else {
+            let Some((batch, changed)) = one.batch(turn) else {
                 continue;
             };
             let version = one.version();
             let (one, nonce) = self.types.begin(index);
             batch.tell(&one.url, &nonce, observer);
+            let type_url = one.url.to_string();
+            self.types.sent(index, changed.iter());
             return Some(DiscoveryResponse {
                 version_info: version,
                 resources: batch.resources.iter().map(|one| one.body.clone()).collect(),
-                type_url: one.url.to_string(),
+                type_url,
                 nonce,
                 ..DiscoveryResponse::default()
             });
@@ -131,25 +145,25 @@ impl Type {
         self.subscription.is_wildcard() && self.subscription.names().next().is_none()
     }
 
-    /// What goes into the next response, if there has to be one.
-    fn batch(&mut self, turn: Turn) -> Option<Batch> {
+    /// What goes into the next response, if there has to be one, and what of it has changed.
+    fn batch(&mut self, turn: Turn) -> Option<(Batch, Vec<Arc<str>>)> {
         let is_whole = self.is_whole();
         let subscription = &mut self.subscription;
         match turn {
             Turn::Additions(_) if is_whole => {
-                subscription.additions_sent();
-                Some(subscription.whole())
+                let changed = subscription.additions_sent();
+                Some((subscription.whole(), changed))
             }
             Turn::Additions(_) => {
                 let was_asked = subscription.owes_answer();
                 let batch = subscription.take_additions();
                 // There is no way to say that a resource does not exist.
                 (was_asked || !batch.resources.is_empty() || !batch.withheld.is_empty())
-                    .then_some(batch)
+                    .then_some((batch, Vec::new()))
             }
             Turn::Removals(_) => {
                 subscription.removals_sent();
-                is_whole.then(|| subscription.whole())
+                is_whole.then(|| (subscription.whole(), Vec::new()))
             }
         }
     }

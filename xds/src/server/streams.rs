@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
+use pillion_envoy_api::type_url::{CLUSTER, CLUSTER_LOAD_ASSIGNMENT};
+
 use super::{error::StreamError, subscription::Subscription};
 use crate::{
     Snapshot,
-    limits::{MAX_TYPE_BYTES, MAX_TYPES},
-    snapshot::{removing_rank, sending_rank},
+    limits::{MAX_STREAM_BYTES, MAX_TYPE_BYTES},
+    snapshot::{is_known, removing_rank, sending_rank},
 };
 
 /// What a client subscribes to of one type, and the response that it has not replied to.
@@ -54,7 +56,7 @@ impl Types {
     ///
     /// # Errors
     ///
-    /// Returns an error if there are too many types, or the URL can't be one.
+    /// Returns an error if the server has no such type, or the URL can't be one.
     pub(super) fn open(&mut self, url: &str) -> Result<(&mut Type, bool), StreamError> {
         if url.is_empty() {
             return Err(StreamError::NoType);
@@ -65,8 +67,9 @@ impl Types {
         if let Some(index) = self.all.iter().position(|one| &*one.url == url) {
             return Ok((&mut self.all[index], false));
         }
-        if self.all.len() >= MAX_TYPES {
-            return Err(StreamError::TooManyTypes);
+        // A stream never has more types than are known.
+        if !is_known(url) && self.snapshot.get(url).is_none() {
+            return Err(StreamError::UnknownType(url.to_owned()));
         }
         let rank = sending_rank(url);
         let index = self
@@ -74,7 +77,7 @@ impl Types {
             .partition_point(|one| sending_rank(&one.url) <= rank);
         let new = Type {
             url: url.into(),
-            subscription: Subscription::new(self.snapshot.resources(url)),
+            subscription: Subscription::new(self.snapshot.layers(url)),
             in_flight: None,
             newest: None,
         };
@@ -82,10 +85,33 @@ impl Types {
         Ok((&mut self.all[index], true))
     }
 
+    /// Checks that what the client subscribes to does not take too much memory.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if it does.
+    pub(super) fn check(&self) -> Result<(), StreamError> {
+        if self.bytes() > MAX_STREAM_BYTES {
+            return Err(StreamError::TooMuch);
+        }
+        Ok(())
+    }
+
+    /// About the bytes that the client makes this take.
+    pub(super) fn bytes(&self) -> usize {
+        self.all.iter().map(|one| one.subscription.bytes()).sum()
+    }
+
+    /// How many resources requests have made this walk since the last call.
+    pub(super) fn take_walked(&mut self) -> usize {
+        let all = self.all.iter_mut();
+        all.map(|one| one.subscription.take_walked()).sum()
+    }
+
     /// Replaces what the client may see.
     pub(super) fn update(&mut self, snapshot: Snapshot) {
         for one in &mut self.all {
-            one.subscription.update(&snapshot.resources(&one.url));
+            one.subscription.update(&snapshot.layers(&one.url));
         }
         self.snapshot = snapshot;
     }
@@ -106,6 +132,20 @@ impl Types {
             .min_by_key(|&index| removing_rank(&self.all[index].url))?;
         let waits = self.all[removes].in_flight.is_some();
         (!waits).then_some(Turn::Removals(removes))
+    }
+
+    /// Notes that clusters were sent. Their assignments are sent again after them: an Envoy that
+    /// gets a changed cluster does not use it before it has had its assignment once more.
+    pub(super) fn sent<'a>(&mut self, index: usize, names: impl Iterator<Item = &'a Arc<str>>) {
+        let is_cluster = self.all.get(index).is_some_and(|one| *one.url == *CLUSTER);
+        let mut all = self.all.iter_mut();
+        let Some(assignments) = all.find(|one| is_cluster && *one.url == *CLUSTER_LOAD_ASSIGNMENT)
+        else {
+            return;
+        };
+        for name in names {
+            assignments.subscription.send_again(name);
+        }
     }
 
     /// The type with this index, and the nonce for a response of it, which is then on its way.

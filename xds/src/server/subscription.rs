@@ -1,22 +1,18 @@
 //! What a client subscribes to of one type, and what it still has to be sent.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    mem,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, mem, sync::Arc};
 
-use super::{differences::differences, error::StreamError, observer::Observer};
+use super::{charged::Charged, differences::differences, error::StreamError, observer::Observer};
 use crate::{
-    Resource, Resources,
-    limits::{
-        FULL_RESPONSE_BYTES, MAX_CLAIMS, MAX_NAME_BYTES, MAX_NAMES, MAX_RESOURCE_BYTES,
-        MAX_VERSION_BYTES,
-    },
+    Layers, Resource,
+    limits::{FULL_RESPONSE_BYTES, MAX_CLAIMS, MAX_NAME_BYTES, MAX_RESOURCE_BYTES, max_names},
 };
 
 /// What subscribes to all resources of a type.
 pub(super) const WILDCARD: &str = "*";
+
+/// About the bytes that a subscription to a name takes, without the name.
+const NAME: usize = 24;
 
 /// The resources that a client said it holds when it connected: their versions by name.
 pub(super) type Claims = BTreeMap<String, String>;
@@ -29,11 +25,15 @@ pub(super) type Claims = BTreeMap<String, String>;
 #[derive(Debug, Default)]
 pub(super) struct Subscription {
     wildcard: bool,
-    names: BTreeSet<Arc<str>>,
-    base: Resources,
-    stale: BTreeMap<Arc<str>, Stale>,
+    names: Charged<()>,
+    base: Layers,
+    /// The client is not charged for those whose names are the snapshot's: there are never more
+    /// than that has, and a client that is told of all at once has done nothing for it.
+    stale: Charged<Stale>,
     /// The client waits for an answer, even if there is nothing to send.
     owes_answer: bool,
+    /// How many resources requests have made this walk.
+    walked: usize,
 }
 
 /// A resource of which the client lacks the newest state.
@@ -48,14 +48,16 @@ struct Stale {
 #[derive(Debug, Clone)]
 enum Held {
     Sent(Arc<Resource>),
-    Claimed(Box<str>),
+    /// The version that the client says it holds, if it is one that we could have made.
+    Claimed(Option<u128>),
 }
 
 impl Held {
-    fn version(&self) -> &str {
+    /// Whether it is this resource, as it is now.
+    fn is(&self, now: &Resource) -> bool {
         match self {
-            Self::Sent(resource) => &resource.version,
-            Self::Claimed(version) => version,
+            Self::Sent(resource) => resource.version == now.version,
+            Self::Claimed(version) => version.is_some() && *version == number(&now.version),
         }
     }
 }
@@ -66,7 +68,8 @@ pub(super) struct Batch {
     pub(super) resources: Vec<Arc<Resource>>,
     /// Names that the client is to forget, or that do not exist.
     pub(super) removed: Vec<Arc<str>>,
-    /// Resources that are too large.
+    /// Resources that are too large. A client that holds an earlier state keeps it; to another one
+    /// they do not exist.
     pub(super) withheld: Vec<Arc<Resource>>,
 }
 
@@ -82,9 +85,10 @@ impl Batch {
 
 impl Subscription {
     /// A subscription to nothing, yet.
-    pub(super) fn new(base: Resources) -> Self {
+    pub(super) fn new(base: Layers) -> Self {
         Self {
             base,
+            names: Charged::new(NAME),
             ..Self::default()
         }
     }
@@ -102,13 +106,23 @@ impl Subscription {
         }
     }
 
+    /// About the bytes that the client makes this take.
+    pub(super) fn bytes(&self) -> usize {
+        self.names.bytes() + self.stale.bytes()
+    }
+
+    /// How many resources requests have made this walk since the last call.
+    pub(super) fn take_walked(&mut self) -> usize {
+        mem::take(&mut self.walked)
+    }
+
     /// Whether the client waits for an answer, even if there is nothing to send.
     pub(super) fn owes_answer(&self) -> bool {
         self.owes_answer
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.names.iter()
+        self.names.iter().map(|(name, ())| name)
     }
 
     fn covers(&self, name: &str) -> bool {
@@ -141,27 +155,29 @@ impl Subscription {
             Some((key, now)) => (key.clone(), Some(now.clone())),
             None => (Arc::from(name), None),
         };
-        let claim = claims.get(name).and_then(|version| claimed(version));
-        let is_current = claim.is_some() && version_of(claim.as_ref()) == current(now.as_ref());
-        if !self.stale.contains_key(name) {
+        let is_own = now.is_none();
+        let claim = claims.get(name).map(|version| claimed(version));
+        let is_current = claim.is_some() && is_settled(claim.as_ref(), now.as_ref());
+        if !self.stale.contains(name) {
             let held = if self.covers(name) {
                 now.map(Held::Sent)
             } else {
                 claim
             };
-            self.stale.insert(key.clone(), Stale { held, asked: false });
+            self.stale
+                .insert(key.clone(), is_own, Stale { held, asked: false });
         }
         if let Some(stale) = self.stale.get_mut(name) {
             stale.asked = !is_current;
         }
         self.settle(name);
         if !self.names.contains(name) {
-            if self.names.len() >= MAX_NAMES {
+            if self.names.len() >= max_names(&type_url()) {
                 return Err(StreamError::TooManyNames {
                     type_url: type_url(),
                 });
             }
-            self.names.insert(key);
+            self.names.insert(key, is_own, ());
         }
         Ok(())
     }
@@ -175,16 +191,22 @@ impl Subscription {
         let base = self.base.clone();
         let claimed_names = claims
             .keys()
-            .filter(|name| !base.contains_key(name.as_str()))
+            .filter(|name| !base.contains(name.as_str()))
             .map(|name| Arc::from(name.as_str()));
-        let all: Vec<Arc<str>> = base.keys().cloned().chain(claimed_names).collect();
+        let all: Vec<Arc<str>> = base
+            .iter()
+            .map(|(name, _)| name.clone())
+            .chain(claimed_names)
+            .collect();
+        self.walked += all.len();
         for name in all {
-            if self.names.contains(&name) || self.stale.contains_key(&name) {
+            if self.names.contains(&name) || self.stale.contains(&name) {
                 continue;
             }
-            let held = claims.get(&*name).and_then(|version| claimed(version));
+            let held = claims.get(&*name).map(|version| claimed(version));
             let stale = Stale { held, asked: false };
-            self.stale.insert(name.clone(), stale);
+            let is_own = !base.contains(&name);
+            self.stale.insert(name.clone(), is_own, stale);
             self.settle(&name);
         }
     }
@@ -194,49 +216,54 @@ impl Subscription {
     pub(super) fn unsubscribe(&mut self, name: &str) {
         if name == WILDCARD {
             self.wildcard = false;
+            self.walked += self.stale.len();
             let names = &self.names;
             self.stale.retain(|name, _| names.contains(name));
             return;
         }
-        let Some(name) = self.names.take(name) else {
+        let Some(name) = self.names.remove(name) else {
             return;
         };
         if self.wildcard {
-            let now = self.base.get(&name).cloned().map(Held::Sent);
-            let stale = self.stale.entry(name).or_insert(Stale {
-                held: now,
-                asked: false,
-            });
-            stale.asked = true;
+            if !self.stale.contains(&name) {
+                let held = self.base.get(&name).cloned().map(Held::Sent);
+                let stale = Stale { held, asked: false };
+                let is_own = !self.base.contains(&name);
+                self.stale.insert(name.clone(), is_own, stale);
+            }
+            if let Some(stale) = self.stale.get_mut(&name) {
+                stale.asked = true;
+            }
         } else {
             self.stale.remove(&name);
         }
     }
 
     /// Replaces what the client may see.
-    pub(super) fn update(&mut self, resources: &Resources) {
-        if Arc::ptr_eq(&self.base, resources) {
+    pub(super) fn update(&mut self, resources: &Layers) {
+        if self.base.is_same(resources) {
             return;
         }
-        let before = mem::replace(&mut self.base, Arc::clone(resources));
-        for difference in differences(&before, resources) {
-            if !self.covers(difference.name) {
+        let before = mem::replace(&mut self.base, resources.clone());
+        for name in differences(&before, resources) {
+            if !self.covers(name) {
                 continue;
             }
-            if !self.stale.contains_key(difference.name) {
-                let held = difference.before.cloned().map(Held::Sent);
+            if !self.stale.contains(name) {
+                // What the client saw, of whichever layer: one may hide the other's.
+                let held = before.get(name).cloned().map(Held::Sent);
                 let stale = Stale { held, asked: false };
-                self.stale.insert(difference.name.clone(), stale);
+                self.stale.insert(name.clone(), false, stale);
             }
-            self.settle(difference.name);
+            self.settle(name);
         }
     }
 
     /// Forgets that a resource is stale if it is not, or not any more.
     fn settle(&mut self, name: &str) {
-        let now = current(self.base.get(name));
-        let is_settled = |stale: &Stale| !stale.asked && version_of(stale.held.as_ref()) == now;
-        if self.stale.get(name).is_some_and(is_settled) {
+        let now = self.base.get(name);
+        let settled = |stale: &Stale| !stale.asked && is_settled(stale.held.as_ref(), now);
+        if self.stale.get(name).is_some_and(settled) {
             self.stale.remove(name);
         }
     }
@@ -260,7 +287,7 @@ impl Subscription {
     /// Whether a stale resource is to be sent, or is said not to exist without ever having
     /// been held: that breaks no one who cites it.
     fn adds(&self, name: &str, stale: &Stale) -> bool {
-        self.base.contains_key(name) || stale.held.is_none()
+        self.base.contains(name) || stale.held.is_none()
     }
 
     /// Takes what fits into one response: the newest state of what the client lacks.
@@ -279,10 +306,16 @@ impl Subscription {
                 return true;
             }
             let body = now.map_or(0, |resource| resource.body.value.len());
-            bytes += name.len() + body;
+            let is_sent = body <= MAX_RESOURCE_BYTES;
+            bytes += name.len() + if is_sent { body } else { 0 };
             match now {
                 None => batch.removed.push(name.clone()),
-                Some(one) if body > MAX_RESOURCE_BYTES => batch.withheld.push(one.clone()),
+                Some(one) if body > MAX_RESOURCE_BYTES => {
+                    if stale.held.is_none() {
+                        batch.removed.push(name.clone());
+                    }
+                    batch.withheld.push(one.clone());
+                }
                 Some(one) => batch.resources.push(one.clone()),
             }
             false
@@ -296,7 +329,7 @@ impl Subscription {
         let (mut batch, mut bytes) = (Batch::default(), 0);
         let base = &self.base;
         self.stale.retain(|name, stale| {
-            if base.contains_key(name) || stale.held.is_none() || bytes >= FULL_RESPONSE_BYTES {
+            if base.contains(name) || stale.held.is_none() || bytes >= FULL_RESPONSE_BYTES {
                 return true;
             }
             bytes += name.len();
@@ -306,19 +339,45 @@ impl Subscription {
         batch
     }
 
-    /// Notes that all additions were sent.
-    pub(super) fn additions_sent(&mut self) {
+    /// Notes that all additions were sent, and returns the names of those that exist.
+    pub(super) fn additions_sent(&mut self) -> Vec<Arc<str>> {
+        let mut sent = Vec::new();
         let base = &self.base;
-        self.stale
-            .retain(|name, stale| !base.contains_key(name) && stale.held.is_some());
+        self.stale.retain(|name, stale| {
+            let exists = base.contains(name);
+            if exists {
+                sent.push(name.clone());
+            }
+            !exists && stale.held.is_some()
+        });
         self.owes_answer = false;
+        sent
+    }
+
+    /// Sends a resource once more that the client subscribes to, whatever it holds: what cites it
+    /// has changed.
+    pub(super) fn send_again(&mut self, name: &str) {
+        let Some((key, now)) = self.base.get_key_value(name) else {
+            return;
+        };
+        if !self.covers(name) {
+            return;
+        }
+        if !self.stale.contains(name) {
+            let held = Some(Held::Sent(now.clone()));
+            let (key, stale) = (key.clone(), Stale { held, asked: false });
+            self.stale.insert(key, false, stale);
+        }
+        if let Some(stale) = self.stale.get_mut(name) {
+            stale.asked = true;
+        }
     }
 
     /// Notes that all removals were sent, or need not be.
     pub(super) fn removals_sent(&mut self) {
         let base = &self.base;
         self.stale
-            .retain(|name, stale| base.contains_key(name) || stale.held.is_none());
+            .retain(|name, stale| base.contains(name) || stale.held.is_none());
     }
 
     /// Returns every resource that the client subscribes to, including those that are removed
@@ -333,9 +392,8 @@ impl Subscription {
                 batch.resources.push(resource.clone());
             }
         }
-        for (name, stale) in &self.stale {
-            if let (false, Some(Held::Sent(resource))) = (self.base.contains_key(name), &stale.held)
-            {
+        for (name, stale) in self.stale.iter() {
+            if let (false, Some(Held::Sent(resource))) = (self.base.contains(name), &stale.held) {
                 batch.resources.push(resource.clone());
             }
         }
@@ -365,20 +423,24 @@ pub(super) fn check_claims(type_url: &str, claims: &Claims) -> Result<(), Stream
     Ok(())
 }
 
-/// A version that no server of ours made is held, whatever it is.
-fn claimed(version: &str) -> Option<Held> {
-    let version = if version.len() > MAX_VERSION_BYTES {
-        ""
-    } else {
-        version
-    };
-    Some(Held::Claimed(version.into()))
+/// A version that no server of ours made is held, whatever it is. Only the number is kept.
+fn claimed(version: &str) -> Held {
+    Held::Claimed(number(version))
 }
 
-fn version_of(held: Option<&Held>) -> Option<&str> {
-    held.map(Held::version)
+/// A version as a number: 32 hexadecimal digits, see [`Resource::new`].
+fn number(version: &str) -> Option<u128> {
+    let is_ours = version.len() == 32 && version.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_ours
+        .then(|| u128::from_str_radix(version, 16).ok())
+        .flatten()
 }
 
-fn current(resource: Option<&Arc<Resource>>) -> Option<&str> {
-    resource.map(|resource| &*resource.version)
+/// Whether what the client holds is what there is.
+fn is_settled(held: Option<&Held>, now: Option<&Arc<Resource>>) -> bool {
+    match (held, now) {
+        (None, None) => true,
+        (Some(held), Some(now)) => held.is(now),
+        _ => false,
+    }
 }

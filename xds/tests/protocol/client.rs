@@ -1,5 +1,7 @@
 //! The client's end.
 
+use std::sync::Arc;
+
 use pillion_envoy_api::envoy::{
     config::core::v3::Node,
     service::discovery::v3::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Resource as Sent},
@@ -7,7 +9,9 @@ use pillion_envoy_api::envoy::{
 use pillion_xds::{
     client::{Client, ProtocolError, Refusal, SubscribeError, Update},
     limits,
+    server::DeltaStream,
 };
+use prost::Message as _;
 
 use crate::support::*;
 
@@ -160,6 +164,7 @@ fn refuses_by_name_and_version_and_keeps_what_it_had() {
     let refusal = Refusal {
         name: "a".into(),
         reason: "type: LOGICAL_DNS is not supported".to_owned(),
+        is_used: false,
     };
     client.nack(CLUSTER, "2", &[refusal]);
     let version = |content| resource(CLUSTER, "a", content).version;
@@ -327,7 +332,112 @@ fn subscribes_to_so_many_names_only() {
     let many = (0..limits::MAX_NAMES).map(|index| index.to_string().into());
     client.subscribe(CLUSTER, many).unwrap();
     let (name, error) = client.subscribe(CLUSTER, names(&["0", "x"])).unwrap_err();
-    assert_eq!((&*name, error), ("x", SubscribeError::TooManyNames));
+    assert_eq!(
+        (&*name, error),
+        ("x", SubscribeError::TooManyNames(limits::MAX_NAMES))
+    );
     let (_, error) = client.subscribe(LISTENER, names(&[""])).unwrap_err();
     assert_eq!(error, SubscribeError::BadName);
+}
+
+#[test]
+fn resumes_more_names_than_fit_into_one_request() {
+    let mut client = client();
+    let all: Vec<Arc<str>> = (0..40_000)
+        .map(|index| format!("outbound|80||service-{index}.shop.svc.cluster.local").into())
+        .collect();
+    client.subscribe(ENDPOINTS, all.clone()).unwrap();
+    while client.next_request().is_some() {}
+    let resources =
+        all.iter().map(
+            |name| pillion_envoy_api::envoy::service::discovery::v3::Resource {
+                name: name.to_string(),
+                version: format!("{:032x}", name.len()),
+                resource: Some(resource(ENDPOINTS, name, "1").body),
+                ..Default::default()
+            },
+        );
+    let response = DeltaDiscoveryResponse {
+        type_url: ENDPOINTS.to_owned(),
+        nonce: "1".to_owned(),
+        resources: resources.collect(),
+        ..DeltaDiscoveryResponse::default()
+    };
+    client.receive(response).unwrap().unwrap();
+    client.ack(ENDPOINTS, "1");
+    client.connected();
+    let (mut names, mut versions) = (0, 0);
+    while let Some(request) = client.next_request() {
+        assert!(prost::Message::encoded_len(&request) < limits::MAX_REQUEST_BYTES);
+        names += request.resource_names_subscribe.len();
+        versions += request.initial_resource_versions.len();
+    }
+    assert_eq!((names, versions), (all.len(), all.len()));
+}
+
+/// A client that has taken `a=1` and then `a=2`, of which it uses a part or nothing.
+fn refused(is_used: bool) -> Client {
+    let mut client = subscribed(&["a"]);
+    receive(&mut client, response("1", &[("a", "1")], &[]));
+    client.ack(CLUSTER, "1");
+    receive(&mut client, response("2", &[("a", "2")], &[]));
+    let refusal = Refusal {
+        name: "a".into(),
+        reason: "routes[1]: bad".to_owned(),
+        is_used,
+    };
+    client.nack(CLUSTER, "2", &[refusal]);
+    client
+}
+
+#[test]
+fn hears_that_the_server_has_turned_back_from_what_was_refused() {
+    for is_used in [true, false] {
+        let mut client = refused(is_used);
+        let version = resource(CLUSTER, "a", if is_used { "2" } else { "1" }).version;
+        assert_eq!(client.held(CLUSTER)["a"], version);
+        let update = receive(&mut client, response("3", &[("a", "1")], &[]));
+        assert_eq!(changed(&update), ["a"]);
+        client.ack(CLUSTER, "3");
+        // From here on, it is held as any other.
+        let update = receive(&mut client, response("4", &[("a", "1")], &[]));
+        assert_eq!(changed(&update), [""; 0]);
+    }
+}
+
+#[test]
+fn asks_again_for_what_was_refused() {
+    for is_used in [true, false] {
+        let mut client = refused(is_used);
+        client.connected();
+        let request = client.next_request().unwrap();
+        assert_eq!(request.initial_resource_versions["a"], "");
+    }
+}
+
+#[test]
+fn says_of_no_more_that_it_is_held_than_a_server_accepts() {
+    let mut client = Client::new(Node::default());
+    client.subscribe(CLUSTER, names(&["*"])).unwrap();
+    client.connected();
+    client.next_request().unwrap();
+    let long = "x".repeat(80);
+    let all: Vec<String> = (0..100_000).map(|index| format!("{long}{index}")).collect();
+    let all: Vec<(&str, &str)> = all.iter().map(|name| (&**name, "1")).collect();
+    receive(&mut client, response("1", &all, &[]));
+    client.ack(CLUSTER, "1");
+    client.connected();
+    let request = client.next_request().unwrap();
+    assert!(request.encoded_len() <= limits::MAX_REQUEST_BYTES);
+    let claims = request.initial_resource_versions.len();
+    assert!((10_000..100_000).contains(&claims), "{claims}");
+    let snapshot = snapshot(&[(CLUSTER, &all)]);
+    let mut server = DeltaStream::new(snapshot);
+    server.request(&request).unwrap();
+    let mut sent = 0;
+    while let Some(response) = server.next(&()) {
+        sent += response.resources.len();
+        server.request(&ack(&response)).unwrap();
+    }
+    assert_eq!(sent, 100_000 - claims);
 }

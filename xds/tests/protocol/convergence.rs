@@ -11,7 +11,7 @@ use pillion_envoy_api::envoy::{
     service::discovery::v3::{DeltaDiscoveryRequest, DeltaDiscoveryResponse},
 };
 use pillion_xds::{
-    Snapshot,
+    Layers, Snapshot,
     client::{Client, Refusal, Update},
     resources,
     server::DeltaStream,
@@ -25,12 +25,21 @@ const NAMES: [&str; 4] = ["a", "b", "c", "*"];
 
 /// What the application can't use.
 const BAD: &str = "bad";
-const CONTENTS: [&str; 4] = ["1", "2", "3", BAD];
+/// What it uses, but for a part.
+const FAULTY: &str = "faulty";
+const CONTENTS: [&str; 5] = ["1", "2", "3", FAULTY, BAD];
+
+#[derive(Debug, Clone, Copy)]
+enum Layer {
+    Shared,
+    Own,
+}
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// The server has other resources of a type: contents by name, if any.
-    Change(usize, [Option<usize>; 3]),
+    /// The server has other resources of a type, which clients share or which are the client's
+    /// own: contents by name, if any.
+    Change(usize, Layer, [Option<usize>; 3]),
     Subscribe(usize, usize),
     Unsubscribe(usize, usize),
     /// A message arrives at the other side.
@@ -45,9 +54,10 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let (one_type, name) = (0..TYPES.len(), 0..NAMES.len());
     let content = prop::option::weighted(0.7, 0..CONTENTS.len());
+    let layer = prop_oneof![Just(Layer::Shared), Just(Layer::Own)];
     prop_oneof![
-        3 => (one_type.clone(), [content.clone(), content.clone(), content])
-            .prop_map(|(one, contents)| Step::Change(one, contents)),
+        3 => (one_type.clone(), layer, [content.clone(), content.clone(), content])
+            .prop_map(|(one, layer, contents)| Step::Change(one, layer, contents)),
         3 => (one_type.clone(), name.clone()).prop_map(|(one, name)| Step::Subscribe(one, name)),
         2 => (one_type, name).prop_map(|(one, name)| Step::Unsubscribe(one, name)),
         6 => Just(Step::ToServer),
@@ -67,6 +77,8 @@ struct World {
     updates: VecDeque<Update>,
     /// What the application uses, by type and name.
     used: BTreeMap<(&'static str, Arc<str>), String>,
+    /// Of what it says that it is refused, as a whole or in part.
+    refused: BTreeSet<(&'static str, Arc<str>)>,
     subscribed: BTreeSet<(&'static str, &'static str)>,
 }
 
@@ -82,6 +94,7 @@ impl World {
             responses: VecDeque::new(),
             updates: VecDeque::new(),
             used: BTreeMap::new(),
+            refused: BTreeSet::new(),
             subscribed: BTreeSet::new(),
         }
     }
@@ -94,13 +107,19 @@ impl World {
 
     fn take(&mut self, step: &Step) {
         match *step {
-            Step::Change(one, contents) => {
+            Step::Change(one, layer, contents) => {
                 let type_url = TYPES[one];
                 let all = NAMES.iter().zip(contents);
                 let all = all.filter_map(|(name, content)| {
                     Some(resource(type_url, name, CONTENTS[content?]))
                 });
-                self.snapshot = self.snapshot.clone().with(type_url, resources(all));
+                let all = resources(all);
+                let old = self.snapshot.get(type_url).cloned().unwrap_or_default();
+                let layers = match layer {
+                    Layer::Shared => Layers::new(all, old.own().clone()),
+                    Layer::Own => Layers::new(old.shared().clone(), all),
+                };
+                self.snapshot = self.snapshot.clone().with_layers(type_url, layers);
                 self.server.update(self.snapshot.clone());
             }
             Step::Subscribe(one, name) => {
@@ -118,6 +137,9 @@ impl World {
                 let mut used = std::mem::take(&mut self.used);
                 used.retain(|(one, name), _| self.covers(one, name));
                 self.used = used;
+                let mut refused = std::mem::take(&mut self.refused);
+                refused.retain(|(one, name)| self.covers(one, name));
+                self.refused = refused;
             }
             Step::ToServer => self.reach_server(),
             Step::ToClient => self.reach_client(),
@@ -164,16 +186,24 @@ impl World {
         let mut refusals = Vec::new();
         for one in update.changed {
             let content = String::from_utf8(one.body.value.to_vec()).unwrap();
-            if content == BAD {
+            self.refused.remove(&(type_url, one.name.clone()));
+            let is_used = content != BAD;
+            if [BAD, FAULTY].contains(&&*content) {
+                if self.covers(type_url, &one.name) {
+                    self.refused.insert((type_url, one.name.clone()));
+                }
                 refusals.push(Refusal {
-                    name: one.name,
-                    reason: BAD.to_owned(),
+                    name: one.name.clone(),
+                    reason: content.clone(),
+                    is_used,
                 });
-            } else if self.covers(type_url, &one.name) {
+            }
+            if is_used && self.covers(type_url, &one.name) {
                 self.used.insert((type_url, one.name), content);
             }
         }
         for name in update.removed {
+            self.refused.remove(&(type_url, name.clone()));
             self.used.remove(&(type_url, name));
         }
         self.client.nack(type_url, &update.nonce, &refusals);
@@ -204,7 +234,7 @@ impl World {
             let has = self.snapshot.get(type_url).cloned().unwrap_or_default();
             for name in &NAMES[..3] {
                 let used = self.used.get(&(type_url, Arc::from(*name)));
-                let content = has.get(*name).filter(|_| self.covers(type_url, name));
+                let content = has.get(name).filter(|_| self.covers(type_url, name));
                 let content = content.map(|one| str::from_utf8(&one.body.value).unwrap());
                 if content != Some(BAD) {
                     assert_eq!(used.map(String::as_str), content, "{type_url} {name}");
@@ -212,6 +242,9 @@ impl World {
                 let version = self.client.held(type_url).get(*name).cloned();
                 let expected = used.map(|used| resource(type_url, name, used).version);
                 assert_eq!(version, expected, "version of {type_url} {name}");
+                let is_refused = self.refused.contains(&(type_url, Arc::from(*name)));
+                let is_faulty = content.is_some_and(|content| [BAD, FAULTY].contains(&content));
+                assert_eq!(is_refused, is_faulty, "refusal of {type_url} {name}");
             }
         }
     }
@@ -241,7 +274,7 @@ proptest! {
 fn a_reconnect_sends_nothing_that_is_held() {
     let mut world = World::new();
     for one in 0..3 {
-        world.take(&Step::Change(one, [Some(0), Some(1), None]));
+        world.take(&Step::Change(one, Layer::Shared, [Some(0), Some(1), None]));
         world.take(&Step::Subscribe(one, 3));
         world.take(&Step::Subscribe(one, 0));
     }

@@ -299,17 +299,12 @@ fn withholds_what_is_too_large_and_says_so() {
     let mut stream = DeltaStream::new(Snapshot::new().with(CLUSTER, resources(all)));
     stream.request(&subscribe(CLUSTER, &["*"])).unwrap();
     let notes = Notes::default();
-    // The large one fills the response, so the small one is in the next.
     while let Some(response) = stream.next(&notes) {
         stream.request(&ack(&response)).unwrap();
     }
     assert_eq!(
         *notes.0.lock().unwrap(),
-        [
-            format!("withheld huge: {bytes}"),
-            "sent 1: 0, 0".to_owned(),
-            "sent 2: 1, 0".to_owned()
-        ]
+        [format!("withheld huge: {bytes}"), "sent 1: 1, 1".to_owned(),]
     );
 }
 
@@ -343,21 +338,109 @@ fn refuses_names_and_types_that_can_not_be() {
             .unwrap_err();
         assert!(error.to_string().contains(is_expected), "{error}");
     }
+}
+
+#[test]
+fn refuses_types_that_the_server_does_not_know() {
+    let mut stream = DeltaStream::new(snapshot(&[("type/known", &[])]));
+    assert!(stream.request(&subscribe("type/known", &["a"])).is_ok());
+    assert!(stream.request(&subscribe(LISTENER, &["a"])).is_ok());
+    assert_eq!(
+        stream.request(&subscribe("type/other", &["a"])),
+        Err(StreamError::UnknownType("type/other".to_owned()))
+    );
+}
+
+#[test]
+fn refuses_names_that_take_too_much_memory_together() {
     let mut stream = DeltaStream::new(Snapshot::new());
-    let all = (0..=limits::MAX_TYPES).map(|index| format!("type/{index}"));
-    let last = all
-        .map(|type_url| stream.request(&subscribe(&type_url, &["a"])))
-        .last();
-    assert_eq!(last, Some(Err(StreamError::TooManyTypes)));
+    let refusal = [CLUSTER, LISTENER, ROUTES].iter().find_map(|type_url| {
+        let name = |index| format!("{index:0>500}");
+        let mut request = subscribe(type_url, &[]);
+        request.resource_names_subscribe = (0..4_000).map(name).collect();
+        stream.request(&request).err()
+    });
+    assert_eq!(refusal, Some(StreamError::TooMuch));
+}
+
+#[test]
+fn takes_the_names_of_all_assignments_of_a_large_mesh() {
+    let all: Vec<String> = (0..limits::MAX_ASSIGNMENTS)
+        .map(|index| format!("outbound|80||service-{index}.shop.svc.cluster.local"))
+        .collect();
+    let of = |name: &String| resource(ENDPOINTS, name, "1");
+    let snapshot = Snapshot::new().with(ENDPOINTS, resources(all.iter().map(of)));
+    let mut stream = DeltaStream::new(snapshot);
+    let mut request = subscribe(ENDPOINTS, &[]);
+    request.resource_names_subscribe = all;
+    assert_eq!(stream.request(&request), Ok(None));
+    let one_more = stream.request(&subscribe(ENDPOINTS, &["x"]));
+    assert!(matches!(one_more, Err(StreamError::TooManyNames { .. })));
 }
 
 #[test]
 fn keeps_what_names_share_with_the_snapshot() {
     let snapshot = snapshot(&[(CLUSTER, &[("a", "1")])]);
-    let one: &Resource = &snapshot.get(CLUSTER).unwrap()["a"];
+    let one: &Resource = snapshot.get(CLUSTER).unwrap().get("a").unwrap();
     let mut stream = DeltaStream::new(snapshot.clone());
     stream.request(&subscribe(CLUSTER, &["a"])).unwrap();
     let response = next(&mut stream);
     let sent = response.resources[0].resource.as_ref().unwrap();
     assert_eq!(sent.value.as_ptr(), one.body.value.as_ptr());
+}
+
+#[test]
+fn versions_that_come_with_later_names_count() {
+    let snapshot = snapshot(&[(CLUSTER, &[("a", "1"), ("b", "1"), ("c", "1")])]);
+    let version = |name: &str| {
+        snapshot
+            .get(CLUSTER)
+            .unwrap()
+            .get(name)
+            .unwrap()
+            .version
+            .to_string()
+    };
+    let mut stream = DeltaStream::new(snapshot.clone());
+    let mut resume = |names: &[&str], held: &[&str]| {
+        let mut request = subscribe(CLUSTER, names);
+        let held = held.iter().map(|name| ((*name).to_owned(), version(name)));
+        request.initial_resource_versions = held.collect();
+        stream.request(&request).unwrap();
+    };
+    resume(&["a"], &["a"]);
+    resume(&["b", "c"], &["b"]);
+    assert_eq!(shown(&next(&mut stream)), ["c=1"]);
+    assert!(stream.next(&()).is_none());
+}
+
+#[test]
+fn a_resource_that_became_too_large_stays_as_it_was_held() {
+    let mut stream = DeltaStream::new(snapshot(&[(CLUSTER, &[("a", "1")])]));
+    stream.request(&subscribe(CLUSTER, &["a"])).unwrap();
+    let response = next(&mut stream);
+    stream.request(&ack(&response)).unwrap();
+    let huge = "x".repeat(limits::MAX_RESOURCE_BYTES + 1);
+    stream.update(snapshot(&[(CLUSTER, &[("a", &huge)])]));
+    let response = next(&mut stream);
+    assert!(shown(&response).is_empty());
+    stream.request(&ack(&response)).unwrap();
+    stream.update(snapshot(&[(CLUSTER, &[("a", "2")])]));
+    assert_eq!(shown(&next(&mut stream)), ["a=2"]);
+}
+
+#[test]
+fn a_changed_cluster_brings_its_assignment_again() {
+    let with = |cluster| {
+        snapshot(&[
+            (CLUSTER, &[("a", cluster), ("b", "1")]),
+            (ENDPOINTS, &[("a", "1"), ("b", "1")]),
+        ])
+    };
+    let mut stream = DeltaStream::new(with("1"));
+    stream.request(&subscribe(CLUSTER, &["*"])).unwrap();
+    stream.request(&subscribe(ENDPOINTS, &["a", "b"])).unwrap();
+    drain(&mut stream);
+    stream.update(with("2"));
+    assert_eq!(drain(&mut stream), [["a=2"], ["a=1"]]);
 }

@@ -189,3 +189,56 @@ async fn reads_only_so_many_requests_in_a_second() {
     assert!((10..=11).contains(&seconds), "{seconds} s");
     assert!(responses.recv().await.unwrap().is_ok());
 }
+
+/// To subscribe to all is to have all walked.
+#[tokio::test(start_paused = true)]
+async fn counts_what_requests_make_the_server_walk() {
+    let all = (0..5_000).map(|index| resource(CLUSTER, &index.to_string(), "1"));
+    let snapshot = Snapshot::new().with(CLUSTER, resources(all));
+    let (_sender, snapshots) = watch::channel(snapshot);
+    let (sender, mut responses) = mpsc::channel(1);
+    let request = |index: usize| {
+        let mut request = DeltaDiscoveryRequest {
+            response_nonce: "nonsense".to_owned(),
+            ..subscribe(CLUSTER, &[])
+        };
+        let names = vec!["*".to_owned()];
+        if index.is_multiple_of(2) {
+            request.resource_names_subscribe = names;
+        } else {
+            request.resource_names_unsubscribe = names;
+        }
+        Ok(request)
+    };
+    let requests = stream::iter((0..400).map(request));
+    let start = Instant::now();
+    serve_delta(requests, snapshots, sender, &()).await;
+    let seconds = start.elapsed().as_secs();
+    assert!(seconds >= 6, "{seconds} s");
+    assert!(responses.recv().await.unwrap().is_ok());
+}
+
+/// An observer for whose streams there is room for so many bytes.
+struct Room(usize);
+
+impl pillion_xds::server::Observer for Room {
+    fn has_room(&self, bytes: usize) -> bool {
+        bytes <= self.0
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ends_a_stream_for_which_there_is_no_room() {
+    for (room, ends) in [(0, true), (1 << 20, false)] {
+        let (_sender, snapshots) = watch::channel(Snapshot::new());
+        let (sender, mut responses) = mpsc::channel(8);
+        let requests = stream::iter([Ok(subscribe(CLUSTER, &["a"]))]);
+        serve_delta(requests, snapshots, sender, &Room(room)).await;
+        let mut codes = Vec::new();
+        while let Some(response) = responses.recv().await {
+            codes.extend(response.err().map(|status| status.code()));
+        }
+        let exhausted = codes.contains(&Code::ResourceExhausted);
+        assert_eq!(exhausted, ends, "{codes:?}");
+    }
+}

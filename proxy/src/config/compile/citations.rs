@@ -15,6 +15,14 @@ impl Citations {
         cite(&mut self.clusters, name)
     }
 
+    /// Adds all of these.
+    pub fn extend(&mut self, others: Self) {
+        // `append` would build the whole set again, for each of thousands of hosts.
+        self.clusters.extend(others.clusters);
+        self.route_configurations
+            .extend(others.route_configurations);
+    }
+
     /// The same for a route configuration.
     pub fn route_configuration(&mut self, name: &str) -> Arc<str> {
         cite(&mut self.route_configurations, name)

@@ -197,6 +197,7 @@ fn compile(message: ClusterMessage) -> Result<Cluster, Fault> {
             Discovery::Dns(dns(fields, discovery_type == DiscoveryType::LogicalDns)?)
         }
     };
+    let source = source(upstream_bind_config).map_err(at("upstream_bind_config"))?;
     let settings = ClusterSettings {
         service: service(metadata.as_ref()),
         balancer,
@@ -206,7 +207,9 @@ fn compile(message: ClusterMessage) -> Result<Cluster, Fault> {
         max_requests_per_connection: protocol.max_requests,
         limits,
         retry_budget,
-        source: source(upstream_bind_config).map_err(at("upstream_bind_config"))?,
+        source,
+        // Only the pod's own application is on this host.
+        leaves_out_own_host: source == Source::Any,
         ..ClusterSettings::new(&name)
     };
     Ok(Cluster {

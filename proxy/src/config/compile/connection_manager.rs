@@ -52,7 +52,7 @@ pub(crate) enum Routes {
 
 pub(super) fn connection_manager(
     kind: Kind,
-    scope: &Scope,
+    scope: &Scope<'_>,
     message: HttpConnectionManager,
 ) -> Result<Routes, Fault> {
     check_traffic(&message)?;
@@ -86,8 +86,8 @@ pub(super) fn connection_manager(
             Ok(Routes::Named(name.map_err(at("rds"))?))
         }
         Some(RouteSpecifier::RouteConfig(table)) => {
-            let hosts = hosts(scope, table).map_err(at("route_config"))?;
-            Ok(Routes::Inline(Arc::new(hosts)))
+            let hosts = scope.within(at("route_config"), || hosts(scope, table, None));
+            Ok(Routes::Inline(Arc::new(hosts?)))
         }
         None => Err(Fault::new("route_specifier", "is missing")),
     }

@@ -1,5 +1,7 @@
 //! Why a resource is refused.
 
+use std::fmt;
+
 /// The field that can't be done, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {reason}")]
@@ -31,6 +33,65 @@ impl Fault {
             false => format!("{outer}.{inner}"),
         };
         self
+    }
+}
+
+/// The faults of a resource whose other parts are used.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Faults {
+    first: Vec<Fault>,
+    /// How many there are besides.
+    more: usize,
+}
+
+/// Faults of one resource that are shown, so that the text stays short.
+const MAX_SHOWN: usize = 8;
+
+impl Faults {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.first.is_empty()
+    }
+
+    /// Adds one.
+    pub(super) fn add(&mut self, fault: Fault) {
+        match self.first.len() < MAX_SHOWN {
+            true => self.first.push(fault),
+            false => self.more += 1,
+        }
+    }
+
+    /// How many of them are shown.
+    pub(super) fn shown(&self) -> usize {
+        self.first.len()
+    }
+
+    /// Changes those after the first `skipped`.
+    pub(super) fn change(&mut self, skipped: usize, change: impl Fn(Fault) -> Fault) {
+        let rest = self.first.split_off(skipped.min(self.first.len()));
+        self.first.extend(rest.into_iter().map(change));
+    }
+}
+
+impl From<Fault> for Faults {
+    fn from(fault: Fault) -> Self {
+        Self {
+            first: vec![fault],
+            more: 0,
+        }
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, fault) in self.first.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(f, "{separator}{fault}")?;
+        }
+        match self.more {
+            0 => Ok(()),
+            more => write!(f, "; and {more} more"),
+        }
     }
 }
 
@@ -97,6 +158,21 @@ mod tests {
             fault.to_string(),
             r#"typed_per_filter_config["lua"]: is unknown"#
         );
+    }
+
+    #[test]
+    fn tells_the_first_faults_and_how_many_more_there_are() {
+        let mut faults = Faults::default();
+        assert!(faults.is_empty());
+        for index in 0..10 {
+            faults.add(at_index("routes", index)(Fault::unsupported("x")));
+        }
+        let text = faults.to_string();
+        assert!(
+            text.starts_with("routes[0].x: is not supported by this proxy; routes[1].x: "),
+            "{text}"
+        );
+        assert!(text.ends_with("; and 2 more"), "{text}");
     }
 
     #[test]

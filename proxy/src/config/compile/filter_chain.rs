@@ -1,6 +1,6 @@
 //! A filter chain: which connections it is for, and what is done with them.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use pillion_envoy_api::{
     Any,
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     config::kind::Kind,
-    tables::{AddressRange, ServerName, TcpRoute},
+    tables::{AddressRange, Hosts, ServerName, TcpRoute},
 };
 
 /// Filters of one chain.
@@ -47,10 +47,15 @@ pub(super) enum Chain {
 /// The protocols that an inspector recognises in plaintext.
 const HTTP: [&str; 3] = ["http/1.0", "http/1.1", "h2c"];
 
-/// A chain, and the destination port that it is for, if it is for one.
+/// A chain, and the destination port that it is for, if it is for one. A chain whose filters
+/// can't be used refuses its connections; the fault is noted.
+///
+/// # Errors
+///
+/// When it can't be told which connections the chain is for.
 pub(super) fn filter_chain(
     kind: Kind,
-    scope: &Scope,
+    scope: &Scope<'_>,
     message: FilterChainMessage,
 ) -> Result<(Option<u16>, Chain), Fault> {
     let FilterChainMessage {
@@ -64,27 +69,29 @@ pub(super) fn filter_chain(
         // For logs.
         name: _,
     } = message;
-    if let Some(socket) = transport_socket {
-        plaintext(&socket).map_err(at("transport_socket"))?;
-    }
     let matches = matches(filter_chain_match.unwrap_or_default());
     let matches = matches.map_err(at("filter_chain_match"))?;
-    let chain = match network_filter(filters)? {
-        Network::Http(index, config) => {
-            let routes = message_of(type_url::HTTP_CONNECTION_MANAGER, &config)
-                .and_then(|message| connection_manager(kind, scope, message));
-            let routes = routes
-                .map_err(at("typed_config"))
-                .map_err(at_index("filters", index))?;
+    let speaks_http = !matches.protocols.is_empty() || filters.iter().any(is_http);
+    let action = transport_socket
+        .as_ref()
+        .map_or(Ok(()), plaintext)
+        .map_err(at("transport_socket"))
+        .and_then(|()| action(kind, scope, filters));
+    let action = action.unwrap_or_else(|fault| {
+        let refusal = match speaks_http {
+            true => Action::Http(refusing(&fault)),
+            false => Action::Tcp(TcpRoute::to(NOWHERE)),
+        };
+        scope.refuse_chain(fault);
+        refusal
+    });
+    let port = matches.destination_port;
+    let chain = match action {
+        Action::Http(routes) => {
             let is_sniffed = matches.for_http().map_err(at("filter_chain_match"))?;
             Chain::Http { routes, is_sniffed }
         }
-        Network::Tcp(index, config) => {
-            let route = message_of(type_url::TCP_PROXY, &config)
-                .and_then(|message| tcp_proxy(scope, message));
-            let route = route
-                .map_err(at("typed_config"))
-                .map_err(at_index("filters", index))?;
+        Action::Tcp(route) => {
             matches.check_for_tcp().map_err(at("filter_chain_match"))?;
             Chain::Tcp(TcpRoute {
                 destinations: matches.destinations,
@@ -93,7 +100,48 @@ pub(super) fn filter_chain(
             })
         }
     };
-    Ok((matches.destination_port, chain))
+    Ok((port, chain))
+}
+
+/// What is done with a chain's connections, whichever ones these are.
+enum Action {
+    Http(Routes),
+    Tcp(TcpRoute),
+}
+
+fn action(kind: Kind, scope: &Scope<'_>, filters: Vec<Filter>) -> Result<Action, Fault> {
+    let inside =
+        |index: usize| move |fault: Fault| at_index("filters", index)(at("typed_config")(fault));
+    match network_filter(filters)? {
+        Network::Http(index, config) => {
+            let routes = scope.within(inside(index), || {
+                let message = message_of(type_url::HTTP_CONNECTION_MANAGER, &config)?;
+                connection_manager(kind, scope, message)
+            });
+            Ok(Action::Http(routes?))
+        }
+        Network::Tcp(index, config) => {
+            let route = message_of(type_url::TCP_PROXY, &config)
+                .and_then(|message| tcp_proxy(scope, message));
+            Ok(Action::Tcp(route.map_err(inside(index))?))
+        }
+    }
+}
+
+/// Connections of a refused TCP chain are routed to this cluster, which doesn't exist.
+const NOWHERE: &str = "(refused)";
+
+/// The routes of a chain that can't be used.
+pub(super) fn refusing(fault: &Fault) -> Routes {
+    let text = format!("this proxy can't use the filter chain of this connection: {fault}");
+    Routes::Inline(Arc::new(Hosts::refusing("refused", &text)))
+}
+
+fn is_http(filter: &Filter) -> bool {
+    let Some(filter::ConfigType::TypedConfig(config)) = &filter.config_type else {
+        return false;
+    };
+    config.type_url == type_url::HTTP_CONNECTION_MANAGER
 }
 
 /// The filter that decides, and its place among all of them.
@@ -180,8 +228,13 @@ fn matches(message: FilterChainMatch) -> Result<Matches, Fault> {
         destination_port: destination_port.transpose()?,
         destinations: each("prefix_ranges", MAX_MATCHES, prefix_ranges, range)?,
         server_names: each("server_names", MAX_MATCHES, server_names, |name| {
-            match name.trim_start_matches("*.").contains('*') || name.is_empty() {
-                true => Err(Fault::new("", format!("{name:?} must be a name or *.NAME"))),
+            // `*-eu.example.com` is a host of Istio's, too.
+            let rest = name.strip_prefix('*').unwrap_or(&name);
+            match rest.is_empty() || rest.contains('*') {
+                true => Err(Fault::new(
+                    "",
+                    format!("{name:?} must be a name, *.NAME or *-NAME"),
+                )),
                 false => Ok(ServerName::new(&name)),
             }
         })?,

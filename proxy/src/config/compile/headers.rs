@@ -12,8 +12,8 @@ use super::{
 };
 use crate::tables::{EditAction, HeaderEdits};
 
-/// Fields that one level adds, or removes.
-const MAX_EDITS: usize = 256;
+/// Fields that one level adds, or removes. A route has those of its only destination, too.
+const MAX_EDITS: usize = 512;
 
 /// The lists of one level, and their names.
 pub(super) struct EditFields {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use pillion_envoy_api::{
     envoy::config::{
-        core::v3::TrafficDirection,
+        core::v3::{Address, TrafficDirection},
         listener::v3::{
             AdditionalAddress, FilterChain, Listener as ListenerMessage, ListenerFilter, listener,
             listener_filter,
@@ -12,17 +12,21 @@ use pillion_envoy_api::{
     },
     type_url,
 };
+use prost::Message as _;
 
 use super::{
     any::{Extension, extension, message},
     citations::Citations,
-    fault::{Fault, at, at_index, at_most, each, refuse_if},
-    filter_chain::filter_chain,
+    fault::{Fault, Faults, at, at_index, at_most, each, refuse_if},
+    filter_chain::{filter_chain, refusing},
     parts::{Part, Parts},
     scope::Scope,
     values::{duration, socket_address},
 };
-use crate::config::kind::Kind;
+use crate::{
+    config::kind::Kind,
+    tables::{Detection, Patterns, TcpRoutes},
+};
 
 /// Filter chains of one listener, and addresses of it.
 const MAX_CHAINS: usize = 4_096;
@@ -43,6 +47,33 @@ pub(crate) struct Listener {
     /// For all other connections.
     pub rest: Part,
     pub cites: Citations,
+    /// Of filter chains and virtual hosts in whose place others stand, which refuse.
+    pub faults: Faults,
+    /// How much of the resource is used.
+    pub used: Used,
+}
+
+/// How much of a listener's resource is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Used {
+    All,
+    /// Some filter chains or virtual hosts only say why they can't be used.
+    Part,
+    /// All that there is only says so.
+    Nothing,
+}
+
+impl Listener {
+    /// Whether traffic that has to work before a proxy is ready is refused: some of what comes to
+    /// its application, or all that another listener is for. Virtual hosts of what the
+    /// application sends don't count, which anybody may write for all pods.
+    pub fn holds_readiness(&self) -> bool {
+        match self.used {
+            Used::All => false,
+            Used::Part => self.place == Place::Inbound,
+            Used::Nothing => true,
+        }
+    }
 }
 
 /// Which connections a listener gets.
@@ -59,7 +90,16 @@ pub(crate) enum Place {
 }
 
 /// Compiles a resource of that name.
-pub(crate) fn listener(kind: Kind, name: &str, bytes: &[u8]) -> Result<Listener, Fault> {
+///
+/// # Errors
+///
+/// When the listener as a whole can't be used.
+pub(crate) fn listener(
+    kind: Kind,
+    patterns: &Patterns,
+    name: &str,
+    bytes: &[u8],
+) -> Result<Listener, Fault> {
     let message: ListenerMessage = message(type_url::LISTENER, bytes)?;
     if message.name != name {
         return Err(Fault::new(
@@ -67,19 +107,64 @@ pub(crate) fn listener(kind: Kind, name: &str, bytes: &[u8]) -> Result<Listener,
             format!("is {:?} in the resource {name:?}", message.name),
         ));
     }
-    let scope = Scope::default();
+    let scope = Scope::new(patterns);
+    let chains = message.filter_chains.len() + usize::from(message.default_filter_chain.is_some());
     let (place, ports, rest) = compile(kind, &scope, message)?;
+    let refused_chains = scope.refused_chains();
+    let (cites, faults) = scope.finish();
+    let used = match (faults.is_empty(), refused_chains < chains) {
+        (true, _) => Used::All,
+        (false, true) => Used::Part,
+        (false, false) => Used::Nothing,
+    };
     Ok(Listener {
         place,
         ports,
         rest,
-        cites: scope.into_cites(),
+        cites,
+        faults,
+        used,
+    })
+}
+
+/// What stands in the place of a listener that can't be used, and of which nothing better is
+/// known: it refuses its connections, which would be another listener's otherwise. `None` if
+/// it can't be told which connections these are.
+pub(crate) fn refusing_listener(kind: Kind, bytes: &[u8], fault: &Fault) -> Option<Listener> {
+    let message = ListenerMessage::decode(bytes).ok()?;
+    let filters = message.listener_filters.iter();
+    let mut configs = filters.filter_map(|filter| filter.config_type.as_ref());
+    let restores_destination = configs.any(|config| {
+        let listener_filter::ConfigType::TypedConfig(config) = config;
+        config.type_url == type_url::ORIGINAL_DST
+    });
+    let binding = Binding {
+        address: message.address,
+        additional_addresses: message.additional_addresses,
+        bind_to_port: message.bind_to_port,
+        deprecated_v1: message.deprecated_v1,
+        traffic_direction: message.traffic_direction,
+        captures: restores_destination || message.use_original_dst == Some(true),
+    };
+    let place = binding.place(kind).ok()?;
+    let rest = Part {
+        detection: Detection::Sniff(Duration::ZERO),
+        routes: Some(refusing(fault)),
+        tcp: TcpRoutes::default(),
+    };
+    Some(Listener {
+        place,
+        ports: BTreeMap::new(),
+        rest,
+        cites: Citations::default(),
+        faults: fault.clone().into(),
+        used: Used::Nothing,
     })
 }
 
 fn compile(
     kind: Kind,
-    scope: &Scope,
+    scope: &Scope<'_>,
     message: ListenerMessage,
 ) -> Result<(Place, BTreeMap<u16, Part>, Part), Fault> {
     let ListenerMessage {
@@ -119,22 +204,15 @@ fn compile(
     } = message;
     refuse_if(transparent == Some(true), "transparent")?;
     let inspects = listener_filters_of(listener_filters)?;
-    let binds = bind_to_port.or(deprecated_v1.and_then(|old| {
-        let listener::DeprecatedV1 { bind_to_port } = old;
-        bind_to_port
-    }));
-    let mut addresses = vec![socket_address("address", address)?];
-    addresses.extend(each(
-        "additional_addresses",
-        MAX_ADDRESSES,
+    let binding = Binding {
+        address,
         additional_addresses,
-        |extra| {
-            let AdditionalAddress { address } = extra;
-            socket_address("address", address)
-        },
-    )?);
-    let captures = use_original_dst == Some(true) || inspects.restores_destination;
-    let place = place(kind, captures, traffic_direction, binds, addresses)?;
+        bind_to_port,
+        deprecated_v1,
+        traffic_direction,
+        captures: use_original_dst == Some(true) || inspects.restores_destination,
+    };
+    let place = binding.place(kind)?;
     let timeout = duration("listener_filters_timeout", listener_filters_timeout)?;
     let timeout = timeout.unwrap_or(DETECTION_TIMEOUT);
     let (ports, rest) = chains(kind, scope, filter_chains, default_filter_chain, timeout)?;
@@ -144,6 +222,43 @@ fn compile(
         _ => BTreeMap::new(),
     };
     Ok((place, ports, rest))
+}
+
+/// What a listener's place follows from.
+struct Binding {
+    address: Option<Address>,
+    additional_addresses: Vec<AdditionalAddress>,
+    bind_to_port: Option<bool>,
+    deprecated_v1: Option<listener::DeprecatedV1>,
+    traffic_direction: i32,
+    /// Its connections are captured, and their original destinations decide.
+    captures: bool,
+}
+
+impl Binding {
+    fn place(self, kind: Kind) -> Result<Place, Fault> {
+        let binds = self.bind_to_port.or(self.deprecated_v1.and_then(|old| {
+            let listener::DeprecatedV1 { bind_to_port } = old;
+            bind_to_port
+        }));
+        let mut addresses = vec![socket_address("address", self.address)?];
+        addresses.extend(each(
+            "additional_addresses",
+            MAX_ADDRESSES,
+            self.additional_addresses,
+            |extra| {
+                let AdditionalAddress { address } = extra;
+                socket_address("address", address)
+            },
+        )?);
+        place(
+            kind,
+            self.captures,
+            self.traffic_direction,
+            binds,
+            addresses,
+        )
+    }
 }
 
 /// What a listener's filters find out.
@@ -238,7 +353,7 @@ fn place(
 
 fn chains(
     kind: Kind,
-    scope: &Scope,
+    scope: &Scope<'_>,
     chains: Vec<FilterChain>,
     default: Option<FilterChain>,
     timeout: Duration,
@@ -246,14 +361,16 @@ fn chains(
     at_most("filter_chains", MAX_CHAINS, chains.len())?;
     let mut parts = Parts::new(timeout);
     for (index, message) in chains.into_iter().enumerate() {
-        let added = filter_chain(kind, scope, message);
-        let added = added.and_then(|(port, chain)| parts.add(port, chain));
-        added.map_err(at_index("filter_chains", index))?;
+        scope.within(at_index("filter_chains", index), || {
+            let (port, chain) = filter_chain(kind, scope, message)?;
+            parts.add(port, chain)
+        })?;
     }
     if let Some(message) = default {
-        let added = filter_chain(kind, scope, message);
-        let added = added.and_then(|(_, chain)| parts.set_default(chain));
-        added.map_err(at("default_filter_chain"))?;
+        scope.within(at("default_filter_chain"), || {
+            let (_, chain) = filter_chain(kind, scope, message)?;
+            parts.set_default(chain)
+        })?;
     }
     Ok(parts.finish())
 }

@@ -25,7 +25,7 @@ use crate::{
 /// The largest body that a route answers with, as in Istio.
 const MAX_BODY: usize = 1024 * 1024;
 
-pub(super) fn redirect(scope: &Scope, message: RedirectAction) -> Result<Redirect, Fault> {
+pub(super) fn redirect(scope: &Scope<'_>, message: RedirectAction) -> Result<Redirect, Fault> {
     let RedirectAction {
         scheme_rewrite_specifier,
         host_redirect,
@@ -71,7 +71,7 @@ fn scheme(specifier: Option<SchemeRewriteSpecifier>) -> Result<Option<Scheme>, F
     }
 }
 
-fn path(scope: &Scope, specifier: Option<PathRewriteSpecifier>) -> Result<RedirectPath, Fault> {
+fn path(scope: &Scope<'_>, specifier: Option<PathRewriteSpecifier>) -> Result<RedirectPath, Fault> {
     Ok(match specifier {
         None => RedirectPath::Same,
         Some(PathRewriteSpecifier::PathRedirect(path)) => {

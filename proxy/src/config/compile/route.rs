@@ -26,7 +26,7 @@ pub(super) struct Around<'a> {
 }
 
 pub(super) fn route(
-    scope: &Scope,
+    scope: &Scope<'_>,
     message: RouteMessage,
     around: &Around<'_>,
 ) -> Result<Arc<Route>, Fault> {
@@ -72,7 +72,7 @@ fn levels(own: EditFields, around: &[Arc<HeaderEdits>]) -> Result<HeaderLevels, 
 }
 
 fn action(
-    scope: &Scope,
+    scope: &Scope<'_>,
     message: Option<ActionMessage>,
     retry: Option<&RetryPolicy>,
 ) -> Result<Action, Fault> {

@@ -29,7 +29,7 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// `host_retry` is the virtual host's policy, for routes without one.
 pub(super) fn route_action(
-    scope: &Scope,
+    scope: &Scope<'_>,
     message: RouteAction,
     host_retry: Option<&RetryPolicy>,
 ) -> Result<Forward, Fault> {
@@ -117,7 +117,10 @@ pub(super) fn route_action(
     })
 }
 
-fn clusters(scope: &Scope, specifier: Option<ClusterSpecifier>) -> Result<ClusterChoice, Fault> {
+fn clusters(
+    scope: &Scope<'_>,
+    specifier: Option<ClusterSpecifier>,
+) -> Result<ClusterChoice, Fault> {
     match specifier {
         Some(ClusterSpecifier::Cluster(name)) => {
             Ok(ClusterChoice::One(scope.cluster("cluster", &name)?))

@@ -10,13 +10,13 @@ use pillion_envoy_api::{
 use super::{
     any::message,
     citations::Citations,
-    fault::{Fault, at_index, at_most, refuse_if},
+    fault::{Fault, Faults, at_index, at_most, refuse_if},
     filters::check_filter_configs,
     headers::EditFields,
     scope::Scope,
     virtual_host::{TableHeaders, virtual_host},
 };
-use crate::tables::Hosts;
+use crate::tables::{Hosts, Patterns, VirtualHost};
 
 /// Hosts of one table.
 const MAX_HOSTS: usize = 65_536;
@@ -30,10 +30,22 @@ const MAX_DOMAIN: usize = 260;
 pub(crate) struct RouteTable {
     pub hosts: Arc<Hosts>,
     pub cites: Citations,
+    /// Of hosts in whose place others stand: the last good one of the same name, or one that
+    /// says why it can't be used.
+    pub faults: Faults,
 }
 
-/// Compiles a resource of that name.
-pub(crate) fn route_table(name: &str, bytes: &[u8]) -> Result<RouteTable, Fault> {
+/// Compiles a resource of that name. `last` is the table that it takes the place of.
+///
+/// # Errors
+///
+/// When the table as a whole can't be used.
+pub(crate) fn route_table(
+    patterns: &Patterns,
+    name: &str,
+    bytes: &[u8],
+    last: Option<&Hosts>,
+) -> Result<RouteTable, Fault> {
     let message: RouteConfiguration = message(type_url::ROUTE_CONFIGURATION, bytes)?;
     if message.name != name {
         return Err(Fault::new(
@@ -41,18 +53,24 @@ pub(crate) fn route_table(name: &str, bytes: &[u8]) -> Result<RouteTable, Fault>
             format!("is {:?} in the resource {name:?}", message.name),
         ));
     }
-    let scope = Scope::default();
-    let hosts = hosts(&scope, message)?;
+    let scope = Scope::new(patterns);
+    let hosts = hosts(&scope, message, last)?;
+    let (cites, faults) = scope.finish();
     Ok(RouteTable {
         hosts: Arc::new(hosts),
-        cites: scope.into_cites(),
+        cites,
+        faults,
     })
 }
 
 /// Compiles a table, wherever it stands.
-pub(super) fn hosts(scope: &Scope, message: RouteConfiguration) -> Result<Hosts, Fault> {
+pub(super) fn hosts(
+    scope: &Scope<'_>,
+    message: RouteConfiguration,
+    last: Option<&Hosts>,
+) -> Result<Hosts, Fault> {
     let RouteConfiguration {
-        name: _,
+        name,
         virtual_hosts,
         vhds,
         internal_only_headers,
@@ -111,40 +129,78 @@ pub(super) fn hosts(scope: &Scope, message: RouteConfiguration) -> Result<Hosts,
     let mut hosts = Hosts::default();
     let mut taken = HashSet::new();
     for (index, mut message) in virtual_hosts.into_iter().enumerate() {
-        let domains = domains_of(&mut message, &mut taken);
-        let domains = domains.map_err(at_index("virtual_hosts", index))?;
-        let host = virtual_host(scope, message, &table);
-        let host = host.map_err(at_index("virtual_hosts", index))?;
-        for domain in domains {
-            hosts.add(&domain, Arc::clone(&host));
+        let outer = at_index("virtual_hosts", index);
+        let domains = domains_of(scope, &outer, &mut message, &mut taken);
+        let host_name = message.name.clone();
+        match scope.part(|| virtual_host(scope, message, &table)) {
+            Ok(host) => domains
+                .iter()
+                .for_each(|domain| hosts.add(domain, Arc::clone(&host))),
+            Err(fault) => {
+                let fault = outer(fault);
+                let refusing = Arc::new(refusing(&name, &host_name, &fault));
+                for domain in domains {
+                    let host = match last.and_then(|last| last_good(last, &host_name, &domain)) {
+                        Some(host) => {
+                            scope.virtual_host(host);
+                            host
+                        }
+                        None => &refusing,
+                    };
+                    hosts.add(&domain, Arc::clone(host));
+                }
+                scope.fault(fault);
+            }
         }
     }
     Ok(hosts)
 }
 
-/// The domains of a host, in lower case; each belongs to one host only.
+/// What stands in the place of a host that can't be used, and that was never good: no request
+/// goes where it should not.
+fn refusing(table: &str, name: &str, fault: &Fault) -> VirtualHost {
+    let text = format!(
+        "this proxy can't use the virtual host {name:?} of the route table {table:?}: {fault}"
+    );
+    VirtualHost::refusing(name, &text)
+}
+
+/// The host of that name that had the domain in the table before, and could be used.
+fn last_good<'a>(last: &'a Hosts, name: &str, domain: &str) -> Option<&'a Arc<VirtualHost>> {
+    last.get(domain)
+        .filter(|host| *host.name == *name && !host.is_stand_in)
+}
+
+/// The domains of a host, in lower case; each belongs to one host only. Those that can't be
+/// are left out.
 fn domains_of(
+    scope: &Scope<'_>,
+    outer: &impl Fn(Fault) -> Fault,
     message: &mut VirtualHostMessage,
     taken: &mut HashSet<String>,
-) -> Result<Vec<String>, Fault> {
+) -> Vec<String> {
     let domains = std::mem::take(&mut message.domains);
     if domains.is_empty() {
-        return Err(Fault::new("domains", "is empty"));
+        scope.fault(outer(Fault::new("domains", "is empty")));
     }
-    let domains = domains.into_iter().enumerate().map(|(index, domain)| {
-        let domain = domain.to_ascii_lowercase();
-        let stars = domain.matches('*').count();
-        let is_wildcard = domain.starts_with('*') || domain.ends_with('*');
-        let reason = if domain.is_empty() || domain.len() > MAX_DOMAIN {
-            format!("must have 1 to {MAX_DOMAIN} characters")
-        } else if stars > 1 || (stars == 1 && !is_wildcard) {
-            format!("{domain:?} must have its star at the beginning or at the end")
-        } else if !taken.insert(domain.clone()) {
-            format!("{domain:?} belongs to another virtual host already")
-        } else {
-            return Ok(domain);
-        };
-        Err(at_index("domains", index)(Fault::new("", reason)))
-    });
+    let domains = domains
+        .into_iter()
+        .enumerate()
+        .filter_map(|(index, domain)| {
+            let domain = domain.to_ascii_lowercase();
+            let stars = domain.matches('*').count();
+            let is_wildcard = domain.starts_with('*') || domain.ends_with('*');
+            let reason = if domain.is_empty() || domain.len() > MAX_DOMAIN {
+                format!("must have 1 to {MAX_DOMAIN} characters")
+            } else if stars > 1 || (stars == 1 && !is_wildcard) {
+                format!("{domain:?} must have its star at the beginning or at the end")
+            } else if !taken.insert(domain.clone()) {
+                format!("{domain:?} belongs to another virtual host already")
+            } else {
+                return Some(domain);
+            };
+            scope.fault(outer(at_index("domains", index)(Fault::new("", reason))));
+            None
+        });
     domains.collect()
 }

@@ -18,7 +18,10 @@ use crate::tables::{
 /// Tests of headers, and of parameters, of one route.
 const MAX_TESTS: usize = 256;
 
-pub(super) fn route_match(scope: &Scope, message: RouteMatchMessage) -> Result<RouteMatch, Fault> {
+pub(super) fn route_match(
+    scope: &Scope<'_>,
+    message: RouteMatchMessage,
+) -> Result<RouteMatch, Fault> {
     let RouteMatchMessage {
         path_specifier,
         case_sensitive,
@@ -46,7 +49,7 @@ pub(super) fn route_match(scope: &Scope, message: RouteMatchMessage) -> Result<R
     })
 }
 
-fn path(scope: &Scope, specifier: Option<PathSpecifier>) -> Result<PathMatch, Fault> {
+fn path(scope: &Scope<'_>, specifier: Option<PathSpecifier>) -> Result<PathMatch, Fault> {
     let checked = |field, text: String| bounded(field, &text).map(str::to_owned);
     match specifier {
         Some(PathSpecifier::Prefix(text)) => Ok(PathMatch::Prefix(checked("prefix", text)?)),
@@ -62,7 +65,7 @@ fn path(scope: &Scope, specifier: Option<PathSpecifier>) -> Result<PathMatch, Fa
     }
 }
 
-fn header_match(scope: &Scope, message: HeaderMatcher) -> Result<HeaderMatch, Fault> {
+fn header_match(scope: &Scope<'_>, message: HeaderMatcher) -> Result<HeaderMatch, Fault> {
     use HeaderMatchSpecifier as Specifier;
     let HeaderMatcher {
         name,
@@ -106,7 +109,7 @@ fn header_match(scope: &Scope, message: HeaderMatcher) -> Result<HeaderMatch, Fa
     })
 }
 
-fn query_match(scope: &Scope, message: QueryParameterMatcher) -> Result<QueryMatch, Fault> {
+fn query_match(scope: &Scope<'_>, message: QueryParameterMatcher) -> Result<QueryMatch, Fault> {
     use QueryParameterMatchSpecifier as Specifier;
     let QueryParameterMatcher {
         name,

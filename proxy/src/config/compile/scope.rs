@@ -5,23 +5,48 @@ use std::{
     sync::Arc,
 };
 
-use super::{citations::Citations, fault::Fault};
+use super::{
+    citations::Citations,
+    fault::{Fault, Faults},
+};
+use crate::tables::{Action, ClusterChoice, Patterns, VirtualHost};
 
-/// Regular expressions of one resource. A short text may need much memory.
-const MAX_PATTERNS: usize = 4_096;
-
-/// A resource while it is compiled: what it cites, and what it has used up.
-#[derive(Debug, Default)]
-pub(super) struct Scope {
+/// A resource while it is compiled: what it cites, and what of it can't be used.
+#[derive(Debug)]
+pub(super) struct Scope<'a> {
+    /// The regular expressions of the proxy.
+    pub patterns: &'a Patterns,
     cites: RefCell<Citations>,
-    patterns: Cell<usize>,
+    /// What is cited by a part that may still be refused.
+    trial: RefCell<Option<Citations>>,
+    faults: RefCell<Faults>,
+    /// Filter chains in whose place others stand.
+    refused_chains: Cell<usize>,
 }
 
-impl Scope {
+impl<'a> Scope<'a> {
+    /// Nothing is cited yet.
+    pub fn new(patterns: &'a Patterns) -> Self {
+        Self {
+            patterns,
+            cites: RefCell::default(),
+            trial: RefCell::default(),
+            refused_chains: Cell::default(),
+            faults: RefCell::default(),
+        }
+    }
+
     /// Notes that a cluster is cited.
     pub fn cluster(&self, field: &'static str, name: &str) -> Result<Arc<str>, Fault> {
         check_name(field, name)?;
-        Ok(self.cites.borrow_mut().cluster(name))
+        if let Some(known) = self.cites.borrow().clusters.get(name) {
+            return Ok(Arc::clone(known));
+        }
+        let mut trial = self.trial.borrow_mut();
+        Ok(match &mut *trial {
+            Some(trial) => trial.cluster(name),
+            None => self.cites.borrow_mut().cluster(name),
+        })
     }
 
     /// The same for a route configuration.
@@ -30,22 +55,65 @@ impl Scope {
         Ok(self.cites.borrow_mut().route_configuration(name))
     }
 
-    /// Counts a regular expression.
-    pub fn pattern(&self, field: &'static str) -> Result<(), Fault> {
-        let patterns = self.patterns.get() + 1;
-        self.patterns.set(patterns);
-        match patterns > MAX_PATTERNS {
-            true => {
-                let reason = format!("has more than {MAX_PATTERNS} regular expressions before it");
-                Err(Fault::new(field, reason))
+    /// Notes what a virtual host cites that is used once more.
+    pub fn virtual_host(&self, host: &VirtualHost) {
+        let mut cites = self.cites.borrow_mut();
+        for route in &host.routes {
+            let Action::Forward(forward) = &route.action else {
+                continue;
+            };
+            match &forward.clusters {
+                ClusterChoice::One(name) => drop(cites.cluster(name)),
+                ClusterChoice::Weighted(clusters) => clusters
+                    .iter()
+                    .for_each(|cluster| drop(cites.cluster(&cluster.name))),
             }
-            false => Ok(()),
         }
     }
 
-    /// All that was cited.
-    pub fn into_cites(self) -> Citations {
-        self.cites.into_inner()
+    /// Compiles a part that is used as a whole or not at all: what it cites is not needed if it
+    /// is refused.
+    pub fn part<T>(&self, compile: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+        self.trial.replace(Some(Citations::default()));
+        let compiled = compile();
+        if let (Some(trial), Ok(_)) = (self.trial.take(), &compiled) {
+            self.cites.borrow_mut().extend(trial);
+        }
+        compiled
+    }
+
+    /// Notes the fault of a filter chain in whose place another stands.
+    pub fn refuse_chain(&self, fault: Fault) {
+        self.refused_chains.set(self.refused_chains.get() + 1);
+        self.fault(fault);
+    }
+
+    /// How many filter chains are refused.
+    pub fn refused_chains(&self) -> usize {
+        self.refused_chains.get()
+    }
+
+    /// Notes the fault of a part in whose place something else stands.
+    pub fn fault(&self, fault: Fault) {
+        self.faults.borrow_mut().add(fault);
+    }
+
+    /// Compiles what is inside of a field: `outer` puts the field before the paths of all
+    /// faults in there, as with `map_err`.
+    pub fn within<T>(
+        &self,
+        outer: impl Fn(Fault) -> Fault,
+        compile: impl FnOnce() -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let before = self.faults.borrow().shown();
+        let compiled = compile();
+        self.faults.borrow_mut().change(before, &outer);
+        compiled.map_err(outer)
+    }
+
+    /// All that was cited, and the faults of what is left out.
+    pub fn finish(self) -> (Citations, Faults) {
+        (self.cites.into_inner(), self.faults.into_inner())
     }
 }
 

@@ -24,7 +24,7 @@ const IDLE: Duration = Duration::from_secs(3600);
 const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// Where a filter chain's connections go, whichever ones these are.
-pub(super) fn tcp_proxy(scope: &Scope, message: TcpProxy) -> Result<TcpRoute, Fault> {
+pub(super) fn tcp_proxy(scope: &Scope<'_>, message: TcpProxy) -> Result<TcpRoute, Fault> {
     let TcpProxy {
         // For Envoy's own statistics.
         stat_prefix: _,
@@ -67,7 +67,7 @@ pub(super) fn tcp_proxy(scope: &Scope, message: TcpProxy) -> Result<TcpRoute, Fa
     })
 }
 
-fn weighted(scope: &Scope, message: WeightedClusterMessage) -> Result<WeightedClusters, Fault> {
+fn weighted(scope: &Scope<'_>, message: WeightedClusterMessage) -> Result<WeightedClusters, Fault> {
     let WeightedClusterMessage { clusters } = message;
     let clusters = each("clusters", MAX_CLUSTERS, clusters, |message| {
         let ClusterWeight {

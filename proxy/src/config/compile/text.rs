@@ -15,7 +15,7 @@ use crate::tables::{PathRewrite, Pattern, Substitution, TextMatch};
 const MAX_TEXT: usize = 8 * 1024;
 
 /// A test of a text.
-pub(super) fn text_match(scope: &Scope, message: StringMatcher) -> Result<TextMatch, Fault> {
+pub(super) fn text_match(scope: &Scope<'_>, message: StringMatcher) -> Result<TextMatch, Fault> {
     let StringMatcher {
         match_pattern,
         ignore_case,
@@ -39,22 +39,20 @@ pub(super) fn text_match(scope: &Scope, message: StringMatcher) -> Result<TextMa
 
 /// An expression that has to match a whole text.
 pub(super) fn whole(
-    scope: &Scope,
+    scope: &Scope<'_>,
     field: &'static str,
     message: RegexMatcher,
 ) -> Result<Pattern, Fault> {
-    scope.pattern(field)?;
-    let pattern = Pattern::whole(&regex(message));
+    let pattern = scope.patterns.whole(&regex(message));
     pattern.map_err(|error| at(field)(Fault::new("regex", error.to_string())))
 }
 
 /// A path whose matches of an expression are replaced.
 pub(super) fn path_rewrite(
-    scope: &Scope,
+    scope: &Scope<'_>,
     field: &'static str,
     message: RegexMatchAndSubstitute,
 ) -> Result<PathRewrite, Fault> {
-    scope.pattern(field)?;
     let RegexMatchAndSubstitute {
         pattern,
         substitution,
@@ -62,7 +60,7 @@ pub(super) fn path_rewrite(
     let Some(pattern) = pattern else {
         return Err(at(field)(Fault::new("pattern", "is missing")));
     };
-    let pattern = Pattern::anywhere(&regex(pattern));
+    let pattern = scope.patterns.anywhere(&regex(pattern));
     let pattern = pattern.map_err(|error| Fault::new("pattern.regex", error.to_string()));
     let pattern = pattern.map_err(at(field))?;
     bounded("substitution", &substitution).map_err(at(field))?;

@@ -34,7 +34,7 @@ pub(super) struct TableHeaders {
 
 /// A host, without its domains.
 pub(super) fn virtual_host(
-    scope: &Scope,
+    scope: &Scope<'_>,
     message: VirtualHostMessage,
     table: &TableHeaders,
 ) -> Result<Arc<VirtualHost>, Fault> {
@@ -94,6 +94,7 @@ pub(super) fn virtual_host(
         name: Arc::from(name),
         routes: compiled,
         tells_attempt: include_request_attempt_count,
+        is_stand_in: false,
     }))
 }
 

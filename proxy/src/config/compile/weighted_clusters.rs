@@ -18,7 +18,7 @@ use crate::tables::{HeaderLevels, WeightedCluster, WeightedClusters};
 pub(super) const MAX_CLUSTERS: usize = 1_024;
 
 pub(super) fn weighted_clusters(
-    scope: &Scope,
+    scope: &Scope<'_>,
     message: WeightedClusterMessage,
 ) -> Result<WeightedClusters, Fault> {
     let WeightedClusterMessage {
@@ -37,7 +37,7 @@ pub(super) fn weighted_clusters(
     clusters.ok_or_else(|| Fault::new("clusters", "must have a weight greater than 0 among them"))
 }
 
-fn cluster_weight(scope: &Scope, message: ClusterWeight) -> Result<WeightedCluster, Fault> {
+fn cluster_weight(scope: &Scope<'_>, message: ClusterWeight) -> Result<WeightedCluster, Fault> {
     let ClusterWeight {
         name,
         cluster_header,

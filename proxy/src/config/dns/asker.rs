@@ -20,8 +20,6 @@ use super::{
 
 /// Names that are asked for at a time.
 const AT_A_TIME: usize = 16;
-/// Names that are known at a time. Others have no addresses.
-const MOST: usize = 4_096;
 /// Addresses that a name may have.
 const MAX_ADDRESSES: usize = 1_024;
 /// How long an answer may take.
@@ -66,7 +64,7 @@ impl Asker {
         }
     }
 
-    /// Asks for these, and for no others any more.
+    /// Asks for these, and for no others any more. The store shares the places out.
     pub fn want(&mut self, questions: &BTreeSet<Question>) {
         self.tasks.retain(|question, task| {
             let stays = questions.contains(question);
@@ -78,10 +76,6 @@ impl Asker {
         for question in questions {
             if self.tasks.contains_key(question) {
                 continue;
-            }
-            if self.tasks.len() >= MOST {
-                tracing::error!(name = %question.name, "not looked up: {MOST} names are the most");
-                break;
             }
             let asks = Arc::clone(&self.shared).ask(question.clone());
             self.tasks.insert(question.clone(), tokio::spawn(asks));

@@ -1,7 +1,7 @@
 //! Clusters: bytes until somebody cites them.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -36,8 +36,10 @@ pub(super) struct Clusters {
     bytes: usize,
     /// What is cited.
     cited: BTreeSet<Arc<str>>,
-    /// What is cited and isn't there, as the server has said.
+    /// What is cited and isn't there: the server has said so, or it has been waited for in vain.
     absent: BTreeSet<Arc<str>>,
+    /// Those that were refused once they were cited.
+    refused: Vec<Refused>,
     /// Those whose place in the table has changed.
     changed: BTreeSet<Arc<str>>,
     states: ClusterStates,
@@ -57,6 +59,30 @@ struct Known {
     leaves: Option<Instant>,
 }
 
+/// Sources of endpoints that have changed.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    pub assignments: HashSet<Arc<str>>,
+    pub answers: HashSet<Question>,
+}
+
+impl News {
+    fn is_empty(&self) -> bool {
+        self.assignments.is_empty() && self.answers.is_empty()
+    }
+
+    fn concern(&self, cluster: &compile::Cluster) -> bool {
+        match &cluster.discovery {
+            Discovery::Assignment(name) => self.assignments.contains(name),
+            Discovery::Dns(dns) => {
+                let mut asked = questions(dns).into_iter();
+                !self.answers.is_empty() && asked.any(|question| self.answers.contains(&question))
+            }
+            Discovery::OriginalDestination | Discovery::Static(_) => false,
+        }
+    }
+}
+
 /// What the endpoints of clusters are known from.
 #[derive(Clone, Copy)]
 pub(super) struct Sources<'a> {
@@ -71,7 +97,7 @@ impl Clusters {
         for resource in changed {
             self.absent.remove(&resource.name);
             if let Err(fault) = self.take(&resource, arrival) {
-                refused.push(Refused::new(resource.name, &fault));
+                refused.push(Refused::new(resource.name, &fault, false));
             }
         }
         refused
@@ -107,6 +133,10 @@ impl Clusters {
         };
         held.leaves = None;
         if held.record.version == record.version {
+            let refused = held.refusal.as_ref();
+            if is_cited && refused.is_some_and(|refusal| refusal.version == record.version) {
+                return held.compile(name, arrival);
+            }
             held.refusal = None;
             return Ok(());
         }
@@ -166,11 +196,16 @@ impl Clusters {
                 && !held.is_compiled
                 && let Err(fault) = held.compile(name, arrival)
             {
-                let version = &*held.record.version;
-                tracing::warn!(%name, version, %fault, "refused a cluster that is cited");
+                self.refused
+                    .push(Refused::new(Arc::clone(name), &fault, false));
             }
         }
         self.cited = cited;
+    }
+
+    /// Those that were refused since the last call, because they are cited now.
+    pub fn take_refused(&mut self) -> Vec<Refused> {
+        std::mem::take(&mut self.refused)
     }
 
     /// Puts in force what has all that it needs, and ends the time of what the server has
@@ -215,6 +250,18 @@ impl Clusters {
         !self.held.contains_key(name) && !self.absent.contains(name)
     }
 
+    /// The clusters among these that nothing is known of.
+    pub fn unknown(&self, cites: &compile::Citations) -> impl Iterator<Item = Arc<str>> {
+        let names = cites.clusters.iter();
+        names.filter(move |name| self.is_unknown(name)).cloned()
+    }
+
+    /// Marks these names as absent: they have been waited for in vain, and nobody waits for them
+    /// again before they come.
+    pub fn give_up(&mut self, unknown: BTreeSet<Arc<str>>) {
+        self.absent.extend(unknown);
+    }
+
     /// The assignments that are needed.
     pub fn assignments(&self) -> BTreeSet<Arc<str>> {
         let assignments = self
@@ -226,34 +273,30 @@ impl Clusters {
         assignments.collect()
     }
 
-    /// The names that are needed.
-    pub fn questions(&self) -> BTreeSet<Question> {
-        let compiled = self.compiled();
-        compiled
-            .flat_map(|(_, cluster)| questions_of(cluster))
-            .collect()
+    /// The names that each of the clusters needs that need some.
+    pub fn questions(&self) -> Vec<Vec<Question>> {
+        let all = self.compiled().map(|(_, cluster)| questions_of(cluster));
+        all.filter(|questions| !questions.is_empty()).collect()
     }
 
-    /// Has clusters with this assignment built anew.
-    pub fn assigned(&mut self, assignment: &str) {
-        self.mark(|cluster| matches!(&cluster.discovery, Discovery::Assignment(name) if **name == *assignment));
+    /// How many of those that are looked at are refused.
+    pub fn refused(&self) -> usize {
+        let held = self.held.values();
+        held.filter(|held| held.refusal.is_some()).count()
     }
 
-    /// The same for those that ask that of DNS.
-    pub fn answered(&mut self, question: &Question) {
-        self.mark(|cluster| questions_of(cluster).contains(question));
-    }
-
-    fn mark(&mut self, is_meant: impl Fn(&compile::Cluster) -> bool) {
+    /// Has clusters built anew whose endpoints are others: all in one go, because each looks
+    /// at all clusters.
+    pub fn renew(&mut self, news: &News) {
+        if news.is_empty() {
+            return;
+        }
         for name in &self.cited {
             let Some(held) = self.held.get(name) else {
                 continue;
             };
-            if held
-                .slot
-                .in_force()
-                .is_some_and(|cluster| is_meant(cluster))
-            {
+            let in_force = held.slot.in_force();
+            if in_force.is_some_and(|cluster| news.concern(cluster)) {
                 self.changed.insert(Arc::clone(name));
             }
         }
@@ -301,6 +344,7 @@ impl Clusters {
             name: Arc::clone(name),
             record: Some(held.record.clone()),
             refusal: held.refusal.clone(),
+            is_waiting: false,
         })
         .collect()
     }
@@ -326,11 +370,8 @@ impl Known {
                 Ok(())
             }
             Err(fault) => {
-                self.refusal = Some(Refusal {
-                    version: Arc::clone(&self.record.version),
-                    reason: Arc::from(fault.to_string()),
-                    at: arrival.at,
-                });
+                let version = &self.record.version;
+                self.refusal = Some(Refusal::new(version, &fault, arrival.at));
                 Err(fault)
             }
         }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
-use super::collection::Collection;
+use super::collection::{Absence, Collection};
 use crate::{
     config::compile::{self, Part, Place, RouteTable, Routes},
     tables::{Addresses, Detection, Hosts, HttpListener, Listener, Listeners},
@@ -87,14 +87,30 @@ fn build(
     })
 }
 
-/// A table; one that hasn't come yet is waited for, and one that isn't there has no hosts.
+/// A table; one that hasn't come yet is waited for. One that isn't there, or can't be used,
+/// answers 503: a 404 would be the application's word that there is no such thing.
 fn hosts(name: &str, tables: &Collection<RouteTable>) -> Arc<Hosts> {
-    match tables.get(name) {
-        Some(entry) => match entry.slot.in_force() {
-            Some(table) => Arc::clone(&table.hosts),
-            None if entry.is_settled() => Arc::default(),
-            None => Arc::new(Hosts::waiting()),
-        },
-        None => Arc::new(Hosts::waiting()),
+    let entry = tables.get(name);
+    if let Some(table) = entry.and_then(|entry| entry.slot.in_force()) {
+        return Arc::clone(&table.hosts);
     }
+    let Some(entry) = entry.filter(|entry| entry.is_settled()) else {
+        return Arc::new(Hosts::waiting());
+    };
+    let text = match (entry.refusal(), entry.absence()) {
+        (Some(refusal), _) => {
+            format!(
+                "this proxy can't use the route table {name:?}: {}",
+                refusal.reason
+            )
+        }
+        (None, Some(Absence::NotAnswered)) => {
+            format!("the control plane does not send the route table {name:?}")
+        }
+        (None, Some(Absence::NotAsked)) => format!(
+            "this proxy does not ask the control plane for the route table {name:?}: it has too many, or the name is too long"
+        ),
+        (None, _) => format!("the control plane has no route table {name:?}"),
+    };
+    Arc::new(Hosts::refusing("refused", &text))
 }

@@ -1,10 +1,8 @@
 //! What the server has said of a resource, for those who look.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{fmt, sync::Arc, time::SystemTime};
 
 use pillion_envoy_api::Any;
-
-use crate::config::compile::Fault;
 
 /// A resource as it came.
 #[derive(Debug, Clone)]
@@ -24,6 +22,17 @@ pub(crate) struct Refusal {
     pub at: SystemTime,
 }
 
+impl Refusal {
+    /// Of that version, for those faults.
+    pub(super) fn new(version: &Arc<str>, faults: &impl fmt::Display, at: SystemTime) -> Self {
+        Self {
+            version: Arc::clone(version),
+            reason: Arc::from(faults.to_string()),
+            at,
+        }
+    }
+}
+
 /// What is known of a name.
 #[derive(Debug, Clone)]
 pub(crate) struct Held {
@@ -31,6 +40,8 @@ pub(crate) struct Held {
     /// What is used, or waits for what it needs; `None` if all that ever came was refused.
     pub record: Option<Record>,
     pub refusal: Option<Refusal>,
+    /// Whether the record waits, and an older version of it is still used.
+    pub is_waiting: bool,
 }
 
 /// A resource that the server is told about.
@@ -39,14 +50,17 @@ pub(crate) struct Refused {
     pub name: Arc<str>,
     /// The field, and the reason.
     pub reason: String,
+    /// Whether the resource is used, but for a part of it.
+    pub is_used: bool,
 }
 
 impl Refused {
-    /// For that fault.
-    pub(super) fn new(name: Arc<str>, fault: &Fault) -> Self {
+    /// For those faults.
+    pub(super) fn new(name: Arc<str>, faults: &impl fmt::Display, is_used: bool) -> Self {
         Self {
             name,
-            reason: fault.to_string(),
+            reason: faults.to_string(),
+            is_used,
         }
     }
 }

@@ -67,6 +67,11 @@ impl<T> Slot<T> {
         self.pending.as_ref().map(|pending| &*pending.value)
     }
 
+    /// What waits, or what serves if nothing does.
+    pub fn newest(&self) -> Option<&T> {
+        self.pending().or(self.in_force.as_deref())
+    }
+
     /// When the wait ends.
     pub fn deadline(&self) -> Option<Instant> {
         self.pending.as_ref().map(|pending| pending.until)

@@ -1,5 +1,7 @@
 //! The store: resources come in, tables come out. It reads no clock and waits for nothing.
 
+mod turn;
+
 use std::{
     collections::BTreeSet,
     net::IpAddr,
@@ -12,19 +14,19 @@ use pillion_xds::Resource;
 use tokio::time::Instant;
 
 use super::{
-    clusters::{Clusters, Sources},
-    collection::{Arrival, Collection, Entry},
+    clusters::{Clusters, News},
+    collection::{Absence, Arrival, Collection, Compiled, Entry, Limits},
     endpoints::Answers,
-    listeners::listeners,
     record::{Held, Refused},
+    waits::Waits,
 };
 use crate::{
     config::{
-        compile::{self, Citations, LoadAssignment, RouteTable},
+        compile::{self, Fault, Faults, LoadAssignment, RouteTable, Used},
         dns::Question,
         kind::Kind,
     },
-    tables::Snapshot,
+    tables::{Listeners, Patterns, Snapshot},
 };
 
 /// How long a listener or a route table waits for what it cites, while the old one serves.
@@ -32,10 +34,15 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The same for the first configuration, while nothing serves: Envoy's `initial_fetch_timeout`.
 const FIRST_PATIENCE: Duration = Duration::from_secs(15);
 
-/// Listeners and route tables of one proxy. Ten thousand services have as many listeners.
-const MAX_LISTENERS: usize = 65_536;
-const MAX_TABLES: usize = 65_536;
-const MAX_ASSIGNMENTS: usize = 131_072;
+/// Listeners of one proxy: ten thousand services have as many. However many there are, those of
+/// captured traffic, which Istio gives these names, have a place.
+const LISTENERS: Limits = Limits {
+    most: 65_536,
+    kept: &["virtualInbound", "virtualOutbound"],
+};
+
+/// Names that are listed in one line of the log.
+const MAX_LISTED: usize = 5;
 
 /// The resources of one proxy.
 #[derive(Debug)]
@@ -45,11 +52,14 @@ pub(crate) struct Store {
     server: Arc<str>,
     /// How long a silent client may speak HTTP where the server sets no limit.
     detection_timeout: Duration,
+    patterns: Patterns,
     listeners: Collection<compile::Listener>,
     tables: Collection<RouteTable>,
     clusters: Clusters,
     assignments: Collection<LoadAssignment>,
     answers: Answers,
+    /// What of both has changed since the clusters were built.
+    news: News,
     has_had: HasHad,
     /// Whether a first configuration is in force.
     is_configured: bool,
@@ -57,8 +67,13 @@ pub(crate) struct Store {
     cites_changed: bool,
     /// Whether the listeners of the next generation are others than those of the last one.
     listeners_changed: bool,
+    /// Those of the last generation.
+    last_listeners: Arc<Listeners>,
     wanted: Wanted,
     wanted_changed: bool,
+    awaited: Awaited,
+    /// Names that DNS is not asked for, because there are too many.
+    unresolved: usize,
     generation: u64,
     /// When something came last.
     last: SystemTime,
@@ -70,6 +85,13 @@ struct HasHad {
     clusters: bool,
     /// And until when clusters are waited for that it has not sent with the first ones.
     listeners: Option<Instant>,
+}
+
+/// What the server has been asked for, and has not answered.
+#[derive(Debug, Default)]
+struct Awaited {
+    tables: Waits,
+    assignments: Waits,
 }
 
 /// The names that the proxy asks for.
@@ -87,6 +109,8 @@ pub(crate) struct Step {
     pub snapshot: Option<Snapshot>,
     /// The names to ask for, if these have changed.
     pub wanted: Option<Wanted>,
+    /// Clusters that were refused when they came to be needed, which the server has not been told.
+    pub refused: Vec<Refused>,
     /// When something happens by itself.
     pub next: Option<Instant>,
 }
@@ -98,25 +122,46 @@ impl Store {
             kind,
             server: Arc::from(server),
             detection_timeout,
-            listeners: Collection::new(MAX_LISTENERS),
-            tables: Collection::new(MAX_TABLES),
+            patterns: Patterns::default(),
+            listeners: Collection::new(LISTENERS),
+            tables: Collection::new(Limits::AS_ASKED),
             clusters: Clusters::default(),
-            assignments: Collection::new(MAX_ASSIGNMENTS),
+            assignments: Collection::new(Limits::AS_ASKED),
             answers: Answers::default(),
+            news: News::default(),
             has_had: HasHad::default(),
             is_configured: false,
             cites_changed: false,
             listeners_changed: false,
+            last_listeners: Arc::default(),
             wanted: Wanted::default(),
             wanted_changed: false,
+            awaited: Awaited::default(),
+            unresolved: 0,
             generation: first,
             last: SystemTime::UNIX_EPOCH,
         }
     }
 
-    /// Whether a configuration is in force.
-    pub fn is_configured(&self) -> bool {
-        self.is_configured
+    /// Whether the first configuration serves, and neither a listener, nor a filter chain of what
+    /// comes to the application, nor a route table only says why it can't be used. A virtual host
+    /// of what the application sends may: anybody who writes a rule could stop all new pods
+    /// otherwise. So may what there is no room for, but for the listeners of captured traffic.
+    pub fn is_ready(&self) -> bool {
+        let has_listeners = || {
+            let mut listeners = self.listeners.iter();
+            listeners.all(|(_, entry)| {
+                let serves = entry.slot.in_force();
+                let is_refused = entry.has_only_refused()
+                    || serves.is_some_and(|listener| listener.holds_readiness());
+                !is_refused || entry.is_omitted()
+            })
+        };
+        let has_tables = || {
+            let mut names = self.wanted.route_configurations.iter();
+            names.all(|name| self.tables.get(name).is_some_and(Entry::is_good))
+        };
+        self.is_configured && has_listeners() && has_tables()
     }
 
     /// Takes what the server has sent of one type. Returns what is refused of it; all others
@@ -163,9 +208,32 @@ impl Store {
         for name in removed {
             self.listeners_changed |= self.listeners.remove(name);
         }
-        self.listeners.apply(changed, arrival, |resource| {
-            compile::listener(kind, &resource.name, &resource.body.value)
-        })
+        let patterns = &self.patterns;
+        let stand_in = |resource: &Resource, fault: &Fault| {
+            compile::refusing_listener(kind, &resource.body.value, fault)
+        };
+        let compile = |resource: &Resource, last: Option<&compile::Listener>| {
+            let bytes = &resource.body.value;
+            match compile::listener(kind, patterns, &resource.name, bytes) {
+                Ok(mut listener) => {
+                    let faults = std::mem::take(&mut listener.faults);
+                    // What was good stays as a whole, as in Envoy: its chains belong together.
+                    let was_good = last.is_some_and(|last| last.used == Used::All);
+                    match was_good && listener.used != Used::All {
+                        true => Compiled::refused(faults),
+                        false => Compiled::used(listener, faults),
+                    }
+                }
+                Err(fault) if last.is_some_and(|last| last.used != Used::Nothing) => {
+                    Compiled::refused(fault)
+                }
+                Err(fault) => {
+                    let stand_in = stand_in(resource, &fault);
+                    Compiled::refused(fault).with_stand_in(stand_in)
+                }
+            }
+        };
+        self.listeners.apply(changed, arrival, compile, stand_in)
     }
 
     fn apply_tables(
@@ -178,13 +246,29 @@ impl Store {
         self.cites_changed = true;
         for name in removed {
             if self.wanted.route_configurations.contains(name) {
-                self.tables.set_absent(name);
+                self.tables.set_absent(name, Absence::Told);
                 self.listeners_changed = true;
             }
         }
-        self.tables.apply(changed, arrival, |resource| {
-            compile::route_table(&resource.name, &resource.body.value)
-        })
+        let patterns = &self.patterns;
+        let compile = |resource: &Resource, last: Option<&RouteTable>| {
+            let last = last.map(|last| &*last.hosts);
+            match compile::route_table(patterns, &resource.name, &resource.body.value, last) {
+                Ok(mut table) => {
+                    let faults = std::mem::take(&mut table.faults);
+                    Compiled::used(table, faults)
+                }
+                Err(fault) => Compiled::refused(fault),
+            }
+        };
+        let refused = self.tables.apply(changed, arrival, compile, |_, _| None);
+        let is_useless = |name: &Arc<str>| {
+            let entry = self.tables.get(name);
+            entry.is_some_and(Entry::has_only_refused)
+        };
+        // Listeners that wait for it have something to say now.
+        self.listeners_changed |= refused.iter().any(|refused| is_useless(&refused.name));
+        refused
     }
 
     fn apply_clusters(
@@ -211,13 +295,19 @@ impl Store {
         let changed = self.only(changed, |wanted| &wanted.load_assignments);
         for name in removed {
             if self.wanted.load_assignments.contains(name) {
-                self.assignments.set_absent(name);
-                self.clusters.assigned(name);
+                self.assignments.set_absent(name, Absence::Told);
+                self.news.assignments.insert(Arc::clone(name));
             }
         }
-        self.assignments.apply(changed, arrival, |resource| {
-            compile::assignment(&resource.name, &resource.body.value)
-        })
+        let compile = |resource: &Resource, _: Option<&LoadAssignment>| match compile::assignment(
+            &resource.name,
+            &resource.body.value,
+        ) {
+            Ok(assignment) => Compiled::used(assignment, Faults::default()),
+            Err(fault) => Compiled::refused(fault),
+        };
+        self.assignments
+            .apply(changed, arrival, compile, |_, _| None)
     }
 
     /// What the server sends unasked is dropped: it would be held for nobody.
@@ -231,164 +321,60 @@ impl Store {
         resources
     }
 
+    /// Assumes that the server has nothing of these names, which it is not asked for. What it says
+    /// later counts.
+    pub fn omit(&mut self, type_url: &str, names: &[Arc<str>]) {
+        self.do_without(type_url, names, Absence::NotAsked);
+    }
+
+    /// Does without what nothing is known of.
+    fn do_without(&mut self, type_url: &str, names: &[Arc<str>], absence: Absence) {
+        let is_table = type_url == type_url::ROUTE_CONFIGURATION;
+        let (tables, assignments) = (&self.tables, &self.assignments);
+        let is_unknown = |name: &&Arc<str>| match is_table {
+            true => tables.get(name).is_none(),
+            false => assignments.get(name).is_none(),
+        };
+        let unknown: Vec<_> = names.iter().filter(is_unknown).collect();
+        if unknown.is_empty() {
+            return;
+        }
+        let first = &unknown[..unknown.len().min(MAX_LISTED)];
+        let count = unknown.len();
+        tracing::warn!(
+            type_url,
+            count,
+            ?first,
+            "the control plane has not sent these resources; continuing without them"
+        );
+        for name in unknown {
+            if is_table {
+                self.tables.set_absent(name, absence);
+                self.listeners_changed = true;
+            } else {
+                self.assignments.set_absent(name, absence);
+                self.news.assignments.insert(Arc::clone(name));
+            }
+        }
+    }
+
+    /// How many resources are refused, as a whole or in part.
+    pub fn refused(&self) -> usize {
+        let (listeners, tables) = (self.listeners.refused(), self.tables.refused());
+        listeners + tables + self.clusters.refused() + self.assignments.refused()
+    }
+
+    /// How many names DNS is not asked for, because there are too many.
+    pub fn unresolved(&self) -> usize {
+        self.unresolved
+    }
+
     /// Takes an answer of DNS. An empty one means that there is none yet, or no address.
     pub fn resolve(&mut self, question: Question, addresses: Vec<IpAddr>) {
         if self.wanted.questions.contains(&question) {
-            self.clusters.answered(&question);
+            self.news.answers.insert(question.clone());
             self.answers.insert(question, addresses);
         }
-    }
-
-    /// Puts in force what can be, and says what has to be done.
-    pub fn advance(&mut self, now: Instant) -> Step {
-        // Each turn puts at least one resource in force, and those that wait are finitely many.
-        loop {
-            if std::mem::take(&mut self.cites_changed) {
-                self.cite(now);
-            }
-            if !self.promote(now) {
-                break;
-            }
-            self.cites_changed = true;
-        }
-        let sources = Sources {
-            assignments: &self.assignments,
-            answers: &self.answers,
-        };
-        let (clusters, clusters_changed) = self.clusters.build(sources);
-        let changed = clusters_changed || self.listeners_changed;
-        let snapshot = (self.is_configured && changed).then(|| {
-            self.listeners_changed = false;
-            self.generation += 1;
-            Snapshot {
-                generation: self.generation - 1,
-                listeners: listeners(&self.listeners, &self.tables, self.detection_timeout),
-                clusters,
-                server: Arc::clone(&self.server),
-            }
-        });
-        Step {
-            snapshot,
-            wanted: std::mem::take(&mut self.wanted_changed).then(|| self.wanted.clone()),
-            next: self.deadline(now),
-        }
-    }
-
-    /// Finds out what is cited, and forgets what isn't.
-    fn cite(&mut self, now: Instant) {
-        let arrival = Arrival {
-            at: self.last,
-            until: now + self.patience(),
-        };
-        let mut cited = Citations::default();
-        for (_, entry) in self.listeners.iter() {
-            entry
-                .slot
-                .both()
-                .for_each(|listener| add(&mut cited, &listener.cites));
-        }
-        self.tables.retain(&cited.route_configurations);
-        for (_, entry) in self.tables.iter() {
-            entry
-                .slot
-                .both()
-                .for_each(|table| add(&mut cited, &table.cites));
-        }
-        self.clusters.cite(cited.clusters, arrival);
-        let wanted = Wanted {
-            route_configurations: cited.route_configurations,
-            load_assignments: self.clusters.assignments(),
-            questions: self.clusters.questions(),
-        };
-        self.wanted_changed |= wanted != self.wanted;
-        self.wanted = wanted;
-        self.assignments.retain(&self.wanted.load_assignments);
-        let questions = &self.wanted.questions;
-        self.answers
-            .retain(|question, _| questions.contains(question));
-    }
-
-    /// Puts in force what has all that it needs. Returns whether something was.
-    fn promote(&mut self, now: Instant) -> bool {
-        for (name, entry) in self.assignments.iter_mut() {
-            if entry.slot.promote(now, |_| true) {
-                self.clusters.assigned(name);
-            }
-        }
-        let sources = Sources {
-            assignments: &self.assignments,
-            answers: &self.answers,
-        };
-        let mut has_promoted = self.clusters.promote(now, sources);
-        let clusters = &self.clusters;
-        let first = self.has_had.listeners.filter(|_| !self.is_configured);
-        let without_unknown = first.is_some_and(|until| until <= now);
-        let has_clusters = |cites: &Citations| {
-            let mut names = cites.clusters.iter();
-            names.all(|name| {
-                clusters.is_settled(name, sources) || without_unknown && clusters.is_unknown(name)
-            })
-        };
-        for (_, entry) in self.tables.iter_mut() {
-            if entry.slot.promote(now, |table| has_clusters(&table.cites)) {
-                has_promoted = true;
-                self.listeners_changed = true;
-            }
-        }
-        let tables = &self.tables;
-        let has_all = |listener: &compile::Listener| {
-            let mut names = listener.cites.route_configurations.iter();
-            let has_tables = names.all(|name| tables.get(name).is_some_and(Entry::is_settled));
-            has_tables && has_clusters(&listener.cites)
-        };
-        if !self.is_configured && !self.has_first(now, &has_all) {
-            return has_promoted;
-        }
-        for (_, entry) in self.listeners.iter_mut() {
-            // The first ones begin together, so that none carries what another one is for.
-            if entry
-                .slot
-                .promote(now, |listener| !self.is_configured || has_all(listener))
-            {
-                has_promoted = true;
-                self.listeners_changed = true;
-            }
-        }
-        if !self.is_configured {
-            self.is_configured = true;
-            // Without listeners, too, the tables are those of the server from here on.
-            self.listeners_changed = true;
-        }
-        has_promoted
-    }
-
-    /// Whether the first configuration is complete, or has been waited for long enough.
-    fn has_first(&self, now: Instant, has_all: &dyn Fn(&compile::Listener) -> bool) -> bool {
-        if self.has_had.listeners.is_none() {
-            return false;
-        }
-        let late = self.listeners.deadline().is_some_and(|until| until <= now);
-        let mut pending = self
-            .listeners
-            .iter()
-            .filter_map(|(_, entry)| entry.slot.pending());
-        late || self.has_had.clusters && pending.all(has_all)
-    }
-
-    /// When something happens by itself. What is over has happened.
-    fn deadline(&self, now: Instant) -> Option<Instant> {
-        let first = self.has_had.listeners.filter(|_| !self.is_configured);
-        let deadlines = [
-            first,
-            self.listeners.deadline(),
-            self.tables.deadline(),
-            self.clusters.deadline(),
-        ];
-        deadlines
-            .into_iter()
-            .flatten()
-            .filter(|deadline| *deadline > now)
-            .min()
     }
 
     /// All listeners.
@@ -410,10 +396,4 @@ impl Store {
     pub fn held_assignments(&self) -> Vec<Held> {
         self.assignments.dump()
     }
-}
-
-fn add(all: &mut Citations, some: &Citations) {
-    all.clusters.extend(some.clusters.iter().cloned());
-    all.route_configurations
-        .extend(some.route_configurations.iter().cloned());
 }

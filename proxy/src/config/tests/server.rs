@@ -134,7 +134,8 @@ impl Server {
     pub fn add(&self, type_url: &'static str, name: &str, bytes: Vec<u8>) {
         self.resources.send_modify(|snapshot| {
             let old = snapshot.get(type_url).cloned().unwrap_or_default();
-            let mut all: BTreeMap<_, _> = (*old).clone();
+            let old = old.iter().map(|(name, one)| (name.clone(), one.clone()));
+            let mut all: BTreeMap<_, _> = old.collect();
             all.insert(Arc::from(name), Arc::new(resource(type_url, name, bytes)));
             *snapshot = snapshot.clone().with(type_url, Arc::new(all));
         });

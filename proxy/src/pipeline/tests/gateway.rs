@@ -5,7 +5,10 @@ use std::sync::Arc;
 use super::harness::{Setup, cluster, with_hosts};
 use crate::{
     pipeline::Edge,
-    tables::{Action, ClusterSettings, Forward, Hosts, Route, RouteMatch, VirtualHost},
+    tables::{
+        Action, ClusterSettings, ClusterStates, EndpointSource, Forward, Hosts, Route, RouteMatch,
+        Snapshot, VirtualHost,
+    },
 };
 
 #[tokio::test(flavor = "local")]
@@ -120,4 +123,21 @@ async fn a_gateway_makes_no_tunnels() {
         .await;
     let response = client.head().await;
     assert!(response.starts_with("HTTP/1.1 404 "), "{response}");
+}
+
+#[tokio::test(flavor = "local")]
+async fn a_gateway_is_nobodys_original_destination() {
+    let proxy = Setup::gateway()
+        .start_with(|_| {
+            let settings = ClusterSettings::new("passthrough");
+            let source = EndpointSource::OriginalDestination;
+            Snapshot::forwarding_all_to(ClusterStates::default().build(settings, source))
+        })
+        .await;
+    let mut client = proxy.connect().await;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let response = client.until("is for sidecars\n").await;
+    assert!(response.starts_with("HTTP/1.1 503 "), "{response}");
+    let series = ["response_code=\"503\"", "response_flags=\"UH\""];
+    proxy.sees(&series).await;
 }

@@ -118,9 +118,10 @@ impl Setup {
         let mut tables = tables(server.local_addr().unwrap());
         let is_bound = self.edge.is_some();
         if is_bound {
-            let listener = tables.listeners.outbound.default.take();
+            let listeners = Arc::make_mut(&mut tables.listeners);
+            let listener = listeners.outbound.default.take();
             let bound = listener.map(|listener| (ORIGINAL.port(), listener));
-            tables.listeners.bound = bound.into_iter().collect();
+            listeners.bound = bound.into_iter().collect();
         }
         let (tables, updates) = watch::channel(Arc::new(tables));
         let current = Current::new(&updates);
@@ -178,6 +179,7 @@ pub fn routing(
         name: Arc::from("test"),
         routes: routes.into_iter().map(Arc::new).collect(),
         tells_attempt: true,
+        is_stand_in: false,
     };
     hosts.add("*", Arc::new(host));
     with_hosts(hosts, clusters)
@@ -192,7 +194,7 @@ pub fn with_hosts(hosts: Hosts, clusters: impl IntoIterator<Item = Arc<Cluster>>
         http: Some(HttpListener::new(Arc::new(hosts))),
         tcp: TcpRoutes::default(),
     };
-    snapshot.listeners.outbound = Addresses::all(Arc::new(listener));
+    Arc::make_mut(&mut snapshot.listeners).outbound = Addresses::all(Arc::new(listener));
     snapshot.clusters = Arc::new(clusters.into_iter().collect());
     snapshot
 }

@@ -120,7 +120,7 @@ async fn all_servers_gone_is_one_answer_with_both_flags() {
     client.send(GET).await;
     assert!(client.head().await.starts_with("HTTP/1.1 503 "));
     proxy
-        .sees(&["response_code=\"503\"", "response_flags=\"UF,URX\""])
+        .sees(&["response_code=\"503\"", "response_flags=\"URX,UF\""])
         .await;
 }
 

@@ -3,12 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
+use tokio::{task::yield_now, time::timeout};
 
 use super::harness::{Peer, Setup, cluster, routing, with_hosts};
 use crate::tables::{
-    Action, ClusterChoice, ClusterSettings, DirectResponse, EditAction, Forward, HeaderEdits,
-    HeaderLevels, HeaderMatch, HeaderTest, Hosts, PathMatch, PathRewrite, Redirect, RedirectPath,
-    Route, RouteMatch, Service, TextMatch, WeightedCluster, WeightedClusters,
+    Action, ClusterChoice, ClusterSettings, ClusterStates, DirectResponse, EditAction,
+    EndpointSource, Forward, HeaderEdits, HeaderLevels, HeaderMatch, HeaderTest, Hosts, PathMatch,
+    PathRewrite, Redirect, RedirectPath, Route, RouteMatch, Service, TextMatch, WeightedCluster,
+    WeightedClusters,
 };
 
 const GET: &str = "GET /a?b HTTP/1.1\r\nHost: reviews:9080\r\n\r\n";
@@ -75,7 +77,7 @@ async fn a_cluster_without_endpoints_is_a_503() {
         .await;
     let mut client = proxy.connect().await;
     client.send(GET).await;
-    let response = client.until("service ready?\n").await;
+    let response = client.until("are they ready?\n").await;
     assert!(response.starts_with("HTTP/1.1 503 "), "{response}");
     let labels = ["response_code=\"503\"", "response_flags=\"UH\""];
     proxy.sees(&labels).await;
@@ -243,6 +245,48 @@ async fn a_request_waits_for_tables_that_are_on_their_way() {
     newer.generation = 2;
     proxy.tables.send(Arc::new(newer)).unwrap();
     assert!(proxy.accept().await.head().await.starts_with("GET /a?b "));
+}
+
+#[tokio::test(flavor = "local", start_paused = true)]
+async fn a_request_that_waits_for_its_cluster_does_not_take_another() {
+    // Whichever of the two a request draws, the other one is never asked.
+    let weighted = |known: &'static str, address| {
+        let clusters = ["v1", "v2"].map(|name| WeightedCluster::new(name, 1));
+        let mut forward = Forward::to("v1");
+        let clusters = WeightedClusters::new(clusters.to_vec()).unwrap();
+        forward.clusters = ClusterChoice::Weighted(clusters);
+        let clusters = ["v1", "v2"].map(|name| match name == known {
+            true => cluster(ClusterSettings::new(name), &[address]),
+            false => {
+                ClusterStates::default().build(ClusterSettings::new(name), EndpointSource::Waiting)
+            }
+        });
+        routing([any(Action::Forward(forward))], clusters)
+    };
+    let proxy = Setup::default()
+        .start_with(|server| weighted("v1", server))
+        .await;
+    let server = proxy.server.local_addr().unwrap();
+    let mut clients = Vec::new();
+    for _ in 0..30 {
+        let mut client = proxy.connect().await;
+        client.send(GET).await;
+        clients.push(client);
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let mut waiting = 30;
+    while let Ok(Ok(_)) = timeout(Duration::from_secs(1), proxy.server.accept()).await {
+        waiting -= 1;
+    }
+    assert!((1..30).contains(&waiting), "{waiting}");
+    for generation in 2..20 {
+        let mut newer = weighted("v1", server);
+        newer.generation = generation;
+        proxy.tables.send(Arc::new(newer)).unwrap();
+        yield_now().await;
+    }
+    let late = timeout(Duration::from_secs(1), proxy.server.accept()).await;
+    assert!(late.is_err(), "a request has drawn again");
 }
 
 #[tokio::test(flavor = "local", start_paused = true)]

@@ -30,7 +30,7 @@ async fn setup(tcp: TcpRoutes, connections: u32) -> Setup {
     let source = EndpointSource::List(vec![endpoint]);
     let known = ClusterStates::default().build(settings, source);
     let mut snapshot = Snapshot::forwarding_all_to(known);
-    snapshot.listeners.outbound = Addresses::all(Arc::new(Listener {
+    Arc::make_mut(&mut snapshot.listeners).outbound = Addresses::all(Arc::new(Listener {
         name: Arc::from("test"),
         detection: Detection::Tcp,
         http: None,

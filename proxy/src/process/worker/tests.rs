@@ -24,10 +24,10 @@ fn gateway(port: u16) -> (Workers, Entrances, watch::Sender<Arc<Snapshot>>) {
     };
     let snapshot = Snapshot {
         generation: 1,
-        listeners: Listeners {
+        listeners: Arc::new(Listeners {
             bound: [(port, Arc::new(listener))].into(),
             ..Listeners::default()
-        },
+        }),
         clusters: Arc::new(Clusters::default()),
         server: Arc::from("test"),
     };

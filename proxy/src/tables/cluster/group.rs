@@ -96,14 +96,16 @@ impl Cluster {
         self.state.enter(counted, limit).map(Some).ok_or(Overflow)
     }
 
-    /// The endpoint for a request whose client connected to `original`.
-    pub fn pick(&self, original: SocketAddr, avoid: Avoid<'_>, random: &mut Rng) -> Pick {
+    /// The endpoint for a request whose client connected to `original`; `None` if that is the
+    /// proxy itself, which would be sent its own request again and again.
+    pub fn pick(&self, original: Option<SocketAddr>, avoid: Avoid<'_>, random: &mut Rng) -> Pick {
         let set = match &self.endpoints {
             Endpoints::OriginalDestination => {
-                return Pick::Endpoint(Picked {
-                    address: original,
+                let to = |address| Picked {
+                    address,
                     state: None,
-                });
+                };
+                return original.map_or(Pick::Nothing, |address| Pick::Endpoint(to(address)));
             }
             Endpoints::Waiting => return Pick::Waiting,
             Endpoints::Set(set) => set,
@@ -140,8 +142,8 @@ mod tests {
         ClusterStates::default().build(settings, list)
     }
 
-    fn original() -> SocketAddr {
-        "10.0.0.1:80".parse().unwrap()
+    fn original() -> Option<SocketAddr> {
+        "10.0.0.1:80".parse().ok()
     }
 
     fn picked(cluster: &Cluster, avoid: Avoid<'_>) -> Option<String> {
@@ -162,6 +164,16 @@ mod tests {
             picked(&cluster(Balancer::RoundRobin, &[]), Avoid::default()),
             None
         );
+    }
+
+    #[test]
+    fn an_original_destination_is_never_the_proxy_itself() {
+        let mut states = ClusterStates::default();
+        let source = EndpointSource::OriginalDestination;
+        let cluster = states.build(ClusterSettings::new("test"), source);
+        assert_eq!(picked(&cluster, Avoid::default()).unwrap(), "10.0.0.1:80");
+        let pick = cluster.pick(None, Avoid::default(), &mut Rng::with_seed(1));
+        assert!(matches!(pick, Pick::Nothing));
     }
 
     #[test]

@@ -90,6 +90,9 @@ pub(crate) struct ClusterSettings {
     pub limits: CircuitLimits,
     pub retry_budget: Option<RetryBudget>,
     pub source: Source,
+    /// Endpoints on the proxy's own host or link are left out: loopback, link-local and
+    /// unspecified addresses, wherever they come from. The names of others may lead there.
+    pub leaves_out_own_host: bool,
 }
 
 /// Envoy's `connect_timeout` in Istio.
@@ -109,6 +112,7 @@ impl ClusterSettings {
             limits: CircuitLimits::UNLIMITED,
             retry_budget: None,
             source: Source::Any,
+            leaves_out_own_host: false,
         }
     }
 }

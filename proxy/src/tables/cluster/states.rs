@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use super::{
     endpoints::EndpointSet,
     group::{Cluster, Endpoints},
+    own_host::is_own,
     settings::{ClusterSettings, EndpointSource, Source, UpstreamProtocol},
     state::{ClusterState, PoolMark},
 };
@@ -53,7 +54,12 @@ impl ClusterStates {
         let endpoints = match source {
             EndpointSource::OriginalDestination => Endpoints::OriginalDestination,
             EndpointSource::Waiting => Endpoints::Waiting,
-            EndpointSource::List(list) => Endpoints::Set(EndpointSet::new(&list, &known.state)),
+            EndpointSource::List(mut list) => {
+                if settings.leaves_out_own_host {
+                    list.retain(|endpoint| !is_own(endpoint.address.ip()));
+                }
+                Endpoints::Set(EndpointSet::new(&list, &known.state))
+            }
         };
         Arc::new(Cluster {
             settings,
@@ -89,6 +95,25 @@ mod tests {
         assert_eq!(old.mark, new.mark);
         let other = states.build(ClusterSettings::new("b"), list(&[80]));
         assert_ne!(other.mark, new.mark);
+    }
+
+    #[test]
+    fn endpoints_on_the_proxy_s_own_host_are_left_out_where_told() {
+        let addresses = ["127.0.0.1:15000", "10.0.0.1:80", "169.254.169.254:80"];
+        let endpoint = |text: &str| EndpointSettings::new(text.parse().unwrap());
+        let source = || EndpointSource::List(addresses.map(endpoint).to_vec());
+        let left = |settings| {
+            let cluster = ClusterStates::default().build(settings, source());
+            let Endpoints::Set(set) = &cluster.endpoints else {
+                panic!("no set of endpoints");
+            };
+            let addresses = set.iter().map(|(address, _)| address.to_string());
+            addresses.collect::<Vec<_>>()
+        };
+        assert_eq!(left(ClusterSettings::new("a")), addresses);
+        let mut settings = ClusterSettings::new("a");
+        settings.leaves_out_own_host = true;
+        assert_eq!(left(settings), ["10.0.0.1:80"]);
     }
 
     #[test]

@@ -98,6 +98,17 @@ fn each_line_is_matched_by_itself() {
     let mut inverted = exact("b");
     inverted.inverted = true;
     assert!(!matches(inverted, &lines));
+    let number = HeaderMatch::new("x", HeaderTest::Range { start: 0, end: 9 });
+    assert!(matches(number, &[("x", "n"), ("x", "2")]));
+}
+
+#[test]
+fn cookies_that_http2_splits_are_joined_as_cookies() {
+    let user = HeaderMatch::new("cookie", text(TextMatch::exact("a=1; user=jason")));
+    assert!(matches(
+        user,
+        &[("cookie", "a=1"), ("cookie", "user=jason")]
+    ));
 }
 
 #[test]

@@ -7,25 +7,25 @@ use std::{
 
 use crate::model::{
     build::listeners::RESERVED,
-    finding::{Finding, Kind, ObjectRef},
+    finding::{Finding, Kind, ObjectRef, Problem},
     objects::{ExportTo, Key},
     tables::Cidr,
     world::{Destination, Port, World},
 };
 
 /// The clients of a port: its number, and whose clients see the destination.
-type Audience = (u16, Option<BTreeSet<Arc<str>>>);
+type Audience<'a> = (u16, Option<&'a BTreeSet<Arc<str>>>);
 
 /// How destinations at a port of all addresses are told apart: by addresses, or by the TLS
 /// server's name.
-type Condition = (Vec<Cidr>, Option<Arc<str>>);
+type Condition<'a> = (&'a [Cidr], Option<&'a str>);
 
 /// What is at the ports of all addresses so far.
 #[derive(Default)]
 struct Ports<'a> {
-    http: BTreeMap<Audience, &'a Key>,
-    server_first: BTreeMap<Audience, &'a Key>,
-    tcp: BTreeMap<(Audience, Condition), &'a Key>,
+    http: BTreeMap<Audience<'a>, &'a Key>,
+    server_first: BTreeMap<Audience<'a>, &'a Key>,
+    tcp: BTreeMap<(Audience<'a>, Condition<'a>), &'a Key>,
 }
 
 /// Ports that a destination wants and an older one for the same clients has.
@@ -40,7 +40,11 @@ pub(super) fn taken(world: &World, findings: &mut Vec<Finding>) {
                 };
                 let key = to.meta.key.clone();
                 let object = ObjectRef { kind, key };
-                findings.push(Finding { object, message });
+                findings.push(Finding {
+                    object,
+                    problem: Problem::PortTaken,
+                    message,
+                });
             }
         }
     }
@@ -52,7 +56,7 @@ impl<'a> Ports<'a> {
         let number = port.number;
         let audience = match &to.export_to {
             ExportTo::All => (number, None),
-            ExportTo::Only(names) => (number, Some(names.clone())),
+            ExportTo::Only(names) => (number, Some(names)),
         };
         let key = &to.meta.key;
         let is_anywhere = port.protocol.is_http() || is_without_address(to);
@@ -83,10 +87,10 @@ impl<'a> Ports<'a> {
                      addresses"
                 ));
             }
-            self.server_first.entry(audience.clone()).or_insert(key);
+            self.server_first.entry(audience).or_insert(key);
         }
-        let name = port.protocol.is_tls().then(|| Arc::clone(&to.host));
-        let condition = (to.addresses.clone(), name);
+        let name = port.protocol.is_tls().then_some(&*to.host);
+        let condition = (&*to.addresses, name);
         let owner = *self.tcp.entry((audience, condition)).or_insert(key);
         (owner != key).then(|| {
             format!(

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::model::objects::{Meta, Object};
+use crate::model::objects::{MeshConfig, Meta, Object};
 
 type Rules = BTreeMap<Arc<str>, HostRules>;
 
@@ -16,7 +16,7 @@ fn rules(all: &[(&str, &str, serde_json::Value)]) -> Rules {
             },
             spec: serde_json::from_value(spec.clone()).unwrap(),
         };
-        let rule = Arc::new(DestinationRule::new(&object, "cluster.local"));
+        let rule = Arc::new(DestinationRule::new(&object, &MeshConfig::default()));
         rules.entry((*namespace).into()).or_default().push(rule);
     }
     rules
@@ -25,7 +25,8 @@ fn rules(all: &[(&str, &str, serde_json::Value)]) -> Rules {
 const WEB: (&str, &str) = ("web.shop.svc.cluster.local", "shop");
 
 fn found(rules: &Rules, client: &str) -> Option<String> {
-    merge(rules, "root", client, WEB).map(|merged| merged.rule.to_string())
+    merge(rules, &mut Merges::default(), ("root", client), WEB)
+        .map(|merged| merged.rule.to_string())
 }
 
 #[test]
@@ -80,7 +81,12 @@ fn the_most_specific_host_of_a_namespace_decides() {
         ("shop", "web", json!({ "host": "web" })),
     ]);
     assert_eq!(found(&all, "shop").unwrap(), "shop/web");
-    let other = merge(&all, "root", "shop", ("x.shop.svc.cluster.local", "shop"));
+    let other = merge(
+        &all,
+        &mut Merges::default(),
+        ("root", "shop"),
+        ("x.shop.svc.cluster.local", "shop"),
+    );
     assert_eq!(other.unwrap().rule.to_string(), "shop/some");
 }
 
@@ -107,8 +113,8 @@ fn rules_for_one_host_are_merged_the_first_of_everything() {
             "trafficPolicy": { "loadBalancer": { "simple": "ROUND_ROBIN" } } }),
         ),
     ]);
-    let merged = merge(&all, "root", "shop", WEB).unwrap();
-    assert_eq!(merged.subset("v1").unwrap().labels["version"], "v1");
+    let merged = merge(&all, &mut Merges::default(), ("root", "shop"), WEB).unwrap();
+    assert_eq!(merged.subset("v1").unwrap().spec.labels["version"], "v1");
     assert!(merged.subset("v2").is_some());
     let policy = policy(&MeshConfig::default(), Some(&merged), None, 80);
     assert_eq!(policy.load_balancer, LoadBalancer::Random);
@@ -126,11 +132,11 @@ fn a_subsets_block_replaces_the_rules_block_and_leaves_the_others() {
         "subsets": [{ "name": "v1", "trafficPolicy": {
             "connectionPool": { "http": { "http2MaxRequests": 7 } } } }] }),
     )]);
-    let merged = merge(&all, "root", "shop", WEB).unwrap();
+    let merged = merge(&all, &mut Merges::default(), ("root", "shop"), WEB).unwrap();
     let policy = policy(
         &MeshConfig::default(),
         Some(&merged),
-        merged.subset("v1"),
+        merged.subset("v1").map(|subset| &subset.spec),
         80,
     );
     assert_eq!(policy.load_balancer, LoadBalancer::Random);
@@ -150,7 +156,7 @@ fn what_is_said_of_a_port_inherits_nothing() {
         "portLevelSettings": [{ "port": { "number": 80 },
             "connectionPool": { "http": { "maxRetries": 2 } } }] } }),
     )]);
-    let merged = merge(&all, "root", "shop", WEB).unwrap();
+    let merged = merge(&all, &mut Merges::default(), ("root", "shop"), WEB).unwrap();
     let mesh = MeshConfig::default();
     let of_port = policy(&mesh, Some(&merged), None, 80);
     assert_eq!(of_port.load_balancer, LoadBalancer::LeastRequest);
@@ -175,4 +181,16 @@ fn the_meshs_balancer_is_used_where_no_rule_says() {
         policy(&mesh, None, None, 80).load_balancer,
         LoadBalancer::RoundRobin
     );
+}
+
+#[test]
+fn hosts_of_one_wildcard_share_what_is_merged() {
+    let all = rules(&[(
+        "shop",
+        "one",
+        json!({ "host": "*.x.io", "subsets": [{ "name": "v1" }] }),
+    )]);
+    let mut merges = Merges::default();
+    let mut of = |host| merge(&all, &mut merges, ("root", "shop"), (host, "shop")).unwrap();
+    assert!(Arc::ptr_eq(&of("a.x.io"), &of("b.x.io")));
 }

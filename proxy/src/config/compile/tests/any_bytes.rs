@@ -3,10 +3,13 @@
 use proptest::prelude::*;
 use prost::Message as _;
 
-use crate::config::{
-    compile::{assignment, cluster, listener, route_table},
-    kind::Kind,
-    test_util::{eds_cluster, endpoints, http_listener, table_to, virtual_outbound},
+use crate::{
+    config::{
+        compile::{assignment, cluster, listener, route_table},
+        kind::Kind,
+        test_util::{eds_cluster, endpoints, http_listener, table_to, virtual_outbound},
+    },
+    tables::Patterns,
 };
 
 fn seeds() -> Vec<Vec<u8>> {
@@ -38,11 +41,11 @@ proptest! {
         bytes.truncate(end.index(bytes.len() + 1));
         bytes.extend(more);
         for name in ["l", "c", "80", "virtualOutbound", ""] {
-            let _ = listener(Kind::Sidecar, name, &bytes);
-            let _ = listener(Kind::Gateway, name, &bytes);
+            let _ = listener(Kind::Sidecar, &Patterns::default(), name, &bytes);
+            let _ = listener(Kind::Gateway, &Patterns::default(), name, &bytes);
             let _ = cluster(name, &bytes);
             let _ = assignment(name, &bytes);
-            let _ = route_table(name, &bytes);
+            let _ = route_table(&Patterns::default(), name, &bytes, None);
         }
     }
 }

@@ -20,15 +20,15 @@ use crate::config::test_util::{
 };
 use crate::{
     config::{
-        compile::{Fault, Routes, listener},
+        compile::{Faults, Routes, listener},
         kind::Kind,
     },
-    tables::Lookup,
+    tables::{Lookup, Patterns},
 };
 
 const PATH: &str = "filter_chains[0].filters[0].typed_config.";
 
-fn compiled(kind: Kind, manager: &HttpConnectionManager) -> Result<Routes, Fault> {
+fn compiled(kind: Kind, manager: &HttpConnectionManager) -> Result<Routes, Faults> {
     let message = Listener {
         name: "l".to_owned(),
         address: address("0.0.0.0", 8080),
@@ -36,8 +36,11 @@ fn compiled(kind: Kind, manager: &HttpConnectionManager) -> Result<Routes, Fault
         bind_to_port: Some(kind == Kind::Gateway),
         ..Listener::default()
     };
-    let listener = listener(kind, "l", &message.encode_to_vec())?;
-    Ok(listener.rest.routes.unwrap())
+    let listener = listener(kind, &Patterns::default(), "l", &message.encode_to_vec()).unwrap();
+    match listener.faults.is_empty() {
+        true => Ok(listener.rest.routes.unwrap()),
+        false => Err(listener.faults),
+    }
 }
 
 fn fault(manager: &HttpConnectionManager) -> String {

@@ -31,7 +31,7 @@ use crate::{
         compile::{Fault, Listener, Part, Place, Routes, listener},
         kind::Kind,
     },
-    tables::{ClusterChoice, Detection, TcpRoute},
+    tables::{Action, ClusterChoice, Detection, Lookup, Patterns, TcpRoute},
 };
 
 fn outbound(host: &str, port: u16, chains: Vec<FilterChain>) -> Message {
@@ -61,15 +61,20 @@ fn inbound(chains: Vec<FilterChain>) -> Message {
 }
 
 fn of(kind: Kind, message: &Message) -> Result<Listener, Fault> {
-    listener(kind, "l", &message.encode_to_vec())
+    listener(kind, &Patterns::default(), "l", &message.encode_to_vec())
 }
 
 fn compiled(message: &Message) -> Listener {
-    of(Kind::Sidecar, message).unwrap()
+    let listener = of(Kind::Sidecar, message).unwrap();
+    assert!(listener.faults.is_empty(), "{}", listener.faults);
+    listener
 }
 
 fn fault(message: &Message) -> String {
-    of(Kind::Sidecar, message).unwrap_err().to_string()
+    match of(Kind::Sidecar, message) {
+        Ok(listener) => listener.faults.to_string(),
+        Err(fault) => fault.to_string(),
+    }
 }
 
 fn any_connection() -> FilterChainMatch {
@@ -144,7 +149,7 @@ fn tcp_goes_by_ranges_and_names() {
     let listener = compiled(&message);
     assert_eq!(listener.rest.detection, Detection::Tcp);
     let named = FilterChainMatch {
-        server_names: vec!["*.example.com".to_owned()],
+        server_names: vec!["*.example.com".to_owned(), "*-eu.example.org".to_owned()],
         transport_protocol: "tls".to_owned(),
         ..FilterChainMatch::default()
     };
@@ -158,6 +163,11 @@ fn tcp_goes_by_ranges_and_names() {
         .find(destination, Some("a.example.com"))
         .unwrap();
     assert_eq!(cluster(found), "named");
+    let found = listener
+        .rest
+        .tcp
+        .find(destination, Some("a-eu.example.org"));
+    assert_eq!(found.map(cluster).as_deref(), Some("named"));
     assert!(listener.rest.tcp.find(destination, None).is_none());
 }
 
@@ -299,6 +309,43 @@ fn refuses_what_can_not_be_told_apart() {
     let message = outbound("0.0.0.0", 80, both);
     let undecided = "filter_chains[1].filter_chain_match.application_protocols: must be there";
     assert!(fault(&message).starts_with(undecided));
+}
+
+#[test]
+fn a_chain_that_can_not_be_used_refuses_its_connections_and_the_others_serve() {
+    let mut bad = manager("9080");
+    bad.via = "x".to_owned();
+    let mut bytes = tcp("db");
+    bytes.max_connect_attempts = Some(2);
+    let message = inbound(vec![
+        http_chain(to_port(9080), &bad),
+        http_chain(to_port(9081), &manager("9081")),
+        tcp_chain(to_port(3306), &bytes),
+    ]);
+    let listener = of(Kind::Sidecar, &message).unwrap();
+    assert_eq!(
+        listener.faults.to_string(),
+        "filter_chains[0].filters[0].typed_config.via: is not supported by this proxy; \
+         filter_chains[2].filters[0].typed_config.max_connect_attempts: is not supported by this proxy"
+    );
+    let Some(Routes::Inline(hosts)) = &listener.ports[&9080].routes else {
+        panic!("it is not refused");
+    };
+    let Lookup::Found(host) = hosts.find(b"any") else {
+        panic!("there is no host");
+    };
+    assert!(host.is_stand_in);
+    let Action::Respond(response) = &host.routes[0].action else {
+        panic!("it does not answer");
+    };
+    let text = String::from_utf8_lossy(&response.body);
+    assert!(
+        response.status == 503 && text.contains("via: is not"),
+        "{text}"
+    );
+    assert_eq!(table(&listener.ports[&9081]).unwrap(), "9081");
+    assert_eq!(cluster(&listener.ports[&3306].tcp.routes[0]), "(refused)");
+    assert!(listener.cites.clusters.is_empty());
 }
 
 #[test]

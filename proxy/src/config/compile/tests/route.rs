@@ -43,13 +43,15 @@ use crate::{
     config::compile::{RouteTable, route_table},
     message::{Fields, RequestHead, Scheme},
     tables::{
-        Action, ClusterChoice, Forward, GrpcTimeout, Lookup, PathRewrite, RedirectPath,
+        Action, ClusterChoice, Forward, GrpcTimeout, Lookup, PathRewrite, Patterns, RedirectPath,
         RetryCondition, Route, VirtualHost,
     },
 };
 
 fn compiled(message: &RouteConfiguration) -> RouteTable {
-    route_table("9080", &message.encode_to_vec()).unwrap()
+    let table = route_table(&Patterns::default(), "9080", &message.encode_to_vec(), None).unwrap();
+    assert!(table.faults.is_empty(), "{}", table.faults);
+    table
 }
 
 /// The only host of a table.

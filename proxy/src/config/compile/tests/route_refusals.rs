@@ -23,13 +23,19 @@ use pillion_envoy_api::{
 };
 use prost::Message as _;
 
-use crate::config::compile::route_table;
-use crate::config::test_util::{action, host, route, seconds, table};
+use crate::{
+    config::{
+        compile::{RouteTable, route_table},
+        test_util::{action, host, route, seconds, table},
+    },
+    tables::{self, Lookup, Patterns},
+};
 
 fn fault_of(message: &RouteConfiguration) -> String {
-    route_table("9080", &message.encode_to_vec())
-        .unwrap_err()
-        .to_string()
+    match route_table(&Patterns::default(), "9080", &message.encode_to_vec(), None) {
+        Ok(table) => table.faults.to_string(),
+        Err(fault) => fault.to_string(),
+    }
 }
 
 /// A change, and how the fault begins that it makes.
@@ -276,5 +282,95 @@ fn weighted_clusters() {
             action.cluster_specifier = Some(ClusterSpecifier::WeightedClusters(clusters));
             table(vec![host(&["a"], vec![route(action)])])
         },
+    );
+}
+
+#[test]
+fn a_host_that_can_not_be_used_says_so_and_the_others_serve() {
+    let bad = |name: &str| {
+        let mut bad = host(&["b", "*.b"], vec![route(action("c"))]);
+        bad.name = name.to_owned();
+        bad.hedge_policy = Some(HedgePolicy::default());
+        bad
+    };
+    let patterns = Patterns::default();
+    let good = || host(&["a"], vec![route(action("a"))]);
+    let with = |hosts| table(hosts).encode_to_vec();
+    let found = route_table(&patterns, "9080", &with(vec![bad("b:80"), good()]), None).unwrap();
+    let text = "virtual_hosts[0].hedge_policy: is not supported by this proxy";
+    assert_eq!(found.faults.to_string(), text);
+    let action = |table: &RouteTable, host: &[u8]| match table.hosts.find(host) {
+        Lookup::Found(host) => host.routes[0].action.clone(),
+        other => panic!("{other:?}"),
+    };
+    for host in [&b"b"[..], b"x.b"] {
+        let tables::Action::Respond(response) = action(&found, host) else {
+            panic!("it is not refused");
+        };
+        assert_eq!(response.status, 503);
+        let body = String::from_utf8_lossy(&response.body);
+        let expected = format!(
+            "this proxy can't use the virtual host \"b:80\" of the route table \"9080\": {text}\n"
+        );
+        assert_eq!(body, expected);
+    }
+    assert!(matches!(action(&found, b"a"), tables::Action::Forward(_)));
+
+    // The last good one stays, and what it cites; what only says why does not.
+    let mut before = bad("b:80");
+    before.hedge_policy = None;
+    let before = route_table(&patterns, "9080", &with(vec![before]), None).unwrap();
+    let kept = route_table(
+        &patterns,
+        "9080",
+        &with(vec![bad("b:80")]),
+        Some(&before.hosts),
+    )
+    .unwrap();
+    assert!(matches!(action(&kept, b"x.b"), tables::Action::Forward(_)));
+    assert!(kept.cites.clusters.contains("c") && !kept.faults.is_empty());
+    let again = route_table(
+        &patterns,
+        "9080",
+        &with(vec![bad("b:80")]),
+        Some(&found.hosts),
+    )
+    .unwrap();
+    assert!(matches!(action(&again, b"b"), tables::Action::Respond(_)));
+    // Under the same domain, but another one.
+    let other = route_table(
+        &patterns,
+        "9080",
+        &with(vec![bad("c:80")]),
+        Some(&before.hosts),
+    )
+    .unwrap();
+    assert!(matches!(action(&other, b"b"), tables::Action::Respond(_)));
+}
+
+#[test]
+fn a_host_whose_expressions_have_no_room_is_left_out() {
+    let hosts = |name: &str, path: &str| {
+        let mut route = route(action("c"));
+        route.r#match.as_mut().unwrap().path_specifier =
+            Some(PathSpecifier::SafeRegex(RegexMatcher {
+                regex: path.to_owned(),
+                ..RegexMatcher::default()
+            }));
+        host(&[name], vec![route])
+    };
+    // There is room for one of them.
+    let one = tables::Pattern::whole("/a+").unwrap().bytes();
+    let patterns = Patterns::new(one * 3 / 2);
+    let message = table(vec![
+        hosts("a", "/a+"),
+        hosts("b", "/a+"),
+        hosts("c", "/c+"),
+    ]);
+    let found = route_table(&patterns, "9080", &message.encode_to_vec(), None).unwrap();
+    let text = found.faults.to_string();
+    assert!(
+        text.starts_with("virtual_hosts[2].routes[0].match.safe_regex.regex: the regular expressions of this proxy"),
+        "{text}"
     );
 }

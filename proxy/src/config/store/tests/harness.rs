@@ -27,6 +27,8 @@ pub struct Proxy {
     pub store: Store,
     wanted: Wanted,
     tables: Option<Snapshot>,
+    /// Clusters that were refused when they came to be needed.
+    pub late: Vec<String>,
     now: Instant,
     next: Option<Instant>,
 }
@@ -37,6 +39,7 @@ impl Default for Proxy {
             store: Store::new(Kind::Sidecar, "discovery", Duration::from_secs(5), 2),
             wanted: Wanted::default(),
             tables: None,
+            late: Vec::new(),
             now: Instant::now(),
             next: None,
         }
@@ -104,6 +107,12 @@ impl Proxy {
         lines.collect()
     }
 
+    /// Says that a name is not asked for.
+    pub fn omit(&mut self, type_url: &'static str, name: &str) {
+        self.store.omit(type_url, &[Arc::from(name)]);
+        self.advance();
+    }
+
     /// Answers the only name that is asked for.
     pub fn resolve(&mut self, addresses: &[&str]) {
         let question = self.wanted.questions.first().expect("no name is asked for");
@@ -126,16 +135,24 @@ impl Proxy {
         let Step {
             snapshot,
             wanted,
+            refused,
             next,
         } = self.store.advance(self.now);
+        let late = refused.iter().map(|late| late.name.to_string());
+        self.late.extend(late);
         self.tables = snapshot.or(self.tables.take());
         self.wanted = wanted.unwrap_or(std::mem::take(&mut self.wanted));
         self.next = next;
         assert!(next.is_none_or(|next| next > self.now));
     }
 
+    pub fn is_ready(&self) -> bool {
+        self.store.is_ready()
+    }
+
+    /// Whether there has been a generation.
     pub fn is_configured(&self) -> bool {
-        self.store.is_configured()
+        self.tables.is_some()
     }
 
     pub fn tables(&self) -> Option<&Snapshot> {
@@ -149,6 +166,11 @@ impl Proxy {
             names(&self.wanted.route_configurations),
             names(&self.wanted.load_assignments),
         ]
+    }
+
+    /// How many names DNS is asked for.
+    pub fn questions(&self) -> usize {
+        self.wanted.questions.len()
     }
 
     fn listener(&self, port: u16) -> &Arc<Listener> {
@@ -173,6 +195,10 @@ impl Proxy {
             Some(http) => match http.hosts.find(b"any") {
                 Lookup::Found(host) => match &host.routes[0].action {
                     Action::Forward(forward) => &forward.clusters,
+                    Action::Respond(response) => {
+                        let text = String::from_utf8_lossy(&response.body);
+                        return format!("{} {}", response.status.as_str(), text.trim_end());
+                    }
                     other => return format!("{other:?}"),
                 },
                 Lookup::Missing => return "no host".to_owned(),
@@ -189,7 +215,8 @@ impl Proxy {
         }
     }
 
-    fn endpoints(&self, name: &str) -> String {
+    /// A cluster, and its endpoints.
+    pub fn endpoints(&self, name: &str) -> String {
         let tables = self.tables.as_ref().unwrap();
         match tables.clusters.find(name) {
             Lookup::Found(cluster) => match &cluster.endpoints {

@@ -44,7 +44,7 @@ fn the_default_text_is_istio_s() {
         route: "",
         ..request(&head)
     };
-    let expected = "[2016-04-15T20:25:10.007Z] \"GET /a?b=c HTTP/1.1\" 0 UF,URX - - \"delayed_connect_error:_111\" \
+    let expected = "[2016-04-15T20:25:10.007Z] \"GET /a?b=c HTTP/1.1\" 0 URX,UF - - \"delayed_connect_error:_111\" \
         0 300 12 - \"-\" \"curl/8.1\" \"c0ffee\" \"ratings:9080\" \"-\" - - 10.96.0.7:9080 10.0.0.5:40000 - -\n";
     assert_eq!(line(&format, &Entry::from(&failed)), expected);
 }

@@ -23,7 +23,7 @@ impl<U> AsRef<[u8]> for ResponseBody<U> {
 }
 
 /// Creates the body of a response, which holds its share of the budgets.
-pub(super) fn body(bytes: Vec<u8>, room: Room, unsent: Unsent) -> Body {
+pub(crate) fn body(bytes: Vec<u8>, room: Room, unsent: Unsent) -> Body {
     holding(bytes, room, unsent).into()
 }
 

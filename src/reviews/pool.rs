@@ -23,11 +23,11 @@ const MAX_THREADS: usize = 4;
 
 /// The threads, and the queue of their jobs.
 #[derive(Debug)]
-pub(super) struct Pool(Arc<Shared>);
+pub(crate) struct Pool(Arc<Shared>);
 
 /// Why a job has no result.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Unfinished {
+pub(crate) enum Unfinished {
     /// The job did not finish in time.
     Late,
     /// The job panicked.
@@ -68,12 +68,17 @@ impl Pool {
     /// # Errors
     ///
     /// Returns an error if the system can't start a thread.
-    pub(super) fn start() -> io::Result<Self> {
+    pub(crate) fn start() -> io::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         Self::with_threads(cores.min(MAX_THREADS))
     }
 
-    fn with_threads(threads: usize) -> io::Result<Self> {
+    /// Starts that many threads.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the system can't start a thread.
+    pub(crate) fn with_threads(threads: usize) -> io::Result<Self> {
         let pool = Self(Arc::default());
         for number in 0..threads {
             let shared = Arc::clone(&pool.0);
@@ -86,7 +91,7 @@ impl Pool {
 
     /// Runs a job for a caller when it is the caller's turn. A job that has not begun when
     /// its time is up, or when the returned future is dropped, does not run.
-    pub(super) async fn run<T: Send + 'static>(
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         caller: Caller,
         time: Duration,

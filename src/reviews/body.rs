@@ -8,14 +8,14 @@ use pillion_serve::{Budget, Full, Limits, Share};
 
 /// A body that was read, and its share of each budget.
 #[derive(Debug)]
-pub(super) struct Collected<'a, const N: usize> {
-    pub(super) bytes: Bytes,
+pub(crate) struct Collected<'a, const N: usize> {
+    pub(crate) bytes: Bytes,
     _shares: [Share<'a>; N],
 }
 
 /// Why a body could not be read.
 #[derive(Debug)]
-pub(super) enum Unread {
+pub(crate) enum Unread {
     /// The body is longer than the limit.
     TooLong,
     /// The body did not arrive within the timeout.
@@ -33,7 +33,7 @@ impl From<Full> for Unread {
 }
 
 /// Reads a body within the limits, charging its bytes to each budget.
-pub(super) async fn collect<'a, const N: usize>(
+pub(crate) async fn collect<'a, const N: usize>(
     body: Body,
     budgets: [&'a Budget; N],
     limits: &Limits,

@@ -1,7 +1,9 @@
-//! A Lease, so that only one replica at a time changes the certificates.
+//! A Lease, so that only one replica at a time does some work.
 //!
-//! It only avoids unnecessary work and log lines; the Secret's resource version prevents
-//! replicas from overwriting each other's changes.
+//! It only avoids unnecessary work and log lines; the resource version of what is written
+//! prevents replicas from overwriting each other's changes.
+
+use std::time::Duration;
 
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
@@ -13,18 +15,34 @@ use kube::{
     api::{ObjectMeta, PostParams},
 };
 
-use crate::cluster::is_forbidden;
+use super::errors::is_forbidden;
 
 /// The lease's duration.
 const SECONDS: i32 = 15;
+/// The same.
+pub(crate) const LEASE_DURATION: Duration = Duration::from_secs(SECONDS as u64);
 
-/// Acquires or renews the lease, and returns whether this replica may act. If the lease
-/// does not exist and the role may not create it, every replica may.
+/// What became of a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Acquired {
+    /// This replica holds it.
+    Held,
+    /// Another replica does.
+    HeldByAnother,
+    /// It does not exist, and the role may not create it: somebody has deleted the chart's.
+    Missing,
+}
+
+/// Acquires or renews the lease.
 ///
 /// # Errors
 ///
 /// Returns an error if the API server does not respond, or denies the request.
-pub(super) async fn acquire(api: &Api<Lease>, name: &str, holder: &str) -> kube::Result<bool> {
+pub(crate) async fn acquire_lease(
+    api: &Api<Lease>,
+    name: &str,
+    holder: &str,
+) -> kube::Result<Acquired> {
     let now = Timestamp::now();
     let written = match api.get_opt(name).await? {
         None => {
@@ -36,15 +54,7 @@ pub(super) async fn acquire(api: &Api<Lease>, name: &str, holder: &str) -> kube:
                 spec: Some(held(holder, now)),
             };
             match api.create(&PostParams::default(), &lease).await {
-                // Somebody has deleted the chart's Lease. Continue without one.
-                Err(error) if is_forbidden(&error) => {
-                    tracing::warn!(
-                        lease = name,
-                        "the chart's Lease is missing, and this process may not create one: create it again with helm \
-                         upgrade. Until then, replicas may conflict with each other"
-                    );
-                    return Ok(true);
-                }
+                Err(error) if is_forbidden(&error) => return Ok(Acquired::Missing),
                 created => created,
             }
         }
@@ -54,16 +64,16 @@ pub(super) async fn acquire(api: &Api<Lease>, name: &str, holder: &str) -> kube:
                 .as_ref()
                 .is_some_and(|spec| is_held_by_another(spec, holder, now))
             {
-                return Ok(false);
+                return Ok(Acquired::HeldByAnother);
             }
             lease.spec = Some(held(holder, now));
             api.replace(name, &PostParams::default(), &lease).await
         }
     };
     match written {
-        Ok(_) => Ok(true),
+        Ok(_) => Ok(Acquired::Held),
         // Another replica was faster.
-        Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(Acquired::HeldByAnother),
         Err(error) => Err(error),
     }
 }

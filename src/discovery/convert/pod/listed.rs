@@ -1,0 +1,122 @@
+//! Pods as they are listed and watched: what is used of them. A pod may have thousands of volumes,
+//! which would take a hundred times their text, and a page of a list has many pods.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::core::v1,
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
+};
+use kube::Resource;
+use serde::{Deserialize, Deserializer};
+
+/// A pod.
+#[derive(Debug, Clone, Deserialize)]
+pub(in crate::discovery) struct Listed {
+    /// What is used of its metadata.
+    #[serde(deserialize_with = "metadata")]
+    pub metadata: ObjectMeta,
+    /// Its spec.
+    pub spec: Option<Spec>,
+    /// Its status.
+    pub status: Option<Status>,
+}
+
+/// The spec.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(in crate::discovery) struct Spec {
+    pub service_account_name: Option<String>,
+    pub node_name: Option<String>,
+    pub containers: Option<Vec<Container>>,
+    pub init_containers: Option<Vec<Container>>,
+}
+
+/// A container.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(in crate::discovery) struct Container {
+    pub name: String,
+    pub args: Option<Vec<String>>,
+    pub ports: Option<Vec<Port>>,
+}
+
+/// A container's port.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(in crate::discovery) struct Port {
+    pub name: Option<String>,
+    pub container_port: i32,
+    pub protocol: Option<String>,
+}
+
+/// The status.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(in crate::discovery) struct Status {
+    pub phase: Option<String>,
+    #[serde(rename = "podIPs")]
+    pub pod_ips: Option<Vec<Address>>,
+}
+
+/// An address.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::discovery) struct Address {
+    pub ip: String,
+}
+
+/// What is used of the metadata: not `managedFields`, of which there may be as much as of the spec.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Metadata {
+    name: Option<String>,
+    namespace: Option<String>,
+    uid: Option<String>,
+    resource_version: Option<String>,
+    creation_timestamp: Option<Time>,
+    labels: Option<BTreeMap<String, String>>,
+}
+
+fn metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
+    let metadata = Metadata::deserialize(deserializer)?;
+    Ok(ObjectMeta {
+        name: metadata.name,
+        namespace: metadata.namespace,
+        uid: metadata.uid,
+        resource_version: metadata.resource_version,
+        creation_timestamp: metadata.creation_timestamp,
+        labels: metadata.labels,
+        ..ObjectMeta::default()
+    })
+}
+
+impl Resource for Listed {
+    type DynamicType = ();
+    type Scope = NamespaceResourceScope;
+
+    fn kind((): &()) -> Cow<'_, str> {
+        v1::Pod::kind(&())
+    }
+
+    fn group((): &()) -> Cow<'_, str> {
+        v1::Pod::group(&())
+    }
+
+    fn version((): &()) -> Cow<'_, str> {
+        v1::Pod::version(&())
+    }
+
+    fn plural((): &()) -> Cow<'_, str> {
+        v1::Pod::plural(&())
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}

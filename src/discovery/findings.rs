@@ -1,0 +1,80 @@
+//! What objects ask for and don't get: looked for on the replica that writes statuses, a while
+//! after rules have changed, and less often the more work it makes.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use tokio::{sync::watch, time::Instant};
+
+use super::{snapshots::Snapshots, status::Board};
+use crate::model::Kind;
+
+/// The shortest pause between two searches.
+const PAUSE: Duration = Duration::from_secs(1);
+/// The pause after a search, relative to how long that took.
+const REST: u32 = 20;
+
+/// Looks for findings, and puts them on the board.
+#[derive(Debug)]
+pub(super) struct Findings {
+    board: Board,
+    leads: watch::Receiver<bool>,
+    due: Option<Instant>,
+    pause: Duration,
+    /// The number of the last spec of each kind that the model was told of.
+    seen: BTreeMap<Kind, u64>,
+    /// The same of those that are in force: what is found is about these.
+    in_force: BTreeMap<Kind, u64>,
+}
+
+impl Findings {
+    /// Searches while `leads` says that this replica writes statuses.
+    pub fn new(board: Board, leads: watch::Receiver<bool>) -> Self {
+        Self {
+            board,
+            leads,
+            due: None,
+            pause: PAUSE,
+            seen: BTreeMap::new(),
+            in_force: BTreeMap::new(),
+        }
+    }
+
+    /// Waits until this replica begins or ceases to write statuses.
+    pub async fn turn(&mut self) {
+        if self.leads.changed().await.is_err() {
+            // The process stops.
+            std::future::pending::<()>().await;
+        }
+        self.due = self.leads.borrow_and_update().then(Instant::now);
+    }
+
+    /// Records that the model was told of a spec.
+    pub fn seen(&mut self, kind: Kind, number: u64) {
+        self.seen.insert(kind, number);
+    }
+
+    /// Records that all rules that the model was told of are in force.
+    pub fn rules_changed(&mut self, now: Instant) {
+        self.in_force.clone_from(&self.seen);
+        if *self.leads.borrow() {
+            self.due.get_or_insert(now + self.pause);
+        }
+    }
+
+    /// When to search; `None` if there is no reason to.
+    pub fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Searches, if that is due.
+    pub fn search(&mut self, snapshots: &Snapshots) {
+        let now = Instant::now();
+        if self.due.is_none_or(|due| due > now) {
+            return;
+        }
+        self.due = None;
+        self.board
+            .found(snapshots.findings(), self.in_force.clone());
+        self.pause = PAUSE.max(now.elapsed() * REST);
+    }
+}

@@ -1,0 +1,187 @@
+use std::net::Ipv4Addr;
+
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
+use pillion_envoy_api::{
+    any,
+    envoy::config::{
+        core::v3::Metadata,
+        route::v3::{Route, RouteConfiguration, VirtualHost},
+    },
+    type_url,
+};
+use pillion_xds::{RefusedResource, Resource, resources};
+use prost_types::{Struct, Value, value};
+use serde_json::json;
+
+use super::*;
+use crate::discovery::proxies::report::State;
+
+const ROUTES: &str = type_url::ROUTE_CONFIGURATION;
+const KIND: pillion_api::Kind = pillion_api::Kind::VirtualService;
+
+/// A stream of one proxy, and all that it may see.
+struct Test {
+    tell: Tell,
+    snapshots: watch::Sender<Snapshot>,
+    tracked: Arc<Tracked>,
+}
+
+/// A table with a virtual host for each rule.
+fn table(rules: &[&str]) -> Resource {
+    let route = |rule: &str| {
+        let path = format!("/apis/networking.istio.io/v1/namespaces/shop/virtual-service/{rule}");
+        let path = Value {
+            kind: Some(value::Kind::StringValue(path)),
+        };
+        let fields = [("config".to_owned(), path)].into_iter().collect();
+        Route {
+            metadata: Some(Metadata {
+                filter_metadata: [("istio".to_owned(), Struct { fields })].into(),
+                ..Metadata::default()
+            }),
+            ..Route::default()
+        }
+    };
+    let hosts = rules.iter().map(|rule| VirtualHost {
+        routes: vec![route(rule)],
+        ..VirtualHost::default()
+    });
+    let table = RouteConfiguration {
+        name: "9080".to_owned(),
+        virtual_hosts: hosts.collect(),
+        ..RouteConfiguration::default()
+    };
+    Resource::new("9080", any(ROUTES, &table))
+}
+
+fn snapshot(rules: &[&str]) -> Snapshot {
+    Snapshot::new().with(ROUTES, resources([table(rules)]))
+}
+
+/// What our proxy says about a part of the table.
+fn text(rules: &[&str], reason: &str) -> String {
+    let table = table(rules);
+    let refused = RefusedResource {
+        name: &table.name,
+        version: &table.version,
+        reason,
+    };
+    refused.to_string()
+}
+
+impl Test {
+    fn new(rules: &[&str], attributions: Attributions) -> Self {
+        let tell = Tell {
+            proxies: Proxies::default(),
+            board: Board::default(),
+            reports: Reports::unpublished(Arc::default()),
+            attributions,
+        };
+        let gvk = GroupVersionKind::gvk(pillion_api::GROUP, "v1", KIND.name());
+        let resource = ApiResource::from_gvk_with_plural(&gvk, KIND.plural());
+        for rule in rules {
+            let object: DynamicObject = serde_json::from_value(json!({
+                "apiVersion": "networking.istio.io/v1", "kind": "VirtualService",
+                "metadata": {"namespace": "shop", "name": rule, "uid": rule},
+                "spec": {},
+            }))
+            .unwrap();
+            tell.board.seen(KIND, &resource, &object, &[]);
+        }
+        let (snapshots, receiver) = watch::channel(snapshot(rules));
+        let pod = Key::new("shop", "web");
+        let tracked = Tracked::new(&tell, &pod, Ipv4Addr::LOCALHOST.into(), receiver);
+        Self {
+            tell,
+            snapshots,
+            tracked: Arc::new(tracked),
+        }
+    }
+
+    fn nacked(&self, nonce: &str, text: &str) {
+        self.tracked.sent(ROUTES, nonce, 1);
+        self.tracked.nacked(ROUTES, nonce, text);
+    }
+
+    fn acked(&self, nonce: &str) {
+        self.tracked.sent(ROUTES, nonce, 1);
+        self.tracked.acked(ROUTES, nonce);
+    }
+
+    /// The state, and the rules that `proxy-status` names.
+    fn shown(&self) -> (State, Vec<String>) {
+        let reports = self.tell.proxies.reports();
+        let of_kind = &reports[0].kinds["RDS"];
+        (of_kind.state, of_kind.rules.clone())
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_of_our_proxy_is_ascribed_to_the_rule_that_it_is_about() {
+    let (attributions, run) = Attributions::new();
+    let rules = ["innocent", "guilty"];
+    let test = Test::new(&rules, attributions);
+    let text = text(&rules, "virtual_hosts[1].routes[0].match: no");
+    test.nacked("1", &text);
+    // What is work is done elsewhere.
+    assert_eq!(test.shown(), (State::Nack, Vec::new()));
+    let tracked = Arc::clone(&test.tracked);
+    let told = async {
+        loop {
+            let told = tracked.kinds().values().map(|one| one.told.clone()).next();
+            match told {
+                Some(told) if !told.is_empty() => return told,
+                _ => tokio::task::yield_now().await,
+            }
+        }
+    };
+    let told = tokio::select! {
+        () = run => unreachable!("it has been stopped"),
+        told = told => told,
+    };
+    let (rule, reason) = told.first_key_value().unwrap();
+    assert_eq!(told.len(), 1);
+    assert_eq!(rule.to_string(), "VirtualService shop/guilty");
+    assert_eq!(&**reason, "9080: virtual_hosts[1].routes[0].match: no");
+    let shown = (State::Nack, vec!["VirtualService shop/guilty".to_owned()]);
+    assert_eq!(test.shown(), shown);
+}
+
+#[tokio::test]
+async fn a_refusal_lasts_until_another_version_is_accepted() {
+    let rules = ["reviews"];
+    let test = Test::new(&rules, Attributions::undone());
+    test.nacked("1", &text(&rules, "virtual_hosts[0].routes[0]: no"));
+    test.tracked.attribute("RDS", ROUTES);
+    assert_eq!(test.shown().1.len(), 1);
+    // Another table is accepted.
+    test.acked("2");
+    assert_eq!(test.shown().0, State::Nack);
+    assert_eq!(test.shown().1.len(), 1);
+    test.snapshots.send_replace(snapshot(&["reviews", "more"]));
+    test.acked("3");
+    assert_eq!(test.shown(), (State::Synced, Vec::new()));
+    assert!(test.tracked.kinds()["RDS"].told.is_empty());
+}
+
+#[tokio::test]
+async fn a_version_that_was_replaced_is_not_looked_for_in_the_next_one() {
+    let test = Test::new(&["new"], Attributions::undone());
+    test.nacked("1", &text(&["old"], "virtual_hosts[0].routes[0]: no"));
+    test.tracked.attribute("RDS", ROUTES);
+    assert_eq!(test.shown(), (State::Nack, Vec::new()));
+    test.acked("2");
+    assert_eq!(test.shown().0, State::Synced);
+}
+
+#[tokio::test]
+async fn each_refusal_is_shown_however_many_there_are() {
+    let rules = ["reviews"];
+    let test = Test::new(&rules, Attributions::undone());
+    for number in 0..1_000 {
+        test.nacked(&number.to_string(), &text(&rules, &format!("no {number}")));
+    }
+    let reports = test.tell.proxies.reports();
+    let refusal = reports[0].kinds["RDS"].refusal.as_deref();
+    assert_eq!(refusal, Some("9080: no 999"));
+}

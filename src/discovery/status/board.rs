@@ -1,0 +1,420 @@
+//! What is known of the objects, and which statuses are due.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use k8s_openapi::{api::core::v1::ObjectReference, jiff::Timestamp};
+use kube::{
+    Resource, ResourceExt,
+    api::{ApiResource, DynamicObject},
+};
+use serde_json::{Map, Value};
+use tokio::{sync::Notify, time::Instant};
+
+use super::{
+    desired::{Desired, Facts, says_refused},
+    due::Due,
+    refusal::{Place, Refused},
+};
+use crate::{
+    discovery::convert::{kind::kind, meta::key},
+    model::{Finding, Key, Kind, ObjectRef},
+};
+
+/// How long a change waits for those that belong to it: what a new rule leads to is found a
+/// moment after the rule itself.
+const SETTLE: Duration = Duration::from_secs(2);
+/// How often the status of one object is written at most, whatever proxies do.
+const EACH: Duration = Duration::from_secs(10);
+/// How many objects are looked at in one go: whoever has something to tell waits meanwhile.
+const AT_ONCE: usize = 64;
+/// By which factor the wait for the next attempt grows at most.
+const LONGEST_WAIT: u32 = 32;
+/// A longer current status is not kept, but replaced.
+const LONGEST: usize = 64 * 1024;
+/// The fields of a status that are written here.
+const FIELDS: [&str; 3] = ["conditions", "validationMessages", "observedGeneration"];
+
+/// What is known of the objects. It is shared; nothing that is told to it waits.
+#[derive(Debug, Clone, Default)]
+pub(in crate::discovery) struct Board(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    leads: bool,
+    /// Whether the findings are known: a status without them would soon be replaced.
+    is_complete: bool,
+    objects: HashMap<ObjectRef, Entry>,
+    findings: HashMap<ObjectRef, Vec<Finding>>,
+    /// Counts the valid specs that were seen, by kind.
+    seen: BTreeMap<Kind, u64>,
+    /// Up to which of these the findings are about.
+    analysed: BTreeMap<Kind, u64>,
+    /// The objects whose statuses wait for findings that are about their present specs.
+    waiting: HashSet<ObjectRef>,
+    refusals: HashMap<ObjectRef, BTreeMap<Place, Refused>>,
+    /// When the statuses are due that may have changed.
+    due: Due,
+}
+
+/// An object.
+#[derive(Debug)]
+struct Entry {
+    resource: ApiResource,
+    reference: ObjectReference,
+    /// `metadata.resourceVersion`, which kube's references lack.
+    version: String,
+    generation: i64,
+    faults: Vec<String>,
+    /// Its number among the specs of its kind, if it is valid.
+    seen: u64,
+    /// Whether a proxy of this replica refused what was made of it, and accepts it now.
+    is_accepted: bool,
+    /// How often in a row its status could not be written.
+    failures: u32,
+    /// Its status, as far as it is written here.
+    current: Option<Value>,
+    /// What was written last, or was there already. Another writer (another revision) is
+    /// not contradicted until there is something new to say.
+    last: Option<Desired>,
+    written: Option<Instant>,
+}
+
+/// A status to write.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub object: ObjectRef,
+    pub resource: ApiResource,
+    /// The object's version; another one is another status's.
+    pub version: String,
+    /// The fields of `status` to merge.
+    pub status: Value,
+    desired: Desired,
+}
+
+/// What to do next.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// Write a status.
+    Write(Box<Job>),
+    /// Look again at that time.
+    At(Instant),
+    /// Wait for a change.
+    Nothing,
+}
+
+impl Board {
+    /// Records an object that is new or has changed, and why it is invalid. Returns the number
+    /// of a spec that is new and valid, among those of its kind: the object is analysed once the
+    /// findings are about this number ([`Self::found`]).
+    pub fn seen(
+        &self,
+        kind: pillion_api::Kind,
+        resource: &ApiResource,
+        object: &DynamicObject,
+        faults: &[String],
+    ) -> Option<u64> {
+        let reference = ObjectRef {
+            kind: self::kind(kind),
+            key: key(object),
+        };
+        let mut state = self.state();
+        let before = state.objects.remove(&reference);
+        let uid = &object.metadata.uid;
+        let same = before.filter(|before| before.reference.uid == *uid);
+        let generation = object.metadata.generation.unwrap_or_default();
+        let is_new = !same
+            .as_ref()
+            .is_some_and(|same| same.generation == generation && same.faults == faults);
+        let number = (is_new && faults.is_empty()).then(|| {
+            let seen = state.seen.entry(reference.kind).or_default();
+            *seen += 1;
+            *seen
+        });
+        let same = same.as_ref();
+        let entry = Entry {
+            resource: resource.clone(),
+            reference: object.object_ref(resource),
+            version: object.resource_version().unwrap_or_default(),
+            generation,
+            faults: faults.to_vec(),
+            seen: number.or(same.map(|same| same.seen)).unwrap_or_default(),
+            is_accepted: !is_new && same.is_some_and(|same| same.is_accepted),
+            failures: same.map_or(0, |same| same.failures),
+            current: current(object),
+            last: same.and_then(|same| same.last.clone()),
+            written: same.and_then(|same| same.written),
+        };
+        state.objects.insert(reference.clone(), entry);
+        if is_new {
+            state.touch(&reference);
+        }
+        drop(state);
+        self.0.changed.notify_one();
+        number
+    }
+
+    /// Records that an object was deleted.
+    pub fn gone(&self, kind: pillion_api::Kind, key: &Key) {
+        let reference = ObjectRef {
+            kind: self::kind(kind),
+            key: key.clone(),
+        };
+        let mut state = self.state();
+        state.objects.remove(&reference);
+        state.due.remove(&reference);
+        state.waiting.remove(&reference);
+    }
+
+    /// Records all findings of the model, and up to which numbers of specs they are about.
+    pub fn found(&self, findings: Vec<Finding>, analysed: BTreeMap<Kind, u64>) {
+        let mut new: HashMap<ObjectRef, Vec<Finding>> = HashMap::new();
+        // Services have no status of ours.
+        let about_rules = findings
+            .into_iter()
+            .filter(|finding| finding.object.kind != Kind::Service);
+        for finding in about_rules {
+            new.entry(finding.object.clone()).or_default().push(finding);
+        }
+        let mut state = self.state();
+        let old = std::mem::take(&mut state.findings);
+        let changed: Vec<_> = old
+            .keys()
+            .chain(new.keys())
+            .filter(|object| old.get(*object) != new.get(*object))
+            .cloned()
+            .collect();
+        state.findings = new;
+        state.analysed = analysed;
+        state.is_complete = true;
+        for object in &changed {
+            state.touch(object);
+        }
+        let now = Instant::now();
+        for object in std::mem::take(&mut state.waiting) {
+            state.touch_at(&object, now);
+        }
+        drop(state);
+        self.0.changed.notify_one();
+    }
+
+    /// Records that a proxy refuses what was made of an object. Returns the reference to it, for
+    /// an Event, if it exists.
+    pub fn refused(
+        &self,
+        place: &Place,
+        object: &ObjectRef,
+        refused: &Refused,
+    ) -> Option<ObjectReference> {
+        let mut state = self.state();
+        let entry = state.objects.get_mut(object)?;
+        entry.is_accepted = false;
+        let reference = entry.reference.clone();
+        let all = state.refusals.entry(object.clone()).or_default();
+        let before = all.insert(place.clone(), refused.clone());
+        if before.as_ref() != Some(refused) {
+            state.touch(object);
+        }
+        drop(state);
+        self.0.changed.notify_one();
+        Some(reference)
+    }
+
+    /// Records that a proxy accepts what is made of these objects now.
+    pub fn accepted(&self, place: &Place, objects: &[ObjectRef]) {
+        self.no_longer_refused(place, objects, true);
+    }
+
+    /// Records that a proxy that refused what was made of these objects is no longer connected.
+    pub fn disconnected(&self, place: &Place, objects: &[ObjectRef]) {
+        self.no_longer_refused(place, objects, false);
+    }
+
+    fn no_longer_refused(&self, place: &Place, objects: &[ObjectRef], is_accepted: bool) {
+        if objects.is_empty() {
+            return;
+        }
+        let mut state = self.state();
+        for object in objects {
+            let Some(all) = state.refusals.get_mut(object) else {
+                continue;
+            };
+            all.remove(place);
+            if all.is_empty() {
+                state.refusals.remove(object);
+            }
+            if let Some(entry) = state.objects.get_mut(object) {
+                entry.is_accepted |= is_accepted;
+            }
+            state.touch(object);
+        }
+        drop(state);
+        self.0.changed.notify_one();
+    }
+
+    /// Records whether this replica writes. When it begins to, all statuses are looked at.
+    pub(super) fn lead(&self, leads: bool) {
+        let mut state = self.state();
+        if leads && !state.leads {
+            state.is_complete = false;
+            let now = Instant::now();
+            let objects: Vec<_> = state.objects.keys().cloned().collect();
+            for object in objects {
+                if let Some(entry) = state.objects.get_mut(&object) {
+                    entry.last = None;
+                }
+                state.due.set(&object, now + SETTLE);
+            }
+        }
+        state.leads = leads;
+        if !leads {
+            state.due.clear();
+            state.waiting.clear();
+        }
+    }
+
+    /// Waits until something may be due that was not before.
+    pub(super) async fn changed(&self) {
+        self.0.changed.notified().await;
+    }
+
+    /// The status that is due first, if one is.
+    pub(super) fn next(&self, now: Instant) -> Next {
+        let mut state = self.state();
+        if !state.is_complete {
+            return Next::Nothing;
+        }
+        for _ in 0..AT_ONCE {
+            let Some(object) = state.due.take(now) else {
+                break;
+            };
+            if let Some(job) = state.job(object) {
+                return Next::Write(Box::new(job));
+            }
+        }
+        state.due.first().map_or(Next::Nothing, Next::At)
+    }
+
+    /// Records that a status was written; `object` is the answer.
+    pub(super) fn written(&self, job: Job, object: &DynamicObject, now: Instant) {
+        let mut state = self.state();
+        if let Some(entry) = state.objects.get_mut(&job.object) {
+            entry.last = Some(job.desired);
+            entry.written = Some(now);
+            entry.failures = 0;
+            // The watch may have brought something newer already.
+            if entry.version == job.version {
+                entry.version = object.resource_version().unwrap_or_default();
+                entry.current = current(object);
+            }
+        }
+    }
+
+    /// Records that a status could not be written: it is due again after this time, or longer
+    /// the more often that happens. Returns how often it has in a row, if the object still exists.
+    pub(super) fn failed(&self, job: &Job, wait: Duration) -> Option<u32> {
+        let mut state = self.state();
+        let entry = state.objects.get_mut(&job.object)?;
+        entry.failures = entry.failures.saturating_add(1);
+        let failures = entry.failures;
+        let factor = 2_u32.saturating_pow(failures - 1).min(LONGEST_WAIT);
+        state.due.set(&job.object, Instant::now() + wait * factor);
+        Some(failures)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Makes a status due after those changes that belong to the same one.
+    fn touch(&mut self, object: &ObjectRef) {
+        self.touch_at(object, Instant::now() + SETTLE);
+    }
+
+    /// Makes a status due, not too soon after the last one.
+    fn touch_at(&mut self, object: &ObjectRef, at: Instant) {
+        if !self.leads {
+            return;
+        }
+        let Some(entry) = self.objects.get(object) else {
+            return;
+        };
+        let due = entry.written.map_or(at, |written| at.max(written + EACH));
+        self.due.add(object, due);
+    }
+
+    /// Whether the findings are about the present spec of an object. Those about an invalid one
+    /// are its faults.
+    fn is_analysed(&self, object: &ObjectRef, entry: &Entry) -> bool {
+        let analysed = self.analysed.get(&object.kind).copied();
+        !entry.faults.is_empty() || entry.seen <= analysed.unwrap_or_default()
+    }
+
+    /// The status of an object, if there is something new to say.
+    fn job(&mut self, object: ObjectRef) -> Option<Job> {
+        let entry = self.objects.get(&object)?;
+        if !self.is_analysed(&object, entry) {
+            self.waiting.insert(object);
+            return None;
+        }
+        let refusals: Vec<_> = self
+            .refusals
+            .get(&object)
+            .into_iter()
+            .flat_map(BTreeMap::values)
+            .collect();
+        let findings = self.findings.get(&object).map(Vec::as_slice);
+        let entry = self.objects.get_mut(&object)?;
+        let is_valid = entry.faults.is_empty();
+        let desired = Desired::of(Facts {
+            generation: entry.generation,
+            faults: &entry.faults,
+            // Those about an invalid object are about the version before it.
+            findings: findings.filter(|_| is_valid).unwrap_or_default(),
+            refusals: &refusals,
+            was_refused: !entry.is_accepted
+                && says_refused(entry.current.as_ref(), entry.generation),
+        });
+        if entry.last.as_ref() == Some(&desired) {
+            return None;
+        }
+        let Some(status) = desired.patch(entry.current.as_ref(), Timestamp::now()) else {
+            entry.last = Some(desired);
+            return None;
+        };
+        Some(Job {
+            object,
+            resource: entry.resource.clone(),
+            version: entry.version.clone(),
+            status,
+            desired,
+        })
+    }
+}
+
+/// What an object's status says, as far as it is written here.
+fn current(object: &DynamicObject) -> Option<Value> {
+    let status = object.data.get("status")?.as_object()?;
+    let known = status
+        .iter()
+        .filter(|(name, _)| FIELDS.contains(&name.as_str()));
+    let known: Map<_, _> = known
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let known = Value::Object(known);
+    (known.to_string().len() <= LONGEST).then_some(known)
+}
+
+#[cfg(test)]
+mod tests;

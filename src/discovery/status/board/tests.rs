@@ -1,0 +1,265 @@
+use serde_json::json;
+use tokio::time::advance;
+
+use super::*;
+use crate::model::Problem;
+
+const KIND: pillion_api::Kind = pillion_api::Kind::VirtualService;
+
+fn resource() -> ApiResource {
+    let gvk = kube::api::GroupVersionKind::gvk(pillion_api::GROUP, "v1", KIND.name());
+    ApiResource::from_gvk_with_plural(&gvk, KIND.plural())
+}
+
+fn object(version: &str, generation: i64) -> DynamicObject {
+    serde_json::from_value(json!({
+        "apiVersion": "networking.istio.io/v1", "kind": "VirtualService",
+        "metadata": {"namespace": "shop", "name": "reviews", "uid": "u",
+            "resourceVersion": version, "generation": generation},
+        "spec": {},
+    }))
+    .unwrap()
+}
+
+fn reference() -> ObjectRef {
+    ObjectRef {
+        kind: Kind::VirtualService,
+        key: Key::new("shop", "reviews"),
+    }
+}
+
+fn finding() -> Finding {
+    Finding {
+        object: reference(),
+        problem: Problem::MissingHost,
+        message: "there is no Service ratings".to_owned(),
+    }
+}
+
+fn place(stream: u64) -> Place {
+    Place {
+        stream,
+        kind: "RDS",
+    }
+}
+
+fn refused() -> Refused {
+    Refused {
+        pod: "shop/web".to_owned(),
+        reason: "no".to_owned(),
+    }
+}
+
+/// Findings about all that was seen.
+fn found(board: &Board, findings: Vec<Finding>) {
+    let seen = board.state().seen.clone();
+    board.found(findings, seen);
+}
+
+/// A board that leads, with one object whose first status is written.
+async fn board() -> Board {
+    let board = Board::default();
+    board.lead(true);
+    board.seen(KIND, &resource(), &object("1", 1), &[]);
+    found(&board, Vec::new());
+    write(&board).await.unwrap();
+    board
+}
+
+/// What is written within a minute.
+async fn write(board: &Board) -> Option<Value> {
+    for _ in 0..60 {
+        if let Next::Write(job) = board.next(Instant::now()) {
+            // Without a version, it would be written over whatever is there.
+            assert!(!job.version.is_empty());
+            let status = job.status.clone();
+            let mut written = object("2", 1);
+            written.data["status"] = status.clone();
+            board.written(*job, &written, Instant::now());
+            return Some(status);
+        }
+        advance(Duration::from_secs(1)).await;
+    }
+    None
+}
+
+#[tokio::test(start_paused = true)]
+async fn writes_what_is_new_and_once() {
+    let board = board().await;
+    assert!(write(&board).await.is_none());
+    found(&board, vec![finding()]);
+    found(&board, vec![finding()]);
+    assert!(write(&board).await.is_some());
+    assert!(write(&board).await.is_none());
+    found(&board, Vec::new());
+    assert!(write(&board).await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn writes_nothing_unless_it_leads() {
+    let board = Board::default();
+    board.seen(KIND, &resource(), &object("1", 1), &[]);
+    found(&board, vec![finding()]);
+    assert!(write(&board).await.is_none());
+    // The findings may be of long ago.
+    board.lead(true);
+    assert!(write(&board).await.is_none());
+    found(&board, vec![finding()]);
+    let status = write(&board).await.unwrap();
+    assert_eq!(status["validationMessages"][0]["type"]["code"], "IST0101");
+    board.lead(false);
+    found(&board, Vec::new());
+    assert!(write(&board).await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_writer_is_not_contradicted() {
+    let board = board().await;
+    let mut other = object("3", 1);
+    other.data["status"] = json!({"conditions": []});
+    board.seen(KIND, &resource(), &other, &[]);
+    assert!(write(&board).await.is_none());
+    found(&board, vec![finding()]);
+    assert!(write(&board).await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_generation_is_observed() {
+    let board = board().await;
+    board.seen(KIND, &resource(), &object("3", 2), &[]);
+    found(&board, Vec::new());
+    assert_eq!(write(&board).await.unwrap()["observedGeneration"], 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_generation_passes_no_analysis_that_did_not_look_at_it() {
+    let board = board().await;
+    let before = board.state().seen.clone();
+    let number = board.seen(KIND, &resource(), &object("3", 2), &[]);
+    assert_eq!(number, Some(2));
+    assert!(write(&board).await.is_none());
+    // A search that began before.
+    board.found(Vec::new(), before);
+    assert!(write(&board).await.is_none());
+    found(&board, vec![finding()]);
+    let status = write(&board).await.unwrap();
+    assert_eq!(status["observedGeneration"], 2);
+    assert_eq!(status["conditions"][0]["reason"], "errorsFound");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invalid_generation_needs_no_analysis() {
+    let board = board().await;
+    found(&board, vec![finding()]);
+    let faults = ["spec.hosts: must not be empty".to_owned()];
+    let number = board.seen(KIND, &resource(), &object("3", 2), &faults);
+    assert_eq!(number, None);
+    let status = write(&board).await.unwrap();
+    assert_eq!(status["observedGeneration"], 2);
+    // What was found is about the generation before.
+    let messages = status["validationMessages"].as_array().unwrap();
+    assert_eq!(messages.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_written_for_nothing() {
+    let board = board().await;
+    for version in ["3", "4", "5"] {
+        let number = board.seen(KIND, &resource(), &object(version, 1), &[]);
+        assert_eq!(number, None);
+        found(&board, Vec::new());
+        board.accepted(&place(1), &[reference()]);
+        assert!(write(&board).await.is_none());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_the_writer_takes_no_refusal_back() {
+    let first = board().await;
+    first.refused(&place(1), &reference(), &refused());
+    let status = write(&first).await.unwrap();
+    let mut object = object("3", 1);
+    object.data["status"] = status;
+
+    let second = Board::default();
+    second.seen(KIND, &resource(), &object, &[]);
+    second.lead(true);
+    found(&second, Vec::new());
+    let status = write(&second).await.unwrap();
+    let reconciled = &status["conditions"][1];
+    assert_eq!(reconciled["status"], "Unknown", "{reconciled}");
+    // A proxy of its own refuses and accepts it.
+    second.refused(&place(1), &reference(), &refused());
+    assert!(write(&second).await.is_some());
+    second.accepted(&place(1), &[reference()]);
+    let status = write(&second).await.unwrap();
+    assert_eq!(status["conditions"][1]["status"], "True", "{status}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_that_is_gone_accepts_nothing() {
+    let board = board().await;
+    board.refused(&place(1), &reference(), &refused());
+    assert!(write(&board).await.is_some());
+    board.disconnected(&place(1), &[reference()]);
+    let status = write(&board).await.unwrap();
+    assert_eq!(status["conditions"][1]["status"], "Unknown", "{status}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_is_not_written_more_often_than_every_ten_seconds() {
+    let board = board().await;
+    board.refused(&place(1), &reference(), &refused());
+    let Next::At(due) = board.next(Instant::now()) else {
+        panic!("nothing is due");
+    };
+    assert!(due >= Instant::now() + EACH - SETTLE);
+    assert!(write(&board).await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_lasts_until_all_streams_are_done_with_it() {
+    let board = board().await;
+    for stream in [1, 2] {
+        let found = board.refused(&place(stream), &reference(), &refused());
+        assert_eq!(found.unwrap().uid.as_deref(), Some("u"));
+    }
+    let status = write(&board).await.unwrap().to_string();
+    assert!(status.contains("2 proxies refuse it"), "{status}");
+    board.accepted(&place(1), &[reference()]);
+    let status = write(&board).await.unwrap().to_string();
+    assert!(status.contains("1 proxy refuses it"), "{status}");
+    board.accepted(&place(2), &[reference()]);
+    let status = write(&board).await.unwrap().to_string();
+    assert!(status.contains("inForce"), "{status}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_is_gone_is_not_written() {
+    let board = board().await;
+    found(&board, vec![finding()]);
+    board.gone(KIND, &reference().key);
+    assert!(write(&board).await.is_none());
+    let reference = board.refused(&place(1), &reference(), &refused());
+    assert!(reference.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_failed_is_tried_again() {
+    let board = board().await;
+    found(&board, vec![finding()]);
+    advance(EACH + SETTLE).await;
+    let Next::Write(job) = board.next(Instant::now()) else {
+        panic!("nothing is due");
+    };
+    let wait = Duration::from_secs(5);
+    for failures in 1..20 {
+        assert_eq!(board.failed(&job, wait), Some(failures));
+    }
+    let Next::At(due) = board.next(Instant::now()) else {
+        panic!("nothing is due later");
+    };
+    assert_eq!(due, Instant::now() + wait * LONGEST_WAIT);
+    advance(wait * LONGEST_WAIT).await;
+    assert!(write(&board).await.is_some());
+}

@@ -1,0 +1,218 @@
+use serde_json::{Value, json};
+
+use super::fixture::{Mesh, in_table, pod, service};
+use crate::model::{Action, ListenerProtocol, ProxyKind};
+
+/// Rules of 3.5 MiB: a long answer at many paths, then a host.
+fn heavy(host: &str, gateway: &str) -> Value {
+    let paths: Vec<Value> = (0..60)
+        .map(|path| json!({ "uri": { "exact": format!("/{path}") } }))
+        .collect();
+    json!({ "hosts": [host], "gateways": [gateway], "http": [
+        { "match": paths, "directResponse": { "status": 503, "body": { "string": "x".repeat(60_000) } } },
+        { "route": [{ "destination": { "host": "web.shop.svc.cluster.local" } }] },
+    ] })
+}
+
+fn about<'a>(findings: &'a [String], object: &str) -> Vec<&'a String> {
+    let prefix = format!("{object}: ");
+    let all = findings.iter();
+    all.filter(|finding| finding.starts_with(&prefix)).collect()
+}
+
+#[test]
+fn the_youngest_rules_are_left_out_of_a_table_that_would_be_too_large() {
+    let mut mesh = Mesh::with_web();
+    for name in ["a", "b", "c"] {
+        mesh.service(service("shop", name, &[("http", 80)]));
+    }
+    for name in ["a", "b", "c"] {
+        mesh.rule(
+            "VirtualService",
+            &format!("shop/{name}"),
+            heavy(name, "mesh"),
+        );
+    }
+    let web = "outbound|80||web.shop.svc.cluster.local=1";
+    assert_eq!(mesh.get("shop/client", "a.shop:80/"), web);
+    assert_eq!(mesh.get("shop/client", "b.shop:80/"), web);
+    let left_out = mesh.host("shop/client", "c.shop", 80).unwrap();
+    let [route] = &left_out.routes.routes[..] else {
+        panic!("{} routes", left_out.routes.routes.len());
+    };
+    let Action::Respond(answer) = &route.action else {
+        panic!("{route:?}");
+    };
+    assert_eq!(answer.status, 503);
+    let body = String::from_utf8_lossy(&answer.body).into_owned();
+    assert!(body.contains("VirtualService shop/c"), "{body}");
+    // Others are as they were.
+    assert_eq!(mesh.get("shop/client", "web.shop:80/"), web);
+    let findings = mesh.findings();
+    assert_eq!(
+        about(&findings, "VirtualService shop/c").len(),
+        1,
+        "{findings:?}"
+    );
+    assert!(about(&findings, "VirtualService shop/b").is_empty());
+}
+
+/// A mesh with a gateway for all hosts.
+fn with_gateway() -> Mesh {
+    let mut mesh = Mesh::with_web();
+    let mut gateway = pod("infra", "gw", &[("istio", "in")], "10.2.0.1");
+    gateway.proxy = ProxyKind::Gateway;
+    mesh.pod(gateway);
+    let servers = json!({ "selector": { "istio": "in" }, "servers": [
+        { "port": { "number": 80, "name": "http", "protocol": "HTTP" }, "hosts": ["*"] }] });
+    mesh.rule("Gateway", "shop/gw", servers);
+    mesh
+}
+
+#[test]
+fn the_youngest_rules_are_left_out_of_a_gateways_table() {
+    let mut mesh = with_gateway();
+    for name in ["a", "b", "c"] {
+        let host = format!("{name}.com");
+        mesh.rule(
+            "VirtualService",
+            &format!("shop/{name}"),
+            heavy(&host, "gw"),
+        );
+    }
+    let tables = mesh.model.gateway(&mesh.client("infra/gw"));
+    let count = |host: &str| {
+        let host = tables.routes["http.80"].find(host).unwrap();
+        host.routes.routes.len()
+    };
+    assert_eq!(["a.com", "b.com", "c.com"].map(count), [61, 61, 1]);
+    assert_eq!(about(&mesh.findings(), "VirtualService shop/c").len(), 1);
+}
+
+/// A proxy refuses a host of more than 16,384 routes, and with it what older rules say.
+#[test]
+fn the_youngest_rules_are_left_out_of_a_gateways_host() {
+    let mut mesh = with_gateway();
+    let routes = |count: usize| {
+        let paths: Vec<Value> = (0..count)
+            .map(|path| json!({ "uri": { "exact": format!("/{path}") } }))
+            .collect();
+        json!({ "hosts": ["a.com"], "gateways": ["gw"], "http": [{ "match": paths,
+            "route": [{ "destination": { "host": "web" } }] }] })
+    };
+    mesh.rule("VirtualService", "shop/old", routes(9_000));
+    mesh.rule("VirtualService", "shop/young", routes(9_000));
+    mesh.rule("VirtualService", "shop/small", routes(10));
+    let tables = mesh.model.gateway(&mesh.client("infra/gw"));
+    let table = &tables.routes["http.80"];
+    assert_eq!(table.find("a.com").unwrap().routes.routes.len(), 9_010);
+    let web = "outbound|80||web.shop.svc.cluster.local=1";
+    assert_eq!(in_table(table, "a.com", "/8999"), web);
+    let findings = mesh.findings();
+    assert_eq!(about(&findings, "VirtualService shop/young").len(), 1);
+    assert!(about(&findings, "VirtualService shop/small").is_empty());
+}
+
+#[test]
+fn subsets_of_a_wildcard_are_not_a_cluster_for_each_port_of_each_host() {
+    let mut mesh = Mesh::with_web();
+    let hosts: Vec<String> = (0..64).map(|host| format!("h{host}.x.io")).collect();
+    let ports = json!([{ "name": "http", "number": 80, "protocol": "HTTP" },
+        { "name": "grpc", "number": 81, "protocol": "GRPC" }]);
+    mesh.rule(
+        "ServiceEntry",
+        "shop/many",
+        json!({ "hosts": hosts, "ports": ports, "resolution": "STATIC",
+            "endpoints": [{ "address": "10.9.0.1" }] }),
+    );
+    let subsets: Vec<Value> = (0..256)
+        .map(|subset| json!({ "name": format!("v{subset}") }))
+        .collect();
+    let rule = json!({ "host": "*.x.io", "subsets": subsets });
+    mesh.rule("DestinationRule", "shop/many", rule);
+    let clusters = &mesh.outbound("shop/client").clusters;
+    let (with, without): (Vec<_>, Vec<_>) = clusters
+        .values()
+        .filter(|cluster| cluster.key.host.ends_with("x.io"))
+        .partition(|cluster| !cluster.key.subset.is_empty());
+    assert_eq!((with.len(), without.len()), (16_384, 128));
+    let findings = mesh.findings();
+    assert_eq!(about(&findings, "DestinationRule shop/many").len(), 32);
+}
+
+/// A ServiceEntry with this many addresses, `240.X.0.…`, and ports for TCP.
+fn addresses(number: usize, count: usize, ports: usize) -> Value {
+    let addresses: Vec<String> = (0..count)
+        .map(|index| format!("240.{number}.0.{index}"))
+        .collect();
+    let ports: Vec<Value> = (0..ports)
+        .map(|port| json!({ "name": format!("tcp-{port}"), "number": 20_000 + port, "protocol": "TCP" }))
+        .collect();
+    json!({ "hosts": [format!("s{number}.x.io")], "addresses": addresses, "ports": ports,
+        "resolution": "STATIC", "endpoints": [{ "address": "10.9.0.1" }] })
+}
+
+#[test]
+fn the_youngest_service_entries_get_no_listeners_where_there_are_too_many() {
+    let mut mesh = Mesh::with_web();
+    for number in 0..9 {
+        let name = format!("shop/s{number}");
+        mesh.rule("ServiceEntry", &name, addresses(number, 16, 256));
+    }
+    mesh.service(service("shop", "db", &[("tcp", 5432)]));
+    let outbound = mesh.outbound("shop/client");
+    assert_eq!(outbound.listeners.len(), 32_768);
+    let ports = || outbound.listeners.iter().map(|listener| listener.port);
+    assert!(ports().any(|port| port == 5432) && ports().any(|port| port == 80));
+    let findings = mesh.findings();
+    assert!(about(&findings, "ServiceEntry shop/s7").len() <= 2);
+    assert!(!about(&findings, "ServiceEntry shop/s8").is_empty());
+    assert!(about(&findings, "ServiceEntry shop/s6").is_empty());
+}
+
+#[test]
+fn rules_for_tcp_that_multiply_by_listeners_close_connections() {
+    let mut mesh = Mesh::with_web();
+    mesh.rule("ServiceEntry", "shop/s", addresses(1, 16, 64));
+    let subnets: Vec<String> = (0..1_000)
+        .map(|index| format!("10.{}.{}.0/24", index / 256, index % 256))
+        .collect();
+    let rules = |subnets: &[String]| {
+        json!({ "hosts": ["*.x.io"], "tcp": [{
+            "match": [{ "destinationSubnets": subnets }],
+            "route": [{ "destination": { "host": "web" } }] }] })
+    };
+    let routes = |mesh: &Mesh| {
+        let outbound = mesh.outbound("shop/client");
+        let mut all = outbound.listeners.iter();
+        let listener = all.find(|listener| listener.port == 20_000).unwrap();
+        let ListenerProtocol::Tcp(routes) = &listener.protocol else {
+            panic!("{listener:?}");
+        };
+        let clusters = routes.iter().flat_map(|route| &route.clusters);
+        let clusters: Vec<_> = clusters.map(|to| to.cluster.to_string()).collect();
+        clusters.join(" ")
+    };
+    mesh.rule("VirtualService", "shop/tcp", rules(&subnets[..2]));
+    assert!(routes(&mesh).starts_with("outbound|80||web"));
+    mesh.rule("VirtualService", "shop/tcp", rules(&subnets));
+    assert_eq!(routes(&mesh), "BlackHoleCluster");
+    assert_eq!(about(&mesh.findings(), "VirtualService shop/tcp").len(), 1);
+}
+
+#[test]
+fn a_pod_has_so_many_inbound_ports_and_the_oldest_services_first() {
+    let mut mesh = Mesh::with_web();
+    mesh.pod(pod("shop", "own", &[("app", "many")], "10.0.0.9"));
+    let ports =
+        |from: u16| -> Vec<(&str, u16)> { (from..from + 200).map(|port| ("http", port)).collect() };
+    mesh.service(service("shop", "many", &ports(1_000)));
+    let mut second = service("shop", "second", &ports(2_000));
+    second.selector = Some([("app", "many")].into_iter().collect());
+    mesh.service(second);
+    let inbound = mesh.model.inbound(&mesh.client("shop/own"));
+    let numbers: Vec<u16> = inbound.ports.iter().map(|port| port.port).collect();
+    assert_eq!(numbers.len(), 256);
+    let old = numbers.iter().filter(|port| **port < 2_000);
+    assert_eq!(old.count(), 200);
+}
