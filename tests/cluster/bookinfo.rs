@@ -87,6 +87,25 @@ async fn the_page_is_behind_the_gateway_for_one_host_and_for_all() {
         assert!(head.lines().any(|it| it == line), "{line}: {head}");
     }
     assert!(head.contains("x-envoy-upstream-service-time: "), "{head}");
+    // As it is typed there, with the real curl.
+    let url = format!("http://{}{product}", gateway.http());
+    let curl = async |host: &str| {
+        let mut curl = tokio::process::Command::new("curl");
+        curl.args(["-s", "-I", &format!("-HHost:{host}"), &url]);
+        let output = curl.output().await.expect("install curl");
+        String::from_utf8_lossy(&output.stdout).to_ascii_lowercase()
+    };
+    let head = curl(host).await;
+    assert!(head.starts_with("http/1.1 200"), "{head}");
+    for field in [
+        "content-type: application/json",
+        "server: istio-envoy",
+        "x-envoy-upstream-service-time: ",
+    ] {
+        assert!(head.contains(field), "{field}: {head}");
+    }
+    let head = curl("other.example.com").await;
+    assert!(head.starts_with("http/1.1 404"), "{head}");
     // The port in Host is ignored.
     let with_port = format!("{host}:80");
     gateway.answers(&with_port, product, 200).await;

@@ -17,6 +17,8 @@ mod namespace;
 mod objects;
 mod release;
 mod shell;
+mod versions;
+mod visitors;
 
 pub use self::{
     counters::{Counters, Reporter},
@@ -27,4 +29,6 @@ pub use self::{
     namespace::Namespace,
     objects::{Container, busybox, deployment, pod, samples, server, service, until_answered},
     release::Release,
+    versions::{Versions, to},
+    visitors::Visitors,
 };

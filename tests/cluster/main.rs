@@ -3,9 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod api_server;
+mod as_written;
 mod bookinfo;
 mod capture;
+mod command_line;
 mod counters;
+mod discovery;
+mod gateway_under_load;
 mod harness;
 mod injector;
 mod kubectl;
@@ -15,6 +19,8 @@ mod proxy;
 mod registry;
 mod release;
 mod rolling_update;
+mod rules_under_load;
+mod scaling;
 mod services;
 mod tcp_routes;
 mod tunnels;

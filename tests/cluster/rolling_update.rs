@@ -27,7 +27,7 @@ async fn no_request_fails_over_connections_that_are_kept_during_an_update() {
 }
 
 /// Two pods of version v1, and their Service.
-async fn deploy(shop: &Namespace) {
+pub async fn deploy(shop: &Namespace) {
     let mut container = server("hello", &["helloworld"], 5000);
     container["readinessProbe"] =
         json!({"httpGet": {"path": "/health", "port": 5000}, "periodSeconds": 1});

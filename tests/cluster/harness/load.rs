@@ -119,11 +119,27 @@ impl Report {
         assert_eq!(report["status"], json!({"200": requests}), "{report}");
     }
 
+    /// That each request was answered, and by one of these statuses.
+    pub fn assert_only(&self, statuses: &[&str]) {
+        let Self(report) = self;
+        assert_eq!(report["failed"], 0, "{report}");
+        let all = report["status"].as_object().unwrap();
+        assert!(
+            all.keys().all(|status| statuses.contains(&status.as_str())),
+            "{report}"
+        );
+    }
+
     /// How many answers have contained these words.
     pub fn answers_with(&self, words: &str) -> u64 {
         let bodies = self.0["body"].as_object().unwrap();
         let counts = bodies.iter().filter(|(body, _)| body.contains(words));
         counts.filter_map(|(_, count)| count.as_u64()).sum()
+    }
+
+    /// How many different answers there have been.
+    pub fn kinds_of_answers(&self) -> usize {
+        self.0["body"].as_object().unwrap().len()
     }
 
     /// How many answers have had a header (`--by-header`) that begins like this.

@@ -108,6 +108,19 @@ impl Release {
     pub fn injector(&self) -> String {
         format!("deployment/pillion-injector-{}", self.name)
     }
+
+    pub fn discovery(&self) -> String {
+        format!("deployment/pillion-discovery-{}", self.name)
+    }
+
+    /// Ends all replicas of discovery, and has no new ones.
+    pub async fn without_discovery(&self) {
+        let scale = ["scale", &self.discovery(), "--replicas=0"];
+        self.kubectl(&scale).await;
+        let gone = ["wait", "--for=delete", "pod", "-l", "app=pillion-discovery"];
+        self.kubectl(&[&gone[..], &["--timeout=120s"]].concat())
+            .await;
+    }
 }
 
 impl Drop for Release {
