@@ -1,0 +1,135 @@
+//! What comes of a request, as values with names, so that outcomes can be compared value by
+//! value:
+//!
+//! | name | value |
+//! |---|---|
+//! | `status` | the status; `none` if there is no response |
+//! | `header.NAME` | a header of the response; its lines joined by ` \| ` |
+//! | `body` | the body of the response, or the bytes that came back |
+//! | `broken` | how the connection ended, if not in good order |
+//! | `tries` | how many requests servers received |
+//! | `server`, `method`, `path`, `host`, `sent` | what the last try's server received; `sent` is the body |
+//! | `up.NAME` | a header that it received |
+//! | `flags`, `cluster`, `route`, `logged` | response flags, cluster, route and status of the access log |
+//!
+//! If a request is sent many times: `status.CODE` and `count.SERVER`, which count.
+
+use std::collections::BTreeMap;
+
+use crate::{client, upstream::Received};
+
+/// What came of a request, by name.
+pub type Outcome = BTreeMap<String, String>;
+
+/// Headers whose values differ from request to request.
+const UNSTEADY: [&str; 3] = ["date", "x-request-id", "x-envoy-upstream-service-time"];
+
+/// What came of one HTTP request.
+pub fn of_request(got: &client::Bytes, received: &[Received]) -> Outcome {
+    let mut outcome = Outcome::new();
+    match client::response(&got.bytes) {
+        Some(response) => {
+            set(&mut outcome, "status", response.status);
+            add_headers(&mut outcome, "header", &response.headers);
+            set(
+                &mut outcome,
+                "body",
+                String::from_utf8_lossy(&response.body),
+            );
+        }
+        None => set(&mut outcome, "status", "none"),
+    }
+    add_rest(&mut outcome, got, received);
+    outcome
+}
+
+/// What came of bytes.
+pub fn of_bytes(got: &client::Bytes, received: &[Received]) -> Outcome {
+    let mut outcome = Outcome::new();
+    set(&mut outcome, "body", String::from_utf8_lossy(&got.bytes));
+    add_rest(&mut outcome, got, received);
+    // Whether a connection that is closed at once is reset depends on what was read of it by then.
+    if got.bytes.is_empty() && got.broken.as_deref() == Some("ConnectionReset") {
+        outcome.remove("broken");
+    }
+    outcome
+}
+
+fn add_rest(outcome: &mut Outcome, got: &client::Bytes, received: &[Received]) {
+    if let Some(broken) = &got.broken {
+        set(outcome, "broken", broken);
+    }
+    set(outcome, "tries", received.len());
+    let Some(last) = received.last() else {
+        return;
+    };
+    set(outcome, "server", &last.server);
+    for (name, value) in [
+        ("method", &last.method),
+        ("path", &last.path),
+        ("host", &last.host),
+        ("sent", &last.body),
+    ] {
+        if !value.is_empty() {
+            set(outcome, name, value);
+        }
+    }
+    add_headers(outcome, "up", &last.headers);
+}
+
+fn add_headers(outcome: &mut Outcome, prefix: &str, headers: &[(String, String)]) {
+    for (name, value) in headers {
+        let value = if UNSTEADY.contains(&name.as_str()) {
+            "*"
+        } else {
+            value
+        };
+        let joined = outcome.entry(format!("{prefix}.{name}")).or_default();
+        if !joined.is_empty() {
+            joined.push_str(" | ");
+        }
+        joined.push_str(value);
+    }
+}
+
+fn set(outcome: &mut Outcome, name: &str, value: impl ToString) {
+    outcome.insert(name.to_owned(), value.to_string());
+}
+
+/// Many outcomes as one: how many there are of each status and server.
+pub fn counted(outcomes: &[Outcome]) -> Outcome {
+    let mut counts = BTreeMap::<String, u32>::new();
+    for outcome in outcomes {
+        for (what, name) in [("status", "status"), ("server", "count")] {
+            if let Some(value) = outcome.get(what) {
+                *counts.entry(format!("{name}.{value}")).or_default() += 1;
+            }
+        }
+    }
+    let counts = counts.into_iter();
+    counts
+        .map(|(name, count)| (name, count.to_string()))
+        .collect()
+}
+
+/// Replaces the names of servers by `*`.
+pub fn without_servers(outcome: &mut Outcome, servers: &[String]) {
+    for (name, value) in outcome.iter_mut() {
+        if name == "server" || name == "body" {
+            for server in servers {
+                *value = value.replace(server.as_str(), "*");
+            }
+        }
+    }
+    let mut counted = 0;
+    outcome.retain(|name, value| {
+        let is_count = name.starts_with("count.");
+        if is_count {
+            counted += value.parse().unwrap_or(0);
+        }
+        !is_count
+    });
+    if counted > 0 {
+        set(outcome, "count.*", counted);
+    }
+}

@@ -1,0 +1,87 @@
+//! The programs that are compared, and what else is needed.
+
+use std::{
+    env, fs,
+    io::{self, Write as _},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// The version of Envoy that `hack/bench` uses, too.
+const ENVOY: &str = "envoy-1.40.0";
+
+/// Where the programs are.
+pub struct Programs {
+    pub pillion: PathBuf,
+    pub envoy: PathBuf,
+}
+
+/// Finds the programs. Without one of them, or without root, the test fails in CI, and says
+/// elsewhere that it is skipped.
+pub fn find() -> Option<Programs> {
+    let programs = Programs {
+        pillion: pillion(),
+        envoy: envoy(),
+    };
+    match lacking(&programs) {
+        None => Some(programs),
+        Some(lacking) => {
+            assert!(env::var_os("CI").is_none(), "{lacking}");
+            // Past the capture of the test's output: nobody may miss it.
+            let _ = writeln!(io::stderr(), "SKIPPED: {lacking}");
+            None
+        }
+    }
+}
+
+/// Beside the test's own folder, as cargo builds it.
+fn pillion() -> PathBuf {
+    let test = env::current_exe().unwrap();
+    let profile = test.parent().and_then(Path::parent).unwrap();
+    profile.join("pillion-proxy")
+}
+
+fn envoy() -> PathBuf {
+    let tools = env::var_os("PILLION_TOOLS").map(PathBuf::from);
+    let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("hack/.cache/bin");
+    tools.unwrap_or(cache).join(ENVOY)
+}
+
+fn lacking(programs: &Programs) -> Option<String> {
+    for (program, how) in [
+        (&programs.pillion, "cargo build -p pillion-proxy"),
+        (&programs.envoy, "hack/test installs it"),
+    ] {
+        if !program.exists() {
+            return Some(format!("scenarios need {}: {how}", program.display()));
+        }
+    }
+    for (program, package) in [
+        ("ip", "iproute2"),
+        ("iptables-restore", "iptables"),
+        ("setpriv", "util-linux"),
+    ] {
+        let script = format!("command -v {program}");
+        let found = Command::new("sh").args(["-c", &script]).output();
+        if !found.is_ok_and(|output| output.status.success()) {
+            return Some(format!(
+                "scenarios need {program}: apt-get install {package}"
+            ));
+        }
+    }
+    let name = format!("pillion-scenarios-{}", std::process::id());
+    let made = Command::new("ip").args(["netns", "add", &name]).output();
+    let _ = Command::new("ip").args(["netns", "del", &name]).output();
+    let made = made.unwrap();
+    let complaint = String::from_utf8_lossy(&made.stderr);
+    (!made.status.success()).then(|| format!("scenarios need root: {}", complaint.trim()))
+}
+
+/// A copy of a program that every user may run: the checkout may be private.
+pub fn copy(program: &Path, folder: &Path) -> PathBuf {
+    let copy = folder.join(program.file_name().unwrap());
+    fs::copy(program, &copy).unwrap();
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
+    copy
+}
