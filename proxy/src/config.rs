@@ -13,6 +13,7 @@ mod dns;
 mod driver;
 mod dump;
 mod kind;
+mod late;
 mod node;
 mod store;
 #[cfg(test)]

@@ -4,7 +4,7 @@ mod ports;
 
 use std::{process::ExitCode, sync::Arc};
 
-use crate::process::{self, Role};
+use crate::{config::Kind, process};
 
 /// Runs the gateway until it is told to end.
 ///
@@ -12,7 +12,7 @@ use crate::process::{self, Role};
 ///
 /// When a port of its own can't be used, or the system has no more threads.
 pub(crate) fn run(args: &process::Args) -> anyhow::Result<ExitCode> {
-    process::run(args, Role::Gateway, |entrances| {
+    process::run(args, Kind::Gateway, |entrances| {
         tokio::spawn(ports::follow(Arc::clone(&entrances)));
         Ok(())
     })

@@ -9,6 +9,7 @@ mod field_name;
 mod fields;
 mod request;
 mod response;
+mod token;
 
 pub(crate) use self::{
     body::{BodySize, Broken, Piece, Sink, Source},
@@ -16,4 +17,5 @@ pub(crate) use self::{
     fields::Fields,
     request::{RequestHead, Scheme},
     response::ResponseHead,
+    token::{is_token, is_token_byte},
 };

@@ -13,10 +13,10 @@ mod discovery;
 mod drain;
 mod entrance;
 mod environment;
+mod kind;
 mod port_numbers;
 mod ports;
 mod proxy_config;
-mod role;
 mod run;
 mod scrape;
 mod tcp;
@@ -26,6 +26,5 @@ pub use self::args::Args;
 pub(crate) use self::{
     entrance::{Entrance, Entrances},
     port_numbers::{INBOUND, OUTBOUND, is_own},
-    role::Role,
     run::run,
 };

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use crate::{
-    process::{self, Entrance, INBOUND, OUTBOUND, Role},
+    config::Kind,
+    process::{self, Entrance, INBOUND, OUTBOUND},
     traffic::Direction,
 };
 
@@ -13,7 +14,7 @@ use crate::{
 ///
 /// When a port can't be used, or the system has no more threads.
 pub(crate) fn run(args: &process::Args) -> anyhow::Result<ExitCode> {
-    process::run(args, Role::Sidecar, |entrances| {
+    process::run(args, Kind::Sidecar, |entrances| {
         entrances.open(Entrance::Captured(Direction::Outbound), OUTBOUND)?;
         entrances.open(Entrance::Captured(Direction::Inbound), INBOUND)
     })

@@ -39,10 +39,7 @@ fn refuse(name: &str, server: &str, detection_timeout: Duration) -> Addresses {
     Addresses::all(Arc::new(Listener {
         name: Arc::from(name),
         detection: Detection::Sniff(detection_timeout),
-        http: Some(HttpListener::new(Arc::new(Hosts::refusing(
-            "not_configured",
-            &text,
-        )))),
+        http: Some(HttpListener::new(Arc::new(Hosts::refusing(&text)))),
         tcp: TcpRoutes::default(),
     }))
 }

@@ -24,6 +24,7 @@ use super::{
     dns::{Answer, Asker, Servers},
     dump::Dump,
     kind::Kind,
+    late::Late,
     node::Node,
     store::{Refused, Step, Store, Wanted},
 };
@@ -52,8 +53,6 @@ pub(crate) struct Driver {
 
 /// Dumps that are asked for at a time.
 const ASKS: usize = 4;
-/// Late refusals that wait to be told. The text that tells them has a limit, too.
-const MAX_LATE: usize = 64;
 /// Answers of DNS that wait.
 const ANSWERS: usize = 64;
 
@@ -121,7 +120,7 @@ pub(super) async fn follow(
         metrics,
         tables,
         configured,
-        late: Vec::new(),
+        late: Late::default(),
     };
     let mut next = None;
     loop {
@@ -166,9 +165,8 @@ struct Following {
     metrics: Arc<Metrics>,
     tables: watch::Sender<Arc<Snapshot>>,
     configured: Condition,
-    /// Clusters that were refused after their response was accepted, because only then they were
-    /// needed. The server hears of them with the next one.
-    late: Vec<Refusal>,
+    /// Clusters that were refused once they were needed.
+    late: Late,
 }
 
 impl Following {
@@ -208,11 +206,16 @@ impl Following {
             removed = removed.len(),
             "configuration"
         );
+        let late = match type_url {
+            type_url::CLUSTER => {
+                self.late.drop_of(&changed, &removed);
+                self.late.take()
+            }
+            _ => Vec::new(),
+        };
         let refused = self.store.apply(type_url, changed, &removed, now);
         let mut refusals = self.refuse(type_url, refused);
-        if type_url == type_url::CLUSTER {
-            refusals.append(&mut self.late);
-        }
+        refusals.extend(late);
         self.client.nack(type_url, nonce, refusals).await;
     }
 
@@ -221,6 +224,7 @@ impl Following {
         let refusals = refused.into_iter().map(|refused| {
             let Refused {
                 name,
+                version,
                 reason,
                 is_used,
             } = refused;
@@ -228,6 +232,7 @@ impl Following {
             tracing::warn!(type_url, %name, %reason, "refused a part of the configuration");
             Refusal {
                 name,
+                version,
                 reason,
                 is_used,
             }
@@ -245,8 +250,7 @@ impl Following {
                 next,
             } = self.store.advance(Instant::now());
             let late = self.refuse(type_url::CLUSTER, refused);
-            self.late.extend(late);
-            self.late.truncate(MAX_LATE);
+            self.late.add(late);
             if let Some(snapshot) = snapshot {
                 tracing::debug!(generation = snapshot.generation, "newer tables");
                 self.tables.send_replace(Arc::new(snapshot));

@@ -1,10 +1,10 @@
-//! What a proxy carries.
+//! What a proxy is.
 
-/// What a proxy carries: it is the first part of its node's id, as in Istio.
+/// What a proxy is: it is the first part of its node's id, as in Istio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A pod's own traffic, which is captured.
+    /// Beside an application, whose captured traffic it carries.
     Sidecar,
-    /// That of others, on ports that the configuration names.
+    /// At an edge of the mesh, on ports that the configuration names.
     Gateway,
 }

@@ -238,6 +238,43 @@ async fn what_was_refused_is_over_once_the_server_turns_back() {
 }
 
 #[tokio::test]
+async fn the_server_hears_which_version_was_refused_once_it_was_needed() {
+    let test = async {
+        let server = Server::start("late").await;
+        let readiness = Readiness::default();
+        let (proxy, driver) = follow(&server, &readiness).await;
+        resources(&server, "v1", proxy.server.local_addr().unwrap());
+        let mut bad = eds_cluster("late");
+        bad.outlier_detection = Some(Default::default());
+        server.add(CLUSTER, "late", server::bytes(&bad));
+        until("it is configured", || readiness.missing().is_empty()).await;
+        server.set(
+            TABLE,
+            vec![("9080", server::bytes(&table_to("9080", "late")))],
+        );
+        let is_refused = async {
+            while !dump(&driver).await.to_string().contains("error_state") {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PATIENCE, is_refused).await.expect("it is used");
+        assert_eq!(server.refusals(), [""; 0]);
+        // The next response is about another one.
+        server.add(CLUSTER, "v3", server::bytes(&eds_cluster("v3")));
+        until("it is told", || !server.refusals().is_empty()).await;
+        let expected = format!("late@{}: ", server.version(CLUSTER, "late"));
+        let refusal = server.refusals().remove(0);
+        assert!(refusal.starts_with(&expected), "{refusal}");
+        // Another server has to be told, too.
+        server.reset();
+        until("it is told again", || server.refusals().len() > 1).await;
+        let refusal = server.refusals().remove(1);
+        assert!(refusal.starts_with(&expected), "{refusal}");
+    };
+    LocalSet::new().run_until(test).await;
+}
+
+#[tokio::test]
 async fn the_server_hears_what_is_refused_and_the_rest_is_in_force() {
     let test = async {
         let server = Server::start("refusal").await;

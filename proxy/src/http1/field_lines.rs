@@ -1,11 +1,12 @@
 //! The field lines of a head or of a trailer section.
 
 use super::{
-    characters::{is_text, is_token_byte, trim},
+    characters::{is_text, trim},
     limits::MOST_FIELDS,
     line::next_line,
     refusal::BadLine,
 };
+use crate::message::is_token_byte;
 
 /// The places of fields in the bytes that have been received. It is large, and on the stack:
 /// nothing is allocated before the head is known to be good.

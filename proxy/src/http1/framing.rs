@@ -3,12 +3,12 @@
 use http::{Method, StatusCode, Version};
 
 use super::{
-    characters::{elements, is_token},
+    characters::elements,
     control_fields::Single,
     numbers::parse_decimal,
     refusal::{BadFraming, BadResponse},
 };
-use crate::message::BodySize;
+use crate::message::{BodySize, is_token};
 
 /// Where the body of a message ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

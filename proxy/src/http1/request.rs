@@ -3,7 +3,6 @@
 use http::{Method, Version};
 
 use super::{
-    characters::is_token,
     control_fields::{ControlFields, Kept, Single},
     field_lines::FieldLines,
     framing::{Announced, Framing},
@@ -13,7 +12,7 @@ use super::{
     refusal::BadRequest,
     request_line::RequestLine,
 };
-use crate::message::RequestHead;
+use crate::message::{RequestHead, is_token};
 
 /// A head, and what it says of what follows.
 #[derive(Debug, PartialEq, Eq)]

@@ -4,11 +4,11 @@ use http::{Method, Version};
 use memchr::memchr;
 
 use super::{
-    characters::{is_target, is_token},
+    characters::is_target,
     host::{is_authority, is_authority_with_port},
     refusal::{BadLine, BadRequest},
 };
-use crate::message::Scheme;
+use crate::message::{Scheme, is_token};
 
 /// Methods that are longer get 501. The longest registered one, UPDATEREDIRECTREF, has 17.
 const LONGEST_METHOD: usize = 24;

@@ -9,7 +9,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     args::Args,
     environment::{Discovery, Environment, LABELS_FILE},
-    role::Role,
 };
 use crate::{
     config::{self, Dump, Kind, Node, Settings},
@@ -49,7 +48,7 @@ impl Configuration {
 ///
 /// When the system has no more threads.
 pub(super) fn follow(
-    role: Role,
+    kind: Kind,
     args: &Args,
     environment: &Environment,
     readiness: &Readiness,
@@ -70,10 +69,6 @@ pub(super) fn follow(
     } = discovery;
     let configured = readiness.register("waiting for the first configuration from the control plane; the log says why it has not come");
     let first = config::closed(address, *when_unreachable, timeout);
-    let kind = match role {
-        Role::Sidecar => Kind::Sidecar,
-        Role::Gateway => Kind::Gateway,
-    };
     let settings = Settings {
         kind,
         node: node(kind, args),

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{environment::Environment, role::Role};
-use crate::traffic::Traffic;
+use super::environment::Environment;
+use crate::{config::Kind, traffic::Traffic};
 
 /// How often connections are counted.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -13,13 +13,13 @@ const INTERVAL: Duration = Duration::from_millis(200);
 /// Waits until the process may end: once the last connection has, if the environment
 /// says so, otherwise after `terminationDrainDuration`. The kubelet's own patience
 /// (`terminationGracePeriodSeconds`) bounds both.
-pub(super) async fn wait(role: Role, environment: &Environment, traffic: &Traffic) {
+pub(super) async fn wait(kind: Kind, environment: &Environment, traffic: &Traffic) {
     if !environment.exit_on_zero_active_connections {
         let whole = environment.proxy_config.termination_drain_duration;
         let intervals = whole.as_millis().div_ceil(INTERVAL.as_millis());
         for _ in 0..intervals {
             // Nobody uses the proxy any more: a Job's pod should not wait for it.
-            if traffic.open() == 0 && !role.drains_all_the_time() {
+            if traffic.open() == 0 && !kind.drains_all_the_time() {
                 return;
             }
             sleep(INTERVAL).await;

@@ -38,7 +38,7 @@ pub(super) enum Order {
 #[derive(Debug)]
 pub(crate) struct Entrances {
     pub(super) workers: Vec<UnboundedSender<Order>>,
-    /// What says which ports there are, if the role does not.
+    /// What says which ports there are, if its kind does not.
     pub tables: watch::Receiver<Arc<Snapshot>>,
     pub metrics: Arc<Metrics>,
 }

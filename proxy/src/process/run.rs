@@ -14,9 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     args::Args, capacity, discovery, drain, entrance::Entrances, environment::Environment, ports,
-    role::Role, worker,
+    worker,
 };
-use crate::{metrics::Metrics, records::Records, traffic::Traffic};
+use crate::{config::Kind, metrics::Metrics, records::Records, traffic::Traffic};
 
 /// Runs the proxy until it is told to end. `open` opens the entrances once the workers run.
 ///
@@ -25,7 +25,7 @@ use crate::{metrics::Metrics, records::Records, traffic::Traffic};
 /// When a port can't be used, or the system has no more threads.
 pub(crate) fn run(
     args: &Args,
-    role: Role,
+    kind: Kind,
     open: impl FnOnce(Arc<Entrances>) -> io::Result<()>,
 ) -> anyhow::Result<ExitCode> {
     let (_guard, log) = pillion_telemetry::init_adjustable(args.log_format, args.log_level)?;
@@ -36,7 +36,7 @@ pub(crate) fn run(
         .enable_all()
         .build()
         .context("can't start the runtime")?;
-    let start = Start { args, role, open };
+    let start = Start { args, kind, open };
     let carried = runtime.block_on(carry(start, environment, &log, &records));
     records.flush();
     carried?;
@@ -46,7 +46,7 @@ pub(crate) fn run(
 /// What the process is started with.
 struct Start<'a, F> {
     args: &'a Args,
-    role: Role,
+    kind: Kind,
     open: F,
 }
 
@@ -56,19 +56,19 @@ async fn carry(
     log: &Adjust,
     records: &Arc<Records>,
 ) -> anyhow::Result<()> {
-    let Start { args, role, open } = start;
+    let Start { args, kind, open } = start;
     // A pod may be deleted before its proxy is ready.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let readiness = Arc::<Readiness>::default();
-    let listening = readiness.register(role.waits_for());
+    let listening = readiness.register(kind.waits_for());
     let connections = capacity::connections();
     let traffic = Arc::new(Traffic::new(connections));
     let metrics = Arc::new(Metrics::new(Arc::clone(records)));
     let quit = CancellationToken::new();
     let drain = CancellationToken::new();
     let concurrency = environment.concurrency();
-    let configuration = discovery::follow(role, args, &environment, &readiness, &metrics)
+    let configuration = discovery::follow(kind, args, &environment, &readiness, &metrics)
         .context("can't follow the control plane")?;
     let shared = ports::Shared {
         configuration: configuration.clone(),
@@ -89,7 +89,7 @@ async fn carry(
         tables: configuration.tables.clone(),
         drain: drain.clone(),
         accepts_http10: environment.accepts_http10,
-        edge: role.edge(&environment),
+        edge: kind.edge(&environment),
     };
     let (mut workers, entrances) =
         worker::Workers::start(concurrency, &carried).context("can't start the workers")?;
@@ -106,7 +106,7 @@ async fn carry(
             .as_ref()
             .map_or("none", |found| &found.address),
         "{}",
-        role.carries()
+        kind.carries()
     );
     tokio::select! {
         _ = terminate.recv() => tracing::info!("told to end by SIGTERM"),
@@ -118,7 +118,7 @@ async fn carry(
     }
     readiness.drain();
     drain.cancel();
-    drain::wait(role, &environment, &traffic).await;
+    drain::wait(kind, &environment, &traffic).await;
     tracing::info!(
         connections = traffic.open(),
         "ends; connections that are open are cut"

@@ -1,5 +1,7 @@
 //! Is it HTTP/1.x? The first line says so (RFC 9112, 3).
 
+use crate::message::is_token_byte;
+
 /// Longer methods than any that is registered are not looked for.
 const MAX_METHOD: usize = 32;
 
@@ -9,8 +11,7 @@ const MAX_METHOD: usize = 32;
 pub(super) fn sniff(bytes: &[u8]) -> Option<bool> {
     // Some old clients send an empty line first.
     let bytes = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
-    let is_method = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    let method = bytes.iter().position(|byte| !is_method(byte));
+    let method = bytes.iter().position(|byte| !is_token_byte(*byte));
     match method {
         None if bytes.len() <= MAX_METHOD => return None,
         Some(1..=MAX_METHOD) if method.is_some_and(|end| bytes[end] == b' ') => {}

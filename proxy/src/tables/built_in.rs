@@ -62,7 +62,6 @@ fn listener(name: &str, cluster: &str, host: VirtualHost, detection: Detection) 
 fn host(name: &str, cluster: &str, tells_attempt: bool) -> VirtualHost {
     let action = Action::Forward(Forward::to(cluster));
     VirtualHost {
-        name: Arc::from(name),
         routes: vec![Arc::new(Route::new(name, RouteMatch::any(), action))],
         tells_attempt,
         is_stand_in: false,

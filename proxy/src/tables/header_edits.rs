@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::message::{FieldName, Fields};
+use crate::message::{FieldName, Fields, is_token};
 
 /// What is done with a field that may be there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,8 +153,7 @@ fn checked_name(name: &str) -> Result<Box<[u8]>, BadEdit> {
     if lower.starts_with(':') || is_reserved(lower.as_bytes()) {
         return Err(BadEdit::Reserved(name.to_owned()));
     }
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if lower.is_empty() || !lower.bytes().all(is_token) {
+    if !is_token(lower.as_bytes()) {
         return Err(BadEdit::Name(name.to_owned()));
     }
     Ok(lower.into_bytes().into())

@@ -14,8 +14,6 @@ use super::{Action, DirectResponse, Lookup, Route, RouteMatch};
 /// A virtual host.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct VirtualHost {
-    /// As its route configuration has it.
-    pub name: Arc<str>,
     /// In order: the first that matches decides.
     pub routes: Vec<Arc<Route>>,
     /// Servers are told which attempt a request is (`x-envoy-attempt-count`).
@@ -26,14 +24,13 @@ pub(crate) struct VirtualHost {
 
 impl VirtualHost {
     /// A host that answers every request with 503 and that text, in a line of its own.
-    pub fn refusing(name: &str, text: &str) -> Self {
+    pub fn refusing(text: &str) -> Self {
         let response = DirectResponse {
             status: StatusCode::SERVICE_UNAVAILABLE,
             body: Arc::from(format!("{text}\n").into_bytes()),
         };
         let route = Route::new("refused", RouteMatch::any(), Action::Respond(response));
         Self {
-            name: Arc::from(name),
             routes: vec![Arc::new(route)],
             is_stand_in: true,
             ..Self::default()
@@ -66,9 +63,9 @@ impl Hosts {
     }
 
     /// A table that answers every request with 503 and that text.
-    pub fn refusing(name: &str, text: &str) -> Self {
+    pub fn refusing(text: &str) -> Self {
         let mut hosts = Self::default();
-        hosts.add("*", Arc::new(VirtualHost::refusing(name, text)));
+        hosts.add("*", Arc::new(VirtualHost::refusing(text)));
         hosts
     }
 
@@ -160,18 +157,22 @@ fn without_port(authority: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tables::Forward;
 
+    /// A host with one route of that name.
     fn host(name: &str) -> Arc<VirtualHost> {
-        Arc::new(VirtualHost {
-            name: Arc::from(name),
+        let action = Action::Forward(Forward::to("cluster"));
+        VirtualHost {
+            routes: vec![Arc::new(Route::new(name, RouteMatch::any(), action))],
             ..VirtualHost::default()
-        })
+        }
+        .into()
     }
 
     #[test]
     fn the_most_specific_domain_wins() {
         let mut hosts = Hosts::default();
-        assert_eq!(hosts.find(b"reviews").found().map(|host| &*host.name), None);
+        assert!(hosts.find(b"reviews").found().is_none());
         for domain in [
             "*",
             "*.com",
@@ -183,7 +184,10 @@ mod tests {
         ] {
             hosts.add(domain, host(domain));
         }
-        let found = |authority: &[u8]| hosts.find(authority).found().unwrap().name.to_string();
+        let found = |authority: &[u8]| {
+            let host = hosts.find(authority).found().unwrap();
+            host.routes[0].name.to_string()
+        };
         assert_eq!(found(b"REVIEWS.example.com:9080"), "Reviews.example.com");
         assert_eq!(found(b"a.example.com"), "*.example.com");
         assert_eq!(found(b"example.com"), "*.com");

@@ -86,16 +86,47 @@ impl Addresses {
             true => None,
             false => self.exact.get(&destination),
         };
-        let by_port = || match self.ports.is_empty() {
+        exact.map_or_else(|| self.by_port(destination.port()), Lookup::Found)
+    }
+
+    /// The listener for connections to that port of an address that has none of its own.
+    fn by_port(&self, port: u16) -> Lookup<&Arc<Listener>> {
+        let by_port = match self.ports.is_empty() {
             true => None,
-            false => self.ports.get(&destination.port()),
+            false => self.ports.get(&port),
         };
-        match exact.or_else(by_port).or(self.default.as_ref()) {
+        by_port.map_or_else(|| self.by_default(), Lookup::Found)
+    }
+
+    fn by_default(&self) -> Lookup<&Arc<Listener>> {
+        match &self.default {
             Some(listener) => Lookup::Found(listener),
             None if self.is_partial => Lookup::Waiting,
             None => Lookup::Missing,
         }
     }
+
+    /// Whether a connection that these have for HTTP is lost by those. It is enough to look at
+    /// what either has a place of its own for: all others have the default one in both.
+    fn loses_http_in(&self, newer: &Self) -> bool {
+        let exact = self.exact.keys().chain(newer.exact.keys());
+        let mut exact = exact.map(|address| (self.find(*address), newer.find(*address)));
+        let ports = self.ports.keys().chain(newer.ports.keys());
+        let mut ports = ports.map(|port| (self.by_port(*port), newer.by_port(*port)));
+        let default = (self.by_default(), newer.by_default());
+        loses_http(default) || ports.any(loses_http) || exact.any(loses_http)
+    }
+}
+
+/// Whether a connection has had a listener of HTTP, and has none now, nor may there be one soon.
+fn loses_http((before, now): (Lookup<&Arc<Listener>>, Lookup<&Arc<Listener>>)) -> bool {
+    let had = matches!(before, Lookup::Found(listener) if listener.http.is_some());
+    let has = match now {
+        Lookup::Found(listener) => listener.http.is_some(),
+        Lookup::Waiting => true,
+        Lookup::Missing => false,
+    };
+    had && !has
 }
 
 /// All listeners.
@@ -114,6 +145,19 @@ impl Listeners {
             Direction::Outbound => self.outbound.find(destination),
             Direction::Inbound => self.inbound.find(destination),
         }
+    }
+
+    /// Whether there may be connections of HTTP that these carry, and that those which take their
+    /// place don't.
+    pub fn are_missed_in(&self, newer: &Self) -> bool {
+        let bound = self.bound.iter();
+        let mut bound = bound.map(|(port, listener)| {
+            let now = Lookup::from(newer.bound.get(port));
+            (Lookup::Found(listener), now)
+        });
+        bound.any(loses_http)
+            || self.outbound.loses_http_in(&newer.outbound)
+            || self.inbound.loses_http_in(&newer.inbound)
     }
 }
 
@@ -145,6 +189,66 @@ mod tests {
         assert_eq!(name([10, 96, 0, 10], 53), "10.96.0.10_53");
         assert_eq!(name([10, 96, 0, 11], 53), "0.0.0.0_53");
         assert_eq!(name([10, 96, 0, 10], 80), "virtualOutbound");
+    }
+
+    fn http(name: &str) -> Arc<Listener> {
+        Arc::new(Listener {
+            name: Arc::from(name),
+            detection: Detection::Http,
+            http: Some(HttpListener::new(Arc::default())),
+            tcp: TcpRoutes::default(),
+        })
+    }
+
+    type Change = fn(&mut Listeners);
+
+    #[test]
+    fn listeners_are_missed_where_a_connection_of_http_has_none_any_more() {
+        let address = SocketAddr::from(([10, 96, 0, 10], 80));
+        let full = || Listeners {
+            outbound: Addresses {
+                exact: HashMap::from([(address, http("10.96.0.10_80"))]),
+                ports: HashMap::from([(81, http("0.0.0.0_81")), (82, listener("0.0.0.0_82"))]),
+                ..Addresses::all(listener("virtualOutbound"))
+            },
+            inbound: Addresses::all(http("virtualInbound")),
+            bound: BTreeMap::from([(83, http("0.0.0.0_83"))]),
+        };
+        let is_missed = |changes: &[Change]| {
+            let mut newer = full();
+            changes.iter().for_each(|change| change(&mut newer));
+            full().are_missed_in(&newer)
+        };
+        let missed: [Change; 6] = [
+            |newer| newer.outbound.exact.clear(),
+            |newer| newer.outbound.ports.clear(),
+            |newer| newer.inbound.default = None,
+            |newer| newer.bound.clear(),
+            // They are there, and carry bytes only.
+            |newer| drop(newer.outbound.ports.insert(81, listener("0.0.0.0_81"))),
+            |newer| drop(newer.inbound.ports.insert(80, listener("0.0.0.0_80"))),
+        ];
+        for (index, change) in missed.into_iter().enumerate() {
+            assert!(is_missed(&[change]), "{index}");
+        }
+        let others: [&[Change]; 5] = [
+            &[],
+            &[|newer| drop(newer.outbound.ports.remove(&82))],
+            &[|newer| drop(newer.outbound.ports.insert(84, http("0.0.0.0_84")))],
+            // Another listener has the connections now.
+            &[
+                |newer| newer.outbound.exact.clear(),
+                |newer| drop(newer.outbound.ports.insert(80, http("0.0.0.0_80"))),
+            ],
+            // They wait for it.
+            &[|newer| {
+                newer.inbound.default = None;
+                newer.inbound.is_partial = true;
+            }],
+        ];
+        for (index, changes) in others.into_iter().enumerate() {
+            assert!(!is_missed(changes), "{index}");
+        }
     }
 
     #[test]

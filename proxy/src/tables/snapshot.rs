@@ -182,13 +182,15 @@ impl Current {
         }
     }
 
-    /// Takes a newer snapshot. Returns the last listeners if there are others now.
+    /// Takes a newer snapshot. Returns the last listeners if connections may need them that the
+    /// newer ones don't know: most changes are of routes, and a whole old table may be large.
     fn take(&self, newest: Held) -> Option<Arc<Listeners>> {
         tracing::debug!(generation = newest.generation, "newer tables");
         let listeners = Arc::clone(&newest.listeners);
         let last = self.0.held.replace(newest);
         self.0.newer.notify_waiters();
-        (!Arc::ptr_eq(&last.listeners, &listeners)).then(|| Arc::clone(&last.listeners))
+        let is_same = Arc::ptr_eq(&last.listeners, &listeners);
+        (!is_same && last.listeners.are_missed_in(&listeners)).then(|| Arc::clone(&last.listeners))
     }
 }
 
@@ -229,6 +231,21 @@ mod tests {
         Arc::new(snapshot)
     }
 
+    /// The same, with one port, which no other generation has.
+    fn with_own_port(generation: u16) -> Arc<Snapshot> {
+        let snapshot = numbered(generation.into());
+        let listener = snapshot.listeners.outbound.default.clone().unwrap();
+        Arc::new(Snapshot {
+            generation: snapshot.generation,
+            listeners: Arc::new(Listeners {
+                bound: [(generation, listener)].into(),
+                ..Listeners::default()
+            }),
+            clusters: Arc::clone(&snapshot.clusters),
+            server: Arc::clone(&snapshot.server),
+        })
+    }
+
     fn second(tables: &Snapshot) -> Lookup<u64> {
         match tables.generation {
             1 => Lookup::Waiting,
@@ -257,18 +274,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn old_listeners_leave_after_a_while() {
-        let (sender, receiver) = watch::channel(numbered(1));
+        let (sender, receiver) = watch::channel(with_own_port(1));
         let current = Current::new(&receiver);
         let tasks = LocalSet::new();
         tasks.spawn_local(current.clone().follow(receiver));
         let check = async {
             let first = Arc::clone(&current.get().listeners);
             assert!(current.leaving().is_empty());
-            sender.send(numbered(2)).unwrap();
+            sender.send(with_own_port(2)).unwrap();
             sleep(SECOND).await;
             let second = Arc::clone(&current.get().listeners);
             sleep(39 * SECOND).await;
-            sender.send(numbered(3)).unwrap();
+            sender.send(with_own_port(3)).unwrap();
             sleep(4 * SECOND).await;
             let leaving = current.leaving();
             assert!(Arc::ptr_eq(&leaving[0], &second) && Arc::ptr_eq(&leaving[1], &first));
@@ -283,14 +300,35 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn few_old_listeners_are_kept_however_often_they_change() {
+    async fn listeners_that_no_connection_needs_are_not_kept() {
         let (sender, receiver) = watch::channel(numbered(1));
         let current = Current::new(&receiver);
         let tasks = LocalSet::new();
         tasks.spawn_local(current.clone().follow(receiver));
         let check = async {
+            let first = Arc::downgrade(&sender.borrow().listeners);
+            sender.send(numbered(2)).unwrap();
+            sleep(SECOND).await;
+            assert!(current.leaving().is_empty() && first.upgrade().is_none());
+            // Those before it stay for their time, whatever comes after them.
+            for newer in [with_own_port(3), with_own_port(3), with_own_port(4)] {
+                sender.send(newer).unwrap();
+                sleep(SECOND).await;
+            }
+            assert_eq!(current.leaving().len(), 2);
+        };
+        tasks.run_until(check).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn few_old_listeners_are_kept_however_often_they_change() {
+        let (sender, receiver) = watch::channel(with_own_port(1));
+        let current = Current::new(&receiver);
+        let tasks = LocalSet::new();
+        tasks.spawn_local(current.clone().follow(receiver));
+        let check = async {
             for generation in 2..500 {
-                sender.send(numbered(generation)).unwrap();
+                sender.send(with_own_port(generation)).unwrap();
                 sleep(SECOND / 5).await;
                 assert!(current.leaving().len() <= 17);
             }

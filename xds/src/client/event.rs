@@ -51,6 +51,8 @@ pub struct Update {
 pub struct Refusal {
     /// Its name.
     pub name: Arc<str>,
+    /// The version that is refused.
+    pub version: Arc<str>,
     /// Why, with the path of the field: `filter_chains[0].filters: …`.
     pub reason: String,
     /// Whether the client uses it all the same, but for a part of it: it is held from now on.

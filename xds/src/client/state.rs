@@ -123,8 +123,8 @@ impl Client {
     }
 
     /// Refuses resources of an update, and accepts the others. What was held of those refused
-    /// stays so, unless they are used in part. Resources of an earlier update may be among them,
-    /// which turned out to be unusable later: the server is told.
+    /// stays so, unless they are used in part. Versions of an earlier update may be among them,
+    /// which turned out to be unusable later: the server is told, and again after a reconnect.
     pub fn nack(&mut self, type_url: &str, nonce: &str, refusals: &[Refusal]) {
         let mut all = self.subscriptions.iter_mut();
         if let Some(one) = all.find(|one| one.type_url == type_url) {

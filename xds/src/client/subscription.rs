@@ -230,24 +230,24 @@ impl Subscription {
         };
         let mut text = String::new();
         for refusal in refusals {
-            let changed = pending.changed.iter();
-            let version = changed.clone().find(|(name, _)| *name == refusal.name);
-            // One of an earlier response has none here.
-            let version = version.map_or("", |(_, version)| version);
             let separator = if text.is_empty() { "" } else { "\n" };
             let refused = RefusedResource {
                 name: &refusal.name,
-                version,
+                version: &refusal.version,
                 reason: &refusal.reason,
             };
             text += &format!("{separator}{refused}");
         }
-        let by_name: BTreeMap<_, _> = refusals.iter().map(|one| (&*one.name, one)).collect();
+        let refusals_by = refusals
+            .iter()
+            .map(|one| ((&*one.name, &*one.version), one));
+        let refusals_by: BTreeMap<_, _> = refusals_by.collect();
         for (name, version) in pending.changed {
             if !self.covers(&name) {
                 continue;
             }
-            let refusal = by_name.get(&*name);
+            // That of an earlier version says nothing about this one.
+            let refusal = refusals_by.get(&(&*name, &*version));
             match refusal {
                 Some(_) => self.refused.insert(Arc::clone(&name)),
                 None => self.refused.remove(&name),
@@ -259,6 +259,13 @@ impl Subscription {
         for name in pending.removed {
             self.held.remove(&name);
             self.refused.remove(&name);
+        }
+        // Versions of earlier responses, too: the server sends them again on the next stream.
+        for refusal in refusals {
+            let held = self.held.get(&refusal.name);
+            if held.is_some_and(|held| *held == refusal.version) {
+                self.refused.insert(Arc::clone(&refusal.name));
+            }
         }
         self.answers.push_back(Answer {
             nonce: pending.nonce,

@@ -161,13 +161,14 @@ fn refuses_by_name_and_version_and_keeps_what_it_had() {
     client.ack(CLUSTER, "1");
     client.next_request().unwrap();
     receive(&mut client, response("2", &[("a", "2"), ("b", "1")], &[]));
+    let version = |content| resource(CLUSTER, "a", content).version;
     let refusal = Refusal {
         name: "a".into(),
+        version: version("2"),
         reason: "type: LOGICAL_DNS is not supported".to_owned(),
         is_used: false,
     };
     client.nack(CLUSTER, "2", &[refusal]);
-    let version = |content| resource(CLUSTER, "a", content).version;
     let error = client.next_request().unwrap().error_detail.unwrap();
     assert_eq!(error.code, 3);
     assert_eq!(
@@ -381,13 +382,58 @@ fn refused(is_used: bool) -> Client {
     receive(&mut client, response("1", &[("a", "1")], &[]));
     client.ack(CLUSTER, "1");
     receive(&mut client, response("2", &[("a", "2")], &[]));
-    let refusal = Refusal {
-        name: "a".into(),
+    client.nack(CLUSTER, "2", &[refusal_of("a", "2", is_used)]);
+    client
+}
+
+/// The refusal of what has that content.
+fn refusal_of(name: &str, content: &str, is_used: bool) -> Refusal {
+    Refusal {
+        name: name.into(),
+        version: resource(CLUSTER, name, content).version,
         reason: "routes[1]: bad".to_owned(),
         is_used,
-    };
-    client.nack(CLUSTER, "2", &[refusal]);
+    }
+}
+
+/// A client that has taken `a=1` and refuses it with its answer to a later response, of these
+/// resources.
+fn refused_late(sent: &[(&str, &str)], removed: &[&str]) -> Client {
+    let mut client = subscribed(&["a", "b"]);
+    receive(&mut client, response("1", &[("a", "1")], &[]));
+    client.ack(CLUSTER, "1");
+    client.next_request().unwrap();
+    receive(&mut client, response("2", sent, removed));
+    client.nack(CLUSTER, "2", &[refusal_of("a", "1", false)]);
     client
+}
+
+#[test]
+fn a_late_refusal_names_the_version_that_it_is_about_and_is_repeated() {
+    let mut client = refused_late(&[("b", "1")], &[]);
+    let version = resource(CLUSTER, "a", "1").version;
+    let error = client.next_request().unwrap().error_detail.unwrap();
+    assert_eq!(error.message, format!("a@{version}: routes[1]: bad"));
+    assert_eq!(held(&client), ["a", "b"]);
+    client.connected();
+    let claims = client.next_request().unwrap().initial_resource_versions;
+    assert_eq!(claims["a"], "");
+    assert_eq!(claims["b"], *resource(CLUSTER, "b", "1").version);
+    // It is looked at once more.
+    let update = receive(&mut client, response("3", &[("a", "1")], &[]));
+    assert_eq!(changed(&update), ["a"]);
+}
+
+#[test]
+fn a_late_refusal_is_not_one_of_the_version_that_came_instead() {
+    let mut client = refused_late(&[("a", "2")], &[]);
+    client.connected();
+    let claims = client.next_request().unwrap().initial_resource_versions;
+    assert_eq!(claims["a"], *resource(CLUSTER, "a", "2").version);
+    let mut client = refused_late(&[], &["a"]);
+    client.connected();
+    let claims = client.next_request().unwrap().initial_resource_versions;
+    assert!(claims.is_empty(), "{claims:?}");
 }
 
 #[test]

@@ -194,6 +194,7 @@ impl World {
                 }
                 refusals.push(Refusal {
                     name: one.name.clone(),
+                    version: one.version.clone(),
                     reason: content.clone(),
                     is_used,
                 });

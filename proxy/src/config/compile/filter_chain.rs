@@ -134,7 +134,7 @@ const NOWHERE: &str = "(refused)";
 /// The routes of a chain that can't be used.
 pub(super) fn refusing(fault: &Fault) -> Routes {
     let text = format!("this proxy can't use the filter chain of this connection: {fault}");
-    Routes::Inline(Arc::new(Hosts::refusing("refused", &text)))
+    Routes::Inline(Arc::new(Hosts::refusing(&text)))
 }
 
 fn is_http(filter: &Filter) -> bool {

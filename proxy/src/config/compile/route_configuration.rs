@@ -30,7 +30,7 @@ const MAX_DOMAIN: usize = 260;
 pub(crate) struct RouteTable {
     pub hosts: Arc<Hosts>,
     pub cites: Citations,
-    /// Of hosts in whose place others stand: the last good one of the same name, or one that
+    /// Of hosts in whose place others stand: the last good one of each domain, or one that
     /// says why it can't be used.
     pub faults: Faults,
 }
@@ -140,7 +140,7 @@ pub(super) fn hosts(
                 let fault = outer(fault);
                 let refusing = Arc::new(refusing(&name, &host_name, &fault));
                 for domain in domains {
-                    let host = match last.and_then(|last| last_good(last, &host_name, &domain)) {
+                    let host = match last.and_then(|last| last_good(last, &domain)) {
                         Some(host) => {
                             scope.virtual_host(host);
                             host
@@ -162,13 +162,13 @@ fn refusing(table: &str, name: &str, fault: &Fault) -> VirtualHost {
     let text = format!(
         "this proxy can't use the virtual host {name:?} of the route table {table:?}: {fault}"
     );
-    VirtualHost::refusing(name, &text)
+    VirtualHost::refusing(&text)
 }
 
-/// The host of that name that had the domain in the table before, and could be used.
-fn last_good<'a>(last: &'a Hosts, name: &str, domain: &str) -> Option<&'a Arc<VirtualHost>> {
-    last.get(domain)
-        .filter(|host| *host.name == *name && !host.is_stand_in)
+/// The host that had the domain in the table before, and could be used. Its name does not count: a
+/// client asks for the domain, and a rule that is renamed is no other one to it.
+fn last_good<'a>(last: &'a Hosts, domain: &str) -> Option<&'a Arc<VirtualHost>> {
+    last.get(domain).filter(|host| !host.is_stand_in)
 }
 
 /// The domains of a host, in lower case; each belongs to one host only. Those that can't be

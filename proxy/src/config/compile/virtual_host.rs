@@ -39,7 +39,8 @@ pub(super) fn virtual_host(
     table: &TableHeaders,
 ) -> Result<Arc<VirtualHost>, Fault> {
     let VirtualHostMessage {
-        name,
+        // For texts, of whoever knows the table.
+        name: _,
         domains: _,
         routes,
         require_tls,
@@ -91,7 +92,6 @@ pub(super) fn virtual_host(
         route(scope, message, &around)
     })?);
     Ok(Arc::new(VirtualHost {
-        name: Arc::from(name),
         routes: compiled,
         tells_attempt: include_request_attempt_count,
         is_stand_in: false,

@@ -97,7 +97,8 @@ impl Clusters {
         for resource in changed {
             self.absent.remove(&resource.name);
             if let Err(fault) = self.take(&resource, arrival) {
-                refused.push(Refused::new(resource.name, &fault, false));
+                let of = (resource.name, resource.version);
+                refused.push(Refused::new(of, &fault, false));
             }
         }
         refused
@@ -196,8 +197,8 @@ impl Clusters {
                 && !held.is_compiled
                 && let Err(fault) = held.compile(name, arrival)
             {
-                self.refused
-                    .push(Refused::new(Arc::clone(name), &fault, false));
+                let of = (Arc::clone(name), Arc::clone(&held.record.version));
+                self.refused.push(Refused::new(of, &fault, false));
             }
         }
         self.cited = cited;

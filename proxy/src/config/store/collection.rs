@@ -192,7 +192,8 @@ impl<T> Collection<T> {
                 }
             };
             if !faults.is_empty() {
-                refused.push(Refused::new(resource.name, &faults, is_used));
+                let of = (resource.name, resource.version);
+                refused.push(Refused::new(of, &faults, is_used));
             }
         }
         refused

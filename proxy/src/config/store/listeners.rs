@@ -112,5 +112,5 @@ fn hosts(name: &str, tables: &Collection<RouteTable>) -> Arc<Hosts> {
         ),
         (None, _) => format!("the control plane has no route table {name:?}"),
     };
-    Arc::new(Hosts::refusing("refused", &text))
+    Arc::new(Hosts::refusing(&text))
 }

@@ -48,6 +48,7 @@ pub(crate) struct Held {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refused {
     pub name: Arc<str>,
+    pub version: Arc<str>,
     /// The field, and the reason.
     pub reason: String,
     /// Whether the resource is used, but for a part of it.
@@ -55,10 +56,15 @@ pub(crate) struct Refused {
 }
 
 impl Refused {
-    /// For those faults.
-    pub(super) fn new(name: Arc<str>, faults: &impl fmt::Display, is_used: bool) -> Self {
+    /// That version of a name, for those faults.
+    pub(super) fn new(
+        (name, version): (Arc<str>, Arc<str>),
+        faults: &impl fmt::Display,
+        is_used: bool,
+    ) -> Self {
         Self {
             name,
+            version,
             reason: faults.to_string(),
             is_used,
         }

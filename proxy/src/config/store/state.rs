@@ -341,11 +341,16 @@ impl Store {
         }
         let first = &unknown[..unknown.len().min(MAX_LISTED)];
         let count = unknown.len();
+        let reason = match absence {
+            Absence::NotAsked => "the control plane is not asked for them",
+            Absence::NotAnswered | Absence::Told => "the control plane has not sent them",
+        };
         tracing::warn!(
             type_url,
             count,
             ?first,
-            "the control plane has not sent these resources; continuing without them"
+            reason,
+            "continuing without these resources"
         );
         for name in unknown {
             if is_table {

@@ -141,6 +141,13 @@ impl Server {
         });
     }
 
+    /// The version of a resource.
+    pub fn version(&self, type_url: &'static str, name: &str) -> Arc<str> {
+        let snapshot = self.resources.borrow();
+        let resource = snapshot.get(type_url).and_then(|all| all.get(name));
+        Arc::clone(&resource.expect("it has the resource").version)
+    }
+
     /// The token that the proxy has shown.
     pub fn authorization(&self) -> Option<String> {
         self.seen.lock().unwrap().authorization.clone()

@@ -7,7 +7,7 @@ use http::{
 };
 
 use super::fields::{self, BadHead};
-use crate::message::{BodySize, Broken, RequestHead, Scheme};
+use crate::message::{BodySize, Broken, RequestHead, Scheme, is_token};
 
 /// Reads a head that came. `ended`: nothing follows it. `max_fields` is how many fields it
 /// may have.
@@ -34,7 +34,7 @@ pub(in crate::http2) fn read_request(
     let body = body(read.content_length, ended, connects).map_err(BadHead::Malformed)?;
     // An upgrade is a GET in HTTP/1.1, and has no `:protocol` but its `upgrade` field.
     let method = match upgrade {
-        Some(protocol) if !is_token(protocol) => {
+        Some(protocol) if !is_token(protocol.as_bytes()) => {
             return Err(BadHead::Malformed("`:protocol` is not a token"));
         }
         Some(_) => Method::GET,
@@ -118,12 +118,6 @@ fn scheme(scheme: Option<&uri::Scheme>) -> Option<Scheme> {
         "https" => Some(Scheme::Https),
         _ => None,
     }
-}
-
-fn is_token(text: &str) -> bool {
-    let is_special = |byte| b"!#$%&'*+-.^_`|~".contains(&byte);
-    let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || is_special(byte);
-    !text.is_empty() && text.bytes().all(is_fine)
 }
 
 /// Writes a head, and says whether it is the end of the stream.

@@ -176,7 +176,6 @@ pub fn routing(
 ) -> Snapshot {
     let mut hosts = Hosts::default();
     let host = VirtualHost {
-        name: Arc::from("test"),
         routes: routes.into_iter().map(Arc::new).collect(),
         tells_attempt: true,
         is_stand_in: false,

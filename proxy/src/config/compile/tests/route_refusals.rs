@@ -1,5 +1,7 @@
 //! What route tables are refused for.
 
+use std::sync::Arc;
+
 use pillion_envoy_api::{
     Any,
     envoy::{
@@ -337,15 +339,27 @@ fn a_host_that_can_not_be_used_says_so_and_the_others_serve() {
     )
     .unwrap();
     assert!(matches!(action(&again, b"b"), tables::Action::Respond(_)));
-    // Under the same domain, but another one.
-    let other = route_table(
-        &patterns,
-        "9080",
-        &with(vec![bad("c:80")]),
-        Some(&before.hosts),
-    )
-    .unwrap();
-    assert!(matches!(action(&other, b"b"), tables::Action::Respond(_)));
+}
+
+#[test]
+fn the_last_good_host_of_a_domain_stays_under_another_name() {
+    let patterns = Patterns::default();
+    let with = |hosts| table(hosts).encode_to_vec();
+    let mut before = host(&["a", "b"], vec![route(action("c"))]);
+    before.name = "before".to_owned();
+    let before = route_table(&patterns, "9080", &with(vec![before]), None).unwrap();
+    let mut renamed = host(&["b", "d"], vec![route(action("other"))]);
+    renamed.name = "renamed".to_owned();
+    renamed.hedge_policy = Some(HedgePolicy::default());
+    let message = with(vec![renamed]);
+    let kept = route_table(&patterns, "9080", &message, Some(&before.hosts)).unwrap();
+    let host = |domain| kept.hosts.get(domain);
+    let good = before.hosts.get("b").unwrap();
+    assert!(Arc::ptr_eq(host("b").unwrap(), good));
+    // No host had this one before, and none has that one now.
+    assert!(host("d").unwrap().is_stand_in && host("a").is_none());
+    assert!(kept.cites.clusters.contains("c") && !kept.cites.clusters.contains("other"));
+    assert!(!kept.faults.is_empty());
 }
 
 #[test]

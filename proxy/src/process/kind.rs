@@ -1,18 +1,9 @@
-//! What the process is, as far as the parts of it differ.
+//! What the parts of the process do otherwise in a sidecar than in a gateway.
 
 use super::environment::Environment;
-use crate::pipeline::Edge;
+use crate::{config::Kind, pipeline::Edge};
 
-/// What the process is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// Beside an application, whose captured traffic it carries.
-    Sidecar,
-    /// At an edge of the mesh, on ports that the tables name.
-    Gateway,
-}
-
-impl Role {
+impl Kind {
     /// What it says of itself in the log when it is ready.
     pub(super) fn carries(self) -> &'static str {
         match self {
