@@ -5,7 +5,7 @@
 mod size;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 
 use crate::{
     fault::{Fault, Warning},
@@ -15,7 +15,7 @@ use crate::{
 
 /// The largest review that is read, in bytes: what an API server takes from its own clients.
 pub const LARGEST_REVIEW: usize = 3 << 20;
-/// The most memory that one object may take when it is read, in bytes: half of what a review may.
+/// The most memory that one object may take when it is read, in bytes.
 pub const LARGEST_OBJECT: usize = size::LARGEST_OBJECT;
 /// The most characters of one warning: Kubernetes asks for no more.
 const LONGEST_WARNING: usize = 256;
@@ -25,10 +25,11 @@ const MOST_WARNINGS: usize = 15;
 /// Why a body has no response. All of them mean the caller's fault (HTTP's 400 or 413).
 #[derive(Debug, thiserror::Error)]
 pub enum ReviewError {
-    /// It has more than [`LARGEST_REVIEW`] bytes, or would take too much memory.
+    /// It has more than [`LARGEST_REVIEW`] bytes, or its object would take more than
+    /// [`LARGEST_OBJECT`].
     #[error(
-        "the review is too large: at most {LARGEST_REVIEW} bytes are read, and {} in memory",
-        size::LARGEST
+        "the review is too large: at most {LARGEST_REVIEW} bytes are read, and the object may take \
+         {LARGEST_OBJECT} in memory"
     )]
     TooLarge,
     /// It is not JSON, or lacks a field that a review must have.
@@ -41,15 +42,16 @@ pub enum ReviewError {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Review {
+struct Review<'a> {
     api_version: String,
     kind: String,
-    request: Request,
+    #[serde(borrow)]
+    request: Request<'a>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Request {
+struct Request<'a> {
     uid: String,
     kind: GroupKind,
     #[serde(default)]
@@ -59,10 +61,11 @@ struct Request {
     name: String,
     #[serde(default)]
     namespace: String,
-    #[serde(default)]
-    object: Value,
-    #[serde(default)]
-    old_object: Value,
+    /// As text: the two objects are read one after the other, if at all.
+    #[serde(borrow, default)]
+    object: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    old_object: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -81,7 +84,7 @@ struct Verdict {
 /// webhook refuses it, but may not have been asked.
 #[must_use]
 pub fn is_too_large(json: &[u8]) -> bool {
-    size::is_too_large(json, size::LARGEST_OBJECT)
+    size::is_too_large(json)
 }
 
 /// Reviews an object, and returns the response for the API server.
@@ -93,73 +96,91 @@ pub fn is_too_large(json: &[u8]) -> bool {
 ///
 /// # Errors
 ///
-/// If the body is no review.
+/// If the body is no review, or its object would take too much memory.
 pub fn review(body: &[u8]) -> Result<Value, ReviewError> {
-    if body.len() > LARGEST_REVIEW || size::is_too_large(body, size::LARGEST) {
+    if body.len() > LARGEST_REVIEW {
         return Err(ReviewError::TooLarge);
     }
-    let review: Review = serde_json::from_slice(body).map_err(ReviewError::NoReview)?;
+    let review: Review<'_> = serde_json::from_slice(body).map_err(ReviewError::NoReview)?;
     if review.kind != "AdmissionReview" || review.api_version != "admission.k8s.io/v1" {
         return Err(ReviewError::Version);
     }
-    let mut request = review.request;
-    let verdict = verdict(&mut request);
+    let request = review.request;
+    let verdict = verdict(&request)?;
     Ok(response(&request, &verdict))
 }
 
-fn verdict(request: &mut Request) -> Verdict {
+/// Reads an object of a review; `null`, if there is none.
+fn read(object: Option<&RawValue>) -> Result<Value, ReviewError> {
+    let Some(object) = object else {
+        return Ok(Value::Null);
+    };
+    if is_too_large(object.get().as_bytes()) {
+        return Err(ReviewError::TooLarge);
+    }
+    serde_json::from_str(object.get()).map_err(ReviewError::NoReview)
+}
+
+/// The spec of an object, as text, whose fields are in order.
+fn spec(object: &Value) -> Option<String> {
+    object.get("spec").map(Value::to_string)
+}
+
+fn verdict(request: &Request<'_>) -> Result<Verdict, ReviewError> {
     let none = Verdict {
         faults: Vec::new(),
         warnings: Vec::new(),
     };
     let is_write = matches!(request.operation.as_str(), "CREATE" | "UPDATE");
-    if !is_write
-        || !request.sub_resource.is_empty()
-        || request.object["metadata"]
-            .get("deletionTimestamp")
-            .is_some()
-    {
-        return none;
+    if !is_write || !request.sub_resource.is_empty() {
+        return Ok(none);
     }
     let kind = Kind::from_name(&request.kind.kind).filter(|_| request.kind.group == GROUP);
     let Some(kind) = kind else {
-        return Verdict {
+        return Ok(Verdict {
             warnings: vec![
                 "Pillion's webhook does not know this kind, and has not checked the object"
                     .to_owned(),
             ],
             ..none
-        };
+        });
     };
-    let is_unchanged = request.operation == "UPDATE"
-        && request.object.get("spec") == request.old_object.get("spec");
+    let mut object = read(request.object)?;
+    if object["metadata"].get("deletionTimestamp").is_some() {
+        return Ok(none);
+    }
+    let spec_now = (request.operation == "UPDATE").then(|| spec(&object));
     // The namespace decides what short names mean; it is missing in an object that relies on the URL.
-    if let Some(metadata) = request
-        .object
-        .get_mut("metadata")
-        .and_then(Value::as_object_mut)
-    {
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata
             .entry("namespace")
             .or_insert_with(|| json!(request.namespace));
     }
-    match parse(kind, request.object.take()) {
-        Ok((_, warnings)) => Verdict {
-            warnings: warnings.iter().map(Warning::to_string).collect(),
-            ..none
-        },
-        Err(faults) if is_unchanged => {
-            let warnings = faults
-                .iter()
-                .map(|fault| format!("this object is not applied: {fault}"))
-                .collect();
-            Verdict { warnings, ..none }
+    let faults = match parse(kind, object) {
+        Ok((_, warnings)) => {
+            return Ok(Verdict {
+                warnings: warnings.iter().map(Warning::to_string).collect(),
+                ..none
+            });
         }
-        Err(faults) => Verdict { faults, ..none },
-    }
+        Err(faults) => faults,
+    };
+    let is_unchanged = spec_now.is_some_and(|now| {
+        // One that can't be read is another one.
+        read(request.old_object).is_ok_and(|old| spec(&old) == now)
+    });
+    Ok(if is_unchanged {
+        let warnings = faults
+            .iter()
+            .map(|fault| format!("this object is not applied: {fault}"))
+            .collect();
+        Verdict { warnings, ..none }
+    } else {
+        Verdict { faults, ..none }
+    })
 }
 
-fn response(request: &Request, verdict: &Verdict) -> Value {
+fn response(request: &Request<'_>, verdict: &Verdict) -> Value {
     let mut response = json!({ "uid": request.uid, "allowed": verdict.faults.is_empty() });
     if !verdict.faults.is_empty() {
         let message: Vec<String> = verdict.faults.iter().map(Fault::to_string).collect();

@@ -50,6 +50,11 @@ struct KindLabels {
     kind: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BoundLabels {
+    bound: &'static str,
+}
+
 /// Seconds that a rendering may take.
 const RENDER_BUCKETS: [f64; 8] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0];
 
@@ -61,6 +66,7 @@ pub(super) struct Metrics {
     ads_port: PortMetrics,
     webhook_port: PortMetrics,
     streams: Gauge,
+    without_room: Family<BoundLabels, Counter>,
     tokens: Family<ResultLabels, Counter>,
     replies: Family<ReplyLabels, Counter>,
     resources: Family<KindLabels, Counter>,
@@ -76,6 +82,7 @@ impl Default for Metrics {
             ads_port: PortMetrics::default(),
             webhook_port: PortMetrics::default(),
             streams: Gauge::default(),
+            without_room: Family::default(),
             tokens: Family::default(),
             replies: Family::default(),
             resources: Family::default(),
@@ -85,6 +92,9 @@ impl Default for Metrics {
         // The rate of a series that first appears with 1 is 0: create them now.
         for result in ["accepted", "cached", "refused", "unavailable"] {
             drop(metrics.tokens.get_or_create(&ResultLabels { result }));
+        }
+        for bound in ["pod", "all"] {
+            drop(metrics.without_room.get_or_create(&BoundLabels { bound }));
         }
         metrics.register();
         metrics
@@ -106,6 +116,11 @@ impl Metrics {
             "pillion_discovery_streams",
             "Proxies that are connected",
             self.streams.clone(),
+        );
+        registry.register(
+            "pillion_discovery_streams_without_room",
+            "Streams that were ended because a pod, or all pods, subscribed to too many names that do not exist",
+            self.without_room.clone(),
         );
         registry.register(
             "pillion_discovery_tokens",
@@ -154,6 +169,14 @@ impl Metrics {
     pub fn stream(&self) -> OpenStream {
         self.streams.inc();
         OpenStream(self.streams.clone())
+    }
+
+    /// Counts a stream that is ended because its pod, or all pods, subscribe to too many names.
+    pub fn without_room(&self, is_of_pod: bool) {
+        let bound = if is_of_pod { "pod" } else { "all" };
+        self.without_room
+            .get_or_create(&BoundLabels { bound })
+            .inc();
     }
 
     /// Counts a token.

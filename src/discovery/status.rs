@@ -12,6 +12,6 @@ mod writer;
 
 pub(super) use self::{
     board::Board,
-    refusal::{Place, Refused},
+    refusal::{Ended, Place, Refused},
     writer::{Settings, run},
 };

@@ -4,7 +4,9 @@
 mod budget;
 mod clusters;
 mod domains;
+mod fair;
 mod findings;
+mod first;
 mod gateway;
 mod gateway_hosts;
 mod http_routes;
@@ -151,8 +153,13 @@ impl Builder {
         inbound::of_client(index, client)
     }
 
-    /// What objects ask for and don't get.
-    pub fn findings(&self) -> Vec<Finding> {
+    /// What objects ask for and don't get. The tables of all gateways are made for that, also of those
+    /// that are connected to another replica.
+    pub fn findings(&self, index: &Index) -> Vec<Finding> {
+        let gateways = index.pods().filter(|pod| pod.proxy == ProxyKind::Gateway);
+        for pod in gateways {
+            self.gateway(index, &Client::of(pod));
+        }
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let mut findings = findings::of_world(&self.world, &mut |namespace| {
             made.view(&self.world, namespace)

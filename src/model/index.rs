@@ -162,6 +162,11 @@ impl Index {
         self.pods.get(key)
     }
 
+    /// All pods.
+    pub fn pods(&self) -> impl Iterator<Item = &Arc<Pod>> {
+        self.pods.iter()
+    }
+
     /// A node.
     pub fn node(&self, name: &Arc<str>) -> Option<&Arc<Node>> {
         self.nodes.get(&Key::new("", Arc::clone(name)))

@@ -17,3 +17,4 @@ pub(super) use http::{HttpAction, HttpRule, Target};
 pub(super) use merge::{HostRules, Merged, Merges, NamedSubset, merge, policy};
 pub(super) use tcp::TcpRule;
 pub(super) use virtual_service::VirtualService;
+pub(super) use weight::{Weight, Weights};

@@ -112,7 +112,7 @@ impl Model {
 
     /// What objects ask for and don't get, because of others, in order.
     pub fn findings(&self) -> Vec<Finding> {
-        self.builder().findings()
+        self.builder().findings(&self.index)
     }
 
     /// The index, for comparison.

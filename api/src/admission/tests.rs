@@ -92,6 +92,24 @@ fn says_that_another_kind_is_not_checked() {
     assert_eq!(response["warnings"].as_array().unwrap().len(), 1);
 }
 
+/// The object and the one before it are read one after the other.
+#[test]
+fn a_bound_is_for_the_object_alone() {
+    let large = |count: usize| {
+        let route = json!({ "match": [{ "uri": { "prefix": "/a" } }], "route": [{ "destination": { "host": "a" } }] });
+        json!({ "hosts": ["reviews"], "http": vec![route; count] })
+    };
+    let body = |request: Value| {
+        let body = json!({ "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request });
+        body.to_string()
+    };
+    let both = body(request("UPDATE", &large(4_000), &large(4_000)));
+    assert!(review(both.as_bytes()).is_ok());
+    let one = body(request("CREATE", &large(12_000), &Value::Null));
+    assert!(one.len() < LARGEST_REVIEW);
+    assert!(matches!(review(one.as_bytes()), Err(ReviewError::TooLarge)));
+}
+
 #[test]
 fn rejects_what_is_no_review() {
     assert!(matches!(review(b""), Err(ReviewError::NoReview(_))));

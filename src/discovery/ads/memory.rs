@@ -1,52 +1,97 @@
-//! The memory that all streams make the service take together.
+//! The memory that streams make the service take for names that it does not have. What they take for
+//! those that it has grows with the mesh, and not with what clients say.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// The most bytes of it: a stream may take 4 MiB, which a pod's four streams and many pods would
-/// add up.
+use crate::model::Key;
+
+/// The most bytes of it.
 const MOST: usize = 96 << 20;
+/// The most bytes of a pod, in all its streams: some thousand names.
+const MOST_OF_POD: usize = 1 << 20;
 
 /// The memory that all streams take.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Memory(Arc<AtomicUsize>);
+pub(super) struct Memory(Arc<Mutex<Taken>>);
+
+#[derive(Debug, Default)]
+struct Taken {
+    all: usize,
+    pods: HashMap<Key, usize>,
+}
 
 /// What one stream takes, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Charge {
     memory: Memory,
-    bytes: AtomicUsize,
+    pod: Key,
+    bytes: Mutex<usize>,
+}
+
+/// Why there is no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Full {
+    /// The pod takes too much.
+    Pod,
+    /// All pods together do.
+    All,
 }
 
 impl Memory {
-    /// The charge of a stream that takes nothing yet.
-    pub fn charge(&self) -> Charge {
+    /// The charge of a pod's stream that takes nothing yet.
+    pub fn charge(&self, pod: &Key) -> Charge {
         Charge {
             memory: self.clone(),
-            bytes: AtomicUsize::new(0),
+            pod: pod.clone(),
+            bytes: Mutex::default(),
         }
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Charge {
-    /// Takes this many bytes instead of those before, if there is room for them. Who takes less
-    /// than before always has room.
-    pub fn set(&self, bytes: usize) -> bool {
-        let before = self.bytes.swap(bytes, Ordering::Relaxed);
-        if bytes <= before {
-            self.memory.0.fetch_sub(before - bytes, Ordering::Relaxed);
-            return true;
+    /// Takes this many bytes instead of those before.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there is no room for them. Who takes no more than before always has room.
+    pub fn set(&self, bytes: usize) -> Result<(), Full> {
+        let mut own = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *own, bytes);
+        if bytes == before {
+            return Ok(());
         }
-        let more = bytes - before;
-        self.memory.0.fetch_add(more, Ordering::Relaxed) + more <= MOST
+        let mut taken = self.memory.taken();
+        taken.all = (taken.all + bytes).saturating_sub(before);
+        let all = taken.all;
+        let of_pod = taken.pods.entry(self.pod.clone()).or_default();
+        *of_pod = (*of_pod + bytes).saturating_sub(before);
+        let of_pod = *of_pod;
+        if of_pod == 0 {
+            taken.pods.remove(&self.pod);
+        }
+        if bytes < before {
+            Ok(())
+        } else if of_pod > MOST_OF_POD {
+            Err(Full::Pod)
+        } else if all > MOST {
+            Err(Full::All)
+        } else {
+            Ok(())
+        }
     }
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        self.set(0);
+        // Less is always possible.
+        let _ = self.set(0);
     }
 }
 
@@ -54,18 +99,35 @@ impl Drop for Charge {
 mod tests {
     use super::*;
 
+    fn pod(number: usize) -> Key {
+        Key::new("shop", format!("web-{number}"))
+    }
+
     #[test]
     fn refuses_who_would_take_more_than_there_is() {
         let memory = Memory::default();
-        let streams: Vec<_> = (0..24).map(|_| memory.charge()).collect();
-        assert!(streams.iter().all(|stream| stream.set(4 << 20)));
-        let last = memory.charge();
-        assert!(!last.set(1));
+        let streams: Vec<_> = (0..96).map(|number| memory.charge(&pod(number))).collect();
+        assert!(streams.iter().all(|stream| stream.set(1 << 20).is_ok()));
+        let last = memory.charge(&pod(96));
+        assert_eq!(last.set(1), Err(Full::All));
+        // Who asks for nothing of its own has room.
+        assert_eq!(memory.charge(&pod(97)).set(0), Ok(()));
         drop(last);
-        let last = memory.charge();
-        assert!(streams[0].set(1 << 20));
-        assert!(last.set(3 << 20));
+        let last = memory.charge(&pod(96));
+        assert_eq!(streams[0].set(1 << 10), Ok(()));
+        assert_eq!(last.set(1 << 19), Ok(()));
         drop((streams, last));
-        assert_eq!(memory.0.load(Ordering::Relaxed), 0);
+        let taken = memory.taken();
+        assert_eq!((taken.all, taken.pods.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_pod_takes_no_more_by_several_streams() {
+        let memory = Memory::default();
+        let (one, two) = (memory.charge(&pod(0)), memory.charge(&pod(0)));
+        assert_eq!(one.set(1 << 20), Ok(()));
+        assert_eq!(two.set(1), Err(Full::Pod));
+        let other = memory.charge(&pod(1));
+        assert_eq!(other.set(1 << 20), Ok(()));
     }
 }

@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 use pillion_telemetry::Throttle;
 use pillion_xds::server::Observer;
 
-use super::memory::Charge;
+use super::memory::{Charge, Full};
 use crate::{
     discovery::{
         metrics::{Metrics, Reply},
@@ -25,8 +25,10 @@ pub(super) struct StreamObserver {
     /// Limits the lines about resources that are too large: there is one for every proxy that may
     /// see such a resource.
     pub withheld: Arc<Throttle>,
+    /// Limits the lines about streams for which there is no room.
+    pub crowded: Arc<Throttle>,
     pub tracked: Arc<Tracked>,
-    /// The memory that the stream takes.
+    /// The memory that the stream takes for names that this service does not have.
     pub charge: Charge,
 }
 
@@ -57,7 +59,31 @@ impl Observer for StreamObserver {
     }
 
     fn has_room(&self, bytes: usize) -> bool {
-        self.charge.set(bytes)
+        let Err(full) = self.charge.set(bytes) else {
+            return true;
+        };
+        let text = match full {
+            Full::Pod => {
+                "a pod subscribes to too many names that do not exist; its stream is ended. Look at what runs in it: \
+                 proxies have few of these"
+            }
+            Full::All => {
+                "all pods together subscribe to too many names that do not exist; a stream is ended. \
+                 pillion_discovery_streams_without_room_total says how often; find the pods in these lines that have \
+                 too many"
+            }
+        };
+        self.metrics.without_room(full == Full::Pod);
+        if let Some(held_back) = self.crowded.pass(self.address) {
+            tracing::warn!(
+                pod = %self.pod,
+                bytes,
+                held_back = held_back.own(),
+                held_back_of_others = held_back.others(),
+                "{text}"
+            );
+        }
+        false
     }
 
     fn withheld(&self, type_url: &str, name: &str, bytes: usize) {

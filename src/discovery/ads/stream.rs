@@ -68,6 +68,7 @@ pub(in crate::discovery) struct Ads {
     metrics: Arc<Metrics>,
     refusals: Arc<Throttle>,
     withheld: Arc<Throttle>,
+    crowded: Arc<Throttle>,
     tell: Tell,
     stop: CancellationToken,
 }
@@ -110,6 +111,7 @@ impl Ads {
             metrics,
             refusals: Arc::new(Throttle::new(REFUSALS)),
             withheld: Arc::new(Throttle::new(REFUSALS)),
+            crowded: Arc::new(Throttle::new(REFUSALS)),
             tell,
             stop,
         }
@@ -220,8 +222,9 @@ impl Ads {
             metrics: Arc::clone(&self.metrics),
             refusals: Arc::clone(&self.refusals),
             withheld: Arc::clone(&self.withheld),
+            crowded: Arc::clone(&self.crowded),
             tracked,
-            charge: self.memory.charge(),
+            charge: self.memory.charge(&identity.pod),
         };
         let served = async {
             match timeout(UNKNOWN, snapshots.changed()).await {

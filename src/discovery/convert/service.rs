@@ -9,11 +9,12 @@ use crate::model::{ExportTo, Labels, Service, ServicePort, TargetPort};
 /// The namespaces whose clients see a Service.
 const EXPORT_TO: &str = "networking.istio.io/exportTo";
 
-/// The most ports of a Service that the mesh knows: each is a cluster for every proxy, and a listener
+/// The most ports for TCP of a Service that the mesh knows: each is a cluster for every proxy, and a listener
 /// for each address. Kubernetes itself has no limit but an object's size.
 const PORTS: usize = 256;
 
-/// A Service. Of one with more than 256 ports, the mesh knows those that are listed first.
+/// A Service. Of one with more than 256 ports for TCP, the mesh knows those that are listed first, and
+/// the log says so. Other ports are none of the mesh's.
 pub(in crate::discovery) fn service(object: &v1::Service) -> Service {
     let spec = object.spec.clone().unwrap_or_default();
     let is_external = spec.type_.as_deref() == Some("ExternalName");
@@ -40,7 +41,18 @@ pub(in crate::discovery) fn service(object: &v1::Service) -> Service {
         selector: selector.map(|labels| labels.into_iter().collect::<Labels>()),
         ports: {
             let ports = spec.ports.iter().flatten().filter_map(port);
-            ports.take(PORTS).collect()
+            let mut ports: Vec<_> = ports.filter(|port| port.tcp).collect();
+            if ports.len() > PORTS {
+                tracing::warn!(
+                    %namespace,
+                    name = object.name_any(),
+                    ports = ports.len(),
+                    "a Service has more than {PORTS} TCP ports; the mesh does not know those that are listed after \
+                     these: use several Services"
+                );
+                ports.truncate(PORTS);
+            }
+            ports
         },
         external_name: spec
             .external_name
@@ -107,11 +119,7 @@ mod tests {
             .collect();
         assert_eq!(
             targets,
-            [
-                TargetPort::Number(8080),
-                TargetPort::Name("web".into()),
-                TargetPort::Number(53)
-            ]
+            [TargetPort::Number(8080), TargetPort::Name("web".into())]
         );
         assert_eq!(
             service
@@ -119,7 +127,7 @@ mod tests {
                 .iter()
                 .map(|port| port.tcp)
                 .collect::<Vec<_>>(),
-            [true, true, false]
+            [true, true]
         );
         let export_to = service.export_to.unwrap();
         assert!(export_to.includes("shop") && export_to.includes("other"));
@@ -135,9 +143,13 @@ mod tests {
 
     #[test]
     fn a_service_of_thousands_of_ports_has_the_first() {
-        let ports: Vec<_> = (1..=3_000)
+        let mut ports: Vec<_> = (1..=3_000)
             .map(|port| json!({"name": format!("p{port}"), "port": port}))
             .collect();
+        // Those of other protocols take no places.
+        let udp = (1..=300)
+            .map(|port| json!({"name": format!("u{port}"), "port": port, "protocol": "UDP"}));
+        drop(ports.splice(0..0, udp));
         let service = converted(json!({"clusterIP": "10.96.0.1", "ports": ports}));
         assert_eq!(service.ports.len(), PORTS);
         assert_eq!(service.ports.last().unwrap().port, 256);

@@ -19,10 +19,10 @@ const REASON: usize = 512;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Named {
     pub name: Arc<str>,
-    /// The version that is refused.
+    /// The version that is refused; empty, if the proxy does not say.
     pub version: Arc<str>,
     /// What of it is refused.
-    pub part: Part,
+    pub parts: Vec<Part>,
     /// The name, and why it is refused.
     pub reason: String,
 }
@@ -30,7 +30,9 @@ pub(super) struct Named {
 /// The resources that a text names, of those that the proxy may see.
 pub(super) fn named(text: &str, resources: &Layers) -> Vec<Named> {
     let mut found: Vec<Named> = Vec::new();
+    let mut has_lines = false;
     for refused in refused_resources(text) {
+        has_lines = true;
         let Some(resource) = resources.get(refused.name) else {
             continue;
         };
@@ -44,15 +46,16 @@ pub(super) fn named(text: &str, resources: &Layers) -> Vec<Named> {
             Named {
                 name: Arc::clone(&resource.name),
                 version,
-                part: Part::of(refused.reason),
+                parts: Part::of(refused.reason),
                 reason: shorten(&reason, REASON).to_owned(),
             },
         );
     }
-    if found.is_empty() {
-        in_words(text, resources)
-    } else {
+    // The words of our own proxy's reasons name nothing else.
+    if has_lines {
         found
+    } else {
+        in_words(text, resources)
     }
 }
 
@@ -78,7 +81,7 @@ fn in_words(text: &str, resources: &Layers) -> Vec<Named> {
             Named {
                 name: Arc::clone(&resource.name),
                 version: Arc::clone(&resource.version),
-                part: Part::of(text),
+                parts: Part::of(text),
                 reason: shorten(text, REASON).to_owned(),
             },
         );
@@ -86,7 +89,7 @@ fn in_words(text: &str, resources: &Layers) -> Vec<Named> {
     if found.len() > 1 {
         // Which of them has the part is not known.
         for named in &mut found {
-            named.part = Part::Whole;
+            named.parts = vec![Part::Whole];
         }
     }
     found
@@ -130,7 +133,7 @@ mod tests {
         let found = named(&text.join("\n"), &all);
         let shown: Vec<_> = found
             .iter()
-            .map(|one| (&*one.name, &*one.version, one.part, &*one.reason))
+            .map(|one| (&*one.name, &*one.version, &*one.parts, &*one.reason))
             .collect();
         assert_eq!(
             shown,
@@ -138,13 +141,13 @@ mod tests {
                 (
                     "outbound|80||a.shop",
                     &**present,
-                    Part::Route { host: 3, route: 1 },
+                    &[Part::Route { host: 3, route: 1 }][..],
                     "outbound|80||a.shop: virtual_hosts[3].routes[1]: no"
                 ),
                 (
                     "outbound|80||b.shop",
                     "old",
-                    Part::Whole,
+                    &[Part::Whole][..],
                     "outbound|80||b.shop: name: no"
                 ),
             ]
@@ -172,12 +175,23 @@ mod tests {
     fn a_part_belongs_to_the_only_resource_that_is_named() {
         let all = all();
         let one = named("outbound|80||a.shop: VirtualHosts[2]: bad", &all);
-        assert_eq!(one[0].part, Part::Host { host: 2 });
+        assert_eq!(one[0].parts, [Part::Host { host: 2 }]);
         let two = named(
             "outbound|80||a.shop, outbound|80||b.shop: VirtualHosts[2]: bad",
             &all,
         );
-        assert_eq!(two[0].part, Part::Whole);
+        assert_eq!(two[0].parts, [Part::Whole]);
+    }
+
+    #[test]
+    fn words_of_our_own_proxy_s_reasons_name_nothing() {
+        let all = all();
+        let refused = RefusedResource {
+            name: "gone",
+            version: "1",
+            reason: "there is no cluster outbound|80||a.shop",
+        };
+        assert!(named(&refused.to_string(), &all).is_empty());
     }
 
     #[test]

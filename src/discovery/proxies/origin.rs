@@ -1,5 +1,7 @@
 //! Which rules a part of a resource was made of, by the metadata that it carries. Pure.
 
+use std::collections::BTreeSet;
+
 use pillion_envoy_api::{
     envoy::config::{core::v3::Metadata, route::v3::Route},
     type_url,
@@ -12,9 +14,11 @@ use crate::model::{Key, Kind, ObjectRef};
 
 /// How many rules a refusal is ascribed to.
 const RULES: usize = 32;
+/// How many parts of a resource a refusal is looked for.
+const PARTS: usize = 32;
 
 /// A part of a resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Part {
     /// Nothing narrower is known.
     Whole,
@@ -25,24 +29,62 @@ pub(super) enum Part {
 }
 
 impl Part {
-    /// The part that a reason names: `virtual_hosts[3].routes[1]`, or in Envoy's words
-    /// `VirtualHosts[3]: … Routes[1]: …`.
-    pub fn of(reason: &str) -> Self {
-        let host = after(reason, "virtual_hosts[").or_else(|| after(reason, "VirtualHosts["));
-        let Some((host, rest)) = host else {
-            return Self::Whole;
-        };
-        match after(rest, "routes[").or_else(|| after(rest, "Routes[")) {
-            Some((route, _)) => Self::Route { host, route },
-            None => Self::Host { host },
+    /// The parts that a reason names, each once and in order: `virtual_hosts[3].routes[1]: …;
+    /// virtual_hosts[4].domains[0]: …`, or in Envoy's words `VirtualHosts[3]: … Routes[1]: …`. The
+    /// whole, if it names none.
+    pub fn of(reason: &str) -> Vec<Self> {
+        let mut parts = of_fields(reason);
+        if parts.is_empty() {
+            parts = of_envoy(reason);
         }
+        if parts.is_empty() {
+            parts.insert(Self::Whole);
+        }
+        parts.into_iter().collect()
     }
 }
 
-/// The index behind a field's name, and the text behind that.
-fn after<'a>(text: &'a str, field: &str) -> Option<(usize, &'a str)> {
-    let (_, rest) = text.split_once(field)?;
-    let (index, rest) = rest.split_once(']')?;
+/// The parts by the fields that our proxy names. A route's index follows that of its host.
+fn of_fields(reason: &str) -> BTreeSet<Part> {
+    let mut parts = BTreeSet::new();
+    let mut rest = reason;
+    while let Some((_, behind)) = rest.split_once("virtual_hosts[") {
+        rest = behind;
+        let Some((host, behind)) = index(behind) else {
+            continue;
+        };
+        rest = behind;
+        let route = behind.strip_prefix(".routes[").and_then(index);
+        let part = match route {
+            Some((route, _)) => Part::Route { host, route },
+            None => Part::Host { host },
+        };
+        if parts.len() < PARTS {
+            parts.insert(part);
+        }
+    }
+    parts
+}
+
+/// The part by Envoy's words, which name one.
+fn of_envoy(reason: &str) -> BTreeSet<Part> {
+    let host = reason.split_once("VirtualHosts[");
+    let Some((host, rest)) = host.and_then(|(_, behind)| index(behind)) else {
+        return BTreeSet::new();
+    };
+    // Its causes come behind colons.
+    let routes = rest.split_once("Routes[");
+    let routes = routes.filter(|(before, _)| before.ends_with([' ', '.']));
+    let part = match routes.and_then(|(_, behind)| index(behind)) {
+        Some((route, _)) => Part::Route { host, route },
+        None => Part::Host { host },
+    };
+    [part].into()
+}
+
+/// The index at the start of a text, and what is behind its bracket.
+fn index(text: &str) -> Option<(usize, &str)> {
+    let (index, rest) = text.split_once(']')?;
     Some((index.parse().ok()?, rest))
 }
 
@@ -67,11 +109,11 @@ struct ClusterMetadata {
     metadata: Option<Metadata>,
 }
 
-/// The rules that a part of a resource was made of. A whole route table is made of too many to
+/// The rules that parts of a resource were made of. A whole route table is made of too many to
 /// blame any of them.
-pub(super) fn rules(resource: &Resource, part: Part) -> Vec<ObjectRef> {
+pub(super) fn rules(resource: &Resource, parts: &[Part]) -> Vec<ObjectRef> {
     let mut rules = match &*resource.body.type_url {
-        type_url::ROUTE_CONFIGURATION => of_table(resource, part).unwrap_or_default(),
+        type_url::ROUTE_CONFIGURATION => of_table(resource, parts).unwrap_or_default(),
         type_url::CLUSTER => of_cluster(resource).into_iter().collect(),
         _ => Vec::new(),
     };
@@ -86,14 +128,23 @@ fn of_cluster(resource: &Resource) -> Option<ObjectRef> {
     rule(cluster.ok()?.metadata.as_ref()?)
 }
 
-fn of_table(resource: &Resource, part: Part) -> Option<Vec<ObjectRef>> {
+fn of_table(resource: &Resource, parts: &[Part]) -> Option<Vec<ObjectRef>> {
+    if parts.iter().all(|part| *part == Part::Whole) {
+        return None;
+    }
+    let table = resource.body.unpack::<Hosts>(type_url::ROUTE_CONFIGURATION);
+    let table = table.ok()?;
+    let rules = parts.iter().filter_map(|part| of_part(&table, *part));
+    Some(rules.flatten().collect())
+}
+
+fn of_part(table: &Hosts, part: Part) -> Option<Vec<ObjectRef>> {
     let (host, route) = match part {
         Part::Whole => return None,
         Part::Host { host } => (host, None),
         Part::Route { host, route } => (host, Some(route)),
     };
-    let table = resource.body.unpack::<Hosts>(type_url::ROUTE_CONFIGURATION);
-    let host = table.ok()?.virtual_hosts.get(host)?.clone();
+    let host = table.virtual_hosts.get(host)?.clone();
     let routes = Routes::decode(host).ok()?.routes;
     let routes = match route {
         Some(route) => vec![routes.get(route)?.clone()],
@@ -158,7 +209,7 @@ mod tests {
     }
 
     fn shown(resource: &Resource, part: Part) -> Vec<String> {
-        let found = rules(resource, part);
+        let found = rules(resource, &[part]);
         found.iter().map(ToString::to_string).collect()
     }
 
@@ -233,7 +284,19 @@ mod tests {
             ("name: no", Part::Whole),
         ];
         for (text, part) in texts {
-            assert_eq!(Part::of(text), part, "{text}");
+            assert_eq!(Part::of(text), [part], "{text}");
         }
+    }
+
+    #[test]
+    fn a_reason_names_all_parts_and_no_other_s_route() {
+        let text = "virtual_hosts[0].domains[1]: no; virtual_hosts[3].routes[5]: no; \
+                    virtual_hosts[3].routes[5]: no; virtual_hosts[x].routes[7]: no";
+        let parts = [Part::Host { host: 0 }, Part::Route { host: 3, route: 5 }];
+        assert_eq!(Part::of(text), parts);
+        let many: Vec<_> = (0..100)
+            .map(|host| format!("virtual_hosts[{host}]: no"))
+            .collect();
+        assert_eq!(Part::of(&many.join("; ")).len(), PARTS);
     }
 }

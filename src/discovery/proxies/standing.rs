@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use pillion_xds::Layers;
 
 use super::attribution::{NAMES, Named};
-use crate::{model::ObjectRef, text::shorten};
+use crate::{discovery::status::Ended, model::ObjectRef, text::shorten};
 
 /// The longest text that is shown, in bytes.
 const TEXT: usize = 1_024;
@@ -18,6 +18,10 @@ pub(super) struct Standing {
     unnamed: Option<String>,
     /// Whether somebody is about to find out about the rules.
     pub is_queued: bool,
+    /// What the response had that the proxy has not replied to.
+    sent: Option<Layers>,
+    /// How refusals of rules ended since that was last asked for, unless they were accepted.
+    ended: BTreeMap<ObjectRef, Ended>,
 }
 
 #[derive(Debug)]
@@ -25,49 +29,104 @@ struct Refused {
     named: Named,
     /// The rules, once these are known.
     rules: Option<Vec<ObjectRef>>,
-    /// Whether the proxy was sent another version, or that the resource is gone.
-    is_replaced: bool,
+    /// What the proxy was sent since.
+    since: Since,
+}
+
+/// What a proxy was sent since it refused a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Since {
+    /// The same.
+    Same,
+    /// Another version.
+    Another,
+    /// That it is gone.
+    Gone,
 }
 
 impl Standing {
     /// Takes in the reply to a response that refuses these resources.
     pub fn refuse(&mut self, named: Vec<Named>, text: &str, present: Option<&Layers>) {
+        let sent = self.sent.take();
+        for one in &mut self.refused {
+            if named.iter().any(|named| named.name == one.named.name) {
+                // What was sent of it since is refused as well.
+                one.since = Since::Same;
+            }
+        }
         // It says nothing against the other ones.
         self.accept();
         if named.is_empty() {
             self.unnamed = Some(shorten(text, TEXT).to_owned());
         }
-        for named in named {
+        for mut named in named {
+            if named.version.is_empty() {
+                // The proxy does not say which version: it is the one that was sent.
+                let all = [sent.as_ref(), present];
+                let mut known = all.into_iter().flatten();
+                let known = known.find_map(|all| all.get(&named.name));
+                named.version = known.map_or(named.version, |one| Arc::clone(&one.version));
+            }
             let before = self
                 .refused
                 .iter()
                 .position(|one| one.named.name == named.name);
             let before = before.map(|index| self.refused.remove(index));
-            let is_same =
-                |one: &Refused| one.named.version == named.version && one.named.part == named.part;
-            let rules = before.filter(is_same).and_then(|one| one.rules);
-            let is_replaced = is_replaced(&named, present);
+            let is_same = before.as_ref().is_some_and(|one| {
+                one.named.version == named.version && one.named.parts == named.parts
+            });
+            let mut rules = before.and_then(|one| one.rules);
+            if !is_same {
+                // Whether it is the same rules is found out later.
+                self.end(rules.take().unwrap_or_default(), Ended::Unknown);
+            }
+            let since = since(&named, present);
             self.refused.push(Refused {
                 named,
                 rules,
-                is_replaced,
+                since,
             });
         }
         let excess = self.refused.len().saturating_sub(NAMES);
-        self.refused.drain(..excess);
+        let excess: Vec<_> = self.refused.drain(..excess).collect();
+        for one in excess {
+            self.end(one.rules.unwrap_or_default(), Ended::Unknown);
+        }
+    }
+
+    fn end(&mut self, rules: Vec<ObjectRef>, how: Ended) {
+        let rules = rules.into_iter().map(|rule| (rule, how));
+        self.ended.extend(rules);
+    }
+
+    /// How the refusals of rules ended since this was last asked for; those that are missing were
+    /// accepted.
+    pub fn take_ended(&mut self) -> BTreeMap<ObjectRef, Ended> {
+        std::mem::take(&mut self.ended)
     }
 
     /// Takes in that a response was sent, of what the proxy should have at present.
     pub fn sent(&mut self, present: Option<&Layers>) {
         for one in &mut self.refused {
-            one.is_replaced |= is_replaced(&one.named, present);
+            match since(&one.named, present) {
+                Since::Same => {}
+                since => one.since = since,
+            }
         }
+        self.sent = present.cloned();
     }
 
     /// Takes in that the last response was accepted. What was not part of it is still refused.
     pub fn accept(&mut self) {
-        self.refused.retain(|one| !one.is_replaced);
+        let (kept, ended): (Vec<_>, Vec<_>) = std::mem::take(&mut self.refused)
+            .into_iter()
+            .partition(|one| one.since == Since::Same);
+        self.refused = kept;
+        for one in ended.into_iter().filter(|one| one.since == Since::Gone) {
+            self.end(one.rules.unwrap_or_default(), Ended::Gone);
+        }
         self.unnamed = None;
+        self.sent = None;
     }
 
     /// The resources whose rules are not known yet.
@@ -107,9 +166,13 @@ impl Standing {
     }
 }
 
-fn is_replaced(named: &Named, present: Option<&Layers>) -> bool {
+fn since(named: &Named, present: Option<&Layers>) -> Since {
     let present = present.and_then(|present| present.get(&named.name));
-    present.is_none_or(|present| present.version != named.version)
+    match present {
+        None => Since::Gone,
+        Some(present) if present.version == named.version => Since::Same,
+        Some(_) => Since::Another,
+    }
 }
 
 #[cfg(test)]
@@ -138,9 +201,16 @@ mod tests {
         vec![Named {
             name: Arc::clone(&resource.name),
             version: Arc::clone(&resource.version),
-            part: Part::Whole,
+            parts: vec![Part::Whole],
             reason: format!("{name}: no"),
         }]
+    }
+
+    /// Ascribes all refusals to one rule.
+    fn attribute(standing: &mut Standing) {
+        for named in standing.open() {
+            standing.attribute(&named, vec![rule()]);
+        }
     }
 
     fn rule() -> ObjectRef {
@@ -174,9 +244,44 @@ mod tests {
         let old = present(&[("a", "1")]);
         let mut standing = Standing::default();
         standing.refuse(named("a", &old), "", Some(&old));
+        attribute(&mut standing);
         standing.sent(Some(&present(&[])));
         standing.accept();
         assert_eq!(standing.text(), None);
+        assert_eq!(standing.take_ended(), [(rule(), Ended::Gone)].into());
+    }
+
+    #[test]
+    fn what_is_refused_in_another_version_was_not_accepted() {
+        let old = present(&[("a", "1")]);
+        let new = present(&[("a", "2")]);
+        let mut standing = Standing::default();
+        standing.refuse(named("a", &old), "", Some(&old));
+        attribute(&mut standing);
+        standing.sent(Some(&new));
+        standing.refuse(named("a", &new), "", Some(&new));
+        assert_eq!(standing.take_ended(), [(rule(), Ended::Unknown)].into());
+        assert_eq!(standing.open().len(), 1);
+    }
+
+    #[test]
+    fn a_refusal_without_version_stands_until_the_resource_changes() {
+        let old = present(&[("a", "1")]);
+        let new = present(&[("a", "2")]);
+        let mut unversioned = named("a", &old);
+        unversioned[0].version = "".into();
+        let mut standing = Standing::default();
+        standing.sent(Some(&old));
+        // The next one is there already, but not sent.
+        standing.refuse(unversioned, "", Some(&new));
+        let versions: Vec<_> = standing.open().into_iter().map(|one| one.version).collect();
+        assert_eq!(versions, [Arc::clone(&old.get("a").unwrap().version)]);
+        standing.sent(Some(&new));
+        assert!(standing.text().is_some());
+        standing.accept();
+        assert_eq!(standing.text(), None);
+        // It was accepted.
+        assert!(standing.take_ended().is_empty());
     }
 
     #[test]
@@ -223,5 +328,20 @@ mod tests {
             standing.refuse(named(&name, &all), "", Some(&all));
         }
         assert_eq!(standing.open().len(), NAMES);
+    }
+
+    #[test]
+    fn a_refusal_for_which_there_is_no_room_is_not_taken_back() {
+        let names: Vec<String> = (0..=NAMES).map(|number| number.to_string()).collect();
+        let all: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "1")).collect();
+        let all = present(&all);
+        let mut standing = Standing::default();
+        standing.refuse(named(&names[0], &all), "", Some(&all));
+        attribute(&mut standing);
+        for name in &names[1..] {
+            standing.refuse(named(name, &all), "", Some(&all));
+        }
+        assert!(standing.rules().is_empty());
+        assert_eq!(standing.take_ended(), [(rule(), Ended::Unknown)].into());
     }
 }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     discovery::{
         report::{Report, Reports},
-        status::{Board, Place, Refused},
+        status::{Board, Ended, Place, Refused},
     },
     model::{Key, ObjectRef},
 };
@@ -80,23 +80,25 @@ impl Tracked {
         let Some(kind) = kind_of(type_url) else {
             return;
         };
-        if let Some(of_kind) = self.kinds().get_mut(kind) {
-            of_kind.standing.sent(self.present(type_url).as_ref());
-        }
+        let present = self.present(type_url);
+        let mut kinds = self.kinds();
+        let of_kind = kinds.entry(kind).or_default();
+        of_kind.standing.sent(present.as_ref());
+        drop(kinds);
         self.tell.proxies.update(self.number, kind, |progress| {
             progress.sent = Some((nonce.to_owned(), resources));
         });
     }
 
     /// Records that the proxy accepted a response.
-    pub fn acked(&self, type_url: &str, nonce: &str) {
+    pub fn acked(self: &Arc<Self>, type_url: &str, nonce: &str) {
         let Some(kind) = kind_of(type_url) else {
             return;
         };
-        if self.kinds().contains_key(kind) {
-            self.change(kind, Standing::accept);
-        }
+        self.change(kind, Standing::accept);
         self.answered(kind, nonce);
+        // What there was no room for is tried again.
+        self.attribute_later(kind, type_url);
     }
 
     /// Records that the proxy refused a response. Its reason is kept; whose rules that is about
@@ -134,7 +136,7 @@ impl Tracked {
             }
         });
         if !standing.is_queued {
-            tracing::debug!(pod = %self.pod, "too many refusals wait; this one is only in the log and in proxy-status");
+            tracing::debug!(pod = %self.pod, "too many refusals wait; this one is looked at after the proxy's next reply");
         }
     }
 
@@ -154,7 +156,7 @@ impl Tracked {
                 .and_then(|present| present.get(&named.name));
             // Of a version that was replaced, nothing is left to read.
             let resource = resource.filter(|resource| resource.version == named.version);
-            let rules = resource.map(|resource| origin::rules(resource, named.part));
+            let rules = resource.map(|resource| origin::rules(resource, &named.parts));
             self.change(kind, |standing| {
                 standing.attribute(&named, rules.unwrap_or_default());
             });
@@ -167,13 +169,12 @@ impl Tracked {
         let of_kind = kinds.entry(kind).or_default();
         change(&mut of_kind.standing);
         let rules = of_kind.standing.rules();
-        let gone: Vec<_> = of_kind
-            .told
-            .keys()
-            .filter(|rule| !rules.contains_key(rule))
-            .cloned()
-            .collect();
-        self.tell.board.accepted(&self.place(kind), &gone);
+        let ended = of_kind.standing.take_ended();
+        let place = self.place(kind);
+        for rule in of_kind.told.keys().filter(|rule| !rules.contains_key(rule)) {
+            let how = ended.get(rule).copied().unwrap_or(Ended::Accepted);
+            self.tell.board.no_longer_refused(&place, &[rule], how);
+        }
         for (rule, reason) in &rules {
             if of_kind.told.get(rule) != Some(reason) {
                 self.refuse(kind, rule, reason);
@@ -234,8 +235,11 @@ impl Drop for Tracked {
         self.tell.proxies.remove(self.number);
         let kinds = std::mem::take(&mut *self.kinds());
         for (kind, of_kind) in kinds {
-            let rules: Vec<_> = of_kind.told.into_keys().collect();
-            self.tell.board.disconnected(&self.place(kind), &rules);
+            let rules: Vec<_> = of_kind.told.keys().collect();
+            let how = Ended::Unknown;
+            self.tell
+                .board
+                .no_longer_refused(&self.place(kind), &rules, how);
         }
     }
 }

@@ -17,7 +17,7 @@ use tokio::{sync::Notify, time::Instant};
 use super::{
     desired::{Desired, Facts, says_refused},
     due::Due,
-    refusal::{Place, Refused},
+    refusal::{Ended, Place, Refused},
 };
 use crate::{
     discovery::convert::{kind::kind, meta::key},
@@ -32,7 +32,12 @@ const EACH: Duration = Duration::from_secs(10);
 /// How many objects are looked at in one go: whoever has something to tell waits meanwhile.
 const AT_ONCE: usize = 64;
 /// By which factor the wait for the next attempt grows at most.
-const LONGEST_WAIT: u32 = 32;
+const MOST_OFTEN_DOUBLED: u32 = 32;
+/// The longest wait for the next attempt.
+const LONGEST_WAIT: Duration = Duration::from_mins(5);
+/// How long a status says that a proxy refused the object, after the proxy is no longer seen here: by
+/// then, it has connected again, and has said what it makes of the object.
+const LAPSE: Duration = Duration::from_mins(5);
 /// A longer current status is not kept, but replaced.
 const LONGEST: usize = 64 * 1024;
 /// The fields of a status that are written here.
@@ -51,6 +56,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     leads: bool,
+    /// Since when.
+    led_since: Option<Instant>,
     /// Whether the findings are known: a status without them would soon be replaced.
     is_complete: bool,
     objects: HashMap<ObjectRef, Entry>,
@@ -64,6 +71,8 @@ struct State {
     refusals: HashMap<ObjectRef, BTreeMap<Place, Refused>>,
     /// When the statuses are due that may have changed.
     due: Due,
+    /// When statuses no longer say that a proxy refused the object.
+    lapses: Due,
 }
 
 /// An object.
@@ -79,6 +88,8 @@ struct Entry {
     seen: u64,
     /// Whether a proxy of this replica refused what was made of it, and accepts it now.
     is_accepted: bool,
+    /// Since when it is not known whether a proxy that was connected here still refuses it.
+    unknown_since: Option<Instant>,
     /// How often in a row its status could not be written.
     failures: u32,
     /// Its status, as far as it is written here.
@@ -149,6 +160,7 @@ impl Board {
             faults: faults.to_vec(),
             seen: number.or(same.map(|same| same.seen)).unwrap_or_default(),
             is_accepted: !is_new && same.is_some_and(|same| same.is_accepted),
+            unknown_since: same.and_then(|same| same.unknown_since),
             failures: same.map_or(0, |same| same.failures),
             current: current(object),
             last: same.and_then(|same| same.last.clone()),
@@ -156,7 +168,7 @@ impl Board {
         };
         state.objects.insert(reference.clone(), entry);
         if is_new {
-            state.touch(&reference);
+            state.renew(&reference);
         }
         drop(state);
         self.0.changed.notify_one();
@@ -172,6 +184,7 @@ impl Board {
         let mut state = self.state();
         state.objects.remove(&reference);
         state.due.remove(&reference);
+        state.lapses.remove(&reference);
         state.waiting.remove(&reference);
     }
 
@@ -197,7 +210,7 @@ impl Board {
         state.analysed = analysed;
         state.is_complete = true;
         for object in &changed {
-            state.touch(object);
+            state.renew(object);
         }
         let now = Instant::now();
         for object in std::mem::take(&mut state.waiting) {
@@ -229,22 +242,15 @@ impl Board {
         Some(reference)
     }
 
-    /// Records that a proxy accepts what is made of these objects now.
-    pub fn accepted(&self, place: &Place, objects: &[ObjectRef]) {
-        self.no_longer_refused(place, objects, true);
-    }
-
-    /// Records that a proxy that refused what was made of these objects is no longer connected.
-    pub fn disconnected(&self, place: &Place, objects: &[ObjectRef]) {
-        self.no_longer_refused(place, objects, false);
-    }
-
-    fn no_longer_refused(&self, place: &Place, objects: &[ObjectRef], is_accepted: bool) {
+    /// Records that a proxy no longer refuses what was made of these objects, or that this is no longer
+    /// known.
+    pub fn no_longer_refused(&self, place: &Place, objects: &[&ObjectRef], how: Ended) {
         if objects.is_empty() {
             return;
         }
+        let now = Instant::now();
         let mut state = self.state();
-        for object in objects {
+        for object in objects.iter().copied() {
             let Some(all) = state.refusals.get_mut(object) else {
                 continue;
             };
@@ -253,7 +259,11 @@ impl Board {
                 state.refusals.remove(object);
             }
             if let Some(entry) = state.objects.get_mut(object) {
-                entry.is_accepted |= is_accepted;
+                match how {
+                    // Nobody is left who refuses it.
+                    Ended::Accepted | Ended::Gone => entry.is_accepted = true,
+                    Ended::Unknown => entry.unknown_since = Some(now),
+                }
             }
             state.touch(object);
         }
@@ -267,6 +277,7 @@ impl Board {
         if leads && !state.leads {
             state.is_complete = false;
             let now = Instant::now();
+            state.led_since = Some(now);
             let objects: Vec<_> = state.objects.keys().cloned().collect();
             for object in objects {
                 if let Some(entry) = state.objects.get_mut(&object) {
@@ -278,6 +289,7 @@ impl Board {
         state.leads = leads;
         if !leads {
             state.due.clear();
+            state.lapses.clear();
             state.waiting.clear();
         }
     }
@@ -294,14 +306,21 @@ impl Board {
             return Next::Nothing;
         }
         for _ in 0..AT_ONCE {
+            let Some(object) = state.lapses.take(now) else {
+                break;
+            };
+            state.due.add(&object, now);
+        }
+        for _ in 0..AT_ONCE {
             let Some(object) = state.due.take(now) else {
                 break;
             };
-            if let Some(job) = state.job(object) {
+            if let Some(job) = state.job(object, now) {
                 return Next::Write(Box::new(job));
             }
         }
-        state.due.first().map_or(Next::Nothing, Next::At)
+        let first = state.due.first().into_iter().chain(state.lapses.first());
+        first.min().map_or(Next::Nothing, Next::At)
     }
 
     /// Records that a status was written; `object` is the answer.
@@ -326,8 +345,9 @@ impl Board {
         let entry = state.objects.get_mut(&job.object)?;
         entry.failures = entry.failures.saturating_add(1);
         let failures = entry.failures;
-        let factor = 2_u32.saturating_pow(failures - 1).min(LONGEST_WAIT);
-        state.due.set(&job.object, Instant::now() + wait * factor);
+        let factor = 2_u32.saturating_pow(failures - 1).min(MOST_OFTEN_DOUBLED);
+        let wait = (wait * factor).min(LONGEST_WAIT);
+        state.due.set(&job.object, Instant::now() + wait);
         Some(failures)
     }
 
@@ -340,6 +360,16 @@ impl State {
     /// Makes a status due after those changes that belong to the same one.
     fn touch(&mut self, object: &ObjectRef) {
         self.touch_at(object, Instant::now() + SETTLE);
+    }
+
+    /// Makes a status due of which something else is known than proxies say: soon, also if it could not
+    /// be written before.
+    fn renew(&mut self, object: &ObjectRef) {
+        let at = Instant::now() + SETTLE;
+        self.touch_at(object, at);
+        let written = self.objects.get(object).and_then(|entry| entry.written);
+        let due = written.map_or(at, |written| at.max(written + EACH));
+        self.due.advance(object, due);
     }
 
     /// Makes a status due, not too soon after the last one.
@@ -362,7 +392,7 @@ impl State {
     }
 
     /// The status of an object, if there is something new to say.
-    fn job(&mut self, object: ObjectRef) -> Option<Job> {
+    fn job(&mut self, object: ObjectRef, now: Instant) -> Option<Job> {
         let entry = self.objects.get(&object)?;
         if !self.is_analysed(&object, entry) {
             self.waiting.insert(object);
@@ -375,7 +405,18 @@ impl State {
             .flat_map(BTreeMap::values)
             .collect();
         let findings = self.findings.get(&object).map(Vec::as_slice);
+        let led_since = self.led_since;
         let entry = self.objects.get_mut(&object)?;
+        let says_refused = refusals.is_empty()
+            && !entry.is_accepted
+            && says_refused(entry.current.as_ref(), entry.generation);
+        // A change of the leader is like a connection that ended.
+        let since = led_since.max(entry.unknown_since);
+        let lapse = since.map_or(now, |since| since + LAPSE);
+        let was_refused = says_refused && now < lapse;
+        if was_refused {
+            self.lapses.set(&object, lapse);
+        }
         let is_valid = entry.faults.is_empty();
         let desired = Desired::of(Facts {
             generation: entry.generation,
@@ -383,8 +424,7 @@ impl State {
             // Those about an invalid object are about the version before it.
             findings: findings.filter(|_| is_valid).unwrap_or_default(),
             refusals: &refusals,
-            was_refused: !entry.is_accepted
-                && says_refused(entry.current.as_ref(), entry.generation),
+            was_refused,
         });
         if entry.last.as_ref() == Some(&desired) {
             return None;

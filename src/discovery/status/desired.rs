@@ -254,8 +254,8 @@ fn reconciled(facts: Facts<'_>) -> Condition {
         );
         ("False", REFUSED, text)
     } else if facts.was_refused {
-        let text = "a proxy refused it that is not connected to the replica of the discovery service that writes \
-                    statuses; pillion proxy-status says whether one still does";
+        let text = "A proxy refused this rule and is no longer connected to the replica that writes statuses. \
+                    Check with `pillion proxy-status`.";
         ("Unknown", REFUSED_BEFORE, text.to_owned())
     } else {
         let text = "accepted; no proxy that is connected to the replica of the discovery service that writes \
@@ -274,11 +274,19 @@ fn reconciled(facts: Facts<'_>) -> Condition {
 pub(super) fn says_refused(status: Option<&Value>, generation: i64) -> bool {
     status.is_some_and(|status| {
         let mut conditions = status["conditions"].as_array().into_iter().flatten();
-        status["observedGeneration"] == generation
-            && conditions.any(|one| {
-                one["type"] == "Reconciled"
-                    && (one["reason"] == REFUSED || one["reason"] == REFUSED_BEFORE)
-            })
+        conditions.any(|one| {
+            // The condition's own generation, where the CRD has it.
+            let of_condition = &one["observedGeneration"];
+            let of_status = &status["observedGeneration"];
+            let about = if of_condition.is_null() {
+                of_status
+            } else {
+                of_condition
+            };
+            one["type"] == "Reconciled"
+                && (one["reason"] == REFUSED || one["reason"] == REFUSED_BEFORE)
+                && *about == generation
+        })
     })
 }
 
@@ -387,6 +395,19 @@ mod tests {
         let status = desired.patch(None, at(0)).unwrap();
         assert!(says_refused(Some(&status), 1));
         assert!(!says_refused(Some(&status), 2));
+        // A CRD that lacks one of the two generations.
+        let mut without = status.clone();
+        without
+            .as_object_mut()
+            .unwrap()
+            .remove("observedGeneration");
+        assert!(says_refused(Some(&without), 1) && !says_refused(Some(&without), 2));
+        let mut without = status.clone();
+        for condition in without["conditions"].as_array_mut().unwrap() {
+            let fields = condition.as_object_mut().unwrap();
+            fields.remove("observedGeneration");
+        }
+        assert!(says_refused(Some(&without), 1) && !says_refused(Some(&without), 2));
         let desired = Desired::of(Facts {
             was_refused: true,
             ..facts(1)

@@ -28,6 +28,13 @@ impl Due {
         self.add(object, at);
     }
 
+    /// Makes an object that is due later due at this time.
+    pub fn advance(&mut self, object: &ObjectRef, at: Instant) {
+        if self.times.get(object).is_some_and(|due| *due > at) {
+            self.set(object, at);
+        }
+    }
+
     /// Makes an object no longer due.
     pub fn remove(&mut self, object: &ObjectRef) {
         if let Some((object, at)) = self.times.remove_entry(object) {
@@ -81,6 +88,8 @@ mod tests {
         due.add(&object("b"), at(9));
         due.add(&object("c"), at(1));
         due.set(&object("c"), at(4));
+        due.advance(&object("c"), at(5));
+        due.advance(&object("e"), at(1));
         due.add(&object("d"), at(1));
         due.remove(&object("d"));
         assert_eq!(due.first(), Some(at(2)));

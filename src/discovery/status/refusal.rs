@@ -9,6 +9,17 @@ pub(in crate::discovery) struct Place {
     pub kind: &'static str,
 }
 
+/// Why a proxy's refusal ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::discovery) enum Ended {
+    /// The proxy accepts what is made of the object now.
+    Accepted,
+    /// The proxy was told that what it refused is gone.
+    Gone,
+    /// It may last: the proxy is no longer connected, or refuses more than is kept.
+    Unknown,
+}
+
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::discovery) struct Refused {

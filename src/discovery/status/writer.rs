@@ -173,7 +173,11 @@ impl Writer {
 
     async fn write(&mut self, job: Job) {
         match timeout(WRITE, self.patch(&job)).await {
-            Ok(Ok(object)) => self.board.written(job, &object, Instant::now()),
+            Ok(Ok(object)) => {
+                // If the permission is missing again, that is news.
+                self.is_told = false;
+                self.board.written(job, &object, Instant::now());
+            }
             Ok(Err(error)) => self.failed(&job, &error),
             Err(elapsed) => {
                 let error = kube::Error::Service(Box::new(elapsed));
@@ -218,7 +222,7 @@ impl Writer {
             404 if failures == 1 => {}
             404 if failures == 2 => tracing::warn!(
                 object = %job.object,
-                "cannot write the status of a rule: the API server has the object, but no status of it. The CRD of its \
+                "cannot write the status of a rule: the API server has the object, but not its status subresource. The CRD of its \
                  kind must have the subresource status, as Istio's and the chart's have"
             ),
             404 => {}

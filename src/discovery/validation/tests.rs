@@ -89,6 +89,12 @@ async fn an_address_has_a_share_of_the_memory_for_bodies() {
 #[tokio::test(flavor = "multi_thread")]
 async fn refuses_what_takes_too_much_memory() {
     let served = Served::new(Limits::default());
-    let answer = served.answer("[{\"\":0}".repeat(40_000).as_bytes()).await;
+    let object = format!("[{}0]", "{\"\":0},".repeat(40_000));
+    let review = format!(
+        "{{\"apiVersion\": \"admission.k8s.io/v1\", \"kind\": \"AdmissionReview\", \"request\": {{\"uid\": \"1\", \
+         \"operation\": \"CREATE\", \"kind\": {{\"group\": \"networking.istio.io\", \"kind\": \"Gateway\"}}, \
+         \"object\": {object}}}}}"
+    );
+    let answer = served.answer(review.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
 }

@@ -1,24 +1,31 @@
 //! How much the tables of a view may have. Each VirtualService, DestinationRule and ServiceEntry is
 //! bounded by itself; here is bounded what they come to with those of others. What is too much is
-//! left out, that of the youngest objects first, and whatever its owner sends there is refused.
+//! left out, and whatever its owner sends there is refused. Of rules, those of the namespace that has
+//! most are left out, its youngest first.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
+use super::{
+    fair::{Wish, unmet},
+    first::First,
+};
 use crate::model::{
     finding::{Finding, Kind, ObjectRef, Problem},
     hosts::{covers, is_wildcard},
     objects::Key,
     routes::{Action, DirectResponse, HeaderOperations, Route, RouteMatch, Routes, RuleRef},
-    rules::VirtualService,
+    rules::{VirtualService, Weights},
     world::Destination,
 };
 
-/// About the bytes of the rules in one route table, which is withheld from proxies if it has more
-/// than 16 MiB with all hosts.
-pub(super) const TABLE_BYTES: usize = 8 << 20;
+/// About the bytes of one route table with its hosts, which is withheld from proxies if it has more
+/// than 16 MiB.
+const TABLE_BYTES: usize = 14 << 20;
+/// The bytes that are left for rules, however many hosts there are.
+const TABLE_RULES: usize = TABLE_BYTES / 8;
 /// About the bytes of the rules in all route tables of a view, or of a gateway.
 pub(super) const VIEW_BYTES: usize = 64 << 20;
 /// About the bytes of the rules for TCP in all listeners of a view.
@@ -34,6 +41,17 @@ pub(super) const LISTENERS: usize = 32_768;
 /// The routes for TCP of one listener, each of which is a filter chain. A proxy takes 4,096.
 pub(super) const CHAINS: usize = 4_000;
 
+/// About the bytes of a destination's virtual host with the route to it, but for its name, which is
+/// in it some times.
+const DESTINATION: usize = 256;
+const DESTINATION_NAMES: usize = 4;
+/// About the bytes of a host that a rule names, but for its name.
+const HOST: usize = 64;
+const HOST_NAMES: usize = 2;
+
+/// At how many ports a VirtualService is left out before it is at all of them.
+const PORTS: usize = 256;
+
 /// The answer of routes that are left out.
 const UNAVAILABLE: u16 = 503;
 /// The port at which the hosts of all VirtualServices are.
@@ -41,6 +59,8 @@ const HTTP_PORT: u16 = 80;
 
 /// What sidecars of a namespace see.
 pub(super) struct Rules<'a> {
+    /// The namespace.
+    pub namespace: &'a str,
     /// The destinations.
     pub destinations: &'a [Arc<Destination>],
     /// The VirtualServices that they apply.
@@ -50,12 +70,20 @@ pub(super) struct Rules<'a> {
 /// Which rules sidecars of a view do without.
 #[derive(Debug, Default)]
 pub(super) struct LeftOut {
-    /// The VirtualServices, by the ports in whose tables they are not.
-    http: BTreeMap<u16, BTreeSet<Key>>,
+    /// The VirtualServices, and in the tables of which ports they are not.
+    http: BTreeMap<Key, Ports>,
     /// The VirtualServices whose rules for TCP are not there.
     tcp: BTreeSet<Key>,
     /// What their owners are told.
     pub findings: Vec<Finding>,
+}
+
+/// Ports.
+#[derive(Debug)]
+enum Ports {
+    All,
+    /// In order.
+    These(Vec<u16>),
 }
 
 /// What is at a port of sidecars.
@@ -65,12 +93,51 @@ struct AtPort<'a> {
     hosts: BTreeSet<&'a str>,
     /// Those of them that have tables of their own, too.
     own: BTreeSet<&'a str>,
-    /// About the bytes of the rules in the table.
-    bytes: usize,
+}
+
+/// A VirtualService in the tables of a view.
+struct Weighed<'a> {
+    rules: &'a VirtualService,
+    weights: Weights,
+    /// About the bytes of its hosts in a table.
+    hosts: usize,
+    /// What it comes to in all tables.
+    all: usize,
+}
+
+impl Ports {
+    fn contains(&self, port: u16) -> bool {
+        match self {
+            Self::All => true,
+            Self::These(ports) => ports.binary_search(&port).is_ok(),
+        }
+    }
+
+    /// Adds a port that is greater than those before.
+    fn push(&mut self, port: u16) {
+        match self {
+            Self::These(ports) if ports.len() < PORTS => ports.push(port),
+            Self::These(_) | Self::All => *self = Self::All,
+        }
+    }
+
+    /// For a sentence: `port 80`.
+    fn text(&self) -> String {
+        let ports = match self {
+            Self::All => return "all ports".to_owned(),
+            Self::These(ports) => ports,
+        };
+        let mut first = First::default();
+        ports.iter().for_each(|port| first.add(port));
+        match ports.len() {
+            1 => format!("port {first}"),
+            _ => format!("the ports {first}"),
+        }
+    }
 }
 
 impl LeftOut {
-    /// Adds up the rules of a view, the oldest first.
+    /// Adds up the rules of a view.
     pub fn new(view: &Rules<'_>) -> Self {
         let mut left_out = Self::default();
         let mut rules = view.virtual_services.clone();
@@ -82,8 +149,8 @@ impl LeftOut {
 
     /// Whether a VirtualService is not in the table of a port.
     pub fn has_http(&self, port: u16, rules: &Key) -> bool {
-        let at_port = self.http.get(&port);
-        at_port.is_some_and(|left_out| left_out.contains(rules))
+        let ports = self.http.get(rules);
+        ports.is_some_and(|ports| ports.contains(port))
     }
 
     /// Whether a VirtualService's rules for TCP are not there.
@@ -92,85 +159,168 @@ impl LeftOut {
     }
 
     fn add_http(&mut self, view: &Rules<'_>, rules: &[&Arc<VirtualService>]) {
-        let mut ports: BTreeMap<u16, AtPort<'_>> = BTreeMap::new();
-        for to in view.destinations {
-            for port in &to.ports {
-                if port.protocol.is_http() || port.protocol.is_sniffed() {
-                    let at_port = ports.entry(port.number).or_default();
-                    at_port.hosts.insert(&to.host);
-                    if !port.protocol.is_http() {
-                        at_port.own.insert(&to.host);
-                    }
-                }
+        let with_http = rules.iter().filter(|rules| !rules.http.is_empty());
+        let mut weighed: Vec<_> = with_http
+            .map(|rules| Weighed {
+                rules,
+                weights: Weights::new(&rules.http, |statics| statics.may_hold_in(view.namespace)),
+                hosts: rules.hosts.iter().map(|host| of_host(host)).sum(),
+                all: 0,
+            })
+            .collect();
+        for (port, at_port) in &by_port(view.destinations) {
+            let unmet = at_port.unmet(*port, &mut weighed);
+            for rules in unmet.iter().filter_map(|index| weighed.get(*index)) {
+                let ports = self.http.entry(rules.rules.meta.key.clone());
+                ports.or_insert(Ports::These(Vec::new())).push(*port);
             }
         }
-        let mut all = 0_usize;
-        for rules in rules.iter().filter(|rules| !rules.http.is_empty()) {
-            let bytes = rules.http_weight.bytes;
-            for (port, at_port) in &mut ports {
-                let is_called = rules
-                    .hosts
-                    .iter()
-                    .any(|host| count(&at_port.hosts, host) > 0);
-                if !is_called && *port != HTTP_PORT {
-                    continue;
-                }
-                let own = rules.hosts.iter().map(|host| count(&at_port.own, host));
-                let tables = 1 + own.sum::<usize>().min(at_port.own.len());
-                let cost = bytes.saturating_mul(tables);
-                let of_table = at_port.bytes.saturating_add(bytes);
-                if of_table > TABLE_BYTES || all.saturating_add(cost) > VIEW_BYTES {
-                    let left_out = self.http.entry(*port).or_default();
-                    left_out.insert(rules.meta.key.clone());
-                    let message = format!(
-                        "sidecars do without these rules at port {port}, and answer requests for \
-                         the hosts with 503: with older VirtualServices, there are more than {} \
-                         MiB of routes in a table, or {} MiB in all. Give it fewer routes and \
-                         hosts, or export it to fewer namespaces",
-                        TABLE_BYTES >> 20,
-                        VIEW_BYTES >> 20
-                    );
-                    self.findings
-                        .push(finding(Kind::VirtualService, &rules.meta.key, message));
-                } else {
-                    at_port.bytes = of_table;
-                    all += cost;
-                }
-            }
+        let wishes = weighed.iter().enumerate().map(|(index, one)| Wish {
+            index,
+            namespace: &one.rules.meta.key.namespace,
+            bytes: one.all,
+        });
+        let unmet = unmet(wishes, VIEW_BYTES);
+        for rules in unmet.iter().filter_map(|index| weighed.get(*index)) {
+            self.http.insert(rules.rules.meta.key.clone(), Ports::All);
+        }
+        for (key, ports) in &self.http {
+            let message = format!(
+                "sidecars ignore this VirtualService's HTTP routes at {}, and answer requests for its \
+                 hosts there with 503: a route table takes {} MiB with its hosts, and all tables of a \
+                 sidecar {} MiB; there is more, and the largest part of it is from the namespace {}. \
+                 Use fewer routes and hosts there, or export them to fewer namespaces",
+                ports.text(),
+                TABLE_BYTES >> 20,
+                VIEW_BYTES >> 20,
+                key.namespace
+            );
+            self.findings
+                .push(finding(Kind::VirtualService, key, message));
         }
     }
 
     fn add_tcp(&mut self, view: &Rules<'_>, rules: &[&Arc<VirtualService>]) {
-        let mut all = 0_usize;
-        for rules in rules.iter().filter(|rules| !rules.tcp.is_empty()) {
-            let mut listeners = 0_usize;
-            for to in view.destinations {
-                if rules.hosts.iter().any(|host| covers(host, &to.host)) {
-                    let addresses = to.addresses.len().max(to.pods.len()).max(1);
-                    let ports = to
-                        .ports
-                        .iter()
-                        .filter(|port| !port.protocol.is_http() && !port.protocol.is_tls());
-                    listeners += ports.count() * addresses;
+        let with_tcp = rules.iter().enumerate();
+        let with_tcp = with_tcp.filter(|(_, rules)| !rules.tcp.is_empty());
+        let wishes = with_tcp.map(|(index, rules)| Wish {
+            index,
+            namespace: &rules.meta.key.namespace,
+            bytes: tcp_bytes(view, rules),
+        });
+        for index in unmet(wishes, TCP_BYTES) {
+            let Some(rules) = rules.get(index) else {
+                continue;
+            };
+            let key = &rules.meta.key;
+            self.tcp.insert(key.clone());
+            let message = format!(
+                "sidecars ignore this VirtualService's TCP rules and close connections to its hosts: \
+                 all listeners of a sidecar take {} MiB of TCP rules; there is more, and the largest \
+                 part of it is from the namespace {}. Use fewer routes, subnets and hosts there, or \
+                 export them to fewer namespaces",
+                TCP_BYTES >> 20,
+                key.namespace
+            );
+            self.findings
+                .push(finding(Kind::VirtualService, key, message));
+        }
+    }
+}
+
+/// About the bytes of a VirtualService's rules for TCP in all listeners.
+fn tcp_bytes(view: &Rules<'_>, rules: &VirtualService) -> usize {
+    let mut listeners = 0_usize;
+    for to in view.destinations {
+        if rules.hosts.iter().any(|host| covers(host, &to.host)) {
+            let addresses = to.addresses.len().max(to.pods.len()).max(1);
+            let ports = to
+                .ports
+                .iter()
+                .filter(|port| !port.protocol.is_http() && !port.protocol.is_tls());
+            listeners += ports.count() * addresses;
+        }
+    }
+    rules.tcp_weight.bytes.saturating_mul(listeners)
+}
+
+/// What is at each port where HTTP is read.
+fn by_port(destinations: &[Arc<Destination>]) -> BTreeMap<u16, AtPort<'_>> {
+    let mut ports: BTreeMap<u16, AtPort<'_>> = BTreeMap::new();
+    for to in destinations {
+        for port in &to.ports {
+            if port.protocol.is_http() || port.protocol.is_sniffed() {
+                let at_port = ports.entry(port.number).or_default();
+                at_port.hosts.insert(&to.host);
+                if !port.protocol.is_http() {
+                    at_port.own.insert(&to.host);
                 }
-            }
-            let cost = rules.tcp_weight.bytes.saturating_mul(listeners);
-            if all.saturating_add(cost) > TCP_BYTES {
-                self.tcp.insert(rules.meta.key.clone());
-                let message = format!(
-                    "sidecars do without the rules for TCP, and close connections to their hosts: \
-                     with older VirtualServices, there are more than {} MiB of them in all \
-                     listeners. Give it fewer routes, subnets and hosts, or export it to fewer \
-                     namespaces",
-                    TCP_BYTES >> 20
-                );
-                self.findings
-                    .push(finding(Kind::VirtualService, &rules.meta.key, message));
-            } else {
-                all += cost;
             }
         }
     }
+    ports
+}
+
+impl AtPort<'_> {
+    /// The indexes of the VirtualServices that the table of this port has no room for. Those come
+    /// first whose hosts are no destinations there: nobody may call them at all. What the others take
+    /// is added to what they take in all tables.
+    fn unmet(&self, port: u16, weighed: &mut [Weighed<'_>]) -> BTreeSet<usize> {
+        let destinations = self.hosts.iter();
+        let of_hosts: usize = destinations
+            .map(|host| DESTINATION + DESTINATION_NAMES * host.len())
+            .sum();
+        let most = for_rules(of_hosts);
+        let (mut called, mut others) = (Vec::new(), Vec::new());
+        for (index, one) in weighed.iter().enumerate() {
+            let hosts = &one.rules.hosts;
+            let is_called = hosts.iter().any(|host| count(&self.hosts, host) > 0);
+            let weight = one.weights.at(port);
+            if (!is_called && port != HTTP_PORT) || weight.routes == 0 {
+                continue;
+            }
+            let wishes = if is_called { &mut called } else { &mut others };
+            wishes.push(Wish {
+                index,
+                namespace: &one.rules.meta.key.namespace,
+                bytes: weight.bytes.saturating_add(one.hosts),
+            });
+        }
+        let of_called = called.iter().map(|wish| wish.bytes);
+        let of_called = of_called.fold(0, usize::saturating_add);
+        let mut left_out = unmet(others.iter().copied(), most.saturating_sub(of_called));
+        left_out.append(&mut unmet(called.iter().copied(), most));
+        let met: Vec<_> = called
+            .iter()
+            .chain(&others)
+            .filter(|wish| !left_out.contains(&wish.index))
+            .map(|wish| (wish.index, wish.bytes))
+            .collect();
+        for (index, bytes) in met {
+            if let Some(one) = weighed.get_mut(index) {
+                let hosts = one.rules.hosts.iter();
+                let own = hosts.map(|host| count(&self.own, host)).sum::<usize>();
+                let tables = 1 + own.min(self.own.len());
+                one.all = one.all.saturating_add(bytes.saturating_mul(tables));
+            }
+        }
+        left_out
+    }
+}
+
+/// The bytes of a table that its rules may take, next to its hosts.
+pub(super) fn for_rules(hosts: usize) -> usize {
+    TABLE_BYTES.saturating_sub(hosts).max(TABLE_RULES)
+}
+
+/// About the bytes of a host that a rule names, in a table.
+pub(super) fn of_host(host: &str) -> usize {
+    HOST + HOST_NAMES * host.len()
+}
+
+/// The size of a table, for people.
+pub(super) fn table_mib() -> usize {
+    TABLE_BYTES >> 20
 }
 
 /// How many hosts are those that a VirtualService names.

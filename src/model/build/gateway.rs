@@ -76,7 +76,7 @@ impl Site<'_> {
                 protocol,
             });
         }
-        (tables, budget.left_out)
+        (tables, budget.findings())
     }
 
     /// The servers at each port of the pod, in the order of their Gateways.

@@ -6,14 +6,17 @@ use std::{
 };
 
 use super::{
-    budget::{self, HOST_ROUTES, TABLE_BYTES, VIEW_BYTES, finding},
+    budget::{self, HOST_ROUTES, VIEW_BYTES, finding},
+    fair::{Wish, unmet},
+    first::First,
     http_routes::{catch_all_last, of_rules},
     view::View,
 };
 use crate::model::{
     finding::{Finding, Kind},
+    objects::Key,
     routes::{Route, Routes, VirtualHost},
-    rules::{Place, Server, VirtualService},
+    rules::{Place, Server, VirtualService, Weight, Weights},
 };
 
 /// How much all tables of a gateway may have.
@@ -22,8 +25,10 @@ pub(super) struct Budget {
     gateway: String,
     /// About the bytes of the routes so far.
     bytes: usize,
-    /// What the owners of rules are told that are left out.
-    pub left_out: Vec<Finding>,
+    /// The ports in whose tables VirtualServices are left out.
+    ports: BTreeMap<Key, First>,
+    /// The hosts of which VirtualServices are left out.
+    hosts: BTreeMap<Key, First>,
 }
 
 /// The virtual hosts of a table, by their domain: each has its own, since each may get the
@@ -38,14 +43,23 @@ pub(super) struct Hosts<'a> {
 struct Part<'a> {
     rules: &'a VirtualService,
     place: Place<'a>,
+    weight: Weight,
 }
 
 struct Host {
     /// The port of the server that it is first of.
     port: u16,
     /// The indexes of its parts, each once.
-    parts: Vec<usize>,
+    parts: Vec<Chosen>,
     https_redirect: bool,
+}
+
+/// A part of a host.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Chosen {
+    index: usize,
+    /// Whether requests are refused instead: the host has too many routes.
+    is_left_out: bool,
 }
 
 impl Budget {
@@ -54,20 +68,49 @@ impl Budget {
         Self {
             gateway,
             bytes: 0,
-            left_out: Vec::new(),
+            ports: BTreeMap::new(),
+            hosts: BTreeMap::new(),
         }
     }
 
-    fn leave_out(&mut self, rules: &VirtualService, message: String) {
-        let finding = finding(Kind::VirtualService, &rules.meta.key, message);
-        self.left_out.push(finding);
+    /// What the owners of rules are told that are left out.
+    pub fn findings(self) -> Vec<Finding> {
+        let gateway = &self.gateway;
+        let tables = self.ports.iter().map(|(key, ports)| {
+            let message = format!(
+                "{gateway} ignores this VirtualService's HTTP routes at port {ports}, and answers \
+                 requests for its hosts there with 503: a route table takes {} MiB with its hosts, and \
+                 all tables of a gateway {} MiB; there is more, and the largest part of it is from the \
+                 namespace {}. Use fewer routes there, or hosts that share no wildcard with those of \
+                 others",
+                budget::table_mib(),
+                VIEW_BYTES >> 20,
+                key.namespace
+            );
+            finding(Kind::VirtualService, key, message)
+        });
+        let hosts = self.hosts.iter().map(|(key, hosts)| {
+            let message = format!(
+                "{gateway} ignores this VirtualService's HTTP routes for {hosts}, and answers requests \
+                 that no other VirtualService routes there with 503: a host takes {HOST_ROUTES} \
+                 routes, with those of older VirtualServices"
+            );
+            finding(Kind::VirtualService, key, message)
+        });
+        tables.chain(hosts).collect()
     }
 }
 
 impl<'a> Hosts<'a> {
     /// Adds a VirtualService that has routes at a place.
     pub fn part(&mut self, rules: &'a VirtualService, place: Place<'a>) -> usize {
-        self.parts.push(Part { rules, place });
+        // The place has one port, so that only routes of this one hold.
+        let weights = Weights::new(&rules.http, |statics| statics.hold_for_http(place));
+        self.parts.push(Part {
+            rules,
+            place,
+            weight: weights.at(place.port),
+        });
         self.parts.len() - 1
     }
 
@@ -81,8 +124,12 @@ impl<'a> Hosts<'a> {
                 parts: Vec::new(),
                 https_redirect: false,
             });
-        if let Some(part) = part.filter(|part| !host.parts.contains(part)) {
-            host.parts.push(part);
+        let chosen = part.map(|index| Chosen {
+            index,
+            is_left_out: false,
+        });
+        if let Some(chosen) = chosen.filter(|chosen| !host.parts.contains(chosen)) {
+            host.parts.push(chosen);
         }
         host.https_redirect |= server.https_redirect;
     }
@@ -92,18 +139,28 @@ impl<'a> Hosts<'a> {
         let by_age = self.by_age();
         self.bound_hosts(&by_age, budget);
         let left_out = self.left_out(&by_age, port, budget);
+        let refusals = self.parts.iter();
+        let refusals: Vec<Vec<Route>> = refusals
+            .map(|part| budget::routes(&part.rules.meta.key).routes)
+            .collect();
         let parts = self.parts.iter().enumerate().map(|(index, part)| {
             if left_out.contains(&index) {
-                budget::routes(&part.rules.meta.key).routes
+                Vec::new()
             } else {
                 of_rules(view, part.rules, part.place).routes
             }
         });
         let parts: Vec<Vec<Route>> = parts.collect();
-        let mut joined: BTreeMap<Vec<usize>, Arc<Routes>> = BTreeMap::new();
+        let mut joined: BTreeMap<Vec<Chosen>, Arc<Routes>> = BTreeMap::new();
         let hosts = self.hosts.into_iter().map(|(domain, host)| {
             let routes = joined.entry(host.parts).or_insert_with_key(|own| {
-                let own = own.iter().filter_map(|part| parts.get(*part));
+                let own = own.iter().filter_map(|part| {
+                    if part.is_left_out || left_out.contains(&part.index) {
+                        refusals.get(part.index)
+                    } else {
+                        parts.get(part.index)
+                    }
+                });
                 let routes = catch_all_last(own.flatten().cloned().collect());
                 Arc::new(Routes { routes })
             });
@@ -126,72 +183,65 @@ impl<'a> Hosts<'a> {
         parts.into_iter().map(|(index, _)| index).collect()
     }
 
-    /// Takes the youngest VirtualServices from hosts that have too many routes.
+    /// Has the youngest VirtualServices refuse requests at hosts that have too many routes.
     fn bound_hosts(&mut self, by_age: &[usize], budget: &mut Budget) {
         let parts = &self.parts;
-        let routes = |part: usize| {
-            parts
-                .get(part)
-                .map_or(0, |part| part.rules.http_weight.routes)
-        };
+        let routes = |part: usize| parts.get(part).map_or(0, |part| part.weight.routes);
         for (domain, host) in &mut self.hosts {
-            let all = host.parts.iter().map(|part| routes(*part));
+            let all = host.parts.iter().map(|part| routes(part.index));
             if all.sum::<usize>() <= HOST_ROUTES {
                 continue;
             }
-            let own: BTreeSet<usize> = host.parts.iter().copied().collect();
+            let own: BTreeSet<usize> = host.parts.iter().map(|part| part.index).collect();
+            // Each that is left out has one route.
+            let most = HOST_ROUTES.saturating_sub(own.len());
             let mut count = 0;
             for index in by_age.iter().filter(|index| own.contains(index)) {
-                count += routes(*index);
-                if count <= HOST_ROUTES {
+                if count + routes(*index) <= most {
+                    count += routes(*index);
                     continue;
                 }
-                count -= routes(*index);
-                host.parts.retain(|part| part != index);
+                for part in host.parts.iter_mut().filter(|part| part.index == *index) {
+                    part.is_left_out = true;
+                }
                 if let Some(part) = parts.get(*index) {
-                    let message = format!(
-                        "the routes are left out for {domain} at {}: a host can have {HOST_ROUTES} \
-                         routes there, with those of older VirtualServices",
-                        budget.gateway
-                    );
-                    budget.leave_out(part.rules, message);
+                    let key = part.rules.meta.key.clone();
+                    budget.hosts.entry(key).or_default().add(domain);
                 }
             }
         }
     }
 
-    /// The parts that are too much, the youngest VirtualServices: a part counts once for each set of
-    /// parts that it is joined in.
+    /// The parts that are too much: a part counts once for each set of parts that it is joined in.
     fn left_out(&self, by_age: &[usize], port: u16, budget: &mut Budget) -> BTreeSet<usize> {
-        let sets: BTreeSet<&[usize]> = self.hosts.values().map(|host| &*host.parts).collect();
+        let sets: BTreeSet<&[Chosen]> = self.hosts.values().map(|host| &*host.parts).collect();
         let mut copies: BTreeMap<usize, usize> = BTreeMap::new();
         for part in sets.into_iter().flatten() {
-            *copies.entry(*part).or_default() += 1;
+            *copies.entry(part.index).or_default() += usize::from(!part.is_left_out);
         }
-        let mut left_out = BTreeSet::new();
-        let mut of_table = 0_usize;
-        for index in by_age {
-            let (Some(part), Some(copies)) = (self.parts.get(*index), copies.get(index)) else {
-                continue;
-            };
-            let bytes = part.rules.http_weight.bytes.saturating_mul(*copies);
-            let now = of_table.saturating_add(bytes);
-            if now <= TABLE_BYTES && budget.bytes.saturating_add(bytes) <= VIEW_BYTES {
-                of_table = now;
-                budget.bytes += bytes;
-                continue;
+        let wishes = by_age.iter().filter_map(|index| {
+            let part = self.parts.get(*index)?;
+            let copies = copies.get(index)?;
+            Some(Wish {
+                index: *index,
+                namespace: &part.rules.meta.key.namespace,
+                bytes: part.weight.bytes.saturating_mul(*copies),
+            })
+        });
+        let wishes: Vec<Wish<'_>> = wishes.collect();
+        let hosts: usize = self.hosts.keys().map(|host| budget::of_host(host)).sum();
+        let most = budget::for_rules(hosts).min(VIEW_BYTES.saturating_sub(budget.bytes));
+        let left_out = unmet(wishes.iter().copied(), most);
+        let mut keys = BTreeSet::new();
+        for wish in wishes {
+            if !left_out.contains(&wish.index) {
+                budget.bytes = budget.bytes.saturating_add(wish.bytes);
+            } else if let Some(part) = self.parts.get(wish.index) {
+                keys.insert(&part.rules.meta.key);
             }
-            left_out.insert(*index);
-            let message = format!(
-                "at {}, these rules are left out at port {port}, where requests for the hosts get \
-                 503: with older VirtualServices, there are more than {} MiB of routes in the \
-                 table, or {} MiB in all of the gateway's. Give it fewer routes, or hosts that \
-                 share no wildcard with those of others",
-                budget.gateway,
-                TABLE_BYTES >> 20,
-                VIEW_BYTES >> 20
-            );
-            budget.leave_out(part.rules, message);
+        }
+        for key in keys {
+            budget.ports.entry(key.clone()).or_default().add(port);
         }
         left_out
     }

@@ -1,6 +1,9 @@
 //! The ports of a pod that Services name.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::model::{
     client::Client,
@@ -61,9 +64,11 @@ pub(super) fn targets(index: &Index, client: &Client) -> Targets {
     let mut targets: Targets = targets
         .map(|target| (target.port.port, target.number))
         .collect();
+    // The oldest Services come first, and several may have the same ports.
+    let mut seen = BTreeSet::new();
+    targets.retain(|target| seen.insert(*target));
     targets.truncate(PORTS);
     targets.sort_unstable();
-    targets.dedup();
     targets
 }
 

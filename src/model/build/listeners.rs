@@ -9,12 +9,13 @@ use std::{
 
 use super::{
     budget::{CHAINS, LISTENERS, finding},
+    first::First,
     tcp_routes::Called,
     view::View,
 };
 use crate::model::{
     finding::{Finding, Kind},
-    objects::Labels,
+    objects::{Key, Labels},
     tables::{Cidr, Listener, ListenerProtocol, TcpRoute},
     world::{Destination, Port},
 };
@@ -38,6 +39,7 @@ pub(super) fn of_view(
         anywhere: all_addresses(ipv6_only),
         drafts: BTreeMap::new(),
         left_out: Vec::new(),
+        exceeding: BTreeMap::new(),
     };
     // An address that a ServiceEntry names as well is the Service's, whatever their ages.
     let (services, entries): (Vec<_>, Vec<_>) = view
@@ -49,7 +51,15 @@ pub(super) fn of_view(
             listeners.add(to, port);
         }
     }
-    let findings = listeners.left_out;
+    let mut findings = listeners.left_out;
+    findings.extend(listeners.exceeding.iter().map(|(key, places)| {
+        let message = format!(
+            "sidecars ignore this VirtualService's TCP rules for {places}, and close connections there: \
+             a listener takes {CHAINS} TCP routes, with those of the VirtualServices that come before. \
+             Use fewer elements of tcp for a host"
+        );
+        finding(Kind::VirtualService, key, message)
+    }));
     let drafts = listeners.drafts.into_iter();
     let mut listeners: Vec<_> = drafts.map(|(key, draft)| draft.finish(key)).collect();
     listeners.sort_by(|one, other| one.name.cmp(&other.name));
@@ -71,6 +81,8 @@ struct Listeners<'a> {
     anywhere: IpAddr,
     drafts: BTreeMap<(IpAddr, u16), Draft>,
     left_out: Vec<Finding>,
+    /// The VirtualServices that have too many routes for TCP, and where.
+    exceeding: BTreeMap<Key, First>,
 }
 
 /// A listener to which destinations are added: Services first, the oldest of each kind first.
@@ -147,8 +159,7 @@ impl Listeners<'_> {
         if self.drafts.contains_key(&place) || !self.has_room(to, place) {
             return;
         }
-        let called = self.called(to, port, &[], false);
-        let routes = called.routes();
+        let routes = self.routes(to, port, &[], false);
         let http = port.protocol.is_sniffed();
         let draft = Draft {
             http: http.then(|| format!("{}:{}", to.host, port.number).into()),
@@ -165,7 +176,7 @@ impl Listeners<'_> {
         if RESERVED.contains(&port.number) || !self.has_room(to, (self.anywhere, port.number)) {
             return;
         }
-        let routes = self.called(to, port, ranges, true).routes();
+        let routes = self.routes(to, port, ranges, true);
         let draft = self.drafts.entry((self.anywhere, port.number)).or_default();
         if port.protocol.is_server_first() {
             // Waiting for the client's first bytes would be waiting for ever.
@@ -179,8 +190,8 @@ impl Listeners<'_> {
         }
         if draft.tcp.len() + routes.len() > CHAINS {
             let message = format!(
-                "sidecars do without {} at port {}: older destinations have {CHAINS} routes of \
-                 connections there already. Give it addresses of its own",
+                "sidecars do without {} at port {}: older destinations have {CHAINS} TCP \
+                 routes there already. Give it addresses of its own",
                 to.host, port.number
             );
             self.leave_out(to, message);
@@ -194,21 +205,28 @@ impl Listeners<'_> {
         }
     }
 
-    fn called<'b>(
-        &'b self,
-        to: &'b Destination,
-        port: &'b Port,
-        ranges: &'b [Cidr],
+    /// The routes of a destination's port. The owners of rules are told which are too many.
+    fn routes(
+        &mut self,
+        to: &Destination,
+        port: &Port,
+        ranges: &[Cidr],
         anywhere: bool,
-    ) -> Called<'b> {
-        Called {
+    ) -> Vec<TcpRoute> {
+        let called = Called {
             view: self.view,
             labels: self.labels,
             to,
             port,
             ranges,
             anywhere,
+        };
+        let found = called.routes();
+        if let Some(key) = found.exceeding {
+            let places = self.exceeding.entry(key).or_default();
+            places.add(format_args!("{}:{}", to.host, port.number));
         }
+        found.routes
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::view::View;
+use super::{budget::CHAINS, view::View};
 use crate::model::{
     hosts::covers,
     names::{BLACK_HOLE_CLUSTER, ClusterKey, MESH_GATEWAY},
     objects::{Key, Labels},
-    rules::{Place, Target, TcpRule},
+    rules::{Place, Target, TcpRule, VirtualService},
     tables::{Cidr, TcpCluster, TcpRoute},
     world::{Destination, Port},
 };
@@ -30,19 +30,30 @@ pub(super) struct Called<'a> {
     pub anywhere: bool,
 }
 
+/// The routes of a destination's port.
+pub(super) struct Routes {
+    /// The routes, the first that holds for a connection first.
+    pub routes: Vec<TcpRoute>,
+    /// The VirtualService whose rules were too many, and which closes connections instead.
+    pub exceeding: Option<Key>,
+}
+
 impl Called<'_> {
     /// The routes, by the rules of VirtualServices for the destination's host: the first
     /// that names no addresses of its own ends them. Without such a rule, the last one
     /// leads to the destination itself.
-    pub fn routes(&self) -> Vec<TcpRoute> {
-        let mut routes = Vec::new();
-        if !self.port.protocol.is_tls() && self.by_rules(&mut routes) {
-            return routes;
+    pub fn routes(&self) -> Routes {
+        let mut found = Routes {
+            routes: Vec::new(),
+            exceeding: None,
+        };
+        if !self.port.protocol.is_tls() && self.by_rules(&mut found) {
+            return found;
         }
         let cluster = ClusterKey::new(&self.to.host, self.port.number).name();
         // Without an address, only the server's name tells TLS destinations apart.
         let by_name = self.port.protocol.is_tls() && self.anywhere;
-        routes.push(TcpRoute {
+        found.routes.push(TcpRoute {
             destinations: self.ranges.to_vec(),
             server_names: if by_name {
                 vec![Arc::clone(&self.to.host)]
@@ -53,11 +64,11 @@ impl Called<'_> {
             rule: None,
             idle_timeout: self.idle_timeout(),
         });
-        routes
+        found
     }
 
-    /// Whether a rule is for all connections.
-    fn by_rules(&self, routes: &mut Vec<TcpRoute>) -> bool {
+    /// Whether a rule is for all connections, or one is refused.
+    fn by_rules(&self, found: &mut Routes) -> bool {
         let place = Place {
             port: self.port.number,
             gateway: MESH_GATEWAY,
@@ -69,28 +80,45 @@ impl Called<'_> {
                 continue;
             }
             if self.view.left_out.has_tcp(&rules.meta.key) {
-                routes.push(self.refusal(&rules.meta.key));
+                found.routes.push(self.refusal(&rules.meta.key));
                 return true;
             }
-            for rule in rules.tcp.iter().filter(|rule| !rule.targets.is_empty()) {
-                let route = |destinations| {
-                    let clusters = clusters_of(self.view, rule, place.port);
-                    TcpRoute {
-                        destinations,
-                        server_names: Vec::new(),
-                        clusters,
-                        rule: Some(Key::clone(&rules.meta.key)),
-                        idle_timeout: self.idle_timeout(),
-                    }
-                };
-                match destinations(rule, place) {
-                    Some(own) if own.is_empty() => {
-                        routes.push(route(self.ranges.to_vec()));
-                        return true;
-                    }
-                    Some(own) => routes.push(route(own)),
-                    None => {}
+            let before = found.routes.len();
+            let is_for_all = self.by_one(rules, place, &mut found.routes);
+            // One more is for the refusal, or for the destination itself.
+            if found.routes.len() >= CHAINS {
+                found.routes.truncate(before);
+                found.routes.push(self.refusal(&rules.meta.key));
+                found.exceeding = Some(rules.meta.key.clone());
+                return true;
+            }
+            if is_for_all {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether a rule of a VirtualService is for all connections.
+    fn by_one(&self, rules: &VirtualService, place: Place<'_>, routes: &mut Vec<TcpRoute>) -> bool {
+        for rule in rules.tcp.iter().filter(|rule| !rule.targets.is_empty()) {
+            let route = |destinations| {
+                let clusters = clusters_of(self.view, rule, place.port);
+                TcpRoute {
+                    destinations,
+                    server_names: Vec::new(),
+                    clusters,
+                    rule: Some(Key::clone(&rules.meta.key)),
+                    idle_timeout: self.idle_timeout(),
                 }
+            };
+            match destinations(rule, place) {
+                Some(own) if own.is_empty() => {
+                    routes.push(route(self.ranges.to_vec()));
+                    return true;
+                }
+                Some(own) => routes.push(route(own)),
+                None => {}
             }
         }
         false

@@ -95,6 +95,7 @@ impl View {
             virtual_services,
         };
         view.left_out = LeftOut::new(&Rules {
+            namespace: &view.namespace,
             destinations: &view.destinations,
             virtual_services: view.mesh_rules().collect(),
         });

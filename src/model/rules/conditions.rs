@@ -81,6 +81,17 @@ impl Statics {
             && self.holds_source(place)
     }
 
+    /// Whether the conditions of an HTTP rule hold for some sidecars of a namespace, at some port.
+    pub fn may_hold_in(&self, namespace: &str) -> bool {
+        if self.gateways.is_empty() {
+            self.source_namespace.is_empty() || self.source_namespace == *namespace
+        } else {
+            self.gateways
+                .iter()
+                .any(|gateway| **gateway == *MESH_GATEWAY)
+        }
+    }
+
     fn holds_port(&self, place: Place<'_>) -> bool {
         // 0 is what is not set in Istio's protobuf.
         self.port.is_none_or(|port| port == 0 || port == place.port)

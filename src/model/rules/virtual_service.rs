@@ -7,7 +7,7 @@ use pillion_api::VirtualServiceSpec;
 use super::{
     http::HttpRule,
     tcp::TcpRule,
-    weight::{Weight, of_http, of_tcp},
+    weight::{Weight, of_tcp},
 };
 use crate::model::{
     names::{MESH_GATEWAY, resolve_gateway, resolve_host},
@@ -29,8 +29,6 @@ pub(in crate::model) struct VirtualService {
     pub http: Vec<HttpRule>,
     /// The rules for TCP.
     pub tcp: Vec<TcpRule>,
-    /// How much the rules for HTTP are in a table.
-    pub http_weight: Weight,
     /// How much the rules for TCP are at a listener.
     pub tcp_weight: Weight,
 }
@@ -62,7 +60,6 @@ impl VirtualService {
             hosts: spec.hosts.iter().map(resolve).collect(),
             gateways,
             export_to: ExportTo::of(&spec.export_to, &mesh.exports.virtual_services, namespace),
-            http_weight: of_http(&http),
             tcp_weight: of_tcp(&tcp),
             http,
             tcp,

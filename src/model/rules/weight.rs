@@ -1,6 +1,9 @@
 //! About how large the routes of a VirtualService are once they are rendered.
 
+use std::collections::BTreeMap;
+
 use super::{
+    conditions::Statics,
     headers::HeaderChanges,
     http::{HttpAction, HttpBlock, HttpRule},
     tcp::TcpRule,
@@ -24,17 +27,51 @@ pub(in crate::model) struct Weight {
     pub bytes: usize,
 }
 
-/// All routes for HTTP, in one table, whatever the proxy is.
-pub(super) fn of_http(rules: &[HttpRule]) -> Weight {
-    let mut weight = Weight::default();
-    for rule in rules {
-        let routes = rule.blocks.len().max(1);
-        let blocks: usize = rule.blocks.iter().map(of_block).sum();
-        let bytes = routes.saturating_mul(ROUTE + of_rule(rule)) + blocks;
-        weight.routes += routes;
-        weight.bytes = weight.bytes.saturating_add(bytes);
+impl Weight {
+    fn add(&mut self, routes: usize, bytes: usize) {
+        self.routes += routes;
+        self.bytes = self.bytes.saturating_add(bytes);
     }
-    weight
+}
+
+/// How much the routes for HTTP are that hold at some places, by the port of the table.
+#[derive(Clone, Debug, Default)]
+pub(in crate::model) struct Weights {
+    /// Those of all ports.
+    any: Weight,
+    /// Those that name a port.
+    ports: BTreeMap<u16, Weight>,
+}
+
+impl Weights {
+    /// The routes of which `holds` says that their conditions on the proxy do.
+    pub fn new(rules: &[HttpRule], holds: impl Fn(&Statics) -> bool) -> Self {
+        let mut weights = Self::default();
+        for rule in rules {
+            let own = ROUTE + of_rule(rule);
+            if rule.blocks.is_empty() {
+                weights.any.add(1, own);
+            }
+            for block in rule.blocks.iter().filter(|block| holds(&block.statics)) {
+                let bytes = own.saturating_add(of_block(block));
+                // 0 is what is not set in Istio's protobuf.
+                match block.statics.port.filter(|port| *port != 0) {
+                    Some(port) => weights.ports.entry(port).or_default().add(1, bytes),
+                    None => weights.any.add(1, bytes),
+                }
+            }
+        }
+        weights
+    }
+
+    /// The routes in the table of a port.
+    pub fn at(&self, port: u16) -> Weight {
+        let mut weight = self.any;
+        if let Some(own) = self.ports.get(&port) {
+            weight.add(own.routes, own.bytes);
+        }
+        weight
+    }
 }
 
 /// All filter chains for TCP, at one listener.

@@ -23,10 +23,10 @@ fn about<'a>(findings: &'a [String], object: &str) -> Vec<&'a String> {
 #[test]
 fn the_youngest_rules_are_left_out_of_a_table_that_would_be_too_large() {
     let mut mesh = Mesh::with_web();
-    for name in ["a", "b", "c"] {
+    for name in ["a", "b", "c", "d", "e"] {
         mesh.service(service("shop", name, &[("http", 80)]));
     }
-    for name in ["a", "b", "c"] {
+    for name in ["a", "b", "c", "d", "e"] {
         mesh.rule(
             "VirtualService",
             &format!("shop/{name}"),
@@ -35,8 +35,8 @@ fn the_youngest_rules_are_left_out_of_a_table_that_would_be_too_large() {
     }
     let web = "outbound|80||web.shop.svc.cluster.local=1";
     assert_eq!(mesh.get("shop/client", "a.shop:80/"), web);
-    assert_eq!(mesh.get("shop/client", "b.shop:80/"), web);
-    let left_out = mesh.host("shop/client", "c.shop", 80).unwrap();
+    assert_eq!(mesh.get("shop/client", "d.shop:80/"), web);
+    let left_out = mesh.host("shop/client", "e.shop", 80).unwrap();
     let [route] = &left_out.routes.routes[..] else {
         panic!("{} routes", left_out.routes.routes.len());
     };
@@ -45,16 +45,135 @@ fn the_youngest_rules_are_left_out_of_a_table_that_would_be_too_large() {
     };
     assert_eq!(answer.status, 503);
     let body = String::from_utf8_lossy(&answer.body).into_owned();
-    assert!(body.contains("VirtualService shop/c"), "{body}");
+    assert!(body.contains("VirtualService shop/e"), "{body}");
     // Others are as they were.
     assert_eq!(mesh.get("shop/client", "web.shop:80/"), web);
     let findings = mesh.findings();
     assert_eq!(
-        about(&findings, "VirtualService shop/c").len(),
+        about(&findings, "VirtualService shop/e").len(),
         1,
         "{findings:?}"
     );
-    assert!(about(&findings, "VirtualService shop/b").is_empty());
+    assert!(about(&findings, "VirtualService shop/d").is_empty());
+}
+
+/// Who has little keeps it, however much older the rules of a greedy namespace are.
+#[test]
+fn a_namespace_that_has_most_takes_nothing_from_others() {
+    let mut mesh = Mesh::with_web();
+    for name in ["a", "b", "c", "d", "e"] {
+        mesh.service(service("shop", name, &[("http", 80)]));
+        let host = format!("{name}.shop.svc.cluster.local");
+        mesh.rule(
+            "VirtualService",
+            &format!("greedy/{name}"),
+            heavy(&host, "mesh"),
+        );
+    }
+    let own = json!({ "hosts": ["web"], "http": [
+        { "directResponse": { "status": 418 } }] });
+    mesh.rule("VirtualService", "shop/own", own);
+    let host = mesh.host("shop/client", "web.shop", 80).unwrap();
+    let Action::Respond(answer) = &host.routes.routes[0].action else {
+        panic!("{host:?}");
+    };
+    assert_eq!(answer.status, 418);
+    let findings = mesh.findings();
+    assert_eq!(about(&findings, "VirtualService greedy/e").len(), 1);
+    assert!(about(&findings, "VirtualService shop/own").is_empty());
+}
+
+/// They take no place in the table of port 80 that rules for destinations need.
+#[test]
+fn hosts_that_are_no_destinations_are_left_out_first() {
+    let mut mesh = Mesh::with_web();
+    for name in ["a", "b", "c"] {
+        let rules = heavy(&format!("{name}.com"), "mesh");
+        mesh.rule("VirtualService", &format!("shop/old-{name}"), rules);
+    }
+    for name in ["a", "b", "c"] {
+        mesh.service(service("shop", name, &[("http", 80)]));
+        let rules = heavy(name, "mesh");
+        mesh.rule("VirtualService", &format!("shop/{name}"), rules);
+    }
+    let findings = mesh.findings();
+    for name in ["a", "b", "c"] {
+        let name = format!("VirtualService shop/{name}");
+        assert!(about(&findings, &name).is_empty(), "{findings:?}");
+    }
+    assert!(about(&findings, "VirtualService shop/old-a").is_empty());
+    assert_eq!(about(&findings, "VirtualService shop/old-b").len(), 1);
+    assert_eq!(about(&findings, "VirtualService shop/old-c").len(), 1);
+}
+
+/// A rule that is for other ports takes nothing at this one.
+#[test]
+fn elements_of_match_count_where_they_hold() {
+    let mut mesh = Mesh::with_web();
+    for name in ["a", "b", "c", "d", "e"] {
+        mesh.service(service("shop", name, &[("http", 80), ("http", 81)]));
+        let mut rules = heavy(name, "mesh");
+        for element in rules["http"][0]["match"].as_array_mut().unwrap() {
+            element["port"] = json!(81);
+        }
+        if name == "e" {
+            rules["http"][0]["match"]
+                .as_array_mut()
+                .unwrap()
+                .truncate(1);
+        }
+        mesh.rule("VirtualService", &format!("shop/{name}"), rules);
+    }
+    assert!(about(&mesh.findings(), "VirtualService shop/e").is_empty());
+    let routes = |host: &str, port| {
+        let host = mesh.host("shop/client", host, port).unwrap();
+        host.routes.routes.len()
+    };
+    assert_eq!([routes("a.shop", 80), routes("a.shop", 81)], [1, 61]);
+}
+
+#[test]
+fn one_finding_tells_of_all_ports() {
+    let mut mesh = Mesh::with_web();
+    let ports: Vec<(&str, u16)> = (80..90).map(|port| ("http", port)).collect();
+    for name in ["a", "b", "c", "d", "e"] {
+        mesh.service(service("shop", name, &ports));
+        let rules = heavy(name, "mesh");
+        mesh.rule("VirtualService", &format!("shop/{name}"), rules);
+    }
+    let findings = mesh.findings();
+    assert_eq!(about(&findings, "VirtualService shop/e").len(), 1);
+}
+
+/// Five VirtualServices of 1,000 rules: a listener that has all of them is refused.
+#[test]
+fn rules_for_tcp_that_are_too_many_for_a_listener_close_its_connections() {
+    let mut mesh = Mesh::with_web();
+    mesh.service(service("shop", "db", &[("tcp", 5432)]));
+    for name in ["a", "b", "c", "d", "e"] {
+        let rules: Vec<Value> = (0..1_000)
+            .map(|index| {
+                let subnet = format!("10.{}.{}.0/24", index / 256, index % 256);
+                json!({ "match": [{ "destinationSubnets": [subnet] }],
+                    "route": [{ "destination": { "host": "web" } }] })
+            })
+            .collect();
+        let rules = json!({ "hosts": ["db"], "tcp": rules });
+        mesh.rule("VirtualService", &format!("shop/{name}"), rules);
+    }
+    let outbound = mesh.outbound("shop/client");
+    let mut all = outbound.listeners.iter();
+    let listener = all.find(|listener| listener.port == 5432).unwrap();
+    let ListenerProtocol::Tcp(routes) = &listener.protocol else {
+        panic!("{listener:?}");
+    };
+    assert_eq!(routes.len(), 3_001);
+    let last = routes.last().unwrap();
+    assert_eq!(&*last.clusters[0].cluster, "BlackHoleCluster");
+    assert_eq!(last.rule.as_ref().unwrap().to_string(), "shop/d");
+    let findings = mesh.findings();
+    assert_eq!(about(&findings, "VirtualService shop/d").len(), 1);
+    assert!(about(&findings, "VirtualService shop/c").is_empty());
 }
 
 /// A mesh with a gateway for all hosts.
@@ -72,7 +191,7 @@ fn with_gateway() -> Mesh {
 #[test]
 fn the_youngest_rules_are_left_out_of_a_gateways_table() {
     let mut mesh = with_gateway();
-    for name in ["a", "b", "c"] {
+    for name in ["a", "b", "c", "d", "e"] {
         let host = format!("{name}.com");
         mesh.rule(
             "VirtualService",
@@ -80,13 +199,15 @@ fn the_youngest_rules_are_left_out_of_a_gateways_table() {
             heavy(&host, "gw"),
         );
     }
+    // Nobody has asked for the gateway's tables yet: another replica may be the one that serves it.
+    assert_eq!(about(&mesh.findings(), "VirtualService shop/e").len(), 1);
     let tables = mesh.model.gateway(&mesh.client("infra/gw"));
     let count = |host: &str| {
         let host = tables.routes["http.80"].find(host).unwrap();
         host.routes.routes.len()
     };
-    assert_eq!(["a.com", "b.com", "c.com"].map(count), [61, 61, 1]);
-    assert_eq!(about(&mesh.findings(), "VirtualService shop/c").len(), 1);
+    let hosts = ["a.com", "b.com", "c.com", "d.com", "e.com"];
+    assert_eq!(hosts.map(count), [61, 61, 61, 61, 1]);
 }
 
 /// A proxy refuses a host of more than 16,384 routes, and with it what older rules say.
@@ -105,7 +226,13 @@ fn the_youngest_rules_are_left_out_of_a_gateways_host() {
     mesh.rule("VirtualService", "shop/small", routes(10));
     let tables = mesh.model.gateway(&mesh.client("infra/gw"));
     let table = &tables.routes["http.80"];
-    assert_eq!(table.find("a.com").unwrap().routes.routes.len(), 9_010);
+    // The last one refuses what the others don't take.
+    let routes = &table.find("a.com").unwrap().routes.routes;
+    assert_eq!(routes.len(), 9_011);
+    let Some(Action::Respond(answer)) = routes.last().map(|route| &route.action) else {
+        panic!("{:?}", routes.last());
+    };
+    assert_eq!(answer.status, 503);
     let web = "outbound|80||web.shop.svc.cluster.local=1";
     assert_eq!(in_table(table, "a.com", "/8999"), web);
     let findings = mesh.findings();

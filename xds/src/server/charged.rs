@@ -12,6 +12,8 @@ pub(super) struct Charged<V> {
     /// About the bytes that an entry takes whose name the snapshot has anyway.
     shared: usize,
     bytes: usize,
+    /// Those of them that are of names which are in memory because of the client.
+    own: usize,
 }
 
 #[derive(Debug)]
@@ -38,12 +40,18 @@ impl<V> Charged<V> {
             entries: BTreeMap::new(),
             shared,
             bytes: 0,
+            own: 0,
         }
     }
 
     /// About the bytes that all entries take.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// About the bytes that entries take whose names are in memory because of the client.
+    pub(super) fn own_bytes(&self) -> usize {
+        self.own
     }
 
     pub(super) fn len(&self) -> usize {
@@ -67,6 +75,7 @@ impl<V> Charged<V> {
     pub(super) fn insert(&mut self, name: Arc<str>, is_own: bool, value: V) {
         self.remove(&name);
         self.bytes += charge(&name, is_own, self.shared);
+        self.own += charge(&name, is_own, 0);
         self.entries.insert(name, Entry { value, is_own });
     }
 
@@ -74,16 +83,18 @@ impl<V> Charged<V> {
     pub(super) fn remove(&mut self, name: &str) -> Option<Arc<str>> {
         let (name, entry) = self.entries.remove_entry(name)?;
         self.bytes -= charge(&name, entry.is_own, self.shared);
+        self.own -= charge(&name, entry.is_own, 0);
         Some(name)
     }
 
     /// Keeps the entries for which `keep` is true.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&Arc<str>, &mut V) -> bool) {
-        let (bytes, shared) = (&mut self.bytes, self.shared);
+        let (bytes, own, shared) = (&mut self.bytes, &mut self.own, self.shared);
         self.entries.retain(|name, entry| {
             let is_kept = keep(name, &mut entry.value);
             if !is_kept {
                 *bytes -= charge(name, entry.is_own, shared);
+                *own -= charge(name, entry.is_own, 0);
             }
             is_kept
         });
@@ -109,9 +120,13 @@ mod tests {
         charged.insert("bb".into(), true, 3);
         charged.insert("c".into(), true, 4);
         assert_eq!(charged.bytes(), 24 + 2 * OWN + 3);
+        assert_eq!(charged.own_bytes(), 2 * OWN + 3);
         charged.retain(|name, _| **name != *"c");
         charged.remove("a");
         charged.remove("bb");
-        assert_eq!((charged.bytes(), charged.len()), (0, 0));
+        assert_eq!(
+            (charged.bytes(), charged.own_bytes(), charged.len()),
+            (0, 0, 0)
+        );
     }
 }

@@ -61,7 +61,7 @@ trait Variant {
     fn update(&mut self, snapshot: Snapshot);
     fn is_ready(&self) -> bool;
     fn take_walked(&mut self) -> usize;
-    fn bytes(&self) -> usize;
+    fn own_bytes(&self) -> usize;
     fn next(&mut self, observer: &dyn Observer) -> Option<Self::Response>;
 }
 
@@ -87,8 +87,8 @@ macro_rules! variant {
                 self.take_walked()
             }
 
-            fn bytes(&self) -> usize {
-                self.bytes()
+            fn own_bytes(&self) -> usize {
+                self.own_bytes()
             }
 
             fn next(&mut self, observer: &dyn Observer) -> Option<$response> {
@@ -126,9 +126,10 @@ async fn serve<V: Variant>(
                     Ok(reply) => reply.iter().for_each(|reply| reply.tell(observer)),
                 },
             }
-            if !observer.has_room(stream.bytes()) {
+            if !observer.has_room(stream.own_bytes()) {
                 return Some(Status::resource_exhausted(
-                    "all streams together subscribe to more than this server has memory for",
+                    "the client, or all clients together, subscribe to more names that this server does not have than it \
+                     has memory for",
                 ));
             }
             pace.count(1 + stream.take_walked() / WALK);

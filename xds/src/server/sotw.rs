@@ -61,9 +61,9 @@ impl SotwStream {
         self.types.update(snapshot);
     }
 
-    /// About the bytes that the client makes this take.
-    pub(super) fn bytes(&self) -> usize {
-        self.types.bytes()
+    /// About the bytes that the client makes this take for names that the snapshot does not have.
+    pub(super) fn own_bytes(&self) -> usize {
+        self.types.own_bytes()
     }
 
     /// How many resources requests have made this walk since the last call.

@@ -102,6 +102,12 @@ impl Types {
         self.all.iter().map(|one| one.subscription.bytes()).sum()
     }
 
+    /// About the bytes of these that are of names which the snapshot does not have.
+    pub(super) fn own_bytes(&self) -> usize {
+        let all = self.all.iter();
+        all.map(|one| one.subscription.own_bytes()).sum()
+    }
+
     /// How many resources requests have made this walk since the last call.
     pub(super) fn take_walked(&mut self) -> usize {
         let all = self.all.iter_mut();

@@ -111,6 +111,11 @@ impl Subscription {
         self.names.bytes() + self.stale.bytes()
     }
 
+    /// About the bytes of these that are of names which the snapshot does not have.
+    pub(super) fn own_bytes(&self) -> usize {
+        self.names.own_bytes() + self.stale.own_bytes()
+    }
+
     /// How many resources requests have made this walk since the last call.
     pub(super) fn take_walked(&mut self) -> usize {
         mem::take(&mut self.walked)

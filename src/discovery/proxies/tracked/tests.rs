@@ -175,6 +175,32 @@ async fn a_version_that_was_replaced_is_not_looked_for_in_the_next_one() {
 }
 
 #[tokio::test]
+async fn a_refusal_for_which_the_queue_has_no_room_is_looked_at_after_the_next_reply() {
+    let (attributions, run) = Attributions::new();
+    while attributions.add(|| {}) {}
+    let rules = ["reviews"];
+    let test = Test::new(&rules, attributions);
+    test.nacked("1", &text(&rules, "virtual_hosts[0].routes[0]: no"));
+    assert!(!test.tracked.kinds()["RDS"].standing.is_queued);
+    let tracked = Arc::clone(&test.tracked);
+    let replies = async {
+        loop {
+            // Another table is accepted.
+            test.acked("2");
+            if !tracked.kinds()["RDS"].told.is_empty() {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = run => unreachable!("it has been stopped"),
+        () = replies => {}
+    }
+    assert_eq!(test.shown().1.len(), 1);
+}
+
+#[tokio::test]
 async fn each_refusal_is_shown_however_many_there_are() {
     let rules = ["reviews"];
     let test = Test::new(&rules, Attributions::undone());

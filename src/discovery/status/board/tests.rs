@@ -168,7 +168,7 @@ async fn nothing_is_written_for_nothing() {
         let number = board.seen(KIND, &resource(), &object(version, 1), &[]);
         assert_eq!(number, None);
         found(&board, Vec::new());
-        board.accepted(&place(1), &[reference()]);
+        board.no_longer_refused(&place(1), &[&reference()], Ended::Accepted);
         assert!(write(&board).await.is_none());
     }
 }
@@ -191,7 +191,7 @@ async fn a_change_of_the_writer_takes_no_refusal_back() {
     // A proxy of its own refuses and accepts it.
     second.refused(&place(1), &reference(), &refused());
     assert!(write(&second).await.is_some());
-    second.accepted(&place(1), &[reference()]);
+    second.no_longer_refused(&place(1), &[&reference()], Ended::Accepted);
     let status = write(&second).await.unwrap();
     assert_eq!(status["conditions"][1]["status"], "True", "{status}");
 }
@@ -201,9 +201,67 @@ async fn a_proxy_that_is_gone_accepts_nothing() {
     let board = board().await;
     board.refused(&place(1), &reference(), &refused());
     assert!(write(&board).await.is_some());
-    board.disconnected(&place(1), &[reference()]);
+    board.no_longer_refused(&place(1), &[&reference()], Ended::Unknown);
     let status = write(&board).await.unwrap();
     assert_eq!(status["conditions"][1]["status"], "Unknown", "{status}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_by_a_proxy_that_is_gone_lapses() {
+    let board = board().await;
+    board.refused(&place(1), &reference(), &refused());
+    assert!(write(&board).await.is_some());
+    board.no_longer_refused(&place(1), &[&reference()], Ended::Unknown);
+    let gone = Instant::now();
+    let status = write(&board).await.unwrap();
+    assert_eq!(status["conditions"][1]["status"], "Unknown", "{status}");
+    let Next::At(due) = board.next(Instant::now()) else {
+        panic!("it never lapses");
+    };
+    assert_eq!(due, gone + LAPSE);
+    advance(LAPSE).await;
+    let status = write(&board).await.unwrap();
+    assert_eq!(status["conditions"][1]["status"], "True", "{status}");
+    assert!(matches!(board.next(Instant::now()), Next::Nothing));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_another_replica_wrote_lapses() {
+    let first = board().await;
+    first.refused(&place(1), &reference(), &refused());
+    let mut object = object("3", 1);
+    object.data["status"] = write(&first).await.unwrap();
+
+    let second = Board::default();
+    second.seen(KIND, &resource(), &object, &[]);
+    second.lead(true);
+    found(&second, Vec::new());
+    let status = write(&second).await.unwrap();
+    assert_eq!(status["conditions"][1]["status"], "Unknown", "{status}");
+    advance(LAPSE).await;
+    let status = write(&second).await.unwrap();
+    assert_eq!(status["conditions"][1]["status"], "True", "{status}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_written_is_tried_again_at_once_if_there_is_news() {
+    let board = board().await;
+    found(&board, vec![finding()]);
+    advance(EACH + SETTLE).await;
+    let Next::Write(job) = board.next(Instant::now()) else {
+        panic!("nothing is due");
+    };
+    board.failed(&job, 100 * LONGEST_WAIT);
+    let due = |board: &Board| match board.next(Instant::now()) {
+        Next::At(due) => due,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(due(&board), Instant::now() + LONGEST_WAIT);
+    // What proxies say does not change that.
+    board.refused(&place(1), &reference(), &refused());
+    assert_eq!(due(&board), Instant::now() + LONGEST_WAIT);
+    found(&board, Vec::new());
+    assert_eq!(due(&board), Instant::now() + SETTLE);
 }
 
 #[tokio::test(start_paused = true)]
@@ -226,10 +284,10 @@ async fn a_refusal_lasts_until_all_streams_are_done_with_it() {
     }
     let status = write(&board).await.unwrap().to_string();
     assert!(status.contains("2 proxies refuse it"), "{status}");
-    board.accepted(&place(1), &[reference()]);
+    board.no_longer_refused(&place(1), &[&reference()], Ended::Accepted);
     let status = write(&board).await.unwrap().to_string();
     assert!(status.contains("1 proxy refuses it"), "{status}");
-    board.accepted(&place(2), &[reference()]);
+    board.no_longer_refused(&place(2), &[&reference()], Ended::Accepted);
     let status = write(&board).await.unwrap().to_string();
     assert!(status.contains("inForce"), "{status}");
 }
@@ -259,7 +317,7 @@ async fn a_write_that_failed_is_tried_again() {
     let Next::At(due) = board.next(Instant::now()) else {
         panic!("nothing is due later");
     };
-    assert_eq!(due, Instant::now() + wait * LONGEST_WAIT);
-    advance(wait * LONGEST_WAIT).await;
+    assert_eq!(due, Instant::now() + wait * MOST_OFTEN_DOUBLED);
+    advance(wait * MOST_OFTEN_DOUBLED).await;
     assert!(write(&board).await.is_some());
 }

@@ -1,0 +1,49 @@
+//! The first of many names, for a sentence.
+
+use std::fmt;
+
+/// How many are named.
+const NAMED: usize = 4;
+
+/// The first names, and how many there are.
+#[derive(Clone, Debug, Default)]
+pub(super) struct First {
+    names: Vec<String>,
+    count: usize,
+}
+
+impl First {
+    /// Adds a name.
+    pub fn add(&mut self, name: impl fmt::Display) {
+        self.count += 1;
+        if self.names.len() < NAMED {
+            self.names.push(name.to_string());
+        }
+    }
+}
+
+impl fmt::Display for First {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.names.join(", "))?;
+        match self.count - self.names.len() {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_a_few_and_counts_the_others() {
+        let mut first = First::default();
+        first.add(80);
+        assert_eq!(first.to_string(), "80");
+        for port in 81..90 {
+            first.add(port);
+        }
+        assert_eq!(first.to_string(), "80, 81, 82, 83 and 6 more");
+    }
+}
