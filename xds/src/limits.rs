@@ -64,11 +64,7 @@ pub(crate) const FULL_RESPONSE_BYTES: usize = 2 << 20;
 /// The most bytes of a refusal's text that are kept or sent.
 pub const MAX_REFUSAL_BYTES: usize = 4_096;
 
-/// A text of at most this many bytes.
+/// The beginning of a text, of at most `bytes` bytes.
 pub(crate) fn shorten(text: &str, bytes: usize) -> &str {
-    let mut end = text.len().min(bytes);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
+    &text[..text.floor_char_boundary(bytes)]
 }

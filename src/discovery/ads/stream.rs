@@ -117,7 +117,7 @@ impl Ads {
         }
     }
 
-    /// Returns the same service without authentication, for a port on loopback.
+    /// Returns this service without authentication, for a port on loopback.
     pub fn without_authentication(&self) -> Self {
         Self {
             authenticator: None,

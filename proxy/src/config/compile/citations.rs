@@ -17,7 +17,7 @@ impl Citations {
 
     /// Adds all of these.
     pub fn extend(&mut self, others: Self) {
-        // `append` would build the whole set again, for each of thousands of hosts.
+        // `append` would rebuild the whole set for each of thousands of hosts.
         self.clusters.extend(others.clusters);
         self.route_configurations
             .extend(others.route_configurations);
