@@ -187,13 +187,10 @@ impl LeftOut {
         for (key, ports) in &self.http {
             let message = format!(
                 "sidecars ignore this VirtualService's HTTP routes at {}, and answer requests for its \
-                 hosts there with 503: a route table takes {} MiB with its hosts, and all tables of a \
-                 sidecar {} MiB; there is more, and the largest part of it is from the namespace {}. \
-                 Use fewer routes and hosts there, or export them to fewer namespaces",
+                 hosts there with 503: {}. Use fewer routes and hosts there, or export them to fewer \
+                 namespaces",
                 ports.text(),
-                TABLE_BYTES >> 20,
-                VIEW_BYTES >> 20,
-                key.namespace
+                excess("sidecar", &key.namespace)
             );
             self.findings
                 .push(finding(Kind::VirtualService, key, message));
@@ -318,9 +315,14 @@ pub(super) fn of_host(host: &str) -> usize {
     HOST + HOST_NAMES * host.len()
 }
 
-/// The size of a table, for people.
-pub(super) fn table_mib() -> usize {
-    TABLE_BYTES >> 20
+/// Why routes of a namespace are left out of the tables of a sidecar, or of a gateway, for a sentence.
+pub(super) fn excess(proxy: &str, namespace: &str) -> String {
+    format!(
+        "a route table takes {} MiB with its hosts, and all tables of a {proxy} {} MiB; there is more, \
+         and the largest part of it is from the namespace {namespace}",
+        TABLE_BYTES >> 20,
+        VIEW_BYTES >> 20
+    )
 }
 
 /// How many hosts are those that a VirtualService names.

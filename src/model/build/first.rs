@@ -1,4 +1,4 @@
-//! The first of many names, for a sentence.
+//! A list of names for a message: the first few, and how many more there are.
 
 use std::fmt;
 

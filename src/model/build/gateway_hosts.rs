@@ -79,13 +79,9 @@ impl Budget {
         let tables = self.ports.iter().map(|(key, ports)| {
             let message = format!(
                 "{gateway} ignores this VirtualService's HTTP routes at port {ports}, and answers \
-                 requests for its hosts there with 503: a route table takes {} MiB with its hosts, and \
-                 all tables of a gateway {} MiB; there is more, and the largest part of it is from the \
-                 namespace {}. Use fewer routes there, or hosts that share no wildcard with those of \
-                 others",
-                budget::table_mib(),
-                VIEW_BYTES >> 20,
-                key.namespace
+                 requests for its hosts there with 503: {}. Use fewer routes there, or hosts that share \
+                 no wildcard with those of others",
+                budget::excess("gateway", &key.namespace)
             );
             finding(Kind::VirtualService, key, message)
         });
@@ -139,29 +135,27 @@ impl<'a> Hosts<'a> {
         let by_age = self.by_age();
         self.bound_hosts(&by_age, budget);
         let left_out = self.left_out(&by_age, port, budget);
-        let refusals = self.parts.iter();
-        let refusals: Vec<Vec<Route>> = refusals
-            .map(|part| budget::routes(&part.rules.meta.key).routes)
-            .collect();
-        let parts = self.parts.iter().enumerate().map(|(index, part)| {
-            if left_out.contains(&index) {
-                Vec::new()
-            } else {
-                of_rules(view, part.rules, part.place).routes
-            }
-        });
-        let parts: Vec<Vec<Route>> = parts.collect();
+        let Self { hosts, parts } = self;
+        // Only of parts that some host has.
+        let mut made: BTreeMap<usize, Vec<Route>> = BTreeMap::new();
         let mut joined: BTreeMap<Vec<Chosen>, Arc<Routes>> = BTreeMap::new();
-        let hosts = self.hosts.into_iter().map(|(domain, host)| {
+        let hosts = hosts.into_iter().map(|(domain, host)| {
             let routes = joined.entry(host.parts).or_insert_with_key(|own| {
-                let own = own.iter().filter_map(|part| {
-                    if part.is_left_out || left_out.contains(&part.index) {
-                        refusals.get(part.index)
+                let mut routes = Vec::new();
+                for chosen in own {
+                    let Some(part) = parts.get(chosen.index) else {
+                        continue;
+                    };
+                    if chosen.is_left_out || left_out.contains(&chosen.index) {
+                        routes.extend(budget::routes(&part.rules.meta.key).routes);
                     } else {
-                        parts.get(part.index)
+                        let own = made.entry(chosen.index);
+                        let own =
+                            own.or_insert_with(|| of_rules(view, part.rules, part.place).routes);
+                        routes.extend_from_slice(own);
                     }
-                });
-                let routes = catch_all_last(own.flatten().cloned().collect());
+                }
+                let routes = catch_all_last(routes);
                 Arc::new(Routes { routes })
             });
             VirtualHost {

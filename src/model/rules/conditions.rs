@@ -70,42 +70,46 @@ impl Statics {
         if self.gateways.is_empty() {
             self.holds_source(place)
         } else {
-            self.names_gateway(place)
+            self.names_gateway(place.gateway)
         }
     }
 
     /// Whether the conditions of a TCP rule hold: all of them.
     pub fn hold_for_tcp(&self, place: Place<'_>) -> bool {
         self.holds_port(place)
-            && (self.gateways.is_empty() || self.names_gateway(place))
+            && (self.gateways.is_empty() || self.names_gateway(place.gateway))
             && self.holds_source(place)
     }
 
     /// Whether the conditions of an HTTP rule hold for some sidecars of a namespace, at some port.
     pub fn may_hold_in(&self, namespace: &str) -> bool {
         if self.gateways.is_empty() {
-            self.source_namespace.is_empty() || self.source_namespace == *namespace
+            self.holds_namespace(namespace)
         } else {
-            self.gateways
-                .iter()
-                .any(|gateway| **gateway == *MESH_GATEWAY)
+            self.names_gateway(MESH_GATEWAY)
         }
     }
 
-    fn holds_port(&self, place: Place<'_>) -> bool {
+    /// The port, if there is a condition on it.
+    pub fn named_port(&self) -> Option<u16> {
         // 0 is what is not set in Istio's protobuf.
-        self.port.is_none_or(|port| port == 0 || port == place.port)
+        self.port.filter(|port| *port != 0)
     }
 
-    fn names_gateway(&self, place: Place<'_>) -> bool {
-        self.gateways
-            .iter()
-            .any(|gateway| **gateway == *place.gateway)
+    fn holds_port(&self, place: Place<'_>) -> bool {
+        self.named_port().is_none_or(|port| port == place.port)
+    }
+
+    fn names_gateway(&self, name: &str) -> bool {
+        self.gateways.iter().any(|gateway| **gateway == *name)
     }
 
     fn holds_source(&self, place: Place<'_>) -> bool {
-        self.source_labels.select(place.labels)
-            && (self.source_namespace.is_empty() || self.source_namespace == place.namespace)
+        self.source_labels.select(place.labels) && self.holds_namespace(place.namespace)
+    }
+
+    fn holds_namespace(&self, namespace: &str) -> bool {
+        self.source_namespace.is_empty() || self.source_namespace == namespace
     }
 }
 

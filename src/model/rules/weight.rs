@@ -54,8 +54,7 @@ impl Weights {
             }
             for block in rule.blocks.iter().filter(|block| holds(&block.statics)) {
                 let bytes = own.saturating_add(of_block(block));
-                // 0 is what is not set in Istio's protobuf.
-                match block.statics.port.filter(|port| *port != 0) {
+                match block.statics.named_port() {
                     Some(port) => weights.ports.entry(port).or_default().add(1, bytes),
                     None => weights.any.add(1, bytes),
                 }
