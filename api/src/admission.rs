@@ -121,9 +121,9 @@ fn read(object: Option<&RawValue>) -> Result<Value, ReviewError> {
     serde_json::from_str(object.get()).map_err(ReviewError::NoReview)
 }
 
-/// The spec of an object, as text, whose fields are in order.
-fn spec(object: &Value) -> Option<String> {
-    object.get("spec").map(Value::to_string)
+/// The spec of an object of a review, as text, whose fields are in order.
+fn spec(object: Option<&RawValue>) -> Result<Option<String>, ReviewError> {
+    Ok(read(object)?.get("spec").map(Value::to_string))
 }
 
 fn verdict(request: &Request<'_>) -> Result<Verdict, ReviewError> {
@@ -149,7 +149,6 @@ fn verdict(request: &Request<'_>) -> Result<Verdict, ReviewError> {
     if object["metadata"].get("deletionTimestamp").is_some() {
         return Ok(none);
     }
-    let spec_now = (request.operation == "UPDATE").then(|| spec(&object));
     // The namespace decides what short names mean; it is missing in an object that relies on the URL.
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata
@@ -165,10 +164,11 @@ fn verdict(request: &Request<'_>) -> Result<Verdict, ReviewError> {
         }
         Err(faults) => faults,
     };
-    let is_unchanged = spec_now.is_some_and(|now| {
+    let is_unchanged = request.operation == "UPDATE" && {
+        let now = spec(request.object)?;
         // One that can't be read is another one.
-        read(request.old_object).is_ok_and(|old| spec(&old) == now)
-    });
+        spec(request.old_object).is_ok_and(|old| old == now)
+    };
     Ok(if is_unchanged {
         let warnings = faults
             .iter()
