@@ -3,7 +3,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use crate::model::Key;
@@ -28,7 +31,7 @@ struct Taken {
 pub(super) struct Charge {
     memory: Memory,
     pod: Key,
-    bytes: Mutex<usize>,
+    bytes: AtomicUsize,
 }
 
 /// Why there is no room.
@@ -46,7 +49,7 @@ impl Memory {
         Charge {
             memory: self.clone(),
             pod: pod.clone(),
-            bytes: Mutex::default(),
+            bytes: AtomicUsize::new(0),
         }
     }
 
@@ -62,8 +65,7 @@ impl Charge {
     ///
     /// Returns an error if there is no room for them. Who takes no more than before always has room.
     pub fn set(&self, bytes: usize) -> Result<(), Full> {
-        let mut own = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::replace(&mut *own, bytes);
+        let before = self.bytes.swap(bytes, Ordering::Relaxed);
         if bytes == before {
             return Ok(());
         }

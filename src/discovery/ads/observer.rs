@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use pillion_telemetry::Throttle;
+use pillion_telemetry::{Rates, Throttle};
 use pillion_xds::server::Observer;
 
 use super::memory::{Charge, Full};
@@ -14,19 +14,42 @@ use crate::{
     model::Key,
 };
 
+/// Lines of each kind, by address.
+const RATES: Rates = Rates {
+    each: 1,
+    first: 20,
+    more: 0,
+};
+
+/// What limits the lines that any pod can cause.
+#[derive(Debug)]
+pub(super) struct Throttles {
+    /// Those about refusals.
+    refusals: Throttle,
+    /// Those about resources that are too large: there is one for every proxy that may see such a
+    /// resource.
+    withheld: Throttle,
+    /// Those about streams for which there is no room.
+    crowded: Throttle,
+}
+
+impl Default for Throttles {
+    fn default() -> Self {
+        Self {
+            refusals: Throttle::new(RATES),
+            withheld: Throttle::new(RATES),
+            crowded: Throttle::new(RATES),
+        }
+    }
+}
+
 /// Observes one stream.
 #[derive(Debug)]
 pub(super) struct StreamObserver {
     pub pod: Key,
     pub address: IpAddr,
     pub metrics: Arc<Metrics>,
-    /// Limits the lines about refusals, which any pod can cause.
-    pub refusals: Arc<Throttle>,
-    /// Limits the lines about resources that are too large: there is one for every proxy that may
-    /// see such a resource.
-    pub withheld: Arc<Throttle>,
-    /// Limits the lines about streams for which there is no room.
-    pub crowded: Arc<Throttle>,
+    pub throttles: Arc<Throttles>,
     pub tracked: Arc<Tracked>,
     /// The memory that the stream takes for names that this service does not have.
     pub charge: Charge,
@@ -46,7 +69,7 @@ impl Observer for StreamObserver {
     fn nacked(&self, type_url: &str, nonce: &str, message: &str) {
         self.metrics.reply(type_url, Reply::Refused);
         self.tracked.nacked(type_url, nonce, message);
-        if let Some(held_back) = self.refusals.pass(self.address) {
+        if let Some(held_back) = self.throttles.refusals.pass(self.address) {
             tracing::warn!(
                 pod = %self.pod,
                 type_url,
@@ -74,7 +97,7 @@ impl Observer for StreamObserver {
             }
         };
         self.metrics.without_room(full == Full::Pod);
-        if let Some(held_back) = self.crowded.pass(self.address) {
+        if let Some(held_back) = self.throttles.crowded.pass(self.address) {
             tracing::warn!(
                 pod = %self.pod,
                 bytes,
@@ -87,7 +110,7 @@ impl Observer for StreamObserver {
     }
 
     fn withheld(&self, type_url: &str, name: &str, bytes: usize) {
-        if let Some(held_back) = self.withheld.pass(self.address) {
+        if let Some(held_back) = self.throttles.withheld.pass(self.address) {
             tracing::error!(
                 pod = %self.pod,
                 type_url,

@@ -16,7 +16,6 @@ use pillion_envoy_api::envoy::{
     },
 };
 use pillion_serve::Peer;
-use pillion_telemetry::{Rates, Throttle};
 use pillion_xds::{
     Snapshot,
     server::{serve_delta, serve_sotw},
@@ -30,7 +29,7 @@ use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 
 use super::{
     memory::Memory,
-    observer::StreamObserver,
+    observer::{StreamObserver, Throttles},
     streams::{STREAMS, Streams},
 };
 use crate::{
@@ -50,12 +49,6 @@ const UNKNOWN: Duration = Duration::from_secs(10);
 const FIRST_REQUEST: Duration = Duration::from_secs(15);
 /// How long a client may take to make room for the last status.
 const LAST_WORD: Duration = Duration::from_secs(5);
-/// Lines about refused resources, by address.
-const REFUSALS: Rates = Rates {
-    each: 1,
-    first: 20,
-    more: 0,
-};
 
 /// The service.
 #[derive(Debug, Clone)]
@@ -66,9 +59,7 @@ pub(in crate::discovery) struct Ads {
     memory: Memory,
     updates: mpsc::Sender<Update>,
     metrics: Arc<Metrics>,
-    refusals: Arc<Throttle>,
-    withheld: Arc<Throttle>,
-    crowded: Arc<Throttle>,
+    throttles: Arc<Throttles>,
     tell: Tell,
     stop: CancellationToken,
 }
@@ -109,15 +100,13 @@ impl Ads {
             memory: Memory::default(),
             updates,
             metrics,
-            refusals: Arc::new(Throttle::new(REFUSALS)),
-            withheld: Arc::new(Throttle::new(REFUSALS)),
-            crowded: Arc::new(Throttle::new(REFUSALS)),
+            throttles: Arc::default(),
             tell,
             stop,
         }
     }
 
-    /// Returns this service without authentication, for a port on loopback.
+    /// Returns a copy of this service that authenticates nobody, for a port on loopback.
     pub fn without_authentication(&self) -> Self {
         Self {
             authenticator: None,
@@ -220,9 +209,7 @@ impl Ads {
             pod: identity.pod.clone(),
             address,
             metrics: Arc::clone(&self.metrics),
-            refusals: Arc::clone(&self.refusals),
-            withheld: Arc::clone(&self.withheld),
-            crowded: Arc::clone(&self.crowded),
+            throttles: Arc::clone(&self.throttles),
             tracked,
             charge: self.memory.charge(&identity.pod),
         };
