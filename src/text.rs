@@ -1,9 +1,6 @@
 //! Texts for operators, and texts from outside that are passed on to them.
 
-/// The beginning of a text, of at most `most` bytes.
-pub(crate) fn shorten(text: &str, most: usize) -> &str {
-    &text[..text.floor_char_boundary(most)]
-}
+pub(crate) use pillion_xds::limits::shorten;
 
 /// A text without what a terminal would take for commands.
 pub(crate) fn printable(text: &str) -> String {

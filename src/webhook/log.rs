@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use pillion_telemetry::{HeldBack, Rates, Throttle};
 
 use super::review::ReviewResponse;
-use crate::metrics::ReviewOutcome;
+use crate::{metrics::ReviewOutcome, text::shorten};
 
 /// Requests that are not reviews may flood the log.
 const FAILURES: Rates = Rates {
@@ -83,7 +83,7 @@ fn write(response: &ReviewResponse, took: Duration, peer: SocketAddr, held_back:
 
 /// Truncates a text to the maximum length. Texts from an API server are shorter.
 fn short(text: &str) -> &str {
-    &text[..text.floor_char_boundary(LONGEST)]
+    shorten(text, LONGEST)
 }
 
 #[cfg(test)]

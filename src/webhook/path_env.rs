@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::text::shorten;
+
 /// The maximum number of variables in a path.
 const MAX_VARIABLES: usize = 64;
 
@@ -64,7 +66,7 @@ fn variable(key: &str) -> Result<String, InvalidPath> {
         || !name.chars().all(allowed)
     {
         return Err(InvalidPath::Key {
-            key: key[..key.floor_char_boundary(80)].to_owned(),
+            key: shorten(key, 80).to_owned(),
         });
     }
     Ok(name)

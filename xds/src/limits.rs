@@ -65,6 +65,7 @@ pub(crate) const FULL_RESPONSE_BYTES: usize = 2 << 20;
 pub const MAX_REFUSAL_BYTES: usize = 4_096;
 
 /// The beginning of a text, of at most `bytes` bytes.
-pub(crate) fn shorten(text: &str, bytes: usize) -> &str {
+#[must_use]
+pub fn shorten(text: &str, bytes: usize) -> &str {
     &text[..text.floor_char_boundary(bytes)]
 }
