@@ -118,8 +118,8 @@ pub(crate) struct RetryPolicy {
     pub max_interval: Duration,
     /// Endpoints that have had the request are avoided (`previous_hosts`).
     pub avoids_previous_hosts: bool,
-    /// How often an endpoint is drawn before one that has had the request is taken again
-    /// (`host_selection_retry_max_attempts`).
+    /// How often an endpoint is drawn in search of one that has not had the request
+    /// (`host_selection_retry_max_attempts`). After that, the first such one is taken.
     pub host_attempts: u32,
 }
 

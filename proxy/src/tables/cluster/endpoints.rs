@@ -80,6 +80,12 @@ impl EndpointSet {
         }
     }
 
+    /// The first one that is none of these.
+    pub fn other(&self, tried: &[SocketAddr]) -> Option<&Endpoint> {
+        let mut endpoints = self.endpoints.iter();
+        endpoints.find(|endpoint| !tried.contains(&endpoint.address))
+    }
+
     fn turns(&self) -> usize {
         match self.schedule.len() {
             0 => self.endpoints.len(),

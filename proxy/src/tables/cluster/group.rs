@@ -61,7 +61,7 @@ pub(crate) enum Pick {
 pub(crate) struct Avoid<'a> {
     /// Endpoints that have had it.
     pub tried: &'a [SocketAddr],
-    /// How often another one is drawn before one of these is taken again.
+    /// How often one is drawn; if all were of these, the first other one is taken.
     pub attempts: u32,
 }
 
@@ -119,6 +119,9 @@ impl Cluster {
                 break;
             }
             endpoint = draw().unwrap_or(endpoint);
+        }
+        if avoid.tried.contains(&endpoint.address) {
+            endpoint = set.other(avoid.tried).unwrap_or(endpoint);
         }
         Pick::Endpoint(Picked {
             address: endpoint.address,
@@ -202,6 +205,20 @@ mod tests {
         let pair = cluster(Balancer::RoundRobin, &["10.0.0.2:80", "10.0.0.3:80"]);
         for _ in 0..4 {
             assert_eq!(picked(&pair, avoid).unwrap(), "10.0.0.3:80");
+        }
+        // However the draws end.
+        let avoid = Avoid {
+            attempts: 1,
+            ..avoid
+        };
+        for balancer in [Balancer::Random, Balancer::LeastRequest] {
+            let pair = cluster(balancer, &["10.0.0.2:80", "10.0.0.3:80"]);
+            for seed in 0..64 {
+                match pair.pick(original(), avoid, &mut Rng::with_seed(seed)) {
+                    Pick::Endpoint(picked) => assert_ne!(picked.address, tried[0]),
+                    _ => panic!("there is no endpoint"),
+                }
+            }
         }
         let single = cluster(Balancer::LeastRequest, &["10.0.0.2:80"]);
         assert_eq!(picked(&single, avoid).unwrap(), "10.0.0.2:80");
