@@ -154,7 +154,11 @@ async fn serve<V: Variant>(
             };
         }
     };
-    if let Some(status) = end.await {
+    let status = end.await;
+    // It takes no memory while its client is told why it has ended.
+    drop(stream);
+    let _ = observer.has_room(0);
+    if let Some(status) = status {
         // The client may have gone, or not read: the stream ends all the same.
         let _ = timeout(LAST_WORD, responses.send(Err(status))).await;
     }

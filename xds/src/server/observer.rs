@@ -25,7 +25,8 @@ pub trait Observer: Send + Sync {
 
     /// Whether there is room for the stream in the memory that all streams may take, now that it
     /// takes about this many bytes for names that the snapshot does not have: what the others take is
-    /// as much as the server chose to have. Without, it ends.
+    /// as much as the server chose to have. Without, it ends. A stream that has ended takes
+    /// nothing, and says so.
     fn has_room(&self, bytes: usize) -> bool {
         let _ = bytes;
         true

@@ -2,17 +2,20 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use futures::stream;
+use futures::{StreamExt as _, stream};
 use pillion_envoy_api::envoy::service::discovery::v3::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse,
 };
-use pillion_xds::{Snapshot, limits, resources, server::serve_delta};
+use pillion_xds::{
+    Snapshot, limits, resources,
+    server::{Observer, serve_delta},
+};
 use tokio::{
     io::AsyncWriteExt as _,
     net::TcpStream,
@@ -221,9 +224,43 @@ async fn counts_what_requests_make_the_server_walk() {
 /// An observer for whose streams there is room for so many bytes.
 struct Room(usize);
 
-impl pillion_xds::server::Observer for Room {
+impl Observer for Room {
     fn has_room(&self, bytes: usize) -> bool {
         bytes <= self.0
+    }
+}
+
+/// An observer that keeps how much its stream takes, for which there is no room.
+#[derive(Default)]
+struct Taken(Mutex<Vec<usize>>);
+
+impl Observer for Taken {
+    fn has_room(&self, bytes: usize) -> bool {
+        self.0.lock().unwrap().push(bytes);
+        bytes == 0
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_has_ended_takes_nothing_while_its_client_does_not_read_why() {
+    let all = set(CLUSTER, &[("a", "1")]);
+    let resources = Arc::downgrade(&all);
+    let (snapshots, receiver) = watch::channel(Snapshot::new().with(CLUSTER, all));
+    // The first response takes all room there is for responses.
+    let (sender, _responses) = mpsc::channel(1);
+    let requests = [subscribe(CLUSTER, &["a"]), subscribe(CLUSTER, &["missing"])];
+    let requests = stream::iter(requests.map(Ok)).chain(stream::pending());
+    let taken = Taken::default();
+    let unread = async {
+        // It waits for its client for longer.
+        sleep(Duration::from_secs(1)).await;
+        snapshots.send_replace(Snapshot::new());
+        assert!(resources.upgrade().is_none());
+        assert_eq!(taken.0.lock().unwrap().last(), Some(&0));
+    };
+    tokio::select! {
+        () = serve_delta(requests, receiver, sender, &taken) => panic!("it waits for nobody"),
+        () = unread => {}
     }
 }
 
