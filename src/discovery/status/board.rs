@@ -86,7 +86,7 @@ struct Entry {
     faults: Vec<String>,
     /// Its number among the specs of its kind, if it is valid.
     seen: u64,
-    /// Whether a proxy of this replica refused what was made of it, and accepts it now.
+    /// Whether proxies of this replica refused what was made of it, and the last of them accepts it now.
     is_accepted: bool,
     /// Since when it is not known whether a proxy that was connected here still refuses it.
     unknown_since: Option<Instant>,
@@ -254,15 +254,20 @@ impl Board {
             let Some(all) = state.refusals.get_mut(object) else {
                 continue;
             };
-            all.remove(place);
-            if all.is_empty() {
+            if all.remove(place).is_none() {
+                continue;
+            }
+            let is_last = all.is_empty();
+            if is_last {
                 state.refusals.remove(object);
             }
             if let Some(entry) = state.objects.get_mut(object) {
                 match how {
-                    // Nobody is left who refuses it.
-                    Ended::Accepted | Ended::Gone => entry.is_accepted = true,
-                    Ended::Unknown => entry.unknown_since = Some(now),
+                    Ended::Accepted | Ended::Gone => entry.is_accepted = is_last,
+                    Ended::Unknown => {
+                        entry.is_accepted = false;
+                        entry.unknown_since = Some(now);
+                    }
                 }
             }
             state.touch(object);

@@ -207,6 +207,33 @@ async fn a_proxy_that_is_gone_accepts_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_proxy_accepts_nothing_for_another_that_is_gone() {
+    let board = board().await;
+    for stream in [1, 2] {
+        board.refused(&place(stream), &reference(), &refused());
+    }
+    assert!(write(&board).await.is_some());
+    board.no_longer_refused(&place(1), &[&reference()], Ended::Accepted);
+    board.no_longer_refused(&place(2), &[&reference()], Ended::Unknown);
+    let status = write(&board).await.unwrap();
+    assert_eq!(status["conditions"][1]["status"], "Unknown", "{status}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_that_refuses_nothing_changes_nothing() {
+    let board = board().await;
+    board.refused(&place(1), &reference(), &refused());
+    assert!(write(&board).await.is_some());
+    for how in [Ended::Accepted, Ended::Unknown] {
+        board.no_longer_refused(&place(2), &[&reference()], how);
+        assert!(write(&board).await.is_none());
+        let state = board.state();
+        let entry = &state.objects[&reference()];
+        assert_eq!((entry.is_accepted, entry.unknown_since), (false, None));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refusal_by_a_proxy_that_is_gone_lapses() {
     let board = board().await;
     board.refused(&place(1), &reference(), &refused());
