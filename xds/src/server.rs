@@ -13,5 +13,5 @@ mod subscription;
 pub use delta::DeltaStream;
 pub use drive::{serve_delta, serve_sotw};
 pub use error::StreamError;
-pub use observer::{Observer, Reply};
+pub use observer::{Observer, Reply, SentVersions};
 pub use sotw::SotwStream;

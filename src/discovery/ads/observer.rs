@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use pillion_telemetry::{Rates, Throttle};
-use pillion_xds::server::Observer;
+use pillion_xds::server::{Observer, SentVersions};
 
 use super::memory::{Charge, Full};
 use crate::{
@@ -66,9 +66,9 @@ impl Observer for StreamObserver {
         self.tracked.acked(type_url, nonce);
     }
 
-    fn nacked(&self, type_url: &str, nonce: &str, message: &str) {
+    fn nacked(&self, type_url: &str, nonce: &str, message: &str, sent: SentVersions<'_>) {
         self.metrics.reply(type_url, Reply::Refused);
-        self.tracked.nacked(type_url, nonce, message);
+        self.tracked.nacked(type_url, nonce, message, sent);
         if let Some(held_back) = self.throttles.refusals.pass(self.address) {
             tracing::warn!(
                 pod = %self.pod,

@@ -5,11 +5,15 @@
 
 use std::sync::Arc;
 
-use pillion_xds::{Layers, refused_resources};
+use pillion_xds::{
+    Layers, Resource, limits::MAX_REFUSAL_BYTES, refused_resources, server::SentVersions,
+};
 
 use super::origin::Part;
 use crate::text::shorten;
 
+/// A text of so many bytes may have been cut: between characters, of which none has more than four.
+const CUT: usize = MAX_REFUSAL_BYTES - 3;
 /// How many resources of one refusal are looked at.
 pub(super) const NAMES: usize = 16;
 /// The longest reason that is kept, in bytes.
@@ -19,7 +23,7 @@ const REASON: usize = 512;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Named {
     pub name: Arc<str>,
-    /// The version that is refused; empty, if the proxy does not say.
+    /// The version that is refused.
     pub version: Arc<str>,
     /// What of it is refused.
     pub parts: Vec<Part>,
@@ -27,72 +31,93 @@ pub(super) struct Named {
     pub reason: String,
 }
 
-/// The resources that a text names, of those that the proxy may see.
-pub(super) fn named(text: &str, resources: &Layers) -> Vec<Named> {
-    let mut found: Vec<Named> = Vec::new();
+/// What a refusal is about.
+#[derive(Debug, Default)]
+pub(super) struct Refusal {
+    /// The resources that it names.
+    pub named: Vec<Named>,
+    /// Whether it names something, and all of that is here: what else was sent is accepted.
+    pub is_whole: bool,
+}
+
+impl Refusal {
+    /// Adds a resource, if there is room for it.
+    fn add(&mut self, named: Named) {
+        if self.named.iter().any(|before| before.name == named.name) {
+            return;
+        }
+        if self.named.len() < NAMES {
+            self.named.push(named);
+        } else {
+            self.is_whole = false;
+        }
+    }
+}
+
+/// What a text is about, of the resources that the proxy may see. Where it says no versions, it is
+/// about those that were sent.
+pub(super) fn refusal(text: &str, resources: &Layers, sent: SentVersions<'_>) -> Refusal {
+    let mut found = Refusal {
+        named: Vec::new(),
+        is_whole: text.len() < CUT,
+    };
     let mut has_lines = false;
     for refused in refused_resources(text) {
         has_lines = true;
         let Some(resource) = resources.get(refused.name) else {
+            // It has gone since.
+            found.is_whole = false;
             continue;
         };
-        let version = match &*resource.version {
-            present if present == refused.version => Arc::clone(&resource.version),
+        let version = match refused.version {
+            "" => sent_version(resource, sent),
+            version if *version == *resource.version => Arc::clone(&resource.version),
             _ => shorten(refused.version, pillion_xds::limits::MAX_VERSION_BYTES).into(),
         };
         let reason = format!("{}: {}", refused.name, refused.reason);
-        add(
-            &mut found,
-            Named {
-                name: Arc::clone(&resource.name),
-                version,
-                parts: Part::of(refused.reason),
-                reason: shorten(&reason, REASON).to_owned(),
-            },
-        );
+        found.add(Named {
+            name: Arc::clone(&resource.name),
+            version,
+            parts: Part::of(refused.reason),
+            reason: shorten(&reason, REASON).to_owned(),
+        });
     }
     // The words of our own proxy's reasons name nothing else.
-    if has_lines {
-        found
-    } else {
-        in_words(text, resources)
+    if !has_lines {
+        in_words(text, resources, sent, &mut found);
     }
+    found.is_whole &= !found.named.is_empty();
+    found
 }
 
-fn add(found: &mut Vec<Named>, named: Named) {
-    if found.len() < NAMES && found.iter().all(|found| found.name != named.name) {
-        found.push(named);
-    }
+/// The version of a resource that was sent. One of which nothing was sent is named by chance.
+fn sent_version(resource: &Resource, sent: SentVersions<'_>) -> Arc<str> {
+    sent(&resource.name).unwrap_or_else(|| Arc::clone(&resource.version))
 }
 
-/// The resources whose names are words of a text: other proxies, such as Envoy, write no versions.
-fn in_words(text: &str, resources: &Layers) -> Vec<Named> {
+/// Finds the resources whose names are words of a text: other proxies, such as Envoy, write no versions.
+fn in_words(text: &str, resources: &Layers, sent: SentVersions<'_>, found: &mut Refusal) {
     let is_around =
         |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ',' | ';' | '(' | ')');
-    let mut found = Vec::new();
     for word in text.split(is_around) {
         // A colon may follow a name, and none ends with one.
         let resource = resources
             .get(word)
             .or_else(|| resources.get(word.trim_end_matches([':', '.'])));
         let Some(resource) = resource else { continue };
-        add(
-            &mut found,
-            Named {
-                name: Arc::clone(&resource.name),
-                version: Arc::clone(&resource.version),
-                parts: Part::of(text),
-                reason: shorten(text, REASON).to_owned(),
-            },
-        );
+        found.add(Named {
+            name: Arc::clone(&resource.name),
+            version: sent_version(resource, sent),
+            parts: Part::of(text),
+            reason: shorten(text, REASON).to_owned(),
+        });
     }
-    if found.len() > 1 {
+    if found.named.len() > 1 {
         // Which of them has the part is not known.
-        for named in &mut found {
+        for named in &mut found.named {
             named.parts = vec![Part::Whole];
         }
     }
-    found
 }
 
 #[cfg(test)]
@@ -103,24 +128,36 @@ mod tests {
     use super::*;
 
     fn all() -> Layers {
-        let names = ["outbound|80||a.shop", "outbound|80||b.shop"];
-        Layers::from(resources(names.map(|name| {
+        set(["outbound|80||a.shop", "outbound|80||b.shop"].map(str::to_owned))
+    }
+
+    fn set(names: impl IntoIterator<Item = String>) -> Layers {
+        Layers::from(resources(names.into_iter().map(|name| {
             Resource::new(name, any(type_url::CLUSTER, &Cluster::default()))
         })))
+    }
+
+    fn refusal(text: &str, all: &Layers) -> Refusal {
+        super::refusal(text, all, &|_: &str| None)
+    }
+
+    fn named(text: &str, all: &Layers) -> Vec<Named> {
+        refusal(text, all).named
+    }
+
+    fn line(name: &str, version: &str, reason: &str) -> String {
+        let refused = RefusedResource {
+            name,
+            version,
+            reason,
+        };
+        refused.to_string()
     }
 
     #[test]
     fn our_own_proxy_names_resources_and_versions() {
         let all = all();
         let present = &all.get("outbound|80||a.shop").unwrap().version;
-        let line = |name, version, reason| {
-            let refused = RefusedResource {
-                name,
-                version,
-                reason,
-            };
-            refused.to_string()
-        };
         let text = [
             line(
                 "outbound|80||a.shop",
@@ -186,12 +223,49 @@ mod tests {
     #[test]
     fn words_of_our_own_proxy_s_reasons_name_nothing() {
         let all = all();
-        let refused = RefusedResource {
-            name: "gone",
-            version: "1",
-            reason: "there is no cluster outbound|80||a.shop",
+        let refused = line("gone", "1", "there is no cluster outbound|80||a.shop");
+        assert!(named(&refused, &all).is_empty());
+    }
+
+    #[test]
+    fn a_text_without_versions_is_about_what_was_sent() {
+        let all = all();
+        let present = &all.get("outbound|80||b.shop").unwrap().version;
+        let sent = |name: &str| (name == "outbound|80||a.shop").then(|| Arc::from("sent"));
+        for text in [
+            "outbound|80||a.shop, outbound|80||b.shop: bad".to_owned(),
+            format!(
+                "{}\n{}",
+                line("outbound|80||a.shop", "", "bad"),
+                line("outbound|80||b.shop", "", "bad")
+            ),
+        ] {
+            let found = super::refusal(&text, &all, &sent).named;
+            let versions: Vec<_> = found.iter().map(|one| &*one.version).collect();
+            assert_eq!(versions, ["sent", &**present], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_may_be_about_more_than_it_names_is_not_whole() {
+        let names: Vec<_> = (0..=NAMES).map(|number| format!("a{number}")).collect();
+        let all = set(names.clone());
+        let lines = |names: &[String], reason: &str| {
+            let lines: Vec<_> = names.iter().map(|name| line(name, "1", reason)).collect();
+            lines.join("\n")
         };
-        assert!(named(&refused.to_string(), &all).is_empty());
+        assert!(refusal(&lines(&names[1..], "no"), &all).is_whole);
+        assert!(refusal("a1, a2: no", &all).is_whole);
+        let cut = lines(&names[..1], &"é".repeat(MAX_REFUSAL_BYTES));
+        for text in [
+            "no",
+            &lines(&names, "no"),
+            &names.join(" "),
+            &lines(&["gone".to_owned(), "a1".to_owned()], "no"),
+            shorten(&cut, MAX_REFUSAL_BYTES),
+        ] {
+            assert!(!refusal(text, &all).is_whole, "{text}");
+        }
     }
 
     #[test]

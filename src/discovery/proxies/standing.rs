@@ -1,11 +1,14 @@
 //! What a proxy refuses of one kind, until that is replaced and accepted. Pure.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use pillion_xds::Layers;
 
-use super::attribution::{NAMES, Named};
-use crate::{discovery::status::Ended, model::ObjectRef, text::shorten};
+use super::attribution::{NAMES, Named, Refusal};
+use crate::{model::ObjectRef, text::shorten};
 
 /// The longest text that is shown, in bytes.
 const TEXT: usize = 1_024;
@@ -18,10 +21,9 @@ pub(super) struct Standing {
     unnamed: Option<String>,
     /// Whether somebody is about to find out about the rules.
     pub is_queued: bool,
-    /// What the response had that the proxy has not replied to.
-    sent: Option<Layers>,
-    /// How refusals of rules ended since that was last asked for, unless they were accepted.
-    ended: BTreeMap<ObjectRef, Ended>,
+    /// The rules whose refusals ended since that was last asked for, without anybody knowing whether they
+    /// are accepted.
+    unknown: BTreeSet<ObjectRef>,
 }
 
 #[derive(Debug)]
@@ -29,44 +31,30 @@ struct Refused {
     named: Named,
     /// The rules, once these are known.
     rules: Option<Vec<ObjectRef>>,
-    /// What the proxy was sent since.
-    since: Since,
-}
-
-/// What a proxy was sent since it refused a resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Since {
-    /// The same.
-    Same,
-    /// Another version.
-    Another,
-    /// That it is gone.
-    Gone,
+    /// Whether the proxy was sent another version since, or that it is gone.
+    is_replaced: bool,
 }
 
 impl Standing {
     /// Takes in the reply to a response that refuses these resources.
-    pub fn refuse(&mut self, named: Vec<Named>, text: &str, present: Option<&Layers>) {
-        let sent = self.sent.take();
+    pub fn refuse(&mut self, refusal: Refusal, text: &str, present: Option<&Layers>) {
+        let Refusal { named, is_whole } = refusal;
         for one in &mut self.refused {
             if named.iter().any(|named| named.name == one.named.name) {
                 // What was sent of it since is refused as well.
-                one.since = Since::Same;
+                one.is_replaced = false;
             }
         }
-        // It says nothing against the other ones.
-        self.accept();
+        let replaced = self.take_replaced();
+        if !is_whole {
+            // It may be about these as well.
+            self.lose(replaced);
+        }
+        self.unnamed = None;
         if named.is_empty() {
             self.unnamed = Some(shorten(text, TEXT).to_owned());
         }
-        for mut named in named {
-            if named.version.is_empty() {
-                // The proxy does not say which version: it is the one that was sent.
-                let all = [sent.as_ref(), present];
-                let mut known = all.into_iter().flatten();
-                let known = known.find_map(|all| all.get(&named.name));
-                named.version = known.map_or(named.version, |one| Arc::clone(&one.version));
-            }
+        for named in named {
             let before = self
                 .refused
                 .iter()
@@ -78,55 +66,51 @@ impl Standing {
             let mut rules = before.and_then(|one| one.rules);
             if !is_same {
                 // Whether it is the same rules is found out later.
-                self.end(rules.take().unwrap_or_default(), Ended::Unknown);
+                self.unknown.extend(rules.take().unwrap_or_default());
             }
-            let since = since(&named, present);
+            let is_replaced = is_replaced(&named, present);
             self.refused.push(Refused {
                 named,
                 rules,
-                since,
+                is_replaced,
             });
         }
         let excess = self.refused.len().saturating_sub(NAMES);
         let excess: Vec<_> = self.refused.drain(..excess).collect();
-        for one in excess {
-            self.end(one.rules.unwrap_or_default(), Ended::Unknown);
-        }
+        self.lose(excess);
     }
 
-    fn end(&mut self, rules: Vec<ObjectRef>, how: Ended) {
-        let rules = rules.into_iter().map(|rule| (rule, how));
-        self.ended.extend(rules);
+    /// The resources of which the proxy was sent something else since, which are not here any more.
+    fn take_replaced(&mut self) -> Vec<Refused> {
+        let all = std::mem::take(&mut self.refused).into_iter();
+        let (replaced, kept) = all.partition(|one| one.is_replaced);
+        self.refused = kept;
+        replaced
     }
 
-    /// How the refusals of rules ended since this was last asked for; those that are missing were
-    /// accepted.
-    pub fn take_ended(&mut self) -> BTreeMap<ObjectRef, Ended> {
-        std::mem::take(&mut self.ended)
+    /// Notes that it is not known whether these are still refused.
+    fn lose(&mut self, refused: Vec<Refused>) {
+        let rules = refused.into_iter().filter_map(|one| one.rules);
+        self.unknown.extend(rules.flatten());
+    }
+
+    /// The rules of which it is not known whether they are still refused, since this was last asked
+    /// for. Others that are refused no longer were accepted, or what was made of them is gone.
+    pub fn take_unknown(&mut self) -> BTreeSet<ObjectRef> {
+        std::mem::take(&mut self.unknown)
     }
 
     /// Takes in that a response was sent, of what the proxy should have at present.
     pub fn sent(&mut self, present: Option<&Layers>) {
         for one in &mut self.refused {
-            match since(&one.named, present) {
-                Since::Same => {}
-                since => one.since = since,
-            }
+            one.is_replaced |= is_replaced(&one.named, present);
         }
-        self.sent = present.cloned();
     }
 
     /// Takes in that the last response was accepted. What was not part of it is still refused.
     pub fn accept(&mut self) {
-        let (kept, ended): (Vec<_>, Vec<_>) = std::mem::take(&mut self.refused)
-            .into_iter()
-            .partition(|one| one.since == Since::Same);
-        self.refused = kept;
-        for one in ended.into_iter().filter(|one| one.since == Since::Gone) {
-            self.end(one.rules.unwrap_or_default(), Ended::Gone);
-        }
+        self.take_replaced();
         self.unnamed = None;
-        self.sent = None;
     }
 
     /// The resources whose rules are not known yet.
@@ -166,13 +150,10 @@ impl Standing {
     }
 }
 
-fn since(named: &Named, present: Option<&Layers>) -> Since {
+/// Whether the proxy should have something else than what it refused.
+fn is_replaced(named: &Named, present: Option<&Layers>) -> bool {
     let present = present.and_then(|present| present.get(&named.name));
-    match present {
-        None => Since::Gone,
-        Some(present) if present.version == named.version => Since::Same,
-        Some(_) => Since::Another,
-    }
+    present.is_none_or(|present| present.version != named.version)
 }
 
 #[cfg(test)]
@@ -196,14 +177,18 @@ mod tests {
         })))
     }
 
-    fn named(name: &str, present: &Layers) -> Vec<Named> {
+    fn named(name: &str, present: &Layers) -> Refusal {
         let resource = present.get(name).unwrap();
-        vec![Named {
+        let named = Named {
             name: Arc::clone(&resource.name),
             version: Arc::clone(&resource.version),
             parts: vec![Part::Whole],
             reason: format!("{name}: no"),
-        }]
+        };
+        Refusal {
+            named: vec![named],
+            is_whole: true,
+        }
     }
 
     /// Ascribes all refusals to one rule.
@@ -248,7 +233,7 @@ mod tests {
         standing.sent(Some(&present(&[])));
         standing.accept();
         assert_eq!(standing.text(), None);
-        assert_eq!(standing.take_ended(), [(rule(), Ended::Gone)].into());
+        assert!(standing.take_unknown().is_empty());
     }
 
     #[test]
@@ -260,28 +245,49 @@ mod tests {
         attribute(&mut standing);
         standing.sent(Some(&new));
         standing.refuse(named("a", &new), "", Some(&new));
-        assert_eq!(standing.take_ended(), [(rule(), Ended::Unknown)].into());
+        assert_eq!(standing.take_unknown(), [rule()].into());
         assert_eq!(standing.open().len(), 1);
     }
 
     #[test]
-    fn a_refusal_without_version_stands_until_the_resource_changes() {
+    fn a_refusal_says_nothing_against_what_it_does_not_name() {
+        let old = present(&[("a", "1"), ("b", "1")]);
+        let new = present(&[("a", "2"), ("b", "2")]);
+        for (refusal, is_known) in [
+            (named("b", &new), true),
+            (
+                Refusal {
+                    is_whole: false,
+                    ..named("b", &new)
+                },
+                false,
+            ),
+            (Refusal::default(), false),
+        ] {
+            let mut standing = Standing::default();
+            standing.refuse(named("a", &old), "", Some(&old));
+            attribute(&mut standing);
+            standing.sent(Some(&new));
+            standing.refuse(refusal, "no", Some(&new));
+            assert!(standing.rules().is_empty());
+            let unknown = standing.take_unknown();
+            assert_eq!(unknown.is_empty(), is_known, "{unknown:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_what_was_replaced_before_stands_until_something_is_accepted() {
         let old = present(&[("a", "1")]);
         let new = present(&[("a", "2")]);
-        let mut unversioned = named("a", &old);
-        unversioned[0].version = "".into();
         let mut standing = Standing::default();
         standing.sent(Some(&old));
         // The next one is there already, but not sent.
-        standing.refuse(unversioned, "", Some(&new));
-        let versions: Vec<_> = standing.open().into_iter().map(|one| one.version).collect();
-        assert_eq!(versions, [Arc::clone(&old.get("a").unwrap().version)]);
+        standing.refuse(named("a", &old), "", Some(&new));
         standing.sent(Some(&new));
         assert!(standing.text().is_some());
         standing.accept();
         assert_eq!(standing.text(), None);
-        // It was accepted.
-        assert!(standing.take_ended().is_empty());
+        assert!(standing.take_unknown().is_empty());
     }
 
     #[test]
@@ -296,7 +302,7 @@ mod tests {
     #[test]
     fn what_names_nothing_stands_until_something_is_accepted() {
         let mut standing = Standing::default();
-        standing.refuse(Vec::new(), "no", None);
+        standing.refuse(Refusal::default(), "no", None);
         assert_eq!(standing.text().as_deref(), Some("no"));
         assert!(standing.rules().is_empty());
         standing.accept();
@@ -342,6 +348,6 @@ mod tests {
             standing.refuse(named(name, &all), "", Some(&all));
         }
         assert!(standing.rules().is_empty());
-        assert_eq!(standing.take_ended(), [(rule(), Ended::Unknown)].into());
+        assert_eq!(standing.take_unknown(), [rule()].into());
     }
 }

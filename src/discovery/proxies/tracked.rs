@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use pillion_xds::{Layers, Snapshot};
+use pillion_xds::{Layers, Snapshot, server::SentVersions};
 use tokio::sync::watch;
 
 use super::{
@@ -102,18 +102,24 @@ impl Tracked {
     }
 
     /// Records that the proxy refused a response. Its reason is kept; whose rules that is about
-    /// is found out later, and these are told then.
-    pub fn nacked(self: &Arc<Self>, type_url: &str, nonce: &str, text: &str) {
+    /// is found out later, and these are told then. `sent` tells which versions the proxy has.
+    pub fn nacked(
+        self: &Arc<Self>,
+        type_url: &str,
+        nonce: &str,
+        text: &str,
+        sent: SentVersions<'_>,
+    ) {
         let Some(kind) = kind_of(type_url) else {
             return;
         };
         let present = self.present(type_url);
-        let named = present
+        let refusal = present
             .as_ref()
-            .map(|present| attribution::named(text, present));
-        let named = named.unwrap_or_default();
+            .map(|present| attribution::refusal(text, present, sent));
+        let refusal = refusal.unwrap_or_default();
         self.change(kind, |standing| {
-            standing.refuse(named, text, present.as_ref());
+            standing.refuse(refusal, text, present.as_ref());
         });
         self.answered(kind, nonce);
         self.attribute_later(kind, type_url);
@@ -169,10 +175,14 @@ impl Tracked {
         let of_kind = kinds.entry(kind).or_default();
         change(&mut of_kind.standing);
         let rules = of_kind.standing.rules();
-        let ended = of_kind.standing.take_ended();
+        let unknown = of_kind.standing.take_unknown();
         let place = self.place(kind);
         for rule in of_kind.told.keys().filter(|rule| !rules.contains_key(rule)) {
-            let how = ended.get(rule).copied().unwrap_or(Ended::Accepted);
+            let how = if unknown.contains(rule) {
+                Ended::Unknown
+            } else {
+                Ended::Accepted
+            };
             self.tell.board.no_longer_refused(&place, &[rule], how);
         }
         for (rule, reason) in &rules {

@@ -263,7 +263,7 @@ impl Board {
             }
             if let Some(entry) = state.objects.get_mut(object) {
                 match how {
-                    Ended::Accepted | Ended::Gone => entry.is_accepted = is_last,
+                    Ended::Accepted => entry.is_accepted = is_last,
                     Ended::Unknown => {
                         entry.is_accepted = false;
                         entry.unknown_since = Some(now);

@@ -12,11 +12,10 @@ pub(in crate::discovery) struct Place {
 /// Why a proxy's refusal ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::discovery) enum Ended {
-    /// The proxy accepts what is made of the object now.
+    /// The proxy accepts what is made of the object now, or was told that what it refused is gone.
     Accepted,
-    /// The proxy was told that what it refused is gone.
-    Gone,
-    /// It may last: the proxy is no longer connected, or refuses more than is kept.
+    /// It may last: the proxy is no longer connected, refuses more than is kept, or does not say all
+    /// that it refuses.
     Unknown,
 }
 

@@ -1,5 +1,7 @@
 //! The incremental variant: `DeltaAggregatedResources`.
 
+use std::sync::Arc;
+
 use pillion_envoy_api::envoy::service::discovery::v3::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse, Resource as Sent,
 };
@@ -61,6 +63,12 @@ impl DeltaStream {
     /// Replaces what the client may see.
     pub fn update(&mut self, snapshot: Snapshot) {
         self.types.update(snapshot);
+    }
+
+    /// The version of a resource that the client was sent last, or said it holds.
+    #[must_use]
+    pub fn sent_version(&self, type_url: &str, name: &str) -> Option<Arc<str>> {
+        self.types.sent_version(type_url, name)
     }
 
     /// About the bytes that the client makes this take for names that the snapshot does not have.

@@ -1,6 +1,6 @@
 //! Streams with their connections.
 
-use std::{pin::pin, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt as _};
 use pillion_envoy_api::envoy::service::discovery::v3::{
@@ -60,6 +60,7 @@ trait Variant {
     fn request(&mut self, request: &Self::Request) -> Result<Option<Reply>, StreamError>;
     fn update(&mut self, snapshot: Snapshot);
     fn is_ready(&self) -> bool;
+    fn sent_version(&self, type_url: &str, name: &str) -> Option<Arc<str>>;
     fn take_walked(&mut self) -> usize;
     fn own_bytes(&self) -> usize;
     fn next(&mut self, observer: &dyn Observer) -> Option<Self::Response>;
@@ -81,6 +82,10 @@ macro_rules! variant {
 
             fn is_ready(&self) -> bool {
                 self.is_ready()
+            }
+
+            fn sent_version(&self, type_url: &str, name: &str) -> Option<Arc<str>> {
+                self.sent_version(type_url, name)
             }
 
             fn take_walked(&mut self) -> usize {
@@ -123,7 +128,10 @@ async fn serve<V: Variant>(
                 Some(Err(status)) => return Some(status),
                 Some(Ok(request)) => match stream.request(&request) {
                     Err(error) => return Some(error.into()),
-                    Ok(reply) => reply.iter().for_each(|reply| reply.tell(observer)),
+                    Ok(None) => {}
+                    Ok(Some(reply)) => reply.tell(observer, &|name: &str| {
+                        stream.sent_version(&reply.type_url, name)
+                    }),
                 },
             }
             if !observer.has_room(stream.own_bytes()) {

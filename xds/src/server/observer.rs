@@ -1,8 +1,14 @@
 //! Who wants to know what clients make of their resources.
 
+use std::sync::Arc;
+
 use pillion_envoy_api::google::rpc::Status;
 
 use crate::limits::{MAX_REFUSAL_BYTES, shorten};
+
+/// Returns the version of a resource that a client was sent last, or said it holds; `None` if there is
+/// none. The versions are those of the stream and type that this comes with.
+pub type SentVersions<'a> = &'a dyn Fn(&str) -> Option<Arc<str>>;
 
 /// What happens on a stream, for metrics, Events and `proxy-status`. The methods must not
 /// block; by default, they do nothing.
@@ -18,9 +24,9 @@ pub trait Observer: Send + Sync {
     }
 
     /// The client refused a response, in part or whole, and said why: at most 4 KiB of text
-    /// from outside.
-    fn nacked(&self, type_url: &str, nonce: &str, message: &str) {
-        let _ = (type_url, nonce, message);
+    /// from outside. `sent` tells which versions it means where it names none.
+    fn nacked(&self, type_url: &str, nonce: &str, message: &str, sent: SentVersions<'_>) {
+        let _ = (type_url, nonce, message, sent);
     }
 
     /// Whether there is room for the stream in the memory that all streams may take, now that it
@@ -63,10 +69,10 @@ impl Reply {
     }
 
     /// Tells an observer.
-    pub(super) fn tell(&self, observer: &dyn Observer) {
+    pub(super) fn tell(&self, observer: &dyn Observer, sent: SentVersions<'_>) {
         match &self.refusal {
             None => observer.acked(&self.type_url, &self.nonce),
-            Some(message) => observer.nacked(&self.type_url, &self.nonce, message),
+            Some(message) => observer.nacked(&self.type_url, &self.nonce, message, sent),
         }
     }
 }

@@ -61,6 +61,12 @@ impl SotwStream {
         self.types.update(snapshot);
     }
 
+    /// The version of a resource that the client was sent last, or said it holds.
+    #[must_use]
+    pub fn sent_version(&self, type_url: &str, name: &str) -> Option<Arc<str>> {
+        self.types.sent_version(type_url, name)
+    }
+
     /// About the bytes that the client makes this take for names that the snapshot does not have.
     pub(super) fn own_bytes(&self) -> usize {
         self.types.own_bytes()

@@ -97,6 +97,12 @@ impl Types {
         Ok(())
     }
 
+    /// The version of a resource that the client was sent last, or said it holds.
+    pub(super) fn sent_version(&self, type_url: &str, name: &str) -> Option<Arc<str>> {
+        let one = self.all.iter().find(|one| &*one.url == type_url)?;
+        one.subscription.sent_version(name).cloned()
+    }
+
     /// About the bytes that the client makes this take.
     pub(super) fn bytes(&self) -> usize {
         self.all.iter().map(|one| one.subscription.bytes()).sum()

@@ -134,6 +134,20 @@ impl Subscription {
         self.wildcard || self.names.contains(name)
     }
 
+    /// The version of a resource that the client was sent last, or said it holds.
+    pub(super) fn sent_version(&self, name: &str) -> Option<&Arc<str>> {
+        let resource = match self.stale.get(name) {
+            Some(stale) => match stale.held.as_ref()? {
+                Held::Sent(resource) => resource,
+                // This stream has not sent it.
+                Held::Claimed(_) => return None,
+            },
+            None if self.covers(name) => self.base.get(name)?,
+            None => return None,
+        };
+        Some(&resource.version)
+    }
+
     /// Subscribes to a name, which is then answered, or to all by `*`.
     ///
     /// # Errors

@@ -259,6 +259,26 @@ fn sends_a_refused_version_once_and_the_next_one_again() {
 }
 
 #[test]
+fn knows_which_versions_were_sent() {
+    let mut stream = in_sync(&snapshot(&[(CLUSTER, &[("a", "1"), ("b", "1")])]));
+    // Nobody is sent this while the client has something to answer.
+    let new = snapshot(&[(CLUSTER, &[("a", "2"), ("b", "1"), ("c", "1")])]);
+    stream.update(new.clone());
+    let sent = |stream: &DeltaStream, name| stream.sent_version(CLUSTER, name);
+    let version = |name, content| Some(resource(CLUSTER, name, content).version);
+    assert_eq!(sent(&stream, "a"), version("a", "1"));
+    assert_eq!(sent(&stream, "b"), version("b", "1"));
+    assert_eq!(sent(&stream, "c"), None);
+    drain(&mut stream);
+    assert_eq!(sent(&stream, "a"), version("a", "2"));
+    assert_eq!(sent(&stream, "c"), version("c", "1"));
+    assert_eq!(stream.sent_version(ENDPOINTS, "a"), None);
+    let mut other = DeltaStream::new(new);
+    other.request(&subscribe(CLUSTER, &["a"])).unwrap();
+    assert_eq!((sent(&other, "a"), sent(&other, "b")), (None, None));
+}
+
+#[test]
 fn divides_what_is_large() {
     let content = "x".repeat(1 << 20);
     let large = (0..9).map(|index| resource(CLUSTER, &format!("{index}"), &content));

@@ -100,7 +100,7 @@ impl Test {
 
     fn nacked(&self, nonce: &str, text: &str) {
         self.tracked.sent(ROUTES, nonce, 1);
-        self.tracked.nacked(ROUTES, nonce, text);
+        self.tracked.nacked(ROUTES, nonce, text, &|_: &str| None);
     }
 
     fn acked(&self, nonce: &str) {
@@ -172,6 +172,32 @@ async fn a_version_that_was_replaced_is_not_looked_for_in_the_next_one() {
     assert_eq!(test.shown(), (State::Nack, Vec::new()));
     test.acked("2");
     assert_eq!(test.shown().0, State::Synced);
+}
+
+#[tokio::test]
+async fn a_proxy_that_never_replies_keeps_nothing_that_was_replaced() {
+    let test = Test::new(&["reviews"], Attributions::undone());
+    let routes = Arc::downgrade(test.snapshots.borrow().get(ROUTES).unwrap().shared());
+    test.tracked.sent(ROUTES, "1", 1);
+    test.snapshots.send_replace(snapshot(&["reviews", "more"]));
+    assert!(routes.upgrade().is_none());
+}
+
+/// As Envoy says it.
+#[tokio::test]
+async fn a_refusal_without_version_is_about_what_was_sent() {
+    let test = Test::new(&["reviews"], Attributions::undone());
+    test.tracked.sent(ROUTES, "1", 1);
+    let sent = table(&["reviews"]).version;
+    // The next one is there already, but not sent.
+    test.snapshots.send_replace(snapshot(&["reviews", "more"]));
+    let text = "Error adding route config 9080: VirtualHosts[1]: no";
+    test.tracked
+        .nacked(ROUTES, "1", text, &|_: &str| Some(Arc::clone(&sent)));
+    test.tracked.attribute("RDS", ROUTES);
+    assert_eq!(test.shown(), (State::Nack, Vec::new()));
+    test.acked("2");
+    assert_eq!(test.shown(), (State::Synced, Vec::new()));
 }
 
 #[tokio::test]
