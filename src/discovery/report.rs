@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use tokio::{sync::mpsc, time::Instant};
 
-use self::recent::Recent;
+pub(super) use self::recent::Recent;
 use super::metrics::Metrics;
 use crate::cluster::Events;
 

@@ -3,6 +3,7 @@
 //! Each is a task of its own, and tells the model's thread what has changed. What they keep is
 //! the names of objects alone.
 
+mod crowded;
 mod follow;
 mod listed;
 mod mesh;
@@ -16,6 +17,7 @@ use pillion_serve::Readiness;
 use tokio::{sync::mpsc, task::JoinSet};
 
 use self::{
+    crowded::Crowded,
     follow::{Kind, follow},
     revision::Revision,
     synced::Synced,
@@ -103,9 +105,11 @@ impl Watches<'_> {
         let all = || watcher::Config::default().page_size(PAGE);
         let few = || watcher::Config::default().page_size(SMALL_PAGE);
         let synced = self.synced("waiting for the list of Services");
+        let mut crowded = Crowded::default();
         let services = Kind {
             name: "Service",
-            apply: |object: v1::Service| {
+            apply: move |object: v1::Service| {
+                crowded.look_at(&object);
                 Some(event(Event::Service(Change::Apply(service::service(
                     &object,
                 )))))

@@ -11,10 +11,16 @@ const EXPORT_TO: &str = "networking.istio.io/exportTo";
 
 /// The most ports for TCP of a Service that the mesh knows: each is a cluster for every proxy, and a listener
 /// for each address. Kubernetes itself has no limit but an object's size.
-const PORTS: usize = 256;
+pub(in crate::discovery) const PORTS: usize = 256;
 
-/// A Service. Of one with more than 256 ports for TCP, the mesh knows those that are listed first, and
-/// the log says so. Other ports are none of the mesh's.
+/// How many ports for TCP a Service has.
+pub(in crate::discovery) fn tcp_ports(object: &v1::Service) -> usize {
+    let ports = object.spec.iter().flat_map(|spec| spec.ports.iter());
+    ports.flatten().filter(|port| is_tcp(port)).count()
+}
+
+/// A Service. Of one with more than 256 ports for TCP, the mesh knows those that are listed first.
+/// Other ports are none of the mesh's.
 pub(in crate::discovery) fn service(object: &v1::Service) -> Service {
     let spec = object.spec.clone().unwrap_or_default();
     let is_external = spec.type_.as_deref() == Some("ExternalName");
@@ -40,19 +46,8 @@ pub(in crate::discovery) fn service(object: &v1::Service) -> Service {
         headless,
         selector: selector.map(|labels| labels.into_iter().collect::<Labels>()),
         ports: {
-            let ports = spec.ports.iter().flatten().filter_map(port);
-            let mut ports: Vec<_> = ports.filter(|port| port.tcp).collect();
-            if ports.len() > PORTS {
-                tracing::warn!(
-                    %namespace,
-                    name = object.name_any(),
-                    ports = ports.len(),
-                    "a Service has more than {PORTS} TCP ports; the mesh does not know those that are listed after \
-                     these: use several Services"
-                );
-                ports.truncate(PORTS);
-            }
-            ports
+            let ports = spec.ports.iter().flatten().filter(|port| is_tcp(port));
+            ports.filter_map(port).take(PORTS).collect()
         },
         external_name: spec
             .external_name
@@ -61,6 +56,11 @@ pub(in crate::discovery) fn service(object: &v1::Service) -> Service {
         publish_not_ready: spec.publish_not_ready_addresses.unwrap_or(false),
         export_to: export_to.map(|entries| ExportTo::parse(entries.split(','), &namespace)),
     }
+}
+
+fn is_tcp(port: &v1::ServicePort) -> bool {
+    let protocol = port.protocol.as_deref();
+    protocol.is_none_or(|protocol| protocol == "TCP")
 }
 
 fn port(port: &v1::ServicePort) -> Option<ServicePort> {
@@ -76,10 +76,7 @@ fn port(port: &v1::ServicePort) -> Option<ServicePort> {
         name: port.name.as_deref().unwrap_or_default().into(),
         port: number,
         target,
-        tcp: port
-            .protocol
-            .as_deref()
-            .is_none_or(|protocol| protocol == "TCP"),
+        tcp: is_tcp(port),
         app_protocol: port.app_protocol.as_deref().map(Into::into),
     })
 }

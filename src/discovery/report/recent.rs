@@ -1,4 +1,4 @@
-//! What was reported lately, so that it is not reported again.
+//! What was reported or logged lately, so that it is not again.
 
 use std::{
     collections::HashMap,
@@ -15,7 +15,7 @@ const REMEMBERED: usize = 1_024;
 
 /// The reports of the last minutes, by their hashes.
 #[derive(Debug, Default)]
-pub(super) struct Recent(HashMap<u64, Instant>);
+pub(in crate::discovery) struct Recent(HashMap<u64, Instant>);
 
 impl Recent {
     /// What a report is remembered by.
