@@ -49,6 +49,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub use args::Args;
+#[doc(hidden)] // for the scenarios
 pub use offline::{Faults, Offline};
 
 use self::{
