@@ -17,7 +17,8 @@ const TEXT: usize = 2_048;
 const LISTED: usize = 16;
 /// The reason of an object that proxies refuse.
 const REFUSED: &str = "refusedByProxies";
-/// The reason of an object that proxies refused which are not connected to this replica.
+/// The reason of an object that proxies refused which are not connected to this replica, or do not
+/// say whether they still do.
 const REFUSED_BEFORE: &str = "refusedBefore";
 
 /// What is known of an object.
@@ -254,8 +255,8 @@ fn reconciled(facts: Facts<'_>) -> Condition {
         );
         ("False", REFUSED, text)
     } else if facts.was_refused {
-        let text = "A proxy refused this rule and is no longer connected to the replica that writes statuses. \
-                    Check with `pillion proxy-status`.";
+        let text = "A proxy refused this rule, and the replica that writes statuses does not know whether it \
+                    still does. Check with `pillion proxy-status`.";
         ("Unknown", REFUSED_BEFORE, text.to_owned())
     } else {
         let text = "accepted; no proxy that is connected to the replica of the discovery service that writes \
