@@ -78,7 +78,7 @@ impl Selection {
 
 fn of_service(index: &Index, service: &Service, cluster: &Cluster) -> Groups {
     let mut ports = service.ports.iter();
-    let Some(port) = ports.find(|port| port.tcp && port.port == cluster.key.port) else {
+    let Some(port) = ports.find(|port| port.port == cluster.key.port) else {
         return Groups::new();
     };
     let slices: Vec<_> = index.slices(&service.meta.key).collect();

@@ -76,7 +76,6 @@ fn port(port: &v1::ServicePort) -> Option<ServicePort> {
         name: port.name.as_deref().unwrap_or_default().into(),
         port: number,
         target,
-        tcp: is_tcp(port),
         app_protocol: port.app_protocol.as_deref().map(Into::into),
     })
 }
@@ -117,14 +116,6 @@ mod tests {
         assert_eq!(
             targets,
             [TargetPort::Number(8080), TargetPort::Name("web".into())]
-        );
-        assert_eq!(
-            service
-                .ports
-                .iter()
-                .map(|port| port.tcp)
-                .collect::<Vec<_>>(),
-            [true, true]
         );
         let export_to = service.export_to.unwrap();
         assert!(export_to.includes("shop") && export_to.includes("other"));

@@ -83,7 +83,7 @@ fn all<'a>(index: &'a Index, client: &Client) -> Vec<Target<'a>> {
     services.sort_by(|one, other| one.meta.order(&other.meta));
     let mut targets = Vec::new();
     for service in services {
-        for port in service.ports.iter().filter(|port| port.tcp) {
+        for port in &service.ports {
             let number = match &service.selector {
                 Some(selector) if !selector.is_empty() => selector
                     .select(&pod.labels)

@@ -34,7 +34,7 @@ impl Service {
     }
 }
 
-/// A port of a Service.
+/// A port for TCP of a Service. Those for other protocols bypass the mesh, which does not know them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServicePort {
     /// The name, which may be empty where there is one port.
@@ -43,8 +43,6 @@ pub struct ServicePort {
     pub port: u16,
     /// The pods' port.
     pub target: TargetPort,
-    /// Whether `protocol` is TCP. Others bypass the mesh.
-    pub tcp: bool,
     /// `appProtocol`.
     pub app_protocol: Option<Arc<str>>,
 }

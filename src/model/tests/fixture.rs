@@ -197,7 +197,6 @@ pub fn service(namespace: &str, name: &str, ports: &[(&str, u16)]) -> Service {
                 name: name.into(),
                 port,
                 target: TargetPort::Number(port),
-                tcp: true,
                 app_protocol: None,
             })
             .collect(),

@@ -96,16 +96,6 @@ fn an_undeclared_port_of_a_server_first_protocol_is_tcp() {
 }
 
 #[test]
-fn ports_that_are_not_tcp_have_no_listener() {
-    let mut mesh = Mesh::with_web();
-    let mut dns = service("shop", "dns", &[("dns", 53)]);
-    dns.ports[0].tcp = false;
-    mesh.service(dns);
-    assert_eq!(of(&mesh).len(), 1);
-    assert_eq!(mesh.outbound("shop/client").clusters.len(), 1);
-}
-
-#[test]
 fn each_address_of_a_service_has_a_listener() {
     let mut mesh = Mesh::with_web();
     let mut db = service("shop", "db", &[("tcp", 5432)]);

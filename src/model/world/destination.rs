@@ -87,15 +87,11 @@ pub(super) fn of_services(index: &Index) -> Vec<Destination> {
 
 fn of_service(index: &Index, service: &Service) -> Destination {
     let key = &service.meta.key;
-    let ports = service
-        .ports
-        .iter()
-        .filter(|port| port.tcp)
-        .map(|port| Port {
-            number: port.port,
-            name: Arc::clone(&port.name),
-            protocol: Protocol::of_port(port.port, &port.name, port.app_protocol.as_deref()),
-        });
+    let ports = service.ports.iter().map(|port| Port {
+        number: port.port,
+        name: Arc::clone(&port.name),
+        protocol: Protocol::of_port(port.port, &port.name, port.app_protocol.as_deref()),
+    });
     let pods = index.slices(key).flat_map(|slice| &slice.endpoints);
     let pods = pods.map(|endpoint| endpoint.address);
     Destination {
