@@ -8,6 +8,7 @@ mod fair;
 mod findings;
 mod first;
 mod gateway;
+mod gateway_budget;
 mod gateway_hosts;
 mod http_routes;
 mod inbound;
@@ -51,7 +52,7 @@ struct Made {
     views: BTreeMap<Arc<str>, Arc<View>>,
     clusters: BTreeMap<(Arc<str>, ProxyKind), Arc<Clusters>>,
     outbound: BTreeMap<OutboundKey, Arc<Outbound>>,
-    gateways: BTreeMap<(OutboundKey, Targets), Arc<GatewayTables>>,
+    gateways: BTreeMap<GatewayKey, Arc<GatewayTables>>,
     shared: Shared,
     /// What is left out of what was made.
     left_out: BTreeSet<Finding>,
@@ -64,6 +65,13 @@ struct OutboundKey {
     labels: Labels,
     ipv6_only: bool,
 }
+
+/// What the tables of a gateway depend on.
+type GatewayKey = (OutboundKey, Targets);
+
+/// Of how many different gateways that have not asked for their tables is looked for what they leave
+/// out.
+const GATEWAYS: usize = 256;
 
 impl Builder {
     /// Reads the index. What is equal to what was made before the rules changed is shared.
@@ -124,28 +132,31 @@ impl Builder {
 
     /// What a gateway does.
     pub fn gateway(&self, index: &Index, client: &Client) -> Arc<GatewayTables> {
-        let targets = inbound::targets(index, client);
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let view = made.view(&self.world, client.namespace());
-        let selecting = self.gateways.held_by(&client.labels);
-        let sources = view.gateway_sources.held_by(&client.labels);
-        let labels = selecting.iter().chain(sources.iter()).collect();
-        let key = (key(client, labels), targets);
+        let (view, key) = self.gateway_key(&mut made, index, client);
         if let Some(tables) = made.gateways.get(&key) {
             return Arc::clone(tables);
         }
         let clusters = made.clusters(&self.world, &view, ProxyKind::Gateway);
-        let site = gateway::Site {
-            view: &view,
-            labels: &key.0.labels,
-            targets: &key.1,
-            ipv6_only: key.0.ipv6_only,
-        };
-        let (tables, findings) = site.tables(&self.world.gateways, clusters);
+        let (tables, findings) = site(&view, &key).tables(&self.world.gateways, clusters);
         made.left_out.extend(findings);
         let tables = made.shared.gateways.intern(&key.0.namespace, tables);
         made.gateways.insert(key, Arc::clone(&tables));
         tables
+    }
+
+    /// What a gateway sees, and what its tables depend on.
+    fn gateway_key(
+        &self,
+        made: &mut Made,
+        index: &Index,
+        client: &Client,
+    ) -> (Arc<View>, GatewayKey) {
+        let view = made.view(&self.world, client.namespace());
+        let selecting = self.gateways.held_by(&client.labels);
+        let sources = view.gateway_sources.held_by(&client.labels);
+        let labels = selecting.iter().chain(sources.iter()).collect();
+        (view, (key(client, labels), inbound::targets(index, client)))
     }
 
     /// What a sidecar does with connections to its pod.
@@ -153,20 +164,39 @@ impl Builder {
         inbound::of_client(index, client)
     }
 
-    /// What objects ask for and don't get. The tables of all gateways are made for that, also of those
-    /// that are connected to another replica.
+    /// What objects ask for and don't get; also what gateways leave out that have not asked for their
+    /// tables here: they may be connected to another replica.
     pub fn findings(&self, index: &Index) -> Vec<Finding> {
-        let gateways = index.pods().filter(|pod| pod.proxy == ProxyKind::Gateway);
-        for pod in gateways {
-            self.gateway(index, &Client::of(pod));
-        }
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let mut findings = findings::of_world(&self.world, &mut |namespace| {
             made.view(&self.world, namespace)
         });
+        let gateways = index.pods().filter(|pod| pod.proxy == ProxyKind::Gateway);
+        let mut seen = BTreeSet::new();
+        for pod in gateways {
+            if seen.len() == GATEWAYS {
+                break;
+            }
+            let (view, key) = self.gateway_key(&mut made, index, &Client::of(pod));
+            if !made.gateways.contains_key(&key) && !seen.contains(&key) {
+                findings.extend(site(&view, &key).findings(&self.world.gateways));
+                seen.insert(key);
+            }
+        }
         findings.extend(made.left_out.iter().cloned());
         findings.sort();
+        findings.dedup();
         findings
+    }
+}
+
+/// A gateway that sees this.
+fn site<'a>(view: &'a View, (key, targets): &'a GatewayKey) -> gateway::Site<'a> {
+    gateway::Site {
+        view,
+        labels: &key.labels,
+        targets,
+        ipv6_only: key.ipv6_only,
     }
 }
 

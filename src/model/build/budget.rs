@@ -16,7 +16,7 @@ use crate::model::{
     finding::{Finding, Kind, ObjectRef, Problem},
     hosts::{covers, is_wildcard},
     objects::Key,
-    routes::{Action, DirectResponse, HeaderOperations, Route, RouteMatch, Routes, RuleRef},
+    routes::{Action, DirectResponse, HeaderOperations, Route, RouteMatch, RuleRef},
     rules::{VirtualService, Weights},
     world::Destination,
 };
@@ -49,6 +49,9 @@ const DESTINATION_NAMES: usize = 4;
 const HOST: usize = 64;
 const HOST_NAMES: usize = 2;
 
+/// About the bytes of the route that refuses requests.
+pub(super) const REFUSAL: usize = 512;
+
 /// At how many ports a VirtualService is left out before it is at all of them.
 const PORTS: usize = 256;
 
@@ -71,11 +74,28 @@ pub(super) struct Rules<'a> {
 #[derive(Debug, Default)]
 pub(super) struct LeftOut {
     /// The VirtualServices, and in the tables of which ports they are not.
-    http: BTreeMap<Key, Ports>,
+    http: BTreeMap<Key, Lost>,
     /// The VirtualServices whose rules for TCP are not there.
     tcp: BTreeSet<Key>,
     /// What their owners are told.
     pub findings: Vec<Finding>,
+}
+
+/// In which tables a VirtualService is not.
+#[derive(Debug)]
+struct Lost {
+    ports: Ports,
+    /// Whether some of its hosts are destinations in such a table.
+    is_called: bool,
+}
+
+/// What a table has no room for, by index.
+#[derive(Default)]
+struct Unmet {
+    /// VirtualServices some of whose hosts are destinations there.
+    called: BTreeSet<usize>,
+    /// Others.
+    others: BTreeSet<usize>,
 }
 
 /// Ports.
@@ -150,7 +170,7 @@ impl LeftOut {
     /// Whether a VirtualService is not in the table of a port.
     pub fn has_http(&self, port: u16, rules: &Key) -> bool {
         let ports = self.http.get(rules);
-        ports.is_some_and(|ports| ports.contains(port))
+        ports.is_some_and(|lost| lost.ports.contains(port))
     }
 
     /// Whether a VirtualService's rules for TCP are not there.
@@ -169,10 +189,13 @@ impl LeftOut {
             })
             .collect();
         for (port, at_port) in &by_port(view.destinations) {
-            let unmet = at_port.unmet(*port, &mut weighed);
-            for rules in unmet.iter().filter_map(|index| weighed.get(*index)) {
-                let ports = self.http.entry(rules.rules.meta.key.clone());
-                ports.or_insert(Ports::These(Vec::new())).push(*port);
+            let Unmet { called, others } = at_port.unmet(*port, &mut weighed);
+            let called = called.into_iter().map(|index| (index, true));
+            let others = others.into_iter().map(|index| (index, false));
+            for (index, is_called) in called.chain(others) {
+                if let Some(rules) = weighed.get(index) {
+                    self.lost(&rules.rules.meta.key, *port, is_called);
+                }
             }
         }
         let wishes = weighed.iter().enumerate().map(|(index, one)| Wish {
@@ -182,19 +205,37 @@ impl LeftOut {
         });
         let unmet = unmet(wishes, VIEW_BYTES);
         for rules in unmet.iter().filter_map(|index| weighed.get(*index)) {
-            self.http.insert(rules.rules.meta.key.clone(), Ports::All);
+            let lost = Lost {
+                ports: Ports::All,
+                is_called: true,
+            };
+            self.http.insert(rules.rules.meta.key.clone(), lost);
         }
-        for (key, ports) in &self.http {
+        for (key, lost) in &self.http {
+            let why = if lost.is_called {
+                excess("sidecar", &key.namespace)
+            } else {
+                uncalled_excess(&key.namespace)
+            };
             let message = format!(
                 "sidecars ignore this VirtualService's HTTP routes at {}, and answer requests for its \
-                 hosts there with 503: {}. Use fewer routes and hosts there, or export them to fewer \
+                 hosts there with 503: {why}. Use fewer routes and hosts there, or export them to fewer \
                  namespaces",
-                ports.text(),
-                excess("sidecar", &key.namespace)
+                lost.ports.text(),
             );
             self.findings
                 .push(finding(Kind::VirtualService, key, message));
         }
+    }
+
+    /// Adds a port that is greater than those before.
+    fn lost(&mut self, rules: &Key, port: u16, is_called: bool) {
+        let lost = self.http.entry(rules.clone()).or_insert(Lost {
+            ports: Ports::These(Vec::new()),
+            is_called: false,
+        });
+        lost.ports.push(port);
+        lost.is_called |= is_called;
     }
 
     fn add_tcp(&mut self, view: &Rules<'_>, rules: &[&Arc<VirtualService>]) {
@@ -262,7 +303,7 @@ impl AtPort<'_> {
     /// The indexes of the VirtualServices that the table of this port has no room for. Those come
     /// first whose hosts are no destinations there: nobody may call them at all. What the others take
     /// is added to what they take in all tables.
-    fn unmet(&self, port: u16, weighed: &mut [Weighed<'_>]) -> BTreeSet<usize> {
+    fn unmet(&self, port: u16, weighed: &mut [Weighed<'_>]) -> Unmet {
         let destinations = self.hosts.iter();
         let of_hosts: usize = destinations
             .map(|host| DESTINATION + DESTINATION_NAMES * host.len())
@@ -283,16 +324,17 @@ impl AtPort<'_> {
                 bytes: weight.bytes.saturating_add(one.hosts),
             });
         }
+        let mut left_out = Unmet {
+            called: unmet(called.iter().copied(), most),
+            others: BTreeSet::new(),
+        };
+        called.retain(|wish| !left_out.called.contains(&wish.index));
         let of_called = called.iter().map(|wish| wish.bytes);
         let of_called = of_called.fold(0, usize::saturating_add);
-        let mut left_out = unmet(others.iter().copied(), most.saturating_sub(of_called));
-        left_out.append(&mut unmet(called.iter().copied(), most));
-        let met: Vec<_> = called
-            .iter()
-            .chain(&others)
-            .filter(|wish| !left_out.contains(&wish.index))
-            .map(|wish| (wish.index, wish.bytes))
-            .collect();
+        left_out.others = unmet(others.iter().copied(), most.saturating_sub(of_called));
+        others.retain(|wish| !left_out.others.contains(&wish.index));
+        let met = called.iter().chain(&others);
+        let met: Vec<_> = met.map(|wish| (wish.index, wish.bytes)).collect();
         for (index, bytes) in met {
             if let Some(one) = weighed.get_mut(index) {
                 let hosts = one.rules.hosts.iter();
@@ -325,6 +367,16 @@ pub(super) fn excess(proxy: &str, namespace: &str) -> String {
     )
 }
 
+/// Why routes for hosts that are no destinations are left out of a table of sidecars, for a sentence.
+fn uncalled_excess(namespace: &str) -> String {
+    format!(
+        "no Service or ServiceEntry there has its hosts, and a route table takes {} MiB, first of rules \
+         for hosts of Services and ServiceEntries; of the others, the largest part is from the \
+         namespace {namespace}",
+        TABLE_BYTES >> 20,
+    )
+}
+
 /// How many hosts are those that a VirtualService names.
 fn count(hosts: &BTreeSet<&str>, named: &str) -> usize {
     if is_wildcard(named) {
@@ -346,25 +398,23 @@ pub(super) fn finding(kind: Kind, key: &Key, message: String) -> Finding {
     }
 }
 
-/// The routes of a VirtualService that is left out: it keeps its hosts, so that requests don't go
+/// The route of a VirtualService that is left out: it keeps its hosts, so that requests don't go
 /// where its rules would not let them.
-pub(super) fn routes(rules: &Key) -> Routes {
+pub(super) fn refusal(rules: &Key) -> Route {
     let body = format!("the routes of the VirtualService {rules} are left out: see its status\n");
-    Routes {
-        routes: vec![Route {
-            name: "left-out".into(),
-            rule: Some(RuleRef {
-                object: rules.clone(),
-                rule: 0,
-                block: None,
-            }),
-            matches: RouteMatch::default(),
-            action: Action::Respond(DirectResponse {
-                status: UNAVAILABLE,
-                body: body.into_bytes().into(),
-            }),
-            request_headers: HeaderOperations::default(),
-            response_headers: HeaderOperations::default(),
-        }],
+    Route {
+        name: "left-out".into(),
+        rule: Some(RuleRef {
+            object: rules.clone(),
+            rule: 0,
+            block: None,
+        }),
+        matches: RouteMatch::default(),
+        action: Action::Respond(DirectResponse {
+            status: UNAVAILABLE,
+            body: body.into_bytes().into(),
+        }),
+        request_headers: HeaderOperations::default(),
+        response_headers: HeaderOperations::default(),
     }
 }

@@ -6,12 +6,8 @@ use std::{
 };
 
 use super::{
-    gateway_hosts::{Budget, Hosts},
-    http_routes::has_routes,
-    inbound::Targets,
-    listeners::all_addresses,
-    tcp_routes::clusters_of,
-    view::View,
+    gateway_budget, gateway_hosts::Hosts, http_routes::has_routes, inbound::Targets,
+    listeners::all_addresses, tcp_routes::clusters_of, view::View,
 };
 use crate::model::{
     finding::Finding,
@@ -45,24 +41,19 @@ impl Site<'_> {
         gateways: &[Arc<Gateway>],
         clusters: Arc<Clusters>,
     ) -> (GatewayTables, Vec<Finding>) {
-        let mut budget = Budget::new(format!("a gateway in {}", self.view.namespace));
+        let ports = self.servers(gateways);
+        let mut hosts = self.hosts(&ports);
+        let findings = self.bound(&mut hosts);
         let mut tables = GatewayTables {
             listeners: Vec::new(),
             routes: RouteTables::new(),
             clusters,
         };
-        for (port, servers) in self.servers(gateways) {
-            let is_http = servers
-                .first()
-                .is_some_and(|(_, first)| first.protocol.is_http());
-            let servers: Vec<_> = servers
-                .into_iter()
-                .filter(|(_, server)| server.protocol.is_http() == is_http)
-                .collect();
-            let protocol = if is_http {
-                let table = Arc::new(self.route_table(port, &servers, &mut budget));
+        for (port, servers) in &ports {
+            let protocol = if let Some(hosts) = hosts.remove(port) {
+                let table = self.route_table(*port, hosts);
                 let routes = Arc::clone(&table.name);
-                tables.routes.insert(Arc::clone(&routes), table);
+                tables.routes.insert(Arc::clone(&routes), Arc::new(table));
                 GatewayProtocol::Http { routes }
             } else {
                 let routes = servers.iter().find_map(|served| self.tcp_route(*served));
@@ -72,14 +63,32 @@ impl Site<'_> {
             tables.listeners.push(GatewayListener {
                 name: format!("{address}_{port}").into(),
                 address,
-                port,
+                port: *port,
                 protocol,
             });
         }
-        (tables, budget.findings())
+        (tables, findings)
     }
 
-    /// The servers at each port of the pod, in the order of their Gateways.
+    /// What would be left out of the tables, which are not made for that.
+    pub fn findings(&self, gateways: &[Arc<Gateway>]) -> Vec<Finding> {
+        self.bound(&mut self.hosts(&self.servers(gateways)))
+    }
+
+    fn bound(&self, hosts: &mut BTreeMap<u16, Hosts<'_>>) -> Vec<Finding> {
+        let gateway = format!("a gateway in {}", self.view.namespace);
+        gateway_budget::bound(&gateway, hosts)
+    }
+
+    /// The hosts at each port where HTTP is spoken.
+    fn hosts<'b>(&'b self, ports: &BTreeMap<u16, Vec<Served<'b>>>) -> BTreeMap<u16, Hosts<'b>> {
+        let http = ports.iter().filter(|(_, servers)| is_http(servers));
+        http.map(|(port, servers)| (*port, self.hosts_of(servers)))
+            .collect()
+    }
+
+    /// The servers at each port of the pod, in the order of their Gateways; only those that speak
+    /// what the first does.
     fn servers<'b>(&self, gateways: &'b [Arc<Gateway>]) -> BTreeMap<u16, Vec<Served<'b>>> {
         let mut ports: BTreeMap<u16, Vec<Served<'b>>> = BTreeMap::new();
         let selecting = gateways
@@ -87,8 +96,11 @@ impl Site<'_> {
             .filter(|gateway| gateway.selector.select(self.labels));
         for gateway in selecting {
             for server in &gateway.servers {
-                for port in self.bound(server.port) {
-                    ports.entry(port).or_default().push((gateway, server));
+                for port in self.ports_of(server.port) {
+                    let servers = ports.entry(port).or_default();
+                    if servers.is_empty() || is_http(servers) == server.protocol.is_http() {
+                        servers.push((gateway, server));
+                    }
                 }
             }
         }
@@ -96,7 +108,7 @@ impl Site<'_> {
     }
 
     /// The pod's ports for one of its Services; the same, if no Service has it.
-    fn bound(&self, port: u16) -> BTreeSet<u16> {
+    fn ports_of(&self, port: u16) -> BTreeSet<u16> {
         let targets = self.targets.iter().filter(|(service, _)| *service == port);
         let mut bound: BTreeSet<u16> = targets.map(|(_, target)| *target).collect();
         if bound.is_empty() {
@@ -105,7 +117,15 @@ impl Site<'_> {
         bound
     }
 
-    fn route_table(&self, port: u16, servers: &[Served<'_>], budget: &mut Budget) -> RouteTable {
+    fn route_table(&self, port: u16, hosts: Hosts<'_>) -> RouteTable {
+        RouteTable {
+            name: format!("http.{port}").into(),
+            hosts: hosts.finish(self.view),
+            fallback: Fallback::NotFound,
+        }
+    }
+
+    fn hosts_of<'b>(&'b self, servers: &[Served<'b>]) -> Hosts<'b> {
         let mut hosts = Hosts::default();
         // By Gateway, its server's port and VirtualService: servers often have the same rules.
         let mut parts = BTreeMap::new();
@@ -128,11 +148,7 @@ impl Site<'_> {
                 hosts.add(&host.host, server, None);
             }
         }
-        RouteTable {
-            name: format!("http.{port}").into(),
-            hosts: hosts.finish(self.view, port, budget),
-            fallback: Fallback::NotFound,
-        }
+        hosts
     }
 
     /// The route of the first rule for a server of bytes.
@@ -168,6 +184,12 @@ impl Site<'_> {
             namespace: &self.view.namespace,
         }
     }
+}
+
+/// Whether HTTP is spoken at a port with these servers.
+fn is_http(servers: &[Served<'_>]) -> bool {
+    let first = servers.first();
+    first.is_some_and(|(_, first)| first.protocol.is_http())
 }
 
 /// The hosts that a server and a VirtualService have in common.

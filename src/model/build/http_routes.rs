@@ -40,7 +40,9 @@ pub(super) fn of_rules(view: &View, rules: &VirtualService, place: Place<'_>) ->
 /// none where it would have none.
 pub(super) fn left_out(rules: &VirtualService, place: Place<'_>) -> Routes {
     if has_routes(rules, place) {
-        budget::routes(&rules.meta.key)
+        Routes {
+            routes: vec![budget::refusal(&rules.meta.key)],
+        }
     } else {
         Routes::default()
     }

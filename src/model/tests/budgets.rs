@@ -106,6 +106,37 @@ fn hosts_that_are_no_destinations_are_left_out_first() {
     assert_eq!(about(&findings, "VirtualService shop/old-c").len(), 1);
 }
 
+/// They have what the others leave.
+#[test]
+fn hosts_that_are_no_destinations_have_what_others_leave() {
+    let mut mesh = Mesh::with_web();
+    mesh.rule(
+        "VirtualService",
+        "shop/small",
+        json!({ "hosts": ["small.com"],
+        "http": [{ "route": [{ "destination": { "host": "web" } }] }] }),
+    );
+    mesh.rule("VirtualService", "shop/large", heavy("large.com", "mesh"));
+    for name in ["a", "b", "c", "d", "e"] {
+        mesh.service(service("shop", name, &[("http", 80)]));
+        let rules = heavy(name, "mesh");
+        mesh.rule("VirtualService", &format!("shop/{name}"), rules);
+    }
+    let findings = mesh.findings();
+    assert!(about(&findings, "VirtualService shop/small").is_empty());
+    let [large] = about(&findings, "VirtualService shop/large")[..] else {
+        panic!("{findings:?}");
+    };
+    assert!(large.contains("no Service or ServiceEntry"), "{large}");
+    let [youngest] = about(&findings, "VirtualService shop/e")[..] else {
+        panic!("{findings:?}");
+    };
+    assert!(
+        !youngest.contains("no Service or ServiceEntry"),
+        "{youngest}"
+    );
+}
+
 /// A rule that is for other ports takes nothing at this one.
 #[test]
 fn elements_of_match_count_where_they_hold() {
@@ -238,6 +269,71 @@ fn the_youngest_rules_are_left_out_of_a_gateways_host() {
     let findings = mesh.findings();
     assert_eq!(about(&findings, "VirtualService shop/young").len(), 1);
     assert!(about(&findings, "VirtualService shop/small").is_empty());
+}
+
+/// What is left out takes nothing from what every request matches in a younger VirtualService.
+#[test]
+fn routes_that_are_left_out_of_a_host_refuse_only_what_nobody_else_routes() {
+    let mut mesh = with_gateway();
+    let paths: Vec<Value> = (0..16_383)
+        .map(|path| json!({ "uri": { "exact": format!("/{path}") } }))
+        .collect();
+    let web = json!([{ "destination": { "host": "web" } }]);
+    let rules = |http: Value| json!({ "hosts": ["a.com"], "gateways": ["gw"], "http": [http] });
+    mesh.rule(
+        "VirtualService",
+        "shop/large",
+        rules(json!({ "match": paths[1..].to_vec(), "route": web })),
+    );
+    mesh.rule(
+        "VirtualService",
+        "shop/other",
+        rules(json!({ "match": paths[..10].to_vec(), "route": web })),
+    );
+    mesh.rule("VirtualService", "shop/all", rules(json!({ "route": web })));
+    let tables = mesh.model.gateway(&mesh.client("infra/gw"));
+    let table = &tables.routes["http.80"];
+    let routes = &table.find("a.com").unwrap().routes.routes;
+    assert_eq!(routes.len(), 16_383);
+    let web = "outbound|80||web.shop.svc.cluster.local=1";
+    assert_eq!(in_table(table, "a.com", "/anything"), web);
+    assert_eq!(
+        about(&mesh.findings(), "VirtualService shop/other").len(),
+        1
+    );
+}
+
+/// The room of all tables is not that of the lowest ports.
+#[test]
+fn a_namespace_that_has_most_at_other_ports_of_a_gateway_takes_nothing_from_others() {
+    let mut mesh = with_gateway();
+    let server = |port: u16| {
+        json!({ "port": { "number": port, "name": format!("http-{port}"), "protocol": "HTTP" },
+            "hosts": ["*"] })
+    };
+    let gateway = |ports: std::ops::Range<u16>| {
+        let servers: Vec<Value> = ports.map(server).collect();
+        json!({ "selector": { "istio": "in" }, "servers": servers })
+    };
+    mesh.rule("Gateway", "greedy/gw", gateway(1_000..1_005));
+    mesh.rule("Gateway", "small/gw", gateway(9_000..9_001));
+    for name in ["a", "b", "c", "d"] {
+        let rules = heavy(&format!("{name}.com"), "gw");
+        mesh.rule("VirtualService", &format!("greedy/{name}"), rules);
+    }
+    mesh.rule("VirtualService", "small/own", heavy("own.com", "gw"));
+    let findings = mesh.findings();
+    assert!(about(&findings, "VirtualService small/own").is_empty());
+    // As much as before is left out of tables that are made.
+    let tables = mesh.model.gateway(&mesh.client("infra/gw"));
+    assert_eq!(mesh.findings(), findings);
+    assert_eq!(
+        about(&findings, "VirtualService greedy/a"),
+        [] as [&String; 0]
+    );
+    assert_eq!(about(&findings, "VirtualService greedy/d").len(), 1);
+    let own = tables.routes["http.9000"].find("own.com").unwrap();
+    assert_eq!(own.routes.routes.len(), 61);
 }
 
 #[test]
