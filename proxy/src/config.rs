@@ -12,7 +12,6 @@ mod compile;
 mod dns;
 mod driver;
 mod dump;
-mod kind;
 mod late;
 mod node;
 mod store;
@@ -27,6 +26,5 @@ pub(crate) use self::{
     closed::{WhenUnreachable, closed},
     driver::{Settings, start},
     dump::Dump,
-    kind::Kind,
     node::Node,
 };

@@ -4,7 +4,7 @@ mod ports;
 
 use std::{process::ExitCode, sync::Arc};
 
-use crate::{config::Kind, process};
+use crate::{kind::Kind, process};
 
 /// Runs the gateway until it is told to end.
 ///

@@ -12,6 +12,7 @@ mod gateway;
 mod http1;
 mod http2;
 mod init;
+mod kind;
 mod message;
 mod metrics;
 mod net;

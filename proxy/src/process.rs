@@ -13,7 +13,6 @@ mod discovery;
 mod drain;
 mod entrance;
 mod environment;
-mod kind;
 mod port_numbers;
 mod ports;
 mod proxy_config;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::{
-    config::Kind,
+    kind::Kind,
     process::{self, Entrance, INBOUND, OUTBOUND},
     traffic::Direction,
 };

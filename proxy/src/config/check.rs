@@ -2,11 +2,8 @@
 
 use pillion_envoy_api::type_url;
 
-use super::{
-    compile::{self, Faults},
-    kind::Kind,
-};
-use crate::tables::Patterns;
+use super::compile::{self, Faults};
+use crate::{kind::Kind, tables::Patterns};
 
 /// Compiles a resource as a gateway or a sidecar would.
 ///

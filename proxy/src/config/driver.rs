@@ -23,12 +23,11 @@ use super::{
     asked::{Asked, Change},
     dns::{Answer, Asker, Servers},
     dump::Dump,
-    kind::Kind,
     late::Late,
     node::Node,
     store::{Refused, Step, Store, Wanted},
 };
-use crate::{metrics::Metrics, tables::Snapshot};
+use crate::{kind::Kind, metrics::Metrics, tables::Snapshot};
 
 /// Where the configuration comes from, and for whom it is.
 #[derive(Debug)]

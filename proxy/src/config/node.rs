@@ -9,7 +9,7 @@ use pillion_envoy_api::envoy::config::core::v3::{Node as NodeMessage, node::User
 use prost_types::{ListValue, Struct, value::Kind};
 use serde_json::{Map, Value};
 
-use super::kind;
+use crate::kind;
 
 /// Envoy's node.
 #[derive(Debug, Clone, PartialEq)]
@@ -153,7 +153,8 @@ impl Metadata {
 mod tests {
     use serde_json::json;
 
-    use super::{kind::Kind, *};
+    use super::*;
+    use crate::kind::Kind;
 
     fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         let pairs = pairs

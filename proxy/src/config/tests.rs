@@ -25,7 +25,7 @@ use tokio::{
 
 use self::server::Server;
 use super::{
-    Kind, Node, Settings, WhenUnreachable, closed,
+    Node, Settings, WhenUnreachable, closed,
     driver::Driver,
     start,
     test_util::{
@@ -33,6 +33,7 @@ use super::{
     },
 };
 use crate::{
+    kind::Kind,
     metrics::Metrics,
     pipeline::tests::harness::{Proxy, Setup},
     records::{Records, Workload},

@@ -11,7 +11,8 @@ use super::{
     environment::{Discovery, Environment, LABELS_FILE},
 };
 use crate::{
-    config::{self, Dump, Kind, Node, Settings},
+    config::{self, Dump, Node, Settings},
+    kind::Kind,
     metrics::Metrics,
     records::labels,
     tables::Snapshot,

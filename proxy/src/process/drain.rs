@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::environment::Environment;
-use crate::{config::Kind, traffic::Traffic};
+use crate::{kind::Kind, traffic::Traffic};
 
 /// How often connections are counted.
 const INTERVAL: Duration = Duration::from_millis(200);

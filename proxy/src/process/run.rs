@@ -16,7 +16,7 @@ use super::{
     args::Args, capacity, discovery, drain, entrance::Entrances, environment::Environment, ports,
     worker,
 };
-use crate::{config::Kind, metrics::Metrics, records::Records, traffic::Traffic};
+use crate::{kind::Kind, metrics::Metrics, records::Records, traffic::Traffic};
 
 /// Runs the proxy until it is told to end. `open` opens the entrances once the workers run.
 ///
@@ -89,7 +89,9 @@ async fn carry(
         tables: configuration.tables.clone(),
         drain: drain.clone(),
         accepts_http10: environment.accepts_http10,
-        edge: kind.edge(&environment),
+        edge: kind
+            .is_at_edge()
+            .then(|| environment.proxy_config.edge.clone()),
     };
     let (mut workers, entrances) =
         worker::Workers::start(concurrency, &carried).context("can't start the workers")?;

@@ -32,7 +32,7 @@ use super::{
     scope::Scope,
     values::{from_same_server, limit},
 };
-use crate::{config::kind::Kind, tables::Hosts};
+use crate::{kind::Kind, tables::Hosts};
 
 /// Filters of one manager.
 const MAX_FILTERS: usize = 64;

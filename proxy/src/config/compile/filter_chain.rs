@@ -24,7 +24,7 @@ use super::{
     values::{ip, port},
 };
 use crate::{
-    config::kind::Kind,
+    kind::Kind,
     tables::{AddressRange, Hosts, ServerName, TcpRoute},
 };
 

@@ -24,7 +24,7 @@ use super::{
     values::{duration, socket_address},
 };
 use crate::{
-    config::kind::Kind,
+    kind::Kind,
     tables::{Detection, Patterns, TcpRoutes},
 };
 

@@ -24,8 +24,8 @@ use crate::{
     config::{
         compile::{self, Fault, Faults, LoadAssignment, RouteTable, Used},
         dns::Question,
-        kind::Kind,
     },
+    kind::Kind,
     tables::{Listeners, Patterns, Snapshot},
 };
 

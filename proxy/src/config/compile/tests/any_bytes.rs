@@ -6,9 +6,9 @@ use prost::Message as _;
 use crate::{
     config::{
         compile::{assignment, cluster, listener, route_table},
-        kind::Kind,
         test_util::{eds_cluster, endpoints, http_listener, table_to, virtual_outbound},
     },
+    kind::Kind,
     tables::Patterns,
 };
 

@@ -19,10 +19,8 @@ use crate::config::test_util::{
     action, address, host, http_chain, http_filter, manager, route, router, seconds, table,
 };
 use crate::{
-    config::{
-        compile::{Faults, Routes, listener},
-        kind::Kind,
-    },
+    config::compile::{Faults, Routes, listener},
+    kind::Kind,
     tables::{Lookup, Patterns},
 };
 

@@ -27,10 +27,8 @@ use crate::config::test_util::{
     address, chain, filter, http_chain, manager, seconds, sniffed, tcp, tcp_chain,
 };
 use crate::{
-    config::{
-        compile::{Fault, Listener, Part, Place, Routes, listener},
-        kind::Kind,
-    },
+    config::compile::{Fault, Listener, Part, Place, Routes, listener},
+    kind::Kind,
     tables::{Action, ClusterChoice, Detection, Lookup, Patterns, TcpRoute},
 };
 

@@ -14,10 +14,10 @@ use tokio::time::Instant;
 
 use crate::{
     config::{
-        kind::Kind,
         store::{Step, Store, Wanted},
         test_util::endpoints,
     },
+    kind::Kind,
     tables::{Action, ClusterChoice, Endpoints, Hosts, Listener, Lookup, Snapshot},
     traffic::Direction,
 };
