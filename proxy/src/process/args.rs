@@ -3,7 +3,7 @@
 use pillion_telemetry::{Format, LevelFilter};
 
 const AFTER_HELP: &str = "\
-The environment is that of Istio's proxy: PROXY_CONFIG (ProxyConfig as JSON or YAML), ISTIO_KUBE_APP_PROBERS, EXIT_ON_ZERO_ACTIVE_CONNECTIONS and others.";
+The environment is that of Istio's proxy: PROXY_CONFIG (ProxyConfig as JSON), ISTIO_KUBE_APP_PROBERS, EXIT_ON_ZERO_ACTIVE_CONNECTIONS and others.";
 
 /// Arguments of `pillion-proxy sidecar` and `pillion-proxy gateway`.
 #[derive(Debug, clap::Args)]
