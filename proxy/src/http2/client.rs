@@ -5,12 +5,16 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use h2::client::{self, SendRequest};
 use pillion_serve::Meter;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Sleep, sleep},
+};
 
 use super::{
     broken::broken,
@@ -18,7 +22,7 @@ use super::{
     end::End,
     heads,
     limits::{FRAME, Limits},
-    places::Places,
+    places::{Places, Used},
     wire::{Tally, Wire},
 };
 use crate::message::{Broken, RequestHead};
@@ -73,6 +77,10 @@ pub(crate) struct Driver<I> {
     /// Until the server's settings have come.
     unsettled: Option<Arc<Settled>>,
     tally: Arc<Tally>,
+    used: Used,
+    /// Since nobody uses the connection: until when the server may take note of that.
+    farewell: Option<Pin<Box<Sleep>>>,
+    goodbye: Duration,
 }
 
 /// Begins a connection. It does not wait for the server, whose settings come with the driver.
@@ -85,9 +93,10 @@ where
     let handshake = builder(limits).handshake(wire).await;
     let (sender, connection) = handshake.map_err(|error| broken(&error))?;
     let settled = Arc::<Settled>::default();
+    let (places, used) = Places::new();
     let handle = Connection {
         sender,
-        places: Places::default(),
+        places,
         settled: Arc::clone(&settled),
         tally: Arc::clone(&tally),
         max_streams: usize::try_from(limits.streams).unwrap_or(usize::MAX),
@@ -97,6 +106,9 @@ where
         connection,
         unsettled: Some(settled),
         tally,
+        used,
+        farewell: None,
+        goodbye: limits.goodbye,
     };
     Ok((handle, driver))
 }
@@ -216,6 +228,9 @@ where
         if self.tally.received() > 0 || polled.is_ready() {
             self.settle();
         }
+        if polled.is_pending() && self.is_over(context) {
+            return Poll::Ready(End::Idle);
+        }
         polled.map(|ended| match ended {
             Ok(()) => End::Closed,
             Err(error) => End::of(&error, &self.tally),
@@ -224,6 +239,16 @@ where
 }
 
 impl<I> Driver<I> {
+    /// Whether nobody has used the connection for as long as a server has to let go of it, too:
+    /// one that reads nothing never takes what we have left to say.
+    fn is_over(&mut self, context: &mut Context<'_>) -> bool {
+        if self.farewell.is_none() && Pin::new(&mut self.used).poll(context).is_ready() {
+            self.farewell = Some(Box::pin(sleep(self.goodbye)));
+        }
+        let farewell = self.farewell.as_mut();
+        farewell.is_some_and(|farewell| farewell.as_mut().poll(context).is_ready())
+    }
+
     fn settle(&mut self) {
         if let Some(settled) = self.unsettled.take() {
             settled.set();

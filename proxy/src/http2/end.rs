@@ -13,7 +13,7 @@ pub(crate) enum End {
     Closed,
     /// A client did not say in time that it speaks HTTP/2.
     Silent,
-    /// There was no request for too long.
+    /// There was no request for too long, or nobody uses it and the peer takes no note of that.
     Idle,
     /// The peer sent too many frames, most of them of that kind.
     Flood(Frame),

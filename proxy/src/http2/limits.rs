@@ -30,7 +30,7 @@ pub(crate) struct Limits {
     /// Time that a downstream connection stays open without a request, as Envoy's
     /// connection manager has it.
     pub idle: Duration,
-    /// Time for an idle peer to take note of our GOAWAY.
+    /// Time for a peer to take note of our GOAWAY, once a connection is idle or nobody uses it.
     pub goodbye: Duration,
 }
 

@@ -183,6 +183,8 @@ impl Connector<'_> {
         let limits = &self.worker.http2_setup.limits;
         let connected = http2::connect(stream, limits).await;
         let (mut connection, driver) = connected.map_err(|broken| self.broken(broken))?;
+        // Nobody awaits it: it ends soon after the last that uses the connection, whatever the
+        // server does, and how many use one is bounded by the pool and the clients' places.
         spawn_local(async move {
             driver.await;
             // The connection counts as long as it is there.

@@ -148,7 +148,7 @@ async fn begin<'a, D: Downstream>(
             match exchange.forward(target).await {
                 Ok(None) => Ok(()),
                 Ok(Some(rest)) => {
-                    let exchange = exchange.detach(&target);
+                    let exchange = exchange.without_tables(&target);
                     return Some(Long { exchange, rest });
                 }
                 Err(ended) => Err(ended),
@@ -200,7 +200,7 @@ impl<'a, 't, D: Downstream> Exchange<'a, 't, D> {
     }
 
     /// The same, without the tables.
-    fn detach(self, to: &Target<'_>) -> Exchange<'a, 'a, D> {
+    fn without_tables(self, to: &Target<'_>) -> Exchange<'a, 'a, D> {
         let Self {
             worker,
             connection,
@@ -212,7 +212,7 @@ impl<'a, 't, D: Downstream> Exchange<'a, 't, D> {
             worker,
             connection,
             downstream,
-            request: request.detach(to.route, to.cluster),
+            request: request.without_tables(to.route, to.cluster),
             draw,
         }
     }

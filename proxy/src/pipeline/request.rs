@@ -68,7 +68,7 @@ impl<'a, 't> Request<'a, 't> {
     }
 
     /// The same request, which outlives the tables.
-    pub fn detach(mut self, route: &Arc<Route>, cluster: &Arc<Cluster>) -> Request<'a, 'a> {
+    pub fn without_tables(mut self, route: &Arc<Route>, cluster: &Arc<Cluster>) -> Request<'a, 'a> {
         self.has_moved = true;
         let nothing = RequestHead::new(Method::GET, None, b"", Fields::default());
         let head = std::mem::replace(&mut self.head, nothing);

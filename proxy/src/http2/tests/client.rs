@@ -318,3 +318,20 @@ async fn the_driver_ends_when_nobody_uses_the_connection() {
     drop(connection);
     assert_eq!(driver.await.unwrap(), End::Closed);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_driver_ends_when_nobody_uses_the_connection_and_the_server_reads_nothing() {
+    // Room for the preface, and not for the settings.
+    let (ours, _theirs) = tokio::io::duplex(32);
+    let limits = crate::http2::Limits::default();
+    let (mut connection, driver) = crate::http2::connect(ours, &limits).await.unwrap();
+    let mut driver = tokio::spawn(driver);
+    let stream = connection.send(&request_head(BodySize::Unknown)).unwrap();
+    drop(connection);
+    // A stream needs it still.
+    let early = tokio::time::timeout(limits.goodbye * 2, &mut driver).await;
+    assert!(early.is_err());
+    drop(stream);
+    let ended = tokio::time::timeout(limits.goodbye * 2, driver).await;
+    assert_eq!(ended.unwrap().unwrap(), End::Idle);
+}
