@@ -1,6 +1,6 @@
 //! What the proxy does with traffic: immutable tables, swapped as a whole.
 //!
-//! A [`Snapshot`] is one generation of configuration. Workers hold the newest one and look
+//! A [`Snapshot`] is one generation of configuration, which the [`Publisher`] hands out. Workers hold the newest one and look
 //! it up without a lock; a request keeps the one that it began with.
 //!
 //! A connection's [`Listener`] is found by its original destination, and says where its bytes
@@ -17,6 +17,7 @@ mod listener;
 mod lookup;
 mod pattern;
 mod patterns;
+mod publisher;
 mod redirect;
 mod retry_policy;
 mod rewrite;
@@ -41,6 +42,7 @@ pub(crate) use self::{
     lookup::Lookup,
     pattern::Pattern,
     patterns::Patterns,
+    publisher::Publisher,
     redirect::{Redirect, RedirectPath},
     retry_policy::{NoResponse, RetryCondition, RetryPolicy},
     rewrite::{PathRewrite, Substitution},

@@ -16,7 +16,7 @@ use pillion_xds::client::{Client, Connect, Event, Handle, Refusal, Update, run};
 use tokio::{
     runtime,
     sync::{mpsc, oneshot, watch},
-    time::{Instant, sleep_until},
+    time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
 
 use super::{
@@ -27,7 +27,11 @@ use super::{
     node::Node,
     store::{Refused, Step, Store, Wanted},
 };
-use crate::{kind::Kind, metrics::Metrics, tables::Snapshot};
+use crate::{
+    kind::Kind,
+    metrics::Metrics,
+    tables::{Publisher, Snapshot},
+};
 
 /// Where the configuration comes from, and for whom it is.
 #[derive(Debug)]
@@ -54,6 +58,8 @@ pub(crate) struct Driver {
 const ASKS: usize = 4;
 /// Answers of DNS that wait.
 const ANSWERS: usize = 64;
+/// How often old tables are looked at that may be freed.
+const FREEING: Duration = Duration::from_secs(5);
 
 /// Starts the driver on its thread. `first` is in force until there is a configuration, and
 /// `configured` holds from then on.
@@ -67,7 +73,7 @@ pub(crate) fn start(
     configured: Condition,
 ) -> io::Result<Driver> {
     let next = first.generation + 1;
-    let (sender, tables) = watch::channel(Arc::new(first));
+    let (publisher, tables) = Publisher::new(first);
     let (asks, asked) = mpsc::channel(ASKS);
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
@@ -77,7 +83,7 @@ pub(crate) fn start(
         .spawn(move || {
             let address = settings.server.address.clone();
             let store = Store::new(settings.kind, &address, settings.detection_timeout, next);
-            runtime.block_on(follow(settings, store, sender, asked, configured));
+            runtime.block_on(follow(settings, store, publisher, asked, configured));
         })?;
     Ok(Driver {
         tables,
@@ -89,7 +95,7 @@ pub(crate) fn start(
 pub(super) async fn follow(
     settings: Settings,
     store: Store,
-    tables: watch::Sender<Arc<Snapshot>>,
+    tables: Publisher,
     mut asked: mpsc::Receiver<oneshot::Sender<Dump>>,
     configured: Condition,
 ) {
@@ -107,6 +113,7 @@ pub(super) async fn follow(
     }
     let address = server.address.clone();
     let (client, mut events, task) = run(server, client);
+    // It ends when the handle is dropped, and the events end with it.
     tokio::spawn(task);
     let (answers, mut answered) = mpsc::channel(ANSWERS);
     let mut following = Following {
@@ -121,6 +128,8 @@ pub(super) async fn follow(
         configured,
         late: Late::default(),
     };
+    let mut freeing = interval(FREEING);
+    freeing.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut next = None;
     loop {
         tokio::select! {
@@ -138,6 +147,10 @@ pub(super) async fn follow(
             Some(reply) = asked.recv() => {
                 // Whoever asked may have gone.
                 let _ = reply.send(following.dump(&node));
+                continue;
+            }
+            _ = freeing.tick(), if following.tables.has_old() => {
+                following.tables.free();
                 continue;
             }
             () = until(next) => {}
@@ -162,7 +175,7 @@ struct Following {
     tables_asked: Asked,
     assignments_asked: Asked,
     metrics: Arc<Metrics>,
-    tables: watch::Sender<Arc<Snapshot>>,
+    tables: Publisher,
     configured: Condition,
     /// Clusters that were refused once they were needed.
     late: Late,
@@ -251,8 +264,7 @@ impl Following {
             let late = self.refuse(type_url::CLUSTER, refused);
             self.late.add(late);
             if let Some(snapshot) = snapshot {
-                tracing::debug!(generation = snapshot.generation, "newer tables");
-                self.tables.send_replace(Arc::new(snapshot));
+                self.tables.publish(snapshot);
             }
             let has_news = match wanted {
                 Some(wanted) => self.ask(wanted).await,

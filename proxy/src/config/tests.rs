@@ -3,7 +3,7 @@
 
 mod server;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use pillion_envoy_api::{
     envoy::config::{
@@ -37,6 +37,7 @@ use crate::{
     metrics::Metrics,
     pipeline::tests::harness::{Proxy, Setup},
     records::{Records, Workload},
+    tables::Snapshot,
 };
 
 /// Generous: nothing is measured.
@@ -57,11 +58,16 @@ async fn follow(server: &Server, readiness: &Readiness) -> (Proxy, Driver) {
     };
     let driver = start(settings, first(), readiness.register("configured")).unwrap();
     let proxy = Setup::default().start_with(|_| first()).await;
-    let (mut from, to) = (driver.tables.clone(), proxy.tables.clone());
+    let (mut from, to) = (driver.tables.clone(), Rc::clone(&proxy.tables));
     spawn_local(async move {
         while from.changed().await.is_ok() {
             let newest = Arc::clone(&from.borrow_and_update());
-            to.send_replace(newest);
+            to.borrow_mut().publish(Snapshot::new(
+                newest.generation,
+                Arc::clone(&newest.listeners),
+                Arc::clone(&newest.clusters),
+                Arc::clone(&newest.server),
+            ));
         }
     });
     (proxy, driver)

@@ -15,7 +15,7 @@ use crate::{
     kind::Kind,
     metrics::Metrics,
     records::labels,
-    tables::Snapshot,
+    tables::{Publisher, Snapshot},
 };
 
 /// The roots of the control plane's certificate, as Istio mounts them.
@@ -30,7 +30,7 @@ pub(super) struct Configuration {
     /// `None` without a control plane.
     pub dumps: Option<mpsc::Sender<oneshot::Sender<Dump>>>,
     /// Without a control plane, nobody else holds the channel open.
-    _tables: Option<watch::Sender<Arc<Snapshot>>>,
+    _publisher: Option<Arc<Publisher>>,
 }
 
 impl Configuration {
@@ -57,11 +57,11 @@ pub(super) fn follow(
 ) -> io::Result<Configuration> {
     let timeout = environment.detection_timeout;
     let Some(discovery) = &environment.discovery else {
-        let (sender, tables) = watch::channel(Arc::new(Snapshot::pass_through(timeout)));
+        let (publisher, tables) = Publisher::new(Snapshot::pass_through(timeout));
         return Ok(Configuration {
             tables,
             dumps: None,
-            _tables: Some(sender),
+            _publisher: Some(Arc::new(publisher)),
         });
     };
     let Discovery {
@@ -85,7 +85,7 @@ pub(super) fn follow(
     Ok(Configuration {
         tables: driver.tables,
         dumps: Some(driver.dumps),
-        _tables: None,
+        _publisher: None,
     })
 }
 
@@ -118,15 +118,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_thread_that_panics_ends_the_configuration() {
-        let first = Arc::new(Snapshot::pass_through(Duration::ZERO));
-        let (sender, tables) = watch::channel(Arc::clone(&first));
+        let tables = || Snapshot::pass_through(Duration::ZERO);
+        let (mut publisher, updates) = Publisher::new(tables());
         let configuration = Configuration {
-            tables,
+            tables: updates,
             dumps: None,
-            _tables: None,
+            _publisher: None,
         };
         let thread = thread::spawn(move || {
-            sender.send_replace(first);
+            publisher.publish(tables());
             std::panic::resume_unwind(Box::new("on purpose"));
         });
         configuration.ended().await;

@@ -148,7 +148,7 @@ impl Listeners {
     }
 
     /// Whether there may be connections of HTTP that these carry, and that those which take their
-    /// place don't.
+    /// place don't. It looks at all of them: workers have no time for that.
     pub fn are_missed_in(&self, newer: &Self) -> bool {
         let bound = self.bound.iter();
         let mut bound = bound.map(|(port, listener)| {

@@ -17,7 +17,7 @@ const LEAVING_TIME: Duration = Duration::from_secs(45);
 /// at a time, however often listeners change. One that was there for less may leave sooner.
 const APART: Duration = Duration::from_secs(3);
 
-/// One generation of tables.
+/// One generation of tables, which a [`super::Publisher`] gives to the workers.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     /// Counts from 1.
@@ -29,18 +29,37 @@ pub(crate) struct Snapshot {
     /// Where the tables come from, such as `pillion-discovery.istio-system.svc:15012`, for
     /// those who wait for newer ones.
     pub server: Arc<str>,
+    /// The newest of the generations before, whose listeners connections would miss in the one
+    /// that followed it; 0 if there is none. The publisher finds it out.
+    pub(super) missed: u64,
 }
 
 impl Snapshot {
+    /// These tables.
+    pub fn new(
+        generation: u64,
+        listeners: Arc<Listeners>,
+        clusters: Arc<Clusters>,
+        server: Arc<str>,
+    ) -> Self {
+        Self {
+            generation,
+            listeners,
+            clusters,
+            server,
+            missed: 0,
+        }
+    }
+
     /// The tables of a proxy without a control plane: everything goes to where the
     /// application sent it.
     pub fn pass_through(detection_timeout: Duration) -> Self {
-        Self {
-            generation: 1,
-            listeners: Arc::new(built_in::listeners(detection_timeout)),
-            clusters: Arc::new(built_in::clusters()),
-            server: Arc::from("none"),
-        }
+        Self::new(
+            1,
+            Arc::new(built_in::listeners(detection_timeout)),
+            Arc::new(built_in::clusters()),
+            Arc::from("none"),
+        )
     }
 }
 
@@ -182,15 +201,14 @@ impl Current {
         }
     }
 
-    /// Takes a newer snapshot. Returns the last listeners if connections may need them that the
-    /// newer ones don't know: most changes are of routes, and a whole old table may be large.
+    /// Takes a newer snapshot. Returns the last listeners if connections may need them that newer
+    /// ones don't know, of this snapshot or of one that the worker has not seen: most changes are
+    /// of routes, and a whole old table may be large.
     fn take(&self, newest: Held) -> Option<Arc<Listeners>> {
-        tracing::debug!(generation = newest.generation, "newer tables");
-        let listeners = Arc::clone(&newest.listeners);
+        let missed = newest.missed;
         let last = self.0.held.replace(newest);
         self.0.newer.notify_waiters();
-        let is_same = Arc::ptr_eq(&last.listeners, &listeners);
-        (!is_same && last.listeners.are_missed_in(&listeners)).then(|| Arc::clone(&last.listeners))
+        (missed >= last.generation).then(|| Arc::clone(&last.listeners))
     }
 }
 
@@ -202,48 +220,54 @@ mod tests {
     };
 
     use super::*;
+    use crate::tables::Publisher;
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    fn numbered(generation: u64) -> Snapshot {
+        let mut snapshot = Snapshot::pass_through(Duration::ZERO);
+        snapshot.generation = generation;
+        snapshot
+    }
+
+    /// The same, with one port, which no other generation has.
+    fn with_own_port(generation: u16) -> Snapshot {
+        let mut snapshot = numbered(generation.into());
+        let listener = snapshot.listeners.outbound.default.clone().unwrap();
+        snapshot.listeners = Arc::new(Listeners {
+            bound: [(generation, listener)].into(),
+            ..Listeners::default()
+        });
+        snapshot
+    }
+
+    /// With the port of another generation.
+    fn with_port_of(other: u16, generation: u64) -> Snapshot {
+        let mut snapshot = with_own_port(other);
+        snapshot.generation = generation;
+        snapshot
+    }
+
+    /// Who publishes, and a worker that follows.
+    fn followed(first: Snapshot) -> (Publisher, Current, LocalSet) {
+        let (publisher, updates) = Publisher::new(first);
+        let current = Current::new(&updates);
+        let tasks = LocalSet::new();
+        tasks.spawn_local(current.clone().follow(updates));
+        (publisher, current, tasks)
+    }
+
     #[tokio::test]
     async fn a_newer_snapshot_does_not_change_what_is_held() {
-        let snapshot = |generation| {
-            let mut snapshot = Snapshot::pass_through(Duration::ZERO);
-            snapshot.generation = generation;
-            Arc::new(snapshot)
-        };
-        let (sender, receiver) = watch::channel(snapshot(1));
-        let current = Current::new(&receiver);
-        let tasks = LocalSet::new();
-        tasks.spawn_local(current.clone().follow(receiver));
+        let (mut publisher, current, tasks) = followed(numbered(1));
         let check = async {
             let held = current.get();
-            sender.send(snapshot(2)).unwrap();
+            publisher.publish(numbered(2));
             yield_now().await;
             yield_now().await;
             assert_eq!((held.generation, current.get().generation), (1, 2));
         };
         tasks.run_until(check).await;
-    }
-    fn numbered(generation: u64) -> Arc<Snapshot> {
-        let mut snapshot = Snapshot::pass_through(Duration::ZERO);
-        snapshot.generation = generation;
-        Arc::new(snapshot)
-    }
-
-    /// The same, with one port, which no other generation has.
-    fn with_own_port(generation: u16) -> Arc<Snapshot> {
-        let snapshot = numbered(generation.into());
-        let listener = snapshot.listeners.outbound.default.clone().unwrap();
-        Arc::new(Snapshot {
-            generation: snapshot.generation,
-            listeners: Arc::new(Listeners {
-                bound: [(generation, listener)].into(),
-                ..Listeners::default()
-            }),
-            clusters: Arc::clone(&snapshot.clusters),
-            server: Arc::clone(&snapshot.server),
-        })
     }
 
     fn second(tables: &Snapshot) -> Lookup<u64> {
@@ -255,16 +279,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_waits_finds_what_newer_tables_say() {
-        let (sender, receiver) = watch::channel(numbered(1));
-        let current = Current::new(&receiver);
-        let tasks = LocalSet::new();
-        tasks.spawn_local(current.clone().follow(receiver));
+        let (mut publisher, current, tasks) = followed(numbered(1));
         let check = async {
             let limit = Duration::from_secs(5);
             assert_eq!(current.look_up(limit, second).await, Lookup::Waiting);
             let send = async {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                sender.send(numbered(2)).unwrap();
+                sleep(SECOND).await;
+                publisher.publish(numbered(2));
             };
             let (found, ()) = tokio::join!(current.look_up(limit, second), send);
             assert_eq!(found, Lookup::Found(2));
@@ -274,18 +295,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn old_listeners_leave_after_a_while() {
-        let (sender, receiver) = watch::channel(with_own_port(1));
-        let current = Current::new(&receiver);
-        let tasks = LocalSet::new();
-        tasks.spawn_local(current.clone().follow(receiver));
+        let (mut publisher, current, tasks) = followed(with_own_port(1));
         let check = async {
             let first = Arc::clone(&current.get().listeners);
             assert!(current.leaving().is_empty());
-            sender.send(with_own_port(2)).unwrap();
+            publisher.publish(with_own_port(2));
             sleep(SECOND).await;
             let second = Arc::clone(&current.get().listeners);
             sleep(39 * SECOND).await;
-            sender.send(with_own_port(3)).unwrap();
+            publisher.publish(with_own_port(3));
             sleep(4 * SECOND).await;
             let leaving = current.leaving();
             assert!(Arc::ptr_eq(&leaving[0], &second) && Arc::ptr_eq(&leaving[1], &first));
@@ -301,18 +319,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn listeners_that_no_connection_needs_are_not_kept() {
-        let (sender, receiver) = watch::channel(numbered(1));
-        let current = Current::new(&receiver);
-        let tasks = LocalSet::new();
-        tasks.spawn_local(current.clone().follow(receiver));
+        let (mut publisher, current, tasks) = followed(numbered(1));
         let check = async {
-            let first = Arc::downgrade(&sender.borrow().listeners);
-            sender.send(numbered(2)).unwrap();
+            let first = Arc::downgrade(&publisher.newest().listeners);
+            publisher.publish(numbered(2));
             sleep(SECOND).await;
+            publisher.free();
             assert!(current.leaving().is_empty() && first.upgrade().is_none());
             // Those before it stay for their time, whatever comes after them.
-            for newer in [with_own_port(3), with_own_port(3), with_own_port(4)] {
-                sender.send(newer).unwrap();
+            for newer in [with_own_port(3), with_port_of(3, 4), with_own_port(5)] {
+                publisher.publish(newer);
                 sleep(SECOND).await;
             }
             assert_eq!(current.leaving().len(), 2);
@@ -321,14 +337,39 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_worker_that_skips_a_generation_keeps_what_is_missed_in_that_one() {
+        for skipped in [
+            // The port is gone, and then the others change nothing more.
+            [numbered(2), numbered(3), numbered(4)],
+            // The same, later.
+            [with_port_of(1, 2), numbered(3), numbered(4)],
+            [with_port_of(1, 2), with_port_of(1, 3), numbered(4)],
+        ] {
+            let (mut publisher, current, tasks) = followed(with_own_port(1));
+            let check = async {
+                let first = Arc::clone(&current.get().listeners);
+                skipped
+                    .into_iter()
+                    .for_each(|newer| publisher.publish(newer));
+                sleep(SECOND).await;
+                assert_eq!(current.get().generation, 4);
+                let leaving = current.leaving();
+                assert!(leaving.len() == 1 && Arc::ptr_eq(&leaving[0], &first));
+                // That was all of it.
+                publisher.publish(numbered(5));
+                sleep(SECOND).await;
+                assert_eq!(current.leaving().len(), 1);
+            };
+            tasks.run_until(check).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn few_old_listeners_are_kept_however_often_they_change() {
-        let (sender, receiver) = watch::channel(with_own_port(1));
-        let current = Current::new(&receiver);
-        let tasks = LocalSet::new();
-        tasks.spawn_local(current.clone().follow(receiver));
+        let (mut publisher, current, tasks) = followed(with_own_port(1));
         let check = async {
             for generation in 2..500 {
-                sender.send(with_own_port(generation)).unwrap();
+                publisher.publish(with_own_port(generation));
                 sleep(SECOND / 5).await;
                 assert!(current.leaving().len() <= 17);
             }

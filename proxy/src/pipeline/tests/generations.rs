@@ -43,8 +43,9 @@ async fn started(setup: Setup) -> Proxy {
 }
 
 async fn send(proxy: &Proxy, tables: Snapshot) {
-    proxy.tables.send(Arc::new(tables)).unwrap();
+    proxy.tables.borrow_mut().publish(tables);
     sleep(Duration::from_millis(1)).await;
+    proxy.tables.borrow_mut().free();
 }
 
 async fn remove_listener(proxy: &Proxy) {
@@ -113,7 +114,7 @@ async fn a_response_that_goes_on_does_not_hold_its_generation() {
         .send("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nabc")
         .await;
     client.until("abc").await;
-    let old = Arc::downgrade(&proxy.tables.borrow());
+    let old = Arc::downgrade(&proxy.tables.borrow().newest());
     send(&proxy, tables(&proxy, 3)).await;
     assert!(old.upgrade().is_none(), "the old tables are held");
     server.send("def").await;
@@ -131,7 +132,7 @@ async fn a_tunnel_does_not_hold_its_generation() {
         .send("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: chat\r\n\r\n")
         .await;
     client.head().await;
-    let old = Arc::downgrade(&proxy.tables.borrow());
+    let old = Arc::downgrade(&proxy.tables.borrow().newest());
     send(&proxy, tables(&proxy, 3)).await;
     assert!(old.upgrade().is_none(), "the old tables are held");
     client.send("hello").await;

@@ -1,11 +1,10 @@
 //! A proxy between a client and servers that the tests play by hand.
 
-use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    sync::watch,
     task::spawn_local,
 };
 use tokio_util::sync::CancellationToken;
@@ -16,8 +15,8 @@ use crate::{
     records::{Records, Workload},
     tables::{
         Addresses, Cluster, ClusterSettings, ClusterStates, Current, Detection, EndpointSettings,
-        EndpointSource, Hosts, HttpListener, Listener, Route, Snapshot, Source, TcpRoutes,
-        UpstreamProtocol, VirtualHost,
+        EndpointSource, Hosts, HttpListener, Listener, Publisher, Route, Snapshot, Source,
+        TcpRoutes, UpstreamProtocol, VirtualHost,
     },
     traffic::{Direction, Traffic},
 };
@@ -29,7 +28,7 @@ pub struct Proxy {
     pub records: Arc<Records>,
     pub drain: CancellationToken,
     /// For newer tables.
-    pub tables: watch::Sender<Arc<Snapshot>>,
+    pub tables: Rc<RefCell<Publisher>>,
 }
 
 /// Where clients were going.
@@ -123,7 +122,7 @@ impl Setup {
             let bound = listener.map(|listener| (ORIGINAL.port(), listener));
             listeners.bound = bound.into_iter().collect();
         }
-        let (tables, updates) = watch::channel(Arc::new(tables));
+        let (publisher, updates) = Publisher::new(tables);
         let current = Current::new(&updates);
         spawn_local(current.clone().follow(updates));
         let recorder = records.recorder();
@@ -155,7 +154,7 @@ impl Setup {
             address,
             records,
             drain,
-            tables,
+            tables: Rc::new(RefCell::new(publisher)),
         }
     }
 }

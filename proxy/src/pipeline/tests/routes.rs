@@ -243,7 +243,7 @@ async fn a_request_waits_for_tables_that_are_on_their_way() {
     let v1 = cluster(ClusterSettings::new("v1"), &[server]);
     let mut newer = routing([any(to("v1"))], [v1]);
     newer.generation = 2;
-    proxy.tables.send(Arc::new(newer)).unwrap();
+    proxy.tables.borrow_mut().publish(newer);
     assert!(proxy.accept().await.head().await.starts_with("GET /a?b "));
 }
 
@@ -282,7 +282,7 @@ async fn a_request_that_waits_for_its_cluster_does_not_take_another() {
     for generation in 2..20 {
         let mut newer = weighted("v1", server);
         newer.generation = generation;
-        proxy.tables.send(Arc::new(newer)).unwrap();
+        proxy.tables.borrow_mut().publish(newer);
         yield_now().await;
     }
     let late = timeout(Duration::from_secs(1), proxy.server.accept()).await;

@@ -1,7 +1,6 @@
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
-    sync::watch,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -10,7 +9,7 @@ use crate::{
     records::{Records, Workload},
     tables::{
         AddressRange, Addresses, ClusterSettings, ClusterStates, Current, Detection,
-        EndpointSettings, EndpointSource, Listener, ServerName, TcpRoute, TcpRoutes,
+        EndpointSettings, EndpointSource, Listener, Publisher, ServerName, TcpRoute, TcpRoutes,
     },
     traffic::Direction,
 };
@@ -37,7 +36,7 @@ async fn setup(tcp: TcpRoutes, connections: u32) -> Setup {
         tcp,
     }));
     let records = Arc::new(Records::new(Workload::default(), None));
-    let current = Current::new(&watch::channel(Arc::new(snapshot)).1);
+    let current = Current::new(&Publisher::new(snapshot).1);
     let drain = CancellationToken::new();
     Setup {
         worker: Worker::new(current, records.recorder(), drain, false, None),

@@ -11,27 +11,24 @@ use tokio::{
 use super::*;
 use crate::{
     records::Workload,
-    tables::{Clusters, Detection, Hosts, HttpListener, Listener, Listeners, TcpRoutes},
+    tables::{Clusters, Detection, Hosts, HttpListener, Listener, Listeners, Publisher, TcpRoutes},
 };
 
 /// Two workers of a gateway whose tables have a listener without hosts for the port.
-fn gateway(port: u16) -> (Workers, Entrances, watch::Sender<Arc<Snapshot>>) {
+fn gateway(port: u16) -> (Workers, Entrances, Publisher) {
     let listener = Listener {
         name: Arc::from("test"),
         detection: Detection::Http,
         http: Some(HttpListener::new(Arc::new(Hosts::default()))),
         tcp: TcpRoutes::default(),
     };
-    let snapshot = Snapshot {
-        generation: 1,
-        listeners: Arc::new(Listeners {
-            bound: [(port, Arc::new(listener))].into(),
-            ..Listeners::default()
-        }),
-        clusters: Arc::new(Clusters::default()),
-        server: Arc::from("test"),
+    let listeners = Listeners {
+        bound: [(port, Arc::new(listener))].into(),
+        ..Listeners::default()
     };
-    let (sender, tables) = watch::channel(Arc::new(snapshot));
+    let clusters = Arc::new(Clusters::default());
+    let snapshot = Snapshot::new(1, Arc::new(listeners), clusters, Arc::from("test"));
+    let (publisher, tables) = Publisher::new(snapshot);
     let records = Arc::new(Records::new(Workload::default(), None));
     let shared = Shared {
         traffic: Arc::new(Traffic::new(100)),
@@ -43,7 +40,7 @@ fn gateway(port: u16) -> (Workers, Entrances, watch::Sender<Arc<Snapshot>>) {
         edge: Some(Edge::default()),
     };
     let (workers, entrances) = Workers::start(2, &shared).unwrap();
-    (workers, entrances, sender)
+    (workers, entrances, publisher)
 }
 
 async fn free_port() -> u16 {

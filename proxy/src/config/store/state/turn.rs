@@ -52,12 +52,12 @@ impl Store {
                 let all = listeners(&self.listeners, &self.tables, self.detection_timeout);
                 self.last_listeners = Arc::new(all);
             }
-            Snapshot {
-                generation: self.generation - 1,
-                listeners: Arc::clone(&self.last_listeners),
+            Snapshot::new(
+                self.generation - 1,
+                Arc::clone(&self.last_listeners),
                 clusters,
-                server: Arc::clone(&self.server),
-            }
+                Arc::clone(&self.server),
+            )
         });
         Step {
             snapshot,
