@@ -13,6 +13,7 @@ use crate::{kind::Kind, process};
 /// When a port of its own can't be used, or the system has no more threads.
 pub(crate) fn run(args: &process::Args) -> anyhow::Result<ExitCode> {
     process::run(args, Kind::Gateway, |entrances| {
+        // Nobody awaits it: it goes on until the process ends, whose runtime ends it.
         tokio::spawn(ports::follow(Arc::clone(&entrances)));
         Ok(())
     })

@@ -97,6 +97,7 @@ async fn carry(
         worker::Workers::start(concurrency, &carried).context("can't start the workers")?;
     let entrances = Arc::new(entrances);
     open(Arc::clone(&entrances)).context("can't open the ports of the traffic")?;
+    // Nobody awaits it: it goes on until the process ends, whose runtime ends it.
     tokio::spawn(sweep(Arc::clone(records)));
     listening.set(true);
     tracing::info!(
@@ -125,6 +126,7 @@ async fn carry(
         connections = traffic.open(),
         "ends; connections that are open are cut"
     );
+    workers.stop().await;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, io, net, rc::Rc, sync::Arc, thread};
+use std::{collections::HashMap, io, net, rc::Rc, sync::Arc, thread, time::Duration};
 
 use pillion_serve::{Listener, PortMetrics};
 use tokio::{
@@ -14,6 +14,7 @@ use tokio::{
         watch,
     },
     task::{AbortHandle, JoinSet, spawn_local},
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -29,10 +30,14 @@ use crate::{
     traffic::Traffic,
 };
 
-/// The workers, for as long as the process runs.
+/// How long workers may take to end, which is no more than to let go of their connections.
+const STOPPING: Duration = Duration::from_secs(2);
+
+/// The workers, until they are stopped.
 #[derive(Debug)]
 pub(super) struct Workers {
     ended: mpsc::Receiver<String>,
+    stop: CancellationToken,
 }
 
 /// What all workers share.
@@ -58,17 +63,18 @@ impl Workers {
     /// When the system has no more threads.
     pub fn start(count: usize, shared: &Shared) -> io::Result<(Self, Entrances)> {
         let (sender, ended) = mpsc::channel(count.max(1));
+        let stop = CancellationToken::new();
         let mut workers = Vec::with_capacity(count);
         for number in 0..count {
             // There are as few orders as changes of the ports that a configuration has.
             let (worker, orders) = mpsc::unbounded_channel();
             workers.push(worker);
-            let shared = shared.clone();
+            let (shared, stop) = (shared.clone(), stop.clone());
             let sender = sender.clone();
             thread::Builder::new()
                 .name(format!("worker-{number}"))
                 .spawn(move || {
-                    let text = match run(orders, shared) {
+                    let text = match run(orders, shared, stop) {
                         Ok(()) => "it has stopped accepting connections".to_owned(),
                         Err(error) => error.to_string(),
                     };
@@ -81,7 +87,7 @@ impl Workers {
             tables: shared.tables.clone(),
             metrics: Arc::clone(&shared.metrics),
         };
-        Ok((Self { ended }, entrances))
+        Ok((Self { ended, stop }, entrances))
     }
 
     /// Waits for the end of one of them, which is a fault.
@@ -91,17 +97,38 @@ impl Workers {
             .await
             .unwrap_or_else(|| "it panicked".to_owned())
     }
+
+    /// Ends all of them, and cuts their connections. What came of these is recorded once this
+    /// returns.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        let all = async { while self.ended.recv().await.is_some() {} };
+        if timeout(STOPPING, all).await.is_err() {
+            tracing::warn!(
+                "a worker has not ended within {STOPPING:?}; the last lines of the access log are missing"
+            );
+        }
+    }
 }
 
 /// Connections of a worker stay on its thread: what they share needs no lock.
-fn run(orders: UnboundedReceiver<Order>, shared: Shared) -> io::Result<()> {
+fn run(
+    orders: UnboundedReceiver<Order>,
+    shared: Shared,
+    stop: CancellationToken,
+) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build_local(runtime::LocalOptions::default())?;
-    runtime.block_on(serve(orders, shared))
+    // All tasks end with the runtime, those of connections among them.
+    runtime.block_on(serve(orders, shared, stop))
 }
 
-async fn serve(mut orders: UnboundedReceiver<Order>, shared: Shared) -> io::Result<()> {
+async fn serve(
+    mut orders: UnboundedReceiver<Order>,
+    shared: Shared,
+    stop: CancellationToken,
+) -> io::Result<()> {
     let tables = Current::new(&shared.tables);
     let worker = Rc::new(Worker::new(
         tables.clone(),
@@ -127,6 +154,7 @@ async fn serve(mut orders: UnboundedReceiver<Order>, shared: Shared) -> io::Resu
                 Some(Order::Close(entrance)) => doors.close(entrance),
                 None => return Ok(()),
             },
+            () = stop.cancelled() => return Ok(()),
             Some(ended) = doors.tasks.join_next() => match ended {
                 // It was closed.
                 Err(error) if error.is_cancelled() => {}
@@ -180,6 +208,8 @@ async fn accept(
         };
         let (worker, metrics) = (Rc::clone(&worker), Arc::clone(&shared.metrics));
         let counted = Arc::clone(&metrics);
+        // Nobody awaits it: its place bounds it, who ends the process counts the places that are
+        // taken, and it ends with the worker.
         spawn_local(async move {
             tokio::select! {
                 () = connection::carry(stream, peer, entrance, &open, (worker, metrics)) => {}
