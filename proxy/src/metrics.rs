@@ -14,15 +14,16 @@ use crate::{records::Records, traffic::Direction};
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
     reporter: &'static str,
+    reason: &'static str,
 }
 
-impl From<Direction> for Labels {
-    fn from(direction: Direction) -> Self {
+impl Labels {
+    fn new(direction: Direction, reason: &'static str) -> Self {
         let reporter = match direction {
             Direction::Outbound => "source",
             Direction::Inbound => "destination",
         };
-        Self { reporter }
+        Self { reporter, reason }
     }
 }
 
@@ -96,9 +97,10 @@ const APPLICATION: ScrapeLabels = ScrapeLabels {
 };
 
 impl Metrics {
-    /// A connection was refused: there are too many, or it was to a port of the proxy.
-    pub fn refused(&self, direction: Direction) {
-        self.refused.get_or_create(&direction.into()).inc();
+    /// A connection was refused, for one of a few reasons.
+    pub fn refused(&self, direction: Direction, reason: &'static str) {
+        let labels = Labels::new(direction, reason);
+        self.refused.get_or_create(&labels).inc();
     }
 
     /// A connection was cut to make room for one of another address.
@@ -163,7 +165,7 @@ impl Metrics {
         let refused = Family::<Labels, Counter>::default();
         registry.register(
             "pillion_connections_refused",
-            "Connections that were refused: too many, or to a port of the proxy itself",
+            "Connections that were reset before they reached a server; the access log has the same reasons",
             refused.clone(),
         );
         let evicted = Counter::default();
@@ -216,13 +218,13 @@ mod tests {
     fn shows_the_records_before_the_end() {
         let records = Arc::new(Records::new(Workload::default(), None));
         let metrics = Metrics::new(records);
-        metrics.refused(Direction::Outbound);
+        metrics.refused(Direction::Outbound, "no_room");
         metrics.set_connected(true);
         metrics.refused_resource("type.googleapis.com/envoy.config.listener.v3.Listener");
         metrics.set_configuration(1, 2, 3);
         let text = metrics.encode();
         for line in [
-            "pillion_connections_refused_total{reporter=\"source\"} 1",
+            "pillion_connections_refused_total{reporter=\"source\",reason=\"no_room\"} 1",
             "pillion_connections_evicted_total 0",
             "pillion_configuration_connected 1",
             "pillion_configuration_refusals_total{type=\"Listener\"} 1",

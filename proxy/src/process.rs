@@ -16,6 +16,7 @@ mod environment;
 mod port_numbers;
 mod ports;
 mod proxy_config;
+mod refusal;
 mod run;
 mod scrape;
 mod tcp;

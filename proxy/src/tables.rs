@@ -52,6 +52,8 @@ pub(crate) use self::{
     },
     route_match::{HeaderMatch, HeaderName, HeaderTest, PathMatch, QueryMatch, RouteMatch},
     snapshot::{Current, Held, Leaving, Snapshot},
-    tcp_routes::{AddressRange, ServerName, TcpRoute, TcpRoutes},
+    tcp_routes::{
+        AddressRange, ServerName, TcpAction, TcpForward, TcpRefusal, TcpRoute, TcpRoutes,
+    },
     text_match::TextMatch,
 };

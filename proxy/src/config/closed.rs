@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::tables::{
-    Addresses, Detection, Hosts, HttpListener, Listener, Listeners, Snapshot, TcpRoutes,
+    Addresses, Detection, Hosts, HttpListener, Listener, Listeners, Snapshot, TcpRefusal, TcpRoutes,
 };
 
 /// What is done with what the application sends before the server has said anything.
@@ -40,7 +40,7 @@ fn refuse(name: &str, server: &str, detection_timeout: Duration) -> Addresses {
         name: Arc::from(name),
         detection: Detection::Sniff(detection_timeout),
         http: Some(HttpListener::new(Arc::new(Hosts::refusing(&text)))),
-        tcp: TcpRoutes::default(),
+        tcp: TcpRoutes::refusing(TcpRefusal::NotConfigured),
     }))
 }
 
@@ -48,11 +48,12 @@ fn refuse(name: &str, server: &str, detection_timeout: Duration) -> Addresses {
 mod tests {
     use super::*;
     use crate::{
-        tables::{Action, ClusterChoice, Lookup},
+        tables::{Action, ClusterChoice, Lookup, TcpAction},
         traffic::Direction,
     };
 
-    fn action(tables: &Snapshot, direction: Direction) -> (Action, bool) {
+    /// What is done with requests, and why other connections are reset, if they are.
+    fn action(tables: &Snapshot, direction: Direction) -> (Action, Option<TcpRefusal>) {
         let address = ([10, 0, 0, 1], 80).into();
         let Lookup::Found(listener) = tables.listeners.find(direction, address) else {
             panic!("there is no listener");
@@ -61,8 +62,11 @@ mod tests {
         let Lookup::Found(host) = hosts.find(b"reviews") else {
             panic!("there is no host");
         };
-        let has_tcp = listener.tcp.find(address, None).is_some();
-        (host.routes[0].action.clone(), has_tcp)
+        let refusal = match listener.tcp.find(address, None).unwrap().action {
+            TcpAction::Refuse(why) => Some(why),
+            TcpAction::Forward(_) => None,
+        };
+        (host.routes[0].action.clone(), refusal)
     }
 
     #[test]
@@ -73,7 +77,9 @@ mod tests {
             Duration::ZERO,
         );
         for direction in [Direction::Outbound, Direction::Inbound] {
-            let (Action::Respond(response), false) = action(&tables, direction) else {
+            let (Action::Respond(response), Some(TcpRefusal::NotConfigured)) =
+                action(&tables, direction)
+            else {
                 panic!("{direction:?} is open");
             };
             assert_eq!(response.status, 503);
@@ -85,7 +91,7 @@ mod tests {
     #[test]
     fn pass_through_opens_outbound_only() {
         let tables = closed("discovery", WhenUnreachable::PassThrough, Duration::ZERO);
-        let (Action::Forward(forward), true) = action(&tables, Direction::Outbound) else {
+        let (Action::Forward(forward), None) = action(&tables, Direction::Outbound) else {
             panic!("outbound is closed");
         };
         assert!(
@@ -93,7 +99,7 @@ mod tests {
         );
         assert!(matches!(
             action(&tables, Direction::Inbound),
-            (Action::Respond(_), false)
+            (Action::Respond(_), Some(TcpRefusal::NotConfigured))
         ));
     }
 }

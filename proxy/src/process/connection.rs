@@ -37,7 +37,9 @@ pub(super) async fn carry(
     let way = match worker.tables.look_up(TABLES_TIME, look).await {
         Lookup::Found(way) => way,
         Lookup::Missing => Way::TCP,
-        Lookup::Waiting => return tcp(&worker, connection, None).refuse_untold(&stream),
+        Lookup::Waiting => {
+            return tcp(&worker, &metrics, connection, None).refuse_untold(&stream);
+        }
     };
     let (protocol, input) = match detect(&mut stream, original.port(), way.detection).await {
         Ok(detected) => detected,
@@ -56,14 +58,20 @@ pub(super) async fn carry(
         Protocol::Tls { server_name } => server_name.map(Arc::from),
         Protocol::Tcp | Protocol::Http1 | Protocol::Http2 => None,
     };
-    tcp(&worker, connection, server_name)
+    tcp(&worker, &metrics, connection, server_name)
         .carry(stream, input)
         .await;
 }
 
-fn tcp(worker: &Worker, connection: Connection, server_name: Option<Arc<str>>) -> Tcp<'_> {
+fn tcp<'a>(
+    worker: &'a Worker,
+    metrics: &'a Metrics,
+    connection: Connection,
+    server_name: Option<Arc<str>>,
+) -> Tcp<'a> {
     Tcp {
         worker,
+        metrics,
         connection,
         server_name,
     }
@@ -91,7 +99,7 @@ fn begin(
     if matches!(entrance, Entrance::Captured(_)) && is_ours(original.port()) {
         // Whoever connects to these by themselves would be sent around in a circle, or to
         // a port that only the pod itself may reach.
-        metrics.refused(direction);
+        metrics.refused(direction, "own_port");
         let way = direction.as_str();
         tracing::debug!(%peer, %original, "refused a {way} connection to the proxy's own port");
         return None;

@@ -8,7 +8,9 @@ use std::{
 
 use tokio::net::TcpStream;
 
+use super::refusal::Refusal;
 use crate::{
+    metrics::Metrics,
     net::{
         input::Input,
         socket::{connect, reset_when_dropped},
@@ -18,7 +20,7 @@ use crate::{
     records::{ConnectionFacts, ResponseFlag, ResponseFlags, connect_failure},
     tables::{
         ActiveRequest, Avoid, Cluster, Counted, EndpointState, Lookup, Overflow, Permit, Pick,
-        Picked, Snapshot,
+        Picked, Snapshot, TcpAction,
     },
     tcp::relay::{End, relay},
 };
@@ -26,6 +28,7 @@ use crate::{
 /// A connection whose bytes are passed on as they are.
 pub(super) struct Tcp<'a> {
     pub worker: &'a Worker,
+    pub metrics: &'a Metrics,
     pub connection: Connection,
     /// What the client asks for in its TLS handshake.
     pub server_name: Option<Arc<str>>,
@@ -33,8 +36,7 @@ pub(super) struct Tcp<'a> {
 
 /// Where a connection goes.
 struct Way {
-    /// `None`: the route cites a cluster that there is not.
-    cluster: Option<Arc<Cluster>>,
+    cluster: Arc<Cluster>,
     /// How long neither side may say anything.
     idle_timeout: Duration,
 }
@@ -47,40 +49,25 @@ struct Connected {
     counted: (Option<Permit>, Option<ActiveRequest>),
 }
 
-/// Why a connection can't be passed on.
-struct Refused {
-    flag: ResponseFlag,
-    address: Option<SocketAddr>,
-    failure: Option<String>,
-}
-
-impl Refused {
-    fn because(flag: ResponseFlag) -> Self {
-        Self {
-            flag,
-            address: None,
-            failure: None,
-        }
-    }
-}
+/// Istio's cluster for what may not leave the mesh, which has no endpoint.
+const BLACK_HOLE: &str = "BlackHoleCluster";
 
 impl Tcp<'_> {
     /// Carries it to its end.
     pub async fn carry(self, stream: TcpStream, received: Input) {
         let mut facts = self.facts();
-        let way = match self.way().await {
+        let Way {
+            cluster,
+            idle_timeout,
+        } = match self.way().await {
             Ok(way) => way,
-            Err(flag) => return self.refuse(&stream, facts, Refused::because(flag)),
-        };
-        let Some(cluster) = way.cluster else {
-            let refused = Refused::because(ResponseFlag::NoClusterFound);
-            return self.refuse(&stream, facts, refused);
+            Err(refusal) => return self.refuse(&stream, facts, refusal),
         };
         facts.cluster = Arc::clone(&cluster.settings.name);
         facts.service.clone_from(&cluster.settings.service);
         let connected = match self.connect(&cluster).await {
             Ok(connected) => connected,
-            Err(refused) => return self.refuse(&stream, facts, refused),
+            Err(refusal) => return self.refuse(&stream, facts, refusal),
         };
         facts.upstream_host = Some(connected.address);
         facts.upstream_local = connected.server.local_addr().ok();
@@ -92,7 +79,7 @@ impl Tcp<'_> {
             counted: _counted,
             ..
         } = connected;
-        let end = relay(stream, received, server, way.idle_timeout, |bytes| {
+        let end = relay(stream, received, server, idle_timeout, |bytes| {
             live.add_received(bytes.received);
             live.add_sent(bytes.sent);
         });
@@ -108,8 +95,7 @@ impl Tcp<'_> {
     /// Resets a connection of which the tables have not said anything in time.
     pub fn refuse_untold(&self, stream: &TcpStream) {
         self.warn_untold();
-        let refused = Refused::because(ResponseFlag::NoClusterFound);
-        self.refuse(stream, self.facts(), refused);
+        self.refuse(stream, self.facts(), Refusal::NotTold);
     }
 
     fn warn_untold(&self) {
@@ -119,20 +105,20 @@ impl Tcp<'_> {
     }
 
     /// Where it goes, as soon as the tables say so.
-    async fn way(&self) -> Result<Way, ResponseFlag> {
+    async fn way(&self) -> Result<Way, Refusal> {
         let draw = self.worker.with_random(|random| random.u64(..));
         let look = |tables: &Snapshot| self.look(tables, draw);
         match self.worker.tables.look_up(TABLES_TIME, look).await {
-            Lookup::Found(way) => Ok(way),
-            Lookup::Missing => Err(ResponseFlag::NoRouteFound),
+            Lookup::Found(told) => told,
+            Lookup::Missing => Err(Refusal::NoListener),
             Lookup::Waiting => {
                 self.warn_untold();
-                Err(ResponseFlag::NoClusterFound)
+                Err(Refusal::NotTold)
             }
         }
     }
 
-    fn look(&self, tables: &Snapshot, draw: u64) -> Lookup<Way> {
+    fn look(&self, tables: &Snapshot, draw: u64) -> Lookup<Result<Way, Refusal>> {
         let listener = match self.connection.listener(&tables.listeners) {
             Lookup::Found(listener) => listener,
             Lookup::Missing => return Lookup::Missing,
@@ -140,32 +126,38 @@ impl Tcp<'_> {
         };
         let original = self.connection.original;
         let Some(route) = listener.tcp.find(original, self.server_name.as_deref()) else {
-            return Lookup::Missing;
+            return Lookup::Found(Err(Refusal::NoRoute));
         };
-        let chosen = route.clusters.choose(|| draw);
+        let forward = match &route.action {
+            TcpAction::Forward(forward) => forward,
+            TcpAction::Refuse(why) => return Lookup::Found(Err(Refusal::Told(*why))),
+        };
+        let chosen = forward.clusters.choose(|| draw);
         let found = chosen.map_or(Lookup::Missing, |chosen| tables.clusters.find(chosen.name));
-        let cluster = match found {
-            Lookup::Found(cluster) => Some(Arc::clone(cluster)),
-            Lookup::Missing => None,
+        Lookup::Found(match found {
+            Lookup::Found(cluster) => Ok(Way {
+                cluster: Arc::clone(cluster),
+                idle_timeout: forward.idle_timeout,
+            }),
+            Lookup::Missing => Err(Refusal::NoCluster),
             Lookup::Waiting => return Lookup::Waiting,
-        };
-        Lookup::Found(Way {
-            cluster,
-            idle_timeout: route.idle_timeout,
         })
     }
 
-    async fn connect(&self, cluster: &Cluster) -> Result<Connected, Refused> {
+    async fn connect(&self, cluster: &Cluster) -> Result<Connected, Refusal> {
         let original = self.connection.original_destination();
         let pick = self
             .worker
             .with_random(|random| cluster.pick(original, Avoid::default(), random));
         let Pick::Endpoint(Picked { address, state }) = pick else {
-            return Err(Refused::because(ResponseFlag::NoHealthyUpstream));
+            return Err(match &*cluster.settings.name == BLACK_HOLE {
+                true => Refusal::Blocked,
+                false => Refusal::NoEndpoint,
+            });
         };
         let permit = cluster
             .enter(Counted::Connections)
-            .map_err(|Overflow| Refused::because(ResponseFlag::UpstreamOverflow))?;
+            .map_err(|Overflow| Refusal::Overflow)?;
         let active = state.as_ref().map(EndpointState::begin);
         let Destination {
             address, source, ..
@@ -176,24 +168,20 @@ impl Tcp<'_> {
                 address,
                 counted: (permit, active),
             }),
-            Err(error) => Err(Refused {
-                flag: ResponseFlag::UpstreamConnectionFailure,
-                address: Some(address),
-                failure: Some(connect_failure(&error)),
-            }),
+            Err(error) => Err(Refusal::Connect { to: address, error }),
         }
     }
 
-    fn refuse(&self, stream: &TcpStream, mut facts: ConnectionFacts, refused: Refused) {
-        let Refused {
-            flag,
-            address,
-            failure,
-        } = refused;
-        tracing::debug!(peer = %facts.downstream_remote, original = %facts.downstream_local, ?flag, failure, "a connection is reset");
-        facts.flags = flag.into();
-        facts.upstream_host = address;
-        facts.upstream_failure = failure.map(Arc::from);
+    fn refuse(&self, stream: &TcpStream, mut facts: ConnectionFacts, refusal: Refusal) {
+        let reason = refusal.reason();
+        tracing::debug!(peer = %facts.downstream_remote, original = %facts.downstream_local, reason, "a connection is reset");
+        self.metrics.refused(facts.direction, reason);
+        facts.flags = refusal.flag().into();
+        facts.details = reason;
+        if let Refusal::Connect { to, error } = refusal {
+            facts.upstream_host = Some(to);
+            facts.upstream_failure = Some(Arc::from(connect_failure(&error)));
+        }
         drop(self.worker.recorder.connection(facts));
         reset_when_dropped(stream);
     }
@@ -202,6 +190,7 @@ impl Tcp<'_> {
         ConnectionFacts {
             direction: self.connection.direction,
             flags: ResponseFlags::default(),
+            details: "",
             started: SystemTime::now(),
             cluster: Arc::from(""),
             service: None,

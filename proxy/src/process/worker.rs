@@ -203,7 +203,7 @@ async fn accept(
     loop {
         let (stream, peer) = listener.accept(&port).await;
         let Some((open, evicted)) = shared.traffic.enter(peer.ip()) else {
-            shared.metrics.refused(entrance.direction());
+            shared.metrics.refused(entrance.direction(), "no_room");
             continue;
         };
         let (worker, metrics) = (Rc::clone(&worker), Arc::clone(&shared.metrics));

@@ -70,6 +70,8 @@ pub(crate) struct ConnectionFacts {
     /// What is known already: `UF` if the server can't be reached. Metrics have these flags,
     /// because a series can't change while its connection lives.
     pub flags: ResponseFlags,
+    /// Why it is refused, as in a request's record; empty if it is not.
+    pub details: &'static str,
     pub started: SystemTime,
     /// The cluster's name, as in a request's record.
     pub cluster: Arc<str>,

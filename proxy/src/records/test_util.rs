@@ -74,6 +74,7 @@ pub(super) fn connection() -> ConnectionFacts {
     ConnectionFacts {
         direction: Direction::Outbound,
         flags: ResponseFlags::default(),
+        details: "",
         started: request.started,
         cluster: "PassthroughCluster".into(),
         service: None,

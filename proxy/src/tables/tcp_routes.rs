@@ -1,4 +1,4 @@
-//! Where connections go whose bytes are passed on as they are.
+//! What is done with connections whose bytes are passed on as they are.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -23,16 +23,40 @@ pub(crate) enum ServerName {
     Suffix(Box<str>),
 }
 
-/// Where some connections go.
+/// What is done with some connections.
 #[derive(Debug, Clone)]
 pub(crate) struct TcpRoute {
     /// Any destination if there is none.
     pub destinations: Vec<AddressRange>,
     /// Any name, or none, if there is none.
     pub server_names: Vec<ServerName>,
+    pub action: TcpAction,
+}
+
+/// What is done with a connection.
+#[derive(Debug, Clone)]
+pub(crate) enum TcpAction {
+    /// It goes to an endpoint of a cluster.
+    Forward(TcpForward),
+    /// It is reset.
+    Refuse(TcpRefusal),
+}
+
+/// Where a connection goes, and how.
+#[derive(Debug, Clone)]
+pub(crate) struct TcpForward {
     pub clusters: ClusterChoice,
     /// How long neither side may say anything. Istio's default is an hour.
     pub idle_timeout: Duration,
+}
+
+/// Why the tables have connections reset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TcpRefusal {
+    /// Nothing has come from the control plane yet.
+    NotConfigured,
+    /// What it says of them can't be used by this proxy.
+    Unusable,
 }
 
 /// The routes of a listener. As among Envoy's filter chains, the longest range of addresses
@@ -95,8 +119,19 @@ impl TcpRoute {
         Self {
             destinations: Vec::new(),
             server_names: Vec::new(),
-            clusters: ClusterChoice::One(cluster.into()),
-            idle_timeout: Duration::from_secs(3600),
+            action: TcpAction::Forward(TcpForward {
+                clusters: ClusterChoice::One(cluster.into()),
+                idle_timeout: Duration::from_secs(3600),
+            }),
+        }
+    }
+
+    /// Resets all connections.
+    pub fn refusing(why: TcpRefusal) -> Self {
+        Self {
+            destinations: Vec::new(),
+            server_names: Vec::new(),
+            action: TcpAction::Refuse(why),
         }
     }
 
@@ -123,6 +158,14 @@ impl TcpRoute {
 }
 
 impl TcpRoutes {
+    /// Resets all connections.
+    pub fn refusing(why: TcpRefusal) -> Self {
+        Self {
+            routes: Vec::new(),
+            default: Some(TcpRoute::refusing(why)),
+        }
+    }
+
     /// Whether a range of addresses that has a route of its own has this one in it, whatever
     /// the connection's server name is.
     pub fn has_range_of(&self, destination: IpAddr) -> bool {
@@ -167,8 +210,11 @@ mod tests {
 
     fn found(routes: &TcpRoutes, destination: &str, name: Option<&str>) -> String {
         let destination = SocketAddr::new(destination.parse().unwrap(), 443);
-        match routes.find(destination, name).map(|route| &route.clusters) {
-            Some(ClusterChoice::One(name)) => name.to_string(),
+        match routes.find(destination, name).map(|route| &route.action) {
+            Some(TcpAction::Forward(TcpForward {
+                clusters: ClusterChoice::One(name),
+                ..
+            })) => name.to_string(),
             _ => String::new(),
         }
     }

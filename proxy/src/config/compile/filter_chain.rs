@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     kind::Kind,
-    tables::{AddressRange, Hosts, ServerName, TcpRoute},
+    tables::{AddressRange, Hosts, ServerName, TcpAction, TcpRefusal, TcpRoute},
 };
 
 /// Filters of one chain.
@@ -80,7 +80,7 @@ pub(super) fn filter_chain(
     let action = action.unwrap_or_else(|fault| {
         let refusal = match speaks_http {
             true => Action::Http(refusing(&fault)),
-            false => Action::Tcp(TcpRoute::to(NOWHERE)),
+            false => Action::Tcp(TcpAction::Refuse(TcpRefusal::Unusable)),
         };
         scope.refuse_chain(fault);
         refusal
@@ -91,12 +91,12 @@ pub(super) fn filter_chain(
             let is_sniffed = matches.for_http().map_err(at("filter_chain_match"))?;
             Chain::Http { routes, is_sniffed }
         }
-        Action::Tcp(route) => {
+        Action::Tcp(action) => {
             matches.check_for_tcp().map_err(at("filter_chain_match"))?;
             Chain::Tcp(TcpRoute {
                 destinations: matches.destinations,
                 server_names: matches.server_names,
-                ..route
+                action,
             })
         }
     };
@@ -106,7 +106,7 @@ pub(super) fn filter_chain(
 /// What is done with a chain's connections, whichever ones these are.
 enum Action {
     Http(Routes),
-    Tcp(TcpRoute),
+    Tcp(TcpAction),
 }
 
 fn action(kind: Kind, scope: &Scope<'_>, filters: Vec<Filter>) -> Result<Action, Fault> {
@@ -121,15 +121,13 @@ fn action(kind: Kind, scope: &Scope<'_>, filters: Vec<Filter>) -> Result<Action,
             Ok(Action::Http(routes?))
         }
         Network::Tcp(index, config) => {
-            let route = message_of(type_url::TCP_PROXY, &config)
+            let forward = message_of(type_url::TCP_PROXY, &config)
                 .and_then(|message| tcp_proxy(scope, message));
-            Ok(Action::Tcp(route.map_err(inside(index))?))
+            let forward = forward.map_err(inside(index))?;
+            Ok(Action::Tcp(TcpAction::Forward(forward)))
         }
     }
 }
-
-/// Connections of a refused TCP chain are routed to this cluster, which doesn't exist.
-const NOWHERE: &str = "(refused)";
 
 /// The routes of a chain that can't be used.
 pub(super) fn refusing(fault: &Fault) -> Routes {

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     kind::Kind,
-    tables::{Detection, Patterns, TcpRoutes},
+    tables::{Detection, Patterns, TcpRefusal, TcpRoutes},
 };
 
 /// Filter chains of one listener, and addresses of it.
@@ -150,7 +150,7 @@ pub(crate) fn refusing_listener(kind: Kind, bytes: &[u8], fault: &Fault) -> Opti
     let rest = Part {
         detection: Detection::Sniff(Duration::ZERO),
         routes: Some(refusing(fault)),
-        tcp: TcpRoutes::default(),
+        tcp: TcpRoutes::refusing(TcpRefusal::Unusable),
     };
     Some(Listener {
         place,

@@ -16,7 +16,7 @@ use super::{
     values::{duration, limit},
     weighted_clusters::MAX_CLUSTERS,
 };
-use crate::tables::{ClusterChoice, TcpRoute, WeightedCluster, WeightedClusters};
+use crate::tables::{ClusterChoice, TcpForward, WeightedCluster, WeightedClusters};
 
 /// Envoy's default.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -24,7 +24,7 @@ const IDLE: Duration = Duration::from_secs(3600);
 const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// Where a filter chain's connections go, whichever ones these are.
-pub(super) fn tcp_proxy(scope: &Scope<'_>, message: TcpProxy) -> Result<TcpRoute, Fault> {
+pub(super) fn tcp_proxy(scope: &Scope<'_>, message: TcpProxy) -> Result<TcpForward, Fault> {
     let TcpProxy {
         // For Envoy's own statistics.
         stat_prefix: _,
@@ -59,9 +59,7 @@ pub(super) fn tcp_proxy(scope: &Scope<'_>, message: TcpProxy) -> Result<TcpRoute
         None => return Err(Fault::new("cluster_specifier", "is missing")),
     };
     let idle = duration("idle_timeout", idle_timeout)?.unwrap_or(IDLE);
-    Ok(TcpRoute {
-        destinations: Vec::new(),
-        server_names: Vec::new(),
+    Ok(TcpForward {
         clusters,
         idle_timeout: if idle.is_zero() { FOR_EVER } else { idle },
     })

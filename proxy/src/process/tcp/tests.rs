@@ -9,43 +9,66 @@ use crate::{
     records::{Records, Workload},
     tables::{
         AddressRange, Addresses, ClusterSettings, ClusterStates, Current, Detection,
-        EndpointSettings, EndpointSource, Listener, Publisher, ServerName, TcpRoute, TcpRoutes,
+        EndpointSettings, EndpointSource, Listener, Publisher, ServerName, TcpRefusal, TcpRoute,
+        TcpRoutes,
     },
     traffic::Direction,
 };
 
-/// A listener's routes, and a server behind the cluster `known`.
+/// A worker, and a server behind the cluster `known`. The cluster `empty` has none, nor has Istio's
+/// black hole.
 struct Setup {
-    records: Arc<Records>,
+    metrics: Metrics,
     worker: Worker,
     server: TcpListener,
 }
 
+/// With a listener for all connections that has these routes.
 async fn setup(tcp: TcpRoutes, connections: u32) -> Setup {
+    let listener = Listener {
+        name: Arc::from("test"),
+        detection: Detection::Tcp,
+        http: None,
+        tcp,
+    };
+    setup_with(Addresses::all(Arc::new(listener)), connections).await
+}
+
+async fn setup_with(outbound: Addresses, connections: u32) -> Setup {
     let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut settings = ClusterSettings::new("known");
     settings.limits.connections = connections;
     let endpoint = EndpointSettings::new(server.local_addr().unwrap());
     let source = EndpointSource::List(vec![endpoint]);
-    let known = ClusterStates::default().build(settings, source);
-    let mut snapshot = Snapshot::forwarding_all_to(known);
-    Arc::make_mut(&mut snapshot.listeners).outbound = Addresses::all(Arc::new(Listener {
-        name: Arc::from("test"),
-        detection: Detection::Tcp,
-        http: None,
-        tcp,
-    }));
+    let mut states = ClusterStates::default();
+    let mut clusters = vec![states.build(settings, source)];
+    for name in ["empty", BLACK_HOLE] {
+        let source = EndpointSource::List(Vec::new());
+        clusters.push(states.build(ClusterSettings::new(name), source));
+    }
+    let mut snapshot = Snapshot::pass_through(Duration::ZERO);
+    Arc::make_mut(&mut snapshot.listeners).outbound = outbound;
+    snapshot.clusters = Arc::new(clusters.into_iter().collect());
     let records = Arc::new(Records::new(Workload::default(), None));
     let current = Current::new(&Publisher::new(snapshot).1);
     let drain = CancellationToken::new();
     Setup {
         worker: Worker::new(current, records.recorder(), drain, false, None),
-        records,
+        metrics: Metrics::new(records),
         server,
     }
 }
 
 impl Setup {
+    /// Has a connection refused with that flag, for that reason.
+    async fn refuses(&self, flag: &str, reason: &str) {
+        assert!(self.carry("10.1.0.1:443", None).await.is_err());
+        let flag = format!("response_flags=\"{flag}\"");
+        self.sees(&["istio_tcp_connections_opened_total", &flag]);
+        let reason = format!("reason=\"{reason}\"");
+        self.sees(&["pillion_connections_refused_total", &reason]);
+    }
+
     /// Carries a connection to that address, and says what the client gets.
     async fn carry(&self, original: &str, server_name: Option<&str>) -> std::io::Result<String> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -61,6 +84,7 @@ impl Setup {
         };
         let tcp = Tcp {
             worker: &self.worker,
+            metrics: &self.metrics,
             connection,
             server_name: server_name.map(Arc::from),
         };
@@ -86,8 +110,7 @@ impl Setup {
     }
 
     fn sees(&self, parts: &[&str]) {
-        let mut text = String::new();
-        self.records.encode(&mut text);
+        let text = self.metrics.encode();
         let line = |line: &str| parts.iter().all(|part| line.contains(part));
         assert!(text.lines().any(line), "{parts:?} is not in\n{text}");
     }
@@ -127,13 +150,40 @@ async fn a_connection_goes_where_its_server_name_says() {
 #[tokio::test(start_paused = true)]
 async fn a_connection_too_many_is_reset() {
     let setup = setup(routes(vec![], "known"), 0).await;
-    assert!(setup.carry("10.1.0.1:443", None).await.is_err());
-    setup.sees(&["response_flags=\"UO\""]);
+    setup.refuses("UO", "overflow").await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_without_a_route_is_reset() {
     let setup = setup(TcpRoutes::default(), u32::MAX).await;
-    assert!(setup.carry("10.1.0.1:443", None).await.is_err());
-    setup.sees(&["response_flags=\"NR\""]);
+    setup.refuses("NR", "filter_chain_not_found").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_the_tables_refuse_is_reset_for_their_reason() {
+    for (why, reason) in [
+        (TcpRefusal::NotConfigured, "not_configured"),
+        (TcpRefusal::Unusable, "configuration_refused"),
+    ] {
+        let setup = setup(TcpRoutes::refusing(why), u32::MAX).await;
+        setup.refuses("NR", reason).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_without_a_server_is_reset_for_what_is_missing() {
+    for (cluster, flag, reason) in [
+        ("unknown", "NC", "cluster_not_found"),
+        ("empty", "UH", "no_healthy_upstream"),
+        ("BlackHoleCluster", "UH", "registry_only"),
+    ] {
+        let setup = setup(routes(vec![], cluster), u32::MAX).await;
+        setup.refuses(flag, reason).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_without_a_listener_is_reset() {
+    let setup = setup_with(Addresses::default(), u32::MAX).await;
+    setup.refuses("NR", "listener_not_found").await;
 }

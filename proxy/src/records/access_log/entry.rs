@@ -16,6 +16,7 @@ pub(in crate::records) struct Entry<'a> {
     /// `None` for a connection.
     pub request: Option<&'a RequestRecord<'a>>,
     pub flags: ResponseFlags,
+    pub details: &'static str,
     pub started: SystemTime,
     pub duration: Duration,
     /// From the client.
@@ -39,6 +40,7 @@ impl<'a> From<&'a RequestRecord<'a>> for Entry<'a> {
         Self {
             request: Some(request),
             flags: request.flags,
+            details: request.details,
             started: request.started,
             duration: request.duration,
             received: request.request_bytes,
@@ -65,6 +67,7 @@ impl<'a> Entry<'a> {
         Self {
             request: None,
             flags: facts.flags,
+            details: facts.details,
             started: facts.started,
             duration,
             received,

@@ -57,7 +57,7 @@ impl<'a> Value<'a> {
                 let status = request.and_then(|it| it.status);
                 Self::Number(status.map_or(0, |status| status.as_u16().into()))
             }
-            Operator::ResponseCodeDetails => Self::text(request.map(|it| it.details.as_bytes())),
+            Operator::ResponseCodeDetails => Self::text(Some(entry.details.as_bytes())),
             Operator::ResponseFlags => Self::Flags(entry.flags),
             Operator::ResponseFlagsLong => Self::FlagsLong(entry.flags),
             Operator::UpstreamTransportFailureReason => entry

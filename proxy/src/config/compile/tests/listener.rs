@@ -29,7 +29,7 @@ use crate::config::test_util::{
 use crate::{
     config::compile::{Fault, Listener, Part, Place, Routes, listener},
     kind::Kind,
-    tables::{Action, ClusterChoice, Detection, Lookup, Patterns, TcpRoute},
+    tables::{Action, ClusterChoice, Detection, Lookup, Patterns, TcpAction, TcpRefusal, TcpRoute},
 };
 
 fn outbound(host: &str, port: u16, chains: Vec<FilterChain>) -> Message {
@@ -94,9 +94,12 @@ fn table(part: &Part) -> Option<String> {
 }
 
 fn cluster(route: &TcpRoute) -> String {
-    match &route.clusters {
-        ClusterChoice::One(name) => name.to_string(),
-        ClusterChoice::Weighted(_) => "several".to_owned(),
+    match &route.action {
+        TcpAction::Forward(forward) => match &forward.clusters {
+            ClusterChoice::One(name) => name.to_string(),
+            ClusterChoice::Weighted(_) => "several".to_owned(),
+        },
+        TcpAction::Refuse(_) => "none".to_owned(),
     }
 }
 
@@ -207,8 +210,10 @@ fn bytes_can_be_shared_out() {
         1,
         vec![tcp_chain(any_connection(), &both)],
     ));
-    let route = &listener.rest.tcp.routes[0];
-    assert_eq!(route.idle_timeout, Duration::from_secs(60));
+    let TcpAction::Forward(forward) = &listener.rest.tcp.routes[0].action else {
+        panic!("it is refused");
+    };
+    assert_eq!(forward.idle_timeout, Duration::from_secs(60));
     assert_eq!(listener.cites.clusters.len(), 2);
     let none = shared(vec![cluster("a", 0)]);
     let fault = fault(&outbound(
@@ -342,7 +347,10 @@ fn a_chain_that_can_not_be_used_refuses_its_connections_and_the_others_serve() {
         "{text}"
     );
     assert_eq!(table(&listener.ports[&9081]).unwrap(), "9081");
-    assert_eq!(cluster(&listener.ports[&3306].tcp.routes[0]), "(refused)");
+    assert!(matches!(
+        listener.ports[&3306].tcp.routes[0].action,
+        TcpAction::Refuse(TcpRefusal::Unusable)
+    ));
     assert!(listener.cites.clusters.is_empty());
 }
 

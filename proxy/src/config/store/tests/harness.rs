@@ -18,7 +18,7 @@ use crate::{
         test_util::endpoints,
     },
     kind::Kind,
-    tables::{Action, ClusterChoice, Endpoints, Hosts, Listener, Lookup, Snapshot},
+    tables::{Action, ClusterChoice, Endpoints, Hosts, Listener, Lookup, Snapshot, TcpAction},
     traffic::Direction,
 };
 
@@ -205,7 +205,10 @@ impl Proxy {
                 Lookup::Waiting => return "waiting".to_owned(),
             },
             None => match listener.tcp.find(([10, 0, 0, 1], port).into(), None) {
-                Some(route) => &route.clusters,
+                Some(route) => match &route.action {
+                    TcpAction::Forward(forward) => &forward.clusters,
+                    TcpAction::Refuse(why) => return format!("{why:?}"),
+                },
                 None => return "no route".to_owned(),
             },
         };

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     message::Fields,
     records::{
-        RequestRecord, ResponseFlag, ResponseFlags,
+        ConnectionFacts, RequestRecord, ResponseFlag, ResponseFlags,
         test_util::{connection, head, request},
     },
 };
@@ -57,6 +57,18 @@ fn a_connection_has_no_request() {
     let expected = "[2016-04-15T20:25:10.007Z] \"- - -\" 0 - - - \"-\" 5 7 1500 - \"-\" \"-\" \"-\" \"-\" \"10.0.0.9:9080\" \
         PassthroughCluster 10.0.0.5:41000 10.96.0.7:9080 10.0.0.5:40000 db.example -\n";
     assert_eq!(line(&format, &entry), expected);
+}
+
+#[test]
+fn a_connection_that_is_refused_has_the_reason_in_its_line() {
+    let (format, _) = Format::text(Some("%RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%")).unwrap();
+    let facts = ConnectionFacts {
+        flags: ResponseFlag::NoRouteFound.into(),
+        details: "not_configured",
+        ..connection()
+    };
+    let entry = Entry::of_connection(&facts, Duration::ZERO, (0, 0));
+    assert_eq!(line(&format, &entry), "NR not_configured\n");
 }
 
 #[test]

@@ -1,0 +1,59 @@
+//! Why a connection is reset whose bytes would be passed on.
+
+use std::{io, net::SocketAddr};
+
+use crate::{records::ResponseFlag, tables::TcpRefusal};
+
+/// What stood between a connection and its server.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// No listener is for where the client was going.
+    NoListener,
+    /// The listener has no route for the connection.
+    NoRoute,
+    /// The tables say so.
+    Told(TcpRefusal),
+    /// The control plane has not said in time where the connection goes.
+    NotTold,
+    /// The route cites a cluster that there is not.
+    NoCluster,
+    /// It goes to the cluster for what may not leave the mesh.
+    Blocked,
+    /// The cluster has no endpoint.
+    NoEndpoint,
+    /// The cluster has as many connections as it may have.
+    Overflow,
+    /// The server could not be reached.
+    Connect { to: SocketAddr, error: io::Error },
+}
+
+impl Refusal {
+    /// Envoy's response flag.
+    pub fn flag(&self) -> ResponseFlag {
+        match self {
+            Self::NoListener | Self::NoRoute | Self::Told(_) => ResponseFlag::NoRouteFound,
+            Self::NotTold | Self::NoCluster => ResponseFlag::NoClusterFound,
+            Self::Blocked | Self::NoEndpoint => ResponseFlag::NoHealthyUpstream,
+            Self::Overflow => ResponseFlag::UpstreamOverflow,
+            Self::Connect { .. } => ResponseFlag::UpstreamConnectionFailure,
+        }
+    }
+
+    /// What the access log and the metrics call it. Where the reason is one of a request, too, it
+    /// is called the same there.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NoListener => "listener_not_found",
+            // Envoy's own.
+            Self::NoRoute => "filter_chain_not_found",
+            Self::Told(TcpRefusal::NotConfigured) => "not_configured",
+            Self::Told(TcpRefusal::Unusable) => "configuration_refused",
+            Self::NotTold => "configuration_timeout",
+            Self::NoCluster => "cluster_not_found",
+            Self::Blocked => "registry_only",
+            Self::NoEndpoint => "no_healthy_upstream",
+            Self::Overflow => "overflow",
+            Self::Connect { .. } => "connection_failure",
+        }
+    }
+}
