@@ -32,7 +32,7 @@ pub struct ConnectionPool {
     pub max_retries: Option<u32>,
     /// `http.maxRequestsPerConnection`.
     pub max_requests_per_connection: Option<u32>,
-    /// `http.idleTimeout`: of a connection without requests. Default: 1 h.
+    /// `http.idleTimeout`: of a connection without requests, 1 h in Envoy. Default: the pools' own, at most 60 s.
     pub http_idle_timeout: Option<Duration>,
     /// `http.h2UpgradePolicy: UPGRADE`: HTTP/2 to endpoints of an HTTP port.
     pub upgrade_to_http2: bool,
