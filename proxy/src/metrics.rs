@@ -165,7 +165,8 @@ impl Metrics {
         let refused = Family::<Labels, Counter>::default();
         registry.register(
             "pillion_connections_refused",
-            "Connections that were reset before they reached a server; the access log has the same reasons",
+            "Connections that were reset before they reached a server; the access log has the same reasons, but \
+             for no_room and own_port",
             refused.clone(),
         );
         let evicted = Counter::default();

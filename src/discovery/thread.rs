@@ -189,8 +189,9 @@ impl Owner {
         }
         if due {
             self.snapshots.prune();
-            self.pace.sent(begun.elapsed());
-            self.findings.rules_changed(Instant::now());
+            let now = Instant::now();
+            self.pace.sent(now, now - begun);
+            self.findings.rules_changed(now);
         }
     }
 }

@@ -69,8 +69,8 @@ struct OutboundKey {
 /// What the tables of a gateway depend on.
 type GatewayKey = (OutboundKey, Targets);
 
-/// Of how many different gateways that have not asked for their tables is looked for what they leave
-/// out.
+/// How many different gateways that have not asked for their tables are searched for what they leave
+/// out; nobody is told of what more of them do.
 const GATEWAYS: usize = 256;
 
 impl Builder {

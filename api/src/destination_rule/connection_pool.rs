@@ -43,9 +43,9 @@ pub struct HttpSettings {
     pub max_requests_per_connection: u32,
     /// The most retries under way. 0 or unset: no limit.
     pub max_retries: u32,
-    /// The most time that a connection to an endpoint is kept without a request, up to 60 s, which is
-    /// also the default for HTTP/2. One of HTTP/1.1 is kept for 4 s, or as its server's Keep-Alive
-    /// says, if that is less.
+    /// The most time that a connection to an endpoint is kept without a request, if that is shorter
+    /// than the proxy's own: 60 s for HTTP/2; for HTTP/1.1, 4 s, or a second less than its server's
+    /// Keep-Alive says, 60 s at most.
     pub idle_timeout: Option<Duration>,
     /// Whether HTTP/1.1 becomes HTTP/2 towards the endpoints.
     pub h2_upgrade_policy: Option<H2UpgradePolicy>,

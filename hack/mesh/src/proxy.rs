@@ -16,6 +16,7 @@ use crate::{
 /// What a proxy has, and waits for.
 #[derive(Debug, Default)]
 struct Progress {
+    has_begun: bool,
     has_listeners: bool,
     clusters: usize,
     /// Routes and endpoints that it has asked for and not got.
@@ -46,6 +47,7 @@ pub(crate) async fn follow(number: usize, connect: Connect, fleet: Arc<Fleet>) {
         match event {
             Event::Connected => {}
             Event::Update(update) => {
+                progress.has_begun = true;
                 fleet.count(&update);
                 fleet.look(number, &update);
                 progress.take(&update, &handle).await;
@@ -54,6 +56,8 @@ pub(crate) async fn follow(number: usize, connect: Connect, fleet: Arc<Fleet>) {
                     fleet.say(Word::Complete);
                 }
             }
+            // The server checks a few tokens of an address at a time, and all proxies have the same one.
+            Event::Disconnected { .. } if !progress.has_begun => {}
             Event::Disconnected { reason, .. } => fleet.say(Word::Failed(reason)),
             Event::Refused { name, error, .. } => {
                 fleet.say(Word::Failed(format!("{name}: {error}")));

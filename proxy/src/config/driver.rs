@@ -211,6 +211,8 @@ impl Following {
             removed,
             nonce,
         } = update;
+        // The regular expressions of old tables count where new ones are compiled.
+        self.tables.free();
         let now = (Instant::now(), SystemTime::now());
         tracing::debug!(
             type_url,

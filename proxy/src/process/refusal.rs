@@ -12,12 +12,12 @@ pub(super) enum Refusal {
     /// The listener has no route for the connection.
     NoRoute,
     /// The tables say so.
-    Told(TcpRefusal),
+    ByTables(TcpRefusal),
     /// The control plane has not said in time where the connection goes.
-    NotTold,
+    TimedOut,
     /// The route cites a cluster that there is not.
     NoCluster,
-    /// It goes to the cluster for what may not leave the mesh.
+    /// It goes to the cluster for what may not be passed on.
     Blocked,
     /// The cluster has no endpoint.
     NoEndpoint,
@@ -31,8 +31,8 @@ impl Refusal {
     /// Envoy's response flag.
     pub fn flag(&self) -> ResponseFlag {
         match self {
-            Self::NoListener | Self::NoRoute | Self::Told(_) => ResponseFlag::NoRouteFound,
-            Self::NotTold | Self::NoCluster => ResponseFlag::NoClusterFound,
+            Self::NoListener | Self::NoRoute | Self::ByTables(_) => ResponseFlag::NoRouteFound,
+            Self::TimedOut | Self::NoCluster => ResponseFlag::NoClusterFound,
             Self::Blocked | Self::NoEndpoint => ResponseFlag::NoHealthyUpstream,
             Self::Overflow => ResponseFlag::UpstreamOverflow,
             Self::Connect { .. } => ResponseFlag::UpstreamConnectionFailure,
@@ -40,17 +40,17 @@ impl Refusal {
     }
 
     /// What the access log and the metrics call it. Where the reason is one of a request, too, it
-    /// is called the same there.
+    /// is called the same there, but for Envoy's prefix.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::NoListener => "listener_not_found",
             // Envoy's own.
             Self::NoRoute => "filter_chain_not_found",
-            Self::Told(TcpRefusal::NotConfigured) => "not_configured",
-            Self::Told(TcpRefusal::Unusable) => "configuration_refused",
-            Self::NotTold => "configuration_timeout",
+            Self::ByTables(TcpRefusal::NotConfigured) => "not_configured",
+            Self::ByTables(TcpRefusal::Unusable) => "configuration_refused",
+            Self::TimedOut => "configuration_timeout",
             Self::NoCluster => "cluster_not_found",
-            Self::Blocked => "registry_only",
+            Self::Blocked => "blocked",
             Self::NoEndpoint => "no_healthy_upstream",
             Self::Overflow => "overflow",
             Self::Connect { .. } => "connection_failure",

@@ -39,6 +39,13 @@ pub(crate) fn run(
     let start = Start { args, kind, open };
     let carried = runtime.block_on(carry(start, environment, &log, &records));
     records.flush();
+    let lines = records.dropped_lines();
+    if lines > 0 {
+        tracing::warn!(
+            lines,
+            "lines of the access log were dropped that could not be written in time"
+        );
+    }
     carried?;
     Ok(ExitCode::SUCCESS)
 }

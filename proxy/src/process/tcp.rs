@@ -95,7 +95,7 @@ impl Tcp<'_> {
     /// Resets a connection of which the tables have not said anything in time.
     pub fn refuse_untold(&self, stream: &TcpStream) {
         self.warn_untold();
-        self.refuse(stream, self.facts(), Refusal::NotTold);
+        self.refuse(stream, self.facts(), Refusal::TimedOut);
     }
 
     fn warn_untold(&self) {
@@ -113,7 +113,7 @@ impl Tcp<'_> {
             Lookup::Missing => Err(Refusal::NoListener),
             Lookup::Waiting => {
                 self.warn_untold();
-                Err(Refusal::NotTold)
+                Err(Refusal::TimedOut)
             }
         }
     }
@@ -130,7 +130,7 @@ impl Tcp<'_> {
         };
         let forward = match &route.action {
             TcpAction::Forward(forward) => forward,
-            TcpAction::Refuse(why) => return Lookup::Found(Err(Refusal::Told(*why))),
+            TcpAction::Refuse(why) => return Lookup::Found(Err(Refusal::ByTables(*why))),
         };
         let chosen = forward.clusters.choose(|| draw);
         let found = chosen.map_or(Lookup::Missing, |chosen| tables.clusters.find(chosen.name));

@@ -52,13 +52,18 @@ impl Records {
     /// Appends the metrics as OpenMetrics, without its end.
     pub fn encode(&self, text: &mut String) {
         exposition::write(&self.shared, text);
-        let dropped = self.log.as_ref().map_or(0, AccessLog::dropped_lines);
+        let dropped = self.dropped_lines();
         exposition::write_total(
             "pillion_access_log_dropped_lines",
             "Lines of the access log that were dropped because they could not be written in time",
             dropped,
             text,
         );
+    }
+
+    /// Lines of the access log that were dropped.
+    pub fn dropped_lines(&self) -> u64 {
+        self.log.as_ref().map_or(0, AccessLog::dropped_lines)
     }
 
     /// Forgets series that nobody has used for long.

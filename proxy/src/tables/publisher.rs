@@ -8,14 +8,14 @@ use super::{Listeners, Snapshot};
 
 /// Makes each snapshot the newest one for all workers.
 ///
-/// What takes the longer the more listeners there are is done here, in the thread that makes the
-/// tables, and not by the workers, whose connections would wait: to compare listeners with those
-/// before, and to free old tables, which are held here until nobody else does.
+/// Work that grows with the number of listeners is done here, in the thread that makes the tables, and
+/// not by the workers, whose connections would wait: to compare listeners with those before, and to
+/// free old tables, which are held here until nobody else does.
 #[derive(Debug)]
 pub(crate) struct Publisher {
     newest: watch::Sender<Arc<Snapshot>>,
     old: Vec<Arc<Snapshot>>,
-    /// Those of old snapshots that are freed otherwise.
+    /// Listeners of snapshots that are freed already.
     old_listeners: Vec<Arc<Listeners>>,
 }
 

@@ -5,9 +5,7 @@
 
 use std::sync::Arc;
 
-use pillion_xds::{
-    Layers, Resource, limits::MAX_REFUSAL_BYTES, refused_resources, server::SentVersions,
-};
+use pillion_xds::{Layers, limits::MAX_REFUSAL_BYTES, refused_resources, server::SentVersions};
 
 use super::origin::Part;
 use crate::text::shorten;
@@ -70,7 +68,7 @@ pub(super) fn refusal(text: &str, resources: &Layers, sent: SentVersions<'_>) ->
             continue;
         };
         let version = match refused.version {
-            "" => sent_version(resource, sent),
+            "" => sent(refused.name).unwrap_or_else(|| Arc::clone(&resource.version)),
             version if *version == *resource.version => Arc::clone(&resource.version),
             _ => shorten(refused.version, pillion_xds::limits::MAX_VERSION_BYTES).into(),
         };
@@ -90,11 +88,6 @@ pub(super) fn refusal(text: &str, resources: &Layers, sent: SentVersions<'_>) ->
     found
 }
 
-/// The version of a resource that was sent. One of which nothing was sent is named by chance.
-fn sent_version(resource: &Resource, sent: SentVersions<'_>) -> Arc<str> {
-    sent(&resource.name).unwrap_or_else(|| Arc::clone(&resource.version))
-}
-
 /// Finds the resources whose names are words of a text: other proxies, such as Envoy, write no versions.
 fn in_words(text: &str, resources: &Layers, sent: SentVersions<'_>, found: &mut Refusal) {
     let is_around =
@@ -105,9 +98,13 @@ fn in_words(text: &str, resources: &Layers, sent: SentVersions<'_>, found: &mut 
             .get(word)
             .or_else(|| resources.get(word.trim_end_matches([':', '.'])));
         let Some(resource) = resource else { continue };
+        // One that was not sent is named by chance.
+        let Some(version) = sent(&resource.name) else {
+            continue;
+        };
         found.add(Named {
             name: Arc::clone(&resource.name),
-            version: sent_version(resource, sent),
+            version,
             parts: Part::of(text),
             reason: shorten(text, REASON).to_owned(),
         });
@@ -138,7 +135,11 @@ mod tests {
     }
 
     fn refusal(text: &str, all: &Layers) -> Refusal {
-        super::refusal(text, all, &|_: &str| None)
+        super::refusal(text, all, &|name: &str| version(name, all))
+    }
+
+    fn version(name: &str, all: &Layers) -> Option<Arc<str>> {
+        all.get(name).map(|one| Arc::clone(&one.version))
     }
 
     fn named(text: &str, all: &Layers) -> Vec<Named> {
@@ -230,20 +231,21 @@ mod tests {
     #[test]
     fn a_text_without_versions_is_about_what_was_sent() {
         let all = all();
-        let present = &all.get("outbound|80||b.shop").unwrap().version;
         let sent = |name: &str| (name == "outbound|80||a.shop").then(|| Arc::from("sent"));
-        for text in [
-            "outbound|80||a.shop, outbound|80||b.shop: bad".to_owned(),
-            format!(
-                "{}\n{}",
-                line("outbound|80||a.shop", "", "bad"),
-                line("outbound|80||b.shop", "", "bad")
-            ),
-        ] {
-            let found = super::refusal(&text, &all, &sent).named;
-            let versions: Vec<_> = found.iter().map(|one| &*one.version).collect();
-            assert_eq!(versions, ["sent", &**present], "{text}");
-        }
+        let versions = |text: &str| {
+            let found = super::refusal(text, &all, &sent).named;
+            let versions = found.iter().map(|one| one.version.to_string());
+            versions.collect::<Vec<_>>()
+        };
+        // What was not sent is named by chance.
+        assert_eq!(
+            versions("outbound|80||a.shop, outbound|80||b.shop: bad"),
+            ["sent"]
+        );
+        let lines =
+            ["outbound|80||a.shop", "outbound|80||b.shop"].map(|name| line(name, "", "bad"));
+        let present = version("outbound|80||b.shop", &all).unwrap();
+        assert_eq!(versions(&lines.join("\n")), ["sent", &*present]);
     }
 
     #[test]

@@ -263,7 +263,10 @@ impl Board {
             }
             if let Some(entry) = state.objects.get_mut(object) {
                 match how {
-                    Ended::Accepted => entry.is_accepted = is_last,
+                    Ended::Accepted => {
+                        let unknown = entry.unknown_since.map(|since| since + LAPSE);
+                        entry.is_accepted = is_last && unknown.is_none_or(|lapse| lapse <= now);
+                    }
                     Ended::Unknown => {
                         entry.is_accepted = false;
                         entry.unknown_since = Some(now);

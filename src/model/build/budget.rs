@@ -50,7 +50,7 @@ const HOST: usize = 64;
 const HOST_NAMES: usize = 2;
 
 /// About the bytes of the route that refuses requests.
-pub(super) const REFUSAL: usize = 512;
+pub(super) const REFUSAL: usize = 256;
 
 /// At how many ports a VirtualService is left out before it is at all of them.
 const PORTS: usize = 256;
@@ -370,9 +370,8 @@ pub(super) fn excess(proxy: &str, namespace: &str) -> String {
 /// Why routes for hosts that are no destinations are left out of a table of sidecars, for a sentence.
 fn uncalled_excess(namespace: &str) -> String {
     format!(
-        "no Service or ServiceEntry there has its hosts, and a route table takes {} MiB, first of rules \
-         for hosts of Services and ServiceEntries; of the others, the largest part is from the \
-         namespace {namespace}",
+        "no Service or ServiceEntry there has its hosts, and a route table takes {} MiB; rules for hosts \
+         of Services and ServiceEntries come first, and of the rest most is from the namespace {namespace}",
         TABLE_BYTES >> 20,
     )
 }
@@ -398,8 +397,8 @@ pub(super) fn finding(kind: Kind, key: &Key, message: String) -> Finding {
     }
 }
 
-/// The route of a VirtualService that is left out: it keeps its hosts, so that requests don't go
-/// where its rules would not let them.
+/// The route of a VirtualService that is left out: it keeps its hosts, so that requests which no other
+/// one routes don't go where its rules would not let them.
 pub(super) fn refusal(rules: &Key) -> Route {
     let body = format!("the routes of the VirtualService {rules} are left out: see its status\n");
     Route {

@@ -20,7 +20,10 @@ struct Weighed<'a> {
     port: u16,
     index: usize,
     rules: &'a VirtualService,
+    /// About the bytes of its routes.
     bytes: usize,
+    /// About the bytes of what refuses requests if they are left out, which is no more.
+    refusals: usize,
 }
 
 /// Leaves out what is too much for the tables, which are by their ports. Returns what the owners are
@@ -45,7 +48,7 @@ pub(super) fn bound(gateway: &str, tables: &mut BTreeMap<u16, Hosts<'_>>) -> Vec
     }
     // The ports are in turn among those of the same age.
     all.sort_by(|one, other| one.rules.meta.order(&other.rules.meta));
-    for place in unmet(wishes(&all), VIEW_BYTES) {
+    for place in unmet(wishes(&all, |part| part.bytes), VIEW_BYTES) {
         let Some(part) = all.get(place) else {
             continue;
         };
@@ -113,33 +116,30 @@ fn weigh<'a>(port: u16, hosts: &Hosts<'a>) -> Vec<Weighed<'a>> {
             index,
             rules: part.rules,
             bytes: part.weight.bytes.saturating_mul(*copies),
+            refusals: part.weight.bytes.min(REFUSAL).saturating_mul(*copies),
         })
     });
     parts.collect()
 }
 
-fn wishes<'b>(parts: &'b [Weighed<'_>]) -> impl Iterator<Item = Wish<'b>> {
-    parts.iter().enumerate().map(|(index, part)| Wish {
+fn wishes<'b>(
+    parts: &'b [Weighed<'_>],
+    bytes: fn(&Weighed<'_>) -> usize,
+) -> impl Iterator<Item = Wish<'b>> {
+    parts.iter().enumerate().map(move |(index, part)| Wish {
         index,
         namespace: &part.rules.meta.key.namespace,
-        bytes: part.bytes,
+        bytes: bytes(part),
     })
 }
 
 /// Which of its parts a table has no room for.
 fn too_much(hosts: &Hosts<'_>, parts: &[Weighed<'_>]) -> BTreeSet<usize> {
     let own = hosts.hosts.keys().map(|host| budget::of_host(host));
-    let own: usize = own.sum();
-    let left_out = unmet(wishes(parts), budget::for_rules(own));
-    if left_out.is_empty() {
-        return left_out;
-    }
-    // Refusals take room, too.
-    let refusals = sets(hosts).len().saturating_mul(REFUSAL);
-    unmet(
-        wishes(parts),
-        budget::for_rules(own.saturating_add(refusals)),
-    )
+    // A part takes room for its refusals, or for its routes.
+    let refusals = parts.iter().map(|part| part.refusals);
+    let most = budget::for_rules(own.sum()).saturating_sub(refusals.sum());
+    unmet(wishes(parts, |part| part.bytes - part.refusals), most)
 }
 
 fn leave_out(hosts: &mut Hosts<'_>, part: Weighed<'_>, told: &mut BTreeMap<Key, BTreeSet<u16>>) {

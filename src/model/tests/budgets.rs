@@ -271,6 +271,21 @@ fn the_youngest_rules_are_left_out_of_a_gateways_host() {
     assert!(about(&findings, "VirtualService shop/small").is_empty());
 }
 
+/// Where many are a little too much together, those that are left out are not many: only they need
+/// room for refusals.
+#[test]
+fn refusals_displace_little() {
+    let mut mesh = with_gateway();
+    for number in 0..3_300 {
+        let body = "x".repeat(4_000);
+        let rules = json!({ "hosts": [format!("{number}.example.com")], "gateways": ["gw"],
+            "http": [{ "directResponse": { "status": 418, "body": { "string": body } } }] });
+        mesh.rule("VirtualService", &format!("shop/{number}"), rules);
+    }
+    let left_out = mesh.findings().len();
+    assert!((1..250).contains(&left_out), "{left_out}");
+}
+
 /// What is left out takes nothing from what every request matches in a younger VirtualService.
 #[test]
 fn routes_that_are_left_out_of_a_host_refuse_only_what_nobody_else_routes() {

@@ -6,8 +6,8 @@ use pillion_envoy_api::google::rpc::Status;
 
 use crate::limits::{MAX_REFUSAL_BYTES, shorten};
 
-/// Returns the version of a resource that a client was sent last, or said it holds; `None` if there is
-/// none. The versions are those of the stream and type that this comes with.
+/// Returns the version of a resource of one type that a stream sent last, or that the client said it
+/// holds, if that is the present one; `None` if there is none, or the client claims another one.
 pub type SentVersions<'a> = &'a dyn Fn(&str) -> Option<Arc<str>>;
 
 /// What happens on a stream, for metrics, Events and `proxy-status`. The methods must not

@@ -61,7 +61,7 @@ impl SotwStream {
         self.types.update(snapshot);
     }
 
-    /// The version of a resource that the client was sent last, or said it holds.
+    /// The version of a resource that the client has from this stream: see `SentVersions`.
     #[must_use]
     pub fn sent_version(&self, type_url: &str, name: &str) -> Option<Arc<str>> {
         self.types.sent_version(type_url, name)

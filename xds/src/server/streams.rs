@@ -97,7 +97,7 @@ impl Types {
         Ok(())
     }
 
-    /// The version of a resource that the client was sent last, or said it holds.
+    /// The version of a resource that the client has from this stream: see `SentVersions`.
     pub(super) fn sent_version(&self, type_url: &str, name: &str) -> Option<Arc<str>> {
         let one = self.all.iter().find(|one| &*one.url == type_url)?;
         one.subscription.sent_version(name).cloned()

@@ -134,7 +134,7 @@ impl Subscription {
         self.wildcard || self.names.contains(name)
     }
 
-    /// The version of a resource that the client was sent last, or said it holds.
+    /// The version of a resource that the client has from this stream: see `SentVersions`.
     pub(super) fn sent_version(&self, name: &str) -> Option<&Arc<str>> {
         let resource = match self.stale.get(name) {
             Some(stale) => match stale.held.as_ref()? {

@@ -175,7 +175,7 @@ async fn a_connection_without_a_server_is_reset_for_what_is_missing() {
     for (cluster, flag, reason) in [
         ("unknown", "NC", "cluster_not_found"),
         ("empty", "UH", "no_healthy_upstream"),
-        ("BlackHoleCluster", "UH", "registry_only"),
+        ("BlackHoleCluster", "UH", "blocked"),
     ] {
         let setup = setup(routes(vec![], cluster), u32::MAX).await;
         setup.refuses(flag, reason).await;

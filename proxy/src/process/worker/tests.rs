@@ -10,7 +10,7 @@ use tokio::{
 
 use super::*;
 use crate::{
-    records::Workload,
+    records::{AccessLogConfig, Workload},
     tables::{
         ClusterSettings, ClusterStates, Clusters, Detection, EndpointSettings, EndpointSource,
         Hosts, HttpListener, Listener, Listeners, Publisher, TcpRoute, TcpRoutes,
@@ -25,7 +25,8 @@ struct Gateway {
     _publisher: Publisher,
 }
 
-fn gateway(port: u16, listener: Listener, clusters: Clusters) -> Gateway {
+fn gateway(port: u16, listener: Listener, clusters: Clusters, records: Records) -> Gateway {
+    let records = Arc::new(records);
     let listeners = Listeners {
         bound: [(port, Arc::new(listener))].into(),
         ..Listeners::default()
@@ -33,7 +34,6 @@ fn gateway(port: u16, listener: Listener, clusters: Clusters) -> Gateway {
     let server = Arc::from("test");
     let snapshot = Snapshot::new(1, Arc::new(listeners), Arc::new(clusters), server);
     let (publisher, tables) = Publisher::new(snapshot);
-    let records = Arc::new(Records::new(Workload::default(), None));
     let shared = Shared {
         traffic: Arc::new(Traffic::new(100)),
         metrics: Arc::new(Metrics::new(Arc::clone(&records))),
@@ -60,11 +60,12 @@ fn without_hosts(port: u16) -> Gateway {
         http: Some(HttpListener::new(Arc::new(Hosts::default()))),
         tcp: TcpRoutes::default(),
     };
-    gateway(port, listener, Clusters::default())
+    let records = Records::new(Workload::default(), None);
+    gateway(port, listener, Clusters::default(), records)
 }
 
 /// One that passes on the bytes of all connections to that server.
-fn to(port: u16, server: SocketAddr) -> Gateway {
+fn to(port: u16, server: SocketAddr, records: Records) -> Gateway {
     let listener = Listener {
         name: Arc::from("test"),
         detection: Detection::Tcp,
@@ -76,7 +77,7 @@ fn to(port: u16, server: SocketAddr) -> Gateway {
     };
     let endpoints = EndpointSource::List(vec![EndpointSettings::new(server)]);
     let cluster = ClusterStates::default().build(ClusterSettings::new("server"), endpoints);
-    gateway(port, listener, Clusters::from_iter([cluster]))
+    gateway(port, listener, Clusters::from_iter([cluster]), records)
 }
 
 async fn free_port() -> u16 {
@@ -132,7 +133,12 @@ async fn a_port_that_is_taken_is_an_error() {
 async fn connections_that_are_cut_at_the_end_are_recorded() {
     let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = free_port().await;
-    let gateway = to(port, server.local_addr().unwrap());
+    let log = std::env::temp_dir().join(format!("pillion-cut-{}", std::process::id()));
+    let config =
+        format!(r#"{{"accessLogFile": {log:?}, "accessLogFormat": "%BYTES_RECEIVED%\n"}}"#);
+    let config = AccessLogConfig::parse(&config).unwrap().0;
+    let records = Records::new(Workload::default(), config);
+    let gateway = to(port, server.local_addr().unwrap(), records);
     gateway.entrances.open(Entrance::Bound(port), port).unwrap();
     let mut client = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let (mut carried, _) = server.accept().await.unwrap();
@@ -150,4 +156,8 @@ async fn connections_that_are_cut_at_the_end_are_recorded() {
     assert_eq!(closed().as_deref(), Some("0"));
     gateway.workers.stop().await;
     assert_eq!(closed().as_deref(), Some("1"));
+    gateway.records.flush();
+    let lines = std::fs::read_to_string(&log).unwrap();
+    std::fs::remove_file(&log).unwrap();
+    assert_eq!(lines, "1\n");
 }

@@ -208,15 +208,20 @@ async fn a_proxy_that_is_gone_accepts_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn one_proxy_accepts_nothing_for_another_that_is_gone() {
-    let board = board().await;
-    for stream in [1, 2] {
-        board.refused(&place(stream), &reference(), &refused());
+    let accepted = (place(1), Ended::Accepted);
+    let unknown = (place(2), Ended::Unknown);
+    for ends in [[&accepted, &unknown], [&unknown, &accepted]] {
+        let board = board().await;
+        for (place, _) in ends {
+            board.refused(place, &reference(), &refused());
+        }
+        assert!(write(&board).await.is_some());
+        for (place, how) in ends {
+            board.no_longer_refused(place, &[&reference()], *how);
+        }
+        let status = write(&board).await.unwrap();
+        assert_eq!(status["conditions"][1]["status"], "Unknown", "{status}");
     }
-    assert!(write(&board).await.is_some());
-    board.no_longer_refused(&place(1), &[&reference()], Ended::Accepted);
-    board.no_longer_refused(&place(2), &[&reference()], Ended::Unknown);
-    let status = write(&board).await.unwrap();
-    assert_eq!(status["conditions"][1]["status"], "Unknown", "{status}");
 }
 
 #[tokio::test(start_paused = true)]
