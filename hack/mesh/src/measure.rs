@@ -31,6 +31,10 @@ pub(crate) struct Args {
     /// How many endpoints are changed, and then how many rules.
     #[arg(long, default_value_t = 100)]
     changes: usize,
+    /// The number of the first of them. What was changed in the same API server before has lower ones: the same change
+    /// again would change nothing.
+    #[arg(long, default_value_t = 0)]
+    first_change: usize,
     /// For how many seconds nothing is done, to see what that costs.
     #[arg(long, default_value_t = 30.0)]
     idle: f64,
@@ -62,7 +66,7 @@ pub(crate) async fn run(cluster: &Cluster, args: &Args) -> anyhow::Result<String
     for kind in [Kind::Endpoint, Kind::Rule] {
         let mut outcomes = Vec::new();
         for number in 0..args.changes {
-            let numbers = (number, args.proxies);
+            let numbers = (args.first_change + number, args.proxies);
             outcomes.push(kind.make(cluster, &fleet, numbers).await?);
         }
         writeln!(rows, "{}", row(args, kind, &outcomes))?;
