@@ -38,7 +38,7 @@ where
     }
 
     fn decoder(&mut self) -> Self::Decoder {
-        MessageDecoder(PhantomData)
+        MessageDecoder::default()
     }
 }
 
@@ -56,8 +56,15 @@ impl<T: Message> Encoder for MessageEncoder<T> {
     }
 }
 
+/// Decodes messages within the bounds of this crate.
 #[derive(Debug)]
-pub(crate) struct MessageDecoder<U>(PhantomData<U>);
+pub struct MessageDecoder<U>(PhantomData<U>);
+
+impl<U> Default for MessageDecoder<U> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
 
 impl<U: Message + Name + Default> Decoder for MessageDecoder<U> {
     type Item = U;

@@ -43,6 +43,7 @@ mod generated {
 
 pub use any::{Any, any};
 pub use bounds::MAX_ELEMENTS;
+pub use codec::MessageDecoder;
 pub use descriptors::{FILE_DESCRIPTOR_SET, is_known};
 pub use error::Error;
 pub use generated::{envoy, google};

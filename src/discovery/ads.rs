@@ -4,6 +4,7 @@
 mod memory;
 mod observer;
 mod port;
+mod service;
 mod stream;
 mod streams;
 

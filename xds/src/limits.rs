@@ -59,7 +59,7 @@ pub(crate) const FULL_REQUEST_BYTES: usize = 1 << 20;
 
 /// The bytes after which a response is full and the rest waits for the next one, so that a
 /// large snapshot is not encoded at once.
-pub(crate) const FULL_RESPONSE_BYTES: usize = 2 << 20;
+pub(crate) const FULL_RESPONSE_BYTES: usize = 512 << 10;
 
 /// The most bytes of a refusal's text that are kept or sent.
 pub const MAX_REFUSAL_BYTES: usize = 4_096;

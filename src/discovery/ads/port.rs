@@ -2,13 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use pillion_envoy_api::envoy::service::discovery::v3::aggregated_discovery_service_server::AggregatedDiscoveryServiceServer;
 use pillion_serve::{Allowance, Limits, Port, PortMetrics, Readiness, Tls};
-use pillion_xds::limits::{MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::Ads;
+use super::{service::Service, stream::Ads};
 
 /// Longer than any stream lasts: a token ends it.
 const FOREVER: Duration = Duration::from_hours(24 * 365);
@@ -38,12 +36,6 @@ fn limits() -> Limits {
     }
 }
 
-fn service(ads: Ads) -> AggregatedDiscoveryServiceServer<Ads> {
-    AggregatedDiscoveryServiceServer::new(ads)
-        .max_decoding_message_size(MAX_REQUEST_BYTES)
-        .max_encoding_message_size(MAX_RESPONSE_BYTES)
-}
-
 /// Serves proxies over TLS until their streams have ended after `stop` is cancelled.
 pub(in crate::discovery) async fn serve(
     listener: TcpListener,
@@ -52,7 +44,7 @@ pub(in crate::discovery) async fn serve(
     (readiness, metrics): (Arc<Readiness>, PortMetrics),
     stop: CancellationToken,
 ) {
-    Port::new(service(ads), limits(), readiness, metrics)
+    Port::new(Service(ads), limits(), readiness, metrics)
         .serve(listener, Some(tls), stop)
         .await;
 }
@@ -64,7 +56,7 @@ pub(in crate::discovery) async fn serve_plaintext(
     stop: CancellationToken,
 ) {
     let port = Arc::new(Port::new(
-        service(ads.without_authentication()),
+        Service(ads.without_authentication()),
         limits(),
         Arc::default(),
         PortMetrics::default(),

@@ -12,20 +12,20 @@ use pillion_envoy_api::envoy::{
     config::core::v3::{Node, node::UserAgentVersionType},
     service::discovery::v3::{
         DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,
-        aggregated_discovery_service_server::AggregatedDiscoveryService,
     },
 };
 use pillion_serve::Peer;
 use pillion_xds::{
     Snapshot,
-    server::{serve_delta, serve_sotw},
+    server::{Response, serve_delta, serve_sotw},
 };
+use prost::{Message, Name};
 use tokio::{
     sync::{mpsc, watch},
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
+use tonic::{Request, Status, Streaming, metadata::MetadataMap};
 
 use super::{
     memory::Memory,
@@ -64,7 +64,8 @@ pub(in crate::discovery) struct Ads {
     stop: CancellationToken,
 }
 
-type Answers<R> = Pin<Box<dyn Stream<Item = Result<R, Status>> + Send>>;
+/// What comes of a stream, and at last perhaps a status.
+pub(super) type Answers<R> = Pin<Box<dyn Stream<Item = Result<R, Status>> + Send>>;
 
 /// A stream, for which a pod's name is known, or is in its first request.
 struct Opened {
@@ -133,15 +134,15 @@ impl Ads {
     }
 
     /// Begins a stream, which a task of its own serves.
-    async fn begin<Q: Variant>(
+    pub(super) async fn begin<Q: Variant>(
         &self,
         request: Request<Streaming<Q>>,
-    ) -> Result<Response<Answers<Q::Response>>, Status> {
+    ) -> Result<Answers<Q::Response>, Status> {
         let opened = self.open(&request).await?;
         let (responses, receiver) = mpsc::channel(1);
         let answers = answers(receiver, request.extensions().get::<Peer>());
         tokio::spawn(self.clone().run(opened, request.into_inner(), responses));
-        Ok(Response::new(answers))
+        Ok(answers)
     }
 
     /// Serves a stream until it ends, from whichever side.
@@ -293,8 +294,8 @@ fn with_version<Q: Variant>(requests: Requests<Q>, tracked: Arc<Tracked>) -> Req
 type Requests<Q> = Pin<Box<dyn Stream<Item = Result<Q, Status>> + Send>>;
 
 /// A request of one of the two variants of the protocol.
-trait Variant: Send + Sized + 'static {
-    type Response: Send + 'static;
+pub(super) trait Variant: Message + Name + Default + 'static {
+    type Response: Response + 'static;
 
     /// The node that sent it.
     fn node(&self) -> Option<&Node>;
@@ -352,26 +353,6 @@ fn answers<R: Send + 'static>(
         let _ = &busy;
         receiver.poll_recv(context)
     }))
-}
-
-#[tonic::async_trait]
-impl AggregatedDiscoveryService for Ads {
-    type StreamAggregatedResourcesStream = Answers<DiscoveryResponse>;
-    type DeltaAggregatedResourcesStream = Answers<DeltaDiscoveryResponse>;
-
-    async fn stream_aggregated_resources(
-        &self,
-        request: Request<Streaming<DiscoveryRequest>>,
-    ) -> Result<Response<Self::StreamAggregatedResourcesStream>, Status> {
-        self.begin(request).await
-    }
-
-    async fn delta_aggregated_resources(
-        &self,
-        request: Request<Streaming<DeltaDiscoveryRequest>>,
-    ) -> Result<Response<Self::DeltaAggregatedResourcesStream>, Status> {
-        self.begin(request).await
-    }
 }
 
 #[cfg(test)]

@@ -280,7 +280,7 @@ fn knows_which_versions_were_sent() {
 
 #[test]
 fn divides_what_is_large() {
-    let content = "x".repeat(1 << 20);
+    let content = "x".repeat(1 << 18);
     let large = (0..9).map(|index| resource(CLUSTER, &format!("{index}"), &content));
     let snapshot = Snapshot::new().with(CLUSTER, resources(large));
     let mut stream = DeltaStream::new(snapshot.with(LISTENER, set(LISTENER, &[("l", "1")])));
