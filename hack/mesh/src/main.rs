@@ -14,6 +14,7 @@ mod names;
 mod objects;
 mod process;
 mod proxy;
+mod statuses;
 mod summary;
 
 use std::{path::PathBuf, process::ExitCode};

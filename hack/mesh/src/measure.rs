@@ -10,6 +10,7 @@ use crate::{
     connect,
     fleet::Word,
     process::{self, Memory},
+    statuses,
     summary::{kib, mib, millis},
 };
 
@@ -56,6 +57,7 @@ pub(crate) async fn run(cluster: &Cluster, args: &Args) -> anyhow::Result<String
     let first = fleet.totals();
     eprintln!("{} resources came in {sync:?}", first.resources);
 
+    statuses::written(cluster).await?;
     sleep(Duration::from_secs(5)).await;
     let before = process::processor_time(args.process)?;
     sleep(Duration::from_secs_f64(args.idle)).await;
