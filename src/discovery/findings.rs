@@ -1,5 +1,5 @@
 //! What objects ask for and don't get: looked for on the replica that writes statuses, a while
-//! after rules have changed, and less often the more work it makes.
+//! after rules or pods have changed, and less often the more work it makes.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,6 +10,9 @@ use crate::model::Kind;
 
 /// The shortest pause between two searches.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long pods and endpoints wait that have changed: they do all the time, and findings seldom
+/// depend on them.
+const PODS: Duration = Duration::from_secs(10);
 /// The pause after a search, relative to how long that took.
 const REST: u32 = 20;
 
@@ -57,8 +60,19 @@ impl Findings {
     pub fn rules_changed(&mut self, now: Instant) {
         self.in_force.clone_from(&self.seen);
         if *self.leads.borrow() {
-            self.due.get_or_insert(now + self.pause);
+            self.search_by(now + self.pause);
         }
+    }
+
+    /// Records that pods or endpoints came, went or have changed, and rules have not.
+    pub fn pods_changed(&mut self, now: Instant) {
+        if *self.leads.borrow() {
+            self.search_by(now + self.pause.max(PODS));
+        }
+    }
+
+    fn search_by(&mut self, at: Instant) {
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }
 
     /// When to search; `None` if there is no reason to.
@@ -76,5 +90,34 @@ impl Findings {
         self.board
             .found(snapshots.findings(), self.in_force.clone());
         self.pause = PAUSE.max(now.elapsed() * REST);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_pods_change_waits_longer_than_what_rules_change() {
+        let (_leads, receiver) = watch::channel(true);
+        let mut findings = Findings::new(Board::default(), receiver);
+        let now = Instant::now();
+        findings.pods_changed(now);
+        assert_eq!(findings.due(), Some(now + PODS));
+        findings.rules_changed(now);
+        assert_eq!(findings.due(), Some(now + PAUSE));
+        // What comes later does not delay it.
+        findings.pods_changed(now + PAUSE);
+        findings.rules_changed(now + PAUSE);
+        assert_eq!(findings.due(), Some(now + PAUSE));
+    }
+
+    #[test]
+    fn a_replica_that_writes_no_statuses_does_not_search() {
+        let (_leads, receiver) = watch::channel(false);
+        let mut findings = Findings::new(Board::default(), receiver);
+        findings.pods_changed(Instant::now());
+        findings.rules_changed(Instant::now());
+        assert_eq!(findings.due(), None);
     }
 }

@@ -192,6 +192,8 @@ impl Owner {
             let now = Instant::now();
             self.pace.sent(now, now - begun);
             self.findings.rules_changed(now);
+        } else if to_all || to_some {
+            self.findings.pods_changed(Instant::now());
         }
     }
 }

@@ -17,6 +17,7 @@ mod listeners;
 mod owners;
 mod route_tables;
 mod selectors;
+mod shadowed;
 mod shared;
 mod tcp_routes;
 mod view;
@@ -54,7 +55,7 @@ struct Made {
     outbound: BTreeMap<OutboundKey, Arc<Outbound>>,
     gateways: BTreeMap<GatewayKey, Arc<GatewayTables>>,
     shared: Shared,
-    /// What is left out of what was made.
+    /// What is left out of what was made, or has no effect there.
     left_out: BTreeSet<Finding>,
 }
 
@@ -164,11 +165,11 @@ impl Builder {
         inbound::of_client(index, client)
     }
 
-    /// What objects ask for and don't get; also what gateways leave out that have not asked for their
+    /// What objects ask for and don't get; also at gateways that have not asked for their
     /// tables here: they may be connected to another replica.
     pub fn findings(&self, index: &Index) -> Vec<Finding> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut findings = findings::of_world(&self.world, &mut |namespace| {
+        let mut findings = findings::of_world(&self.world, index, &mut |namespace| {
             made.view(&self.world, namespace)
         });
         let gateways = index.pods().filter(|pod| pod.proxy == ProxyKind::Gateway);

@@ -15,6 +15,18 @@ pub struct Finding {
     pub message: String,
 }
 
+impl Finding {
+    /// What to tell the owner of an object.
+    pub(super) fn new(kind: Kind, key: &Key, problem: Problem, message: String) -> Self {
+        let key = key.clone();
+        Self {
+            object: ObjectRef { kind, key },
+            problem,
+            message,
+        }
+    }
+}
+
 /// A kind of problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Problem {
@@ -36,6 +48,18 @@ pub enum Problem {
     GatewayPortTaken,
     /// Another destination uses the port, or the proxy does.
     PortTaken,
+    /// No pod of a gateway has the labels that a Gateway selects.
+    NoGatewayPod,
+    /// The proxy uses a Gateway's port itself.
+    GatewayPortOwn,
+    /// No Service of a Gateway's pods has the port.
+    GatewayPortWithoutService,
+    /// No Gateway that a rule names has the host.
+    HostNotInGateway,
+    /// No endpoint of a host has the labels of a subset.
+    EmptySubset,
+    /// At a gateway, another VirtualService routes all that this one does.
+    Shadowed,
     /// With others, there is too much for proxies or this service.
     LeftOut,
 }

@@ -80,6 +80,14 @@ impl World {
         }
     }
 
+    /// The destinations of a host, the oldest first.
+    pub fn destinations_of(&self, host: &str) -> &[Arc<Destination>] {
+        self.by_host
+            .get(host)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    }
+
     /// The destination of a host that is the object of that name.
     pub fn destination(&self, host: &str, service: &Key) -> Option<&Arc<Destination>> {
         let mut destinations = self.by_host.get(host)?.iter();

@@ -188,12 +188,18 @@ fn message(finding: &Finding) -> Message {
         Problem::MissingGateway
         | Problem::MissingHost
         | Problem::MissingPort
-        | Problem::MissingSubset => ("ReferencedResourceNotFound", "IST0101", true),
+        | Problem::MissingSubset
+        | Problem::NoGatewayPod => ("ReferencedResourceNotFound", "IST0101", true),
         Problem::HostTaken => ("ConflictingMeshGatewayVirtualServiceHosts", "IST0109", true),
         Problem::GatewayPortTaken => ("ConflictingGateways", "IST0145", true),
         Problem::SubsetTaken => ("DuplicateSubset", "PIL0101", false),
         Problem::PolicyTaken => ("DuplicateTrafficPolicy", "PIL0102", false),
         Problem::PortTaken => ("PortConflict", "PIL0103", false),
+        Problem::GatewayPortOwn => ("GatewayPortOfProxy", "PIL0105", true),
+        Problem::GatewayPortWithoutService => ("GatewayPortNotOnWorkload", "IST0104", false),
+        Problem::HostNotInGateway => ("VirtualServiceHostNotFoundInGateway", "IST0132", true),
+        Problem::Shadowed => ("VirtualServiceUnreachableRule", "IST0130", true),
+        Problem::EmptySubset => ("SubsetWithoutEndpoints", "PIL0106", false),
         Problem::LeftOut => ("TooManyResources", "PIL0104", false),
     };
     Message {

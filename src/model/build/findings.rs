@@ -1,5 +1,9 @@
 //! What objects ask for and don't get, because of others.
 
+mod destination_rules;
+mod gateway_hosts;
+mod gateways;
+mod labelled;
 mod ports;
 
 use std::{
@@ -7,9 +11,11 @@ use std::{
     sync::Arc,
 };
 
+use self::gateway_hosts::GatewayHosts;
 use super::view::View;
 use crate::model::{
-    finding::{Finding, Kind, ObjectRef, Problem},
+    finding::{Finding, Kind, Problem},
+    index::Index,
     names::MESH_GATEWAY,
     objects::{ExportTo, Key},
     rules::{HostRules, HttpAction, Target, VirtualService},
@@ -19,6 +25,7 @@ use crate::model::{
 /// All findings, in order.
 pub(super) fn of_world(
     world: &World,
+    index: &Index,
     view: &mut dyn FnMut(&Arc<str>) -> Arc<View>,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -26,8 +33,15 @@ pub(super) fn of_world(
     taken_subsets(world, &mut findings);
     mixed_ports(world, &mut findings);
     ports::taken(world, &mut findings);
+    gateways::unreachable(world, index, &mut findings);
+    destination_rules::without_effect(world, index, &mut findings);
+    let hosts = GatewayHosts::new(&world.gateways);
     for rules in &world.virtual_services {
-        missing_gateways(world, rules, &mut findings);
+        missing_gateways(&hosts, rules, &mut findings);
+        if let Some(message) = hosts.missing(rules) {
+            let what = (Kind::VirtualService, Problem::HostNotInGateway);
+            push(&mut findings, what, &rules.meta.key, message);
+        }
         missing_destinations(&view(&rules.meta.key.namespace), rules, &mut findings);
     }
     findings.sort();
@@ -36,15 +50,7 @@ pub(super) fn of_world(
 }
 
 fn push(findings: &mut Vec<Finding>, (kind, problem): (Kind, Problem), key: &Key, message: String) {
-    let object = ObjectRef {
-        kind,
-        key: key.clone(),
-    };
-    findings.push(Finding {
-        object,
-        problem,
-        message,
-    });
+    findings.push(Finding::new(kind, key, problem, message));
 }
 
 /// Hosts that an older VirtualService with the same audience has.
@@ -167,17 +173,12 @@ fn mixed_ports(world: &World, findings: &mut Vec<Finding>) {
     }
 }
 
-fn missing_gateways(world: &World, rules: &VirtualService, findings: &mut Vec<Finding>) {
-    let known: BTreeSet<&str> = world
-        .gateways
-        .iter()
-        .map(|gateway| &*gateway.name)
-        .collect();
+fn missing_gateways(known: &GatewayHosts<'_>, rules: &VirtualService, findings: &mut Vec<Finding>) {
     let named = rules
         .gateways
         .iter()
         .filter(|name| ***name != *MESH_GATEWAY);
-    for name in named.filter(|name| !known.contains(&***name)) {
+    for name in named.filter(|name| !known.has_gateway(name)) {
         let message = format!("there is no Gateway {name}");
         let what = (Kind::VirtualService, Problem::MissingGateway);
         push(findings, what, &rules.meta.key, message);

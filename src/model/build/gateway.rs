@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     gateway_budget, gateway_hosts::Hosts, http_routes::has_routes, inbound::Targets,
-    listeners::all_addresses, tcp_routes::clusters_of, view::View,
+    listeners::all_addresses, shadowed, tcp_routes::clusters_of, view::View,
 };
 use crate::model::{
     finding::Finding,
@@ -70,14 +70,17 @@ impl Site<'_> {
         (tables, findings)
     }
 
-    /// What would be left out of the tables, which are not made for that.
+    /// What would be left out of the tables or have no effect there, which are not made for that.
     pub fn findings(&self, gateways: &[Arc<Gateway>]) -> Vec<Finding> {
         self.bound(&mut self.hosts(&self.servers(gateways)))
     }
 
     fn bound(&self, hosts: &mut BTreeMap<u16, Hosts<'_>>) -> Vec<Finding> {
         let gateway = format!("a gateway in {}", self.view.namespace);
-        gateway_budget::bound(&gateway, hosts)
+        let mut findings = gateway_budget::bound(&gateway, hosts);
+        // What is left out takes nothing from others.
+        findings.extend(shadowed::findings(hosts));
+        findings
     }
 
     /// The hosts at each port where HTTP is spoken.

@@ -245,16 +245,16 @@ fn the_youngest_rules_are_left_out_of_a_gateways_table() {
 #[test]
 fn the_youngest_rules_are_left_out_of_a_gateways_host() {
     let mut mesh = with_gateway();
-    let routes = |count: usize| {
+    let routes = |prefix: &str, count: usize| {
         let paths: Vec<Value> = (0..count)
-            .map(|path| json!({ "uri": { "exact": format!("/{path}") } }))
+            .map(|path| json!({ "uri": { "exact": format!("/{prefix}{path}") } }))
             .collect();
         json!({ "hosts": ["a.com"], "gateways": ["gw"], "http": [{ "match": paths,
             "route": [{ "destination": { "host": "web" } }] }] })
     };
-    mesh.rule("VirtualService", "shop/old", routes(9_000));
-    mesh.rule("VirtualService", "shop/young", routes(9_000));
-    mesh.rule("VirtualService", "shop/small", routes(10));
+    mesh.rule("VirtualService", "shop/old", routes("", 9_000));
+    mesh.rule("VirtualService", "shop/young", routes("", 9_000));
+    mesh.rule("VirtualService", "shop/small", routes("small-", 10));
     let tables = mesh.model.gateway(&mesh.client("infra/gw"));
     let table = &tables.routes["http.80"];
     // The last one refuses what the others don't take.

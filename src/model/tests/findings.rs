@@ -1,9 +1,45 @@
 use serde_json::{Value, json};
 
-use super::fixture::{Mesh, service};
+use super::fixture::{Mesh, pod, service, slice};
+use crate::model::{ExportTo, ProxyKind, TargetPort};
 
 fn to(host: &str) -> Value {
     json!([{ "route": [{ "destination": { "host": host } }] }])
+}
+
+/// A mesh with a gateway in `infra`, whose Service has port 80 for the pod's 8080, and 31400.
+fn with_gateway() -> Mesh {
+    let mut mesh = Mesh::with_web();
+    let mut ingress = service("infra", "ingress", &[("http2", 80), ("tcp", 31400)]);
+    ingress.ports[0].target = TargetPort::Number(8080);
+    mesh.service(ingress);
+    gateway_pod(&mut mesh);
+    mesh
+}
+
+fn gateway_pod(mesh: &mut Mesh) {
+    let labels = [("app", "ingress"), ("istio", "in")];
+    let mut gateway = pod("infra", "gw", &labels, "10.2.0.1");
+    gateway.proxy = ProxyKind::Gateway;
+    mesh.pod(gateway);
+}
+
+/// A Gateway for HTTP.
+fn gateway(ports: &[u16], hosts: &[&str]) -> Value {
+    let server = |port: &u16| {
+        json!({ "port": { "number": port, "name": format!("http-{port}"), "protocol": "HTTP" },
+            "hosts": hosts })
+    };
+    let servers: Vec<Value> = ports.iter().map(server).collect();
+    json!({ "selector": { "istio": "in" }, "servers": servers })
+}
+
+/// The only finding.
+fn one(mesh: &Mesh) -> String {
+    let [finding] = &mesh.findings()[..] else {
+        panic!("{:?}", mesh.findings());
+    };
+    finding.clone()
 }
 
 #[test]
@@ -111,7 +147,7 @@ fn missing_destinations_gateways_ports_and_subsets_are_told() {
 
 #[test]
 fn servers_of_one_port_speak_one_protocol() {
-    let mut mesh = Mesh::with_web();
+    let mut mesh = with_gateway();
     let gateway = |protocol: &str| {
         json!({ "selector": { "istio": "in" }, "servers": [
         { "port": { "number": 80, "name": "x", "protocol": protocol }, "hosts": ["*"] }] })
@@ -156,4 +192,299 @@ fn the_proxys_own_ports_are_told() {
     let mut mesh = Mesh::with_web();
     mesh.service(service("shop", "api", &[("http", 15001)]));
     assert!(mesh.findings()[0].contains("port 15001 is the proxy's own"));
+}
+
+#[test]
+fn a_gateway_that_selects_no_pod_of_a_gateway_is_told() {
+    let mut mesh = Mesh::with_web();
+    mesh.service(service("infra", "ingress", &[("http", 80)]));
+    // A sidecar listens for no Gateway.
+    mesh.pod(pod("shop", "other", &[("istio", "in")], "10.0.0.3"));
+    mesh.rule("Gateway", "shop/gw", gateway(&[80], &["*"]));
+    let finding = one(&mesh);
+    assert!(
+        finding.starts_with("Gateway shop/gw: the selector istio=in selects no pod of a gateway"),
+        "{finding}"
+    );
+    gateway_pod(&mut mesh);
+    assert_eq!(mesh.findings(), [""; 0]);
+}
+
+#[test]
+fn a_gateway_without_a_selector_needs_any_gateway() {
+    let mut mesh = Mesh::with_web();
+    mesh.service(service("infra", "ingress", &[("http", 80)]));
+    let mut all = gateway(&[80], &["*"]);
+    all["selector"] = json!({});
+    mesh.rule("Gateway", "shop/gw", all);
+    let finding = one(&mesh);
+    assert!(
+        finding.contains("the empty selector selects no pod"),
+        "{finding}"
+    );
+    gateway_pod(&mut mesh);
+    assert_eq!(mesh.findings(), [""; 0]);
+}
+
+#[test]
+fn a_gateways_port_that_is_the_proxys_own_is_told() {
+    let mut mesh = with_gateway();
+    let own = [15000, 15001, 15006, 15020, 15021, 15090];
+    mesh.rule("Gateway", "shop/gw", gateway(&own, &["*"]));
+    let findings = mesh.findings();
+    assert_eq!(findings.len(), own.len(), "{findings:?}");
+    for port in own {
+        let told = format!("Gateway shop/gw: port {port} is the proxy's own: ");
+        let mut all = findings.iter();
+        assert!(all.any(|one| one.starts_with(&told)), "{findings:?}");
+    }
+}
+
+#[test]
+fn a_gateways_port_whose_target_is_the_proxys_own_is_told() {
+    let mut mesh = with_gateway();
+    let mut other = service("infra", "other", &[("http", 443), ("health", 15021)]);
+    other.selector = Some([("istio", "in")].into_iter().collect());
+    other.ports[0].target = TargetPort::Number(15021);
+    other.ports[1].target = TargetPort::Number(8081);
+    mesh.service(other);
+    // 15021 is another port of the pod.
+    mesh.rule("Gateway", "shop/gw", gateway(&[443, 15021], &["*"]));
+    let finding = one(&mesh);
+    assert!(
+        finding.contains("port 443 of the gateway's Service has the targetPort 15021"),
+        "{finding}"
+    );
+}
+
+#[test]
+fn a_gateways_port_that_no_service_has_is_told() {
+    let mut mesh = with_gateway();
+    // The Service has 80 and 31400; 8080 is reached as the target of 80.
+    mesh.rule(
+        "Gateway",
+        "shop/gw",
+        gateway(&[80, 8080, 8443, 9000, 31400], &["*"]),
+    );
+    let finding = one(&mesh);
+    assert!(
+        finding
+            .starts_with("Gateway shop/gw: no Service of the gateway's pods has port 8443, 9000:"),
+        "{finding}"
+    );
+}
+
+/// Rules with an answer, so that no destination matters.
+fn answer(hosts: &[&str], gateways: &[&str]) -> Value {
+    json!({ "hosts": hosts, "gateways": gateways, "http": [{ "directResponse": { "status": 200 } }] })
+}
+
+#[test]
+fn hosts_that_no_gateway_has_are_told() {
+    let mut mesh = with_gateway();
+    mesh.rule(
+        "Gateway",
+        "shop/gw",
+        gateway(&[80], &["*.a.com", "infra/b.com"]),
+    );
+    mesh.rule("Gateway", "shop/other", gateway(&[80], &["./c.com"]));
+    let hosts = ["x.a.com", "a.com", "b.com", "c.com"];
+    mesh.rule("VirtualService", "shop/x", answer(&hosts, &["gw", "other"]));
+    let finding = one(&mesh);
+    let told = "VirtualService shop/x: the Gateway shop/gw, shop/other has no server with the host \
+                a.com, b.com for VirtualServices in shop: ";
+    assert!(finding.starts_with(told), "{finding}");
+}
+
+#[test]
+fn a_host_may_be_for_sidecars_alone_or_for_a_gateway_that_is_missing() {
+    let mut mesh = with_gateway();
+    mesh.rule("Gateway", "shop/gw", gateway(&[80], &["a.com"]));
+    let rules = answer(&["a.com", "web"], &["gw", "mesh"]);
+    mesh.rule("VirtualService", "shop/x", rules);
+    assert_eq!(mesh.findings(), [""; 0]);
+    // No host at all is the Gateway's.
+    mesh.rule(
+        "VirtualService",
+        "shop/x",
+        answer(&["web"], &["gw", "mesh"]),
+    );
+    assert!(one(&mesh).contains("no server with the host web.shop.svc.cluster.local"));
+    mesh.rule(
+        "VirtualService",
+        "shop/x",
+        answer(&["b.com"], &["gw", "missing"]),
+    );
+    assert!(one(&mesh).contains("there is no Gateway shop/missing"));
+}
+
+#[test]
+fn a_destination_rule_for_a_host_that_its_namespace_does_not_see_is_told() {
+    let mut mesh = Mesh::with_web();
+    let policy =
+        |host: &str| json!({ "host": host, "trafficPolicy": { "tls": { "mode": "DISABLE" } } });
+    mesh.rule("DestinationRule", "other/web", policy("web"));
+    let finding = one(&mesh);
+    let told = "DestinationRule other/web: there is no Service or ServiceEntry \
+                web.other.svc.cluster.local that this namespace sees";
+    assert!(finding.starts_with(told), "{finding}");
+    mesh.rule(
+        "DestinationRule",
+        "other/web",
+        policy("web.shop.svc.cluster.local"),
+    );
+    assert_eq!(mesh.findings(), [""; 0]);
+    // A private Service is seen by its own namespace's rules and by those for all.
+    let mut private = service("shop", "private", &[("http", 81)]);
+    private.export_to = Some(ExportTo::parse(["."], "shop"));
+    mesh.service(private);
+    mesh.rule(
+        "DestinationRule",
+        "other/web",
+        policy("private.shop.svc.cluster.local"),
+    );
+    assert!(one(&mesh).contains("there is no Service or ServiceEntry private.shop"));
+    for namespace in ["shop", "istio-system"] {
+        let mut mesh = Mesh::with_web();
+        let mut private = service("shop", "private", &[("http", 81)]);
+        private.export_to = Some(ExportTo::parse(["."], "shop"));
+        mesh.service(private);
+        let rule = policy("private.shop.svc.cluster.local");
+        mesh.rule("DestinationRule", &format!("{namespace}/web"), rule);
+        assert_eq!(mesh.findings(), [""; 0]);
+    }
+}
+
+#[test]
+fn a_destination_rule_for_an_alias_or_a_wildcard() {
+    let mut mesh = Mesh::with_web();
+    let mut alias = service("shop", "alias", &[("http", 80)]);
+    alias.external_name = Some("web.shop.svc.cluster.local".into());
+    mesh.service(alias);
+    mesh.rule("DestinationRule", "shop/alias", json!({ "host": "alias" }));
+    let finding = one(&mesh);
+    assert!(
+        finding.contains("another name of web.shop.svc.cluster.local"),
+        "{finding}"
+    );
+    mesh.rule(
+        "DestinationRule",
+        "shop/alias",
+        json!({ "host": "*.nowhere.com" }),
+    );
+    assert_eq!(mesh.findings(), [""; 0]);
+}
+
+#[test]
+fn a_subset_that_no_endpoint_is_in_is_told_once_there_are_endpoints() {
+    let mut mesh = Mesh::with_web();
+    let subset = |version: &str| json!({ "name": version, "labels": { "version": version } });
+    let rule = json!({ "host": "web", "subsets": [subset("v1"), subset("v2"), subset("v3")] });
+    mesh.rule("DestinationRule", "shop/web", rule);
+    assert_eq!(mesh.findings(), [""; 0]);
+    // Pods that are not known tell nothing.
+    let _ = mesh.slice(slice("shop", "web", &["10.1.0.1"]));
+    assert_eq!(mesh.findings(), [""; 0]);
+    let v1 = [("app", "web"), ("version", "v1")];
+    mesh.pod(pod("shop", "web-10.1.0.1", &v1, "10.1.0.1"));
+    let finding = one(&mesh);
+    let told = "DestinationRule shop/web: no endpoint of web.shop.svc.cluster.local has the labels of \
+                the subset v2, v3: ";
+    assert!(finding.starts_with(told), "{finding}");
+}
+
+#[test]
+fn a_subset_of_a_service_entry_that_no_endpoint_is_in_is_told() {
+    let mut mesh = Mesh::with_web();
+    mesh.rule(
+        "ServiceEntry",
+        "shop/entry",
+        json!({ "hosts": ["a.com"], "resolution": "STATIC",
+            "ports": [{ "number": 80, "name": "http", "protocol": "HTTP" }],
+            "endpoints": [{ "address": "192.0.2.1", "labels": { "zone": "a" } }] }),
+    );
+    mesh.rule(
+        "DestinationRule",
+        "shop/entry",
+        json!({ "host": "a.com", "subsets": [
+            { "name": "a", "labels": { "zone": "a" } }, { "name": "b", "labels": { "zone": "b" } }] }),
+    );
+    assert!(one(&mesh).contains("no endpoint of a.com has the labels of the subset b:"));
+}
+
+/// Rules for the host of all, with an answer at each of these paths; at all, if there are none.
+fn paths(gateway: &str, paths: &[&str]) -> Value {
+    let matches: Vec<Value> = paths
+        .iter()
+        .map(|path| json!({ "uri": { "exact": path } }))
+        .collect();
+    json!({ "hosts": ["*"], "gateways": [gateway],
+        "http": [{ "match": matches, "directResponse": { "status": 200 } }] })
+}
+
+#[test]
+fn rules_of_which_others_have_all_conditions_at_a_gateway_are_told() {
+    let mut mesh = with_gateway();
+    // As Bookinfo in two namespaces.
+    for namespace in ["one", "two"] {
+        mesh.rule(
+            "Gateway",
+            &format!("{namespace}/gw"),
+            gateway(&[80], &["*"]),
+        );
+        let rules = paths("gw", &["/productpage", "/login"]);
+        mesh.rule("VirtualService", &format!("{namespace}/bookinfo"), rules);
+    }
+    let finding = one(&mesh);
+    let told = "VirtualService two/bookinfo: at gateways, this VirtualService has no effect for *:80: \
+                all its conditions there are those of the VirtualService one/bookinfo";
+    assert!(finding.starts_with(told), "{finding}");
+    // It is the same once the gateway has asked for its tables.
+    mesh.model.gateway(&mesh.client("infra/gw"));
+    assert_eq!(one(&mesh), finding);
+    // One condition of its own.
+    let rules = paths("gw", &["/productpage", "/logout"]);
+    mesh.rule("VirtualService", "two/bookinfo", rules);
+    assert_eq!(mesh.findings(), [""; 0]);
+}
+
+#[test]
+fn what_every_request_fulfils_hides_only_the_same() {
+    let mut mesh = with_gateway();
+    mesh.rule("Gateway", "shop/gw", gateway(&[80], &["*"]));
+    mesh.rule("VirtualService", "shop/all", paths("gw", &[]));
+    // Routes for some requests come before those for all, whichever is older.
+    mesh.rule("VirtualService", "shop/some", paths("gw", &["/a"]));
+    assert_eq!(mesh.findings(), [""; 0]);
+    let mut all = paths("gw", &["/"]);
+    all["http"][0]["match"] = json!([{ "uri": { "regex": ".*" } }]);
+    mesh.rule("VirtualService", "shop/young", all);
+    let finding = one(&mesh);
+    assert!(
+        finding.starts_with("VirtualService shop/young: "),
+        "{finding}"
+    );
+    assert!(finding.contains("the VirtualService shop/all"), "{finding}");
+}
+
+#[test]
+fn rules_that_a_host_has_by_two_gateways_are_their_own() {
+    let mut mesh = with_gateway();
+    mesh.rule("Gateway", "shop/one", gateway(&[80], &["*"]));
+    mesh.rule("Gateway", "shop/two", gateway(&[80], &["*"]));
+    let mut rules = paths("one", &[]);
+    rules["gateways"] = json!(["one", "two"]);
+    mesh.rule("VirtualService", "shop/x", rules);
+    assert_eq!(mesh.findings(), [""; 0]);
+}
+
+#[test]
+fn only_routes_that_hold_at_a_port_count() {
+    let mut mesh = with_gateway();
+    mesh.rule("Gateway", "shop/gw", gateway(&[80, 31400], &["*"]));
+    mesh.rule("VirtualService", "shop/old", paths("gw", &["/a"]));
+    let mut rules = paths("gw", &["/a", "/b"]);
+    rules["http"][0]["match"][1]["port"] = json!(31400);
+    mesh.rule("VirtualService", "shop/young", rules);
+    assert!(one(&mesh).contains("no effect for *:80: "));
 }

@@ -201,3 +201,29 @@ fn texts_are_bounded() {
         LISTED
     );
 }
+
+#[test]
+fn what_leaves_an_object_in_effect_is_a_warning() {
+    let said = |problem| {
+        let findings = [finding(problem, "a text")];
+        let status = Desired::of(Facts {
+            findings: &findings,
+            ..facts(1)
+        });
+        let status = status.patch(None, at(0)).unwrap();
+        let message = &status["validationMessages"][0];
+        let code = message["type"]["code"].as_str().unwrap().to_owned();
+        let reason = condition(&status, "PassedAnalysis")["reason"].clone();
+        (code, reason == "errorsFound", message["level"] == "ERROR")
+    };
+    for (problem, code, is_error) in [
+        (Problem::NoGatewayPod, "IST0101", true),
+        (Problem::GatewayPortOwn, "PIL0105", true),
+        (Problem::GatewayPortWithoutService, "IST0104", false),
+        (Problem::HostNotInGateway, "IST0132", true),
+        (Problem::Shadowed, "IST0130", true),
+        (Problem::EmptySubset, "PIL0106", false),
+    ] {
+        assert_eq!(said(problem), (code.to_owned(), is_error, is_error));
+    }
+}

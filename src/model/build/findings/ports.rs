@@ -7,7 +7,7 @@ use std::{
 
 use crate::model::{
     build::listeners::RESERVED,
-    finding::{Finding, Kind, ObjectRef, Problem},
+    finding::{Finding, Kind, Problem},
     objects::{ExportTo, Key},
     tables::Cidr,
     world::{Destination, Port, World},
@@ -38,13 +38,8 @@ pub(super) fn taken(world: &World, findings: &mut Vec<Finding>) {
                     Some(_) => Kind::ServiceEntry,
                     None => Kind::Service,
                 };
-                let key = to.meta.key.clone();
-                let object = ObjectRef { kind, key };
-                findings.push(Finding {
-                    object,
-                    problem: Problem::PortTaken,
-                    message,
-                });
+                let key = &to.meta.key;
+                findings.push(Finding::new(kind, key, Problem::PortTaken, message));
             }
         }
     }
