@@ -6,6 +6,7 @@ mod config_source;
 mod documents;
 mod injector_pods;
 mod injector_webhooks;
+mod istioctl;
 mod json;
 mod kube_inject;
 mod kube_uninject;
@@ -65,6 +66,12 @@ enum Command {
 }
 
 impl Cli {
+    /// Reads the arguments of the process, and ends it if they are invalid.
+    #[must_use]
+    pub fn from_process() -> Self {
+        Self::try_parse().unwrap_or_else(|error| istioctl::explain(error).exit())
+    }
+
     /// Runs the command that the arguments name, and returns the process' exit code.
     ///
     /// # Errors
@@ -105,5 +112,35 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    fn said(arguments: &[&str]) -> String {
+        let all = ["pillion"].iter().chain(arguments);
+        let error = Cli::try_parse_from(all).unwrap_err();
+        istioctl::explain(error).to_string()
+    }
+
+    #[test]
+    fn a_command_of_istioctl_names_what_to_do_instead() {
+        for (arguments, instead) in [
+            (&["version"][..], "tip: pillion --version prints"),
+            (&["analyze", "-n", "shop"], "tip: rules are analysed"),
+            (&["install"], "tip: helm does that"),
+            (
+                &["proxy-config", "secret", "web"],
+                "tip: this is not built yet",
+            ),
+        ] {
+            let said = said(arguments);
+            assert!(said.starts_with("error: unrecognized subcommand"), "{said}");
+            assert!(said.contains(instead), "{said}");
+            assert!(!said.contains("similar"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_command_that_is_misspelt_is_corrected() {
+        let said = said(&["proxy-statu"]);
+        assert!(said.contains("'proxy-status'"), "{said}");
     }
 }

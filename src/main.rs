@@ -6,7 +6,6 @@ use std::{
     thread::available_parallelism,
 };
 
-use clap::Parser;
 use mimalloc::MiMalloc;
 use tokio::runtime;
 
@@ -21,7 +20,7 @@ const MAX_THREADS: usize = 4;
 
 fn main() -> ExitCode {
     pillion_certs::install_provider();
-    let cli = pillion::cli::Cli::parse();
+    let cli = pillion::cli::Cli::from_process();
     let threads = available_parallelism().map_or(1, |cores| cores.get().min(MAX_THREADS));
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(threads)

@@ -17,10 +17,17 @@ use crate::{cluster::is_forbidden, text::printable};
 const CONTAINER: &str = "istio-proxy";
 
 /// The name of a pod.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct PodName {
     pub namespace: String,
     pub name: String,
+}
+
+impl PodName {
+    /// As `proxy-status` has it: `NAME.NAMESPACE`.
+    pub fn dotted(&self) -> String {
+        format!("{}.{}", self.name, self.namespace)
+    }
 }
 
 impl fmt::Display for PodName {
@@ -144,7 +151,11 @@ fn selector(workload: &Value) -> Option<String> {
 }
 
 /// Checks that a pod has a proxy that runs.
-fn check(pod: &Pod, name: &PodName) -> anyhow::Result<()> {
+///
+/// # Errors
+///
+/// Returns an error that says why not.
+pub(super) fn check(pod: &Pod, name: &PodName) -> anyhow::Result<()> {
     let spec = pod.spec.as_ref();
     let containers = spec
         .map(|spec| spec.containers.as_slice())

@@ -1,6 +1,8 @@
 //! `pillion proxy-status`.
 
+mod absent;
 mod render;
+mod unconnected;
 
 use std::process::ExitCode;
 
@@ -9,6 +11,7 @@ use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client, ResourceExt, api::ListParams};
 
+use self::unconnected::REVISION;
 use super::{
     config_source::ConnectArgs,
     json, output, port_forward,
@@ -22,8 +25,6 @@ use crate::{
 
 /// The discovery service's debug port, on loopback.
 const PORT: u16 = 15016;
-/// The label of the discovery service's pods that names the revision.
-const REVISION: &str = "istio.io/rev";
 /// How many replicas are asked at a time.
 const AT_A_TIME: usize = 8;
 
@@ -34,11 +35,13 @@ Examples:
   pillion proxy-status -o json
 
 CDS, LDS, EDS and RDS are clusters, listeners, endpoints and routes. SYNCED: the proxy has accepted what was sent
-last. STALE: it has not replied yet. NACK: it refuses something, with the reason below the table, and keeps what it
-had of that. NOT SENT: there is nothing, or the proxy has not asked. A proxy that is not listed is not connected.
+last, or had all of it when it connected again. STALE: it has not replied yet. NACK: it refuses something, with the
+reason below the table, and keeps what it had of that. NOT SENT: the proxy has not asked, or not been answered yet. A
+proxy that is not listed is not connected.
 
 Every replica of the discovery service is asked through the API server, which needs permission to list pods and to
-get and create pods/portforward in the namespace that Pillion is installed in.";
+get and create pods/portforward in the namespace that Pillion is installed in. With permission to list the pods of all
+namespaces (with -n, of that namespace), the command also names proxies that run and are not connected.";
 
 /// Arguments of `pillion proxy-status`.
 #[derive(Debug, clap::Args)]
@@ -84,9 +87,26 @@ impl Args {
         let client = client.context("cannot connect to the cluster")?;
         let pod = self.wanted(&client).await?;
         let replicas = self.replicas(&client).await?;
-        let mut reports = ask(&client, &replicas).await?;
+        let running = match &pod {
+            Some(_) => None,
+            // Before the replicas are asked: a proxy that starts meanwhile is not missing.
+            None => self.running(&client, &replicas).await,
+        };
+        let answers = ask(&client, &replicas).await;
+        let Answers {
+            mut reports,
+            are_all,
+        } = match answers {
+            Ok(answers) => answers,
+            Err(error) => return Err(self.unanswered(&client, error).await),
+        };
+        // A replica that did not answer may know the others.
+        let missing = running.filter(|_| are_all).and_then(|running| {
+            let connected = reports.iter().map(|report| &*report.proxy).collect();
+            unconnected::text(running, &connected)
+        });
         if let Some(pod) = &pod {
-            reports.retain(|report| report.proxy == format!("{}.{}", pod.name, pod.namespace));
+            reports.retain(|report| report.proxy == pod.dotted());
             if reports.is_empty() {
                 bail!(
                     "the proxy of the pod {pod} is not connected to the discovery service ({} asked): the log of the proxy \
@@ -102,8 +122,16 @@ impl Args {
             });
         }
         let text = match self.output {
-            Output::Short => render::table(&reports, self.namespace.as_deref()),
-            Output::Json => json::pretty(&reports)?,
+            Output::Short => {
+                let missing = missing.as_deref();
+                render::table(&reports, self.namespace.as_deref(), missing)
+            }
+            Output::Json => {
+                if let Some(missing) = missing {
+                    output::note(&format!("warning: {missing}"));
+                }
+                json::pretty(&reports)?
+            }
         };
         output::write(None, &text)?;
         Ok(ExitCode::SUCCESS)
@@ -120,13 +148,32 @@ impl Args {
         proxied_pod::find(client, pod, &namespace).await.map(Some)
     }
 
+    /// The proxies that should be connected to these replicas, if the user may know.
+    async fn running(&self, client: &Client, replicas: &[Replica]) -> Option<Vec<PodName>> {
+        let revisions = replicas.iter().map(|replica| &*replica.revision).collect();
+        unconnected::running(client, self.namespace.as_deref(), &revisions).await
+    }
+
+    /// The labels of the discovery service's Deployments and pods.
+    fn labels(&self) -> String {
+        let of_revision = self.revision.as_deref().map(flags::revision);
+        let of_revision = of_revision.map(|revision| format!(",{REVISION}={revision}"));
+        format!("app=pillion-discovery{}", of_revision.unwrap_or_default())
+    }
+
+    /// Why no replica has answered.
+    async fn unanswered(&self, client: &Client, error: anyhow::Error) -> anyhow::Error {
+        match absent::why(client, &self.istio_namespace, &self.labels()).await {
+            Some(why) => error.context(why),
+            None => error,
+        }
+    }
+
     /// The pods of the discovery service that run.
     async fn replicas(&self, client: &Client) -> anyhow::Result<Vec<Replica>> {
         let namespace = &self.istio_namespace;
         let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
-        let revision = self.revision.as_deref().map(flags::revision);
-        let of_revision = revision.map(|revision| format!(",{REVISION}={revision}"));
-        let labels = format!("app=pillion-discovery{}", of_revision.unwrap_or_default());
+        let labels = self.labels();
         let pods = api.list(&ListParams::default().labels(&labels)).await;
         let pods = pods.with_context(|| format!("cannot list the pods in {namespace}"))?;
         let running = pods.items.into_iter().filter(|pod| {
@@ -146,6 +193,10 @@ impl Args {
             })
             .collect();
         if replicas.is_empty() {
+            if let Some(why) = absent::why(client, namespace, &labels).await {
+                bail!(why);
+            }
+            let revision = self.revision.as_deref().map(flags::revision);
             let of = revision.map(|revision| format!(" of the revision {revision}"));
             bail!(
                 "no discovery service{} runs in the namespace {namespace}: use -i for another namespace and --revision for \
@@ -163,8 +214,15 @@ struct Replica {
     revision: String,
 }
 
+/// What the replicas have answered.
+struct Answers {
+    reports: Vec<ProxyReport>,
+    /// Whether all have.
+    are_all: bool,
+}
+
 /// Asks all replicas. One that does not answer is reported, unless none does.
-async fn ask(client: &Client, replicas: &[Replica]) -> anyhow::Result<Vec<ProxyReport>> {
+async fn ask(client: &Client, replicas: &[Replica]) -> anyhow::Result<Answers> {
     let answers = stream::iter(replicas).map(|replica| ask_one(client, replica));
     let answers: Vec<_> = answers.buffered(AT_A_TIME).collect().await;
     let mut reports = Vec::new();
@@ -180,13 +238,14 @@ async fn ask(client: &Client, replicas: &[Replica]) -> anyhow::Result<Vec<ProxyR
     {
         return Err(error);
     }
+    let are_all = failures.is_empty();
     for error in failures {
         output::note(&format!(
             "warning: the proxies of a replica are missing: {error:#}"
         ));
     }
     reports.sort_by(|a, b| a.proxy.cmp(&b.proxy));
-    Ok(reports)
+    Ok(Answers { reports, are_all })
 }
 
 async fn ask_one(client: &Client, replica: &Replica) -> anyhow::Result<Vec<ProxyReport>> {

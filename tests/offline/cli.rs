@@ -75,6 +75,17 @@ spec:
 ";
 
 #[test]
+fn a_command_of_istioctl_fails_and_says_what_to_do_instead() {
+    for arguments in [&["version"][..], &["proxy-config", "secret", "web"]] {
+        let output = pillion(arguments, "");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let error = stderr(&output);
+        assert!(error.contains("  tip: "), "{error}");
+        assert!(!error.contains("similar"), "{error}");
+    }
+}
+
+#[test]
 fn injects_every_kind_that_makes_pods() {
     let spec = "{containers: [{name: app, image: app}]}";
     for (kind, api_version, pod) in [

@@ -8,8 +8,24 @@ use crate::{
     text::printable,
 };
 
-/// The table, and below it what proxies refuse; of all proxies, or those of one namespace.
-pub(super) fn table(reports: &[ProxyReport], namespace: Option<&str>) -> String {
+/// The table, and below it what proxies refuse and which are missing; of all proxies, or those of one
+/// namespace.
+pub(super) fn table(
+    reports: &[ProxyReport],
+    namespace: Option<&str>,
+    missing: Option<&str>,
+) -> String {
+    let mut text = rows(reports, namespace);
+    let refusals = reports.iter().flat_map(refusals);
+    for line in refusals.chain(missing.map(str::to_owned)) {
+        text.push('\n');
+        text.push_str(&printable(&line));
+        text.push('\n');
+    }
+    text
+}
+
+fn rows(reports: &[ProxyReport], namespace: Option<&str>) -> String {
     if reports.is_empty() {
         let of = namespace.map(|namespace| format!(" of the namespace {namespace}"));
         return format!("no proxy{} is connected\n", of.unwrap_or_default());
@@ -25,15 +41,7 @@ pub(super) fn table(reports: &[ProxyReport], namespace: Option<&str>) -> String 
         .iter()
         .map(|report| row(report, has_revisions))
         .collect();
-    let mut text = table::format(&headings, &rows);
-    for report in reports {
-        for line in refusals(report) {
-            text.push('\n');
-            text.push_str(&printable(&line));
-            text.push('\n');
-        }
-    }
-    text
+    table::format(&headings, &rows)
 }
 
 fn row(report: &ProxyReport, has_revision: bool) -> Vec<String> {
@@ -82,7 +90,7 @@ mod tests {
 
     #[test]
     fn has_a_column_for_each_kind_and_the_refusals_below() {
-        let text = table(&[report()], None);
+        let text = table(&[report()], None, None);
         assert_eq!(
             text,
             "NAME         CDS      LDS     EDS        RDS    DISCOVERY             VERSION\n\
@@ -98,7 +106,7 @@ mod tests {
             revision: revision.to_owned(),
             ..report()
         };
-        let text = table(&[of("default"), of("canary")], None);
+        let text = table(&[of("default"), of("canary")], None, None);
         assert!(
             text.contains("DISCOVERY             REVISION   VERSION\n"),
             "{text}"
@@ -111,8 +119,17 @@ mod tests {
 
     #[test]
     fn says_that_there_is_no_proxy() {
-        assert_eq!(table(&[], None), "no proxy is connected\n");
-        let text = table(&[], Some("shop"));
+        assert_eq!(table(&[], None, None), "no proxy is connected\n");
+        let text = table(&[], Some("shop"), None);
         assert_eq!(text, "no proxy of the namespace shop is connected\n");
+    }
+
+    #[test]
+    fn says_which_proxies_are_missing() {
+        let text = table(&[], None, Some("1 running proxy is not connected"));
+        let said = "no proxy is connected\n\n1 running proxy is not connected\n";
+        assert_eq!(text, said);
+        let text = table(&[report()], None, Some("2 are missing"));
+        assert!(text.ends_with(" no\n\n2 are missing\n"), "{text}");
     }
 }

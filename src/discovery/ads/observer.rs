@@ -81,6 +81,10 @@ impl Observer for StreamObserver {
         }
     }
 
+    fn resumed(&self, type_url: &str) {
+        self.tracked.resumed(type_url);
+    }
+
     fn has_room(&self, bytes: usize) -> bool {
         let Err(full) = self.charge.set(bytes) else {
             return true;

@@ -43,6 +43,8 @@ struct Stream {
 /// How far a proxy is with one kind.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
+    /// Whether the proxy had the present versions of all that it asked for when it connected.
+    pub is_resumed: bool,
     /// The nonce of the last response, and how many resources it had.
     pub sent: Option<(String, usize)>,
     /// The nonce of the last response that was replied to.
@@ -141,6 +143,7 @@ impl Progress {
     fn state(&self) -> State {
         let sent = self.sent.as_ref().map(|(nonce, _)| nonce);
         match (sent, &self.answered, &self.refusal) {
+            (None, _, _) if self.is_resumed => State::Synced,
             (None, _, _) => State::NotSent,
             (Some(sent), Some(answered), None) if sent == answered => State::Synced,
             (Some(sent), Some(answered), Some(_)) if sent == answered => State::Nack,
@@ -188,6 +191,21 @@ mod tests {
         assert_eq!(state(&proxies), State::Stale);
         proxies.remove(number);
         assert!(proxies.reports().is_empty());
+    }
+
+    #[test]
+    fn a_proxy_that_connects_again_with_the_present_versions_is_synced() {
+        let proxies = Proxies::default();
+        let number = proxies.add(&Key::new("shop", "web"), Ipv4Addr::LOCALHOST.into());
+        let change = |change: fn(&mut Progress)| proxies.update(number, "CDS", change);
+        change(|progress| progress.is_resumed = true);
+        assert_eq!(state(&proxies), State::Synced);
+        assert!(proxies.have_replied());
+        // What changes after that has to be accepted as ever.
+        change(|progress| progress.sent = Some(("1".to_owned(), 1)));
+        assert_eq!(state(&proxies), State::Stale);
+        change(|progress| progress.answered = Some("1".to_owned()));
+        assert_eq!(state(&proxies), State::Synced);
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub(crate) struct KindReport {
     /// The nonce of the last response that the proxy replied to.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub answered: String,
-    /// How many resources the last response had.
+    /// How many resources the last response had; 0 if none was necessary.
     #[serde(default)]
     pub resources: usize,
     /// Why the proxy refuses something, in its own words.
@@ -58,7 +58,7 @@ pub(crate) struct KindReport {
 /// A state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum State {
-    /// The proxy has accepted all that was sent.
+    /// The proxy has accepted all that was sent, or had the present versions when it connected again.
     #[serde(rename = "SYNCED")]
     Synced,
     /// The proxy has not replied to the last response yet.
@@ -67,7 +67,7 @@ pub(crate) enum State {
     /// The proxy refuses something, and keeps what it had of that.
     #[serde(rename = "NACK")]
     Nack,
-    /// Nothing was sent: there is nothing, or the proxy has not asked.
+    /// Nothing was sent: the proxy has not asked, or not been answered yet.
     #[serde(rename = "NOT SENT")]
     NotSent,
 }

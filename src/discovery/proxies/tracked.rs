@@ -75,6 +75,15 @@ impl Tracked {
         self.tell.proxies.set_version(self.number, version);
     }
 
+    /// Records that the proxy holds all that it has asked for of a type, though nothing was sent.
+    pub fn resumed(&self, type_url: &str) {
+        if let Some(kind) = kind_of(type_url) {
+            self.tell.proxies.update(self.number, kind, |progress| {
+                progress.is_resumed = true;
+            });
+        }
+    }
+
     /// Records a response.
     pub fn sent(&self, type_url: &str, nonce: &str, resources: usize) {
         let Some(kind) = kind_of(type_url) else {

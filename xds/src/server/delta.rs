@@ -71,6 +71,11 @@ impl DeltaStream {
         self.types.sent_version(type_url, name)
     }
 
+    /// What the stream has of each type.
+    pub(super) fn types(&self) -> &Types {
+        &self.types
+    }
+
     /// About the bytes that the client makes this take for names that the snapshot does not have.
     pub(super) fn own_bytes(&self) -> usize {
         self.types.own_bytes()

@@ -57,7 +57,9 @@ trait Variant {
     type Request;
     type Response;
 
+    fn type_url(request: &Self::Request) -> &str;
     fn request(&mut self, request: &Self::Request) -> Result<Option<Reply>, StreamError>;
+    fn is_resumed(&self, type_url: &str) -> bool;
     fn update(&mut self, snapshot: Snapshot);
     fn is_ready(&self) -> bool;
     fn sent_version(&self, type_url: &str, name: &str) -> Option<Arc<str>>;
@@ -71,6 +73,14 @@ macro_rules! variant {
         impl Variant for $stream {
             type Request = $request;
             type Response = $response;
+
+            fn type_url(request: &$request) -> &str {
+                &request.type_url
+            }
+
+            fn is_resumed(&self, type_url: &str) -> bool {
+                self.types().is_resumed(type_url)
+            }
 
             fn request(&mut self, request: &$request) -> Result<Option<Reply>, StreamError> {
                 self.request(request)
@@ -126,13 +136,19 @@ async fn serve<V: Variant>(
             match next {
                 None => return None,
                 Some(Err(status)) => return Some(status),
-                Some(Ok(request)) => match stream.request(&request) {
-                    Err(error) => return Some(error.into()),
-                    Ok(None) => {}
-                    Ok(Some(reply)) => reply.tell(observer, &|name: &str| {
-                        stream.sent_version(&reply.type_url, name)
-                    }),
-                },
+                Some(Ok(request)) => {
+                    match stream.request(&request) {
+                        Err(error) => return Some(error.into()),
+                        Ok(None) => {}
+                        Ok(Some(reply)) => reply.tell(observer, &|name: &str| {
+                            stream.sent_version(&reply.type_url, name)
+                        }),
+                    }
+                    let type_url = V::type_url(&request);
+                    if stream.is_resumed(type_url) {
+                        observer.resumed(type_url);
+                    }
+                }
             }
             if !observer.has_room(stream.own_bytes()) {
                 return Some(Status::resource_exhausted(

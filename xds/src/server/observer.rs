@@ -29,6 +29,12 @@ pub trait Observer: Send + Sync {
         let _ = (type_url, nonce, message, sent);
     }
 
+    /// The client said that it holds the present versions of all that it has asked for of a type:
+    /// nothing of it was sent so far. It may be told more than once.
+    fn resumed(&self, type_url: &str) {
+        let _ = type_url;
+    }
+
     /// Whether there is room for the stream in the memory that all streams may take, now that it
     /// takes about this many bytes for names that the snapshot does not have: what the others take is
     /// as much as the server chose to have. Without, it ends. A stream that has ended takes

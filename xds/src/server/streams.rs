@@ -103,6 +103,13 @@ impl Types {
         one.subscription.sent_version(name).cloned()
     }
 
+    /// Whether the client has all of a type that it subscribes to, because it held that when it
+    /// connected: nothing was sent.
+    pub(super) fn is_resumed(&self, type_url: &str) -> bool {
+        let one = self.all.iter().find(|one| &*one.url == type_url);
+        one.is_some_and(|one| one.newest.is_none() && one.subscription.is_resumed())
+    }
+
     /// About the bytes that the client makes this take.
     pub(super) fn bytes(&self) -> usize {
         self.all.iter().map(|one| one.subscription.bytes()).sum()

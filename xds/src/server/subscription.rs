@@ -32,6 +32,8 @@ pub(super) struct Subscription {
     stale: Charged<Stale>,
     /// The client waits for an answer, even if there is nothing to send.
     owes_answer: bool,
+    /// The client holds the present version of something by its own account.
+    has_current: bool,
     /// How many resources requests have made this walk.
     walked: usize,
 }
@@ -126,6 +128,12 @@ impl Subscription {
         self.owes_answer
     }
 
+    /// Whether the client lacks nothing, of what it said that it holds and all else that it
+    /// subscribes to.
+    pub(super) fn is_resumed(&self) -> bool {
+        self.has_current && !self.owes_answer && self.stale.len() == 0
+    }
+
     pub(super) fn names(&self) -> impl Iterator<Item = &Arc<str>> {
         self.names.iter().map(|(name, ())| name)
     }
@@ -177,6 +185,7 @@ impl Subscription {
         let is_own = now.is_none();
         let claim = claims.get(name).map(|version| claimed(version));
         let is_current = claim.is_some() && is_settled(claim.as_ref(), now.as_ref());
+        self.has_current |= is_current;
         if !self.stale.contains(name) {
             let held = if self.covers(name) {
                 now.map(Held::Sent)

@@ -10,6 +10,7 @@ mod delta_server;
 mod hostile_client;
 mod hostile_server;
 mod over_tls;
+mod resumed;
 mod sotw_server;
 mod support;
 mod wire;

@@ -175,6 +175,18 @@ async fn a_version_that_was_replaced_is_not_looked_for_in_the_next_one() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_was_sent_nothing_because_it_has_all_is_synced() {
+    let test = Test::new(&["reviews"], Attributions::undone());
+    assert_eq!(test.shown().0, State::NotSent);
+    test.tracked.resumed("type/unknown");
+    assert_eq!(test.shown().0, State::NotSent);
+    test.tracked.resumed(ROUTES);
+    assert_eq!(test.shown(), (State::Synced, Vec::new()));
+    test.nacked("1", "no");
+    assert_eq!(test.shown().0, State::Nack);
+}
+
+#[tokio::test]
 async fn a_proxy_that_never_replies_keeps_nothing_that_was_replaced() {
     let test = Test::new(&["reviews"], Attributions::undone());
     let routes = Arc::downgrade(test.snapshots.borrow().get(ROUTES).unwrap().shared());

@@ -1,0 +1,20 @@
+# shellcheck shell=bash
+# Sourced by hack/demo, and by the tour without a node.
+
+# wait_to_stop PID: waits until the user presses Enter, or that process has ended.
+wait_to_stop() {
+  local status
+  if [ -t 0 ]; then
+    printf 'Press Enter to stop. '
+    # A second at a time: bash runs no trap while it reads.
+    while [ -e "/proc/$1" ]; do
+      status=0
+      read -r -t 1 || status=$?
+      [ "$status" -gt 128 ] || break
+    done
+  else
+    # In the background, so that a signal does not have to wait for it. It ends with that process, also if this script is killed.
+    tail --pid="$1" -f /dev/null >/dev/null 2>&1 &
+    wait $! || true
+  fi
+}
