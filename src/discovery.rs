@@ -286,14 +286,12 @@ async fn spawn_servers(
         servers.spawn(ads::serve_plaintext(listener, ads.clone(), stop.clone()));
     }
     let listener = bind(args.webhook_address).await?;
-    let validation = Validation::start().context("cannot start the threads that review rules")?;
+    let validation = Validation::start(Arc::clone(&shared.metrics))
+        .context("cannot start the threads that review rules")?;
     servers.spawn(validation.serve(
         listener,
         tls.clone(),
-        (
-            Arc::clone(&shared.readiness),
-            shared.metrics.webhook_port().clone(),
-        ),
+        Arc::clone(&shared.readiness),
         stop.clone(),
     ));
     let listener = bind(args.ads_address).await?;

@@ -27,6 +27,9 @@ pub fn parse(kind: Kind, mut value: Value) -> Result<(AnyObject, Vec<Warning>), 
         return Err(faults(findings));
     };
     findings.at("spec", |findings| {
+        if kind == Kind::Gateway {
+            validation::refuse_tls_at_gateways(findings, &mut spec);
+        }
         structure::check(findings, kind, &mut spec);
     });
     if findings.is_faulty() {

@@ -4,6 +4,7 @@ mod addresses;
 mod destination;
 mod destination_rule;
 mod gateway;
+mod gateway_tls;
 mod headers;
 mod http;
 mod http_actions;
@@ -18,5 +19,6 @@ mod virtual_service;
 
 pub(crate) use destination_rule::destination_rule;
 pub(crate) use gateway::gateway;
+pub(crate) use gateway_tls::refuse as refuse_tls_at_gateways;
 pub(crate) use service_entry::service_entry;
 pub(crate) use virtual_service::virtual_service;

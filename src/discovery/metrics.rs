@@ -34,6 +34,17 @@ pub(super) enum Reply {
     Refused,
 }
 
+/// What became of a review of a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ReviewResult {
+    /// The object is allowed.
+    Allowed,
+    /// The object is refused: it can't work, or is too large.
+    Refused,
+    /// It got no answer, but a status of HTTP.
+    Failed,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResultLabels {
     result: &'static str,
@@ -72,6 +83,7 @@ pub(super) struct Metrics {
     resources: Family<KindLabels, Counter>,
     renderings: Histogram,
     refused_objects: Counter,
+    reviews: Family<ResultLabels, Counter>,
 }
 
 impl Default for Metrics {
@@ -88,10 +100,14 @@ impl Default for Metrics {
             resources: Family::default(),
             renderings: Histogram::new(RENDER_BUCKETS),
             refused_objects: Counter::default(),
+            reviews: Family::default(),
         };
         // The rate of a series that first appears with 1 is 0: create them now.
         for result in ["accepted", "cached", "refused", "unavailable"] {
             drop(metrics.tokens.get_or_create(&ResultLabels { result }));
+        }
+        for result in ["allowed", "refused", "failed"] {
+            drop(metrics.reviews.get_or_create(&ResultLabels { result }));
         }
         for bound in ["pod", "all"] {
             drop(metrics.without_room.get_or_create(&BoundLabels { bound }));
@@ -146,6 +162,11 @@ impl Metrics {
             "pillion_discovery_objects_refused",
             "Rules and mesh configurations that were found to be invalid",
             self.refused_objects.clone(),
+        );
+        registry.register(
+            "pillion_discovery_reviews",
+            "Reviews of rules by the webhook, by result; those that failed got no answer, and the API server decides",
+            self.reviews.clone(),
         );
         registry.register_collector(Box::new(Process));
     }
@@ -219,6 +240,16 @@ impl Metrics {
     /// Counts an object that is reported as invalid.
     pub fn reported(&self) {
         self.refused_objects.inc();
+    }
+
+    /// Counts a review of a rule.
+    pub fn review(&self, result: ReviewResult) {
+        let result = match result {
+            ReviewResult::Allowed => "allowed",
+            ReviewResult::Refused => "refused",
+            ReviewResult::Failed => "failed",
+        };
+        self.reviews.get_or_create(&ResultLabels { result }).inc();
     }
 
     /// Encodes all metrics as the response of `/metrics`.

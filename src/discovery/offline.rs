@@ -199,7 +199,7 @@ fn applied(object: &Value) -> Result<Update, Faults> {
         }
         name => {
             let kind = Kind::from_name(name).ok_or_else(|| another(name))?;
-            return rule::applied(kind, &typed(object)?);
+            return rule::applied(kind, &typed(object)?).map(|(update, _)| update);
         }
     };
     Ok(Update::Object(Box::new(event)))

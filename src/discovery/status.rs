@@ -5,6 +5,7 @@
 //! which takes no time; a task of its own writes, on one replica at a time.
 
 mod board;
+mod checked;
 mod desired;
 mod due;
 mod refusal;
@@ -12,6 +13,7 @@ mod writer;
 
 pub(super) use self::{
     board::Board,
+    checked::Checked,
     refusal::{Ended, Place, Refused},
     writer::{Settings, run},
 };

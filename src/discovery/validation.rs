@@ -1,8 +1,13 @@
 //! The webhook that reviews rules: bodies and limits around
 //! [`pillion_api::admission::review`].
 //!
+//! A review that gets no answer is accepted by an API server whose `failurePolicy` is `Ignore`. So
+//! what is too large is answered, too, if the begin of the body says which review it is.
+//!
 //! As in the injector's, what an address may use is a share of everything: one that sends much
 //! waits for itself alone.
+
+mod log;
 
 use std::{io, sync::Arc};
 
@@ -14,11 +19,13 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use pillion_api::admission::{LARGEST_REVIEW, ReviewError, review};
-use pillion_serve::{Budget, Limits, Peer, Port, PortMetrics, Readiness, Room, Tls};
+use pillion_api::admission::{Answer, BEGIN, LARGEST_REVIEW, ReviewError, refuse, review};
+use pillion_serve::{Budget, Limits, Peer, Port, Readiness, Room, Tls};
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use self::log::Log;
+use super::metrics::{Metrics, ReviewResult};
 use crate::reviews::{
     body::{self, Unread},
     pool::{Pool, Unfinished},
@@ -38,9 +45,18 @@ pub(super) struct Validation {
     reviews_of_unknown: Semaphore,
     budget: Budget,
     pool: Pool,
+    metrics: Arc<Metrics>,
+    log: Log,
 }
 
-/// Why there is no review.
+/// The answer to a review.
+struct Reviewed {
+    text: String,
+    /// Why the object is refused.
+    refusal: Option<String>,
+}
+
+/// Why there is no answer to a review.
 struct Refusal {
     status: StatusCode,
     text: String,
@@ -52,19 +68,22 @@ impl Validation {
     /// # Errors
     ///
     /// Returns an error if the system can't start a thread.
-    pub fn start() -> io::Result<Self> {
-        Self::with_limits(Limits {
+    pub fn start(metrics: Arc<Metrics>) -> io::Result<Self> {
+        let limits = Limits {
             body_bytes: LARGEST_REVIEW,
             ..Limits::default()
-        })
+        };
+        Self::with_limits(limits, metrics)
     }
 
-    fn with_limits(limits: Limits) -> io::Result<Self> {
+    fn with_limits(limits: Limits, metrics: Arc<Metrics>) -> io::Result<Self> {
         Ok(Self {
             reviews: Semaphore::new(limits.in_flight),
             reviews_of_unknown: Semaphore::new(limits.in_flight_of_unknown()),
             budget: Budget::new(limits.buffered_bytes),
             pool: Pool::with_threads(THREADS)?,
+            metrics,
+            log: Log::new(),
             limits,
         })
     }
@@ -74,16 +93,15 @@ impl Validation {
         self,
         listener: TcpListener,
         tls: Tls,
-        (readiness, metrics): (Arc<Readiness>, PortMetrics),
+        readiness: Arc<Readiness>,
         stop: CancellationToken,
     ) {
-        self.port(readiness, metrics)
-            .serve(listener, Some(tls), stop)
-            .await;
+        self.port(readiness).serve(listener, Some(tls), stop).await;
     }
 
-    fn port(self, readiness: Arc<Readiness>, metrics: PortMetrics) -> Port<Router> {
+    fn port(self, readiness: Arc<Readiness>) -> Port<Router> {
         let limits = self.limits;
+        let metrics = self.metrics.webhook_port().clone();
         let routes = Router::new()
             .route("/validate", post(validate))
             .fallback(async || {
@@ -96,7 +114,7 @@ impl Validation {
         Port::new(routes, limits, readiness, metrics)
     }
 
-    async fn review(&self, peer: &Peer, request: Request) -> Result<String, Refusal> {
+    async fn review(&self, peer: &Peer, request: Request) -> Result<Reviewed, Refusal> {
         let in_flight = self.reviews.try_acquire();
         let unknown = (!peer.is_known()).then(|| self.reviews_of_unknown.try_acquire());
         if in_flight.is_err() || matches!(unknown, Some(Err(_))) {
@@ -106,13 +124,49 @@ impl Validation {
             return Err(overload("too many reviews at once from your address"));
         };
         let budgets = [peer.budget(), &self.budget];
-        let body = body::collect(request.into_body(), budgets, &self.limits).await?;
+        let body = match body::collect(request.into_body(), budgets, &self.limits).await {
+            Ok(body) => body,
+            Err(Unread::TooLong(body)) => {
+                let begin = body.begin(BEGIN, self.limits.body).await;
+                return refuse(&begin).map(Reviewed::from).ok_or_else(too_large);
+            }
+            Err(unread) => return Err(unread.into()),
+        };
         // A large review takes milliseconds, in which no connection must wait. It has a thread
         // until it is done, also when its caller is gone: so many are in memory at most.
         let bytes = body.bytes.clone();
-        let work = move || review(&bytes).map(|response| response.to_string());
+        let work = move || review(&bytes).map(Reviewed::from);
         let reviewed = self.pool.run(peer.caller(), self.limits.work, work).await;
         Ok(reviewed??)
+    }
+
+    async fn answer(&self, peer: &Peer, request: Request) -> Result<Response, Refusal> {
+        let reviewed = self.review(peer, request).await?;
+        peer.record_useful();
+        let budgets = [peer.budget(), &self.budget];
+        let Ok(room) = Room::of(budgets, reviewed.text.len()) else {
+            return Err(overload(
+                "too many responses that callers have not read yet",
+            ));
+        };
+        match &reviewed.refusal {
+            None => self.metrics.review(ReviewResult::Allowed),
+            Some(refusal) => {
+                self.metrics.review(ReviewResult::Refused);
+                self.log.refused(refusal, peer);
+            }
+        }
+        let text = reviewed.text.into_bytes();
+        Ok(json(response_body::body(text, room, peer.response())))
+    }
+}
+
+impl From<Answer> for Reviewed {
+    fn from(answer: Answer) -> Self {
+        Self {
+            text: answer.review.to_string(),
+            refusal: answer.refusal,
+        }
     }
 }
 
@@ -121,21 +175,14 @@ async fn validate(
     Extension(peer): Extension<Peer>,
     request: Request,
 ) -> Response {
-    let text = match validation.review(&peer, request).await {
-        Ok(text) => text,
-        Err(refusal) => return (refusal.status, refusal.text).into_response(),
-    };
-    peer.record_useful();
-    let budgets = [peer.budget(), &validation.budget];
-    let Ok(room) = Room::of(budgets, text.len()) else {
-        let refusal = overload("too many responses that callers have not read yet");
-        return (refusal.status, refusal.text).into_response();
-    };
-    json(response_body::body(
-        text.into_bytes(),
-        room,
-        peer.response(),
-    ))
+    match validation.answer(&peer, request).await {
+        Ok(response) => response,
+        Err(refusal) => {
+            validation.metrics.review(ReviewResult::Failed);
+            validation.log.failed(refusal.status, &refusal.text, &peer);
+            (refusal.status, refusal.text).into_response()
+        }
+    }
 }
 
 fn json(body: Body) -> Response {
@@ -152,13 +199,17 @@ fn overload(text: &str) -> Refusal {
     }
 }
 
+fn too_large() -> Refusal {
+    Refusal {
+        status: StatusCode::PAYLOAD_TOO_LARGE,
+        text: ReviewError::TooLarge.to_string(),
+    }
+}
+
 impl From<Unread> for Refusal {
     fn from(unread: Unread) -> Self {
         let (status, text) = match unread {
-            Unread::TooLong => (
-                StatusCode::PAYLOAD_TOO_LARGE,
-                ReviewError::TooLarge.to_string(),
-            ),
+            Unread::TooLong(_) => return too_large(),
             Unread::TooSlow => (
                 StatusCode::REQUEST_TIMEOUT,
                 "the body did not arrive in time".to_owned(),

@@ -1,5 +1,7 @@
 //! Reading a request's body within limits.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes, HttpBody as _};
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
@@ -17,13 +19,55 @@ pub(crate) struct Collected<'a, const N: usize> {
 #[derive(Debug)]
 pub(crate) enum Unread {
     /// The body is longer than the limit.
-    TooLong,
+    TooLong(TooLong),
     /// The body did not arrive within the timeout.
     TooSlow,
     /// A budget is used up by other bodies.
     Overload,
     /// The caller aborted the request.
     Broken(axum::Error),
+}
+
+/// A body that is longer than the limit, as far as it was read.
+#[derive(Debug)]
+pub(crate) struct TooLong {
+    read: [Bytes; 2],
+    rest: Body,
+}
+
+impl TooLong {
+    /// How many bytes are read in all, and thrown away, to come to the end of the body: a caller that is
+    /// still writing may not read an answer.
+    const MOST: usize = 16 << 20;
+
+    /// Its first bytes: as many, or fewer if no more come in time. Nothing else of it stays in memory.
+    pub(crate) async fn begin(self, most: usize, time: Duration) -> Vec<u8> {
+        let Self {
+            read: pieces,
+            mut rest,
+        } = self;
+        let mut begin = Vec::new();
+        let mut read = 0;
+        let mut take = |data: &[u8]| {
+            let more = data.len().min(most - begin.len());
+            begin.extend_from_slice(&data[..more]);
+            read += data.len();
+            read <= Self::MOST
+        };
+        for piece in pieces {
+            take(&piece);
+        }
+        let reads = async {
+            while let Some(Ok(frame)) = rest.frame().await {
+                if frame.into_data().is_ok_and(|data| !take(&data)) {
+                    break;
+                }
+            }
+        };
+        // What has come by then is what there is.
+        let _ = timeout(time, reads).await;
+        begin
+    }
 }
 
 impl From<Full> for Unread {
@@ -39,7 +83,8 @@ pub(crate) async fn collect<'a, const N: usize>(
     limits: &Limits,
 ) -> Result<Collected<'a, N>, Unread> {
     if body.size_hint().lower() > u64::try_from(limits.body_bytes).unwrap_or(u64::MAX) {
-        return Err(Unread::TooLong);
+        let read = [Bytes::new(), Bytes::new()];
+        return Err(Unread::TooLong(TooLong { read, rest: body }));
     }
     match timeout(limits.body, read(body, budgets, limits.body_bytes)).await {
         Ok(read) => read,
@@ -62,7 +107,9 @@ async fn read<'a, const N: usize>(
         };
         let read = first.len() + rest.len();
         if data.len() > most - read {
-            return Err(Unread::TooLong);
+            let before = if rest.is_empty() { first } else { rest.into() };
+            let read = [before, data];
+            return Err(Unread::TooLong(TooLong { read, rest: body }));
         }
         for share in &mut shares {
             share.grow(read + data.len())?;
@@ -101,9 +148,7 @@ fn make_room(read: &mut Vec<u8>, more: usize, body: &Body) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use futures::stream;
+    use futures::{StreamExt as _, stream};
 
     use super::*;
 
@@ -152,14 +197,36 @@ mod tests {
     async fn rejects_a_body_that_says_it_is_too_long() {
         let budget = Budget::new(UNIT);
         let read = collect(Body::from("abcd"), [&budget], &limits(3)).await;
-        assert!(matches!(read, Err(Unread::TooLong)));
+        assert!(matches!(read, Err(Unread::TooLong(_))));
     }
 
     #[tokio::test]
     async fn rejects_a_body_that_turns_out_too_long() {
         let budget = Budget::new(UNIT);
         let read = collect(chunks(&["ab", "c", "d"]), [&budget], &limits(3)).await;
-        assert!(matches!(read, Err(Unread::TooLong)));
+        assert!(matches!(read, Err(Unread::TooLong(_))));
+    }
+
+    /// The begin of a body that is longer than three bytes.
+    async fn begin(body: Body, most: usize) -> Vec<u8> {
+        let budget = Budget::new(UNIT);
+        match collect(body, [&budget], &limits(3)).await {
+            Err(Unread::TooLong(long)) => long.begin(most, Duration::from_secs(5)).await,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keeps_the_begin_of_a_body_that_is_too_long() {
+        assert_eq!(begin(Body::from("abcd"), 2).await, b"ab");
+        assert_eq!(begin(Body::from("abcd"), 9).await, b"abcd");
+        assert_eq!(begin(chunks(&["abcd", "ef"]), 2).await, b"ab");
+        // It turns out too long when some of it was read.
+        assert_eq!(begin(chunks(&["a", "b", "cd", "ef"]), 5).await, b"abcde");
+        // The rest does not come.
+        let slow = stream::iter(["abcd"].map(Ok::<_, std::io::Error>));
+        let slow = Body::from_stream(slow.chain(stream::pending()));
+        assert_eq!(begin(slow, 9).await, b"abcd");
     }
 
     #[tokio::test(start_paused = true)]

@@ -192,7 +192,7 @@ impl Webhook {
 
     fn unread(&self, unread: Unread) -> ReviewResponse {
         match unread {
-            Unread::TooLong => failed(
+            Unread::TooLong(_) => failed(
                 413,
                 Failure::TooLarge,
                 format!("the body is longer than {} bytes", self.limits.body_bytes),

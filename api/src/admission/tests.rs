@@ -2,7 +2,7 @@ use super::*;
 
 fn ask(request: Value) -> Value {
     let body = json!({ "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request });
-    review(body.to_string().as_bytes()).unwrap()["response"].take()
+    review(body.to_string().as_bytes()).unwrap().review["response"].take()
 }
 
 fn request(operation: &str, spec: &Value, old: &Value) -> Value {
@@ -43,7 +43,7 @@ fn refuses_with_every_fault_and_its_path() {
     );
     assert_eq!(
         status["message"],
-        "spec.http[0].fault: this field of Istio's API is not built yet; remove it to have the rest applied; \
+        "VirtualService shop/reviews: spec.http[0].fault: this field of Istio's API is not built yet; remove it to have the rest applied; \
          spec.http[0].route[0].destination.weight: there is no such field here; `weight` belongs in spec.http[0].route[0]: look at its indentation"
     );
     assert_eq!(
@@ -92,22 +92,104 @@ fn says_that_another_kind_is_not_checked() {
     assert_eq!(response["warnings"].as_array().unwrap().len(), 1);
 }
 
+/// A spec with so many routes.
+fn large(count: usize) -> Value {
+    let route = json!({ "match": [{ "uri": { "prefix": "/a" } }], "route": [{ "destination": { "host": "a" } }] });
+    json!({ "hosts": ["reviews"], "http": vec![route; count] })
+}
+
 /// The object and the one before it are read one after the other.
 #[test]
 fn a_bound_is_for_the_object_alone() {
-    let large = |count: usize| {
-        let route = json!({ "match": [{ "uri": { "prefix": "/a" } }], "route": [{ "destination": { "host": "a" } }] });
-        json!({ "hosts": ["reviews"], "http": vec![route; count] })
+    let both = ask(request("UPDATE", &large(4_000), &large(4_001)));
+    assert_eq!(both["allowed"], true);
+}
+
+/// Without an answer, an API server whose `failurePolicy` is `Ignore` accepted it silently.
+#[test]
+fn refuses_what_is_too_large_to_be_read() {
+    let response = ask(request("CREATE", &large(12_000), &Value::Null));
+    assert_eq!(response["uid"], "1-2-3");
+    assert_eq!(response["allowed"], false);
+    let status = &response["status"];
+    assert_eq!(status["code"], 413);
+    assert_eq!(
+        status["message"],
+        "VirtualService shop/reviews: the object is too large: reading it would take more than 32 MiB of memory; \
+         split it into several VirtualServices (docs/rules.md says how much one may have)"
+    );
+    // As with faulty ones, only what concerns the spec is refused.
+    let unchanged = ask(request("UPDATE", &large(12_000), &large(12_000)));
+    assert_eq!(unchanged["allowed"], true);
+    assert!(
+        unchanged["warnings"][0]
+            .as_str()
+            .unwrap()
+            .starts_with("this object is not applied: the object is too large")
+    );
+    let changed = ask(request("UPDATE", &large(12_000), &large(11_999)));
+    assert_eq!(changed["allowed"], false);
+    let mut deleted = request("UPDATE", &large(12_000), &good());
+    deleted["object"]["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    assert_eq!(ask(deleted)["allowed"], true);
+}
+
+#[test]
+fn refuses_what_is_nested_too_deeply() {
+    let mut deep = request("CREATE", &json!("deep"), &Value::Null).to_string();
+    deep = deep.replace(
+        "\"deep\"",
+        &format!("{}{}", "[".repeat(1_000), "]".repeat(1_000)),
+    );
+    let body = format!(
+        "{{\"apiVersion\":\"admission.k8s.io/v1\",\"kind\":\"AdmissionReview\",\"request\":{deep}}}"
+    );
+    let answer = review(body.as_bytes()).unwrap();
+    assert_eq!(answer.review["response"]["allowed"], false);
+    let refusal = answer.refusal.unwrap();
+    assert!(
+        refusal.starts_with("VirtualService shop/reviews: spec: can't be read: "),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn refuses_a_review_that_is_too_large_by_its_begin() {
+    let body = format!(
+        "{{\"kind\":\"AdmissionReview\",\"apiVersion\":\"admission.k8s.io/v1\",\"request\":{{\"uid\":\"1-2-3\",\
+         \"kind\":{{\"group\":\"networking.istio.io\",\"version\":\"v1\",\"kind\":\"ServiceEntry\"}},\"name\":\"big\",\
+         \"namespace\":\"shop\",\"operation\":\"CREATE\",\"object\":\"{}\"}}}}",
+        "a".repeat(LARGEST_REVIEW)
+    );
+    let answer = review(body.as_bytes()).unwrap();
+    assert_eq!(answer.review["response"]["uid"], "1-2-3");
+    assert_eq!(answer.review["response"]["status"]["code"], 413);
+    assert_eq!(
+        answer.refusal.unwrap(),
+        "ServiceEntry shop/big: the review of it is too large: the object, and the one before it, may have 3 MiB \
+         together; split it into several ServiceEntries (docs/rules.md says how much one may have)"
+    );
+}
+
+/// What `docs/rules.md` says of how much fits into an object.
+#[test]
+fn an_object_has_room_for_as_much_as_the_documents_say() {
+    let paths = |count: usize| {
+        let paths: Vec<Value> = (0..count)
+            .map(|number| json!({ "uri": { "exact": format!("/path/{number}") } }))
+            .collect();
+        json!({ "hosts": ["reviews"], "http": [{ "match": paths, "route": [{ "destination": { "host": "a" } }] }] })
     };
-    let body = |request: Value| {
-        let body = json!({ "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request });
-        body.to_string()
+    let headers = |count: usize| {
+        let matches = json!({ "uri": { "exact": "/a" }, "headers": { "a": { "exact": "b" } } });
+        json!({ "hosts": ["reviews"], "http": [{ "match": vec![matches; count] }] })
     };
-    let both = body(request("UPDATE", &large(4_000), &large(4_000)));
-    assert!(review(both.as_bytes()).is_ok());
-    let one = body(request("CREATE", &large(12_000), &Value::Null));
-    assert!(one.len() < LARGEST_REVIEW);
-    assert!(matches!(review(one.as_bytes()), Err(ReviewError::TooLarge)));
+    let fits = |spec: Value| !is_too_large(spec.to_string().as_bytes());
+    assert!(fits(paths(14_000)) && !fits(paths(15_000)));
+    assert!(fits(headers(7_000)) && !fits(headers(7_500)));
+    assert!(fits(large(5_500)) && !fits(large(6_000)));
+    let response = ask(request("CREATE", &paths(14_000), &Value::Null));
+    assert_eq!(response["allowed"], true, "{}", response["status"]);
 }
 
 #[test]

@@ -50,8 +50,6 @@ fn port(findings: &mut Findings, port: &GatewayPort) {
         findings.at("protocol", |findings| {
             match port.protocol.to_ascii_uppercase().as_str() {
                 name if HTTP.contains(&name) || TCP.contains(&name) => {}
-                "HTTPS" | "TLS" => findings
-                    .fault("TLS at gateways is not built yet (HTTPS, TLS); HTTP and TCP are"),
                 name => findings.fault(format!(
                     "must be one of {} and {}, not {:?}",
                     HTTP.join(", "),
@@ -98,7 +96,7 @@ fn hosts(findings: &mut Findings, server: &Server) {
     });
 }
 
-/// TLS of a server, of which only the redirect to HTTPS is built.
+/// TLS of a server, of which only the redirect to HTTPS is built. Servers that ask for more are refused before.
 fn tls(findings: &mut Findings, server: &Server) {
     let is_http = HTTP.contains(&server.port.protocol.to_ascii_uppercase().as_str());
     findings.some("tls", server.tls.as_ref(), |findings, tls| {

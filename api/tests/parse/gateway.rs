@@ -25,7 +25,6 @@ fn accepts_http_and_tcp() {
 fn names_what_is_not_built() {
     let port = "port: {number: 443, name: https, protocol: HTTP}, hosts: ['*']";
     for tls in [
-        "mode: SIMPLE",
         "credentialName: a",
         "serverCertificate: a",
         "minProtocolVersion: TLSV1_2",
@@ -41,11 +40,51 @@ fn names_what_is_not_built() {
         "port: {number: 80, name: tcp, protocol: TCP}, hosts: ['*'], tls: {httpsRedirect: true}";
     assert!(server(tcp).contains("httpsRedirect: is only for servers whose protocol is HTTP"));
     assert!(
-        server("port: {number: 443, name: https, protocol: HTTPS}, hosts: ['*']")
-            .contains("TLS at gateways is not built yet")
-    );
-    assert!(
         server(&format!("{port}, bind: 127.0.0.1")).starts_with("spec.servers[0].bind: this field")
+    );
+}
+
+/// Whoever was told to remove one field after the other found out last that nothing of it works.
+#[test]
+fn says_once_that_tls_is_not_built() {
+    let tls = "TLS at gateways is not built yet (HTTPS, TLS); HTTP and TCP are";
+    let secret = "credentialName: a, minProtocolVersion: TLSV1_2";
+    for protocol in ["HTTPS", "TLS", "https"] {
+        let port = format!("port: {{number: 443, name: a, protocol: {protocol}}}");
+        for rest in [
+            "hosts: ['*']".to_owned(),
+            format!("hosts: ['*'], tls: {{mode: SIMPLE, {secret}}}"),
+            format!("hosts: ['*'], tls: {{{secret}}}"),
+            "hosts: [reviews]".to_owned(),
+        ] {
+            assert_eq!(
+                server(&format!("{port}, {rest}")),
+                format!("spec.servers[0].port.protocol: {tls}"),
+                "{rest}"
+            );
+        }
+    }
+    let http = "port: {number: 443, name: a, protocol: HTTP}, hosts: ['*']";
+    assert_eq!(
+        server(&format!("{http}, tls: {{mode: SIMPLE, {secret}}}")),
+        format!("spec.servers[0].tls.mode: {tls}")
+    );
+    assert_eq!(
+        warnings(
+            Kind::Gateway,
+            &format!("{{servers: [{{{http}, tls: {{mode: ''}}}}]}}")
+        ),
+        Vec::<String>::new()
+    );
+    // What is wrong with another server is said, too.
+    let two = format!(
+        "{{servers: [{{port: {{number: 443, name: b, protocol: TLS}}}}, {{{http}, bind: 127.0.0.1}}]}}"
+    );
+    let faults = crate::faults(Kind::Gateway, &two);
+    assert_eq!(faults.len(), 2, "{faults:?}");
+    assert!(
+        faults[1].starts_with("spec.servers[1].bind: "),
+        "{faults:?}"
     );
 }
 

@@ -9,7 +9,7 @@ use crate::{
     model::{Change, Event, Key, Meta, Object},
 };
 
-/// The update for an object that was created or has changed.
+/// The update for an object that was created or has changed, and what is likely a mistake in it.
 ///
 /// # Errors
 ///
@@ -17,9 +17,9 @@ use crate::{
 pub(in crate::discovery) fn applied(
     kind: Kind,
     object: &DynamicObject,
-) -> Result<Update, Vec<String>> {
+) -> Result<(Update, Vec<String>), Vec<String>> {
     let value = serde_json::to_value(object).map_err(|error| vec![error.to_string()])?;
-    let (object, _) = pillion_api::parse(kind, value)
+    let (object, warnings) = pillion_api::parse(kind, value)
         .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let event = match object {
         AnyObject::VirtualService(object) => Event::VirtualService(apply(object)),
@@ -27,7 +27,8 @@ pub(in crate::discovery) fn applied(
         AnyObject::Gateway(object) => Event::Gateway(apply(object)),
         AnyObject::ServiceEntry(object) => Event::ServiceEntry(apply(object)),
     };
-    Ok(Update::Object(Box::new(event)))
+    let warnings = warnings.iter().map(ToString::to_string).collect();
+    Ok((Update::Object(Box::new(event)), warnings))
 }
 
 /// The update for an object that was deleted.

@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
+    checked::Checked,
     desired::{Desired, Facts, says_refused},
     due::Due,
     refusal::{Ended, Place, Refused},
@@ -83,7 +84,9 @@ struct Entry {
     /// `metadata.resourceVersion`, which kube's references lack.
     version: String,
     generation: i64,
-    faults: Vec<String>,
+    checked: Checked,
+    /// Whether the model has a valid version of it, this one or one before.
+    has_valid: bool,
     /// Its number among the specs of its kind, if it is valid.
     seen: u64,
     /// Whether proxies of this replica refused what was made of it, and the last of them accepts it now.
@@ -124,7 +127,7 @@ pub(super) enum Next {
 }
 
 impl Board {
-    /// Records an object that is new or has changed, and why it is invalid. Returns the number
+    /// Records an object that is new or has changed, and what reading it has found. Returns the number
     /// of a spec that is new and valid, among those of its kind: the object is analysed once the
     /// findings are about this number ([`Self::found`]).
     pub fn seen(
@@ -132,7 +135,7 @@ impl Board {
         kind: pillion_api::Kind,
         resource: &ApiResource,
         object: &DynamicObject,
-        faults: &[String],
+        checked: Checked,
     ) -> Option<u64> {
         let reference = ObjectRef {
             kind: self::kind(kind),
@@ -140,13 +143,16 @@ impl Board {
         };
         let mut state = self.state();
         let before = state.objects.remove(&reference);
+        let is_valid = checked.faults.is_empty();
+        // The model knows objects by their names.
+        let has_valid = is_valid || before.as_ref().is_some_and(|before| before.has_valid);
         let uid = &object.metadata.uid;
         let same = before.filter(|before| before.reference.uid == *uid);
         let generation = object.metadata.generation.unwrap_or_default();
         let is_new = !same
             .as_ref()
-            .is_some_and(|same| same.generation == generation && same.faults == faults);
-        let number = (is_new && faults.is_empty()).then(|| {
+            .is_some_and(|same| same.generation == generation && same.checked == checked);
+        let number = (is_new && is_valid).then(|| {
             let seen = state.seen.entry(reference.kind).or_default();
             *seen += 1;
             *seen
@@ -157,7 +163,8 @@ impl Board {
             reference: object.object_ref(resource),
             version: object.resource_version().unwrap_or_default(),
             generation,
-            faults: faults.to_vec(),
+            checked,
+            has_valid,
             seen: number.or(same.map(|same| same.seen)).unwrap_or_default(),
             is_accepted: !is_new && same.is_some_and(|same| same.is_accepted),
             unknown_since: same.and_then(|same| same.unknown_since),
@@ -396,7 +403,7 @@ impl State {
     /// are its faults.
     fn is_analysed(&self, object: &ObjectRef, entry: &Entry) -> bool {
         let analysed = self.analysed.get(&object.kind).copied();
-        !entry.faults.is_empty() || entry.seen <= analysed.unwrap_or_default()
+        !entry.checked.faults.is_empty() || entry.seen <= analysed.unwrap_or_default()
     }
 
     /// The status of an object, if there is something new to say.
@@ -425,10 +432,11 @@ impl State {
         if was_refused {
             self.lapses.set(&object, lapse);
         }
-        let is_valid = entry.faults.is_empty();
+        let is_valid = entry.checked.faults.is_empty();
         let desired = Desired::of(Facts {
             generation: entry.generation,
-            faults: &entry.faults,
+            checked: &entry.checked,
+            has_valid: entry.has_valid,
             // Those about an invalid object are about the version before it.
             findings: findings.filter(|_| is_valid).unwrap_or_default(),
             refusals: &refusals,

@@ -5,7 +5,7 @@
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::refusal::Refused;
+use super::{checked::Checked, refusal::Refused};
 use crate::{
     model::{Finding, Problem},
     text::{plural, shorten},
@@ -26,8 +26,10 @@ const REFUSED_BEFORE: &str = "refusedBefore";
 pub(super) struct Facts<'a> {
     /// `metadata.generation`.
     pub generation: i64,
-    /// Why the object is invalid.
-    pub faults: &'a [String],
+    /// What reading the object has found.
+    pub checked: &'a Checked,
+    /// Whether a valid version of it is known here, this one or one before.
+    pub has_valid: bool,
     /// What it asks for and does not get.
     pub findings: &'a [Finding],
     /// The proxies that refuse what was made of it.
@@ -65,13 +67,20 @@ struct Message {
 impl Desired {
     /// The status that says what is known.
     pub fn of(facts: Facts<'_>) -> Self {
-        let faults = facts.faults.iter().map(|fault| Message {
+        let faults = facts.checked.faults.iter().map(|fault| Message {
             name: "SchemaValidationError",
             code: "IST0106",
             is_error: true,
             text: fault.clone(),
         });
-        let all: Vec<_> = faults.chain(facts.findings.iter().map(message)).collect();
+        let warnings = facts.checked.warnings.iter().map(|warning| Message {
+            name: "SchemaWarning",
+            code: "IST0133",
+            is_error: false,
+            text: warning.clone(),
+        });
+        let findings = facts.findings.iter().map(message);
+        let all: Vec<_> = faults.chain(findings).chain(warnings).collect();
         Self {
             generation: facts.generation,
             conditions: [analysis(&all), reconciled(facts)],
@@ -242,9 +251,14 @@ fn analysis(messages: &[Message]) -> Condition {
 
 fn reconciled(facts: Facts<'_>) -> Condition {
     let count = facts.refusals.len();
-    let (status, reason, message) = if !facts.faults.is_empty() {
-        let text = "invalid, and not in force; the last valid version stays in force where a \
-                    replica of the discovery service has seen it";
+    let (status, reason, message) = if !facts.checked.faults.is_empty() {
+        let text = if facts.has_valid {
+            "invalid, and not in force; its last valid version stays in force for the proxies of the replica of the \
+             discovery service that writes statuses, until that replica ends"
+        } else {
+            "invalid, and not in force; the replica of the discovery service that writes statuses has seen no valid \
+             version, so no version of it is in force for that replica's proxies"
+        };
         ("False", "invalid", text.to_owned())
     } else if count > 0 {
         let first = facts.refusals.iter().take(LISTED);

@@ -1,23 +1,39 @@
+use pillion_telemetry::{Format, logged};
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+    runtime::Builder,
+};
 
 use super::*;
 use crate::discovery::metrics::Metrics;
 
 /// A port whose connections are pipes.
-struct Served(Arc<Port<Router>>);
+struct Served {
+    port: Arc<Port<Router>>,
+    metrics: Arc<Metrics>,
+}
 
 impl Served {
     fn new(limits: Limits) -> Self {
-        let validation = Validation::with_limits(limits).unwrap();
-        let metrics = Metrics::default().webhook_port().clone();
-        Self(Arc::new(validation.port(Arc::default(), metrics)))
+        let metrics = Arc::<Metrics>::default();
+        let validation = Validation::with_limits(limits, Arc::clone(&metrics)).unwrap();
+        let port = Arc::new(validation.port(Arc::default()));
+        Self { port, metrics }
+    }
+
+    /// How many reviews had a result.
+    fn count(&self, result: &str) -> String {
+        let text = self.metrics.encode();
+        let start = format!("pillion_discovery_reviews_total{{result=\"{result}\"}} ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&start));
+        line.unwrap().to_owned()
     }
 
     /// Sends the begin of a request, and says how much will follow in all.
     async fn send(&self, body: &[u8], length: usize) -> DuplexStream {
         let (mut client, server) = duplex(1 << 20);
-        let port = Arc::clone(&self.0);
+        let port = Arc::clone(&self.port);
         tokio::spawn(async move { port.serve_one(server, false).await });
         let head = format!(
             "POST /validate HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
@@ -59,6 +75,9 @@ async fn answers_a_review() {
     assert!(bad.contains("\"allowed\":false"), "{bad}");
     let none = served.answer(b"{}").await;
     assert!(none.starts_with("HTTP/1.1 400"), "{none}");
+    for result in ["allowed", "refused", "failed"] {
+        assert_eq!(served.count(result), "1", "{result}");
+    }
 }
 
 /// Eight callers that sent nothing but a head once kept all others out.
@@ -86,15 +105,68 @@ async fn an_address_has_a_share_of_the_memory_for_bodies() {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
+/// The review of a Gateway with such an object, as an API server writes it.
+fn review_of_text(object: &str) -> String {
+    format!(
+        "{{\"kind\":\"AdmissionReview\",\"apiVersion\":\"admission.k8s.io/v1\",\"request\":{{\"uid\":\"1\",\
+         \"kind\":{{\"group\":\"networking.istio.io\",\"version\":\"v1\",\"kind\":\"Gateway\"}},\
+         \"name\":\"big\",\"namespace\":\"shop\",\"operation\":\"CREATE\",\"object\":{object}}}}}"
+    )
+}
+
+/// A refusal for its size, with an answer: without one, the API server may accept the object.
+fn assert_is_too_large(answer: &str) {
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("\"uid\":\"1\""), "{answer}");
+    assert!(answer.contains("\"allowed\":false"), "{answer}");
+    assert!(answer.contains("\"code\":413"), "{answer}");
+    assert!(answer.contains("Gateway shop/big: the "), "{answer}");
+    assert!(
+        answer.contains("split it into several Gateways"),
+        "{answer}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn refuses_what_takes_too_much_memory() {
     let served = Served::new(Limits::default());
     let object = format!("[{}0]", "{\"\":0},".repeat(40_000));
-    let review = format!(
-        "{{\"apiVersion\": \"admission.k8s.io/v1\", \"kind\": \"AdmissionReview\", \"request\": {{\"uid\": \"1\", \
-         \"operation\": \"CREATE\", \"kind\": {{\"group\": \"networking.istio.io\", \"kind\": \"Gateway\"}}, \
-         \"object\": {object}}}}}"
-    );
-    let answer = served.answer(review.as_bytes()).await;
+    let answer = served.answer(review_of_text(&object).as_bytes()).await;
+    assert_is_too_large(&answer);
+    assert_eq!(served.count("refused"), "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refuses_a_body_that_is_too_large() {
+    let served = Served::new(Limits::default());
+    let object = format!("\"{}\"", "a".repeat(LARGEST_REVIEW));
+    let answer = served.answer(review_of_text(&object).as_bytes()).await;
+    assert_is_too_large(&answer);
+    assert_eq!(served.count("refused"), "1");
+    // Nobody can tell which review this is.
+    let answer = served.answer(object.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    assert_eq!(served.count("failed"), "1");
+}
+
+#[test]
+fn logs_what_is_refused_and_what_failed() {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let lines = logged(Format::Json, || {
+        runtime.block_on(async {
+            let served = Served::new(Limits::default());
+            served.answer(&review_of("a b")).await;
+            for _ in 0..1_000 {
+                served.answer(b"{}").await;
+            }
+        });
+    });
+    assert!(lines.contains("the webhook refused a rule"), "{lines}");
+    assert!(
+        lines.contains("\"message_to_user\":\"VirtualService in shop: spec."),
+        "{lines}"
+    );
+    // A few for each second that this takes.
+    let failed = lines.matches("a review of a rule failed").count();
+    assert!((1..500).contains(&failed), "{failed}");
 }

@@ -25,7 +25,7 @@ use crate::{
         convert::{kind::kind, meta::key, rule},
         names::Names,
         report::{Report, Reports},
-        status::Board,
+        status::{Board, Checked},
         update::Update,
     },
     error_chain,
@@ -106,19 +106,35 @@ async fn read(kind: pillion_api::Kind, listed: Listed) -> (DynamicObject, Read) 
     let head = listed.head();
     let read = spawn_blocking(move || match listed.read() {
         Ok(object) => {
-            let update = rule::applied(kind, &object);
-            (object, update)
+            let read = rule::applied(kind, &object);
+            (object, read.into())
         }
-        Err(fault) => (listed.head(), Err(vec![fault])),
+        Err(fault) => (listed.head(), Err(vec![fault]).into()),
     });
     read.await.unwrap_or_else(|_| {
         let text = "it can't be read because of a bug in Pillion: please report it";
-        (head, Err(vec![text.to_owned()]))
+        (head, Err(vec![text.to_owned()]).into())
     })
 }
 
-/// What an object means, or why it is not in force.
-type Read = Result<Update, Vec<String>>;
+/// What reading an object has found.
+#[derive(Debug)]
+struct Read {
+    /// What it means; `None` if it is not in force.
+    update: Option<Update>,
+    checked: Checked,
+}
+
+impl From<Result<(Update, Vec<String>), Vec<String>>> for Read {
+    fn from(read: Result<(Update, Vec<String>), Vec<String>>) -> Self {
+        let (update, faults, warnings) = match read {
+            Ok((update, warnings)) => (Some(update), Vec::new(), warnings),
+            Err(faults) => (None, faults, Vec::new()),
+        };
+        let checked = Checked { faults, warnings };
+        Self { update, checked }
+    }
+}
 
 /// How objects are listed.
 fn config() -> watcher::Config {
@@ -198,31 +214,29 @@ impl Rules {
         let Some(listed) = applied else {
             return Some(());
         };
-        let (object, read) = read(self.kind, listed).await;
-        match read {
-            Ok(update) => {
-                self.refused.remove(&key(&object));
-                let seen = self.board.seen(self.kind, resource, &object, &[]);
-                self.updates.send(update).await.ok()?;
-                if let Some(number) = seen {
-                    let update = Update::Seen(kind(self.kind), number);
-                    self.updates.send(update).await.ok()?;
-                }
-            }
-            Err(faults) => self.refuse(resource, &object, &faults),
+        let (object, Read { update, checked }) = read(self.kind, listed).await;
+        let faults = checked.faults.join("; ");
+        let seen = self.board.seen(self.kind, resource, &object, checked);
+        let Some(update) = update else {
+            self.refuse(resource, &object, &faults);
+            return Some(());
+        };
+        self.refused.remove(&key(&object));
+        self.updates.send(update).await.ok()?;
+        if let Some(number) = seen {
+            let update = Update::Seen(kind(self.kind), number);
+            self.updates.send(update).await.ok()?;
         }
         Some(())
     }
 
-    fn refuse(&mut self, resource: &ApiResource, object: &DynamicObject, faults: &[String]) {
-        let _ = self.board.seen(self.kind, resource, object, faults);
+    fn refuse(&mut self, resource: &ApiResource, object: &DynamicObject, faults: &str) {
         let key = key(object);
         let generation = object.metadata.generation.unwrap_or_default();
         let version = (object.uid().unwrap_or_default(), generation);
         if self.refused.get(&key) == Some(&version) {
             return;
         }
-        let faults = faults.join("; ");
         tracing::warn!(
             kind = self.kind.name(),
             object = %key,
@@ -278,8 +292,32 @@ mod tests {
             let mut reading = pin!(read(pillion_api::Kind::Gateway, object));
             assert!(reading.as_mut().now_or_never().is_none());
             drop(release);
-            assert!(matches!(reading.await, (_, Ok(Update::Object(_)))));
+            let (_, read) = reading.await;
+            assert!(matches!(read.update, Some(Update::Object(_))));
         });
+    }
+
+    /// `kubectl apply` showed them, and nothing did afterwards.
+    #[tokio::test]
+    async fn an_object_has_the_warnings_that_its_review_had() {
+        let read_with = async |routes: usize| {
+            let route = json!({"route": [{"destination": {"host": "a"}}]});
+            let object = json!({
+                "apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": {"name": "a"},
+                "spec": {"hosts": ["a"], "http": vec![route; routes]},
+            });
+            let object: Listed = serde_json::from_value(object).unwrap();
+            read(pillion_api::Kind::VirtualService, object).await.1
+        };
+        let two = read_with(2).await;
+        assert!(two.update.is_some());
+        assert_eq!(
+            two.checked.warnings,
+            ["spec.http[1]: is never used, because spec.http[0] matches every request"]
+        );
+        let none = read_with(0).await;
+        assert!(none.update.is_none());
+        assert_eq!(none.checked.faults.len(), 1);
     }
 
     #[test]

@@ -40,5 +40,6 @@ async fn refuses_a_rule_that_cannot_work() {
         .rule("VirtualService", "bad", rule(""))
         .await
         .unwrap_err();
-    assert!(refused.to_string().contains("host"), "{refused}");
+    let begin = format!("VirtualService {}/bad: spec.http[0]", shop.namespace);
+    assert!(refused.to_string().contains(&begin), "{refused}");
 }

@@ -14,7 +14,7 @@ use prost_types::{Struct, Value, value};
 use serde_json::json;
 
 use super::*;
-use crate::discovery::proxies::report::State;
+use crate::discovery::{proxies::report::State, status::Checked};
 
 const ROUTES: &str = type_url::ROUTE_CONFIGURATION;
 const KIND: pillion_api::Kind = pillion_api::Kind::VirtualService;
@@ -86,7 +86,8 @@ impl Test {
                 "spec": {},
             }))
             .unwrap();
-            tell.board.seen(KIND, &resource, &object, &[]);
+            tell.board
+                .seen(KIND, &resource, &object, Checked::default());
         }
         let (snapshots, receiver) = watch::channel(snapshot(rules));
         let pod = Key::new("shop", "web");

@@ -36,6 +36,13 @@ fn finding() -> Finding {
     }
 }
 
+fn invalid() -> Checked {
+    Checked {
+        faults: vec!["spec.hosts: must not be empty".to_owned()],
+        ..Checked::default()
+    }
+}
+
 fn place(stream: u64) -> Place {
     Place {
         stream,
@@ -60,7 +67,7 @@ fn found(board: &Board, findings: Vec<Finding>) {
 async fn board() -> Board {
     let board = Board::default();
     board.lead(true);
-    board.seen(KIND, &resource(), &object("1", 1), &[]);
+    board.seen(KIND, &resource(), &object("1", 1), Checked::default());
     found(&board, Vec::new());
     write(&board).await.unwrap();
     board
@@ -98,7 +105,7 @@ async fn writes_what_is_new_and_once() {
 #[tokio::test(start_paused = true)]
 async fn writes_nothing_unless_it_leads() {
     let board = Board::default();
-    board.seen(KIND, &resource(), &object("1", 1), &[]);
+    board.seen(KIND, &resource(), &object("1", 1), Checked::default());
     found(&board, vec![finding()]);
     assert!(write(&board).await.is_none());
     // The findings may be of long ago.
@@ -117,7 +124,7 @@ async fn another_writer_is_not_contradicted() {
     let board = board().await;
     let mut other = object("3", 1);
     other.data["status"] = json!({"conditions": []});
-    board.seen(KIND, &resource(), &other, &[]);
+    board.seen(KIND, &resource(), &other, Checked::default());
     assert!(write(&board).await.is_none());
     found(&board, vec![finding()]);
     assert!(write(&board).await.is_some());
@@ -126,7 +133,7 @@ async fn another_writer_is_not_contradicted() {
 #[tokio::test(start_paused = true)]
 async fn a_new_generation_is_observed() {
     let board = board().await;
-    board.seen(KIND, &resource(), &object("3", 2), &[]);
+    board.seen(KIND, &resource(), &object("3", 2), Checked::default());
     found(&board, Vec::new());
     assert_eq!(write(&board).await.unwrap()["observedGeneration"], 2);
 }
@@ -135,7 +142,7 @@ async fn a_new_generation_is_observed() {
 async fn a_generation_passes_no_analysis_that_did_not_look_at_it() {
     let board = board().await;
     let before = board.state().seen.clone();
-    let number = board.seen(KIND, &resource(), &object("3", 2), &[]);
+    let number = board.seen(KIND, &resource(), &object("3", 2), Checked::default());
     assert_eq!(number, Some(2));
     assert!(write(&board).await.is_none());
     // A search that began before.
@@ -151,8 +158,7 @@ async fn a_generation_passes_no_analysis_that_did_not_look_at_it() {
 async fn an_invalid_generation_needs_no_analysis() {
     let board = board().await;
     found(&board, vec![finding()]);
-    let faults = ["spec.hosts: must not be empty".to_owned()];
-    let number = board.seen(KIND, &resource(), &object("3", 2), &faults);
+    let number = board.seen(KIND, &resource(), &object("3", 2), invalid());
     assert_eq!(number, None);
     let status = write(&board).await.unwrap();
     assert_eq!(status["observedGeneration"], 2);
@@ -161,11 +167,66 @@ async fn an_invalid_generation_needs_no_analysis() {
     assert_eq!(messages.len(), 1);
 }
 
+/// Whoever relies on a rule must learn that none is in force.
+#[tokio::test(start_paused = true)]
+async fn says_whether_a_valid_version_of_an_invalid_object_is_in_force() {
+    let text = async |board: &Board| {
+        let status = write(board).await.unwrap();
+        let reconciled = &status["conditions"][1];
+        assert_eq!(reconciled["reason"], "invalid");
+        reconciled["message"].as_str().unwrap().to_owned()
+    };
+    let board = board().await;
+    board.seen(KIND, &resource(), &object("3", 2), invalid());
+    let held = text(&board).await;
+    assert!(
+        held.contains("its last valid version stays in force"),
+        "{held}"
+    );
+
+    // A replica that has started since.
+    let board = Board::default();
+    board.lead(true);
+    found(&board, Vec::new());
+    board.seen(KIND, &resource(), &object("3", 2), invalid());
+    let none = text(&board).await;
+    assert!(none.contains("no version of it is in force"), "{none}");
+
+    // One that was deleted, and is there again.
+    board.seen(KIND, &resource(), &object("4", 3), Checked::default());
+    board.gone(KIND, &reference().key);
+    board.seen(KIND, &resource(), &object("5", 1), invalid());
+    let none = text(&board).await;
+    assert!(none.contains("no version of it is in force"), "{none}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_has_the_warnings_about_a_valid_object() {
+    let board = board().await;
+    let checked = Checked {
+        warnings: vec!["spec.http[1]: is never used".to_owned()],
+        ..Checked::default()
+    };
+    let number = board.seen(KIND, &resource(), &object("3", 2), checked);
+    assert_eq!(number, Some(2));
+    found(&board, Vec::new());
+    let status = write(&board).await.unwrap();
+    let analysis = &status["conditions"][0];
+    assert_eq!(analysis["reason"], "noErrorsFound");
+    assert_eq!(
+        analysis["message"],
+        "1 warning: spec.http[1]: is never used"
+    );
+    let message = &status["validationMessages"][0];
+    assert_eq!(message["type"]["code"], "IST0133");
+    assert_eq!(message["level"], "WARNING");
+}
+
 #[tokio::test(start_paused = true)]
 async fn nothing_is_written_for_nothing() {
     let board = board().await;
     for version in ["3", "4", "5"] {
-        let number = board.seen(KIND, &resource(), &object(version, 1), &[]);
+        let number = board.seen(KIND, &resource(), &object(version, 1), Checked::default());
         assert_eq!(number, None);
         found(&board, Vec::new());
         board.no_longer_refused(&place(1), &[&reference()], Ended::Accepted);
@@ -182,7 +243,7 @@ async fn a_change_of_the_writer_takes_no_refusal_back() {
     object.data["status"] = status;
 
     let second = Board::default();
-    second.seen(KIND, &resource(), &object, &[]);
+    second.seen(KIND, &resource(), &object, Checked::default());
     second.lead(true);
     found(&second, Vec::new());
     let status = write(&second).await.unwrap();
@@ -265,7 +326,7 @@ async fn a_refusal_that_another_replica_wrote_lapses() {
     object.data["status"] = write(&first).await.unwrap();
 
     let second = Board::default();
-    second.seen(KIND, &resource(), &object, &[]);
+    second.seen(KIND, &resource(), &object, Checked::default());
     second.lead(true);
     found(&second, Vec::new());
     let status = write(&second).await.unwrap();

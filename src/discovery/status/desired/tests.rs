@@ -5,10 +5,23 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
+static NOTHING: Checked = Checked {
+    faults: Vec::new(),
+    warnings: Vec::new(),
+};
+
+fn faulty(faults: impl IntoIterator<Item = String>) -> Checked {
+    Checked {
+        faults: faults.into_iter().collect(),
+        ..Checked::default()
+    }
+}
+
 fn facts(generation: i64) -> Facts<'static> {
     Facts {
         generation,
-        faults: &[],
+        checked: &NOTHING,
+        has_valid: true,
         findings: &[],
         refusals: &[],
         was_refused: false,
@@ -143,15 +156,36 @@ fn a_warning_is_no_error() {
 
 #[test]
 fn an_invalid_object_is_not_in_force() {
-    let faults = ["spec.hosts: must not be empty".to_owned()];
+    let checked = faulty(["spec.hosts: must not be empty".to_owned()]);
     let desired = Desired::of(Facts {
-        faults: &faults,
+        checked: &checked,
         ..facts(1)
     });
     let status = desired.patch(None, at(0)).unwrap();
     assert_eq!(condition(&status, "Reconciled")["reason"], "invalid");
     let message = condition(&status, "PassedAnalysis")["message"].clone();
     assert_eq!(message, "1 error: spec.hosts: must not be empty");
+}
+
+/// Errors are told before warnings, of which there may be more than are listed.
+#[test]
+fn warnings_come_last() {
+    let checked = Checked {
+        warnings: vec!["spec.http[1]: is never used".to_owned()],
+        ..Checked::default()
+    };
+    let findings = [finding(Problem::MissingHost, "there is no Service ratings")];
+    let desired = Desired::of(Facts {
+        checked: &checked,
+        findings: &findings,
+        ..facts(1)
+    });
+    let status = desired.patch(None, at(0)).unwrap();
+    let message = condition(&status, "PassedAnalysis")["message"].clone();
+    assert_eq!(
+        message,
+        "1 error and 1 warning: there is no Service ratings; spec.http[1]: is never used"
+    );
 }
 
 #[test]
@@ -187,11 +221,9 @@ fn conditions_of_others_are_kept() {
 
 #[test]
 fn texts_are_bounded() {
-    let faults: Vec<_> = (0..100)
-        .map(|n| format!("{n}: {}", "é".repeat(100)))
-        .collect();
+    let checked = faulty((0..100).map(|n| format!("{n}: {}", "é".repeat(100))));
     let desired = Desired::of(Facts {
-        faults: &faults,
+        checked: &checked,
         ..facts(1)
     });
     let status = desired.patch(None, at(0)).unwrap();
