@@ -16,7 +16,7 @@ use crate::model::{
     world::World,
 };
 
-/// All findings, in order.
+/// All findings.
 pub(super) fn of_world(
     world: &World,
     view: &mut dyn FnMut(&Arc<str>) -> Arc<View>,
@@ -30,8 +30,6 @@ pub(super) fn of_world(
         missing_gateways(world, rules, &mut findings);
         missing_destinations(&view(&rules.meta.key.namespace), rules, &mut findings);
     }
-    findings.sort();
-    findings.dedup();
     findings
 }
 
