@@ -30,6 +30,7 @@ mod text_match;
 #[cfg(test)]
 pub(crate) use self::retry_policy::RetryConditions;
 pub(crate) use self::{
+    built_in::{BLACK_HOLE, INBOUND_PASSTHROUGH, PASSTHROUGH},
     cluster::{
         ActiveRequest, Avoid, Balancer, CircuitLimits, Cluster, ClusterSettings, ClusterState,
         ClusterStates, Counted, EndpointSettings, EndpointSource, EndpointState, Endpoints,

@@ -62,14 +62,24 @@ where
 /// Polls until something is there.
 pub(crate) async fn eventually<T>(
     what: &str,
+    poll: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
+) -> anyhow::Result<T> {
+    within(PATIENCE, Duration::from_millis(100), what, poll).await
+}
+
+/// Polls until something is there, for so long and with such pauses.
+pub(crate) async fn within<T>(
+    patience: Duration,
+    pause: Duration,
+    what: &str,
     mut poll: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
 ) -> anyhow::Result<T> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(found) = poll().await? {
             return Ok(found);
         }
         anyhow::ensure!(Instant::now() < deadline, "not in time: {what}");
-        sleep(Duration::from_millis(100)).await;
+        sleep(pause).await;
     }
 }

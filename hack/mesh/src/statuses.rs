@@ -3,27 +3,21 @@
 use std::time::Duration;
 
 use kube::api::ListParams;
-use tokio::time::{Instant, sleep};
 
 use crate::{
-    cluster::Cluster,
+    cluster::{Cluster, within},
     names::{NAMESPACES, namespace},
 };
 
 /// How long all statuses may take: discovery writes about ten in a second.
 const PATIENCE: Duration = Duration::from_mins(15);
+/// All rules are listed each time.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// Waits until all rules have a status. Writing them is no part of what idleness costs.
 pub(crate) async fn written(cluster: &Cluster) -> anyhow::Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    while !are_written(cluster).await? {
-        anyhow::ensure!(
-            Instant::now() < deadline,
-            "not all rules have a status in time"
-        );
-        sleep(Duration::from_secs(2)).await;
-    }
-    Ok(())
+    let all = async || -> anyhow::Result<_> { Ok(are_written(cluster).await?.then_some(())) };
+    within(PATIENCE, PAUSE, "a status of each rule", all).await
 }
 
 async fn are_written(cluster: &Cluster) -> anyhow::Result<bool> {

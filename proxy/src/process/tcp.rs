@@ -19,8 +19,8 @@ use crate::{
     pool::Destination,
     records::{ConnectionFacts, ResponseFlag, ResponseFlags, connect_failure},
     tables::{
-        ActiveRequest, Avoid, Cluster, Counted, EndpointState, Lookup, Overflow, Permit, Pick,
-        Picked, Snapshot, TcpAction,
+        ActiveRequest, Avoid, BLACK_HOLE, Cluster, Counted, EndpointState, Lookup, Overflow,
+        Permit, Pick, Picked, Snapshot, TcpAction,
     },
     tcp::relay::{End, relay},
 };
@@ -48,9 +48,6 @@ struct Connected {
     /// Count it, where the cluster has a limit and where the endpoint is one of several.
     counted: (Option<Permit>, Option<ActiveRequest>),
 }
-
-/// Istio's cluster for what may not leave the mesh, which has no endpoint.
-const BLACK_HOLE: &str = "BlackHoleCluster";
 
 impl Tcp<'_> {
     /// Carries it to its end.

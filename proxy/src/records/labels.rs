@@ -6,7 +6,10 @@
 use std::fmt::{self, Write as _};
 
 use super::{flags::ResponseFlags, registry::Origin, workload::Workload};
-use crate::{tables::Service, traffic::Direction};
+use crate::{
+    tables::{BLACK_HOLE, INBOUND_PASSTHROUGH, PASSTHROUGH, Service},
+    traffic::Direction,
+};
 
 const UNKNOWN: &str = "unknown";
 /// The service of requests whose own series would be one too many.
@@ -38,7 +41,7 @@ impl<'a> Destination<'a> {
     /// Of a request, or of a connection, which asks for nothing.
     pub fn new(direction: Direction, route: &str, cluster: &'a str, asked: &'a [u8]) -> Self {
         if direction == Direction::Inbound {
-            let passthrough = cluster.starts_with("InboundPassthroughCluster");
+            let passthrough = cluster.starts_with(INBOUND_PASSTHROUGH);
             let passthrough = if passthrough { cluster } else { "" };
             return Self::Own { passthrough };
         }
@@ -47,8 +50,8 @@ impl<'a> Destination<'a> {
             return Self::Host(rest.rsplit_once('|').map_or(rest, |(_, host)| host));
         }
         let cluster = match (route, cluster) {
-            ("block_all", _) | (_, "BlackHoleCluster") => "BlackHoleCluster",
-            ("allow_any", _) | (_, "PassthroughCluster") => "PassthroughCluster",
+            ("block_all", _) | (_, BLACK_HOLE) => BLACK_HOLE,
+            ("allow_any", _) | (_, PASSTHROUGH) => PASSTHROUGH,
             _ => "",
         };
         if asked.len() > MAX_AUTHORITY {

@@ -8,12 +8,16 @@ use super::{
     TcpRoutes, VirtualHost,
 };
 
-const OUTBOUND: &str = "PassthroughCluster";
-const INBOUND: &str = "InboundPassthroughCluster";
+/// Istio's cluster for connections that go where they were going.
+pub(crate) const PASSTHROUGH: &str = "PassthroughCluster";
+/// The same for those to the pod.
+pub(crate) const INBOUND_PASSTHROUGH: &str = "InboundPassthroughCluster";
+/// Istio's cluster for what may not be passed on, which has no endpoint.
+pub(crate) const BLACK_HOLE: &str = "BlackHoleCluster";
 
 /// Everything goes to its original destination, under the names that Istio has for that.
 pub(super) fn listeners(detection_timeout: Duration) -> Listeners {
-    listeners_to((OUTBOUND, INBOUND), detection_timeout)
+    listeners_to((PASSTHROUGH, INBOUND_PASSTHROUGH), detection_timeout)
 }
 
 /// Everything goes to a cluster: what leaves the pod to the first, what enters it to the second.
@@ -39,8 +43,8 @@ pub(super) fn clusters() -> Clusters {
         settings.source = source;
         states.build(settings, EndpointSource::OriginalDestination)
     };
-    let outbound = cluster(OUTBOUND, Source::Any);
-    let inbound = cluster(INBOUND, Source::Inbound);
+    let outbound = cluster(PASSTHROUGH, Source::Any);
+    let inbound = cluster(INBOUND_PASSTHROUGH, Source::Inbound);
     Clusters::from_iter([outbound, inbound])
 }
 

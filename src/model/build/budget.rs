@@ -357,7 +357,8 @@ pub(super) fn of_host(host: &str) -> usize {
     HOST + HOST_NAMES * host.len()
 }
 
-/// Why routes of a namespace are left out of the tables of a sidecar, or of a gateway, for a sentence.
+/// The part of a message that says why routes of a namespace are left out of the tables of a sidecar or
+/// a gateway.
 pub(super) fn excess(proxy: &str, namespace: &str) -> String {
     format!(
         "a route table takes {} MiB with its hosts, and all tables of a {proxy} {} MiB; there is more, \
@@ -367,7 +368,7 @@ pub(super) fn excess(proxy: &str, namespace: &str) -> String {
     )
 }
 
-/// Why routes for hosts that are no destinations are left out of a table of sidecars, for a sentence.
+/// The same for routes of sidecars whose hosts are not destinations.
 fn uncalled_excess(namespace: &str) -> String {
     format!(
         "no Service or ServiceEntry there has its hosts, and a route table takes {} MiB; rules for hosts \

@@ -22,7 +22,7 @@ use crate::model::{
     world::World,
 };
 
-/// All findings, in order.
+/// All findings.
 pub(super) fn of_world(
     world: &World,
     index: &Index,
@@ -44,8 +44,6 @@ pub(super) fn of_world(
         }
         missing_destinations(&view(&rules.meta.key.namespace), rules, &mut findings);
     }
-    findings.sort();
-    findings.dedup();
     findings
 }
 

@@ -33,10 +33,11 @@ pub(super) fn bound(gateway: &str, tables: &mut BTreeMap<u16, Hosts<'_>>) -> Vec
     let mut of_tables: BTreeMap<Key, BTreeSet<u16>> = BTreeMap::new();
     let mut all = Vec::new();
     for (port, hosts) in tables.iter_mut() {
-        for (rules, domain) in bound_hosts(hosts) {
+        let by_age = by_age(hosts);
+        for (rules, domain) in bound_hosts(hosts, &by_age) {
             of_hosts.entry(rules).or_default().add(domain);
         }
-        let parts = weigh(*port, hosts);
+        let parts = weigh(*port, hosts, &by_age);
         let left_out = too_much(hosts, &parts);
         for (place, part) in parts.into_iter().enumerate() {
             if left_out.contains(&place) {
@@ -61,8 +62,7 @@ pub(super) fn bound(gateway: &str, tables: &mut BTreeMap<u16, Hosts<'_>>) -> Vec
 
 /// Has the youngest VirtualServices refuse requests at hosts that have too many routes. Returns these
 /// VirtualServices with their hosts.
-fn bound_hosts(hosts: &mut Hosts<'_>) -> Vec<(Key, String)> {
-    let by_age = by_age(hosts);
+fn bound_hosts(hosts: &mut Hosts<'_>, by_age: &[usize]) -> Vec<(Key, String)> {
     let parts = &hosts.parts;
     let routes = |part: usize| parts.get(part).map_or(0, |part| part.weight.routes);
     let mut left_out = Vec::new();
@@ -103,17 +103,17 @@ fn sets<'b>(hosts: &'b Hosts<'_>) -> BTreeSet<&'b [Chosen]> {
 }
 
 /// The parts that some host has, the oldest first: each counts once for each set that it is joined in.
-fn weigh<'a>(port: u16, hosts: &Hosts<'a>) -> Vec<Weighed<'a>> {
+fn weigh<'a>(port: u16, hosts: &Hosts<'a>, by_age: &[usize]) -> Vec<Weighed<'a>> {
     let mut copies: BTreeMap<usize, usize> = BTreeMap::new();
     for part in sets(hosts).into_iter().flatten() {
         *copies.entry(part.index).or_default() += usize::from(!part.is_left_out);
     }
-    let parts = by_age(hosts).into_iter().filter_map(|index| {
-        let part = hosts.parts.get(index)?;
-        let copies = copies.get(&index)?;
+    let parts = by_age.iter().filter_map(|index| {
+        let part = hosts.parts.get(*index)?;
+        let copies = copies.get(index)?;
         Some(Weighed {
             port,
-            index,
+            index: *index,
             rules: part.rules,
             bytes: part.weight.bytes.saturating_mul(*copies),
             refusals: part.weight.bytes.min(REFUSAL).saturating_mul(*copies),
