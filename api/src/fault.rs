@@ -14,10 +14,23 @@ pub struct Fault {
 /// What is likely a mistake in an object that is accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
+    /// What kind of mistake it is.
+    pub kind: WarningKind,
     /// The field.
     pub path: String,
     /// What it leads to.
     pub message: String,
+}
+
+/// A kind of mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WarningKind {
+    /// A route that no request or connection comes to, because an earlier one takes them all.
+    NeverUsed,
+    /// A condition that an earlier route has.
+    Duplicate,
+    /// Anything else.
+    Other,
 }
 
 impl fmt::Display for Fault {

@@ -1,7 +1,7 @@
 //! The faults and warnings of one object, collected on a walk through it.
 
 use crate::{
-    fault::{Fault, Warning},
+    fault::{Fault, Warning, WarningKind},
     path::{Path, Segment},
 };
 
@@ -95,8 +95,14 @@ impl Findings {
 
     /// The field where the walk is can be accepted, and is likely a mistake.
     pub(crate) fn warn(&mut self, message: impl Into<String>) {
+        self.warn_of(WarningKind::Other, message);
+    }
+
+    /// As [`Findings::warn`], of a kind of mistake.
+    pub(crate) fn warn_of(&mut self, kind: WarningKind, message: impl Into<String>) {
         if self.warnings.len() < MOST {
             self.warnings.push(Warning {
+                kind,
                 path: self.path.to_string(),
                 message: message.into(),
             });

@@ -29,7 +29,7 @@ mod virtual_service;
 pub use crds::crds;
 pub use destination_rule::*;
 pub use duration::{Duration, DurationError};
-pub use fault::{Fault, Warning};
+pub use fault::{Fault, Warning, WarningKind};
 pub use gateway::*;
 pub use not_built::NotBuilt;
 pub use object::{AnyObject, GROUP, Kind, Metadata, Object, VERSIONS};

@@ -30,7 +30,7 @@ impl Finding {
 /// A kind of problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Problem {
-    /// A Gateway that a rule names does not exist.
+    /// A Gateway that a rule names is not in force.
     MissingGateway,
     /// A destination's host does not exist.
     MissingHost,
@@ -54,8 +54,10 @@ pub enum Problem {
     GatewayPortOwn,
     /// No Service of a Gateway's pods has the port.
     GatewayPortWithoutService,
-    /// No Gateway that a rule names has the host.
+    /// A Gateway that a rule names has none of its hosts.
     HostNotInGateway,
+    /// The host of a DestinationRule does not exist.
+    UnknownRuleHost,
     /// No endpoint of a host has the labels of a subset.
     EmptySubset,
     /// At a gateway, another VirtualService routes all that this one does.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::{HttpMatchRequest, HttpRoute, StringMatch, TcpRoute, findings::Findings};
+use crate::{HttpMatchRequest, HttpRoute, StringMatch, TcpRoute, WarningKind, findings::Findings};
 
 /// Warns of routes for HTTP behind one that matches every request, and of conditions that are
 /// there twice.
@@ -13,9 +13,9 @@ pub(super) fn http(findings: &mut Findings, routes: &[HttpRoute]) {
         findings.at("http", |findings| {
             findings.at(index, |findings| {
                 if let Some(all) = all {
-                    findings.warn(format!(
-                        "is never used, because spec.http[{all}] matches every request"
-                    ));
+                    let message =
+                        format!("is never used, because spec.http[{all}] matches every request");
+                    findings.warn_of(WarningKind::NeverUsed, message);
                     return;
                 }
                 for (position, condition) in route.matches.iter().enumerate() {
@@ -24,7 +24,9 @@ pub(super) fn http(findings: &mut Findings, routes: &[HttpRoute]) {
                             "is never used, because spec.http[{earlier}] has the same conditions"
                         );
                         findings.at("match", |findings| {
-                            findings.at(position, |findings| findings.warn(message));
+                            findings.at(position, |findings| {
+                                findings.warn_of(WarningKind::Duplicate, message);
+                            });
                         });
                         seen.insert(condition, earlier);
                     }
@@ -45,7 +47,9 @@ pub(super) fn tcp(findings: &mut Findings, routes: &[TcpRoute]) {
     for index in all + 1..routes.len() {
         let message = format!("is never used, because spec.tcp[{all}] matches every connection");
         findings.at("tcp", |findings| {
-            findings.at(index, |findings| findings.warn(message));
+            findings.at(index, |findings| {
+                findings.warn_of(WarningKind::NeverUsed, message);
+            });
         });
     }
 }

@@ -2,7 +2,7 @@
 
 use k8s_openapi::jiff::Timestamp;
 use kube::core::DynamicObject;
-use pillion_api::{AnyObject, Kind, Metadata};
+use pillion_api::{AnyObject, Kind, Metadata, Warning};
 
 use crate::{
     discovery::update::Update,
@@ -17,7 +17,7 @@ use crate::{
 pub(in crate::discovery) fn applied(
     kind: Kind,
     object: &DynamicObject,
-) -> Result<(Update, Vec<String>), Vec<String>> {
+) -> Result<(Update, Vec<Warning>), Vec<String>> {
     let value = serde_json::to_value(object).map_err(|error| vec![error.to_string()])?;
     let (object, warnings) = pillion_api::parse(kind, value)
         .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())?;
@@ -27,7 +27,6 @@ pub(in crate::discovery) fn applied(
         AnyObject::Gateway(object) => Event::Gateway(apply(object)),
         AnyObject::ServiceEntry(object) => Event::ServiceEntry(apply(object)),
     };
-    let warnings = warnings.iter().map(ToString::to_string).collect();
     Ok((Update::Object(Box::new(event)), warnings))
 }
 

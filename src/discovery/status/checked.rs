@@ -1,10 +1,12 @@
 //! What reading an object has found.
 
+use pillion_api::Warning;
+
 /// What is wrong with an object, and what looks wrong.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::discovery) struct Checked {
     /// Why it is invalid.
     pub faults: Vec<String>,
     /// What is likely a mistake, if it is valid.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
 }

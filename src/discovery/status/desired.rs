@@ -3,6 +3,7 @@
 //! `validationMessages` (analysis/v1alpha1/message.proto). Pure.
 
 use k8s_openapi::jiff::Timestamp;
+use pillion_api::{Warning, WarningKind};
 use serde_json::{Map, Value, json};
 
 use super::{checked::Checked, refusal::Refused};
@@ -60,8 +61,19 @@ struct Condition {
 struct Message {
     name: &'static str,
     code: &'static str,
-    is_error: bool,
+    level: Level,
     text: String,
+}
+
+/// How bad what a message says is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Level {
+    /// Something does not work.
+    Error,
+    /// Something may not work, or not as it is meant.
+    Warning,
+    /// Something has no effect, and nothing is missing for that.
+    Info,
 }
 
 impl Desired {
@@ -70,17 +82,14 @@ impl Desired {
         let faults = facts.checked.faults.iter().map(|fault| Message {
             name: "SchemaValidationError",
             code: "IST0106",
-            is_error: true,
+            level: Level::Error,
             text: fault.clone(),
         });
-        let warnings = facts.checked.warnings.iter().map(|warning| Message {
-            name: "SchemaWarning",
-            code: "IST0133",
-            is_error: false,
-            text: warning.clone(),
-        });
+        let warnings = facts.checked.warnings.iter().map(warning);
         let findings = facts.findings.iter().map(message);
-        let all: Vec<_> = faults.chain(findings).chain(warnings).collect();
+        let mut all: Vec<_> = faults.chain(findings).chain(warnings).collect();
+        // Not all may be listed.
+        all.sort_by_key(|message| message.level);
         Self {
             generation: facts.generation,
             conditions: [analysis(&all), reconciled(facts)],
@@ -187,59 +196,84 @@ impl Message {
     }
 
     fn level(&self) -> &'static str {
-        if self.is_error { "ERROR" } else { "WARNING" }
+        match self.level {
+            Level::Error => "ERROR",
+            Level::Warning => "WARNING",
+            Level::Info => "INFO",
+        }
     }
 }
 
-/// A finding, under Istio's name and code where Istio has one for it.
-fn message(finding: &Finding) -> Message {
-    let (name, code, is_error) = match finding.problem {
-        Problem::MissingGateway
-        | Problem::MissingHost
-        | Problem::MissingPort
-        | Problem::MissingSubset
-        | Problem::NoGatewayPod => ("ReferencedResourceNotFound", "IST0101", true),
-        Problem::HostTaken => ("ConflictingMeshGatewayVirtualServiceHosts", "IST0109", true),
-        Problem::GatewayPortTaken => ("ConflictingGateways", "IST0145", true),
-        Problem::SubsetTaken => ("DuplicateSubset", "PIL0101", false),
-        Problem::PolicyTaken => ("DuplicateTrafficPolicy", "PIL0102", false),
-        Problem::PortTaken => ("PortConflict", "PIL0103", false),
-        Problem::GatewayPortOwn => ("GatewayPortOfProxy", "PIL0105", true),
-        Problem::GatewayPortWithoutService => ("GatewayPortNotOnWorkload", "IST0104", false),
-        Problem::HostNotInGateway => ("VirtualServiceHostNotFoundInGateway", "IST0132", true),
-        Problem::Shadowed => ("VirtualServiceUnreachableRule", "IST0130", true),
-        Problem::EmptySubset => ("SubsetWithoutEndpoints", "PIL0106", false),
-        Problem::LeftOut => ("TooManyResources", "PIL0104", false),
+/// A warning, under Istio's name and code.
+fn warning(warning: &Warning) -> Message {
+    let (name, code, level) = match warning.kind {
+        WarningKind::NeverUsed => ("VirtualServiceUnreachableRule", "IST0130", Level::Warning),
+        WarningKind::Duplicate => ("VirtualServiceIneffectiveMatch", "IST0131", Level::Info),
+        WarningKind::Other => ("SchemaWarning", "IST0133", Level::Warning),
     };
     Message {
         name,
         code,
-        is_error,
+        level,
+        text: warning.to_string(),
+    }
+}
+
+/// A finding, under Istio's name and code where Istio has one for it, and with Istio's level. Only
+/// subsets without endpoints are an error there: Istio's own samples have some.
+fn message(finding: &Finding) -> Message {
+    use Level::{Error, Warning};
+    let (name, code, level) = match finding.problem {
+        Problem::MissingGateway
+        | Problem::MissingHost
+        | Problem::MissingPort
+        | Problem::MissingSubset
+        | Problem::NoGatewayPod => ("ReferencedResourceNotFound", "IST0101", Error),
+        Problem::HostTaken => (
+            "ConflictingMeshGatewayVirtualServiceHosts",
+            "IST0109",
+            Error,
+        ),
+        Problem::HostNotInGateway => ("VirtualServiceHostNotFoundInGateway", "IST0132", Warning),
+        Problem::GatewayPortTaken => ("ConflictingGateways", "IST0145", Error),
+        Problem::GatewayPortWithoutService => {
+            ("GatewayPortNotDefinedOnService", "IST0162", Warning)
+        }
+        Problem::EmptySubset => ("DestinationRuleSubsetNotSelectPods", "IST0173", Warning),
+        Problem::UnknownRuleHost => ("UnknownDestinationRuleHost", "IST0174", Warning),
+        Problem::SubsetTaken => ("DuplicateSubset", "PIL0101", Warning),
+        Problem::PolicyTaken => ("DuplicateTrafficPolicy", "PIL0102", Warning),
+        Problem::PortTaken => ("PortConflict", "PIL0103", Warning),
+        Problem::LeftOut => ("TooManyResources", "PIL0104", Warning),
+        Problem::GatewayPortOwn => ("GatewayPortOfProxy", "PIL0105", Error),
+        Problem::Shadowed => ("VirtualServiceShadowed", "PIL0106", Warning),
+    };
+    Message {
+        name,
+        code,
+        level,
         text: finding.message.clone(),
     }
 }
 
 fn analysis(messages: &[Message]) -> Condition {
-    let errors = messages.iter().filter(|message| message.is_error).count();
-    let warnings = messages.len() - errors;
-    let (status, reason) = match errors {
+    let of = |level| messages.iter().filter(|one| one.level == level).count();
+    let counts = [
+        (of(Level::Error), "error"),
+        (of(Level::Warning), "warning"),
+        (of(Level::Info), "note"),
+    ];
+    let (status, reason) = match of(Level::Error) {
         0 => ("True", "noErrorsFound"),
         _ => ("False", "errorsFound"),
     };
     let message = if messages.is_empty() {
         "no errors found".to_owned()
     } else {
+        let counts = counts.iter().filter(|(count, _)| *count > 0);
+        let counts: Vec<_> = counts.map(|(count, what)| plural(*count, what)).collect();
         let texts = messages.iter().map(|message| message.text.as_str());
-        let counts = match (errors, warnings) {
-            (_, 0) => plural(errors, "error"),
-            (0, _) => plural(warnings, "warning"),
-            _ => format!(
-                "{} and {}",
-                plural(errors, "error"),
-                plural(warnings, "warning")
-            ),
-        };
-        format!("{counts}: {}", listed(texts))
+        format!("{}: {}", counts.join(" and "), listed(texts))
     };
     Condition {
         kind: "PassedAnalysis",

@@ -12,6 +12,7 @@ use kube::{
     api::{ApiResource, DynamicObject, GroupVersionKind, ListParams},
     runtime::{WatchStreamExt, watcher},
 };
+use pillion_api::Warning;
 use tokio::{
     sync::mpsc,
     task::spawn_blocking,
@@ -125,8 +126,8 @@ struct Read {
     checked: Checked,
 }
 
-impl From<Result<(Update, Vec<String>), Vec<String>>> for Read {
-    fn from(read: Result<(Update, Vec<String>), Vec<String>>) -> Self {
+impl From<Result<(Update, Vec<Warning>), Vec<String>>> for Read {
+    fn from(read: Result<(Update, Vec<Warning>), Vec<String>>) -> Self {
         let (update, faults, warnings) = match read {
             Ok((update, warnings)) => (Some(update), Vec::new(), warnings),
             Err(faults) => (None, faults, Vec::new()),
@@ -311,9 +312,13 @@ mod tests {
         };
         let two = read_with(2).await;
         assert!(two.update.is_some());
+        let [warning] = &two.checked.warnings[..] else {
+            panic!("{two:?}");
+        };
+        assert_eq!(warning.kind, pillion_api::WarningKind::NeverUsed);
         assert_eq!(
-            two.checked.warnings,
-            ["spec.http[1]: is never used, because spec.http[0] matches every request"]
+            warning.to_string(),
+            "spec.http[1]: is never used, because spec.http[0] matches every request"
         );
         let none = read_with(0).await;
         assert!(none.update.is_none());

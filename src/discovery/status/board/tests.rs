@@ -1,3 +1,4 @@
+use pillion_api::{Warning, WarningKind};
 use serde_json::json;
 use tokio::time::advance;
 
@@ -204,7 +205,11 @@ async fn says_whether_a_valid_version_of_an_invalid_object_is_in_force() {
 async fn a_status_has_the_warnings_about_a_valid_object() {
     let board = board().await;
     let checked = Checked {
-        warnings: vec!["spec.http[1]: is never used".to_owned()],
+        warnings: vec![Warning {
+            kind: WarningKind::NeverUsed,
+            path: "spec.http[1]".to_owned(),
+            message: "is never used".to_owned(),
+        }],
         ..Checked::default()
     };
     let number = board.seen(KIND, &resource(), &object("3", 2), checked);
@@ -218,7 +223,7 @@ async fn a_status_has_the_warnings_about_a_valid_object() {
         "1 warning: spec.http[1]: is never used"
     );
     let message = &status["validationMessages"][0];
-    assert_eq!(message["type"]["code"], "IST0133");
+    assert_eq!(message["type"]["code"], "IST0130");
     assert_eq!(message["level"], "WARNING");
 }
 

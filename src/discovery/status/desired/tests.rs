@@ -17,6 +17,17 @@ fn faulty(faults: impl IntoIterator<Item = String>) -> Checked {
     }
 }
 
+fn suspicion(kind: WarningKind) -> Checked {
+    Checked {
+        warnings: vec![Warning {
+            kind,
+            path: "spec.http[1]".to_owned(),
+            message: "is never used".to_owned(),
+        }],
+        ..Checked::default()
+    }
+}
+
 fn facts(generation: i64) -> Facts<'static> {
     Facts {
         generation,
@@ -170,11 +181,11 @@ fn an_invalid_object_is_not_in_force() {
 /// Errors are told before warnings, of which there may be more than are listed.
 #[test]
 fn warnings_come_last() {
-    let checked = Checked {
-        warnings: vec!["spec.http[1]: is never used".to_owned()],
-        ..Checked::default()
-    };
-    let findings = [finding(Problem::MissingHost, "there is no Service ratings")];
+    let checked = suspicion(WarningKind::NeverUsed);
+    let findings = [
+        finding(Problem::Shadowed, "others come first"),
+        finding(Problem::MissingHost, "there is no Service ratings"),
+    ];
     let desired = Desired::of(Facts {
         checked: &checked,
         findings: &findings,
@@ -184,7 +195,7 @@ fn warnings_come_last() {
     let message = condition(&status, "PassedAnalysis")["message"].clone();
     assert_eq!(
         message,
-        "1 error and 1 warning: there is no Service ratings; spec.http[1]: is never used"
+        "1 error and 2 warnings: there is no Service ratings; others come first; spec.http[1]: is never used"
     );
 }
 
@@ -234,28 +245,50 @@ fn texts_are_bounded() {
     );
 }
 
+/// The code and the level of the only message, and whether there are errors.
+fn said(facts: Facts<'_>) -> (String, String, bool) {
+    let status = Desired::of(facts).patch(None, at(0)).unwrap();
+    let message = &status["validationMessages"][0];
+    let code = message["type"]["code"].as_str().unwrap();
+    let level = message["level"].as_str().unwrap();
+    let reason = condition(&status, "PassedAnalysis")["reason"].clone();
+    (code.to_owned(), level.to_owned(), reason == "errorsFound")
+}
+
+/// As in Istio's pkg/config/analysis/msg, but for `IST0173`.
 #[test]
-fn what_leaves_an_object_in_effect_is_a_warning() {
-    let said = |problem| {
+fn findings_have_the_codes_and_levels_of_istio() {
+    for (problem, code, level) in [
+        (Problem::NoGatewayPod, "IST0101", "ERROR"),
+        (Problem::HostNotInGateway, "IST0132", "WARNING"),
+        (Problem::GatewayPortWithoutService, "IST0162", "WARNING"),
+        (Problem::EmptySubset, "IST0173", "WARNING"),
+        (Problem::UnknownRuleHost, "IST0174", "WARNING"),
+        (Problem::GatewayPortOwn, "PIL0105", "ERROR"),
+        (Problem::Shadowed, "PIL0106", "WARNING"),
+    ] {
         let findings = [finding(problem, "a text")];
-        let status = Desired::of(Facts {
+        let said = said(Facts {
             findings: &findings,
             ..facts(1)
         });
-        let status = status.patch(None, at(0)).unwrap();
-        let message = &status["validationMessages"][0];
-        let code = message["type"]["code"].as_str().unwrap().to_owned();
-        let reason = condition(&status, "PassedAnalysis")["reason"].clone();
-        (code, reason == "errorsFound", message["level"] == "ERROR")
-    };
-    for (problem, code, is_error) in [
-        (Problem::NoGatewayPod, "IST0101", true),
-        (Problem::GatewayPortOwn, "PIL0105", true),
-        (Problem::GatewayPortWithoutService, "IST0104", false),
-        (Problem::HostNotInGateway, "IST0132", true),
-        (Problem::Shadowed, "IST0130", true),
-        (Problem::EmptySubset, "PIL0106", false),
+        let is_error = level == "ERROR";
+        assert_eq!(said, (code.to_owned(), level.to_owned(), is_error));
+    }
+}
+
+#[test]
+fn warnings_have_the_codes_and_levels_of_istio() {
+    for (kind, code, level) in [
+        (WarningKind::NeverUsed, "IST0130", "WARNING"),
+        (WarningKind::Duplicate, "IST0131", "INFO"),
+        (WarningKind::Other, "IST0133", "WARNING"),
     ] {
-        assert_eq!(said(problem), (code.to_owned(), is_error, is_error));
+        let checked = suspicion(kind);
+        let said = said(Facts {
+            checked: &checked,
+            ..facts(1)
+        });
+        assert_eq!(said, (code.to_owned(), level.to_owned(), false));
     }
 }
