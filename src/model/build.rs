@@ -28,7 +28,11 @@ use std::{
 };
 
 pub(super) use self::shared::Shared;
-use self::{inbound::Targets, selectors::Selectors, view::View};
+use self::{
+    inbound::{Lookup, Targets},
+    selectors::Selectors,
+    view::View,
+};
 use super::{
     client::Client,
     finding::Finding,
@@ -54,8 +58,10 @@ struct Made {
     clusters: BTreeMap<(Arc<str>, ProxyKind), Arc<Clusters>>,
     outbound: BTreeMap<OutboundKey, Arc<Outbound>>,
     gateways: BTreeMap<GatewayKey, Arc<GatewayTables>>,
+    /// What was found at those gateways that had pods at the last search.
+    at_gateways: BTreeMap<GatewayKey, Vec<Finding>>,
     shared: Shared,
-    /// What is left out of what was made, or has no effect there.
+    /// What is left out of what was made for sidecars, and of clusters.
     left_out: BTreeSet<Finding>,
 }
 
@@ -70,8 +76,7 @@ struct OutboundKey {
 /// What the tables of a gateway depend on.
 type GatewayKey = (OutboundKey, Targets);
 
-/// How many different gateways that have not asked for their tables are searched for what they leave
-/// out; nobody is told of what more of them do.
+/// How many different gateways are searched. What others leave out is not told.
 const GATEWAYS: usize = 256;
 
 impl Builder {
@@ -134,13 +139,13 @@ impl Builder {
     /// What a gateway does.
     pub fn gateway(&self, index: &Index, client: &Client) -> Arc<GatewayTables> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let (view, key) = self.gateway_key(&mut made, index, client);
+        let targets = inbound::targets(index, client);
+        let (view, key) = self.gateway_key(&mut made, client, targets);
         if let Some(tables) = made.gateways.get(&key) {
             return Arc::clone(tables);
         }
         let clusters = made.clusters(&self.world, &view, ProxyKind::Gateway);
-        let (tables, findings) = site(&view, &key).tables(&self.world.gateways, clusters);
-        made.left_out.extend(findings);
+        let tables = site(&view, &key).tables(&self.world.gateways, clusters);
         let tables = made.shared.gateways.intern(&key.0.namespace, tables);
         made.gateways.insert(key, Arc::clone(&tables));
         tables
@@ -150,14 +155,14 @@ impl Builder {
     fn gateway_key(
         &self,
         made: &mut Made,
-        index: &Index,
         client: &Client,
+        targets: Targets,
     ) -> (Arc<View>, GatewayKey) {
         let view = made.view(&self.world, client.namespace());
         let selecting = self.gateways.held_by(&client.labels);
         let sources = view.gateway_sources.held_by(&client.labels);
         let labels = selecting.iter().chain(sources.iter()).collect();
-        (view, (key(client, labels), inbound::targets(index, client)))
+        (view, (key(client, labels), targets))
     }
 
     /// What a sidecar does with connections to its pod.
@@ -165,25 +170,32 @@ impl Builder {
         inbound::of_client(index, client)
     }
 
-    /// What objects ask for and don't get; also at gateways that have not asked for their
-    /// tables here: they may be connected to another replica.
+    /// What objects ask for and don't get; also at gateways that have not asked for their tables
+    /// here: they may be connected to another replica.
     pub fn findings(&self, index: &Index) -> Vec<Finding> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut findings = findings::of_world(&self.world, index, &mut |namespace| {
+        let mut lookup = Lookup::new(index);
+        let mut findings = findings::of_world(&self.world, index, &mut lookup, &mut |namespace| {
             made.view(&self.world, namespace)
         });
-        let gateways = index.pods().filter(|pod| pod.proxy == ProxyKind::Gateway);
-        let mut seen = BTreeSet::new();
-        for pod in gateways {
-            if seen.len() == GATEWAYS {
+        let mut at_gateways = BTreeMap::new();
+        let pods = index.pods().filter(|pod| pod.proxy == ProxyKind::Gateway);
+        for pod in pods {
+            if at_gateways.len() == GATEWAYS {
                 break;
             }
-            let (view, key) = self.gateway_key(&mut made, index, &Client::of(pod));
-            if !made.gateways.contains_key(&key) && !seen.contains(&key) {
-                findings.extend(site(&view, &key).findings(&self.world.gateways));
-                seen.insert(key);
+            let targets = lookup.targets(pod);
+            let (view, key) = self.gateway_key(&mut made, &Client::of(pod), targets);
+            if at_gateways.contains_key(&key) {
+                continue;
             }
+            let before = made.at_gateways.remove(&key);
+            let found = before.unwrap_or_else(|| site(&view, &key).findings(&self.world.gateways));
+            findings.extend(found.iter().cloned());
+            at_gateways.insert(key, found);
         }
+        // What was found at gateways whose pods have gone is forgotten.
+        made.at_gateways = at_gateways;
         findings.extend(made.left_out.iter().cloned());
         findings.sort();
         findings.dedup();

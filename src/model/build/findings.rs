@@ -1,7 +1,7 @@
 //! What objects ask for and don't get, because of others.
 
+mod admitted;
 mod destination_rules;
-mod gateway_hosts;
 mod gateways;
 mod labelled;
 mod ports;
@@ -11,21 +11,22 @@ use std::{
     sync::Arc,
 };
 
-use self::gateway_hosts::GatewayHosts;
-use super::view::View;
+use self::admitted::Admitted;
+use super::{inbound::Lookup, view::View};
 use crate::model::{
     finding::{Finding, Kind, Problem},
     index::Index,
     names::MESH_GATEWAY,
     objects::{ExportTo, Key},
-    rules::{HostRules, HttpAction, Target, VirtualService},
+    rules::{HostRules, Target, VirtualService},
     world::World,
 };
 
 /// All findings.
-pub(super) fn of_world(
+pub(super) fn of_world<'a>(
     world: &World,
-    index: &Index,
+    index: &'a Index,
+    lookup: &mut Lookup<'a>,
     view: &mut dyn FnMut(&Arc<str>) -> Arc<View>,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -33,12 +34,12 @@ pub(super) fn of_world(
     taken_subsets(world, &mut findings);
     mixed_ports(world, &mut findings);
     ports::taken(world, &mut findings);
-    gateways::unreachable(world, index, &mut findings);
+    gateways::unreachable(world, index, lookup, &mut findings);
     destination_rules::without_effect(world, index, &mut findings);
-    let hosts = GatewayHosts::new(&world.gateways);
+    let mut admitted = Admitted::new(&world.gateways);
     for rules in &world.virtual_services {
-        missing_gateways(&hosts, rules, &mut findings);
-        if let Some(message) = hosts.missing(rules) {
+        missing_gateways(&admitted, rules, &mut findings);
+        if let Some(message) = admitted.none(rules) {
             let what = (Kind::VirtualService, Problem::HostNotInGateway);
             push(&mut findings, what, &rules.meta.key, message);
         }
@@ -171,13 +172,15 @@ fn mixed_ports(world: &World, findings: &mut Vec<Finding>) {
     }
 }
 
-fn missing_gateways(known: &GatewayHosts<'_>, rules: &VirtualService, findings: &mut Vec<Finding>) {
+fn missing_gateways(known: &Admitted<'_>, rules: &VirtualService, findings: &mut Vec<Finding>) {
     let named = rules
         .gateways
         .iter()
         .filter(|name| ***name != *MESH_GATEWAY);
     for name in named.filter(|name| !known.has_gateway(name)) {
-        let message = format!("there is no Gateway {name}");
+        let message = format!(
+            "no Gateway {name} is in force: it is missing, invalid, or of another revision"
+        );
         let what = (Kind::VirtualService, Problem::MissingGateway);
         push(findings, what, &rules.meta.key, message);
     }
@@ -185,13 +188,7 @@ fn missing_gateways(known: &GatewayHosts<'_>, rules: &VirtualService, findings: 
 
 /// Destinations that requests can't reach, as the rule's own namespace sees them.
 fn missing_destinations(view: &View, rules: &VirtualService, findings: &mut Vec<Finding>) {
-    let http = rules.http.iter().flat_map(|rule| match &rule.action {
-        HttpAction::Forward { targets, .. } => targets.as_slice(),
-        HttpAction::Redirect(_) | HttpAction::Respond(_) => &[],
-    });
-    let http = http.map(|(target, _)| target);
-    let tcp = rules.tcp.iter().flat_map(|rule| &rule.targets);
-    for target in http.chain(tcp) {
+    for target in rules.targets() {
         if let Some((problem, message)) = missing(view, target) {
             let what = (Kind::VirtualService, problem);
             push(findings, what, &rules.meta.key, message);
@@ -203,7 +200,8 @@ fn missing(view: &View, target: &Target) -> Option<(Problem, String)> {
     let host = &target.host;
     let Some(to) = view.destination(host) else {
         let message = format!(
-            "there is no Service or ServiceEntry {host}: requests that are sent there get 503"
+            "this namespace sees no Service {host}, and no ServiceEntry for it that is in force \
+             (it is missing, invalid, or of another revision): requests that are sent there get 503"
         );
         return Some((Problem::MissingHost, message));
     };

@@ -20,6 +20,24 @@ impl First {
             self.names.push(name.to_string());
         }
     }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The names after what they are names of: `the port 80`, `the ports 80, 81`.
+    pub fn of(&self, what: &str) -> String {
+        format!(
+            "the {what}{} {self}",
+            if self.count == 1 { "" } else { "s" }
+        )
+    }
+
+    /// A verb for the names: one for a single thing, or one for several.
+    pub fn verb(&self, of_one: &'static str, of_several: &'static str) -> &'static str {
+        if self.count == 1 { of_one } else { of_several }
+    }
 }
 
 impl fmt::Display for First {
@@ -41,9 +59,13 @@ mod tests {
         let mut first = First::default();
         first.add(80);
         assert_eq!(first.to_string(), "80");
+        assert_eq!(first.of("port"), "the port 80");
+        assert_eq!(first.verb("has", "have"), "has");
         for port in 81..90 {
             first.add(port);
         }
         assert_eq!(first.to_string(), "80, 81, 82, 83 and 6 more");
+        assert_eq!(first.of("port"), "the ports 80, 81, 82, 83 and 6 more");
+        assert_eq!(first.verb("has", "have"), "have");
     }
 }

@@ -36,14 +36,11 @@ type Served<'a> = (&'a Gateway, &'a Server);
 impl Site<'_> {
     /// The tables, of those Gateways that select the pod. The oldest decides what is spoken
     /// at a port.
-    pub fn tables(
-        &self,
-        gateways: &[Arc<Gateway>],
-        clusters: Arc<Clusters>,
-    ) -> (GatewayTables, Vec<Finding>) {
+    pub fn tables(&self, gateways: &[Arc<Gateway>], clusters: Arc<Clusters>) -> GatewayTables {
         let ports = self.servers(gateways);
         let mut hosts = self.hosts(&ports);
-        let findings = self.bound(&mut hosts);
+        // The owners are told by the replica that searches.
+        drop(gateway_budget::bound(&self.name(), &mut hosts));
         let mut tables = GatewayTables {
             listeners: Vec::new(),
             routes: RouteTables::new(),
@@ -67,20 +64,22 @@ impl Site<'_> {
                 protocol,
             });
         }
-        (tables, findings)
+        tables
     }
 
-    /// What would be left out of the tables or have no effect there, which are not made for that.
+    /// What is left out of the tables or has no effect there. The tables are not made for that.
     pub fn findings(&self, gateways: &[Arc<Gateway>]) -> Vec<Finding> {
-        self.bound(&mut self.hosts(&self.servers(gateways)))
+        let name = self.name();
+        let mut hosts = self.hosts(&self.servers(gateways));
+        let mut findings = gateway_budget::bound(&name, &mut hosts);
+        // What is left out takes nothing from others.
+        findings.extend(shadowed::findings(&name, &hosts));
+        findings
     }
 
-    fn bound(&self, hosts: &mut BTreeMap<u16, Hosts<'_>>) -> Vec<Finding> {
-        let gateway = format!("a gateway in {}", self.view.namespace);
-        let mut findings = gateway_budget::bound(&gateway, hosts);
-        // What is left out takes nothing from others.
-        findings.extend(shadowed::findings(hosts));
-        findings
+    /// What texts call it.
+    fn name(&self) -> String {
+        format!("a gateway in {}", self.view.namespace)
     }
 
     /// The hosts at each port where HTTP is spoken.

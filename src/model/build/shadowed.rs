@@ -23,8 +23,8 @@ struct Told<'a> {
 }
 
 /// Tells the owners of VirtualServices all of whose routes at a host have the conditions of others that
-/// come first. The tables are by their ports.
-pub(super) fn findings(tables: &BTreeMap<u16, Hosts<'_>>) -> Vec<Finding> {
+/// come first. The tables are by their ports; in the sentences, the gateway has this name.
+pub(super) fn findings(gateway: &str, tables: &BTreeMap<u16, Hosts<'_>>) -> Vec<Finding> {
     let mut told: BTreeMap<&Key, Told<'_>> = BTreeMap::new();
     for hosts in tables.values() {
         for (parts, domains) in joined(hosts) {
@@ -42,9 +42,11 @@ pub(super) fn findings(tables: &BTreeMap<u16, Hosts<'_>>) -> Vec<Finding> {
         }
         told.owners.iter().for_each(|owner| owners.add(owner));
         let message = format!(
-            "at gateways, this VirtualService has no effect for {sites}: all its conditions there \
-             are those of the VirtualService {owners}, which comes first. Use other hosts or \
-             conditions, or delete one of them"
+            "at {gateway}, this VirtualService has no effect for {sites}: {} {} all its \
+             conditions there, and {} first. Use other hosts or conditions, or delete one of them",
+            owners.of("VirtualService"),
+            owners.verb("has", "have"),
+            owners.verb("comes", "come"),
         );
         Finding::new(Kind::VirtualService, rules, Problem::Shadowed, message)
     });
@@ -68,22 +70,21 @@ fn joined<'a>(hosts: &'a Hosts<'_>) -> BTreeMap<Vec<usize>, BTreeSet<Site<'a>>> 
     joined
 }
 
-/// Those of parts all of whose routes others have, with the others.
+/// The VirtualServices of parts all of whose routes others have, with the others. By several Gateways
+/// or servers, a host may have a VirtualService in several parts, with different routes: it has no
+/// effect if none of them has a condition of its own.
 fn shadowed<'a>(hosts: &'a Hosts<'_>, parts: &[usize]) -> Vec<(&'a Key, BTreeSet<&'a Key>)> {
     let mut first: BTreeMap<Option<&RouteMatch>, &Key> = BTreeMap::new();
-    let mut shadowed = Vec::new();
+    let mut owners: BTreeMap<&Key, BTreeSet<&Key>> = BTreeMap::new();
     for part in parts.iter().filter_map(|part| hosts.parts.get(*part)) {
         let own = &part.rules.meta.key;
-        let mut owners = BTreeSet::new();
         for conditions in conditions(part) {
-            owners.insert(*first.entry(conditions).or_insert(own));
-        }
-        // By several Gateways, a host has the same VirtualService several times.
-        if !owners.is_empty() && !owners.contains(own) {
-            shadowed.push((own, owners));
+            let owner = *first.entry(conditions).or_insert(own);
+            owners.entry(own).or_default().insert(owner);
         }
     }
-    shadowed
+    owners.retain(|own, owners| !owners.contains(own));
+    owners.into_iter().collect()
 }
 
 /// The conditions of a part's routes; `None` for those that every request fulfils, which come after

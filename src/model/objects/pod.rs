@@ -24,7 +24,7 @@ pub struct Pod {
 }
 
 /// A named port of a container.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ContainerPort {
     /// The name.
     pub name: Arc<str>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pillion_api::VirtualServiceSpec;
 
 use super::{
-    http::HttpRule,
+    http::{HttpAction, HttpRule, Target},
     tcp::TcpRule,
     weight::{Weight, of_tcp},
 };
@@ -64,6 +64,16 @@ impl VirtualService {
             http,
             tcp,
         }
+    }
+
+    /// Where its routes send requests and connections.
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        let http = self.http.iter().flat_map(|rule| match &rule.action {
+            HttpAction::Forward { targets, .. } => targets.as_slice(),
+            HttpAction::Redirect(_) | HttpAction::Respond(_) => &[],
+        });
+        let tcp = self.tcp.iter().flat_map(|rule| &rule.targets);
+        http.map(|(target, _)| target).chain(tcp)
     }
 
     /// Whether sidecars apply it.

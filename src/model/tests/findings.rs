@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
-use super::fixture::{Mesh, pod, service, slice};
-use crate::model::{ExportTo, ProxyKind, TargetPort};
+use super::fixture::{Mesh, key, pod, service, slice};
+use crate::model::{Change, Event, ExportTo, Problem, ProxyKind, TargetPort};
 
 fn to(host: &str) -> Value {
     json!([{ "route": [{ "destination": { "host": host } }] }])
@@ -136,8 +136,8 @@ fn missing_destinations_gateways_ports_and_subsets_are_told() {
     let findings = mesh.findings().join("\n");
     assert_eq!(findings.lines().count(), 4, "{findings}");
     for part in [
-        "there is no Gateway shop/gw",
-        "there is no Service or ServiceEntry missing.shop.svc.cluster.local",
+        "no Gateway shop/gw is in force",
+        "this namespace sees no Service missing.shop.svc.cluster.local, and no ServiceEntry",
         "web.shop.svc.cluster.local has no port 1:",
         "has the subset v1",
     ] {
@@ -268,8 +268,9 @@ fn a_gateways_port_that_no_service_has_is_told() {
     );
     let finding = one(&mesh);
     assert!(
-        finding
-            .starts_with("Gateway shop/gw: no Service of the gateway's pods has port 8443, 9000:"),
+        finding.starts_with(
+            "Gateway shop/gw: no Service of the gateway's pods has the ports 8443, 9000:"
+        ),
         "{finding}"
     );
 }
@@ -280,42 +281,63 @@ fn answer(hosts: &[&str], gateways: &[&str]) -> Value {
 }
 
 #[test]
-fn hosts_that_no_gateway_has_are_told() {
+fn gateways_that_have_none_of_the_hosts_are_told() {
     let mut mesh = with_gateway();
-    mesh.rule(
-        "Gateway",
-        "shop/gw",
-        gateway(&[80], &["*.a.com", "infra/b.com"]),
-    );
-    mesh.rule("Gateway", "shop/other", gateway(&[80], &["./c.com"]));
-    let hosts = ["x.a.com", "a.com", "b.com", "c.com"];
-    mesh.rule("VirtualService", "shop/x", answer(&hosts, &["gw", "other"]));
+    mesh.rule("Gateway", "shop/one", gateway(&[80], &["*.a.com"]));
+    mesh.rule("Gateway", "shop/two", gateway(&[80], &["infra/b.com"]));
+    mesh.rule("Gateway", "shop/three", gateway(&[80], &["./c.com"]));
+    let all = ["one", "two", "three"];
+    let rules = answer(&["x.a.com", "b.com", "c.com"], &all);
+    mesh.rule("VirtualService", "shop/x", rules);
     let finding = one(&mesh);
-    let told = "VirtualService shop/x: the Gateway shop/gw, shop/other has no server with the host \
-                a.com, b.com for VirtualServices in shop: ";
+    let told = "VirtualService shop/x: the Gateway shop/two has none of the hosts of this \
+                VirtualService for VirtualServices in shop: ";
     assert!(finding.starts_with(told), "{finding}");
+    mesh.rule("VirtualService", "shop/x", answer(&["c.com"], &all));
+    let finding = one(&mesh);
+    let told = "the Gateways shop/one, shop/two have none of the hosts";
+    assert!(finding.contains(told), "{finding}");
 }
 
+/// As in Bookinfo with an ingress and sidecars.
 #[test]
-fn a_host_may_be_for_sidecars_alone_or_for_a_gateway_that_is_missing() {
+fn other_hosts_may_be_for_sidecars_or_for_a_gateway_that_is_missing() {
     let mut mesh = with_gateway();
     mesh.rule("Gateway", "shop/gw", gateway(&[80], &["a.com"]));
-    let rules = answer(&["a.com", "web"], &["gw", "mesh"]);
-    mesh.rule("VirtualService", "shop/x", rules);
-    assert_eq!(mesh.findings(), [""; 0]);
+    for gateways in [&["gw"][..], &["gw", "mesh"]] {
+        let rules = answer(&["a.com", "web"], gateways);
+        mesh.rule("VirtualService", "shop/x", rules);
+        assert_eq!(mesh.findings(), [""; 0]);
+    }
     // No host at all is the Gateway's.
     mesh.rule(
         "VirtualService",
         "shop/x",
         answer(&["web"], &["gw", "mesh"]),
     );
-    assert!(one(&mesh).contains("no server with the host web.shop.svc.cluster.local"));
-    mesh.rule(
-        "VirtualService",
-        "shop/x",
-        answer(&["b.com"], &["gw", "missing"]),
-    );
-    assert!(one(&mesh).contains("there is no Gateway shop/missing"));
+    assert!(one(&mesh).contains("the Gateway shop/gw has none of the hosts"));
+    mesh.rule("VirtualService", "shop/x", answer(&["b.com"], &["missing"]));
+    assert!(one(&mesh).contains("no Gateway shop/missing is in force"));
+}
+
+#[test]
+fn hosts_and_gateways_that_multiply_are_not_compared() {
+    let mut mesh = with_gateway();
+    let names: Vec<String> = (0..17).map(|number| format!("gw{number}")).collect();
+    for name in &names {
+        mesh.rule(
+            "Gateway",
+            &format!("shop/{name}"),
+            gateway(&[80], &["a.com"]),
+        );
+    }
+    let hosts: Vec<String> = (0..256).map(|number| format!("x{number}.b.com")).collect();
+    let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    mesh.rule("VirtualService", "shop/x", answer(&hosts, &names[..16]));
+    assert!(one(&mesh).contains("and 12 more have none of the hosts"));
+    mesh.rule("VirtualService", "shop/x", answer(&hosts, &names));
+    assert_eq!(mesh.findings(), [""; 0]);
 }
 
 #[test]
@@ -325,9 +347,11 @@ fn a_destination_rule_for_a_host_that_its_namespace_does_not_see_is_told() {
         |host: &str| json!({ "host": host, "trafficPolicy": { "tls": { "mode": "DISABLE" } } });
     mesh.rule("DestinationRule", "other/web", policy("web"));
     let finding = one(&mesh);
-    let told = "DestinationRule other/web: there is no Service or ServiceEntry \
-                web.other.svc.cluster.local that this namespace sees";
+    let told = "DestinationRule other/web: this namespace sees no Service \
+                web.other.svc.cluster.local, and no ServiceEntry for it that is in force ";
     assert!(finding.starts_with(told), "{finding}");
+    // Rules may be there before their Services: that is no error.
+    assert_eq!(mesh.model.findings()[0].problem, Problem::UnknownRuleHost);
     mesh.rule(
         "DestinationRule",
         "other/web",
@@ -343,7 +367,7 @@ fn a_destination_rule_for_a_host_that_its_namespace_does_not_see_is_told() {
         "other/web",
         policy("private.shop.svc.cluster.local"),
     );
-    assert!(one(&mesh).contains("there is no Service or ServiceEntry private.shop"));
+    assert!(one(&mesh).contains("sees no Service private.shop"));
     for namespace in ["shop", "istio-system"] {
         let mut mesh = Mesh::with_web();
         let mut private = service("shop", "private", &[("http", 81)]);
@@ -367,6 +391,7 @@ fn a_destination_rule_for_an_alias_or_a_wildcard() {
         finding.contains("another name of web.shop.svc.cluster.local"),
         "{finding}"
     );
+    assert!(finding.ends_with("Use web.shop.svc.cluster.local as its host"));
     mesh.rule(
         "DestinationRule",
         "shop/alias",
@@ -375,9 +400,42 @@ fn a_destination_rule_for_an_alias_or_a_wildcard() {
     assert_eq!(mesh.findings(), [""; 0]);
 }
 
+/// To use the target as the host helps only once this is known.
+#[test]
+fn a_destination_rule_for_an_alias_of_what_is_not_known() {
+    let mut mesh = Mesh::with_web();
+    let mut alias = service("shop", "alias", &[("http", 80)]);
+    alias.external_name = Some("api.example.com".into());
+    mesh.service(alias);
+    mesh.rule("DestinationRule", "shop/alias", json!({ "host": "alias" }));
+    let finding = one(&mesh);
+    assert!(
+        finding.contains("Create a ServiceEntry for api.example.com, and use api.example.com"),
+        "{finding}"
+    );
+    let mut entry = entry("api.example.com", "HTTP");
+    entry["exportTo"] = json!(["*"]);
+    mesh.rule("ServiceEntry", "other/api", entry);
+    assert!(one(&mesh).ends_with("Use api.example.com as its host"));
+}
+
+/// Rules that route to these subsets of a host.
+fn to_subsets(host: &str, subsets: &[&str]) -> Value {
+    let routes: Vec<Value> = subsets
+        .iter()
+        .map(|subset| {
+            json!({ "match": [{ "uri": { "exact": format!("/{subset}") } }],
+                "route": [{ "destination": { "host": host, "subset": subset } }] })
+        })
+        .collect();
+    json!({ "hosts": [host], "http": routes })
+}
+
 #[test]
 fn a_subset_that_no_endpoint_is_in_is_told_once_there_are_endpoints() {
     let mut mesh = Mesh::with_web();
+    let rules = to_subsets("web", &["v1", "v2", "v3"]);
+    mesh.rule("VirtualService", "shop/web", rules);
     let subset = |version: &str| json!({ "name": version, "labels": { "version": version } });
     let rule = json!({ "host": "web", "subsets": [subset("v1"), subset("v2"), subset("v3")] });
     mesh.rule("DestinationRule", "shop/web", rule);
@@ -389,8 +447,12 @@ fn a_subset_that_no_endpoint_is_in_is_told_once_there_are_endpoints() {
     mesh.pod(pod("shop", "web-10.1.0.1", &v1, "10.1.0.1"));
     let finding = one(&mesh);
     let told = "DestinationRule shop/web: no endpoint of web.shop.svc.cluster.local has the labels of \
-                the subset v2, v3: ";
+                the subsets v2, v3: ";
     assert!(finding.starts_with(told), "{finding}");
+    // Nothing is sent to the others.
+    let rules = to_subsets("web", &["v1", "v3"]);
+    mesh.rule("VirtualService", "shop/web", rules);
+    assert!(one(&mesh).contains("the subset v3: "));
 }
 
 #[test]
@@ -409,6 +471,8 @@ fn a_subset_of_a_service_entry_that_no_endpoint_is_in_is_told() {
         json!({ "host": "a.com", "subsets": [
             { "name": "a", "labels": { "zone": "a" } }, { "name": "b", "labels": { "zone": "b" } }] }),
     );
+    let rules = to_subsets("a.com", &["a", "b"]);
+    mesh.rule("VirtualService", "shop/entry", rules);
     assert!(one(&mesh).contains("no endpoint of a.com has the labels of the subset b:"));
 }
 
@@ -436,8 +500,8 @@ fn rules_of_which_others_have_all_conditions_at_a_gateway_are_told() {
         mesh.rule("VirtualService", &format!("{namespace}/bookinfo"), rules);
     }
     let finding = one(&mesh);
-    let told = "VirtualService two/bookinfo: at gateways, this VirtualService has no effect for *:80: \
-                all its conditions there are those of the VirtualService one/bookinfo";
+    let told = "VirtualService two/bookinfo: at a gateway in infra, this VirtualService has no effect \
+                for *:80: the VirtualService one/bookinfo has all its conditions there, and comes first";
     assert!(finding.starts_with(told), "{finding}");
     // It is the same once the gateway has asked for its tables.
     mesh.model.gateway(&mesh.client("infra/gw"));
@@ -487,4 +551,102 @@ fn only_routes_that_hold_at_a_port_count() {
     rules["http"][0]["match"][1]["port"] = json!(31400);
     mesh.rule("VirtualService", "shop/young", rules);
     assert!(one(&mesh).contains("no effect for *:80: "));
+}
+
+/// Which of them hold where differs by the Gateway or the port of a request.
+#[test]
+fn rules_that_a_host_has_in_several_parts_need_one_condition_of_their_own() {
+    let mut mesh = with_gateway();
+    mesh.rule("Gateway", "shop/one", gateway(&[80], &["*"]));
+    // Its 8080 is the target of 80.
+    mesh.rule("Gateway", "shop/two", gateway(&[80, 8080], &["*"]));
+    mesh.rule("VirtualService", "shop/old", paths("one", &["/a"]));
+    let young = |field: &str, [a, b]: [Value; 2]| {
+        let mut rules = paths("one", &["/a", "/b"]);
+        rules["gateways"] = json!(["one", "two"]);
+        rules["http"][0]["match"][0][field] = a;
+        rules["http"][0]["match"][1][field] = b;
+        rules
+    };
+    let by_gateway = young("gateways", [json!(["one"]), json!(["two"])]);
+    mesh.rule("VirtualService", "shop/young", by_gateway);
+    assert_eq!(mesh.findings(), [""; 0]);
+    let by_port = young("port", [json!(80), json!(8080)]);
+    mesh.rule("VirtualService", "shop/young", by_port);
+    assert_eq!(mesh.findings(), [""; 0]);
+    // `/a` alone is of the older one in both.
+    let mut none = paths("one", &["/a"]);
+    none["gateways"] = json!(["one", "two"]);
+    mesh.rule("VirtualService", "shop/young", none);
+    assert!(one(&mesh).contains("no effect for *:80: the VirtualService shop/old has all"));
+}
+
+#[test]
+fn what_was_found_at_a_gateway_goes_with_its_last_pod() {
+    let mut mesh = with_gateway();
+    let mut other = pod("other", "gw", &[("istio", "in")], "10.2.0.2");
+    other.proxy = ProxyKind::Gateway;
+    mesh.pod(other);
+    mesh.rule("Gateway", "shop/gw", gateway(&[80], &["*"]));
+    for name in ["old", "young"] {
+        mesh.rule(
+            "VirtualService",
+            &format!("shop/{name}"),
+            paths("gw", &["/a"]),
+        );
+    }
+    let shadowed = |mesh: &Mesh| {
+        let findings = mesh.findings().into_iter();
+        let told = findings.filter_map(|finding| {
+            let (_, rest) = finding.split_once("at a gateway in ")?;
+            Some(rest.split_once(',')?.0.to_owned())
+        });
+        told.collect::<Vec<_>>()
+    };
+    for gateway in ["infra/gw", "other/gw"] {
+        mesh.model.gateway(&mesh.client(gateway));
+    }
+    assert_eq!(shadowed(&mesh), ["infra", "other"]);
+    let _ = mesh.apply(Event::Pod(Change::Delete(key("infra/gw"))));
+    assert_eq!(shadowed(&mesh), ["other"]);
+    let mut other = pod("other", "gw", &[("istio", "out")], "10.2.0.2");
+    other.proxy = ProxyKind::Gateway;
+    mesh.pod(other);
+    assert_eq!(shadowed(&mesh), [""; 0]);
+    gateway_pod(&mut mesh);
+    assert_eq!(shadowed(&mesh), ["infra"]);
+}
+
+/// A Service without selector has those of equal pods that its slices name.
+#[test]
+fn the_ports_of_equal_pods_may_differ() {
+    let mut mesh = with_gateway();
+    let mut second = pod(
+        "infra",
+        "gw2",
+        &[("app", "ingress"), ("istio", "in")],
+        "10.2.0.2",
+    );
+    second.proxy = ProxyKind::Gateway;
+    mesh.pod(second);
+    let mut extra = service("infra", "extra", &[("http", 443)]);
+    extra.selector = None;
+    mesh.service(extra);
+    mesh.rule("Gateway", "shop/gw", gateway(&[443], &["*"]));
+    assert!(one(&mesh).contains("has the port 443:"));
+    let _ = mesh.slice(slice("infra", "extra", &["10.2.0.2"]));
+    assert_eq!(mesh.findings(), [""; 0]);
+}
+
+#[test]
+fn a_gateways_port_may_have_several_targets() {
+    let mut mesh = with_gateway();
+    for (name, target) in [("one", 15021), ("two", 8443)] {
+        let mut other = service("infra", name, &[("http", 443)]);
+        other.selector = Some([("istio", "in")].into_iter().collect());
+        other.ports[0].target = TargetPort::Number(target);
+        mesh.service(other);
+    }
+    mesh.rule("Gateway", "shop/gw", gateway(&[443], &["*"]));
+    assert_eq!(mesh.findings(), [""; 0]);
 }

@@ -5,6 +5,8 @@ use std::{
     sync::Arc,
 };
 
+use pillion_api::Subset;
+
 use super::labelled::Labelled;
 use crate::model::{
     build::first::First,
@@ -16,12 +18,14 @@ use crate::model::{
     world::{Destination, Resolution, World},
 };
 
-/// DestinationRules for hosts that don't exist, and subsets that no endpoint is in.
+/// DestinationRules for hosts that don't exist, and subsets that VirtualServices route to and no
+/// endpoint is in. Others cost nobody a request: they may be for what is yet to come.
 pub(super) fn without_effect(world: &World, index: &Index, findings: &mut Vec<Finding>) {
     let aliases = world.aliases.iter();
     let aliases: BTreeMap<&str, &str> = aliases
         .map(|alias| (&*alias.host, &*alias.target))
         .collect();
+    let routed = routed(world, &aliases);
     // Many rules may be for the same.
     let mut endpoints = BTreeMap::new();
     let rules = world.destination_rules.values();
@@ -35,10 +39,18 @@ pub(super) fn without_effect(world: &World, index: &Index, findings: &mut Vec<Fi
             let key = &rule.meta.key;
             findings.push(Finding::new(Kind::DestinationRule, key, problem, message));
         };
-        let destinations = destinations(world, rule);
+        let destinations = destinations(world, rule, host);
         if destinations.is_empty() {
-            let alias = aliases.get(host).copied();
-            tell(Problem::MissingHost, missing(host, alias));
+            let target = aliases.get(host).copied();
+            let target = target.map(|to| (to, !self::destinations(world, rule, to).is_empty()));
+            tell(Problem::UnknownRuleHost, missing(host, target));
+            continue;
+        }
+        let subsets = rule.subsets.iter();
+        let subsets: Vec<_> = subsets
+            .filter(|subset| routed.contains(&(host, &*subset.name)))
+            .collect();
+        if subsets.is_empty() {
             continue;
         }
         let sets = |to: &Arc<Destination>| (Arc::clone(&to.host), to.service.clone());
@@ -49,17 +61,36 @@ pub(super) fn without_effect(world: &World, index: &Index, findings: &mut Vec<Fi
         let labels = destinations
             .iter()
             .filter_map(|to| endpoints.get(&sets(to)));
-        if let Some(message) = empty_subsets(rule, &labels.collect::<Vec<_>>()) {
+        if let Some(message) = empty_subsets(host, &subsets, &labels.collect::<Vec<_>>()) {
             tell(Problem::EmptySubset, message);
         }
     }
 }
 
-/// The destinations of a rule's host for which it may hold: what clients of its namespace see, or
-/// what is in this, and everything, if it is the root namespace.
-fn destinations<'a>(world: &'a World, rule: &DestinationRule) -> Vec<&'a Arc<Destination>> {
+/// The subsets that VirtualServices route to, and their hosts.
+fn routed<'a>(
+    world: &'a World,
+    aliases: &BTreeMap<&'a str, &'a str>,
+) -> BTreeSet<(&'a str, &'a str)> {
+    let rules = world.virtual_services.iter();
+    let targets = rules.flat_map(|rules| rules.targets());
+    let targets = targets.filter(|target| !target.subset.is_empty());
+    let targets = targets.map(|target| {
+        let host = &*target.host;
+        (aliases.get(host).copied().unwrap_or(host), &*target.subset)
+    });
+    targets.collect()
+}
+
+/// The destinations of a host for which a rule may hold: what clients of its namespace see, or what
+/// is in this, and everything, if it is the root namespace.
+fn destinations<'a>(
+    world: &'a World,
+    rule: &DestinationRule,
+    host: &str,
+) -> Vec<&'a Arc<Destination>> {
     let namespace = &rule.meta.key.namespace;
-    let all = world.destinations_of(&rule.host).iter();
+    let all = world.destinations_of(host).iter();
     let may_hold = all.filter(|to| {
         to.export_to.includes(namespace)
             || to.meta.key.namespace == *namespace
@@ -68,15 +99,23 @@ fn destinations<'a>(world: &'a World, rule: &DestinationRule) -> Vec<&'a Arc<Des
     may_hold.collect()
 }
 
-fn missing(host: &str, alias: Option<&str>) -> String {
-    match alias {
-        Some(target) => format!(
+/// What to tell of a host that is no destination. An ExternalName Service has a target, which may be
+/// a destination.
+fn missing(host: &str, target: Option<(&str, bool)>) -> String {
+    match target {
+        Some((target, true)) => format!(
             "{host} is an ExternalName Service, another name of {target}: this rule has no effect. \
              Use {target} as its host"
         ),
+        Some((target, false)) => format!(
+            "{host} is an ExternalName Service, another name of {target}, for which no \
+             ServiceEntry is in force: this rule has no effect. Create a ServiceEntry for \
+             {target}, and use {target} as this rule's host"
+        ),
         None => format!(
-            "there is no Service or ServiceEntry {host} that this namespace sees: this rule has no \
-             effect. Correct its host, or create one of these"
+            "this namespace sees no Service {host}, and no ServiceEntry for it that is in force \
+             (it is missing, invalid, or of another revision): this rule has no effect. Correct \
+             its host, or create one of these"
         ),
     }
 }
@@ -99,8 +138,9 @@ fn labels_of_endpoints<'a>(index: &'a Index, to: &'a Destination) -> Labelled<'a
     labelled
 }
 
-/// What to tell of subsets that none of these endpoints is in, if there are any endpoints.
-fn empty_subsets(rule: &DestinationRule, endpoints: &[&Labelled<'_>]) -> Option<String> {
+/// What to tell of those of a host's subsets that none of these endpoints is in, if there are any
+/// endpoints.
+fn empty_subsets(host: &str, subsets: &[&Subset], endpoints: &[&Labelled<'_>]) -> Option<String> {
     if endpoints.iter().all(|labelled| labelled.is_empty()) {
         return None;
     }
@@ -108,7 +148,7 @@ fn empty_subsets(rule: &DestinationRule, endpoints: &[&Labelled<'_>]) -> Option<
         let mut all = endpoints.iter();
         all.all(|labelled| labelled.selected(labels).next().is_none())
     };
-    let subsets = rule.subsets.iter().filter(|subset| {
+    let subsets = subsets.iter().filter(|subset| {
         let labels = subset.labels.clone().into_iter().collect();
         is_empty(&labels)
     });
@@ -117,8 +157,8 @@ fn empty_subsets(rule: &DestinationRule, endpoints: &[&Labelled<'_>]) -> Option<
     let mut names = First::default();
     subsets.for_each(|subset| names.add(&subset.name));
     Some(format!(
-        "no endpoint of {} has the labels of the subset {names}: requests that are sent there get \
+        "no endpoint of {host} has the labels of {}: requests that VirtualServices send there get \
          503. Use labels that the endpoints' pods have",
-        rule.host
+        names.of("subset")
     ))
 }

@@ -6,9 +6,8 @@ use super::labelled::Labelled;
 use crate::model::{
     build::{
         first::First,
-        inbound::{Targets, targets},
+        inbound::{Lookup, Targets},
     },
-    client::Client,
     finding::{Finding, Kind, Problem},
     index::Index,
     objects::{Labels, ProxyKind},
@@ -19,12 +18,17 @@ use crate::model::{
 /// The ports that a gateway's proxy uses itself, and opens for no Gateway.
 const OWN: [u16; 6] = [15000, 15001, 15006, 15020, 15021, 15090];
 
-/// Of how many pods the Services are looked up; nobody is told of the ports of more.
+/// The Services of so many gateways' pods are looked up. The ports of others are not checked.
 const PODS: usize = 256;
 
 /// Gateways whose selector selects no pod, and ports that the proxy uses itself, or no Service has.
-pub(super) fn unreachable(world: &World, index: &Index, findings: &mut Vec<Finding>) {
-    let pods = pods(index);
+pub(super) fn unreachable<'a>(
+    world: &World,
+    index: &'a Index,
+    lookup: &mut Lookup<'a>,
+    findings: &mut Vec<Finding>,
+) {
+    let pods = pods(index, lookup);
     let mut labelled = Labelled::default();
     pods.iter().for_each(|(labels, _)| labelled.add(labels));
     let targets: Vec<_> = pods.iter().map(|(_, targets)| targets.as_ref()).collect();
@@ -54,10 +58,10 @@ pub(super) fn unreachable(world: &World, index: &Index, findings: &mut Vec<Findi
 
 /// The different pods of gateways: their labels, and their ports by those of their Services, if these
 /// were looked up.
-fn pods(index: &Index) -> BTreeSet<(&Labels, Option<Targets>)> {
+fn pods<'a>(index: &'a Index, lookup: &mut Lookup<'a>) -> BTreeSet<(&'a Labels, Option<Targets>)> {
     let pods = index.pods().filter(|pod| pod.proxy == ProxyKind::Gateway);
     let pods = pods.enumerate().map(|(number, pod)| {
-        let targets = (number < PODS).then(|| targets(index, &Client::of(pod)));
+        let targets = (number < PODS).then(|| lookup.targets(pod));
         (&pod.labels, targets)
     });
     pods.collect()
@@ -69,11 +73,14 @@ fn no_pod(selector: &Labels) -> String {
         labels.add(format_args!("{name}={value}"));
     }
     if selector.is_empty() {
-        "the empty selector selects no pod, because there is no gateway: install one".to_owned()
+        "the empty selector selects no pod, because no gateway has a pod with an address yet: \
+         install a gateway, or wait until one has started"
+            .to_owned()
     } else {
         format!(
-            "the selector {labels} selects no pod of a gateway, so that nothing listens for this \
-             Gateway: use labels that a gateway's pods have, or install a gateway with these"
+            "the selector {labels} selects no pod of a gateway that has an address yet, so that \
+             nothing listens for this Gateway. Unless its gateway is starting, use labels that a \
+             gateway's pods have, or install a gateway with these"
         )
     }
 }
@@ -85,8 +92,8 @@ struct Ports {
     pods: usize,
     /// Whether not all of their Services were looked up.
     is_partial: bool,
-    /// The ports of their Services, and those of the pods that are the proxy's own.
-    services: BTreeMap<u16, Option<u16>>,
+    /// The pods' ports, by those of their Services.
+    services: BTreeMap<u16, BTreeSet<u16>>,
     /// The pods' ports that Services have.
     targets: BTreeSet<u16>,
 }
@@ -98,8 +105,8 @@ impl Ports {
             ports.pods += 1;
             ports.is_partial |= targets.is_none();
             for (service, target) in targets.into_iter().flatten() {
-                let own = ports.services.entry(*service).or_default();
-                *own = own.or(OWN.contains(target).then_some(*target));
+                let of_service = ports.services.entry(*service).or_default();
+                of_service.insert(*target);
                 ports.targets.insert(*target);
             }
         }
@@ -108,8 +115,11 @@ impl Ports {
 
     /// Why no pod opens a Gateway's port, if it would be one of the proxy's own.
     fn own(&self, port: u16) -> Option<String> {
-        let unnamed = OWN.contains(&port).then_some(port);
-        let own = self.services.get(&port).copied().unwrap_or(unnamed)?;
+        let same = BTreeSet::from([port]);
+        let targets = self.services.get(&port).unwrap_or(&same);
+        // By another Service, the port may be another one of the pods.
+        let are_own = targets.iter().all(|target| OWN.contains(target));
+        let own = *targets.first().filter(|_| are_own)?;
         Some(if own == port {
             format!(
                 "port {port} is the proxy's own: gateways don't open it for a server. Use another \
@@ -138,8 +148,10 @@ impl Ports {
         let mut first = First::default();
         ports.for_each(|port| first.add(port));
         Some(format!(
-            "no Service of the gateway's pods has port {first}: clients reach it only at the pods' \
-             own addresses. Add it to the gateway's Service, or use a port that the Service has"
+            "no Service of the gateway's pods has {}: clients reach it only at the pods' own \
+             addresses, or at those of their nodes (hostPort, hostNetwork). Add it to the \
+             gateway's Service, or use a port that the Service has",
+            first.of("port")
         ))
     }
 }
