@@ -20,9 +20,9 @@ use crate::{
     parse::parse,
 };
 
-/// The largest review that is read, in bytes: what an API server takes from its own clients. What etcd
-/// stores is half of that, so both objects of an update fit in.
-pub const LARGEST_REVIEW: usize = 3 << 20;
+/// The largest review that is read, in bytes. An API server takes 3 MiB from its own clients, whatever
+/// its etcd stores, so both objects of an update fit in: also the largest can lose its finalizers.
+pub const LARGEST_REVIEW: usize = 7 << 20;
 /// How many bytes of a larger one are enough to answer it ([`refuse`]).
 pub const BEGIN: usize = begin::LONGEST;
 /// The most memory that one object may take when it is read, in bytes.

@@ -9,7 +9,7 @@
 
 mod log;
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -34,6 +34,10 @@ use crate::reviews::{
 
 /// The threads that review, each of which may need as much memory as the largest review takes.
 const THREADS: usize = 2;
+
+/// The time for a body. The API server waits for 5 s (the chart's `timeoutSeconds`), and does not know
+/// an answer that comes later.
+const BODY: Duration = Duration::from_secs(3);
 
 /// The webhook's state, shared by all reviews.
 #[derive(Debug)]
@@ -71,6 +75,7 @@ impl Validation {
     pub fn start(metrics: Arc<Metrics>) -> io::Result<Self> {
         let limits = Limits {
             body_bytes: LARGEST_REVIEW,
+            body: BODY,
             ..Limits::default()
         };
         Self::with_limits(limits, metrics)
@@ -127,7 +132,7 @@ impl Validation {
         let body = match body::collect(request.into_body(), budgets, &self.limits).await {
             Ok(body) => body,
             Err(Unread::TooLong(body)) => {
-                let begin = body.begin(BEGIN, self.limits.body).await;
+                let begin = body.begin(BEGIN).await;
                 return refuse(&begin).map(Reviewed::from).ok_or_else(too_large);
             }
             Err(unread) => return Err(unread.into()),
@@ -175,12 +180,36 @@ async fn validate(
     Extension(peer): Extension<Peer>,
     request: Request,
 ) -> Response {
-    match validation.answer(&peer, request).await {
+    let mut unanswered = Unanswered {
+        validation: &validation,
+        peer: &peer,
+        is_answered: false,
+    };
+    let answer = validation.answer(&peer, request).await;
+    unanswered.is_answered = true;
+    match answer {
         Ok(response) => response,
         Err(refusal) => {
             validation.metrics.review(ReviewResult::Failed);
             validation.log.failed(refusal.status, &refusal.text, &peer);
             (refusal.status, refusal.text).into_response()
+        }
+    }
+}
+
+/// A review whose caller may go before it is answered: API servers wait for so long and no longer, and
+/// then this is dropped.
+struct Unanswered<'a> {
+    validation: &'a Validation,
+    peer: &'a Peer,
+    is_answered: bool,
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.validation.metrics.review(ReviewResult::Failed);
+            self.validation.log.abandoned(self.peer);
         }
     }
 }

@@ -1,10 +1,8 @@
 //! Reading a request's body within limits.
 
-use std::time::Duration;
-
 use axum::body::{Body, Bytes, HttpBody as _};
 use http_body_util::BodyExt as _;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use pillion_serve::{Budget, Full, Limits, Share};
 
@@ -33,6 +31,8 @@ pub(crate) enum Unread {
 pub(crate) struct TooLong {
     read: [Bytes; 2],
     rest: Body,
+    /// When the time for the body is over.
+    until: Instant,
 }
 
 impl TooLong {
@@ -40,11 +40,13 @@ impl TooLong {
     /// still writing may not read an answer.
     const MOST: usize = 16 << 20;
 
-    /// Its first bytes: as many, or fewer if no more come in time. Nothing else of it stays in memory.
-    pub(crate) async fn begin(self, most: usize, time: Duration) -> Vec<u8> {
+    /// Its first bytes: as many, or fewer if no more come within the time for the body. Nothing else of
+    /// it stays in memory.
+    pub(crate) async fn begin(self, most: usize) -> Vec<u8> {
         let Self {
             read: pieces,
             mut rest,
+            until,
         } = self;
         let mut begin = Vec::new();
         let mut read = 0;
@@ -64,8 +66,8 @@ impl TooLong {
                 }
             }
         };
-        // What has come by then is what there is.
-        let _ = timeout(time, reads).await;
+        // If the rest does not come in time, what has come is enough.
+        let _ = timeout_at(until, reads).await;
         begin
     }
 }
@@ -82,11 +84,13 @@ pub(crate) async fn collect<'a, const N: usize>(
     budgets: [&'a Budget; N],
     limits: &Limits,
 ) -> Result<Collected<'a, N>, Unread> {
+    let until = Instant::now() + limits.body;
     if body.size_hint().lower() > u64::try_from(limits.body_bytes).unwrap_or(u64::MAX) {
         let read = [Bytes::new(), Bytes::new()];
-        return Err(Unread::TooLong(TooLong { read, rest: body }));
+        let rest = body;
+        return Err(Unread::TooLong(TooLong { read, rest, until }));
     }
-    match timeout(limits.body, read(body, budgets, limits.body_bytes)).await {
+    match timeout_at(until, read(body, budgets, limits.body_bytes, until)).await {
         Ok(read) => read,
         Err(_) => Err(Unread::TooSlow),
     }
@@ -96,6 +100,7 @@ async fn read<'a, const N: usize>(
     mut body: Body,
     budgets: [&'a Budget; N],
     most: usize,
+    until: Instant,
 ) -> Result<Collected<'a, N>, Unread> {
     let mut shares = budgets.map(Budget::share);
     let mut first = Bytes::new();
@@ -108,8 +113,8 @@ async fn read<'a, const N: usize>(
         let read = first.len() + rest.len();
         if data.len() > most - read {
             let before = if rest.is_empty() { first } else { rest.into() };
-            let read = [before, data];
-            return Err(Unread::TooLong(TooLong { read, rest: body }));
+            let (read, rest) = ([before, data], body);
+            return Err(Unread::TooLong(TooLong { read, rest, until }));
         }
         for share in &mut shares {
             share.grow(read + data.len())?;
@@ -148,7 +153,10 @@ fn make_room(read: &mut Vec<u8>, more: usize, body: &Body) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use futures::{StreamExt as _, stream};
+    use tokio::time::sleep;
 
     use super::*;
 
@@ -211,7 +219,7 @@ mod tests {
     async fn begin(body: Body, most: usize) -> Vec<u8> {
         let budget = Budget::new(UNIT);
         match collect(body, [&budget], &limits(3)).await {
-            Err(Unread::TooLong(long)) => long.begin(most, Duration::from_secs(5)).await,
+            Err(Unread::TooLong(long)) => long.begin(most).await,
             other => panic!("{other:?}"),
         }
     }
@@ -227,6 +235,19 @@ mod tests {
         let slow = stream::iter(["abcd"].map(Ok::<_, std::io::Error>));
         let slow = Body::from_stream(slow.chain(stream::pending()));
         assert_eq!(begin(slow, 9).await, b"abcd");
+    }
+
+    /// The caller may not wait for longer, and gets no answer then.
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_is_too_long_has_the_time_of_one_body() {
+        let start = Instant::now();
+        let late = stream::once(async {
+            sleep(Duration::from_secs(4)).await;
+            Ok::<_, std::io::Error>("abcd")
+        });
+        let body = Body::from_stream(late.chain(stream::pending()));
+        assert_eq!(begin(body, 9).await, b"abcd");
+        assert_eq!(start.elapsed(), limits(3).body);
     }
 
     #[tokio::test(start_paused = true)]

@@ -134,6 +134,14 @@ fn refuses_what_is_too_large_to_be_read() {
     assert_eq!(ask(deleted)["allowed"], true);
 }
 
+/// Both objects together are larger than what an API server takes from its clients.
+#[test]
+fn lets_metadata_of_the_largest_objects_be_changed() {
+    let spec = json!({ "hosts": ["reviews"], "http": "a".repeat(3_000_000) });
+    let response = ask(request("UPDATE", &spec, &spec));
+    assert_eq!(response["allowed"], true, "{}", response["status"]);
+}
+
 #[test]
 fn refuses_what_is_nested_too_deeply() {
     let mut deep = request("CREATE", &json!("deep"), &Value::Null).to_string();
@@ -166,7 +174,7 @@ fn refuses_a_review_that_is_too_large_by_its_begin() {
     assert_eq!(answer.review["response"]["status"]["code"], 413);
     assert_eq!(
         answer.refusal.unwrap(),
-        "ServiceEntry shop/big: the review of it is too large: the object, and the one before it, may have 3 MiB \
+        "ServiceEntry shop/big: the review of it is too large: the object, and the one before it, may have 7 MiB \
          together; split it into several ServiceEntries (docs/rules.md says how much one may have)"
     );
 }

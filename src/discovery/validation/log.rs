@@ -45,6 +45,19 @@ impl Log {
         }
     }
 
+    /// Logs that a review's caller did not wait for an answer.
+    pub fn abandoned(&self, peer: &Peer) {
+        let peer = peer.address();
+        if let Some(held_back) = self.failed.pass(peer.ip()) {
+            tracing::warn!(
+                %peer,
+                held_back = held_back.own(),
+                held_back_of_others = held_back.others(),
+                "the caller of a review did not wait for the answer; with `failurePolicy: Ignore`, the API server accepts the rule all the same"
+            );
+        }
+    }
+
     /// Logs that a review got no answer.
     pub fn failed(&self, status: StatusCode, why: &str, peer: &Peer) {
         let peer = peer.address();

@@ -17,7 +17,11 @@ struct Served {
 impl Served {
     fn new(limits: Limits) -> Self {
         let metrics = Arc::<Metrics>::default();
-        let validation = Validation::with_limits(limits, Arc::clone(&metrics)).unwrap();
+        Self::of(Validation::with_limits(limits, metrics).unwrap())
+    }
+
+    fn of(validation: Validation) -> Self {
+        let metrics = Arc::clone(&validation.metrics);
         let port = Arc::new(validation.port(Arc::default()));
         Self { port, metrics }
     }
@@ -32,11 +36,15 @@ impl Served {
 
     /// Sends the begin of a request, and says how much will follow in all.
     async fn send(&self, body: &[u8], length: usize) -> DuplexStream {
+        self.send_with("connection: close\r\n", body, length).await
+    }
+
+    async fn send_with(&self, fields: &str, body: &[u8], length: usize) -> DuplexStream {
         let (mut client, server) = duplex(1 << 20);
         let port = Arc::clone(&self.port);
         tokio::spawn(async move { port.serve_one(server, false).await });
         let head = format!(
-            "POST /validate HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+            "POST /validate HTTP/1.1\r\nhost: a\r\n{fields}content-length: {length}\r\n\r\n"
         );
         client.write_all(head.as_bytes()).await.unwrap();
         client.write_all(body).await.unwrap();
@@ -146,6 +154,46 @@ async fn refuses_a_body_that_is_too_large() {
     // Nobody can tell which review this is.
     let answer = served.answer(object.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    assert_eq!(served.count("failed"), "1");
+}
+
+/// An API server that waits in vain accepts the object, if its `failurePolicy` is `Ignore`.
+#[tokio::test(flavor = "multi_thread")]
+async fn refuses_a_body_that_is_too_large_and_whose_rest_never_comes() {
+    let served = Served::new(Limits {
+        body: Duration::from_millis(100),
+        ..Limits::default()
+    });
+    let begin = review_of_text("\"");
+    let mut client = served.send(begin.as_bytes(), LARGEST_REVIEW + 1).await;
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    assert_is_too_large(&answer);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counts_callers_that_do_not_wait_for_an_answer() {
+    let limits = Limits {
+        work: Duration::from_secs(3_600),
+        ..Limits::default()
+    };
+    let mut validation = Validation::with_limits(limits, Arc::default()).unwrap();
+    // Nothing is reviewed.
+    validation.pool = Pool::with_threads(0).unwrap();
+    let served = Served::of(validation);
+    let review = review_of("a");
+    // The end of a connection that may have more requests is seen while one is answered.
+    let client = served.send_with("", &review, review.len()).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    drop(client);
+    let counted = async {
+        while served.count("failed") == "0" {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), counted)
+        .await
+        .expect("the review is counted");
     assert_eq!(served.count("failed"), "1");
 }
 
