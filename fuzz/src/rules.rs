@@ -25,6 +25,10 @@ pub fn rules(data: &[u8]) {
     let Some((head, rest)) = data.split_first() else {
         return;
     };
+    // The begin of a review that is too large, from whomever.
+    drop(BOUND.hold("the begin of a review", data.len(), || {
+        admission::refuse(data)
+    }));
     let kind = Kind::ALL[usize::from(*head) % Kind::ALL.len()];
     let text = String::from_utf8_lossy(rest);
     match serde_json::from_str::<Value>(&text) {
@@ -33,6 +37,7 @@ pub fn rules(data: &[u8]) {
                 repeat(&mut spec);
             }
             check(kind, &spec);
+            check_begin(kind, rest);
         }
         // What is no JSON must be no review.
         Err(_) => assert!(admission::review(rest).is_err()),
@@ -49,6 +54,34 @@ fn repeat(value: &mut Value) {
         }
         Value::Object(fields) => fields.values_mut().for_each(repeat),
         _ => {}
+    }
+}
+
+/// A review as API servers write it, cut anywhere: it is refused by what is there of it, once this says
+/// which review it is.
+fn check_begin(kind: Kind, name: &[u8]) {
+    let (uid, name) = (pillion_grammar::UID, String::from_utf8_lossy(name));
+    let review = format!(
+        "{{\"kind\":\"AdmissionReview\",\"apiVersion\":\"admission.k8s.io/v1\",\"request\":{{\"uid\":\"{uid}\",\
+         \"kind\":{{\"group\":\"networking.istio.io\",\"version\":\"v1\",\"kind\":\"{}\"}},\"name\":{},\
+         \"namespace\":\"shop\",\"operation\":\"CREATE\",\"object\":{{",
+        kind.name(),
+        json!(name),
+    );
+    let named = review.find(uid).unwrap_or(review.len()) + uid.len();
+    for cut in [named, named + 1, named + name.len(), review.len()] {
+        let begin = review.as_bytes().get(..cut).unwrap_or(review.as_bytes());
+        let answer = admission::refuse(begin);
+        assert_eq!(answer.is_some(), cut > named, "{cut}");
+        let Some(answer) = answer else { continue };
+        let response = &answer.review["response"];
+        assert_eq!(response["uid"], uid);
+        assert_eq!(response["allowed"], false);
+        let said = answer.refusal.unwrap_or_default();
+        assert!(
+            said.len() < LONGEST_FAULT && !said.contains(char::is_control),
+            "{said:?}"
+        );
     }
 }
 
