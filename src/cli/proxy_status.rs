@@ -18,6 +18,7 @@ use super::{
     proxied_pod::{self, PodName},
 };
 use crate::{
+    cluster::is_forbidden,
     discovery::proxies::report::{PATH, ProxyReport},
     flags,
     text::plural,
@@ -163,6 +164,10 @@ impl Args {
 
     /// Why no replica has answered.
     async fn unanswered(&self, client: &Client, error: anyhow::Error) -> anyhow::Error {
+        if error.downcast_ref().is_some_and(is_forbidden) {
+            // It says what is missing: the user's permission.
+            return error;
+        }
         match absent::why(client, &self.istio_namespace, &self.labels()).await {
             Some(why) => error.context(why),
             None => error,
