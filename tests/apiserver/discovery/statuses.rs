@@ -44,7 +44,7 @@ async fn a_status_says_what_became_of_a_rule() {
         .unwrap();
     message(&shop, "reviews", "Reconciled", "inForce").await;
     let text = message(&shop, "reviews", "PassedAnalysis", "errorsFound").await;
-    assert!(text.contains("no Service or ServiceEntry"), "{text}");
+    assert!(text.contains("sees no Service ratings"), "{text}");
     let status = shop.status("VirtualService", "reviews").await;
     assert_eq!(status["validationMessages"][0]["type"]["code"], "IST0101");
 
