@@ -7,7 +7,7 @@ settle=10
 # footprint_of WHO: writes a row of numbers: MiB resident and anonymous, idle, with 1,000 active connections, and after
 # 10,000 connections; MiB of the binary; ms until it is ready.
 footprint_of() {
-  local who=$1 idle active after size at_once i
+  local who=$1 idle active after size i
   describe 1000
   start "$who"
   sleep "$settle"
@@ -17,10 +17,7 @@ footprint_of() {
   active=$(awk '{ print $7, $8 }' "$folder/round.$who")
   say "$who: 10,000 connections"
   load_of "$who"
-  # As many at a time as a proxy of ours takes: it has two descriptors for each.
-  at_once=$((($(ulimit -n) - 1024) / 2))
-  [ "$at_once" -le 10000 ] || at_once=10000
-  "${loading[@]}" crowd "$target" --connections 10000 --at-once "$at_once" >/dev/null 2>"$folder/error" || fail "$who, 10,000 connections: $(cat "$folder/error")"
+  "${loading[@]}" crowd "$target" --connections 10000 --at-once "$(at_once)" >/dev/null 2>"$folder/error" || fail "$who, 10,000 connections: $(cat "$folder/error")"
   sleep "$settle"
   after=$("$folder/pillion-load" memory "${pids[$who]}")
   stop "${pids[$who]}"

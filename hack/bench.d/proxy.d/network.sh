@@ -42,6 +42,13 @@ make_pod() {
     fail "no capture in the pod of $name: $(tail -3 "$folder/init.$name")"
 }
 
+# make_pods NAME…: pods, and the namespace of their servers.
+make_pods() {
+  local name
+  make_namespace server
+  for name in "$@"; do make_pod "$name"; done
+}
+
 # stop PROCESS…: ends processes that were started here.
 stop() {
   kill "$@" 2>/dev/null || true

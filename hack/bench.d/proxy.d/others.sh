@@ -71,7 +71,7 @@ haproxy_proxy() {
   cat <<CONF
 global
   nbthread 1
-  maxconn 30000
+  maxconn $(at_once)
   # Its standard output is /dev/null.
   log stdout format raw local0
 defaults

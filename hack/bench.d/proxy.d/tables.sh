@@ -1,10 +1,13 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # variables are shared with the other parts
 # Markdown.
 
-# spread FORMAT: of numbers, one a line: the median, and the minimum and maximum in parentheses.
+# spread [FORMAT]: of numbers, one a line: the median, and the minimum and maximum in parentheses. Without a format, they
+# have four digits or more.
 spread() {
-  sort -n | awk -v f="$1" '{ v[NR] = $1 }
-    END { if (!NR || v[NR] == 0) print "–"; else printf f " (" f "–" f ")", v[int((NR + 1) / 2)], v[1], v[NR] }'
+  sort -n | awk -v f="${1:-}" '
+    function text(x) { return sprintf(f ? f : x >= 1000 ? "%.0f" : x >= 100 ? "%.1f" : x >= 10 ? "%.2f" : "%.3f", x) }
+    { v[NR] = $1 }
+    END { if (!NR || v[NR] == 0) print "–"; else print text(v[int((NR + 1) / 2)]) " (" text(v[1]) "–" text(v[NR]) ")" }'
 }
 column() { awk -v c="$1" '{ print $c }' "$2"; }
 median() { column "$1" "$2" | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
@@ -45,7 +48,7 @@ table() {
   for who in $participants; do
     printf '| %s | %s |' "$shown" "$(title_of "$who")"
     shown=''
-    for column in "${columns[@]}"; do printf ' %s |' "$(column "${column#*=}" "$folder/$case.$who" | spread %.4g)"; done
+    for column in "${columns[@]}"; do printf ' %s |' "$(column "${column#*=}" "$folder/$case.$who" | spread)"; done
     echo ' |'
   done
   ratio_row "$case" pillion envoy 'pillion / envoy' "$bar" '**'
@@ -84,6 +87,6 @@ rounds_line() {
     [ -z "${dropped[$case]:-}" ] || all+="${all:+, }$case: ${dropped[$case]}"
     [ "${measured[$case]}" = "$runs" ] || short+="${short:+, }$case: ${measured[$case]}"
   done
-  echo "$runs rounds of runs of $seconds s, in turn; each cell is the median (minimum–maximum), and ratios are those of the same round."
+  echo "Rounds: $runs, of runs of $seconds s, in turn; each cell is the median (minimum–maximum), and ratios are those of the same round."
   echo "Runs dropped because others used more than $foreign % of the machine's processor time: $sum${all:+ ($all)}.${short:+ So there are fewer rounds ($short).}"
 }
