@@ -1,10 +1,9 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # variables are shared with the other parts
 # nginx and HAProxy as proxies, with comparable work: hosts and prefixes, a request id, an access log.
 
-# nginx_proxy PROTOCOL PORT HOSTS PREFIXES SERVER
+# nginx_proxy http PORT HOSTS PREFIXES SERVER
 nginx_proxy() {
-  local protocol=$1 port=$2 hosts=$3 prefixes=$4 server=$5 host prefix listen='' pass=proxy_pass
-  if [ "$protocol" = grpc ]; then listen=http2 pass=grpc_pass; fi
+  local port=$2 hosts=$3 prefixes=$4 server=$5 host prefix
   cat <<CONF
 # One process, as the others are.
 master_process off;
@@ -22,28 +21,23 @@ http {
   access_log /dev/null mesh buffer=32k;
   keepalive_requests 1000000000;
   keepalive_timeout 3600s;
-  http2_max_concurrent_streams 1024;
   proxy_http_version 1.1;
   proxy_set_header Connection "";
   proxy_set_header Host \$http_host;
   proxy_set_header X-Request-Id \$request_id;
   proxy_set_header X-Forwarded-Proto \$scheme;
-  grpc_set_header X-Request-Id \$request_id;
-  grpc_set_header X-Forwarded-Proto \$scheme;
-  server { listen 15001 $listen backlog=4096; return 404; }
+  server { listen 15001 backlog=4096; return 404; }
 CONF
   for ((host = 0; host < hosts; host++)); do
     cat <<CONF
   upstream web-$host { server $server:$port; keepalive 1024; keepalive_requests 1000000000; keepalive_timeout 3600s; }
   server {
-    listen 15001 $listen;
+    listen 15001;
     server_name web-$host.bench.svc.cluster.local web-$host;
     location / { return 404; }
 CONF
     for ((prefix = 0; prefix < prefixes; prefix++)); do
-      local to=http://web-$host
-      [ "$pass" = proxy_pass ] || to=grpc://web-$host
-      echo "    location /p$prefix/ { $pass $to; }"
+      echo "    location /p$prefix/ { proxy_pass http://web-$host; }"
     done
     echo '  }'
   done
