@@ -1,17 +1,17 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # variables are shared with the other parts
 # What a proxy of ours does with 32 connections: its syscalls, and where its time goes.
 
-# syscalls WHO: syscalls per request, for a second. Each of them is slower meanwhile.
+# syscalls WHO: syscalls per request. Each of them is slower meanwhile.
 syscalls() {
   local who=$1 strace requests i
   describe 32
   start "$who"
-  strace -c -f -o "$folder/strace" -p "${pids[$who]}" 2>"$folder/strace.log" &
+  "${first[@]}" strace -c -f -o "$folder/strace" -p "${pids[$who]}" 2>"$folder/strace.log" &
   strace=$!
   started+=("$strace")
   await strace "$strace" "$folder/strace.log" grep -q attached "$folder/strace.log"
   load_of "$who"
-  "${loading[@]}" "${load[0]}" "$target" "${load[@]:1}" --seconds 1 --warm-up 0 >"$folder/round.$who" 2>"$folder/error" || fail "$who: $(cat "$folder/error")"
+  "${loading[@]}" "${load[0]}" "$target" "${load[@]:1}" --seconds 3 --warm-up 0 >"$folder/round.$who" 2>"$folder/error" || fail "$who: $(cat "$folder/error")"
   kill -INT "$strace"
   for ((i = 0; i < 50; i++)); do kill -0 "$strace" 2>/dev/null && sleep 0.1; done
   wait "$strace" 2>/dev/null || true
@@ -29,13 +29,16 @@ profile_of() {
   describe 32
   start "$who"
   load_of "$who"
-  "${loading[@]}" "${load[0]}" "$target" "${load[@]:1}" --seconds 5 >/dev/null 2>"$folder/error" &
+  "${loading[@]}" "${load[0]}" "$target" "${load[@]:1}" --seconds 8 >/dev/null 2>"$folder/error" &
   perf=$!
   sleep 1.5
-  perf record -q -F 1999 -o "$folder/perf" -p "${pids[$who]}" -- sleep 3 2>"$folder/perf.log" || fail "perf: $(tail -3 "$folder/perf.log")"
+  # It has to be as soon as they are.
+  "${first[@]}" perf record -q -e cpu-clock -F 999 -o "$folder/perf" -p "${pids[$who]}" -- sleep 3 2>"$folder/perf.log" || fail "perf: $(tail -3 "$folder/perf.log")"
   wait "$perf" || fail "$who: $(cat "$folder/error")"
   stop_proxy "$who"
   echo '```'
-  perf report -i "$folder/perf" --stdio --no-children --sort dso,symbol --percent-limit 0.5 2>/dev/null | grep -v '^#' | grep -v '^$' | head -40
+  # Without comments, and the columns at the end that this kind of event doesn't fill.
+  perf report -i "$folder/perf" --stdio --no-children --sort dso,symbol --percent-limit 0.7 2>/dev/null |
+    awk '!/^#/ && NF { sub(/ +- +- *$/, ""); print }'
   echo '```'
 }
