@@ -23,6 +23,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<String> {
     let count = args.measuring.connections;
     let mut load = Load::connect(target, count, &requests, args.rate, OnFailure::End)?;
     args.measuring.run(|length| {
+        load.begin();
         let mut done = load.run(length)?;
         done.latencies.extend(load.ages());
         Ok(done)

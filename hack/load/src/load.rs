@@ -106,6 +106,14 @@ impl Load {
         Ok(connection)
     }
 
+    /// Has what is due begin now: whoever calls it has done something else meanwhile.
+    pub fn begin(&mut self) {
+        if let Some(schedule) = &mut self.schedule {
+            schedule.restart();
+            self.waiting.clear();
+        }
+    }
+
     /// Sends requests for that long.
     pub fn run(&mut self, length: Duration) -> anyhow::Result<Done> {
         let end = Instant::now() + length;

@@ -9,6 +9,9 @@ const WIDTH: f64 = 860.0;
 const LEFT: f64 = 60.0;
 const RIGHT: f64 = 800.0;
 const PANEL: f64 = 170.0;
+/// Where a legend begins in a panel, and how wide a name is.
+const LEGEND: f64 = 310.0;
+const NAME: f64 = 130.0;
 /// More points than that are not seen.
 const POINTS: usize = 370;
 
@@ -69,14 +72,9 @@ pub(super) fn svg(samples: &[Sample]) -> String {
     let seconds = samples.last().map_or(0, |sample| sample.second + 1);
 
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} 510\" role=\"img\" aria-label=\"Latencies, memory and descriptors over time\"><style>{STYLE}</style>\n"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} 485\" role=\"img\" aria-label=\"Latencies, memory and descriptors over time\"><style>{STYLE}</style>\n"
     );
-    title(
-        &mut svg,
-        24.0,
-        "Latency in ms, per second (logarithmic)",
-        &latencies,
-    );
+    title(&mut svg, 24.0, "Latency in ms (logarithmic)", &latencies);
     let scale = log_scale(&latencies);
     panel(&mut svg, 44.0, scale, seconds);
     axis(&mut svg, 44.0, scale, LEFT - 8.0, "end");
@@ -87,7 +85,7 @@ pub(super) fn svg(samples: &[Sample]) -> String {
         "Memory (left) and descriptors (right)",
         &memory,
     );
-    legend(&mut svg, 264.0, LEFT + 480.0, &descriptors);
+    legend(&mut svg, 264.0, LEFT + LEGEND + 2.0 * NAME, &descriptors);
     let (left, right) = (linear_scale(&memory), linear_scale(&descriptors));
     panel(&mut svg, 284.0, left, seconds);
     axis(&mut svg, 284.0, left, LEFT - 8.0, "end");
@@ -163,7 +161,7 @@ fn title(svg: &mut String, y: f64, text: &str, lines: &[Line]) {
         svg,
         "<text x=\"{LEFT}\" y=\"{y}\" font-weight=\"600\">{text}</text>"
     );
-    legend(svg, y, LEFT + 260.0, lines);
+    legend(svg, y, LEFT + LEGEND, lines);
 }
 
 fn legend(svg: &mut String, y: f64, mut x: f64, lines: &[Line]) {
@@ -173,7 +171,7 @@ fn legend(svg: &mut String, y: f64, mut x: f64, lines: &[Line]) {
             svg,
             "<rect class=\"{class}\" x=\"{x}\" y=\"{square}\" width=\"10\" height=\"10\"/><text x=\"{text}\" y=\"{y}\">{name}</text>"
         );
-        x += 110.0;
+        x += NAME;
     }
 }
 

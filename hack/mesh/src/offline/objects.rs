@@ -143,9 +143,11 @@ mod tests {
     /// Whether a part of a resource of a type is this text.
     fn says(snapshot: &Snapshot, type_url: &str, text: &str) -> bool {
         let resources = snapshot.get(type_url).into_iter();
-        resources.flat_map(|all| all.iter()).any(|(_, resource)| {
-            memchr::memmem::find(&resource.body.value, text.as_bytes()).is_some()
-        })
+        resources
+            .flat_map(pillion_xds::Layers::iter)
+            .any(|(_, resource)| {
+                memchr::memmem::find(&resource.body.value, text.as_bytes()).is_some()
+            })
     }
 
     #[tokio::test]
