@@ -19,6 +19,7 @@ footprint_of() {
   load_of "$who"
   "${loading[@]}" crowd "$target" --connections 10000 --at-once "$(at_once)" >/dev/null 2>"$folder/error" || fail "$who, 10,000 connections: $(cat "$folder/error")"
   sleep "$settle"
+  say "$who: $(find "/proc/${pids[$who]}/fd" | wc -l) descriptors are open $settle s after them"
   after=$("$folder/pillion-load" memory "${pids[$who]}")
   stop "${pids[$who]}"
   cp "${program[0]}" "$folder/stripped"

@@ -9,7 +9,8 @@ spread() {
     { v[NR] = $1 }
     END { if (!NR || v[NR] == 0) print "–"; else print text(v[int((NR + 1) / 2)]) " (" text(v[1]) "–" text(v[NR]) ")" }'
 }
-column() { awk -v c="$1" '{ print $c }' "$2"; }
+# column COLUMN FILE: numbers of a column, which may be followed by `*` and a factor.
+column() { awk -v c="${1%\**}" -v factor="${1#*\*}" -v given="$1" '{ print $c * (given ~ /\*/ ? factor : 1) }' "$2"; }
 median() { column "$1" "$2" | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 # ratios COLUMN CASE WHO TO: the ratio of each round.
 ratios() { paste -d' ' <(column "$1" "$folder/$2.$3") <(column "$1" "$folder/$2.$4") | awk '$2 > 0 { print $1 / $2 }'; }
