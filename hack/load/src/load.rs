@@ -9,7 +9,6 @@ use std::{
 };
 
 use anyhow::Context as _;
-use memchr::memmem;
 use rustix::{
     buffer::spare_capacity,
     event::{Timespec, epoll},
@@ -17,7 +16,10 @@ use rustix::{
 };
 
 use super::{
-    connection::Connection, failures::Failures, measured::Done, requests::Request,
+    connection::Connection,
+    failures::Failures,
+    measured::Done,
+    requests::{Prepared, Request},
     schedule::Schedule,
 };
 
@@ -56,11 +58,6 @@ pub(crate) struct Load {
     pub generations: HashSet<u64>,
 }
 
-struct Prepared {
-    bytes: Vec<u8>,
-    mark: memmem::Finder<'static>,
-}
-
 impl Load {
     /// Opens the connections.
     pub fn connect(
@@ -73,15 +70,11 @@ impl Load {
         // Arrivals are microseconds apart; the default slack is 50 µs.
         set_current_timer_slack(NonZeroU64::new(1))?;
         anyhow::ensure!(!requests.is_empty(), "there is nothing to ask for");
-        let prepared = |request: &Request| Prepared {
-            bytes: request.http1(),
-            mark: memmem::Finder::new(&request.mark).into_owned(),
-        };
         let mut load = Self {
             target,
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             connections: Vec::with_capacity(count),
-            requests: requests.iter().map(prepared).collect(),
+            requests: requests.iter().map(Request::prepare).collect(),
             next: 0,
             due: vec![None; count],
             idle: (0..count).collect(),
@@ -194,7 +187,7 @@ impl Load {
         self.idle.push(number);
         if self.on_failure == OnFailure::Count {
             let head = self.connections[number].head();
-            match generation(head, &self.requests[request].mark) {
+            match self.requests[request].generation(head) {
                 Some(generation) => _ = self.generations.insert(generation),
                 None => self.failures.add(&anyhow::anyhow!("came by another route")),
             }
@@ -215,17 +208,6 @@ impl Load {
         self.connections[number] = self.open(number)?;
         Ok(())
     }
-}
-
-/// The number that follows a mark.
-fn generation(head: &[u8], mark: &memmem::Finder<'_>) -> Option<u64> {
-    let rest = &head[mark.find(head)? + mark.needle().len()..];
-    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit());
-    let mut number = None;
-    for digit in digits {
-        number = Some(number.unwrap_or(0) * 10 + u64::from(digit - b'0'));
-    }
-    number
 }
 
 #[cfg(test)]

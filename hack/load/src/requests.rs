@@ -1,5 +1,7 @@
 //! What is asked for, one after the other.
 
+use memchr::memmem;
+
 /// Which hosts and paths.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Asked {
@@ -35,6 +37,14 @@ impl Asked {
 }
 
 impl Request {
+    /// It as it is sent again and again.
+    pub fn prepare(&self) -> Prepared {
+        Prepared {
+            bytes: self.http1(),
+            mark: memmem::Finder::new(&self.mark).into_owned(),
+        }
+    }
+
     /// It in HTTP/1.1.
     pub fn http1(&self) -> Vec<u8> {
         let Self {
@@ -45,11 +55,40 @@ impl Request {
     }
 }
 
+/// A request in HTTP/1.1.
+pub(crate) struct Prepared {
+    pub bytes: Vec<u8>,
+    mark: memmem::Finder<'static>,
+}
+
+impl Prepared {
+    /// The generation of the rules by which a response came; `None` if it came by another route.
+    pub fn generation(&self, head: &[u8]) -> Option<u64> {
+        let rest = &head[self.mark.find(head)? + self.mark.needle().len()..];
+        let end = rest.iter().position(|byte| !byte.is_ascii_digit());
+        let digits = &rest[..end.unwrap_or(rest.len())];
+        std::str::from_utf8(digits).ok()?.parse().ok()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
     use super::*;
+
+    #[test]
+    fn a_generation_is_that_of_the_own_route() {
+        let all = Asked {
+            hosts: 2,
+            prefixes: 2,
+        }
+        .all(8080);
+        let of = |number: usize, head: &str| all[number].prepare().generation(head.as_bytes());
+        let head = "HTTP/1.1 200 OK\r\nx-route: 1-0-42\r\n\r\n";
+        assert_eq!([of(0, head), of(1, head)], [None, Some(42)]);
+        assert_eq!(of(1, "HTTP/1.1 200 OK\r\nx-route: 1-0-\r\n\r\n"), None);
+    }
 
     #[test]
     fn every_route_is_asked_for_once() {
