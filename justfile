@@ -27,3 +27,7 @@ bench *options:
 # The sidecar's speed beside Envoy's (needs root); --quick builds sooner.
 bench-proxy *options:
     hack/bench proxy {{ options }}
+
+# Half an hour of load through the sidecar while everything changes (needs root); --minutes 1 to try it.
+soak *options:
+    hack/bench soak {{ options }}

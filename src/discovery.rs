@@ -49,7 +49,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub use args::Args;
-#[doc(hidden)] // for the scenarios
+#[doc(hidden)] // for the scenarios and the benchmarks
 pub use offline::{Faults, Offline};
 
 use self::{

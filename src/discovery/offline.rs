@@ -2,9 +2,9 @@
 //! proxies are.
 //!
 //! Model, rendering and protocol are those of `pillion discovery`; watches and tokens are not
-//! there. It is for tests that compare proxies (`tests/scenarios/`), which need no cluster for that. These are
-//! outside of this crate, so it is public, but hidden as what is there for the fuzz targets: the
-//! commands that run the tests need no feature for it.
+//! there. It is for tests that compare proxies (`tests/scenarios/`) and for benchmarks of them (`hack/mesh`), which need
+//! no cluster for that. These are outside of this crate, so it is public, but hidden as what is there for the fuzz
+//! targets: the commands that run them need no feature for it.
 
 use std::{io, sync::Arc};
 

@@ -55,6 +55,11 @@ impl Connection {
         self.take(&buffer[..received])
     }
 
+    /// The head of the last response, and perhaps a part of its body.
+    pub fn head(&self) -> &[u8] {
+        &self.head
+    }
+
     fn take(&mut self, received: &[u8]) -> anyhow::Result<bool> {
         let rest = match self.body {
             Some(missing) => missing.checked_sub(received.len()),

@@ -1,7 +1,7 @@
 //! The connections, and who sends when.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     net::SocketAddr,
     num::NonZeroU64,
     os::fd::OwnedFd,
@@ -15,62 +15,101 @@ use rustix::{
     thread::set_current_timer_slack,
 };
 
-use super::{connection::Connection, schedule::Schedule};
+use super::{
+    connection::Connection,
+    failures::Failures,
+    measured::Done,
+    requests::{Prepared, Request},
+    schedule::Schedule,
+};
 
 /// Connections that are looked at before the clock is.
 const EVENTS: usize = 64;
 
-/// Connections that are kept from one run to the next.
-pub(crate) struct Load {
-    epoll: OwnedFd,
-    connections: Vec<Connection>,
-    request: Vec<u8>,
-    /// When the request that a connection waits for was due.
-    due: Vec<Option<Instant>>,
-    idle: Vec<usize>,
-    rate: Option<f64>,
+/// What is done about a request that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnFailure {
+    /// The run ends.
+    End,
+    /// It is counted, and its connection opened anew. So is a response that came by another route than the one
+    /// that its request asked for.
+    Count,
 }
 
-/// What came of a run.
-pub(crate) struct Measured {
-    pub answered: u32,
-    pub took: Duration,
-    /// In an open loop also the age of what was due and not answered.
-    pub latencies: Vec<Duration>,
+/// Connections that are kept from one run to the next.
+pub(crate) struct Load {
+    target: SocketAddr,
+    epoll: OwnedFd,
+    connections: Vec<Connection>,
+    requests: Vec<Prepared>,
+    /// The number of the next request.
+    next: usize,
+    /// What a connection waits for: when it was due, and its number.
+    due: Vec<Option<(Instant, usize)>>,
+    idle: Vec<usize>,
+    schedule: Option<Schedule>,
+    /// When requests were due that no connection is free for.
+    waiting: VecDeque<Instant>,
+    on_failure: OnFailure,
+    pub failures: Failures,
+    /// Connections without a request that the other side closed.
+    pub closed: usize,
+    /// The generations of rules that responses came by.
+    pub generations: HashSet<u64>,
 }
 
 impl Load {
     /// Opens the connections.
-    pub fn connect(target: SocketAddr, count: usize, rate: Option<f64>) -> anyhow::Result<Self> {
+    pub fn connect(
+        target: SocketAddr,
+        count: usize,
+        requests: &[Request],
+        rate: Option<f64>,
+        on_failure: OnFailure,
+    ) -> anyhow::Result<Self> {
         // Arrivals are microseconds apart; the default slack is 50 µs.
         set_current_timer_slack(NonZeroU64::new(1))?;
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let mut connections = Vec::with_capacity(count);
-        for number in 0..count {
-            let connection = Connection::open(target)?;
-            let data = epoll::EventData::new_u64(number.try_into()?);
-            epoll::add(&epoll, &connection, data, epoll::EventFlags::IN)?;
-            connections.push(connection);
-        }
-        let request = format!(
-            "GET /index HTTP/1.1\r\nHost: {target}\r\nUser-Agent: pillion-load\r\nAccept: */*\r\n\r\n"
-        );
-        Ok(Self {
-            epoll,
-            connections,
-            request: request.into_bytes(),
+        anyhow::ensure!(!requests.is_empty(), "there is nothing to ask for");
+        let mut load = Self {
+            target,
+            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            connections: Vec::with_capacity(count),
+            requests: requests.iter().map(Request::prepare).collect(),
+            next: 0,
             due: vec![None; count],
             idle: (0..count).collect(),
-            rate,
-        })
+            schedule: rate.map(Schedule::new),
+            waiting: VecDeque::new(),
+            on_failure,
+            failures: Failures::default(),
+            closed: 0,
+            generations: HashSet::new(),
+        };
+        for number in 0..count {
+            let connection = load.open(number)?;
+            load.connections.push(connection);
+        }
+        Ok(load)
+    }
+
+    fn open(&self, number: usize) -> anyhow::Result<Connection> {
+        let connection = Connection::open(self.target)?;
+        let data = epoll::EventData::new_u64(number.try_into()?);
+        epoll::add(&self.epoll, &connection, data, epoll::EventFlags::IN)?;
+        Ok(connection)
+    }
+
+    /// Has what is due begin now: whoever calls it has done something else meanwhile.
+    pub fn begin(&mut self) {
+        if let Some(schedule) = &mut self.schedule {
+            schedule.restart();
+            self.waiting.clear();
+        }
     }
 
     /// Sends requests for that long.
-    pub fn run(&mut self, length: Duration) -> anyhow::Result<Measured> {
-        let began = Instant::now();
-        let end = began + length;
-        let mut schedule = self.rate.map(Schedule::new);
-        let mut waiting = VecDeque::new();
+    pub fn run(&mut self, length: Duration) -> anyhow::Result<Done> {
+        let end = Instant::now() + length;
         let mut latencies = Vec::new();
         let mut events = Vec::with_capacity(EVENTS);
         let mut buffer = vec![0; 64 * 1024];
@@ -79,56 +118,167 @@ impl Load {
             if now >= end {
                 break;
             }
-            let next = match &mut schedule {
-                Some(schedule) => {
-                    waiting.extend(std::iter::from_fn(|| schedule.take(now)));
-                    self.send_waiting(&mut waiting)?;
-                    schedule.next().min(end)
-                }
-                None => {
-                    waiting.extend(self.idle.iter().map(|_| now));
-                    self.send_waiting(&mut waiting)?;
-                    end
-                }
-            };
+            let next = self.send_due(now)?.map_or(end, |next| next.min(end));
             events.clear();
             let timeout = Timespec::try_from(next.saturating_duration_since(Instant::now()))?;
             epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&timeout))?;
             for event in events.drain(..) {
                 let number = usize::try_from(event.data.u64())?;
-                let connection = self.connections.get_mut(number);
-                let connection = connection.context("an event of no connection")?;
-                if !connection.receive(&mut buffer)? {
-                    continue;
-                }
-                let due = self.due[number].take();
-                let due = due.context("a response without a request")?;
-                latencies.push(due.elapsed());
-                self.idle.push(number);
+                latencies.extend(self.receive(number, &mut buffer)?);
             }
         }
-        let took = began.elapsed();
-        let answered = latencies.len().try_into()?;
-        if schedule.is_some() {
-            let unanswered = self.due.iter().flatten().chain(&waiting);
-            latencies.extend(unanswered.map(Instant::elapsed));
-        }
-        Ok(Measured {
-            answered,
-            took,
+        let answered: u32 = latencies.len().try_into()?;
+        Ok(Done {
+            amount: answered.into(),
             latencies,
         })
     }
 
-    /// Sends what is due, as far as there are idle connections.
-    fn send_waiting(&mut self, waiting: &mut VecDeque<Instant>) -> anyhow::Result<()> {
-        while !waiting.is_empty() {
+    /// How old the requests are that were due in an open loop, and are not answered.
+    pub fn ages(&self) -> Vec<Duration> {
+        if self.schedule.is_none() {
+            return Vec::new();
+        }
+        let sent = self.due.iter().flatten().map(|(due, _)| due);
+        sent.chain(&self.waiting).map(Instant::elapsed).collect()
+    }
+
+    /// Sends what is due, as far as there are idle connections, and says when the next one will be.
+    fn send_due(&mut self, now: Instant) -> anyhow::Result<Option<Instant>> {
+        let next = match &mut self.schedule {
+            Some(schedule) => {
+                self.waiting
+                    .extend(std::iter::from_fn(|| schedule.take(now)));
+                Some(schedule.next())
+            }
+            None => {
+                self.waiting.extend(self.idle.iter().map(|_| now));
+                None
+            }
+        };
+        while !self.waiting.is_empty() {
             let Some(number) = self.idle.pop() else {
                 break;
             };
-            self.due[number] = waiting.pop_front();
-            self.connections[number].send(&self.request)?;
+            let request = self.next;
+            self.next = (request + 1) % self.requests.len();
+            self.due[number] = self.waiting.pop_front().map(|due| (due, request));
+            if let Err(error) = self.connections[number].send(&self.requests[request].bytes) {
+                self.fail(number, error)?;
+            }
         }
+        Ok(next)
+    }
+
+    /// Receives what a connection has. A latency once the response is complete.
+    fn receive(&mut self, number: usize, buffer: &mut [u8]) -> anyhow::Result<Option<Duration>> {
+        let connection = self.connections.get_mut(number);
+        let connection = connection.context("an event of no connection")?;
+        match connection.receive(buffer) {
+            Ok(false) => return Ok(None),
+            Ok(true) => {}
+            Err(error) => {
+                self.fail(number, error)?;
+                return Ok(None);
+            }
+        }
+        let due = self.due[number].take();
+        let (due, request) = due.context("a response without a request")?;
+        self.idle.push(number);
+        if self.on_failure == OnFailure::Count {
+            let head = self.connections[number].head();
+            match self.requests[request].generation(head) {
+                Some(generation) => _ = self.generations.insert(generation),
+                None => self.failures.add(&anyhow::anyhow!("came by another route")),
+            }
+        }
+        Ok(Some(due.elapsed()))
+    }
+
+    fn fail(&mut self, number: usize, error: anyhow::Error) -> anyhow::Result<()> {
+        if self.on_failure == OnFailure::End {
+            return Err(error);
+        }
+        if self.due[number].take().is_some() {
+            self.failures.add(&error);
+            self.idle.push(number);
+        } else {
+            self.closed += 1;
+        }
+        self.connections[number] = self.open(number)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read as _, Write as _},
+        net::TcpListener,
+        thread,
+    };
+
+    use super::*;
+
+    fn request() -> Request {
+        Request {
+            authority: "web".to_owned(),
+            path: "/".to_owned(),
+            mark: "\r\nx-route: 1-2-".to_owned(),
+        }
+    }
+
+    /// A server that answers the first request.
+    fn server(answer: &'static str) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            let mut held = Vec::new();
+            let (mut client, _) = listener.accept().unwrap();
+            assert!(client.read(&mut [0; 1024]).unwrap() > 0);
+            client.write_all(answer.as_bytes()).unwrap();
+            held.push(client);
+            // What comes then has no answer.
+            held.extend(listener.incoming().map_while(Result::ok));
+        });
+        address
+    }
+
+    fn until_counted(target: SocketAddr) -> Load {
+        let mut load = Load::connect(target, 1, &[request()], None, OnFailure::Count).unwrap();
+        while load.failures.count() == 0 && load.generations.is_empty() {
+            load.run(Duration::from_millis(5)).unwrap();
+        }
+        load
+    }
+
+    #[test]
+    fn counts_what_fails_and_goes_on() {
+        let load = until_counted(server("HTTP/1.1 503 Service Unavailable\r\n\r\n"));
+        assert_eq!(
+            load.failures.to_string(),
+            "1 × HTTP/1.1 503 Service Unavailable"
+        );
+    }
+
+    #[test]
+    fn a_response_by_another_route_is_a_failure() {
+        let wrong = "HTTP/1.1 200 OK\r\nx-route: 1-3-7\r\ncontent-length: 0\r\n\r\n";
+        let load = until_counted(server(wrong));
+        assert_eq!(load.failures.to_string(), "1 × came by another route");
+    }
+
+    #[test]
+    fn knows_the_generations_that_it_has_seen() {
+        let right = "HTTP/1.1 200 OK\r\nx-route: 1-2-17\r\ncontent-length: 0\r\n\r\n";
+        let load = until_counted(server(right));
+        assert_eq!(load.generations, HashSet::from([17]));
+    }
+
+    #[test]
+    fn the_first_failure_ends_a_measurement() {
+        let target = server("HTTP/1.1 503 Service Unavailable\r\n\r\n");
+        let mut load = Load::connect(target, 1, &[request()], None, OnFailure::End).unwrap();
+        while load.run(Duration::from_millis(5)).is_ok() {}
     }
 }

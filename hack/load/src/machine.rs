@@ -85,13 +85,36 @@ fn processors(text: &str) -> Option<(Duration, Duration)> {
     Some((time(all - idle), time(all)))
 }
 
-/// What a process has in memory.
-pub(crate) fn resident_mib(process: u32) -> anyhow::Result<f64> {
-    let text = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+/// MiB that a process has in memory.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Memory {
+    /// All of it, with the program's own pages.
+    pub resident: f64,
+    /// What the process has written to.
+    pub anonymous: f64,
+}
+
+impl Memory {
+    /// What a process has now.
+    pub fn of(process: u32) -> anyhow::Result<Self> {
+        let text = fs::read_to_string(format!("/proc/{process}/status"))?;
+        Ok(Self {
+            resident: mib(&text, "VmRSS:")?,
+            anonymous: mib(&text, "RssAnon:")?,
+        })
+    }
+}
+
+fn mib(status: &str, name: &str) -> anyhow::Result<f64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
-    let kib: f64 = kib.context("no VmRSS")?.parse()?;
+    let kib: f64 = kib.with_context(|| format!("no {name}"))?.parse()?;
     Ok(kib / 1024.0)
+}
+
+/// How many descriptors a process has open.
+pub(crate) fn descriptors(process: u32) -> anyhow::Result<usize> {
+    Ok(fs::read_dir(format!("/proc/{process}/fd"))?.count())
 }
 
 #[cfg(test)]
@@ -102,7 +125,9 @@ mod tests {
     fn reads_its_own_process() {
         let usage = Usage::now(Some(std::process::id()), &[]).unwrap();
         assert!(usage.process > Duration::ZERO && usage.all > usage.busy);
-        assert!(resident_mib(std::process::id()).unwrap() > 0.0);
+        let memory = Memory::of(std::process::id()).unwrap();
+        assert!(memory.anonymous > 0.0 && memory.resident > memory.anonymous);
+        assert!(descriptors(std::process::id()).unwrap() > 2);
         assert!(Usage::now(Some(u32::MAX), &[]).is_err());
     }
 

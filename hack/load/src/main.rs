@@ -1,54 +1,65 @@
-//! Sends HTTP/1.1 requests over kept connections and prints what came of it, in one line.
+//! Loads for a proxy, and what came of them in one line each.
 //!
-//! Without `--rate` each connection sends its next request once it has the answer to the last
-//! one (a closed loop). With `--rate` requests are due at random times that do not depend on the
-//! answers (an open loop, arrivals as a Poisson process), and a response's latency counts from the
+//! In a closed loop each connection sends its next request once it has the answer to the last
+//! one. In an open loop (`--rate`) requests are due at random times that do not depend on the
+//! answers (arrivals as a Poisson process), and a response's latency counts from the
 //! moment that its request was due, so that a stall counts for everyone who waits for it.
 //!
 //! The window of the measurement is the same for everything: requests, latencies, the
 //! processor time of the process under test, and of the machine.
 
+mod bulk;
 mod connection;
+mod crowd;
+mod failures;
+mod http1;
+mod http2;
 mod latencies;
 mod load;
 mod machine;
+mod measured;
+mod ready;
+mod requests;
 mod schedule;
+mod soak;
 
-use std::{net::SocketAddr, process::ExitCode, time::Duration};
+use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
-use self::{latencies::Latencies, load::Load};
-
-/// A load generator for one core.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Where to connect to.
-    target: SocketAddr,
-    /// Connections, which are opened before the measurement.
-    #[arg(long, default_value_t = 32)]
-    connections: usize,
-    /// Requests per second; without it, as many as there are answers.
-    #[arg(long)]
-    rate: Option<f64>,
-    /// How long to measure.
-    #[arg(long, default_value_t = 5.0)]
-    seconds: f64,
-    /// How long to send requests before that.
-    #[arg(long, default_value_t = 1.0)]
-    warm_up: f64,
-    /// The process under test.
-    #[arg(long)]
-    process: Option<u32>,
-    /// Other processes that take part: what else the processors do is foreign.
-    #[arg(long)]
-    helper: Vec<u32>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Sends requests of HTTP/1.1 over kept connections.
+    Http1(http1::Args),
+    /// Sends requests of HTTP/2, without TLS and by prior knowledge, in a closed loop.
+    Http2(http2::Args),
+    /// Reads bytes from connections to a `serve-bulk`, in MiB per second instead of requests.
+    Bulk(bulk::Args),
+    /// Sends bytes to whoever connects.
+    ServeBulk(bulk::ServeArgs),
+    /// Opens many connections, sends one request over each, and closes them all.
+    Crowd(crowd::Args),
+    /// Starts a program, and prints after how many milliseconds it says that it is ready.
+    Ready(ready::Args),
+    /// Prints the resident MiB of a process, and the anonymous part.
+    Memory {
+        /// The process.
+        process: u32,
+    },
+    /// Sends requests in an open loop for minutes, and judges what became of them and of the process under test.
+    Soak(soak::Args),
 }
 
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
-        Ok(line) => {
-            println!("{line}");
+    match run(&Args::parse().command) {
+        Ok(text) => {
+            println!("{text}");
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -58,24 +69,18 @@ fn main() -> ExitCode {
     }
 }
 
-/// Requests per second; p50, p99, p99.9 and the maximum in ms; µs of processor time per
-/// request and resident MiB of the process under test; percent of the machine's processor time
-/// that others used.
-fn run(args: &Args) -> anyhow::Result<String> {
-    let mut load = Load::connect(args.target, args.connections, args.rate)?;
-    load.run(Duration::from_secs_f64(args.warm_up))?;
-    let before = machine::Usage::now(args.process, &args.helper)?;
-    let measured = load.run(Duration::from_secs_f64(args.seconds))?;
-    let used = machine::Usage::now(args.process, &args.helper)?.since(&before);
-    let resident = args.process.map_or(Ok(0.0), machine::resident_mib)?;
-    anyhow::ensure!(measured.answered > 0, "nothing was answered");
-    let requests = f64::from(measured.answered);
-    let rate = requests / measured.took.as_secs_f64();
-    let cost = used.process.as_secs_f64() * 1e6 / requests;
-    let latencies = Latencies::of(measured.latencies);
-    let [p50, p99, p999, max] = [0.5, 0.99, 0.999, 1.0].map(|quantile| latencies.at(quantile));
-    let foreign = used.foreign_percent();
-    Ok(format!(
-        "{rate:.0} {p50:.3} {p99:.3} {p999:.3} {max:.3} {cost:.2} {resident:.1} {foreign:.1}"
-    ))
+fn run(command: &Command) -> anyhow::Result<String> {
+    match command {
+        Command::Http1(args) => http1::run(args),
+        Command::Http2(args) => http2::run(args),
+        Command::Bulk(args) => bulk::run(args),
+        Command::ServeBulk(args) => bulk::serve(args),
+        Command::Crowd(args) => crowd::run(args),
+        Command::Ready(args) => ready::run(args),
+        Command::Memory { process } => {
+            let memory = machine::Memory::of(*process)?;
+            Ok(format!("{:.1} {:.1}", memory.resident, memory.anonymous))
+        }
+        Command::Soak(args) => soak::run(args),
+    }
 }

@@ -21,6 +21,11 @@ impl Schedule {
         }
     }
 
+    /// Begins anew, now.
+    pub fn restart(&mut self) {
+        *self = Self::new(self.rate);
+    }
+
     /// When the next request is due.
     pub fn next(&self) -> Instant {
         self.next

@@ -1,5 +1,6 @@
 //! A mesh that is there for the API server alone: Services with rules and pods, and as many simulated proxies as
-//! are asked for, each with a stream of its own to the discovery service.
+//! are asked for, each with a stream of its own to the discovery service. And a small one without an API server, for
+//! real proxies (`offline`).
 //!
 //! Proxies are as real ones in all that discovery can tell: TLS, the token of a pod, all clusters and listeners, and
 //! the routes and endpoints that these cite by name. They keep nothing of it but names and versions.
@@ -12,6 +13,7 @@ mod identity;
 mod measure;
 mod names;
 mod objects;
+mod offline;
 mod process;
 mod proxy;
 mod statuses;
@@ -44,6 +46,8 @@ enum Command {
         #[arg(long)]
         folder: PathBuf,
     },
+    /// Configures a real proxy without an API server, by the rules of a small mesh.
+    Offline(offline::Args),
 }
 
 #[tokio::main]
@@ -63,13 +67,17 @@ async fn main() -> ExitCode {
 }
 
 async fn run(command: Command) -> anyhow::Result<String> {
-    let cluster = cluster::Cluster::connect().await?;
+    let connect = cluster::Cluster::connect;
     match command {
         Command::Setup { services } => {
-            objects::make(&cluster, services).await?;
+            objects::make(&connect().await?, services).await?;
             Ok(String::new())
         }
-        Command::Measure(args) => measure::run(&cluster, &args).await,
-        Command::Identity { folder } => identity::write(&cluster, &folder).await,
+        Command::Measure(args) => measure::run(&connect().await?, &args).await,
+        Command::Identity { folder } => identity::write(&connect().await?, &folder).await,
+        Command::Offline(args) => {
+            offline::run(&args).await?;
+            Ok(String::new())
+        }
     }
 }

@@ -1,0 +1,119 @@
+//! Discovery without an API server: model, rendering and protocol are those of `pillion discovery`, and the objects
+//! are those of a small mesh that changes when it is told to.
+//!
+//! It is what the proxies of `hack/bench proxy` and `hack/bench soak` follow. An API server would take more of the
+//! machine than the proxy that is measured.
+
+mod objects;
+
+use std::{
+    fs,
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::Context as _;
+use pillion::discovery::{Faults, Offline};
+use pillion_certs::{Authority, Resolver};
+use pillion_serve::{Readiness, Tls};
+use serde_json::Value;
+use time::{Duration, OffsetDateTime};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    net::TcpListener,
+};
+
+use self::objects::{Mesh, Routes};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Where proxies connect to, by TLS.
+    #[arg(long, default_value = "127.0.0.1:15012")]
+    listen: SocketAddr,
+    /// The folder for a proxy's `root-cert.pem` and `istio-token`, which are there once it listens.
+    #[arg(long)]
+    folder: PathBuf,
+    /// The address of the pod whose proxy connects. It is called `client`, and its namespace `bench`.
+    #[arg(long)]
+    pod_ip: IpAddr,
+    /// How many hosts there are: `web-0.bench.svc.cluster.local` and so on.
+    #[arg(long, default_value_t = 10)]
+    hosts: usize,
+    /// How many routes each has, by prefix: `/p0/` and so on.
+    #[arg(long, default_value_t = 10)]
+    prefixes: usize,
+    /// What is spoken, as the name of a Service's port says it: http, http2, grpc or tcp.
+    #[arg(long, default_value = "http")]
+    protocol: String,
+    /// The port of all hosts, and of their servers.
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// A server of all hosts; may be given several times.
+    #[arg(long = "server", required = true)]
+    servers: Vec<IpAddr>,
+    /// Rules set the response field `x-route` to HOST-PREFIX-GENERATION, by their numbers.
+    #[arg(long)]
+    marked: bool,
+}
+
+/// Serves until it is killed. Lines of its input change the mesh: `routes GENERATION` replaces the rules of one host
+/// (that of the generation's number, in turn), and `endpoints IP…` says which servers all hosts have from now on.
+pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
+    let mesh = Mesh {
+        hosts: args.hosts,
+        protocol: args.protocol.clone(),
+        port: args.port,
+        routes: Routes {
+            prefixes: args.prefixes,
+            marked: args.marked,
+        },
+    };
+    let discovery = Offline::start()?;
+    let all = mesh.all(args.pod_ip, &args.servers);
+    apply(&discovery, &all).await?;
+    let (tls, root) = certificate(args.listen.ip())?;
+    let listener = TcpListener::bind(args.listen).await;
+    let listener = listener.with_context(|| format!("can't listen at {}", args.listen))?;
+    let serving = tokio::spawn(discovery.serve_tls(listener, tls));
+    write(&args.folder, &root)?;
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    while let Some(line) = lines.next_line().await? {
+        let change = mesh.change(&line);
+        let change = change.with_context(|| format!("this is no change: {line:?}"))?;
+        apply(&discovery, &change).await?;
+    }
+    serving.await.context("discovery has ended")
+}
+
+async fn apply(discovery: &Offline, objects: &[Value]) -> anyhow::Result<()> {
+    for object in objects {
+        let name = &object["metadata"]["name"];
+        let refused = |faults: Faults| anyhow::anyhow!("{name} is refused: {}", faults.join("; "));
+        discovery.apply(object).await.map_err(refused)?;
+    }
+    Ok(())
+}
+
+/// A certificate of its own, and the root that it is to be trusted by.
+fn certificate(ip: IpAddr) -> anyhow::Result<(Tls, String)> {
+    let (now, day) = (OffsetDateTime::now_utc(), Duration::DAY);
+    let authority = Authority::generate("bench", now, day)?;
+    let pair = authority.issue(&[ip.to_string()], now, day)?;
+    let resolver = Arc::new(Resolver::default());
+    resolver.replace(&pair);
+    let config = pillion_certs::server_config(resolver)?;
+    let condition = Readiness::default().register("the certificate");
+    condition.set(true);
+    let tls = Tls::new(&config, condition, "the benchmark's own");
+    Ok((tls, authority.certificate().to_owned()))
+}
+
+/// Whoever waits for the token finds both.
+fn write(folder: &Path, root: &str) -> anyhow::Result<()> {
+    fs::write(folder.join("root-cert.pem"), root)?;
+    let (token, part) = (folder.join("istio-token"), folder.join("istio-token.part"));
+    // Nobody looks at it.
+    fs::write(&part, "token")?;
+    fs::rename(part, token).context("can't write the token")
+}

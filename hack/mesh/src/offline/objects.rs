@@ -1,0 +1,191 @@
+//! The objects of the small mesh.
+
+use std::net::IpAddr;
+
+use serde_json::{Value, json};
+
+/// The namespace of everything.
+const NAMESPACE: &str = "bench";
+
+/// A mesh of hosts that all have the same servers.
+#[derive(Debug)]
+pub(super) struct Mesh {
+    pub hosts: usize,
+    pub protocol: String,
+    pub port: u16,
+    pub routes: Routes,
+}
+
+/// What the rules of each host are.
+#[derive(Debug)]
+pub(super) struct Routes {
+    pub prefixes: usize,
+    /// Whether responses say which route they came by.
+    pub marked: bool,
+}
+
+impl Mesh {
+    /// Everything, with the pod of the proxy.
+    pub fn all(&self, pod: IpAddr, servers: &[IpAddr]) -> Vec<Value> {
+        let mut objects = vec![
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}),
+            json!({
+                "apiVersion": "v1", "kind": "Pod",
+                "metadata": {"name": "client", "namespace": NAMESPACE, "uid": "client"},
+                "spec": {"containers": [{"name": "istio-proxy", "args": ["proxy", "sidecar"]}]},
+                "status": {"podIPs": [{"ip": pod}]},
+            }),
+        ];
+        objects.extend((0..self.hosts).map(|host| self.service(host)));
+        objects.extend(self.endpoints(servers));
+        // TCP has no rules here.
+        if self.protocol != "tcp" {
+            objects.extend((0..self.hosts).map(|host| self.rules(host, 0)));
+        }
+        objects
+    }
+
+    /// What a line of the input asks for, if it can be read.
+    pub fn change(&self, line: &str) -> Option<Vec<Value>> {
+        let (what, rest) = line.split_once(' ')?;
+        match what {
+            "routes" => {
+                let generation: usize = rest.parse().ok()?;
+                Some(vec![self.rules(generation % self.hosts, generation)])
+            }
+            "endpoints" => {
+                let servers: Result<Vec<IpAddr>, _> = rest.split(' ').map(str::parse).collect();
+                Some(self.endpoints(&servers.ok()?).collect())
+            }
+            _ => None,
+        }
+    }
+
+    fn service(&self, host: usize) -> Value {
+        let port = json!({"name": self.protocol, "port": self.port, "targetPort": self.port});
+        json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": name(host), "namespace": NAMESPACE},
+            "spec": {"clusterIP": format!("10.96.0.{}", host + 1), "ports": [port]},
+        })
+    }
+
+    fn endpoints(&self, servers: &[IpAddr]) -> impl Iterator<Item = Value> {
+        let endpoint = |ip: &IpAddr| json!({"addresses": [ip], "conditions": {"ready": true}});
+        let endpoints: Vec<_> = servers.iter().map(endpoint).collect();
+        (0..self.hosts).map(move |host| {
+            let name = name(host);
+            json!({
+                "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+                "metadata": {
+                    "name": name, "namespace": NAMESPACE,
+                    "labels": {"kubernetes.io/service-name": name},
+                },
+                "addressType": "IPv4",
+                "ports": [{"name": self.protocol, "port": self.port}],
+                "endpoints": endpoints,
+            })
+        })
+    }
+
+    /// The rules of a host. Each generation leads to another host's servers.
+    fn rules(&self, host: usize, generation: usize) -> Value {
+        let destination = name((host + generation / self.hosts) % self.hosts);
+        let routes = (0..self.routes.prefixes).map(|prefix| {
+            let mut route = json!({
+                "name": format!("{host}-{prefix}"),
+                "match": [{"uri": {"prefix": format!("/p{prefix}/")}}],
+                "route": [{"destination": {"host": destination, "port": {"number": self.port}}}],
+            });
+            if self.routes.marked {
+                let mark = format!("{host}-{prefix}-{generation}");
+                route["headers"] = json!({"response": {"set": {"x-route": mark}}});
+            }
+            route
+        });
+        json!({
+            "apiVersion": "networking.istio.io/v1", "kind": "VirtualService",
+            "metadata": {"name": name(host), "namespace": NAMESPACE},
+            "spec": {"hosts": [name(host)], "http": routes.collect::<Vec<_>>()},
+        })
+    }
+}
+
+fn name(host: usize) -> String {
+    format!("web-{host}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use pillion::discovery::Offline;
+    use pillion_envoy_api::type_url;
+    use pillion_xds::Snapshot;
+
+    use super::*;
+
+    const POD: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 213, 1, 2));
+    const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 213, 1, 1));
+
+    fn mesh(protocol: &str) -> Mesh {
+        Mesh {
+            hosts: 2,
+            protocol: protocol.to_owned(),
+            port: 8080,
+            routes: Routes {
+                prefixes: 2,
+                marked: true,
+            },
+        }
+    }
+
+    /// Whether a part of a resource of a type is this text.
+    fn says(snapshot: &Snapshot, type_url: &str, text: &str) -> bool {
+        let resources = snapshot.get(type_url).into_iter();
+        resources
+            .flat_map(pillion_xds::Layers::iter)
+            .any(|(_, resource)| {
+                memchr::memmem::find(&resource.body.value, text.as_bytes()).is_some()
+            })
+    }
+
+    #[tokio::test]
+    async fn discovery_renders_every_change() {
+        let (discovery, mesh) = (Offline::start().unwrap(), mesh("http"));
+        let mut snapshots = discovery.follow(NAMESPACE, "client").await.unwrap();
+        for object in mesh.all(POD, &[SERVER]) {
+            discovery.apply(&object).await.unwrap();
+        }
+        let routes = type_url::ROUTE_CONFIGURATION;
+        let has_rules = |snapshot: &Snapshot| says(snapshot, routes, "1-1-0");
+        snapshots.wait_for(has_rules).await.unwrap();
+        for object in mesh.change("routes 3").unwrap() {
+            discovery.apply(&object).await.unwrap();
+        }
+        let has_changed = |snapshot: &Snapshot| says(snapshot, routes, "1-1-3");
+        snapshots.wait_for(has_changed).await.unwrap();
+        for object in mesh.change("endpoints 10.213.1.3 10.213.1.4").unwrap() {
+            discovery.apply(&object).await.unwrap();
+        }
+        let endpoints = type_url::CLUSTER_LOAD_ASSIGNMENT;
+        let has_come = |snapshot: &Snapshot| {
+            says(snapshot, endpoints, "10.213.1.4") && !says(snapshot, endpoints, "10.213.1.1")
+        };
+        snapshots.wait_for(has_come).await.unwrap();
+    }
+
+    #[test]
+    fn tcp_has_no_rules() {
+        let all = mesh("tcp").all(POD, &[SERVER]);
+        assert!(all.iter().all(|object| object["kind"] != "VirtualService"));
+    }
+
+    #[test]
+    fn what_is_no_change_is_refused() {
+        let mesh = mesh("http");
+        for line in ["", "routes", "routes x", "endpoints 10.0.0", "restart now"] {
+            assert!(mesh.change(line).is_none(), "{line}");
+        }
+    }
+}
