@@ -14,7 +14,7 @@ mod token;
 pub(crate) use self::{
     body::{BodySize, Broken, Piece, Sink, Source},
     field_name::FieldName,
-    fields::Fields,
+    fields::{FieldLine, Fields},
     request::{RequestHead, Scheme},
     response::ResponseHead,
     token::{is_token, is_token_byte},

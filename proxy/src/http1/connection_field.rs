@@ -13,8 +13,7 @@ pub(super) struct ConnectionOptions<'a> {
     pub keep_alive: bool,
     pub upgrade: bool,
     /// Other options, each of which is the name of a field that is not for us to pass on.
-    named: [&'a [u8]; MOST_NAMED],
-    count: usize,
+    named: Vec<&'a [u8]>,
 }
 
 impl<'a> ConnectionOptions<'a> {
@@ -24,8 +23,8 @@ impl<'a> ConnectionOptions<'a> {
             close: false,
             keep_alive: false,
             upgrade: false,
-            named: [b""; MOST_NAMED],
-            count: 0,
+            // Nothing is allocated for most heads.
+            named: Vec::new(),
         }
     }
 
@@ -39,9 +38,10 @@ impl<'a> ConnectionOptions<'a> {
             } else if option.eq_ignore_ascii_case(b"upgrade") {
                 self.upgrade = true;
             } else {
-                let free = self.named.get_mut(self.count);
-                *free.ok_or(BadLine::TooManyConnectionOptions)? = option;
-                self.count += 1;
+                if self.named.len() == MOST_NAMED {
+                    return Err(BadLine::TooManyConnectionOptions);
+                }
+                self.named.push(option);
             }
         }
         Ok(())
@@ -54,7 +54,7 @@ impl<'a> ConnectionOptions<'a> {
 
     /// Whether a field of that name is for this connection only.
     pub fn names(&self, name: &[u8]) -> bool {
-        let named = &self.named[..self.count];
+        let named = &self.named;
         named.iter().any(|option| option.eq_ignore_ascii_case(name))
     }
 }

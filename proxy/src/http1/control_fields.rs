@@ -131,21 +131,26 @@ impl<'a> ControlFields<'a> {
         extra: usize,
         kept: Kept,
     ) -> Fields {
-        let size = |(name, value): (&[u8], &[u8])| name.len() + value.len();
-        let bytes: usize = lines.iter(input).map(size).sum();
-        let mut fields =
-            Fields::with_capacity(bytes + extra + SPARE_BYTES, lines.len() + SPARE_FIELDS);
+        let text = lines.text(input);
+        let mut fields = Fields::of_lines(text, extra + SPARE_BYTES, lines.len() + SPARE_FIELDS);
         let mut te_trailers = kept == Kept::TeTrailers && self.te_trailers;
-        for (name, value) in lines.iter(input) {
-            match Control::of(name) {
+        for line in lines.all() {
+            let name = line.name(input);
+            let is_kept = match Control::of(name) {
                 Some(Control::Te) if te_trailers => {
                     te_trailers = false;
                     fields.push(b"te", b"trailers");
+                    false
                 }
-                Some(Control::Upgrade) if kept == Kept::Upgrade => fields.push(name, value),
-                Some(_) => {}
-                None if self.connection.names(name) => {}
-                None => fields.push(name, value),
+                Some(Control::Upgrade) => kept == Kept::Upgrade,
+                Some(_) => false,
+                None => !self.connection.names(name),
+            };
+            if is_kept {
+                match lines.as_written(line, input) {
+                    Some(line) => fields.keep(line),
+                    None => fields.push(name, line.value(input)),
+                }
             }
         }
         fields

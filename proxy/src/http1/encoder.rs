@@ -143,6 +143,13 @@ pub(super) fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// Appends all fields.
+pub(super) fn write_fields(fields: &Fields, out: &mut Vec<u8>) {
+    for lines in fields.lines() {
+        out.extend_from_slice(lines);
+    }
+}
+
 /// Appends `content-length`.
 pub(super) fn write_length(length: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(b"content-length: ");

@@ -6,18 +6,21 @@ use super::{
     line::next_line,
     refusal::BadLine,
 };
-use crate::message::is_token_byte;
+use crate::message::{FieldLine, is_token_byte};
 
 /// The places of fields in the bytes that have been received. It is large, and on the stack:
 /// nothing is allocated before the head is known to be good.
 pub(super) struct FieldLines {
     lines: [Line; MOST_FIELDS],
     count: usize,
+    /// Where the first one starts, and where the empty line does.
+    start: usize,
+    end: usize,
 }
 
 /// A field line: offsets into the input.
 #[derive(Clone, Copy)]
-struct Line {
+pub(super) struct Line {
     start: u32,
     colon: u32,
     value: u32,
@@ -36,6 +39,8 @@ impl FieldLines {
         Self {
             lines: [line; MOST_FIELDS],
             count: 0,
+            start: 0,
+            end: 0,
         }
     }
 
@@ -48,9 +53,11 @@ impl FieldLines {
         start: usize,
         most: usize,
     ) -> Result<Option<usize>, BadLine> {
+        self.start = start;
         let mut start = start;
         while let Some((line, next)) = next_line(input, start)? {
             if line.is_empty() {
+                self.end = start;
                 return Ok(Some(next));
             }
             let Some(free) = self.lines.get_mut(self.count).filter(|_| self.count < most) else {
@@ -70,17 +77,47 @@ impl FieldLines {
 
     /// Names as they were sent, and values, of the input that was read.
     pub fn iter<'a>(&self, input: &'a [u8]) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-        let piece = |start: u32, end: u32| &input[start as usize..end as usize];
-        self.lines[..self.count].iter().map(move |line| {
-            (
-                piece(line.start, line.colon),
-                piece(line.value, line.value_end),
-            )
+        let pair = move |line: &Line| (line.name(input), line.value(input));
+        self.all().iter().map(pair)
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[Line] {
+        &self.lines[..self.count]
+    }
+
+    /// Their text in the input that was read.
+    pub fn text<'a>(&self, input: &'a [u8]) -> &'a [u8] {
+        &input[self.start..self.end]
+    }
+
+    /// Where a line is in their text, if it is written as the proxy writes it: one space before
+    /// the value, and none behind it.
+    pub fn as_written(&self, line: &Line, input: &[u8]) -> Option<FieldLine> {
+        let end = line.value_end as usize;
+        let is_plain = line.value == line.colon + 2
+            && input.get(line.colon as usize + 1) == Some(&b' ')
+            && input.get(end..end + 2) == Some(b"\r\n");
+        let start = u32::try_from(self.start).unwrap_or_default();
+        is_plain.then(|| FieldLine {
+            start: line.start - start,
+            colon: line.colon - start,
+            end: line.value_end - start,
         })
     }
 }
 
 impl Line {
+    /// The name as it was sent.
+    pub fn name<'a>(&self, input: &'a [u8]) -> &'a [u8] {
+        &input[self.start as usize..self.colon as usize]
+    }
+
+    /// The value, without blanks around it.
+    pub fn value<'a>(&self, input: &'a [u8]) -> &'a [u8] {
+        &input[self.value as usize..self.value_end as usize]
+    }
+
     /// Reads a line that is not empty and starts there.
     fn parse(line: &[u8], start: usize) -> Result<Self, BadLine> {
         let Some(colon) = line.iter().position(|byte| !is_token_byte(*byte)) else {
@@ -152,6 +189,24 @@ mod tests {
             assert_eq!(read(text, 100), Ok(Some(expected)), "{text:?}");
         }
         assert_eq!(read("\r\n", 100), Ok(Some(Vec::new())));
+    }
+
+    #[test]
+    fn tells_which_lines_are_written_as_the_proxy_writes_them() {
+        let input = b"GET\r\nA: b\r\nc:d\r\ne:  f\r\ng: h \r\ni:\tj\r\nk:\r\nl: \r\nM: n\r\n\r\n";
+        let mut lines = FieldLines::new();
+        assert!(matches!(lines.read(input, 5, 100), Ok(Some(end)) if end == input.len()));
+        let text = lines.text(input);
+        assert_eq!(text, &input[5..input.len() - 2]);
+        let plain = lines
+            .all()
+            .iter()
+            .filter_map(|line| lines.as_written(line, input));
+        let plain = plain.map(|line| &text[line.start as usize..line.end as usize + 2]);
+        assert_eq!(
+            plain.collect::<Vec<_>>(),
+            [&b"A: b\r\n"[..], b"l: \r\n", b"M: n\r\n"]
+        );
     }
 
     #[test]

@@ -169,12 +169,9 @@ impl<T: OnWire> Sink for T {
         if wire.output.room() < MIN_ROOM {
             ready!(wire.output.poll_send(&mut wire.io, context)).map_err(|_| Broken::Closed)?;
         }
-        if data.len() >= DIRECT && wire.output.is_empty() && wire.encoder.is_identity() {
-            let sent = ready!(Pin::new(&mut wire.io).poll_write(context, data));
+        if data.len() >= DIRECT && wire.encoder.is_identity() {
+            let sent = ready!(wire.output.poll_send_with(data, &mut wire.io, context));
             let sent = sent.map_err(|_| Broken::Closed)?;
-            if sent == 0 {
-                return Poll::Ready(Err(Broken::Closed));
-            }
             wire.encoder.wrote(sent).map_err(|_| WRONG_LENGTH)?;
             return Poll::Ready(Ok(sent));
         }

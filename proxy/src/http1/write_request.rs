@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::encoder::{Encoder, size_of, write_field, write_length};
+use super::encoder::{Encoder, size_of, write_field, write_fields, write_length};
 use crate::message::{BodySize, FieldName, RequestHead};
 
 /// Bytes of the request line and of the fields that are written here, without their texts.
@@ -36,7 +36,8 @@ pub(crate) fn write_request(
         write_field(b"connection", b"te", out);
     }
     let encoder = write_framing(head, out);
-    for (name, value) in head.fields.iter().chain(more) {
+    write_fields(&head.fields, out);
+    if let Some((name, value)) = more {
         write_field(name, value, out);
     }
     out.extend_from_slice(b"\r\n");

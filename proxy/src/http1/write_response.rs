@@ -2,7 +2,7 @@
 
 use http::{Method, StatusCode, Version};
 
-use super::encoder::{Encoder, size_of, write_field, write_length};
+use super::encoder::{Encoder, size_of, write_field, write_fields, write_length};
 use crate::message::{BodySize, ResponseHead};
 
 /// Bytes of the status line and of the fields that are written here.
@@ -49,14 +49,14 @@ pub(crate) fn write_response(
     } else if body != Body::Tunnel && is_old {
         write_field(b"connection", b"keep-alive", out);
     }
-    write_fields(head, out);
+    end_head(head, out);
     (encoder, keep_alive)
 }
 
 fn write_interim(head: &ResponseHead, out: &mut Vec<u8>) {
     out.reserve(FIXED + size_of(&head.fields));
     write_status_line(head.status, false, out);
-    write_fields(head, out);
+    end_head(head, out);
 }
 
 fn write_status_line(status: StatusCode, is_old: bool, out: &mut Vec<u8>) {
@@ -69,10 +69,8 @@ fn write_status_line(status: StatusCode, is_old: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn write_fields(head: &ResponseHead, out: &mut Vec<u8>) {
-    for (name, value) in head.fields.iter() {
-        write_field(name, value, out);
-    }
+fn end_head(head: &ResponseHead, out: &mut Vec<u8>) {
+    write_fields(&head.fields, out);
     out.extend_from_slice(b"\r\n");
 }
 

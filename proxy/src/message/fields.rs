@@ -1,39 +1,76 @@
 //! The fields of a head or of a trailer section.
 
+use std::ops::Range;
+
 use super::FieldName;
 
 /// Fields in the order in which they came, with names in lower case, as Envoy passes them on.
 ///
 /// Names are tokens, and values have neither CR, LF nor NUL in them: the codecs check what
 /// comes from outside before they add it.
-#[derive(Clone, Default, PartialEq, Eq)]
+///
+/// Each field is kept as the line that HTTP/1 writes. A head whose lines are written like that
+/// already is copied as a whole, and so is what follows each other when it goes out.
+#[derive(Clone, Default)]
 pub(crate) struct Fields {
-    /// The text of all names and values, also of those that have been replaced.
+    /// Lines, also of fields that have been replaced, and the other texts of a head.
     bytes: Vec<u8>,
     list: Vec<Field>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 struct Field {
     known: FieldName,
-    name: Span,
-    value: Span,
+    line: FieldLine,
+}
+
+/// Where a line is: `name: value`, with CR LF behind it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FieldLine {
+    /// The first byte of the name.
+    pub start: u32,
+    /// The colon, which one space follows.
+    pub colon: u32,
+    /// The end of the value.
+    pub end: u32,
 }
 
 /// A piece of the text that a head owns.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Span {
     start: usize,
     end: usize,
 }
 
+/// Colon, space, CR and LF.
+const AROUND: usize = 4;
+
 impl Fields {
-    /// Makes room for a head of so many bytes and fields.
+    /// Makes room for so many fields with so many bytes of names and values.
     pub fn with_capacity(bytes: usize, fields: usize) -> Self {
         Self {
-            bytes: Vec::with_capacity(bytes),
+            bytes: Vec::with_capacity(bytes + AROUND * fields),
             list: Vec::with_capacity(fields),
         }
+    }
+
+    /// Copies lines, none of which is a field until [`Fields::keep`] says so. There is room for
+    /// some more bytes, and for so many fields.
+    pub fn of_lines(lines: &[u8], more: usize, fields: usize) -> Self {
+        let mut bytes = Vec::with_capacity(lines.len() + more);
+        bytes.extend_from_slice(lines);
+        Self {
+            bytes,
+            list: Vec::with_capacity(fields),
+        }
+    }
+
+    /// Adds a field behind the others, whose line has been copied.
+    pub fn keep(&mut self, line: FieldLine) {
+        let name = &mut self.bytes[line.name()];
+        name.make_ascii_lowercase();
+        let known = FieldName::of(name);
+        self.list.push(Field { known, line });
     }
 
     /// How many there are.
@@ -48,17 +85,14 @@ impl Fields {
 
     /// The length of names and values together.
     pub fn bytes(&self) -> usize {
-        let size = |field: &Field| field.name.len() + field.value.len();
+        let size = |field: &Field| field.line.name().len() + field.line.value().len();
         self.list.iter().map(size).sum()
     }
 
     /// Adds a field behind the others.
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
-        let name = self.store(name);
-        self.bytes[name.start..name.end].make_ascii_lowercase();
-        let known = FieldName::of(&self.bytes[name.start..name.end]);
-        let value = self.store(value);
-        self.list.push(Field { known, name, value });
+        let line = self.write(name, value);
+        self.keep(line);
     }
 
     /// The value of the first field of that name.
@@ -72,34 +106,29 @@ impl Fields {
         self.list
             .iter()
             .filter(same)
-            .map(|field| self.text(field.value))
+            .map(|field| &self.bytes[field.line.value()])
     }
 
     /// The value of the first field of any name, which is given in lower case.
     pub fn find(&self, name: &[u8]) -> Option<&[u8]> {
-        let same = |field: &&Field| self.text(field.name) == name;
+        let same = |field: &&Field| self.bytes[field.line.name()] == *name;
         let field = self.list.iter().find(same)?;
-        Some(self.text(field.value))
+        Some(&self.bytes[field.line.value()])
     }
 
     /// Makes the value the only one of that name.
     pub fn set(&mut self, name: FieldName, value: &[u8]) {
-        let value = self.store(value);
+        let line = self.write(name.as_str().as_bytes(), value);
         let mut first = true;
         self.list.retain_mut(|field| {
             if field.known != name {
                 return true;
             }
-            field.value = value;
+            field.line = line;
             std::mem::take(&mut first)
         });
         if first {
-            let name_at = self.store(name.as_str().as_bytes());
-            self.list.push(Field {
-                known: name,
-                name: name_at,
-                value,
-            });
+            self.list.push(Field { known: name, line });
         }
     }
 
@@ -107,19 +136,50 @@ impl Fields {
     pub fn retain(&mut self, keep: impl Fn(FieldName, &[u8], &[u8]) -> bool) {
         let bytes = &self.bytes;
         self.list.retain(|field| {
-            let (name, value) = (field.name, field.value);
-            keep(
-                field.known,
-                &bytes[name.start..name.end],
-                &bytes[value.start..value.end],
-            )
+            let line = field.line;
+            keep(field.known, &bytes[line.name()], &bytes[line.value()])
         });
     }
 
     /// Names and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let pair = |field: &Field| (self.text(field.name), self.text(field.value));
+        let pair = |field: &Field| {
+            (
+                &self.bytes[field.line.name()],
+                &self.bytes[field.line.value()],
+            )
+        };
         self.list.iter().map(pair)
+    }
+
+    /// All lines in order, with CR LF behind each; those that stand together come together.
+    pub fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = self.list.iter().map(|field| field.line.whole()).peekable();
+        std::iter::from_fn(move || {
+            let mut lines = rest.next()?;
+            while let Some(next) = rest.next_if(|next| next.start == lines.end) {
+                lines.end = next.end;
+            }
+            Some(&self.bytes[lines])
+        })
+    }
+
+    /// Writes a line, which is not a field yet.
+    fn write(&mut self, name: &[u8], value: &[u8]) -> FieldLine {
+        self.bytes.reserve(name.len() + value.len() + AROUND);
+        let start = self.offset();
+        self.bytes.extend_from_slice(name);
+        let colon = self.offset();
+        self.bytes.extend_from_slice(b": ");
+        self.bytes.extend_from_slice(value);
+        let end = self.offset();
+        self.bytes.extend_from_slice(b"\r\n");
+        FieldLine { start, colon, end }
+    }
+
+    /// Where the next text starts. Heads are bounded, and so is what is added to them.
+    fn offset(&self) -> u32 {
+        u32::try_from(self.bytes.len()).unwrap_or(u32::MAX)
     }
 
     pub(super) fn store(&mut self, text: &[u8]) -> Span {
@@ -136,6 +196,29 @@ impl Fields {
     }
 }
 
+impl FieldLine {
+    fn name(self) -> Range<usize> {
+        self.start as usize..self.colon as usize
+    }
+
+    fn value(self) -> Range<usize> {
+        self.colon as usize + 2..self.end as usize
+    }
+
+    fn whole(self) -> Range<usize> {
+        self.start as usize..self.end as usize + 2
+    }
+}
+
+/// What they say counts, and not where it is kept.
+impl PartialEq for Fields {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Fields {}
+
 impl std::fmt::Debug for Fields {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut map = formatter.debug_map();
@@ -146,12 +229,6 @@ impl std::fmt::Debug for Fields {
             );
         }
         map.finish()
-    }
-}
-
-impl Span {
-    fn len(self) -> usize {
-        self.end - self.start
     }
 }
 
@@ -201,6 +278,36 @@ mod tests {
             (b"server", b"envoy"),
         ];
         assert_eq!(list(&fields), expected);
+    }
+
+    #[test]
+    fn lines_that_stand_together_come_together() {
+        let text = b"Host: a\r\nAccept: b\r\nX-One: c\r\nTe:d\r\n";
+        let mut fields = Fields::of_lines(text, 0, 4);
+        let line = |start, colon, end| FieldLine { start, colon, end };
+        fields.keep(line(9, 15, 18));
+        fields.keep(line(20, 25, 28));
+        let pieces = |fields: &Fields| fields.lines().map(<[u8]>::to_vec).collect::<Vec<_>>();
+        assert_eq!(pieces(&fields), [b"accept: b\r\nx-one: c\r\n"]);
+        fields.push(b"TE", b"d");
+        fields.push(b"Server", b"");
+        let all = b"accept: b\r\nx-one: c\r\nte: d\r\nserver: \r\n";
+        assert_eq!(pieces(&fields).concat(), all);
+        fields.set(FieldName::Server, b"e");
+        fields.retain(|_, name, _| name != b"x-one");
+        assert_eq!(
+            pieces(&fields),
+            [&b"accept: b\r\n"[..], b"te: d\r\n", b"server: e\r\n"]
+        );
+        assert_eq!(fields.bytes(), 6 + 1 + 2 + 1 + 6 + 1);
+        assert_eq!(fields.find(b"te"), Some(&b"d"[..]));
+        let mut same = Fields::default();
+        for (name, value) in [("accept", "b"), ("te", "d"), ("server", "e")] {
+            same.push(name.as_bytes(), value.as_bytes());
+        }
+        assert_eq!(fields, same);
+        same.set(FieldName::Te, b"f");
+        assert_ne!(fields, same);
     }
 
     #[test]

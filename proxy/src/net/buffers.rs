@@ -5,7 +5,7 @@
 //! a thread, so nothing is locked.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     ops::{Deref, DerefMut},
 };
 
@@ -14,17 +14,27 @@ pub(crate) const SIZE: usize = 16 * 1024;
 /// Bytes of a large buffer, which a head of the greatest length that is allowed fits in.
 pub(crate) const LARGE: usize = 64 * 1024;
 
+/// Bytes of a buffer for a connection that brings more at a time than the others hold.
+const BULK: usize = 128 * 1024;
+
+/// How many buffers for bulk a thread has at a time: 4 MiB of them.
+const MAX_BULK: usize = 32;
+/// How many of these it keeps when they are free.
+const MAX_FREE_BULK: usize = 4;
 /// How many free buffers a thread keeps: more than are in use at a time where data flows
 /// as fast as it is read.
 const MAX_FREE: usize = 64;
 
 thread_local! {
     static FREE: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
+    static FREE_BULK: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
+    /// Those in use.
+    static BULK_IN_USE: Cell<usize> = const { Cell::new(0) };
     static FREE_OUTPUT: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A buffer of [`SIZE`] bytes, which goes back to its thread's list when it is dropped;
-/// or one of [`LARGE`] bytes, which does not.
+/// A buffer of [`SIZE`] bytes or for bulk, which goes back to its thread's list when it is
+/// dropped; or one of [`LARGE`] bytes, which does not.
 #[derive(Debug)]
 pub(crate) struct Buffer(Box<[u8]>);
 
@@ -33,6 +43,17 @@ impl Buffer {
     pub fn take() -> Self {
         let free = FREE.with_borrow_mut(Vec::pop);
         Self(free.unwrap_or_else(|| vec![0; SIZE].into_boxed_slice()))
+    }
+
+    /// Takes a buffer for bulk, or one as small as the others when too many have these.
+    pub fn bulk() -> Self {
+        let in_use = BULK_IN_USE.get();
+        if in_use >= MAX_BULK {
+            return Self::take();
+        }
+        BULK_IN_USE.set(in_use + 1);
+        let free = FREE_BULK.with_borrow_mut(Vec::pop);
+        Self(free.unwrap_or_else(|| vec![0; BULK].into_boxed_slice()))
     }
 
     /// Makes a large buffer that begins with these bytes.
@@ -47,10 +68,18 @@ impl Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         let bytes = std::mem::take(&mut self.0);
+        let (list, most) = match bytes.len() {
+            SIZE => (&FREE, MAX_FREE),
+            BULK => {
+                let _ = BULK_IN_USE.try_with(|in_use| in_use.set(in_use.get().saturating_sub(1)));
+                (&FREE_BULK, MAX_FREE_BULK)
+            }
+            _ => return,
+        };
         // At the end of a thread the list may be gone already.
-        let _ = FREE.try_with(|free| {
+        let _ = list.try_with(|free| {
             let mut free = free.borrow_mut();
-            if bytes.len() == SIZE && free.len() < MAX_FREE {
+            if free.len() < most {
                 free.push(bytes);
             }
         });
@@ -105,6 +134,18 @@ mod tests {
         let buffer = Buffer::take();
         assert_eq!(free(), before.max(1) - 1);
         assert_eq!(buffer.len(), SIZE);
+    }
+
+    #[test]
+    fn few_connections_have_buffers_for_bulk() {
+        let sizes = |buffers: &[Buffer]| buffers.iter().filter(|it| it.len() == BULK).count();
+        for _ in 0..2 {
+            let many: Vec<_> = (0..2 * MAX_BULK).map(|_| Buffer::bulk()).collect();
+            assert_eq!(sizes(&many), MAX_BULK);
+            assert!(many.iter().all(|it| it.len() >= SIZE));
+            drop(many);
+            assert_eq!(FREE_BULK.with_borrow(Vec::len), MAX_FREE_BULK);
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::buffers::{Buffer, LARGE};
+use super::buffers::{Buffer, LARGE, SIZE};
 
 /// Received bytes. Without any, there is no buffer.
 #[derive(Debug, Default)]
@@ -16,6 +16,8 @@ pub(crate) struct Input {
     buffer: Option<Buffer>,
     from: usize,
     to: usize,
+    /// The last read brought as much as a buffer holds: the next one may bring more.
+    is_bulk: bool,
 }
 
 impl Input {
@@ -36,7 +38,8 @@ impl Input {
     pub fn consume(&mut self, bytes: usize) {
         self.from = self.to.min(self.from + bytes);
         if self.is_empty() {
-            *self = Self::default();
+            self.buffer = None;
+            (self.from, self.to) = (0, 0);
         }
     }
 
@@ -53,8 +56,10 @@ impl Input {
         // While there is nothing to receive, an empty buffer goes back to its list.
         let mut buffer = match self.buffer.take() {
             Some(buffer) => self.make_room(buffer)?,
+            None if self.is_bulk => Buffer::bulk(),
             None => Buffer::take(),
         };
+        let room = buffer.len() - self.to;
         let mut space = ReadBuf::new(&mut buffer[self.to..]);
         let polled = Pin::new(io).poll_read(context, &mut space);
         let received = space.filled().len();
@@ -62,6 +67,7 @@ impl Input {
             self.buffer = Some(buffer);
         }
         ready!(polled)?;
+        self.is_bulk = received >= room.min(SIZE);
         self.to += received;
         Poll::Ready(Ok(received))
     }
@@ -89,7 +95,25 @@ mod tests {
 
     use tokio::io::AsyncWriteExt as _;
 
-    use super::{super::buffers::SIZE, *};
+    use super::*;
+
+    #[tokio::test]
+    async fn takes_larger_buffers_while_reads_fill_them() {
+        let (mut client, mut server) = tokio::io::duplex(1024 * 1024);
+        let mut input = Input::default();
+        for (sent, reads) in [
+            (3 * SIZE, &[(SIZE, true), (2 * SIZE, true)][..]),
+            (1, &[(1, false)]),
+            (SIZE, &[(SIZE, true)]),
+        ] {
+            client.write_all(&vec![b'a'; sent]).await.unwrap();
+            for (expected, is_bulk) in reads {
+                let received = poll_fn(|context| input.poll_receive(&mut server, context)).await;
+                assert_eq!((received.unwrap(), input.is_bulk), (*expected, *is_bulk));
+                input.consume(*expected);
+            }
+        }
+    }
 
     #[tokio::test]
     async fn receives_and_consumes() {

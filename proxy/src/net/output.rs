@@ -1,7 +1,7 @@
 //! Bytes that are still to be sent on a connection.
 
 use std::{
-    io,
+    io::{self, IoSlice},
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -48,6 +48,40 @@ impl Output {
         &mut self.bytes
     }
 
+    /// Sends everything that waits and, behind it, some data, and says how much of the data.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is broken.
+    pub fn poll_send_with<W: AsyncWrite + Unpin>(
+        &mut self,
+        data: &[u8],
+        io: &mut W,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            let rest = &self.bytes[self.sent..];
+            let io = Pin::new(&mut *io);
+            let sent = match rest.is_empty() {
+                true => ready!(io.poll_write(context, data))?,
+                false => {
+                    let both = [IoSlice::new(rest), IoSlice::new(data)];
+                    ready!(io.poll_write_vectored(context, &both))?
+                }
+            };
+            if sent == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.has_sent = true;
+            let of_data = sent.saturating_sub(rest.len());
+            self.sent += sent - of_data;
+            if of_data > 0 {
+                self.release();
+                return Poll::Ready(Ok(of_data));
+            }
+        }
+    }
+
     /// Sends everything that waits.
     ///
     /// # Errors
@@ -68,11 +102,16 @@ impl Output {
                 }
             }
         }
+        self.release();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Gives the buffer back, all of which has been sent.
+    fn release(&mut self) {
         self.sent = 0;
         if self.bytes.capacity() > 0 {
             give_output(std::mem::take(&mut self.bytes));
         }
-        Poll::Ready(Ok(()))
     }
 }
 
@@ -104,5 +143,27 @@ mod tests {
         read.unwrap();
         assert_eq!(&received, b"some bytes");
         assert_eq!((output.is_empty(), output.bytes.capacity()), (true, 0));
+    }
+
+    #[tokio::test]
+    async fn sends_data_behind_what_waits() {
+        for room in [1, 3, 4, 5, 64] {
+            let (mut reader, mut writer) = tokio::io::duplex(room);
+            let mut output = Output::default();
+            output.bytes().extend_from_slice(b"head");
+            let send = async {
+                let mut rest = &b"the body"[..];
+                while !rest.is_empty() {
+                    let sent = poll_fn(|context| output.poll_send_with(rest, &mut writer, context));
+                    rest = &rest[sent.await.unwrap()..];
+                    assert_eq!((output.is_empty(), output.bytes.capacity()), (true, 0));
+                }
+            };
+            let mut received = [0; 12];
+            let (read, ()) = tokio::join!(reader.read_exact(&mut received), send);
+            read.unwrap();
+            assert_eq!(&received, b"headthe body", "{room}");
+            assert!(output.has_sent());
+        }
     }
 }

@@ -73,7 +73,8 @@ impl Connector<'_> {
         };
         let (mut connection, reused) = match idle {
             Some(connection) => (connection, true),
-            None => self.wait_or_connect().await?,
+            // Boxed, and so are the others: a connection has room for what most requests do.
+            None => Box::pin(self.wait_or_connect()).await?,
         };
         connection.client.start(head);
         Ok(Begun {
@@ -157,7 +158,7 @@ impl Connector<'_> {
         // The time includes that of the requests that have tried to connect before this one.
         let begun = timeout(
             self.cluster.settings.connect_timeout,
-            self.begin_in_turn(head),
+            Box::pin(self.begin_in_turn(head)),
         )
         .await;
         begun.unwrap_or_else(|_| Err(self.unreachable(io::ErrorKind::TimedOut.into())))

@@ -107,12 +107,11 @@ pub(super) async fn answer<D: Downstream>(
     head: RequestHead,
     downstream: &mut D,
 ) {
-    let Some(long) = begin(worker, connection, head, downstream).await else {
+    let Some(mut long) = begin(worker, connection, head, downstream).await else {
         return;
     };
-    let Long { mut exchange, rest } = long;
-    let ended = exchange.go_on(rest).await;
-    exchange.end(ended).await;
+    let ended = long.exchange.go_on(long.rest).await;
+    long.exchange.end(ended).await;
 }
 
 /// Answers a request by the tables of now, to its end or until the rest does not need them.
@@ -131,7 +130,8 @@ async fn begin<'a, D: Downstream>(
     }
     let mut decided = exchange.decide(&known);
     if matches!(decided.decision, Decision::Wait) {
-        decided = match exchange.wait(known.clone()).await {
+        // Few requests wait: their connections need not have room for it.
+        decided = match Box::pin(exchange.wait(known.clone())).await {
             Ok(known) => exchange.decide(newer.get_or_init(|| known)),
             Err(ended) => {
                 exchange.end(Err(ended)).await;

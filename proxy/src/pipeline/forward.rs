@@ -84,7 +84,7 @@ impl<'a, D: Downstream> Exchange<'a, '_, D> {
             };
             drop(active);
             if let Some(pause) = pause {
-                self.pause(pause, &mut clock, address).await?;
+                Box::pin(self.pause(pause, &mut clock, address)).await?;
             }
             attempts += 1;
             held.rewind();

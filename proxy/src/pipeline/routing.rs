@@ -66,8 +66,7 @@ pub(super) fn decide<'t>(
         Lookup::Missing => return Decision::Fail(Failure::NoHost, None),
         Lookup::Waiting => return Decision::Wait,
     };
-    let matches = |route: &&Arc<Route>| route.matches.matches(head);
-    let Some(route) = host.routes.iter().find(matches) else {
+    let Some(route) = host.route(head) else {
         return Decision::Fail(Failure::NoRoute, None);
     };
     match &route.action {

@@ -3,10 +3,9 @@
 //! A pool belongs to a worker. The connection that was used last is used first, so that
 //! the ones that are not needed grow old and are closed.
 
-use std::{
-    cell::RefCell, collections::HashMap, future::poll_fn, rc::Rc, task::Poll, time::Duration,
-};
+use std::{cell::RefCell, future::poll_fn, rc::Rc, task::Poll, time::Duration};
 
+use hashbrown::HashMap;
 use tokio::{sync::oneshot, task::unconstrained, time::Instant};
 
 use super::{Destination, lease::Lease, waiting::Waiting};

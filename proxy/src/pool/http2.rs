@@ -1,7 +1,8 @@
 //! Connections of HTTP/2, which carry many requests at a time.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc, time::Duration};
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
+use hashbrown::HashMap;
 use pillion_serve::Caller;
 use tokio::{sync::Mutex, time::Instant};
 

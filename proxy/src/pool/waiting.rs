@@ -1,7 +1,8 @@
 //! Requests that wait for a connection, because there may not be another one.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
+use hashbrown::HashMap;
 use tokio::sync::oneshot::{self, Receiver, Sender};
 
 use super::Destination;

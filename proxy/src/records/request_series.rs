@@ -1,14 +1,14 @@
 //! A worker's way to the series of requests: one look-up by what the labels are made of.
 
 use std::{
-    hash::{BuildHasher as _, RandomState},
+    hash::BuildHasher as _,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
 
-use hashbrown::HashTable;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::{
     facts::RequestRecord,
@@ -45,7 +45,7 @@ pub(super) struct RequestCells {
 pub(super) struct RequestSeries {
     worker: usize,
     table: HashTable<Known>,
-    hasher: RandomState,
+    hasher: DefaultHashBuilder,
     /// The registry's generation in which it had no room: for any series, and for clients'.
     full: [Option<u32>; 2],
 }
@@ -115,7 +115,7 @@ impl RequestSeries {
         Self {
             worker,
             table: HashTable::new(),
-            hasher: RandomState::new(),
+            hasher: DefaultHashBuilder::default(),
             full: [None; 2],
         }
     }

@@ -1,6 +1,8 @@
 //! The clusters, by name.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
+
+use hashbrown::HashMap;
 
 use super::{Cluster, Endpoints, Lookup};
 

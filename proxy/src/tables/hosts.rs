@@ -1,15 +1,12 @@
 //! Virtual hosts, by the authority of a request.
 
-use std::{
-    borrow::Cow,
-    cmp::Reverse,
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{borrow::Cow, cmp::Reverse, collections::BTreeMap, sync::Arc};
 
+use hashbrown::HashMap;
 use http::StatusCode;
 
-use super::{Action, DirectResponse, Lookup, Route, RouteMatch};
+use super::{Action, DirectResponse, Lookup, Route, RouteMatch, route_match::split_query};
+use crate::message::RequestHead;
 
 /// A virtual host.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +32,15 @@ impl VirtualHost {
             is_stand_in: true,
             ..Self::default()
         }
+    }
+}
+
+impl VirtualHost {
+    /// The first route that is for that request.
+    pub fn route(&self, head: &RequestHead) -> Option<&Arc<Route>> {
+        let target = split_query(head.path());
+        let is_for = |route: &&Arc<Route>| route.matches.matches_target(head, target);
+        self.routes.iter().find(is_for)
     }
 }
 

@@ -1,11 +1,8 @@
 //! What is done with a connection, by its direction and its original destination.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+
+use hashbrown::HashMap;
 
 use super::{Hosts, Lookup, TcpRoutes};
 use crate::traffic::Direction;

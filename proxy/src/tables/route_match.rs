@@ -93,8 +93,14 @@ impl RouteMatch {
     }
 
     /// Whether the route is for that request.
+    #[cfg(test)]
     pub fn matches(&self, head: &RequestHead) -> bool {
-        let (path, query) = split_query(head.path());
+        self.matches_target(head, split_query(head.path()))
+    }
+
+    /// Whether the route is for that request, whose path and query these are: a request is asked
+    /// about many routes.
+    pub(super) fn matches_target(&self, head: &RequestHead, (path, query): (&[u8], &[u8])) -> bool {
         self.path.matches_path(path, self.ignores_case)
             && self.headers.iter().all(|test| test.matches(head))
             && self.query.iter().all(|test| test.matches(query))

@@ -7,8 +7,13 @@ const HEX: &[u8; 16] = b"0123456789ABCDEF";
 /// a line.
 pub(super) fn text(value: &[u8], line: &mut Vec<u8>) {
     let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | ..0x20 | 0x7f..);
+    // Most texts have none. All bytes are looked at, without a branch, so that it is done with
+    // vectors.
+    if !value.iter().fold(false, |any, byte| any | is_special(byte)) {
+        line.extend_from_slice(value);
+        return;
+    }
     let mut rest = value;
-    // Most texts have none.
     while let Some(at) = rest.iter().position(is_special) {
         let digit = |at: u8| HEX.get(usize::from(at)).copied().unwrap_or_default();
         let byte = rest[at];

@@ -166,13 +166,15 @@ impl Piece {
 
 /// Appends a number with leading zeros. Each line has several: `write!` takes much longer.
 fn padded(number: u32, width: usize, line: &mut Vec<u8>) {
-    let mut text = itoa::Buffer::new();
-    let digits = text.format(number);
-    line.extend(std::iter::repeat_n(
-        b'0',
-        width.saturating_sub(digits.len()),
-    ));
-    line.extend_from_slice(digits.as_bytes());
+    let mut text = [b'0'; 10];
+    let (mut rest, mut start) = (number, text.len());
+    while rest > 0 {
+        start -= 1;
+        // A digit.
+        text[start] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    line.extend_from_slice(&text[start.min(text.len().saturating_sub(width))..]);
 }
 
 fn shown(text: std::fmt::Arguments<'_>, line: &mut Vec<u8>) {

@@ -156,6 +156,7 @@ impl<'a> Value<'a> {
                 format.write(*at, line);
                 Ok(())
             }
+            Self::Flags(flags) if *flags == ResponseFlags::NONE => line.write_all(b"-"),
             Self::Flags(flags) => write!(line, "{flags}"),
             Self::FlagsLong(flags) if *flags == ResponseFlags::NONE => line.write_all(b"-"),
             Self::FlagsLong(flags) => {
