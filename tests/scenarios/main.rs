@@ -16,6 +16,7 @@ mod outcome;
 mod place;
 mod pod;
 mod programs;
+mod raw;
 mod run;
 mod upstream;
 
@@ -29,11 +30,7 @@ fn our_proxy_and_envoy_give_the_same_answers() {
     let part = env::var("SCENARIO").unwrap_or_default();
     let cases = case::all(&part);
     assert!(!cases.is_empty(), "no scenario's name has {part:?} in it");
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let (count, faults) = (cases.len(), runtime.block_on(run::all(cases, &programs)));
+    let (count, faults) = (cases.len(), runtime().block_on(run::all(cases, &programs)));
     for fault in &faults {
         println!("{fault}\n");
     }
@@ -43,4 +40,25 @@ fn our_proxy_and_envoy_give_the_same_answers() {
         faults.len()
     );
     println!("{count} scenarios agree");
+}
+
+#[test]
+fn raw_messages_have_the_same_outcome() {
+    let Some(programs) = programs::find() else {
+        return;
+    };
+    let part = env::var("RAW").unwrap_or_default();
+    let cases = raw::cases(&part);
+    assert!(!cases.is_empty(), "no case's name has {part:?} in it");
+    let (count, faults) = (cases.len(), runtime().block_on(raw::all(cases, &programs)));
+    for fault in &faults {
+        println!("{fault}\n");
+    }
+    assert!(faults.is_empty(), "{} faults in {count} cases", faults.len());
+    println!("{count} cases agree");
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().unwrap()
 }
