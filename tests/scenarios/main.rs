@@ -2,6 +2,8 @@
 //! Envoy. Both are configured by our discovery, over ADS, and must give the same answers; where
 //! ours differs on purpose, the scenario says what each gives, and why.
 //!
+//! Beside the scenarios are raw messages (`raw.rs`) and HTTP/2's conformance tests (`h2spec.rs`).
+//!
 //! A scenario is a file in `cases/`; `case.rs` is its format. `SCENARIO=PART` runs those whose
 //! names have that part.
 
@@ -10,6 +12,7 @@ mod client;
 mod compare;
 mod configured;
 mod exchange;
+mod h2spec;
 mod log;
 mod objects;
 mod outcome;
@@ -56,6 +59,17 @@ fn raw_messages_have_the_same_outcome() {
     }
     assert!(faults.is_empty(), "{} faults in {count} cases", faults.len());
     println!("{count} cases agree");
+}
+
+#[test]
+fn http2_conforms_where_envoys_does() {
+    let (Some(programs), Some(h2spec)) = (programs::find(), programs::find_h2spec()) else {
+        return;
+    };
+    let (faults, count) = runtime().block_on(h2spec::all(&programs, &h2spec));
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(count > 100, "h2spec has run {count} cases only");
+    println!("{count} cases of h2spec");
 }
 
 fn runtime() -> tokio::runtime::Runtime {

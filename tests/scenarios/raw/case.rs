@@ -32,7 +32,8 @@
 //! | `wait` | between lines of `>`: the client waits for a response first |
 //! | `client: half-closes` | instead of asking for `/after` |
 //! | `server: closes`, `early`, `continues` | it closes after the answer; it answers before it has read the body; it asks for the body by 100 |
-//! | `ours: STATUS… [DETAILS]` | what the client gets from our proxy; the details are those in the access log for the last answer. Required where ours refuses |
+//! | `whole: WHY` | it is not sent in pieces as well |
+//! | `ours: STATUS… [DETAILS]` | what the client gets from our proxy (`refused`: a request of HTTP/2, without a response; or `nothing`); the details are those in the access log for the last answer. Required where ours refuses |
 //! | `envoy: STATUS…` | what it gets from Envoy, if that is something else |
 //! | `stricter: WHY` | ours refuses what Envoy takes, or refuses it with another status |
 //! | `takes: WHY` | ours takes what Envoy refuses |
@@ -59,6 +60,8 @@ pub struct Case {
     pub ours: Option<Expected>,
     pub envoy: Option<Vec<String>>,
     pub differs: Option<Difference>,
+    /// It is not sent in pieces.
+    pub is_whole: bool,
 }
 
 /// By which way requests go.
@@ -143,6 +146,7 @@ fn case(name: &str, common: &str, lines: &str) -> Case {
         ours: None,
         envoy: None,
         differs: None,
+        is_whole: false,
     };
     for line in common.lines().chain(lines.lines()) {
         assert!(case.read(line).is_some(), "{name}: {line:?} says nothing");
@@ -186,6 +190,7 @@ impl Case {
             ("server:", "closes") => self.closes = true,
             ("server:", "early") => self.early = true,
             ("server:", "continues") => self.continues = true,
+            ("whole:", _) => self.is_whole = !rest.is_empty(),
             ("ours:", _) => self.ours = Some(expected(rest)),
             ("envoy:", _) => self.envoy = Some(expected(rest).answers),
             ("stricter:", _) => self.differ(rest, Kind::Stricter),
@@ -269,6 +274,6 @@ fn way(name: &str) -> Option<Way> {
 fn expected(text: &str) -> Expected {
     let mut answers: Vec<_> = text.split(' ').map(str::to_owned).collect();
     let is_details = |word: &String| word.starts_with(|first: char| first.is_ascii_lowercase());
-    let details = answers.pop_if(|word| is_details(word) && word != "nothing");
+    let details = answers.pop_if(|word| is_details(word) && word != "nothing" && word != "refused");
     Expected { answers, details }
 }

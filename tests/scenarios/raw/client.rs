@@ -12,7 +12,7 @@ use super::answers::Answers;
 use crate::client;
 
 /// Generous: nothing is measured. A case that has no end takes as long.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(5);
 /// Between pieces, so that the proxy reads one before the next comes. If it does not, the case
 /// shows less.
 const PAUSE: Duration = Duration::from_millis(1);

@@ -140,6 +140,13 @@ impl Got {
         }
     }
 
+    /// Whether the case's request is refused without a response, by a reset of its stream or
+    /// the end of its connection.
+    pub fn is_refused(&self) -> bool {
+        let response = self.responses.get(&STREAMS[0]).cloned().unwrap_or_default();
+        response.statuses.is_empty() && (response.reset.is_some() || self.has_ended)
+    }
+
     fn is_over(&self, stream: u32) -> bool {
         let response = self.responses.get(&stream);
         response.is_some_and(|response| response.ended || response.reset.is_some())

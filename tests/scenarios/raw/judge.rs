@@ -80,17 +80,15 @@ fn values(ours: &BTreeMap<String, String>, envoys: &BTreeMap<String, String>) ->
         .collect()
 }
 
-/// Whether a request is refused, and with it all that is behind it.
+/// Whether a request is refused, or a response not passed on to its end.
 fn is_refused(run: &Run) -> bool {
     let answers = answers(&run.whole);
-    let is_final = |answer: &&String| !answer.starts_with('1');
-    let is_failure = answers.last().is_some_and(|answer| is_failure(answer));
-    let requests = (1..).take_while(|number| run.whole.contains_key(&format!("server {number}")));
-    is_failure && requests.count() < answers.iter().filter(is_final).count()
+    let is_failure = answers.iter().any(|answer| is_failure(answer));
+    is_failure || run.whole.get("end").is_some_and(|end| end == "cut")
 }
 
 fn is_failure(answer: &str) -> bool {
-    answer.starts_with('4') || answer.starts_with('5') || answer.starts_with("reset")
+    answer.starts_with('4') || answer.starts_with('5') || answer == "refused"
 }
 
 /// What the client did not get as the case says.
@@ -124,10 +122,7 @@ fn unexpected(case: &Case, ours: &Run, envoys: &Run) -> Vec<String> {
 /// The statuses that the client got, or `nothing`.
 fn answers(outcome: &Outcome) -> Vec<String> {
     let answers = (1..).map_while(|number| outcome.get(&format!("client {number}")));
-    let answers: Vec<_> = answers
-        .flat_map(|answer| answer.split(' ').map(str::to_owned))
-        .filter(|word| *word != "reset")
-        .collect();
+    let answers: Vec<_> = answers.cloned().collect();
     match answers.is_empty() {
         true => vec!["nothing".to_owned()],
         false => answers,

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// How many cases run at a time.
-pub const LANES: u16 = 16;
+pub const LANES: u16 = 24;
 /// The first port of Services and of the gateway.
 const PORTS: u16 = 8000;
 /// The first port of servers.

@@ -2,14 +2,15 @@
 //!
 //! | name | value |
 //! |---|---|
-//! | `client N` | the status of the client's response number N, from 1, interim ones counted; of HTTP/2 `reset CODE` if that is how it ended |
-//! | `client N NAME`, `client N body` | its fields, whose lines are joined by ` \| `, and its body |
+//! | `client N` | the status of the client's response number N, from 1; of HTTP/2 also `refused`, in whatever way |
+//! | `client N NAME`, `client N body`, `client N trailer NAME` | its fields, whose lines are joined by ` \| `, its body and its trailers |
+//! | `client N interim`, `client N interim NAME` | the statuses and fields of interim responses in front of it |
 //! | `client tunnel` | the bytes that came back behind a change of protocols |
 //! | `server N` | the line of the server's request number N |
 //! | `server N NAME`, `server N body`, `server N trailer NAME` | its fields, body and trailers |
-//! | `server N connection` | by a letter, on which connection it came |
+//! | `server N by` | a letter for the connection that it came by |
 //! | `server N tunnel` | what came behind a change of protocols |
-//! | `end` | `closed`, also by a reset, or `cut` within a response, or `never`; of HTTP/2 `goodbye CODE`, or `open` |
+//! | `end` | `closed`, also by a reset, or `cut` within a response, or `never`; of HTTP/2 also `goodbye CODE`, or `open` |
 
 use std::collections::BTreeMap;
 
@@ -26,17 +27,24 @@ use super::{
 pub type Outcome = BTreeMap<String, String>;
 
 /// Fields whose values differ from request to request.
-const UNSTEADY: [&str; 3] = ["date", "x-request-id", "x-envoy-upstream-service-time"];
+const UNSTEADY: [&str; 2] = ["date", "x-request-id"];
+/// A field of which the scenarios tell more.
+const SERVICE_TIME: &str = "x-envoy-upstream-service-time";
 
 /// What came of a case of HTTP/1.
 pub fn of_http1(got: &client::Got, received: &[Received]) -> Outcome {
     let mut outcome = of_servers(received);
     let answers = &got.answers;
-    for (number, answer) in (1..).zip(&answers.list) {
-        add_answer(&mut outcome, number, answer);
+    let mut number = 1;
+    for answer in &answers.list {
+        if matches!(status(answer), 102..=199 | 100) {
+            add_interim(&mut outcome, number, answer);
+        } else {
+            add_answer(&mut outcome, number, answer);
+            number += 1;
+        }
     }
     if let Some(cut) = &answers.cut {
-        let number = answers.list.len() + 1;
         // How much of it came before the end is chance.
         let head = Message { body: Vec::new(), ..cut.clone() };
         add_answer(&mut outcome, number, &head);
@@ -53,17 +61,32 @@ pub fn of_http1(got: &client::Got, received: &[Received]) -> Outcome {
 }
 
 /// What came of a case of HTTP/2.
+///
+/// A malformed request is an error of its stream or of its connection, as the proxy likes (RFC
+/// 9113, 5.4 and 8.1.1): it is `refused` either way, and what comes behind it does not count.
 pub fn of_http2(got: &http2::Got, received: &[Received]) -> Outcome {
+    let is_of_case = |received: &&Received| !received.message.line.starts_with("GET /after ");
+    if got.is_refused() {
+        let received: Vec<_> = received.iter().filter(is_of_case).cloned().collect();
+        let mut outcome = of_servers(&received);
+        outcome.insert("client 1".to_owned(), "refused".to_owned());
+        return outcome;
+    }
     let mut outcome = of_servers(received);
     for (number, stream) in (1..).zip(http2::STREAMS) {
         let Some(response) = got.responses.get(&stream) else {
             continue;
         };
-        let mut words: Vec<_> = response.statuses.iter().map(u16::to_string).collect();
-        words.extend(response.reset.map(|code| format!("reset {}", error(code))));
         let name = format!("client {number}");
+        let (last, interim) = response.statuses.split_last().unwrap_or((&0, &[]));
+        if !interim.is_empty() {
+            let interim: Vec<_> = interim.iter().map(u16::to_string).collect();
+            outcome.insert(format!("{name} interim"), interim.join(" "));
+        }
+        let reset = response.reset.map(|code| format!("reset {}", error(code)));
+        outcome.extend(reset.map(|reset| (format!("{name} end"), reset)));
         add_bytes(&mut outcome, &format!("{name} body"), &own_text(response));
-        outcome.insert(name, words.join(" "));
+        outcome.insert(name, last.to_string());
     }
     let end = match got.goodbye {
         Some(code) => format!("goodbye {}", error(code)),
@@ -107,7 +130,17 @@ fn error(code: u32) -> String {
 
 /// Whether a response is the proxy's own, and says that it failed.
 pub fn is_own_failure(answer: &Message) -> bool {
-    status(answer) >= 400 && answer.all("x-envoy-upstream-service-time").next().is_none()
+    status(answer) >= 400 && answer.all(SERVICE_TIME).next().is_none()
+}
+
+fn add_interim(outcome: &mut Outcome, number: usize, answer: &Message) {
+    let name = format!("client {number} interim");
+    let statuses = outcome.entry(name.clone()).or_default();
+    if !statuses.is_empty() {
+        statuses.push(' ');
+    }
+    statuses.push_str(&status(answer).to_string());
+    add_fields(outcome, &name, answer.fields.iter());
 }
 
 fn add_answer(outcome: &mut Outcome, number: usize, answer: &Message) {
@@ -136,7 +169,7 @@ fn of_servers(received: &[Received]) -> Outcome {
             connections.push(request.connection);
         }
         let letter = char::from(b'A' + u8::try_from(letter).unwrap());
-        outcome.insert(format!("{name} connection"), letter.to_string());
+        outcome.insert(format!("{name} by"), letter.to_string());
         outcome.insert(name.clone(), request.message.line.clone());
         add_fields(&mut outcome, &name, request.message.fields.iter());
         add_bytes(&mut outcome, &format!("{name} body"), &request.message.body);
@@ -153,15 +186,18 @@ fn add_fields<'a>(
     fields: impl Iterator<Item = &'a (String, String)>,
 ) {
     for (name, value) in fields {
-        let value = match UNSTEADY.contains(&name.as_str()) {
-            true => "*",
-            false => value,
+        let value = match name.as_str() {
+            SERVICE_TIME => continue,
+            // In whatever letters.
+            "connection" => value.to_ascii_lowercase(),
+            name if UNSTEADY.contains(&name) => "*".to_owned(),
+            _ => value.clone(),
         };
         let joined = outcome.entry(format!("{prefix} {name}")).or_default();
         if !joined.is_empty() {
             joined.push_str(" | ");
         }
-        joined.push_str(value);
+        joined.push_str(&value);
     }
 }
 

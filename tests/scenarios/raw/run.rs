@@ -52,7 +52,8 @@ pub async fn all(cases: Vec<Case>, programs: &Programs) -> Vec<String> {
         let mut group = Group::start(&scenario.client, programs).await;
         let cluster = Cluster::of(&scenario);
         if let Err(error) = group.configure(0, &scenario, &cluster).await {
-            return vec![format!("{kind:?}: {error}")];
+            faults.insert((format!("{kind:?}"), error), Vec::new());
+            continue;
         }
         for way in mesh::ways(kind) {
             let chosen = cases.iter().filter(|case| case.on.contains(way));
@@ -120,7 +121,8 @@ async fn run(pod: &Pod, way: Way, cases: Arc<[Case]>, in_pieces: bool) -> Runs {
 
 async fn run_case(place: (Way, u16, &Server), case: &Case, in_pieces: bool) -> Run {
     let mut run = attempt(place, case, &[]).await;
-    if !in_pieces {
+    // One way is enough for that.
+    if !in_pieces || case.is_whole || case.on.first() != Some(&place.0) {
         return run;
     }
     for (how, cuts) in cuts(case) {

@@ -132,19 +132,21 @@ impl Server {
                 (state.script.early && state.answered == 0, state.script.continues)
             };
             match parse(bytes, |head| head.announced().unwrap_or(Body::Length(0))) {
-                Parsed::Whole(message, length) => {
+                Parsed::Whole(message, length) if !early => {
                     bytes.drain(..length);
                     return Ok(Some(message));
                 }
-                Parsed::Head(message, length) if early => {
+                // How much of the body has come by now is chance.
+                Parsed::Whole(head, length) | Parsed::Head(head, length) if early => {
                     bytes.drain(..length);
-                    return Ok(Some(Message { body: Vec::new(), ..message }));
+                    let (body, trailers) = (Vec::new(), Vec::new());
+                    return Ok(Some(Message { body, trailers, ..head }));
                 }
                 Parsed::Head(..) if continues && !has_continued => {
                     has_continued = true;
                     writer.write_all(CONTINUE).await?;
                 }
-                Parsed::Head(..) | Parsed::Nothing => {}
+                _ => {}
             }
             if read(reader, bytes).await? == 0 {
                 return Ok(None);
