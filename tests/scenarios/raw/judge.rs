@@ -80,11 +80,11 @@ fn values(ours: &BTreeMap<String, String>, envoys: &BTreeMap<String, String>) ->
         .collect()
 }
 
-/// Whether a request is refused, or a response not passed on to its end.
+/// Whether a request is refused or gets no answer, or a response is not passed on to its end.
 fn is_refused(run: &Run) -> bool {
     let answers = answers(&run.whole);
     let is_failure = answers.iter().any(|answer| is_failure(answer));
-    is_failure || run.whole.get("end").is_some_and(|end| end == "cut")
+    is_failure || run.whole.get("end").is_some_and(|end| end == "cut" || end == "never")
 }
 
 fn is_failure(answer: &str) -> bool {
