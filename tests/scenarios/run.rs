@@ -79,6 +79,12 @@ impl Group {
             .unwrap();
         let start = |software| Pod::start(software, client, &discovery, programs);
         let pods = [start(Software::Pillion).await, start(Software::Envoy).await];
+        // From here on, nothing is on its way that a scenario has not caused.
+        let snapshot = snapshots.borrow().clone();
+        for pod in &pods {
+            let taken = configured::wait(pod, &snapshot, &discovery).await;
+            taken.unwrap_or_else(|error| panic!("not configured at the start: {error}"));
+        }
         Self {
             client: client.clone(),
             discovery,
