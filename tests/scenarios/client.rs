@@ -66,11 +66,7 @@ pub async fn connect(to: SocketAddr, source: Option<IpAddr>) -> (u16, io::Result
     (port, connect_from(to, source, port).await)
 }
 
-async fn connect_from(
-    to: SocketAddr,
-    source: Option<IpAddr>,
-    port: u16,
-) -> io::Result<TcpStream> {
+async fn connect_from(to: SocketAddr, source: Option<IpAddr>, port: u16) -> io::Result<TcpStream> {
     let (socket, any) = match to {
         SocketAddr::V4(_) => (TcpSocket::new_v4()?, Ipv4Addr::UNSPECIFIED.into()),
         SocketAddr::V6(_) => (TcpSocket::new_v6()?, Ipv6Addr::UNSPECIFIED.into()),

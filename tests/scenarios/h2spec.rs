@@ -66,7 +66,15 @@ async fn results(pod: &Pod, h2spec: &Path) -> Results {
     let mut command = pod.inside.command();
     command
         .arg(programs::copy(h2spec, folder))
-        .args(["--strict", "--timeout", PATIENCE, "--host", "10.96.1.1", "--port", "80"])
+        .args([
+            "--strict",
+            "--timeout",
+            PATIENCE,
+            "--host",
+            "10.96.1.1",
+            "--port",
+            "80",
+        ])
         .arg("--junit-report")
         .arg(&report);
     // It fails if a case does.
@@ -98,7 +106,10 @@ fn read(report: &str) -> Results {
 fn faults(ours: &Results, envoys: &Results) -> Vec<String> {
     let mut faults = Vec::new();
     let passes = |results: &Results, name: &str| results.get(name).copied().unwrap_or(false);
-    for name in ours.keys().chain(envoys.keys().filter(|name| !ours.contains_key(*name))) {
+    for name in ours
+        .keys()
+        .chain(envoys.keys().filter(|name| !ours.contains_key(*name)))
+    {
         let listed = NEITHER.iter().any(|(listed, _)| listed == name);
         match (passes(ours, name), passes(envoys, name)) {
             (false, true) => faults.push(format!("Envoy passes, ours does not: {name}")),

@@ -57,7 +57,11 @@ fn raw_messages_have_the_same_outcome() {
     for fault in &faults {
         println!("{fault}\n");
     }
-    assert!(faults.is_empty(), "{} faults in {count} cases", faults.len());
+    assert!(
+        faults.is_empty(),
+        "{} faults in {count} cases",
+        faults.len()
+    );
     println!("{count} cases agree");
 }
 

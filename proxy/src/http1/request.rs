@@ -68,7 +68,10 @@ fn parse(input: &[u8], limits: &Limits) -> Result<Option<ParsedRequest>, BadRequ
         control.transfer_encoding,
         line.version,
     )?;
-    if NOT_FOR_ONE_CONNECTION.iter().any(|name| control.connection.names(name)) {
+    if NOT_FOR_ONE_CONNECTION
+        .iter()
+        .any(|name| control.connection.names(name))
+    {
         return Err(BadRequest::ConnectionOption);
     }
     let framing = Framing::of_request(announced);

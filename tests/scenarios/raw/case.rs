@@ -37,6 +37,7 @@
 //! | `envoy: STATUS…` | what it gets from Envoy, if that is something else |
 //! | `stricter: WHY` | ours refuses what Envoy takes, or refuses it with another status |
 //! | `takes: WHY` | ours takes what Envoy refuses |
+//! | `lives: WHY` | both refuse in the same way, but with ours the connection lives on |
 //! | `differs: WHY` | the outcomes differ in another way |
 //! | `+ NAME: VALUE`, `- NAME: VALUE` | behind `differs`: what ours has, and what Envoy has, by the names of `outcome.rs` |
 
@@ -102,6 +103,8 @@ pub enum Kind {
     Stricter,
     /// Envoy refuses.
     Takes,
+    /// Both refuse, but with ours the connection lives on.
+    Lives,
     /// In values, by name: what ours has, and what Envoy has.
     Values(BTreeMap<String, String>, BTreeMap<String, String>),
 }
@@ -195,6 +198,7 @@ impl Case {
             ("envoy:", _) => self.envoy = Some(expected(rest).answers),
             ("stricter:", _) => self.differ(rest, Kind::Stricter),
             ("takes:", _) => self.differ(rest, Kind::Takes),
+            ("lives:", _) => self.differ(rest, Kind::Lives),
             ("differs:", _) => self.differ(rest, Kind::Values(BTreeMap::new(), BTreeMap::new())),
             ("+" | "-", _) => {
                 let (name, value) = rest.split_once(": ")?;
@@ -227,7 +231,11 @@ impl Case {
 
     fn add_frame(&mut self, line: &str) {
         if let Sends::Http1(parts) = &self.sends {
-            assert!(parts.concat().is_empty(), "{}: HTTP/1 and HTTP/2", self.name);
+            assert!(
+                parts.concat().is_empty(),
+                "{}: HTTP/1 and HTTP/2",
+                self.name
+            );
             self.sends = Sends::Http2(Vec::new());
         }
         let Sends::Http2(frames) = &mut self.sends else {

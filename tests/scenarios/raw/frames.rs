@@ -95,10 +95,23 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 #[derive(Debug)]
 pub enum Received {
     /// Of a response: its status.
-    Head { stream: u32, status: Option<u16>, ended: bool },
-    Data { stream: u32, data: Vec<u8>, ended: bool },
-    Reset { stream: u32, code: u32 },
-    GoAway { code: u32 },
+    Head {
+        stream: u32,
+        status: Option<u16>,
+        ended: bool,
+    },
+    Data {
+        stream: u32,
+        data: Vec<u8>,
+        ended: bool,
+    },
+    Reset {
+        stream: u32,
+        code: u32,
+    },
+    GoAway {
+        code: u32,
+    },
     /// To be answered with these bytes.
     Asks(Vec<u8>),
     Other,

@@ -15,7 +15,9 @@ pub fn check(case: &Case, ours: &Run, envoys: &Run) -> Option<String> {
     let mut faults = Vec::new();
     for (how, other) in &ours.in_pieces {
         let lines = lines(&differing(other, &ours.whole));
-        faults.push(format!("{how} the outcome is another one (+) than at once (-):\n{lines}"));
+        faults.push(format!(
+            "{how} the outcome is another one (+) than at once (-):\n{lines}"
+        ));
     }
     let differing = differing(&ours.whole, &envoys.whole);
     faults.extend(unlike(case.differs.as_ref(), &differing, [ours, envoys]));
@@ -48,7 +50,12 @@ fn differing(ours: &Outcome, envoys: &Outcome) -> Differing {
     let names: BTreeSet<_> = ours.keys().chain(envoys.keys()).collect();
     names
         .into_iter()
-        .map(|name| (name.clone(), (ours.get(name).cloned(), envoys.get(name).cloned())))
+        .map(|name| {
+            (
+                name.clone(),
+                (ours.get(name).cloned(), envoys.get(name).cloned()),
+            )
+        })
         .filter(|(_, (ours, envoys))| ours != envoys)
         .collect()
 }
@@ -67,6 +74,8 @@ fn unlike(
         Some(Kind::Stricter) => "ours (+) does not refuse, unlike the case says; Envoy's is (-)",
         Some(Kind::Takes) if is_refused(envoys) && !is_refused(ours) => return None,
         Some(Kind::Takes) => "ours (+) takes no more than Envoy (-), unlike the case says",
+        Some(Kind::Lives) if is_refused(envoys) && lives_on(ours, envoys) => return None,
+        Some(Kind::Lives) => "ours (+) does not live on behind the same answer as Envoy's (-)",
         Some(Kind::Values(ours, envoys)) if *differing == values(ours, envoys) => return None,
         Some(Kind::Values(..)) => "ours (+) and Envoy's (-) do not differ as the case says",
     };
@@ -76,15 +85,30 @@ fn unlike(
 fn values(ours: &BTreeMap<String, String>, envoys: &BTreeMap<String, String>) -> Differing {
     let names = ours.keys().chain(envoys.keys());
     names
-        .map(|name| (name.clone(), (ours.get(name).cloned(), envoys.get(name).cloned())))
+        .map(|name| {
+            (
+                name.clone(),
+                (ours.get(name).cloned(), envoys.get(name).cloned()),
+            )
+        })
         .collect()
+}
+
+/// Whether the client gets all that it gets from Envoy, and more.
+fn lives_on(ours: &Run, envoys: &Run) -> bool {
+    let [ours, envoys] = [ours, envoys].map(|run| answers(&run.whole));
+    ours.len() > envoys.len() && ours.starts_with(&envoys)
 }
 
 /// Whether a request is refused or gets no answer, or a response is not passed on to its end.
 fn is_refused(run: &Run) -> bool {
     let answers = answers(&run.whole);
     let is_failure = answers.iter().any(|answer| is_failure(answer));
-    is_failure || run.whole.get("end").is_some_and(|end| end == "cut" || end == "never")
+    is_failure
+        || run
+            .whole
+            .get("end")
+            .is_some_and(|end| end == "cut" || end == "never")
 }
 
 fn is_failure(answer: &str) -> bool {
@@ -100,7 +124,9 @@ fn unexpected(case: &Case, ours: &Run, envoys: &Run) -> Vec<String> {
             if *answers != got {
                 faults.push(format!("ours is {got:?}, not {answers:?}"));
             }
-            let is_it = details.as_ref().is_none_or(|details| *details == ours.details);
+            let is_it = details
+                .as_ref()
+                .is_none_or(|details| *details == ours.details);
             if !is_it {
                 faults.push(format!("the details are {}, not {details:?}", ours.details));
             }
@@ -111,7 +137,10 @@ fn unexpected(case: &Case, ours: &Run, envoys: &Run) -> Vec<String> {
         None if ours.is_refused => faults.push("ours refuses: the case has to say so".to_owned()),
         None => {}
     }
-    let expected = case.envoy.as_ref().or(case.ours.as_ref().map(|ours| &ours.answers));
+    let expected = case
+        .envoy
+        .as_ref()
+        .or(case.ours.as_ref().map(|ours| &ours.answers));
     let got = answers(&envoys.whole);
     if let Some(expected) = expected.filter(|expected| **expected != got) {
         faults.push(format!("Envoy's is {got:?}, not {expected:?}"));
@@ -133,7 +162,9 @@ fn lines(differing: &Differing) -> String {
     let mut lines = Vec::new();
     for (name, (ours, envoys)) in differing {
         for (sign, value) in [('-', envoys), ('+', ours)] {
-            let line = value.as_ref().map(|value| format!("  {sign} {name}: {}", shortened(value)));
+            let line = value
+                .as_ref()
+                .map(|value| format!("  {sign} {name}: {}", shortened(value)));
             lines.extend(line);
         }
     }

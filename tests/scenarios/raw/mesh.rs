@@ -67,12 +67,13 @@ pub fn scenario(kind: Kind) -> Case {
             .map(|lane| json!({"name": format!("http-{lane}"), "port": PORTS + lane, "targetPort": target + lane}))
             .collect()
     };
-    let service = |name: &str, ip: Value, target: u16| {
-        json!({"kind": "Service", "metadata": {"name": name}, "spec": {"clusterIP": ip, "ports": ports(target)}})
-    };
+    let service = |name: &str, ip: Value, target: u16| json!({"kind": "Service", "metadata": {"name": name}, "spec": {"clusterIP": ip, "ports": ports(target)}});
     let web = service("web", json!(WEB), TARGETS);
     let (name, resources) = match kind {
-        Kind::Sidecar => ("app", vec![web, service("app", json!("10.96.1.2"), TARGETS)]),
+        Kind::Sidecar => (
+            "app",
+            vec![web, service("app", json!("10.96.1.2"), TARGETS)],
+        ),
         Kind::Gateway => {
             let name = "istio-ingressgateway";
             let own = service(name, json!("10.96.255.1"), PORTS);
@@ -97,7 +98,8 @@ pub fn scenario(kind: Kind) -> Case {
 fn gateway() -> Value {
     let servers: Vec<_> = (0..LANES)
         .map(|lane| {
-            let port = json!({"number": PORTS + lane, "name": format!("http-{lane}"), "protocol": "HTTP"});
+            let port =
+                json!({"number": PORTS + lane, "name": format!("http-{lane}"), "protocol": "HTTP"});
             json!({"port": port, "hosts": ["*"]})
         })
         .collect();

@@ -46,7 +46,10 @@ pub fn of_http1(got: &client::Got, received: &[Received]) -> Outcome {
     }
     if let Some(cut) = &answers.cut {
         // How much of it came before the end is chance.
-        let head = Message { body: Vec::new(), ..cut.clone() };
+        let head = Message {
+            body: Vec::new(),
+            ..cut.clone()
+        };
         add_answer(&mut outcome, number, &head);
     }
     add_bytes(&mut outcome, "client tunnel", &answers.tunnel);
@@ -163,7 +166,9 @@ fn of_servers(received: &[Received]) -> Outcome {
     let mut connections = Vec::new();
     for (number, request) in (1..).zip(received) {
         let name = format!("server {number}");
-        let known = connections.iter().position(|one| *one == request.connection);
+        let known = connections
+            .iter()
+            .position(|one| *one == request.connection);
         let letter = known.unwrap_or(connections.len());
         if known.is_none() {
             connections.push(request.connection);

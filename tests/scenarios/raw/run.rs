@@ -16,14 +16,7 @@ use super::{
     outcome::{self, Outcome},
     server::{Script, Server},
 };
-use crate::{
-    case::Kind,
-    log,
-    objects::Cluster,
-    pod::Pod,
-    programs::Programs,
-    run::Group,
-};
+use crate::{case::Kind, log, objects::Cluster, pod::Pod, programs::Programs, run::Group};
 
 /// Generous: nothing is measured.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -143,7 +136,9 @@ async fn attempt((way, lane, server): (Way, u16, &Server), case: &Case, lengths:
         Sends::Http1(parts) => {
             let mut parts: Vec<_> = parts.iter().map(|part| cut(part)).collect();
             let method = answers::method(&parts.concat().concat());
-            if !case.half_closes && let Some(last) = parts.last_mut() {
+            if !case.half_closes
+                && let Some(last) = parts.last_mut()
+            {
                 *last = cut(&[last.concat(), AFTER.to_vec()].concat());
             }
             let script = client::Script {

@@ -129,7 +129,10 @@ impl Server {
         loop {
             let (early, continues) = {
                 let state = self.0.lock().unwrap();
-                (state.script.early && state.answered == 0, state.script.continues)
+                (
+                    state.script.early && state.answered == 0,
+                    state.script.continues,
+                )
             };
             match parse(bytes, |head| head.announced().unwrap_or(Body::Length(0))) {
                 Parsed::Whole(message, length) if !early => {
@@ -140,7 +143,11 @@ impl Server {
                 Parsed::Whole(head, length) | Parsed::Head(head, length) if early => {
                     bytes.drain(..length);
                     let (body, trailers) = (Vec::new(), Vec::new());
-                    return Ok(Some(Message { body, trailers, ..head }));
+                    return Ok(Some(Message {
+                        body,
+                        trailers,
+                        ..head
+                    }));
                 }
                 Parsed::Head(..) if continues && !has_continued => {
                     has_continued = true;
@@ -163,7 +170,11 @@ impl Server {
             message: message.clone(),
             tunnel: Vec::new(),
         });
-        (state.script.clone(), state.answered == 1, state.received.len() - 1)
+        (
+            state.script.clone(),
+            state.answered == 1,
+            state.received.len() - 1,
+        )
     }
 
     /// Reads to the end of what the client sends, and closes.

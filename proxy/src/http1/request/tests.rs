@@ -275,7 +275,12 @@ fn takes_out_what_is_for_this_connection_only() {
 
 #[test]
 fn connection_names_no_field_that_is_for_everybody() {
-    for option in ["host", "X-Forwarded-For", "x-forwarded-host", "x-forwarded-proto"] {
+    for option in [
+        "host",
+        "X-Forwarded-For",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+    ] {
         let refused = get(&format!("Connection: close, {option}\r\n"));
         assert_eq!(refused, Err(BadRequest::ConnectionOption), "{option}");
     }
