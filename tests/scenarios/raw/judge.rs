@@ -6,9 +6,22 @@ use super::{
     case::{Case, Difference, Expected, Kind, Sends},
     frames,
     outcome::Outcome,
-    run::Run,
     text::{shortened, shown},
 };
+
+/// What came of a case with one of the proxies.
+#[derive(Debug, Default)]
+pub struct Run {
+    pub whole: Outcome,
+    /// The port of the client, by which the log has it.
+    pub port: u16,
+    /// Whether the last answer is the proxy's own, and a failure.
+    pub is_refused: bool,
+    /// The outcomes that differ when the same comes in pieces, with how it was cut.
+    pub in_pieces: Vec<(String, Outcome)>,
+    /// The details of the last answer, by the access log.
+    pub details: String,
+}
 
 /// What is wrong with a case, to be read by whoever has to decide which of both is right.
 pub fn check(case: &Case, ours: &Run, envoys: &Run) -> Option<String> {

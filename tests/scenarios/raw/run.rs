@@ -12,7 +12,9 @@ use super::{
     answers,
     case::{Case, Sends, Way},
     client::{self, AFTER},
-    frames, http2, judge, mesh,
+    frames, http2,
+    judge::{self, Run},
+    mesh,
     outcome::{self, Outcome},
     server::{Script, Server},
 };
@@ -22,20 +24,6 @@ use crate::{case::Kind, log, objects::Cluster, pod::Pod, programs::Programs, run
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Cases that are longer are not sent byte by byte.
 const LONG: usize = 600;
-
-/// What came of a case with one of the proxies.
-#[derive(Debug, Default)]
-pub struct Run {
-    pub whole: Outcome,
-    /// The port of the client, by which the log has it.
-    pub port: u16,
-    /// Whether the last answer is the proxy's own, and a failure.
-    pub is_refused: bool,
-    /// The outcomes that differ when the same comes in pieces, with how it was cut.
-    pub in_pieces: Vec<(String, Outcome)>,
-    /// The details of the last answer, by the access log.
-    pub details: String,
-}
 
 /// Runs cases, and returns what is wrong.
 pub async fn all(cases: Vec<Case>, programs: &Programs) -> Vec<String> {

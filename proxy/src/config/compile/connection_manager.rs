@@ -319,6 +319,6 @@ fn check_upgrade(message: UpgradeConfig) -> Result<(), Fault> {
             "only WebSocket is supported by this proxy",
         ));
     }
-    // It is always passed on.
+    // That is always passed on.
     refuse_if(enabled == Some(false), "enabled")
 }

@@ -166,6 +166,15 @@ fn refuses_what_it_does_not_do() {
             },
             "upgrade_configs[0].upgrade_type: CONNECT",
         ),
+        (
+            |m| {
+                m.upgrade_configs = vec![UpgradeConfig {
+                    upgrade_type: "spdy/3.1".to_owned(),
+                    ..UpgradeConfig::default()
+                }];
+            },
+            "upgrade_configs[0].upgrade_type: only WebSocket",
+        ),
     ];
     for (change, expected) in changes {
         let mut message = manager("9080");
