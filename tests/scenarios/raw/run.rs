@@ -14,8 +14,7 @@ use super::{
     client::{self, AFTER},
     frames, http2,
     judge::{self, Run},
-    mesh,
-    outcome::{self, Outcome},
+    mesh, outcome,
     server::{Script, Server},
 };
 use crate::{case::Kind, log, objects::Cluster, pod::Pod, programs::Programs, run::Group};

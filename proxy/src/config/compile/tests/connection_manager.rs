@@ -135,7 +135,7 @@ fn refuses_filters_that_it_does_not_know() {
 #[test]
 fn refuses_what_it_does_not_do() {
     type Change = fn(&mut HttpConnectionManager);
-    let changes: [(Change, &str); 8] = [
+    let changes: [(Change, &str); 9] = [
         (|m| m.codec_type = CodecType::Http3.into(), "codec_type: "),
         (
             |m| m.stream_idle_timeout = seconds(300),
