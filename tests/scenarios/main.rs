@@ -23,13 +23,17 @@ mod raw;
 mod run;
 mod upstream;
 
-use std::env;
+use std::{
+    env,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 #[test]
 fn our_proxy_and_envoy_give_the_same_answers() {
     let Some(programs) = programs::find() else {
         return;
     };
+    let _turn = turn();
     let part = env::var("SCENARIO").unwrap_or_default();
     let cases = case::all(&part);
     assert!(!cases.is_empty(), "no scenario's name has {part:?} in it");
@@ -50,6 +54,7 @@ fn raw_messages_have_the_same_outcome() {
     let Some(programs) = programs::find() else {
         return;
     };
+    let _turn = turn();
     let part = env::var("RAW").unwrap_or_default();
     let cases = raw::cases(&part);
     assert!(!cases.is_empty(), "no case's name has {part:?} in it");
@@ -70,10 +75,18 @@ fn http2_conforms_where_envoys_does() {
     let (Some(programs), Some(h2spec)) = (programs::find(), programs::find_h2spec()) else {
         return;
     };
+    let _turn = turn();
     let (faults, count) = runtime().block_on(h2spec::all(&programs, &h2spec));
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     assert!(count > 100, "h2spec has run {count} cases only");
     println!("{count} cases of h2spec");
+}
+
+/// One test at a time: a program that is being copied can't be run, and whatever another test
+/// starts meanwhile holds the copy open.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn runtime() -> tokio::runtime::Runtime {
