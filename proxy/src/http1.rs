@@ -19,6 +19,7 @@ mod framing;
 mod host;
 mod limits;
 mod line;
+mod methods;
 mod numbers;
 mod refusal;
 #[cfg(any(test, feature = "test-util"))]

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpSocket,
+    net::{TcpSocket, TcpStream},
     time::timeout,
 };
 
@@ -46,17 +46,10 @@ async fn attempt(
     bytes: &[u8],
     got: &mut Bytes,
 ) -> io::Result<()> {
-    let (socket, any) = match to {
-        SocketAddr::V4(_) => (TcpSocket::new_v4()?, Ipv4Addr::UNSPECIFIED.into()),
-        SocketAddr::V6(_) => (TcpSocket::new_v6()?, Ipv6Addr::UNSPECIFIED.into()),
-    };
-    // Each connection has a port of its own, by which the access logs have it.
-    let port = NEXT_PORT.fetch_add(1, Ordering::Relaxed);
-    socket.set_reuseaddr(true)?;
-    socket.bind(SocketAddr::new(source.unwrap_or(any), port))?;
+    let (port, stream) = connect(to, source).await;
     // A proxy may reset a connection before this has seen that it is established.
     got.client = Some(port);
-    let mut stream = socket.connect(to).await?;
+    let mut stream = stream?;
     stream.write_all(bytes).await?;
     let mut buffer = vec![0; 16 * 1024];
     loop {
@@ -65,6 +58,22 @@ async fn attempt(
             count => got.bytes.extend_from_slice(&buffer[..count]),
         }
     }
+}
+
+/// Connects from a port of its own, by which the access logs have it.
+pub async fn connect(to: SocketAddr, source: Option<IpAddr>) -> (u16, io::Result<TcpStream>) {
+    let port = NEXT_PORT.fetch_add(1, Ordering::Relaxed);
+    (port, connect_from(to, source, port).await)
+}
+
+async fn connect_from(to: SocketAddr, source: Option<IpAddr>, port: u16) -> io::Result<TcpStream> {
+    let (socket, any) = match to {
+        SocketAddr::V4(_) => (TcpSocket::new_v4()?, Ipv4Addr::UNSPECIFIED.into()),
+        SocketAddr::V6(_) => (TcpSocket::new_v6()?, Ipv6Addr::UNSPECIFIED.into()),
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::new(source.unwrap_or(any), port))?;
+    socket.connect(to).await
 }
 
 /// A response.

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Generous: nothing is measured.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Versions by name.
 type Versions = BTreeMap<String, String>;

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fs, net::SocketAddr, path::Path};
 
 /// The format of both proxies' lines.
-pub const FORMAT: &str = "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS% ; %RESPONSE_CODE% ; %RESPONSE_FLAGS% ; %UPSTREAM_CLUSTER_RAW% ; %ROUTE_NAME%\n";
+pub const FORMAT: &str = "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS% ; %RESPONSE_CODE% ; %RESPONSE_FLAGS% ; %UPSTREAM_CLUSTER_RAW% ; %ROUTE_NAME% ; %RESPONSE_CODE_DETAILS%\n";
 
 /// A line.
 #[derive(Debug, Clone)]
@@ -12,6 +12,7 @@ pub struct Line {
     pub flags: String,
     pub cluster: String,
     pub route: String,
+    pub details: String,
 }
 
 /// Reads a log. Of several lines of one connection, the last one counts.
@@ -23,7 +24,7 @@ pub fn read(file: &Path) -> HashMap<u16, Line> {
 
 fn line(text: &str) -> Option<(u16, Line)> {
     let parts: Vec<_> = text.split(" ; ").collect();
-    let [client, status, flags, cluster, route] = parts[..] else {
+    let [client, status, flags, cluster, route, details] = parts[..] else {
         return None;
     };
     let line = Line {
@@ -31,6 +32,7 @@ fn line(text: &str) -> Option<(u16, Line)> {
         flags: flags.to_owned(),
         cluster: cluster.to_owned(),
         route: route.to_owned(),
+        details: details.to_owned(),
     };
     let client: SocketAddr = client.parse().ok()?;
     Some((client.port(), line))

@@ -2,6 +2,8 @@
 //! Envoy. Both are configured by our discovery, over ADS, and must give the same answers; where
 //! ours differs on purpose, the scenario says what each gives, and why.
 //!
+//! Beside the scenarios are raw messages (`raw.rs`) and HTTP/2's conformance tests (`h2spec.rs`).
+//!
 //! A scenario is a file in `cases/`; `case.rs` is its format. `SCENARIO=PART` runs those whose
 //! names have that part.
 
@@ -10,30 +12,32 @@ mod client;
 mod compare;
 mod configured;
 mod exchange;
+mod h2spec;
 mod log;
 mod objects;
 mod outcome;
 mod place;
 mod pod;
 mod programs;
+mod raw;
 mod run;
 mod upstream;
 
-use std::env;
+use std::{
+    env,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 #[test]
 fn our_proxy_and_envoy_give_the_same_answers() {
     let Some(programs) = programs::find() else {
         return;
     };
+    let _turn = turn();
     let part = env::var("SCENARIO").unwrap_or_default();
     let cases = case::all(&part);
     assert!(!cases.is_empty(), "no scenario's name has {part:?} in it");
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let (count, faults) = (cases.len(), runtime.block_on(run::all(cases, &programs)));
+    let (count, faults) = (cases.len(), runtime().block_on(run::all(cases, &programs)));
     for fault in &faults {
         println!("{fault}\n");
     }
@@ -43,4 +47,49 @@ fn our_proxy_and_envoy_give_the_same_answers() {
         faults.len()
     );
     println!("{count} scenarios agree");
+}
+
+#[test]
+fn raw_messages_have_the_same_outcome() {
+    let Some(programs) = programs::find() else {
+        return;
+    };
+    let _turn = turn();
+    let part = env::var("RAW").unwrap_or_default();
+    let cases = raw::cases(&part);
+    assert!(!cases.is_empty(), "no case's name has {part:?} in it");
+    let (count, faults) = (cases.len(), runtime().block_on(raw::all(cases, &programs)));
+    for fault in &faults {
+        println!("{fault}\n");
+    }
+    assert!(
+        faults.is_empty(),
+        "{} faults in {count} cases",
+        faults.len()
+    );
+    println!("{count} cases agree");
+}
+
+#[test]
+fn http2_conforms_where_envoys_does() {
+    let (Some(programs), Some(h2spec)) = (programs::find(), programs::find_h2spec()) else {
+        return;
+    };
+    let _turn = turn();
+    let (faults, count) = runtime().block_on(h2spec::all(&programs, &h2spec));
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(count > 100, "h2spec has run {count} cases only");
+    println!("{count} cases of h2spec");
+}
+
+/// One test at a time: a program that is being copied can't be run, and whatever another test
+/// starts meanwhile holds the copy open.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().unwrap()
 }

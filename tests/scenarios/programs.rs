@@ -22,17 +22,31 @@ pub struct Programs {
 pub fn find() -> Option<Programs> {
     let programs = Programs {
         pillion: pillion(),
-        envoy: envoy(),
+        envoy: tool(ENVOY),
     };
-    match lacking(&programs) {
-        None => Some(programs),
-        Some(lacking) => {
-            assert!(env::var_os("CI").is_none(), "{lacking}");
-            // Past the capture of the test's output: nobody may miss it.
-            let _ = writeln!(io::stderr(), "SKIPPED: {lacking}");
-            None
-        }
-    }
+    have(lacking(&programs)).then_some(programs)
+}
+
+/// Finds h2spec, in the same way.
+pub fn find_h2spec() -> Option<PathBuf> {
+    let program = tool("h2spec");
+    have(absent(&program, "hack/go/build h2spec")).then_some(program)
+}
+
+/// Whether nothing is lacking.
+fn have(lacking: Option<String>) -> bool {
+    let Some(lacking) = lacking else {
+        return true;
+    };
+    assert!(env::var_os("CI").is_none(), "{lacking}");
+    // Past the capture of the test's output: nobody may miss it.
+    let _ = writeln!(io::stderr(), "SKIPPED: {lacking}");
+    false
+}
+
+fn absent(program: &Path, how: &str) -> Option<String> {
+    let text = || format!("scenarios need {}: {how}", program.display());
+    (!program.exists()).then(text)
 }
 
 /// Beside the test's own folder, as cargo builds it.
@@ -42,10 +56,10 @@ fn pillion() -> PathBuf {
     profile.join("pillion-proxy")
 }
 
-fn envoy() -> PathBuf {
+fn tool(name: &str) -> PathBuf {
     let tools = env::var_os("PILLION_TOOLS").map(PathBuf::from);
     let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("hack/.cache/bin");
-    tools.unwrap_or(cache).join(ENVOY)
+    tools.unwrap_or(cache).join(name)
 }
 
 fn lacking(programs: &Programs) -> Option<String> {
@@ -53,8 +67,8 @@ fn lacking(programs: &Programs) -> Option<String> {
         (&programs.pillion, "cargo build -p pillion-proxy"),
         (&programs.envoy, "hack/test installs it"),
     ] {
-        if !program.exists() {
-            return Some(format!("scenarios need {}: {how}", program.display()));
+        if let Some(absent) = absent(program, how) {
+            return Some(absent);
         }
     }
     for (program, package) in [

@@ -58,16 +58,17 @@ pub async fn all(cases: Vec<Case>, programs: &Programs) -> Vec<String> {
 type Run = Vec<[Vec<exchange::Sent>; 2]>;
 
 /// Both proxies, for scenarios of one client.
-struct Group {
+pub struct Group {
     client: Client,
     discovery: Offline,
     snapshots: watch::Receiver<Snapshot>,
     /// Ours, and Envoy.
-    pods: [Pod; 2],
+    pub pods: [Pod; 2],
 }
 
 impl Group {
-    async fn start(client: &Client, programs: &Programs) -> Self {
+    /// Starts them.
+    pub async fn start(client: &Client, programs: &Programs) -> Self {
         let discovery = Offline::start().unwrap();
         for object in objects::of_client(client) {
             discovery.apply(&object).await.unwrap();
@@ -78,6 +79,12 @@ impl Group {
             .unwrap();
         let start = |software| Pod::start(software, client, &discovery, programs);
         let pods = [start(Software::Pillion).await, start(Software::Envoy).await];
+        // From here on, nothing is on its way that a scenario has not caused.
+        let snapshot = snapshots.borrow().clone();
+        for pod in &pods {
+            let taken = configured::wait(pod, &snapshot, &discovery).await;
+            taken.unwrap_or_else(|error| panic!("not configured at the start: {error}"));
+        }
         Self {
             client: client.clone(),
             discovery,
@@ -101,20 +108,15 @@ impl Group {
         case: &Case,
         cluster: &Cluster,
     ) -> Result<Run, String> {
-        self.apply(case, cluster).await?;
-        let snapshot = self.settle(index).await?;
-        let [ours, envoys] = &self.pods;
         let mut servers = Vec::new();
-        for pod in [ours, envoys] {
+        for pod in &self.pods {
             for (place, inside) in [(&pod.inside, true), (&pod.outside, false)] {
                 let some = cluster.servers_in_pod(inside);
                 servers.push(Servers::start(&some, place, &pod.recorder).await);
             }
         }
-        for (who, pod) in [("our proxy", ours), ("Envoy", envoys)] {
-            let taken = configured::wait(pod, &snapshot, &self.discovery).await;
-            taken.map_err(|error| format!("{who} is not configured: {error}"))?;
-        }
+        self.configure(index, case, cluster).await?;
+        let [ours, envoys] = &self.pods;
         let mut run = Vec::new();
         for exchange in &case.requests {
             let send = |pod| exchange::send(pod, case, cluster, exchange);
@@ -122,6 +124,22 @@ impl Group {
             run.push([ours, envoys]);
         }
         Ok(run)
+    }
+
+    /// Applies a scenario's objects, and waits until both proxies have what follows from them.
+    pub async fn configure(
+        &mut self,
+        index: usize,
+        case: &Case,
+        cluster: &Cluster,
+    ) -> Result<(), String> {
+        self.apply(case, cluster).await?;
+        let snapshot = self.settle(index).await?;
+        for (who, pod) in ["our proxy", "Envoy"].into_iter().zip(&self.pods) {
+            let taken = configured::wait(pod, &snapshot, &self.discovery).await;
+            taken.map_err(|error| format!("{who} is not configured: {error}"))?;
+        }
+        Ok(())
     }
 
     async fn apply(&self, case: &Case, cluster: &Cluster) -> Result<(), String> {

@@ -159,6 +159,13 @@ impl Client {
             && wire.encoder.is_finished()
     }
 
+    /// Whether the server has sent something behind the complete response: the start of a forged
+    /// one, perhaps.
+    pub fn has_surplus(&self) -> bool {
+        let wire = &self.wire;
+        self.is_done && !wire.is_tunnel() && wire.decoder.is_finished() && !wire.input.is_empty()
+    }
+
     /// Whether an idle connection is ended, or has received what nobody asked for.
     pub fn poll_unusable(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.wire.poll_receive(context).map(|_| ())

@@ -98,9 +98,9 @@ pub(crate) enum BadRequest {
     RequestLine,
     #[error("the method is not a token")]
     Method,
-    /// 501 by RFC 9112 (3).
-    #[error("the method is longer than any that is known")]
-    MethodTooLong,
+    /// 501 by RFC 9110 (15.6.2).
+    #[error("the method is none that is registered")]
+    MethodUnknown,
     #[error("the version is neither HTTP/1.1 nor HTTP/1.0")]
     Version,
     /// Of a form that the method can't have, or with a character that targets can't have.
@@ -113,6 +113,9 @@ pub(crate) enum BadRequest {
     SeveralHosts,
     #[error("`Host` is not a host with or without a port")]
     Host,
+    /// RFC 9110, 7.6.1: it is for everybody on the way. Whoever leaves it out believes something else.
+    #[error("`Connection` names a field that is not for one connection")]
+    ConnectionOption,
     /// It has no meaning (RFC 9110, 9.3.6), and a server may take it for the tunnel's bytes.
     #[error("a CONNECT request has a body")]
     ConnectWithBody,
@@ -128,12 +131,13 @@ impl BadRequest {
             Self::EmptyLines => "empty_lines",
             Self::RequestLine => "invalid_request_line",
             Self::Method => "invalid_method",
-            Self::MethodTooLong => "unsupported_method",
+            Self::MethodUnknown => "unsupported_method",
             Self::Version => "unsupported_version",
             Self::Target => "invalid_url",
             Self::NoHost => "missing_host",
             Self::SeveralHosts => "several_hosts",
             Self::Host => "invalid_host",
+            Self::ConnectionOption => "connection_header_rejected",
             Self::ConnectWithBody => "body_disallowed",
         }
     }
@@ -145,7 +149,7 @@ impl BadRequest {
             Self::HeadTooLarge | Self::Line(BadLine::TooManyFields) => {
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
             }
-            Self::MethodTooLong | Self::Framing(BadFraming::UnknownTransferCoding) => {
+            Self::MethodUnknown | Self::Framing(BadFraming::UnknownTransferCoding) => {
                 StatusCode::NOT_IMPLEMENTED
             }
             Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,

@@ -14,6 +14,15 @@ use super::{
 };
 use crate::message::{RequestHead, is_token};
 
+/// Fields that `Connection` may not name: without them, servers and policies would take the request
+/// for another one's. Envoy refuses the same.
+const NOT_FOR_ONE_CONNECTION: [&[u8]; 4] = [
+    b"host",
+    b"x-forwarded-for",
+    b"x-forwarded-host",
+    b"x-forwarded-proto",
+];
+
 /// A head, and what it says of what follows.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ParsedRequest {
@@ -59,6 +68,12 @@ fn parse(input: &[u8], limits: &Limits) -> Result<Option<ParsedRequest>, BadRequ
         control.transfer_encoding,
         line.version,
     )?;
+    if NOT_FOR_ONE_CONNECTION
+        .iter()
+        .any(|name| control.connection.names(name))
+    {
+        return Err(BadRequest::ConnectionOption);
+    }
     let framing = Framing::of_request(announced);
     if line.method == Method::CONNECT && framing != Framing::Empty {
         return Err(BadRequest::ConnectWithBody);

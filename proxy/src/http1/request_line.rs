@@ -6,12 +6,10 @@ use memchr::memchr;
 use super::{
     characters::is_target,
     host::{is_authority, is_authority_with_port},
+    methods::is_known,
     refusal::{BadLine, BadRequest},
 };
 use crate::message::{Scheme, is_token};
-
-/// Methods that are longer get 501. The longest registered one, UPDATEREDIRECTREF, has 17.
-const LONGEST_METHOD: usize = 24;
 
 /// A method, a target and a version.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,12 +38,11 @@ impl<'a> RequestLine<'a> {
         let (target, version) =
             split_space(rest).ok_or_else(|| fault(line, BadRequest::RequestLine))?;
         let version = parse_version(version).map_err(|reason| fault(line, reason))?;
-        if method.len() > LONGEST_METHOD && is_token(method) {
-            return Err(BadRequest::MethodTooLong);
-        }
-        // The preface of HTTP/2 is no request (RFC 9113, 11.6).
-        if !is_token(method) || method == b"PRI" {
+        if !is_token(method) {
             return Err(fault(line, BadRequest::Method));
+        }
+        if !is_known(method) {
+            return Err(fault(line, BadRequest::MethodUnknown));
         }
         let method = Method::from_bytes(method).map_err(|_| BadRequest::Method)?;
         let target =
@@ -161,8 +158,8 @@ mod tests {
     fn reads_methods_and_versions() {
         let line = parse("GET /a?b HTTP/1.1").unwrap();
         assert_eq!((line.method, line.version), (Method::GET, Version::HTTP_11));
-        let line = parse("post / HTTP/1.0").unwrap();
-        assert_eq!(line.method.as_str(), "post");
+        let line = parse("POST / HTTP/1.0").unwrap();
+        assert_eq!(line.method, Method::POST);
         assert_eq!(line.version, Version::HTTP_10);
         assert_eq!(
             parse("M-SEARCH / HTTP/1.1").unwrap().method.as_str(),
@@ -246,7 +243,9 @@ mod tests {
 
     #[test]
     fn refuses_characters_that_targets_cannot_have() {
-        for text in ["/\0", "/\t", "/a#b", "/\u{7f}", "/\u{1}", "/a\u{b}"] {
+        for text in [
+            "/\0", "/\t", "/a#b", "/\u{7f}", "/\u{1}", "/a\u{b}", "/é", "/?é",
+        ] {
             let line = format!("GET {text} HTTP/1.1");
             assert_eq!(parse(&line), Err(BadRequest::Target), "{text:?}");
         }
@@ -273,11 +272,14 @@ mod tests {
             ("G:T / HTTP/1.1", BadRequest::Method),
             ("\tGET / HTTP/1.1", BadRequest::Method),
             ("GET\t/ HTTP/1.1", BadRequest::RequestLine),
-            ("PRI * HTTP/1.1", BadRequest::Method),
+            ("PRI * HTTP/1.1", BadRequest::MethodUnknown),
+            ("post / HTTP/1.1", BadRequest::MethodUnknown),
+            ("FROB / HTTP/1.1", BadRequest::MethodUnknown),
+            ("abcGET / HTTP/1.1", BadRequest::MethodUnknown),
             ("PRI * HTTP/2.0", BadRequest::Version),
             (
                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ / HTTP/1.1",
-                BadRequest::MethodTooLong,
+                BadRequest::MethodUnknown,
             ),
             ("GET / HTTP/1.1\r", BadRequest::Line(BadLine::BareCr)),
             ("GET /\r HTTP/1.1", BadRequest::Line(BadLine::BareCr)),

@@ -87,7 +87,9 @@ impl Server {
                     self.wire.receive(decoder);
                     self.method = parsed.head.method.clone();
                     self.version = parsed.head.version;
-                    self.keep_alive = parsed.keep_alive;
+                    // A client that takes a tunnel for granted sends what belongs into it: if
+                    // it is refused, that must not be the next request.
+                    self.keep_alive = parsed.keep_alive && !parsed.head.is_tunnel();
                     return Poll::Ready(Ok(parsed.head));
                 }
             }

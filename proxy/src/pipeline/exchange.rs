@@ -124,7 +124,10 @@ async fn begin<'a, D: Downstream>(
     // What the exchange cites is held as long as it is there, without being counted.
     let (known, newer) = (Known::of(worker), OnceCell::new());
     let mut exchange = Exchange::new(worker, connection, head, downstream);
-    if let Err(failure) = exchange.normalize_path() {
+    if let Err(failure) = exchange
+        .check_upgrade()
+        .and_then(|()| exchange.normalize_path())
+    {
         exchange.end(Err(Ended::Failed(failure))).await;
         return None;
     }
@@ -214,6 +217,15 @@ impl<'a, 't, D: Downstream> Exchange<'a, 't, D> {
             downstream,
             request: request.without_tables(to.route, to.cluster),
             draw,
+        }
+    }
+
+    /// Other protocols would get past routes and policies, which look at HTTP. Envoy lets pass
+    /// WebSocket alone by Istio's configuration.
+    fn check_upgrade(&self) -> Result<(), Failure> {
+        match self.request.head.upgrade() {
+            Some(protocol) if !protocol.eq_ignore_ascii_case(b"websocket") => Err(Failure::Upgrade),
+            _ => Ok(()),
         }
     }
 

@@ -14,6 +14,8 @@ pub(super) enum Failure {
     Overload,
     /// The client speaks HTTP/1.0, and the server's sidecar does not take it.
     Version,
+    /// The client asks for another protocol than WebSocket.
+    Upgrade,
     /// The request asks for a target that can't be passed on.
     Target(&'static str),
     /// The connection's listener is gone, and the client has to connect again.
@@ -51,6 +53,7 @@ impl Failure {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Version => StatusCode::UPGRADE_REQUIRED,
+            Self::Upgrade => StatusCode::FORBIDDEN,
             Self::Target(_) => StatusCode::BAD_REQUEST,
             Self::NoHost | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
@@ -74,7 +77,9 @@ impl Failure {
     pub fn flag(&self) -> ResponseFlag {
         match self {
             Self::Overload => ResponseFlag::OverloadManager,
-            Self::Version | Self::Target(_) => ResponseFlag::DownstreamProtocolError,
+            Self::Version | Self::Upgrade | Self::Target(_) => {
+                ResponseFlag::DownstreamProtocolError
+            }
             Self::NoListener | Self::NoHost | Self::NoRoute => ResponseFlag::NoRouteFound,
             Self::NotTold { .. } | Self::NoCluster { .. } => ResponseFlag::NoClusterFound,
             Self::Overflow { .. } => ResponseFlag::UpstreamOverflow,
@@ -92,6 +97,7 @@ impl Failure {
         match self {
             Self::Overload => "overload",
             Self::Version => "low_version",
+            Self::Upgrade => "upgrade_failed",
             Self::Target(reason) => reason,
             Self::NoListener => "listener_removed",
             Self::NoHost | Self::NoRoute => "route_not_found",
@@ -142,6 +148,10 @@ impl fmt::Display for Failure {
             Self::Version => write!(
                 formatter,
                 "this server takes HTTP/1.1 and HTTP/2, not HTTP/1.0: use a newer client"
+            ),
+            Self::Upgrade => write!(
+                formatter,
+                "requests are upgraded to WebSocket only: declare the port as TCP (tcp-…) for other protocols"
             ),
             Self::Target(reason) => write!(formatter, "bad request: {reason}"),
             Self::NoListener => write!(

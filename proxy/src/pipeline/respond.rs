@@ -16,7 +16,10 @@ use super::{
     routing::Target,
     upstream::Upstream,
 };
-use crate::message::{Broken, ResponseHead};
+use crate::{
+    message::{Broken, ResponseHead},
+    records::ResponseFlag,
+};
 
 impl<'a, D: Downstream> Exchange<'a, '_, D> {
     /// Passes on the response. Returns what is left of it if not all of it is there.
@@ -98,10 +101,13 @@ impl<'a, D: Downstream> Exchange<'a, '_, D> {
             }
             return Err(Ended::within_response(interrupted));
         }
-        if let Upstream::Http1(connection) = attempt.upstream
-            && connection.client.is_reusable()
-        {
-            self.worker.http1_pool.give(connection);
+        if let Upstream::Http1(connection) = attempt.upstream {
+            if connection.client.is_reusable() {
+                self.worker.http1_pool.give(connection);
+            } else if connection.client.has_surplus() {
+                tally.flags.insert(ResponseFlag::UpstreamProtocolError);
+                tally.details = "bytes_behind_response";
+            }
         }
         Ok(())
     }

@@ -137,14 +137,20 @@ impl Types {
 
     /// What is sent next, unless it has to wait for the client.
     pub(super) fn turn(&self) -> Option<Turn> {
-        let adds = self
-            .all
-            .iter()
-            .position(|one| one.subscription.has_additions());
-        if let Some(index) = adds {
-            // What is next in order may cite it, so it waits, too.
-            let waits = self.all[index].in_flight.is_some();
-            return (!waits).then_some(Turn::Additions(index));
+        let mut adding = (0..self.all.len()).filter(|&index| {
+            let one = &self.all[index];
+            one.subscription.has_additions()
+        });
+        if let Some(index) = adding.next() {
+            if self.all[index].in_flight.is_none() {
+                return Some(Turn::Additions(index));
+            }
+            // What is next in order may cite it, so it waits, too. Assignments cite nothing, and an
+            // Envoy replies to clusters only when it has those of all of them.
+            let assignments =
+                adding.find(|&index| *self.all[index].url == *CLUSTER_LOAD_ASSIGNMENT)?;
+            let waits = self.all[assignments].in_flight.is_some();
+            return (!waits).then_some(Turn::Additions(assignments));
         }
         let removes = (0..self.all.len())
             .filter(|&index| self.all[index].subscription.has_removals())

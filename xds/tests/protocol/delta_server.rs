@@ -188,6 +188,32 @@ fn a_route_waits_for_clusters_that_wait_for_the_client() {
 }
 
 #[test]
+fn assignments_do_not_wait_for_the_reply_to_clusters() {
+    let with = |clusters| {
+        snapshot(&[
+            (CLUSTER, clusters),
+            (ENDPOINTS, &[("a", "1"), ("b", "1")]),
+            (ROUTES, &[("80", "a")]),
+        ])
+    };
+    let mut stream = DeltaStream::new(with(&[("a", "1")]));
+    stream.request(&subscribe(CLUSTER, &["*"])).unwrap();
+    stream.request(&subscribe(ROUTES, &["80"])).unwrap();
+    let clusters = next(&mut stream);
+    // There is one more, which has to wait for the reply, and with it the routes.
+    stream.update(with(&[("a", "1"), ("b", "1")]));
+    nothing(&mut stream);
+    stream.request(&subscribe(ENDPOINTS, &["a"])).unwrap();
+    let assignments = next(&mut stream);
+    assert_eq!(shown(&assignments), ["a=1"]);
+    nothing(&mut stream);
+    for response in [&clusters, &assignments] {
+        stream.request(&ack(response)).unwrap();
+    }
+    assert_eq!(drain(&mut stream), [["b=1"], ["80=a"]]);
+}
+
+#[test]
 fn sends_one_response_at_a_time_with_the_newest_state() {
     let mut stream = in_sync(&snapshot(&[(CLUSTER, &[("a", "1")])]));
     stream.update(snapshot(&[(CLUSTER, &[("a", "2")])]));

@@ -313,6 +313,12 @@ fn check_upgrade(message: UpgradeConfig) -> Result<(), Fault> {
             "CONNECT is not supported by this proxy",
         ));
     }
-    // Upgrades are always passed on.
+    if !upgrade_type.eq_ignore_ascii_case("websocket") {
+        return Err(Fault::new(
+            "upgrade_type",
+            "only WebSocket is supported by this proxy",
+        ));
+    }
+    // That is always passed on.
     refuse_if(enabled == Some(false), "enabled")
 }

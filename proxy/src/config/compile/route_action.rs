@@ -155,7 +155,7 @@ fn host_rewrite(specifier: Option<HostRewriteSpecifier>) -> Result<Option<Box<[u
     }
 }
 
-/// Upgrades are always passed on, so a route can't have them refused.
+/// Those to WebSocket are always passed on, so a route can't have them refused.
 fn check_upgrade(message: UpgradeConfig) -> Result<(), Fault> {
     let UpgradeConfig {
         upgrade_type,
@@ -167,6 +167,12 @@ fn check_upgrade(message: UpgradeConfig) -> Result<(), Fault> {
         return Err(Fault::new(
             "upgrade_type",
             "CONNECT is not supported by this proxy",
+        ));
+    }
+    if !upgrade_type.eq_ignore_ascii_case("websocket") {
+        return Err(Fault::new(
+            "upgrade_type",
+            "only WebSocket is supported by this proxy",
         ));
     }
     refuse_if(enabled == Some(false), "enabled")

@@ -255,7 +255,7 @@ fn refuses_ambiguous_framing() {
 
 #[test]
 fn frames_by_the_fields_even_if_connection_names_them() {
-    let request = get("Connection: transfer-encoding, host\r\nTransfer-Encoding: chunked\r\n");
+    let request = get("Connection: transfer-encoding\r\nTransfer-Encoding: chunked\r\n");
     let request = request.unwrap().unwrap();
     assert_eq!(request.framing, Framing::Chunked);
     assert_eq!(request.head.authority(), Some(&b"a"[..]));
@@ -271,6 +271,19 @@ fn takes_out_what_is_for_this_connection_only() {
     ));
     let request = request.unwrap().unwrap();
     assert_eq!(names(&request), ["x-three", "trailer", "expect"]);
+}
+
+#[test]
+fn connection_names_no_field_that_is_for_everybody() {
+    for option in [
+        "host",
+        "X-Forwarded-For",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+    ] {
+        let refused = get(&format!("Connection: close, {option}\r\n"));
+        assert_eq!(refused, Err(BadRequest::ConnectionOption), "{option}");
+    }
 }
 
 #[test]
@@ -341,7 +354,7 @@ fn answers_with_the_status_of_the_reason() {
     for (reason, status, label) in [
         (BadRequest::HeadTooLarge, 431, "headers_too_large"),
         (BadLine::TooManyFields.into(), 431, "too_many_headers"),
-        (BadRequest::MethodTooLong, 501, "unsupported_method"),
+        (BadRequest::MethodUnknown, 501, "unsupported_method"),
         (
             BadFraming::UnknownTransferCoding.into(),
             501,

@@ -31,6 +31,10 @@ pub(in crate::http2) fn read_request(
     } else {
         path(uri.path_and_query.as_ref(), &parts.method).map_err(BadHead::Malformed)?
     };
+    // Without an authority, h2 has left out the scheme itself; one that is empty it takes.
+    if !is_tunnel && uri.authority.is_some() && uri.scheme.as_ref().is_none_or(is_empty) {
+        return Err(BadHead::Malformed("there is no `:scheme`"));
+    }
     let body = body(read.content_length, ended, connects).map_err(BadHead::Malformed)?;
     // An upgrade is a GET in HTTP/1.1, and has no `:protocol` but its `upgrade` field.
     let method = match upgrade {
@@ -109,6 +113,10 @@ fn body(length: Option<u64>, ended: bool, connects: bool) -> Result<BodySize, &'
         (None, false) if !connects => Ok(BodySize::Unknown),
         _ => Ok(BodySize::Empty),
     }
+}
+
+fn is_empty(scheme: &uri::Scheme) -> bool {
+    scheme.as_str().is_empty()
 }
 
 /// Any other scheme says nothing to us.

@@ -126,10 +126,12 @@ async fn a_response_that_goes_on_does_not_hold_its_generation() {
 #[tokio::test(flavor = "local", start_paused = true)]
 async fn a_tunnel_does_not_hold_its_generation() {
     let proxy = started(Setup::default()).await;
-    let upgrade = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: chat\r\n\r\n";
+    let upgrade = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
     let (mut client, mut server, _) = proxy.request(upgrade).await;
     server
-        .send("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: chat\r\n\r\n")
+        .send(
+            "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
+        )
         .await;
     client.head().await;
     let old = Arc::downgrade(&proxy.tables.borrow().newest());

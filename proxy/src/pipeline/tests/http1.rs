@@ -83,6 +83,27 @@ async fn both_connections_are_used_again() {
 }
 
 #[tokio::test(flavor = "local")]
+async fn a_connection_with_bytes_behind_the_response_is_not_used_again() {
+    let proxy = Setup::default().start().await;
+    let (mut client, mut server, _) = proxy.request("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let response = |body: &str| format!("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n{body}");
+    server
+        .send(&[response("the 1."), response("forged")].concat())
+        .await;
+    client.head().await;
+    assert_eq!(client.body(6).await, "the 1.");
+    client.send("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let mut other = proxy.accept().await;
+    assert!(other.head().await.starts_with("GET /2 "));
+    other.send(&response("the 2.")).await;
+    client.head().await;
+    assert_eq!(client.body(6).await, "the 2.");
+    proxy
+        .sees(&["response_code=\"200\"", "response_flags=\"UPE\""])
+        .await;
+}
+
+#[tokio::test(flavor = "local")]
 async fn pipelined_requests_are_answered_in_order() {
     let proxy = Setup::default().start().await;
     let mut client = proxy.connect().await;

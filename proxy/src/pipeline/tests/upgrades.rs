@@ -51,16 +51,49 @@ async fn a_silent_web_socket_ends() {
 }
 
 #[tokio::test(flavor = "local")]
-async fn a_refused_upgrade_is_an_ordinary_response() {
+async fn a_refused_upgrade_is_the_last_response() {
     let proxy = Setup::default().start().await;
     let (mut client, mut server, _) = proxy.request(UPGRADE).await;
     server
         .send("HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno")
         .await;
-    assert!(client.head().await.starts_with("HTTP/1.1 403"));
-    assert_eq!(client.body(2).await, "no");
-    client.send("GET /next HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    assert!(server.head().await.starts_with("GET /next "));
+    let response = client.head().await;
+    assert!(response.starts_with("HTTP/1.1 403"), "{response}");
+    assert!(response.contains("connection: close"), "{response}");
+    // Who has taken the tunnel for granted sends what would be a request.
+    client.send("GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    client.stream.shutdown().await.unwrap();
+    assert_eq!(client.end().await.unwrap(), "no");
+    proxy.sees(&["response_code=\"403\""]).await;
+}
+
+#[tokio::test(flavor = "local")]
+async fn a_refused_connect_is_the_last_request() {
+    let proxy = Setup::default().start().await;
+    let (mut client, mut server, _) = proxy
+        .request("CONNECT db:5432 HTTP/1.1\r\nHost: db:5432\r\n\r\nGET /hidden HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await;
+    server
+        .send("HTTP/1.1 405 No\r\ncontent-length: 0\r\n\r\n")
+        .await;
+    let response = client.head().await;
+    assert!(response.contains("connection: close"), "{response}");
+    client.stream.shutdown().await.unwrap();
+    assert_eq!(client.end().await.unwrap(), "");
+}
+
+#[tokio::test(flavor = "local")]
+async fn other_protocols_than_web_socket_are_refused() {
+    let proxy = Setup::default().start().await;
+    let mut client = proxy.connect().await;
+    client
+        .send("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n")
+        .await;
+    let response = client.head().await;
+    assert!(response.starts_with("HTTP/1.1 403"), "{response}");
+    proxy
+        .sees(&["response_code=\"403\"", "response_flags=\"DPE\""])
+        .await;
 }
 
 #[tokio::test(flavor = "local")]

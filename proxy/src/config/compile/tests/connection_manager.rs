@@ -135,7 +135,7 @@ fn refuses_filters_that_it_does_not_know() {
 #[test]
 fn refuses_what_it_does_not_do() {
     type Change = fn(&mut HttpConnectionManager);
-    let changes: [(Change, &str); 8] = [
+    let changes: [(Change, &str); 9] = [
         (|m| m.codec_type = CodecType::Http3.into(), "codec_type: "),
         (
             |m| m.stream_idle_timeout = seconds(300),
@@ -165,6 +165,15 @@ fn refuses_what_it_does_not_do() {
                 }];
             },
             "upgrade_configs[0].upgrade_type: CONNECT",
+        ),
+        (
+            |m| {
+                m.upgrade_configs = vec![UpgradeConfig {
+                    upgrade_type: "spdy/3.1".to_owned(),
+                    ..UpgradeConfig::default()
+                }];
+            },
+            "upgrade_configs[0].upgrade_type: only WebSocket",
         ),
     ];
     for (change, expected) in changes {

@@ -114,6 +114,15 @@ fn refuses_a_missing_path() {
 }
 
 #[test]
+fn refuses_an_empty_scheme() {
+    let mut request = request("GET", "http://a/", &[]);
+    let mut parts = request.uri().clone().into_parts();
+    parts.scheme = Some("".parse().unwrap());
+    *request.uri_mut() = Uri::from_parts(parts).unwrap();
+    assert!(malformed(request));
+}
+
+#[test]
 fn connect_has_a_target_and_no_path() {
     let head = read(request("CONNECT", "a:443", &[])).unwrap();
     assert_eq!(

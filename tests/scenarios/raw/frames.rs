@@ -1,0 +1,209 @@
+//! Frames of HTTP/2 (RFC 9113, 4), with fields that no library would send.
+
+/// What the preface of a client is (RFC 9113, 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// As much as everybody takes.
+const MOST: usize = 16_384;
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+const CONTINUATION: u8 = 9;
+
+const END_STREAM: u8 = 1;
+const ACK: u8 = 1;
+const END_HEADERS: u8 = 4;
+const PADDED: u8 = 8;
+const PRIORITY: u8 = 32;
+
+/// A frame that a client sends on a request's stream.
+#[derive(Debug, Clone)]
+pub enum Frame {
+    /// Also trailers.
+    Headers(Vec<(Vec<u8>, Vec<u8>)>),
+    Data(Vec<u8>),
+}
+
+/// What a client of HTTP/2 sends first: it asks for a table of no size, so that statuses can be
+/// read without one.
+pub fn hello() -> Vec<u8> {
+    let table_size = [0, 1, 0, 0, 0, 0];
+    [PREFACE, &frame(SETTINGS, 0, 0, &table_size)].concat()
+}
+
+/// A request on a stream.
+pub fn request(stream: u32, frames: &[Frame]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (index, one) in frames.iter().enumerate() {
+        let end = match index + 1 == frames.len() {
+            true => END_STREAM,
+            false => 0,
+        };
+        match one {
+            Frame::Data(data) => bytes.extend(frame(DATA, end, stream, data)),
+            Frame::Headers(fields) => bytes.extend(headers(stream, end, fields)),
+        }
+    }
+    bytes
+}
+
+fn headers(stream: u32, end: u8, fields: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
+    let mut block = Vec::new();
+    for (name, value) in fields {
+        // Without a name's index, and not for the table (RFC 7541, 6.2.2).
+        block.push(0);
+        for text in [name, value] {
+            write_length(text.len(), &mut block);
+            block.extend_from_slice(text);
+        }
+    }
+    let mut pieces = block.chunks(MOST).peekable();
+    let mut bytes = Vec::new();
+    let (mut kind, mut flags) = (HEADERS, end);
+    while let Some(piece) = pieces.next() {
+        if pieces.peek().is_none() {
+            flags |= END_HEADERS;
+        }
+        bytes.extend(frame(kind, flags, stream, piece));
+        (kind, flags) = (CONTINUATION, 0);
+    }
+    bytes
+}
+
+/// The length of a text, which is not Huffman-coded (RFC 7541, 5.2).
+fn write_length(length: usize, block: &mut Vec<u8>) {
+    let Some(mut rest) = length.checked_sub(127) else {
+        return block.push(length as u8);
+    };
+    block.push(127);
+    while rest >= 128 {
+        block.push((rest % 128) as u8 | 128);
+        rest /= 128;
+    }
+    block.push(rest as u8);
+}
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// What a server has sent.
+#[derive(Debug)]
+pub enum Received {
+    /// Of a response: its status.
+    Head {
+        stream: u32,
+        status: Option<u16>,
+        ended: bool,
+    },
+    Data {
+        stream: u32,
+        data: Vec<u8>,
+        ended: bool,
+    },
+    Reset {
+        stream: u32,
+        code: u32,
+    },
+    GoAway {
+        code: u32,
+    },
+    /// To be answered with these bytes.
+    Asks(Vec<u8>),
+    Other,
+}
+
+/// Reads a frame, and returns how many bytes it has; `None` if not all of them are there.
+pub fn read(bytes: &[u8]) -> Option<(Received, usize)> {
+    let (head, rest) = bytes.split_at_checked(9)?;
+    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+    let payload = rest.get(..length)?;
+    let (kind, flags) = (head[3], head[4]);
+    let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+    let ended = flags & END_STREAM != 0;
+    let received = match kind {
+        SETTINGS if flags & ACK == 0 => Received::Asks(frame(SETTINGS, ACK, 0, b"")),
+        PING if flags & ACK == 0 => Received::Asks(frame(PING, ACK, 0, payload)),
+        HEADERS => Received::Head {
+            stream,
+            status: status(content(payload, flags)),
+            ended,
+        },
+        DATA => Received::Data {
+            stream,
+            data: content(payload, flags).to_vec(),
+            ended,
+        },
+        RST_STREAM => Received::Reset {
+            stream,
+            code: number(payload),
+        },
+        GOAWAY => Received::GoAway {
+            code: number(&payload[4..]),
+        },
+        _ => Received::Other,
+    };
+    Some((received, 9 + length))
+}
+
+fn number(payload: &[u8]) -> u32 {
+    u32::from_be_bytes([payload[0], payload[1], payload[2], payload[3]])
+}
+
+/// The payload without padding and priority.
+fn content(payload: &[u8], flags: u8) -> &[u8] {
+    let mut content = payload;
+    if flags & PADDED != 0 {
+        let padding = usize::from(content[0]);
+        content = &content[1..content.len() - padding];
+    }
+    if flags & PRIORITY != 0 {
+        content = &content[5..];
+    }
+    content
+}
+
+/// The status, which stands first in a response's head; `None` for trailers.
+fn status(mut block: &[u8]) -> Option<u16> {
+    // Behind a change of the table's size (RFC 7541, 6.3).
+    while let Some((0x20..=0x3f, rest)) = block.split_first() {
+        block = rest;
+    }
+    let (first, rest) = block.split_first()?;
+    match first {
+        0x88..=0x8e => Some([200, 204, 206, 304, 400, 404, 500][usize::from(first - 0x88)]),
+        0x48 | 0x08 | 0x18 => {
+            let (length, rest) = rest.split_first()?;
+            let text = rest.get(..usize::from(length & 127))?;
+            match length & 128 {
+                0 => std::str::from_utf8(text).ok()?.parse().ok(),
+                _ => digits(text),
+            }
+        }
+        _ => None,
+    }
+}
+
+/// Three digits in Huffman's code (RFC 7541, appendix B).
+fn digits(text: &[u8]) -> Option<u16> {
+    let mut bits = text
+        .iter()
+        .flat_map(|byte| (0..8).rev().map(move |bit| u16::from(byte >> bit & 1)));
+    let mut number = 0;
+    for _ in 0..3 {
+        let mut code = 0;
+        for _ in 0..5 {
+            code = code << 1 | bits.next()?;
+        }
+        let digit = match code {
+            0..=2 => code,
+            _ => (code << 1 | bits.next()?).checked_sub(0x19)? + 3,
+        };
+        number = number * 10 + digit;
+    }
+    Some(number)
+}
