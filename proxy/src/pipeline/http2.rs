@@ -1,7 +1,5 @@
 //! Serves an HTTP/2 connection, whose requests run concurrently.
 
-use tokio::net::TcpStream;
-
 use super::{
     connection::Connection,
     exchange::{answer, refuse},
@@ -10,7 +8,7 @@ use super::{
 use crate::{
     http2,
     message::RequestHead,
-    net::input::Input,
+    net::{input::Input, stream::Stream},
     traffic::{Open, Room},
 };
 
@@ -19,7 +17,7 @@ pub(crate) async fn serve_http2(
     worker: &Worker,
     connection: &Connection,
     open: &Open,
-    stream: TcpStream,
+    stream: Stream,
     received: Input,
 ) {
     let first = received.bytes().to_vec().into();

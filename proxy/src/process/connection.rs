@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use super::{detect::detect, entrance::Entrance, port_numbers, tcp::Tcp};
 use crate::{
     metrics::Metrics,
-    net::{original_dst::original_dst, socket::reset_when_dropped},
+    net::{original_dst::original_dst, socket::reset_when_dropped, stream::of_tcp},
     pipeline::{Connection, TABLES_TIME, Worker, serve_http1, serve_http2},
     sniff::Protocol,
     tables::{Detection, Listener, Lookup, Snapshot},
@@ -50,10 +50,10 @@ pub(super) async fn carry(
     };
     let server_name = match protocol {
         Protocol::Http1 if way.has_http => {
-            return serve_http1(&worker, &connection, stream, input).await;
+            return serve_http1(&worker, &connection, of_tcp(stream), input).await;
         }
         Protocol::Http2 if way.has_http => {
-            return serve_http2(&worker, &connection, open, stream, input).await;
+            return serve_http2(&worker, &connection, open, of_tcp(stream), input).await;
         }
         Protocol::Tls { server_name } => server_name.map(Arc::from),
         Protocol::Tcp | Protocol::Http1 | Protocol::Http2 => None,

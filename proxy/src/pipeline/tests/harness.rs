@@ -10,7 +10,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    net::input::Input,
+    net::{input::Input, stream::of_tcp},
     pipeline::{Connection, Edge, Worker, serve_http1, serve_http2},
     records::{Records, Workload},
     tables::{
@@ -138,6 +138,7 @@ impl Setup {
                     is_bound,
                 };
                 let worker = Rc::clone(&worker);
+                let stream = of_tcp(stream);
                 let (open, _evicted) = traffic.enter(peer.ip()).unwrap();
                 spawn_local(async move {
                     let input = Input::default();

@@ -1,0 +1,398 @@
+//! The fuzz target for whole exchanges: a client, the proxy, and servers.
+
+use pillion_cost::{Bound, Linear};
+use pillion_proxy::test_util::{Fate, Play, Setting};
+
+use crate::{
+    cursor::{Cursor, pieces},
+    messages::{Framing, Kind, Line, Message, read},
+    units::{KIB, MILLISECOND},
+};
+
+/// The proxy of a play takes some 200 KiB, and each connection of it two buffers of 16 KiB and
+/// one of 64 KiB where a head is long. A byte by itself costs a turn.
+pub(crate) const BOUND: Bound = Bound {
+    peak: Linear::new(768 * KIB, 512),
+    total: Linear::new(1024 * KIB, 8 * KIB),
+    time: Linear::new(10 * MILLISECOND, 20_000),
+};
+
+/// What a server says of which the input says nothing.
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+/// Ends what a server says to one request.
+const END_OF_ANSWER: u8 = 0xff;
+
+/// What happens, but for how it is cut.
+struct Script<'a> {
+    gateway: bool,
+    /// Servers end their connections behind what they say.
+    servers_end: bool,
+    /// The client ends its connection at last.
+    client_ends: bool,
+    client: &'a [u8],
+    answers: Vec<&'a [u8]>,
+}
+
+/// How it is cut.
+#[derive(Clone, Copy, Default)]
+struct Cut<'a> {
+    client: &'a [u8],
+    servers: &'a [u8],
+    /// So many bytes are taken at a time of what the proxy sends.
+    taken: u8,
+}
+
+/// Plays a script: the first byte says how it goes, then come lengths of the pieces of what
+/// client and servers say, then what the client says, and behind 0xfe what servers say.
+///
+/// Either servers answer requests that have come to their end: then the outcome is the same
+/// whatever is cut where. Or they speak when they like: then what comes out is well-formed,
+/// and belongs to what was asked.
+///
+/// # Panics
+///
+/// Panics if a check fails.
+pub fn exchange(data: &[u8]) {
+    let mut cursor = Cursor::new(data);
+    let (mode, lengths, taken) = (cursor.byte(), cursor.byte(), cursor.byte());
+    let cut = Cut {
+        client: cursor.take(usize::from(lengths & 15)),
+        servers: cursor.take(usize::from(lengths >> 4)),
+        taken,
+    };
+    let client = cursor.until(0xfe);
+    let script = Script {
+        gateway: mode & 1 != 0,
+        servers_end: mode & 2 != 0,
+        client_ends: mode & 4 != 0,
+        client,
+        answers: cursor.rest().split(|byte| *byte == END_OF_ANSWER).collect(),
+    };
+    if mode & 8 != 0 {
+        BOUND.hold("speaking when they like", data.len(), || {
+            Free::play(&script, cut);
+        });
+        return;
+    }
+    let in_pieces = BOUND.hold("in pieces", data.len(), || Causal::play(&script, cut));
+    let whole = Causal::play(&script, Cut::default());
+    in_pieces.compare(&whole, cut.taken != 0);
+}
+
+/// What came out.
+#[derive(Debug)]
+struct Outcome {
+    /// What each connection to a server has carried: requests that are complete, or a tunnel.
+    servers: Vec<Vec<Message>>,
+    client: Vec<Message>,
+    fate: Fate,
+    is_over: bool,
+}
+
+impl Outcome {
+    fn compare(&self, other: &Self, hesitated: bool) {
+        assert_eq!(self.servers, other.servers, "what servers get");
+        assert_eq!(self.fate, other.fate, "the client's connection");
+        assert_eq!(self.is_over, other.is_over, "the client's connection");
+        if self.client == other.client {
+            return;
+        }
+        // What was broken off may have come further where the client took it at once.
+        assert!(
+            hesitated && self.fate == Fate::Reset,
+            "{self:#?}\n\n{other:#?}"
+        );
+        let complete = |one: &Self| {
+            let complete = one.client.iter().filter(|message| message.is_complete);
+            complete.cloned().collect::<Vec<_>>()
+        };
+        assert_eq!(complete(self), complete(other));
+    }
+}
+
+/// Servers that answer what has come to its end.
+struct Causal<'a> {
+    play: Play,
+    script: &'a Script<'a>,
+    /// What has been read of each connection.
+    connections: Vec<Carried>,
+    answered: usize,
+}
+
+#[derive(Default)]
+struct Carried {
+    read: usize,
+    requests: Vec<Message>,
+    is_tunnel: bool,
+}
+
+impl<'a> Causal<'a> {
+    fn play(script: &'a Script<'a>, cut: Cut<'_>) -> Outcome {
+        let mut causal = Self {
+            play: Play::new(setting(script, cut)),
+            script,
+            connections: Vec::new(),
+            answered: 0,
+        };
+        let pieces = pieces(script.client, cut.client);
+        let mut pieces = pieces.into_iter();
+        while let Some(piece) = pieces.next() {
+            causal.play.client_sends(piece);
+            causal.answer(cut, &mut pieces);
+        }
+        if script.client_ends {
+            causal.play.client_ends();
+            causal.answer(cut, &mut pieces);
+        }
+        causal.outcome()
+    }
+
+    /// Answers requests. In between, the client goes on with the next ones.
+    fn answer(&mut self, cut: Cut<'_>, client: &mut std::vec::IntoIter<&[u8]>) {
+        while let Some(number) = self.asked() {
+            let answer = self.script.answers.get(self.answered).copied();
+            let answer = answer.filter(|answer| !answer.is_empty()).unwrap_or(ANSWER);
+            self.answered += 1;
+            self.connections[number].is_tunnel = self.accepts_tunnel(number, answer);
+            for piece in pieces(answer, cut.servers) {
+                self.play.server_sends(number, piece);
+                if let Some(piece) = client.next() {
+                    self.play.client_sends(piece);
+                }
+            }
+            if self.script.servers_end {
+                self.play.server_ends(number);
+            }
+        }
+    }
+
+    /// A connection by which another request has come.
+    fn asked(&mut self) -> Option<usize> {
+        for number in 0.. {
+            let bytes = self.play.to_server(number)?;
+            if self.connections.len() == number {
+                self.connections.push(Carried::default());
+            }
+            let carried = &mut self.connections[number];
+            if carried.is_tunnel {
+                continue;
+            }
+            let request = read(&bytes[carried.read..], Kind::Request);
+            let request = request.unwrap_or_else(|why| panic!("to a server: {why}"));
+            if let Some(request) = request.filter(|request| request.is_complete) {
+                check_request(&request);
+                carried.read += request.len;
+                carried.requests.push(request);
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    /// Whether bytes follow what was asked last.
+    fn accepts_tunnel(&self, number: usize, answer: &[u8]) -> bool {
+        let asked = self.connections[number].requests.last();
+        let asked = asked.filter(|asked| asks_for_tunnel(asked));
+        let Some(asked) = asked else {
+            return false;
+        };
+        let answers = responses(answer, &[asked.method().to_owned()]);
+        answers.is_ok_and(|answers| {
+            let tunnel = |answer: &Message| answer.framing == Framing::Tunnel;
+            answers.iter().any(tunnel)
+        })
+    }
+
+    fn outcome(mut self) -> Outcome {
+        while self.asked().is_some() {}
+        let methods = methods(self.script.client);
+        let to_client = self.play.to_client();
+        let client = responses(&to_client, &methods);
+        let client = client.unwrap_or_else(|why| panic!("to the client: {why}"));
+        let mut servers = Vec::new();
+        for (number, carried) in self.connections.into_iter().enumerate() {
+            let mut requests = carried.requests;
+            if let Some(last) = requests.last_mut().filter(|_| carried.is_tunnel) {
+                let bytes = self.play.to_server(number).unwrap_or_default();
+                last.body = bytes[carried.read..].to_vec();
+            }
+            servers.push(requests);
+        }
+        Outcome {
+            servers,
+            client: client.into_iter().map(without_date).collect(),
+            fate: self.play.client_fate(),
+            is_over: self.play.is_over(),
+        }
+    }
+}
+
+/// Servers that speak when they like.
+struct Free;
+
+impl Free {
+    fn play(script: &Script<'_>, cut: Cut<'_>) {
+        let mut play = Play::new(setting(script, cut));
+        let client = pieces(script.client, cut.client);
+        let said: Vec<u8> = script.answers.concat();
+        let servers = pieces(&said, cut.servers);
+        let (mut client, mut servers) = (client.into_iter(), servers.into_iter());
+        // What servers have to say waits for a connection.
+        let mut begun = Vec::new();
+        loop {
+            let piece = client.next();
+            if let Some(piece) = piece {
+                Self::watch(&mut play, &mut begun, |play| play.client_sends(piece));
+            }
+            let last = (0..)
+                .take_while(|number| play.to_server(*number).is_some())
+                .last();
+            let spoken = last.and_then(|last| Some((last, servers.next()?)));
+            if let Some((last, piece)) = spoken {
+                Self::watch(&mut play, &mut begun, |play| play.server_sends(last, piece));
+                if script.servers_end {
+                    Self::watch(&mut play, &mut begun, |play| play.server_ends(last));
+                }
+            }
+            if piece.is_none() && spoken.is_none() {
+                break;
+            }
+        }
+        if script.client_ends {
+            play.client_ends();
+        }
+        Self::check(&play, script);
+    }
+
+    /// Does something, and sees to it that no request goes out on a connection on which a
+    /// server has said what nobody has read.
+    fn watch(play: &mut Play, begun: &mut Vec<(usize, usize)>, act: impl FnOnce(&mut Play)) {
+        act(play);
+        for number in 0.. {
+            let Some(bytes) = play.to_server(number) else {
+                return;
+            };
+            let requests = requests(&bytes).len();
+            let unread = play.unread_of_server(number);
+            if let Some((before, was_unread)) = begun.get_mut(number) {
+                assert!(
+                    requests <= *before || *was_unread == 0,
+                    "used with something unread"
+                );
+                (*before, *was_unread) = (requests, unread);
+            } else {
+                begun.push((requests, unread));
+            }
+        }
+    }
+
+    fn check(play: &Play, script: &Script<'_>) {
+        let asked = requests(script.client);
+        for number in 0.. {
+            let Some(bytes) = play.to_server(number) else {
+                break;
+            };
+            for request in requests(&bytes) {
+                check_request(&request);
+                let is_same = |asked: &&Message| {
+                    asked.method() == request.method() && asked.body == request.body
+                };
+                let found = asked.iter().find(is_same);
+                assert!(found.is_some(), "nobody has asked {request:#?}");
+            }
+        }
+        let to_client = play.to_client();
+        let answers = responses(&to_client, &methods(script.client));
+        let answers = answers.unwrap_or_else(|why| panic!("to the client: {why}"));
+        let finals = answers.iter().filter(|answer| !answer.is_interim()).count();
+        assert!(
+            finals <= asked.len() + 1,
+            "{finals} answers to {}",
+            asked.len()
+        );
+        let Some((last, before)) = answers.split_last() else {
+            return;
+        };
+        for answer in before {
+            assert!(answer.is_complete, "{answer:#?}");
+            assert!(!answer.lists("connection", "close"), "{answer:#?}");
+        }
+        let has_end = matches!(last.framing, Framing::End | Framing::Tunnel);
+        let is_cut = !last.is_complete && !has_end;
+        assert!(!is_cut || play.client_fate() != Fate::Ended, "{last:#?}");
+    }
+}
+
+fn setting(script: &Script<'_>, cut: Cut<'_>) -> Setting {
+    Setting {
+        gateway: script.gateway,
+        piece: cut.taken,
+        ..Setting::default()
+    }
+}
+
+fn asks_for_tunnel(request: &Message) -> bool {
+    request.method() == "CONNECT" || request.all("upgrade").next().is_some()
+}
+
+/// What any server may rely on.
+fn check_request(request: &Message) {
+    let Line::Request { target, minor, .. } = &request.line else {
+        unreachable!("it was read as a request");
+    };
+    assert_eq!(*minor, 1, "{request:#?}");
+    assert_eq!(request.all("host").count(), 1, "{request:#?}");
+    let is_path = target.starts_with(b"/") || target == b"*" || request.method() == "CONNECT";
+    assert!(is_path, "{request:#?}");
+    assert!(!request.lists("connection", "close"), "{request:#?}");
+}
+
+/// All complete requests, up to one that asks for a tunnel.
+fn requests(mut bytes: &[u8]) -> Vec<Message> {
+    let mut requests = Vec::new();
+    while let Ok(Some(request)) = read(bytes, Kind::Request) {
+        if !request.is_complete {
+            break;
+        }
+        bytes = &bytes[request.len..];
+        let is_last = asks_for_tunnel(&request);
+        requests.push(request);
+        if is_last {
+            break;
+        }
+    }
+    requests
+}
+
+/// The methods of all requests, complete or not.
+fn methods(mut bytes: &[u8]) -> Vec<String> {
+    let mut methods = Vec::new();
+    while let Ok(Some(request)) = read(bytes, Kind::Request) {
+        methods.push(request.method().to_owned());
+        bytes = &bytes[request.len..];
+        if !request.is_complete {
+            break;
+        }
+    }
+    methods
+}
+
+/// All responses to such requests; to those that are no requests as to GET.
+fn responses(mut bytes: &[u8], methods: &[String]) -> Result<Vec<Message>, String> {
+    let mut methods = methods.iter().map(String::as_str);
+    let mut method = methods.next().unwrap_or("GET");
+    let mut responses = Vec::new();
+    while let Some(response) = read(bytes, Kind::Response(method))? {
+        bytes = &bytes[response.len..];
+        if !response.is_interim() {
+            method = methods.next().unwrap_or("GET");
+        }
+        responses.push(response);
+    }
+    Ok(responses)
+}
+
+fn without_date(mut response: Message) -> Message {
+    response.fields.retain(|(name, _)| name != "date");
+    response
+}
