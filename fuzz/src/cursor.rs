@@ -10,11 +10,6 @@ impl<'a> Cursor<'a> {
         Self(bytes)
     }
 
-    /// Whether nothing is left.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// The next byte.
     pub fn byte(&mut self) -> u8 {
         match self.0.split_first() {
