@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pillion_serve::{Frame, PortMetrics};
 use pillion_telemetry::Process;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
@@ -19,11 +20,49 @@ struct Labels {
 
 impl Labels {
     fn new(direction: Direction, reason: &'static str) -> Self {
-        let reporter = match direction {
-            Direction::Outbound => "source",
-            Direction::Inbound => "destination",
-        };
+        let reporter = reporter(direction);
         Self { reporter, reason }
+    }
+}
+
+fn reporter(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Outbound => "source",
+        Direction::Inbound => "destination",
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FloodLabels {
+    reporter: &'static str,
+    frame: &'static str,
+}
+
+/// Clients of HTTP/2 that were not served to the end.
+#[derive(Debug, Default)]
+struct Http2 {
+    floods: Family<FloodLabels, Counter>,
+    violations: Counter,
+    refused: Counter,
+}
+
+impl Http2 {
+    fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "pillion_http2_floods",
+            "Connections of HTTP/2 that were cut for a flood of frames, by the frames that it was mostly made of",
+            self.floods.clone(),
+        );
+        registry.register(
+            "pillion_http2_violations",
+            "Connections of HTTP/2 that were cut because the client broke its rules, or did not begin in time",
+            self.violations.clone(),
+        );
+        registry.register(
+            "pillion_http2_refused_heads",
+            "Requests of HTTP/2 that were refused for their heads; no other metric and no access log has them",
+            self.refused.clone(),
+        );
     }
 }
 
@@ -35,6 +74,8 @@ pub(crate) struct Metrics {
     refused: Family<Labels, Counter>,
     evicted: Counter,
     closed_ports: Gauge,
+    http2: Http2,
+    own_ports: PortMetrics,
     configuration: Configuration,
     scrapes: Counter,
     scrape_failures: Family<ScrapeLabels, Counter>,
@@ -106,6 +147,30 @@ impl Metrics {
     /// A connection was cut to make room for one of another address.
     pub fn evicted(&self) {
         self.evicted.inc();
+    }
+
+    /// A client of HTTP/2 was cut off for too many frames, most of them of that kind.
+    pub fn flooded(&self, direction: Direction, frame: Frame) {
+        let labels = FloodLabels {
+            reporter: reporter(direction),
+            frame: frame.as_str(),
+        };
+        self.http2.floods.get_or_create(&labels).inc();
+    }
+
+    /// A client of HTTP/2 was cut off because it does not speak it as it should.
+    pub fn broke_http2(&self) {
+        self.http2.violations.inc();
+    }
+
+    /// So many heads of HTTP/2 were refused.
+    pub fn refused_heads(&self, count: u64) {
+        self.http2.refused.inc_by(count);
+    }
+
+    /// What the proxy's own ports count, all of them together.
+    pub fn own_ports(&self) -> PortMetrics {
+        self.own_ports.clone()
     }
 
     /// So many ports of the configuration can't be opened.
@@ -181,6 +246,10 @@ impl Metrics {
             "Ports that the configuration names and that can't be opened; the log says why",
             closed_ports.clone(),
         );
+        let http2 = Http2::default();
+        http2.register(&mut registry);
+        let own_ports = PortMetrics::default();
+        own_ports.register(&mut registry, "pillion_own_ports_");
         let configuration = Configuration::default();
         configuration.register(&mut registry);
         let (scrapes, scrape_failures) = (Counter::default(), Family::default());
@@ -203,6 +272,8 @@ impl Metrics {
             refused,
             evicted,
             closed_ports,
+            http2,
+            own_ports,
             configuration,
             scrapes,
             scrape_failures,
@@ -223,10 +294,17 @@ mod tests {
         metrics.set_connected(true);
         metrics.refused_resource("type.googleapis.com/envoy.config.listener.v3.Listener");
         metrics.set_configuration(1, 2, 3);
+        metrics.flooded(Direction::Inbound, Frame::Ping);
+        metrics.broke_http2();
+        metrics.refused_heads(2);
         let text = metrics.encode();
         for line in [
             "pillion_connections_refused_total{reporter=\"source\",reason=\"no_room\"} 1",
             "pillion_connections_evicted_total 0",
+            "pillion_http2_floods_total{reporter=\"destination\",frame=\"ping\"} 1",
+            "pillion_http2_violations_total 1",
+            "pillion_http2_refused_heads_total 2",
+            "pillion_own_ports_connections_failed_total 0",
             "pillion_configuration_connected 1",
             "pillion_configuration_refusals_total{type=\"Listener\"} 1",
             "pillion_configuration_refused_resources 1",

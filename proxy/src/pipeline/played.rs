@@ -158,7 +158,8 @@ impl Play {
             }
             let traffic = Arc::new(Traffic::new(1000));
             if let Some((open, _evicted)) = traffic.enter(CLIENT) {
-                serve_http2(&worker, &connection, &open, stream, input).await;
+                let served = serve_http2(&worker, &connection, &open, stream, input);
+                drop(served.await);
             }
         });
         let mut play = Self {

@@ -143,7 +143,8 @@ impl Setup {
                 spawn_local(async move {
                     let input = Input::default();
                     if self.client_speaks_http2 {
-                        serve_http2(&worker, &connection, &open, stream, input).await;
+                        let served = serve_http2(&worker, &connection, &open, stream, input);
+                        drop(served.await);
                     } else {
                         serve_http1(&worker, &connection, stream, input).await;
                     }
