@@ -11,7 +11,10 @@ use std::{
 };
 
 use pillion_envoy_api::{
-    envoy::config::listener::v3::Listener,
+    envoy::{
+        config::listener::v3::{FilterChainMatch, Listener},
+        extensions::filters::network::http_connection_manager::v3::HttpConnectionManager,
+    },
     type_url::{
         CLUSTER, CLUSTER_LOAD_ASSIGNMENT as ASSIGNMENT, LISTENER, ROUTE_CONFIGURATION as TABLE,
     },
@@ -20,7 +23,7 @@ use pillion_envoy_api::{
 use crate::{
     place::Place,
     pod::{GATEWAY, WORLD},
-    resources::{eds_cluster, endpoints, http_listener, table_to},
+    resources::{eds_cluster, endpoints, http_chain, http_listener, manager, table_to},
     server::{Server, bytes},
 };
 
@@ -59,8 +62,13 @@ impl ControlPlane {
 
 /// Everything goes to an application in the world.
 fn configure(server: &Server) {
+    let manager = HttpConnectionManager {
+        use_remote_address: Some(true),
+        ..manager("http.8081")
+    };
     let listener = Listener {
         bind_to_port: None,
+        filter_chains: vec![http_chain(FilterChainMatch::default(), &manager)],
         ..http_listener("0.0.0.0_8081", GATEWAY.port(), "http.8081")
     };
     server.set(CLUSTER, vec![("world", bytes(&eds_cluster("world")))]);

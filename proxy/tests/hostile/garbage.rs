@@ -39,6 +39,8 @@ fn garbage() -> Vec<Vec<u8>> {
         ]
         .concat(),
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nGET / HTTP/1.1\r\n\r\n".to_vec(),
+        // DATA of no stream.
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x01\0\0\0\0\0\0a".to_vec(),
         b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(),
         b"\r\n\r\n\r\n\r\n".to_vec(),
     ]
@@ -48,7 +50,10 @@ fn garbage() -> Vec<Vec<u8>> {
 pub fn send(place: &Place, from: IpAddr, to: SocketAddr) {
     place.run(move || {
         for piece in garbage() {
-            let mut stream = connect(from, to).unwrap();
+            // Who is refused at once may not even hear of having been connected.
+            let Ok(mut stream) = connect(from, to) else {
+                continue;
+            };
             // The other side may have had enough before the end.
             let _ = stream.write_all(&piece);
             let _ = stream.shutdown(Shutdown::Write);
