@@ -1,11 +1,14 @@
 //! The fuzz target for whole exchanges: a client, the proxy, and servers.
 
 use pillion_cost::{Bound, Linear};
-use pillion_proxy::test_util::{Fate, Play, Setting};
+use pillion_proxy::test_util::{Fate, Play};
 
 use crate::{
     cursor::{Cursor, pieces},
-    messages::{Framing, Kind, Line, Message, read},
+    free,
+    messages::{Framing, Kind, Message, read},
+    script::{Cut, Script, setting},
+    talk::{asks_for_tunnel, check_request, methods, responses},
     units::{KIB, MILLISECOND},
 };
 
@@ -21,26 +24,6 @@ pub(crate) const BOUND: Bound = Bound {
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 /// Ends what a server says to one request.
 const END_OF_ANSWER: u8 = 0xff;
-
-/// What happens, but for how it is cut.
-struct Script<'a> {
-    gateway: bool,
-    /// Servers end their connections behind what they say.
-    servers_end: bool,
-    /// The client ends its connection at last.
-    client_ends: bool,
-    client: &'a [u8],
-    answers: Vec<&'a [u8]>,
-}
-
-/// How it is cut.
-#[derive(Clone, Copy, Default)]
-struct Cut<'a> {
-    client: &'a [u8],
-    servers: &'a [u8],
-    /// So many bytes are taken at a time of what the proxy sends.
-    taken: u8,
-}
 
 /// Plays a script: the first byte says how it goes, then come lengths of the pieces of what
 /// client and servers say, then what the client says, and behind 0xfe what servers say.
@@ -70,7 +53,7 @@ pub fn exchange(data: &[u8]) {
     };
     if mode & 8 != 0 {
         BOUND.hold("speaking when they like", data.len(), || {
-            Free::play(&script, cut);
+            free::play(&script, cut);
         });
         return;
     }
@@ -245,171 +228,6 @@ impl<'a> Causal<'a> {
             is_over: self.play.is_over(),
         }
     }
-}
-
-/// Servers that speak when they like.
-struct Free;
-
-impl Free {
-    fn play(script: &Script<'_>, cut: Cut<'_>) {
-        let mut play = Play::new(setting(script, cut));
-        let client = pieces(script.client, cut.client);
-        let said: Vec<u8> = script.answers.concat();
-        let servers = pieces(&said, cut.servers);
-        let (mut client, mut servers) = (client.into_iter(), servers.into_iter());
-        // What servers have to say waits for a connection.
-        let mut begun = Vec::new();
-        loop {
-            let piece = client.next();
-            if let Some(piece) = piece {
-                Self::watch(&mut play, &mut begun, |play| play.client_sends(piece));
-            }
-            let last = (0..)
-                .take_while(|number| play.to_server(*number).is_some())
-                .last();
-            let spoken = last.and_then(|last| Some((last, servers.next()?)));
-            if let Some((last, piece)) = spoken {
-                Self::watch(&mut play, &mut begun, |play| play.server_sends(last, piece));
-                if script.servers_end {
-                    Self::watch(&mut play, &mut begun, |play| play.server_ends(last));
-                }
-            }
-            if piece.is_none() && spoken.is_none() {
-                break;
-            }
-        }
-        if script.client_ends {
-            play.client_ends();
-        }
-        Self::check(&play, script);
-    }
-
-    /// Does something, and sees to it that no request goes out on a connection on which a
-    /// server has said what nobody has read.
-    fn watch(play: &mut Play, begun: &mut Vec<(usize, usize)>, act: impl FnOnce(&mut Play)) {
-        act(play);
-        for number in 0.. {
-            let Some(bytes) = play.to_server(number) else {
-                return;
-            };
-            let requests = requests(&bytes).len();
-            let unread = play.unread_of_server(number);
-            if let Some((before, was_unread)) = begun.get_mut(number) {
-                assert!(
-                    requests <= *before || *was_unread == 0,
-                    "used with something unread"
-                );
-                (*before, *was_unread) = (requests, unread);
-            } else {
-                begun.push((requests, unread));
-            }
-        }
-    }
-
-    fn check(play: &Play, script: &Script<'_>) {
-        let asked = requests(script.client);
-        for number in 0.. {
-            let Some(bytes) = play.to_server(number) else {
-                break;
-            };
-            for request in requests(&bytes) {
-                check_request(&request);
-                let is_same = |asked: &&Message| {
-                    asked.method() == request.method() && asked.body == request.body
-                };
-                let found = asked.iter().find(is_same);
-                assert!(found.is_some(), "nobody has asked {request:#?}");
-            }
-        }
-        let to_client = play.to_client();
-        let answers = responses(&to_client, &methods(script.client));
-        let answers = answers.unwrap_or_else(|why| panic!("to the client: {why}"));
-        let finals = answers.iter().filter(|answer| !answer.is_interim()).count();
-        assert!(
-            finals <= asked.len() + 1,
-            "{finals} answers to {}",
-            asked.len()
-        );
-        let Some((last, before)) = answers.split_last() else {
-            return;
-        };
-        for answer in before {
-            assert!(answer.is_complete, "{answer:#?}");
-            assert!(!answer.lists("connection", "close"), "{answer:#?}");
-        }
-        let has_end = matches!(last.framing, Framing::End | Framing::Tunnel);
-        let is_cut = !last.is_complete && !has_end;
-        assert!(!is_cut || play.client_fate() != Fate::Ended, "{last:#?}");
-    }
-}
-
-fn setting(script: &Script<'_>, cut: Cut<'_>) -> Setting {
-    Setting {
-        gateway: script.gateway,
-        piece: cut.taken,
-        ..Setting::default()
-    }
-}
-
-fn asks_for_tunnel(request: &Message) -> bool {
-    request.method() == "CONNECT" || request.all("upgrade").next().is_some()
-}
-
-/// What any server may rely on.
-fn check_request(request: &Message) {
-    let Line::Request { target, minor, .. } = &request.line else {
-        unreachable!("it was read as a request");
-    };
-    assert_eq!(*minor, 1, "{request:#?}");
-    assert_eq!(request.all("host").count(), 1, "{request:#?}");
-    let is_path = target.starts_with(b"/") || target == b"*" || request.method() == "CONNECT";
-    assert!(is_path, "{request:#?}");
-    assert!(!request.lists("connection", "close"), "{request:#?}");
-}
-
-/// All complete requests, up to one that asks for a tunnel.
-fn requests(mut bytes: &[u8]) -> Vec<Message> {
-    let mut requests = Vec::new();
-    while let Ok(Some(request)) = read(bytes, Kind::Request) {
-        if !request.is_complete {
-            break;
-        }
-        bytes = &bytes[request.len..];
-        let is_last = asks_for_tunnel(&request);
-        requests.push(request);
-        if is_last {
-            break;
-        }
-    }
-    requests
-}
-
-/// The methods of all requests, complete or not.
-fn methods(mut bytes: &[u8]) -> Vec<String> {
-    let mut methods = Vec::new();
-    while let Ok(Some(request)) = read(bytes, Kind::Request) {
-        methods.push(request.method().to_owned());
-        bytes = &bytes[request.len..];
-        if !request.is_complete {
-            break;
-        }
-    }
-    methods
-}
-
-/// All responses to such requests; to those that are no requests as to GET.
-fn responses(mut bytes: &[u8], methods: &[String]) -> Result<Vec<Message>, String> {
-    let mut methods = methods.iter().map(String::as_str);
-    let mut method = methods.next().unwrap_or("GET");
-    let mut responses = Vec::new();
-    while let Some(response) = read(bytes, Kind::Response(method))? {
-        bytes = &bytes[response.len..];
-        if !response.is_interim() {
-            method = methods.next().unwrap_or("GET");
-        }
-        responses.push(response);
-    }
-    Ok(responses)
 }
 
 /// Without the time, and without the places where chunks are cut.

@@ -4,10 +4,12 @@
 //! hardly ever a pod that reaches the templates, and never one of megabytes, so most
 //! targets use the fuzzer's bytes as instructions for [`pillion_grammar`].
 
+mod chosen;
 mod config;
 mod configurations;
 mod cursor;
 mod exchange;
+mod free;
 mod http;
 mod http1;
 mod injected;
@@ -20,7 +22,9 @@ mod pem;
 mod review;
 mod rewriting;
 mod rules;
+mod script;
 mod sniff;
+mod talk;
 mod templates;
 mod uninject;
 mod units;

@@ -1,8 +1,10 @@
 //! What the proxy shows of itself: what it counts here, and the records of the traffic.
 
+mod http2;
+
 use std::sync::Arc;
 
-use pillion_serve::{Frame, PortMetrics};
+use pillion_serve::PortMetrics;
 use pillion_telemetry::Process;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
@@ -10,6 +12,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
+pub(crate) use self::http2::Http2;
 use crate::{records::Records, traffic::Direction};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -25,44 +28,11 @@ impl Labels {
     }
 }
 
-fn reporter(direction: Direction) -> &'static str {
+/// What metrics call a direction.
+pub(crate) fn reporter(direction: Direction) -> &'static str {
     match direction {
         Direction::Outbound => "source",
         Direction::Inbound => "destination",
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct FloodLabels {
-    reporter: &'static str,
-    frame: &'static str,
-}
-
-/// Clients of HTTP/2 that were not served to the end.
-#[derive(Debug, Default)]
-struct Http2 {
-    floods: Family<FloodLabels, Counter>,
-    violations: Counter,
-    refused: Counter,
-}
-
-impl Http2 {
-    fn register(&self, registry: &mut Registry) {
-        registry.register(
-            "pillion_http2_floods",
-            "Connections of HTTP/2 that were cut for a flood of frames, by the frames that it was mostly made of",
-            self.floods.clone(),
-        );
-        registry.register(
-            "pillion_http2_violations",
-            "Connections of HTTP/2 that were cut because the client broke its rules, or did not begin in time",
-            self.violations.clone(),
-        );
-        registry.register(
-            "pillion_http2_refused_heads",
-            "Requests of HTTP/2 that were refused for their heads; no other metric and no access log has them",
-            self.refused.clone(),
-        );
     }
 }
 
@@ -149,23 +119,9 @@ impl Metrics {
         self.evicted.inc();
     }
 
-    /// A client of HTTP/2 was cut off for too many frames, most of them of that kind.
-    pub fn flooded(&self, direction: Direction, frame: Frame) {
-        let labels = FloodLabels {
-            reporter: reporter(direction),
-            frame: frame.as_str(),
-        };
-        self.http2.floods.get_or_create(&labels).inc();
-    }
-
-    /// A client of HTTP/2 was cut off because it does not speak it as it should.
-    pub fn broke_http2(&self) {
-        self.http2.violations.inc();
-    }
-
-    /// So many heads of HTTP/2 were refused.
-    pub fn refused_heads(&self, count: u64) {
-        self.http2.refused.inc_by(count);
+    /// What clients of HTTP/2 did that no request tells of.
+    pub fn http2(&self) -> &Http2 {
+        &self.http2
     }
 
     /// What the proxy's own ports count, all of them together.
@@ -283,6 +239,8 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
+    use pillion_serve::Frame;
+
     use super::*;
     use crate::records::Workload;
 
@@ -294,9 +252,9 @@ mod tests {
         metrics.set_connected(true);
         metrics.refused_resource("type.googleapis.com/envoy.config.listener.v3.Listener");
         metrics.set_configuration(1, 2, 3);
-        metrics.flooded(Direction::Inbound, Frame::Ping);
-        metrics.broke_http2();
-        metrics.refused_heads(2);
+        metrics.http2().flooded("destination", Frame::Ping);
+        metrics.http2().broken();
+        metrics.http2().refused_heads(2);
         let text = metrics.encode();
         for line in [
             "pillion_connections_refused_total{reporter=\"source\",reason=\"no_room\"} 1",

@@ -14,7 +14,7 @@ pub enum Protocol {
     Http2,
     /// TLS, with the name that the client asks for.
     Tls {
-        /// In lower case, as the client wrote it.
+        /// As the client asks for it, if it does.
         server_name: Option<String>,
     },
     /// Anything else.

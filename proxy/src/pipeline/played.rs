@@ -1,6 +1,8 @@
 //! A connection whose client and servers are played, for fuzz targets: everything happens in
 //! memory, in an order that the player decides, and no time passes.
 
+mod setting;
+
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     pin::Pin,
@@ -26,15 +28,11 @@ use crate::{
         memory::{Network, Player, Taking, pair},
     },
     records::{Records, Workload},
-    tables::{
-        Action, Addresses, ClusterSettings, ClusterStates, Current, Detection, EditAction,
-        EndpointSettings, EndpointSource, Forward, HeaderEdits, HeaderLevels, Hosts, HttpListener,
-        Listener, PathMatch, PathRewrite, Publisher, Route, RouteMatch, Snapshot, TcpRoutes,
-        UpstreamProtocol, VirtualHost,
-    },
+    tables::{Current, Publisher},
     traffic::{Direction, Traffic},
 };
 
+pub use self::setting::{Edit, Edits, Setting};
 pub use crate::net::memory::Fate;
 
 /// Nothing takes so many turns without waiting for anybody.
@@ -43,46 +41,6 @@ const TURNS: usize = 1_000_000;
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9));
 /// Where it was going.
 const ORIGINAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 9080);
-/// Where requests go.
-const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)), 8080);
-
-/// What a route does with a field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Edit {
-    /// All lines are removed.
-    Remove,
-    /// Another line is added.
-    Append,
-    /// It is added if there is none.
-    AddIfAbsent,
-    /// It becomes the only one.
-    Set,
-    /// It becomes the only one if there is one.
-    SetIfPresent,
-}
-
-/// Changes of the fields of requests or of responses, in their order.
-#[derive(Debug, Default)]
-pub struct Edits(HeaderEdits);
-
-/// How the proxy is set up.
-#[derive(Debug, Default)]
-pub struct Setting {
-    /// The client speaks HTTP/2.
-    pub http2: bool,
-    /// The proxy is a gateway.
-    pub gateway: bool,
-    /// What the route changes of requests.
-    pub request: Edits,
-    /// What it changes of responses.
-    pub response: Edits,
-    /// The host that it gives to requests.
-    pub host: Option<String>,
-    /// What it puts in the place of the slash that paths begin with.
-    pub prefix: Option<String>,
-    /// So many bytes are taken at a time of what the proxy sends; 0 is any number.
-    pub piece: u8,
-}
 
 /// A proxy with one client.
 #[derive(Debug)]
@@ -102,24 +60,6 @@ struct Serving {
 
 #[derive(Debug)]
 struct Woken(AtomicBool);
-
-impl Edits {
-    /// Adds a change, and says whether routes may do that.
-    pub fn add(&mut self, edit: Edit, name: &str, value: &str) -> bool {
-        let action = match edit {
-            Edit::Remove => return self.0.remove(name).is_ok(),
-            Edit::Append => EditAction::Append,
-            Edit::AddIfAbsent => EditAction::AddIfAbsent,
-            Edit::Set => EditAction::Set,
-            Edit::SetIfPresent => EditAction::SetIfPresent,
-        };
-        self.0.write(name, value, action).is_ok()
-    }
-
-    fn levels(self) -> HeaderLevels {
-        HeaderLevels::new([Arc::new(self.0)])
-    }
-}
 
 impl Play {
     /// Begins with a client that has connected and said nothing.
@@ -289,7 +229,7 @@ impl Wake for Woken {
 
 fn worker(setting: Setting) -> Rc<Worker> {
     let gateway = setting.gateway;
-    let (_publisher, tables) = Publisher::new(tables(setting));
+    let (_publisher, tables) = Publisher::new(setting.tables(ORIGINAL.port()));
     let recorder = Records::new(Workload::default(), None).recorder();
     let edge = gateway.then(Edge::default);
     let drain = CancellationToken::new();
@@ -300,50 +240,4 @@ fn worker(setting: Setting) -> Rc<Worker> {
         true,
         edge,
     ))
-}
-
-/// Everything goes to one server, with the changes of the setting.
-fn tables(setting: Setting) -> Snapshot {
-    let mut cluster = ClusterSettings::new("played");
-    cluster.protocol = UpstreamProtocol::Http1;
-    let endpoints = EndpointSource::List(vec![EndpointSettings::new(SERVER)]);
-    let cluster = ClusterStates::default().build(cluster, endpoints);
-    let mut forward = Forward::to("played");
-    forward.host_rewrite = setting.host.map(|host| host.into_bytes().into());
-    let rewrite = |prefix: String| PathRewrite::Matched(prefix.into_bytes().into());
-    forward.path_rewrite = setting.prefix.map(rewrite);
-    let slash = RouteMatch::path(PathMatch::Prefix("/".to_owned()));
-    let mut routes = Vec::new();
-    for matches in [slash, RouteMatch::any()] {
-        let action = Action::Forward(forward.clone());
-        routes.push(Route::new("played", matches, action));
-        // What is no path has no prefix.
-        forward.path_rewrite = None;
-    }
-    let (request, response) = (setting.request.levels(), setting.response.levels());
-    for route in &mut routes {
-        route.request_headers = request.clone();
-        route.response_headers = response.clone();
-    }
-    let host = VirtualHost {
-        routes: routes.into_iter().map(Arc::new).collect(),
-        tells_attempt: true,
-        is_stand_in: false,
-    };
-    let mut hosts = Hosts::default();
-    hosts.add("*", Arc::new(host));
-    let listener = Arc::new(Listener {
-        name: Arc::from("played"),
-        detection: Detection::Http,
-        http: Some(HttpListener::new(Arc::new(hosts))),
-        tcp: TcpRoutes::default(),
-    });
-    let mut snapshot = Snapshot::pass_through(Duration::ZERO);
-    let listeners = Arc::make_mut(&mut snapshot.listeners);
-    listeners.bound = [(ORIGINAL.port(), Arc::clone(&listener))]
-        .into_iter()
-        .collect();
-    listeners.outbound = Addresses::all(listener);
-    snapshot.clusters = Arc::new([cluster].into_iter().collect());
-    snapshot
 }

@@ -8,7 +8,7 @@ use super::{detect::detect, entrance::Entrance, port_numbers, tcp::Tcp};
 use crate::{
     http2::End,
     message::Broken,
-    metrics::Metrics,
+    metrics::{Metrics, reporter},
     net::{original_dst::original_dst, socket::reset_when_dropped, stream::of_tcp},
     pipeline::{Connection, TABLES_TIME, Worker, serve_http1, serve_http2},
     sniff::Protocol,
@@ -69,8 +69,8 @@ pub(super) async fn carry(
 /// Counts the clients that no request tells of.
 fn count_end(metrics: &Metrics, direction: Direction, end: &End) {
     match end {
-        End::Flood(frame) => metrics.flooded(direction, *frame),
-        End::Silent | End::Broken(Broken::Protocol(_)) => metrics.broke_http2(),
+        End::Flood(frame) => metrics.http2().flooded(reporter(direction), *frame),
+        End::Silent | End::Broken(Broken::Protocol(_)) => metrics.http2().broken(),
         End::Closed | End::Idle | End::Broken(Broken::Closed | Broken::Reset(_)) => {}
     }
 }

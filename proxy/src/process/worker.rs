@@ -180,7 +180,8 @@ async fn count_refused(worker: Rc<Worker>, metrics: Arc<Metrics>) {
     let mut second = interval(Duration::from_secs(1));
     loop {
         second.tick().await;
-        metrics.refused_heads(worker.http2_setup.refused.swap(0, Relaxed));
+        let refused = worker.http2_setup.refused.swap(0, Relaxed);
+        metrics.http2().refused_heads(refused);
     }
 }
 

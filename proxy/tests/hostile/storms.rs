@@ -1,10 +1,10 @@
 //! More connections than there are places, and connections whose clients have vanished.
 
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use crate::{
     client::connect,
-    pod::{FEW, HOSTILE, MANY, Pod},
+    pod::{FEW, HOSTILE, MANY, POD, Pod},
 };
 
 fn many(pod: &Pod, count: usize) -> Vec<TcpStream> {
@@ -54,6 +54,24 @@ fn connections_that_come_and_go() {
     storm.join().unwrap();
     // What said nothing is passed on as TCP, and ends with its client.
     pod.counts("istio_tcp_connections_closed_total", &[], 4900);
+    pod.recovers();
+}
+
+/// Each of the proxy's own ports has 64 places, half of them for one address.
+#[test]
+fn connections_to_the_proxy_s_own_ports() {
+    let pod = pod!(MANY);
+    let to = SocketAddr::new(POD, 15090);
+    let open = move || {
+        let open = |_| connect(HOSTILE, to).unwrap();
+        (0..200).map(open).collect::<Vec<_>>()
+    };
+    let storm = pod.outside.run(open);
+    // The count comes by the same port.
+    let refused = "pillion_own_ports_connections_refused_total";
+    pod.counts(refused, &[], 100);
+    pod.serves();
+    drop(storm);
     pod.recovers();
 }
 
