@@ -174,6 +174,41 @@ impl Asked {
 
     /// Checks that a message says the same.
     fn check(&self, got: &Message) {
+        assert_eq!(got.body, self.data.concat());
+        if self.split == 0 {
+            self.check_all(got);
+        } else {
+            self.check_part(got);
+        }
+    }
+
+    /// In a head of several frames, h2 (0.4.20) forgets that something was malformed, which it
+    /// leaves out: `HeaderBlock::load` keeps that for the last frame only. What is left is
+    /// still what was asked, and nothing else.
+    fn check_part(&self, got: &Message) {
+        let Line::Request { method, target, .. } = &got.line else {
+            panic!("{got:#?}");
+        };
+        let is_asked = |name: &str, value: &[u8]| self.all(name).contains(&value);
+        let is_upgrade = got.all("upgrade").count() > 0;
+        assert!(
+            is_upgrade || is_asked(":method", method.as_bytes()),
+            "{got:#?}"
+        );
+        let host = got.all("host").next().unwrap_or_default();
+        assert!(
+            is_asked(":authority", host) || is_asked("host", host),
+            "{got:#?}"
+        );
+        let is_changed = method == "CONNECT" || self.all(":path").contains(&&b"/a/../b"[..]);
+        assert!(is_changed || is_asked(":path", target), "{got:#?}");
+        let fields = got.fields.iter().filter(|(name, _)| !is_special(name));
+        for (name, value) in fields.filter(|(name, _)| name != "cookie") {
+            assert!(is_asked(name, value), "{name} from nowhere");
+        }
+    }
+
+    fn check_all(&self, got: &Message) {
         let Line::Request { method, target, .. } = &got.line else {
             panic!("{got:#?}");
         };
@@ -202,7 +237,6 @@ impl Asked {
             let is_plain = |path: &[u8]| !path.contains(&b'.');
             assert!(!is_plain(paths[0]) || target == paths[0], "{target:?}");
         }
-        assert_eq!(got.body, self.data.concat());
         let lengths = self.all("content-length");
         for length in &lengths {
             assert_eq!(*length, got.body.len().to_string().as_bytes());

@@ -54,7 +54,16 @@ pub(crate) fn responses(mut bytes: &[u8], methods: &[String]) -> Result<Vec<Mess
     let mut methods = methods.iter().map(String::as_str);
     let mut method = methods.next().unwrap_or("GET");
     let mut responses = Vec::new();
-    while let Some(response) = read(bytes, Kind::Response(method))? {
+    while let Some(mut response) = read(bytes, Kind::Response(method))? {
+        // What the proxy could not read as a request is answered as GET, at the end.
+        let rest = &bytes[response.len..];
+        if !rest.is_empty() && !rest.starts_with(b"HTTP/1") && response.lists("connection", "close")
+        {
+            let Some(other) = read(bytes, Kind::Response("GET"))? else {
+                break;
+            };
+            response = other;
+        }
         bytes = &bytes[response.len..];
         if !response.is_interim() {
             method = methods.next().unwrap_or("GET");

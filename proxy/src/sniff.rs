@@ -29,6 +29,8 @@ pub const MAX_BYTES: usize = 16 * 1024;
 
 /// Recognises the protocol; `None` while the bytes may become more than one.
 pub fn sniff(bytes: &[u8]) -> Option<Protocol> {
+    // What comes behind that changes nothing, whether it is there already or not.
+    let bytes = bytes.get(..MAX_BYTES).unwrap_or(bytes);
     let known = bytes.len().min(PREFACE.len());
     if bytes[..known] == PREFACE[..known] {
         return (known == PREFACE.len()).then_some(Protocol::Http2);
@@ -113,5 +115,12 @@ mod tests {
         assert_eq!(sniff(&[b'A'; 100]), Some(Protocol::Tcp));
         let endless = [&b"GET /"[..], &vec![b'a'; MAX_BYTES]].concat();
         assert_eq!(sniff(&endless), Some(Protocol::Tcp));
+    }
+
+    #[test]
+    fn what_comes_too_late_changes_nothing() {
+        let mut late = [&b"GET /"[..], &vec![b'a'; MAX_BYTES]].concat();
+        late.extend_from_slice(b" HTTP/1.1\r\n");
+        assert_eq!(sniff(&late), Some(Protocol::Tcp));
     }
 }
