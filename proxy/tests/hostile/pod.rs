@@ -246,16 +246,38 @@ impl Pod {
 
     /// Waits until that has been counted so often.
     pub fn counts(&self, name: &str, labels: &[&str], at_least: u64) {
+        let what = format!("{name} {labels:?}");
+        self.wait_for(&what, || self.counted(name, labels) >= at_least);
+    }
+
+    /// The same, of two metrics together.
+    pub fn counts_either(&self, one: &str, other: &str, at_least: u64) {
+        let counted = || self.counted(one, &[]) + self.counted(other, &[]);
+        self.wait_for(&format!("{one} and {other}"), || counted() >= at_least);
+    }
+
+    fn wait_for(&self, what: &str, holds: impl Fn() -> bool) {
         let deadline = Instant::now() + PATIENCE;
-        while self.counted(name, labels) < at_least {
+        while !holds() {
+            let in_time = Instant::now() < deadline;
             assert!(
-                Instant::now() < deadline,
-                "{name} {labels:?} is less than {at_least}\n{}\n{}",
+                in_time,
+                "{what} is less\n{}\n{}",
                 self.metrics(),
                 self.log()
             );
             thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// The enemies are gone, and have been before, which took memory that stays with the
+    /// allocator: it is used again.
+    pub fn recovers_again(mut self, attack: impl Fn(&Self)) {
+        // What is closed late is closed.
+        self.before().is_back_but_for_memory(self.process());
+        self.before = Some(Usage::of(self.process()));
+        attack(&self);
+        self.recovers();
     }
 
     /// The enemies are gone: the proxy lives, serves, and has what it had before.
