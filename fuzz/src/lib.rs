@@ -4,28 +4,43 @@
 //! hardly ever a pod that reaches the templates, and never one of megabytes, so most
 //! targets use the fuzzer's bytes as instructions for [`pillion_grammar`].
 
+mod chosen;
 mod config;
 mod configurations;
+mod cursor;
+mod exchange;
+mod free;
 mod http;
 mod http1;
 mod injected;
 mod manifests;
+mod mapping;
+mod messages;
+mod model;
 mod path_env;
 mod pem;
 mod review;
+mod rewriting;
 mod rules;
+mod script;
+mod sniff;
+mod talk;
 mod templates;
 mod uninject;
 mod units;
 
 pub use config::config;
+pub use exchange::exchange;
 pub use http::http;
 pub use http1::http1;
 pub use manifests::manifests;
+pub use mapping::mapping;
 pub use path_env::path_env;
 pub use pem::pem;
 pub use review::review;
+pub use rewriting::rewriting;
 pub use rules::rules;
+pub use sniff::sniff;
 pub use templates::templates;
 pub use uninject::uninject;
 
@@ -35,13 +50,17 @@ pub type Target = fn(&[u8]);
 /// All fuzz targets, by name.
 pub const TARGETS: &[(&str, Target)] = &[
     ("config", config),
+    ("exchange", exchange),
     ("http", http),
     ("http1", http1),
     ("manifests", manifests),
+    ("mapping", mapping),
     ("path_env", path_env),
     ("pem", pem),
     ("review", review),
+    ("rewriting", rewriting),
     ("rules", rules),
+    ("sniff", sniff),
     ("templates", templates),
     ("uninject", uninject),
 ];

@@ -63,7 +63,8 @@ macro_rules! replays {
 }
 
 replays!(
-    config, http, http1, manifests, path_env, pem, review, rules, templates, uninject
+    config, exchange, http, http1, manifests, mapping, path_env, pem, review, rewriting, rules,
+    sniff, templates, uninject
 );
 
 /// Both at their largest, and where that is more than a review reads, about as large

@@ -60,10 +60,11 @@ mod tests;
 mod wire;
 
 #[cfg(test)]
-use self::{client::Driver, end::End, limits::Limits};
+use self::{client::Driver, limits::Limits};
 pub(crate) use self::{
     client::{Connection, NotSent, connect},
     client_stream::ClientStream,
+    end::End,
     heads::join_cookies,
     server::{Setup, serve},
     server_stream::ServerStream,

@@ -35,4 +35,6 @@ pub mod test_util {
     pub use crate::http1::{
         Event, Head, Trailers, read_requests, read_responses, rewrite_request, rewrite_response,
     };
+    pub use crate::pipeline::{Edit, Edits, Fate, Play, Setting};
+    pub use crate::sniff::{MAX_BYTES, Protocol, sniff};
 }

@@ -1,7 +1,10 @@
 //! What the proxy shows of itself: what it counts here, and the records of the traffic.
 
+mod http2;
+
 use std::sync::Arc;
 
+use pillion_serve::PortMetrics;
 use pillion_telemetry::Process;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
@@ -9,6 +12,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
+pub(crate) use self::http2::Http2;
 use crate::{records::Records, traffic::Direction};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -19,11 +23,16 @@ struct Labels {
 
 impl Labels {
     fn new(direction: Direction, reason: &'static str) -> Self {
-        let reporter = match direction {
-            Direction::Outbound => "source",
-            Direction::Inbound => "destination",
-        };
+        let reporter = reporter(direction);
         Self { reporter, reason }
+    }
+}
+
+/// What metrics call a direction.
+pub(crate) fn reporter(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Outbound => "source",
+        Direction::Inbound => "destination",
     }
 }
 
@@ -35,6 +44,8 @@ pub(crate) struct Metrics {
     refused: Family<Labels, Counter>,
     evicted: Counter,
     closed_ports: Gauge,
+    http2: Http2,
+    own_ports: PortMetrics,
     configuration: Configuration,
     scrapes: Counter,
     scrape_failures: Family<ScrapeLabels, Counter>,
@@ -106,6 +117,16 @@ impl Metrics {
     /// A connection was cut to make room for one of another address.
     pub fn evicted(&self) {
         self.evicted.inc();
+    }
+
+    /// What clients of HTTP/2 did that no request tells of.
+    pub fn http2(&self) -> &Http2 {
+        &self.http2
+    }
+
+    /// What the proxy's own ports count, all of them together.
+    pub fn own_ports(&self) -> PortMetrics {
+        self.own_ports.clone()
     }
 
     /// So many ports of the configuration can't be opened.
@@ -181,6 +202,10 @@ impl Metrics {
             "Ports that the configuration names and that can't be opened; the log says why",
             closed_ports.clone(),
         );
+        let http2 = Http2::default();
+        http2.register(&mut registry);
+        let own_ports = PortMetrics::default();
+        own_ports.register(&mut registry, "pillion_own_ports_");
         let configuration = Configuration::default();
         configuration.register(&mut registry);
         let (scrapes, scrape_failures) = (Counter::default(), Family::default());
@@ -203,6 +228,8 @@ impl Metrics {
             refused,
             evicted,
             closed_ports,
+            http2,
+            own_ports,
             configuration,
             scrapes,
             scrape_failures,
@@ -212,6 +239,8 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
+    use pillion_serve::Frame;
+
     use super::*;
     use crate::records::Workload;
 
@@ -223,10 +252,17 @@ mod tests {
         metrics.set_connected(true);
         metrics.refused_resource("type.googleapis.com/envoy.config.listener.v3.Listener");
         metrics.set_configuration(1, 2, 3);
+        metrics.http2().flooded("destination", Frame::Ping);
+        metrics.http2().broken();
+        metrics.http2().refused_heads(2);
         let text = metrics.encode();
         for line in [
             "pillion_connections_refused_total{reporter=\"source\",reason=\"no_room\"} 1",
             "pillion_connections_evicted_total 0",
+            "pillion_http2_floods_total{reporter=\"destination\",frame=\"ping\"} 1",
+            "pillion_http2_violations_total 1",
+            "pillion_http2_refused_heads_total 2",
+            "pillion_own_ports_connections_failed_total 0",
             "pillion_configuration_connected 1",
             "pillion_configuration_refusals_total{type=\"Listener\"} 1",
             "pillion_configuration_refused_resources 1",

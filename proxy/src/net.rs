@@ -3,6 +3,9 @@
 pub(crate) mod bind;
 pub(crate) mod buffers;
 pub(crate) mod input;
+#[cfg(feature = "test-util")]
+pub(crate) mod memory;
 pub(crate) mod original_dst;
 pub(crate) mod output;
 pub(crate) mod socket;
+pub(crate) mod stream;

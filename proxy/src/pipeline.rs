@@ -18,6 +18,8 @@ mod http1;
 mod http2;
 mod local_reply;
 mod normal_path;
+#[cfg(feature = "test-util")]
+mod played;
 mod pump;
 mod replay;
 mod request;
@@ -31,6 +33,8 @@ pub(crate) mod tests;
 mod upstream;
 mod worker;
 
+#[cfg(feature = "test-util")]
+pub use self::played::{Edit, Edits, Fate, Play, Setting};
 pub(crate) use self::{
     connection::{Connection, TABLES_TIME},
     edge::Edge,

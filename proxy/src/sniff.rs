@@ -7,13 +7,16 @@ use self::tls::ClientHello;
 
 /// What a connection speaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Protocol {
+pub enum Protocol {
     /// HTTP/1.x in plain text.
     Http1,
     /// HTTP/2 with prior knowledge, in plain text.
     Http2,
     /// TLS, with the name that the client asks for.
-    Tls { server_name: Option<String> },
+    Tls {
+        /// As the client asks for it, if it does.
+        server_name: Option<String>,
+    },
     /// Anything else.
     Tcp,
 }
@@ -22,10 +25,12 @@ pub(crate) enum Protocol {
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// At most so many bytes are looked at: a ClientHello with many key shares, or a long request line.
-pub(crate) const MAX_BYTES: usize = 16 * 1024;
+pub const MAX_BYTES: usize = 16 * 1024;
 
 /// Recognises the protocol; `None` while the bytes may become more than one.
-pub(crate) fn sniff(bytes: &[u8]) -> Option<Protocol> {
+pub fn sniff(bytes: &[u8]) -> Option<Protocol> {
+    // What comes behind that changes nothing, whether it is there already or not.
+    let bytes = bytes.get(..MAX_BYTES).unwrap_or(bytes);
     let known = bytes.len().min(PREFACE.len());
     if bytes[..known] == PREFACE[..known] {
         return (known == PREFACE.len()).then_some(Protocol::Http2);
@@ -110,5 +115,12 @@ mod tests {
         assert_eq!(sniff(&[b'A'; 100]), Some(Protocol::Tcp));
         let endless = [&b"GET /"[..], &vec![b'a'; MAX_BYTES]].concat();
         assert_eq!(sniff(&endless), Some(Protocol::Tcp));
+    }
+
+    #[test]
+    fn what_comes_too_late_changes_nothing() {
+        let mut late = [&b"GET /"[..], &vec![b'a'; MAX_BYTES]].concat();
+        late.extend_from_slice(b" HTTP/1.1\r\n");
+        assert_eq!(sniff(&late), Some(Protocol::Tcp));
     }
 }

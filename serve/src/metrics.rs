@@ -83,7 +83,9 @@ impl Frame {
         Self::Other,
     ];
 
-    pub(crate) fn as_str(self) -> &'static str {
+    /// The name in metrics and logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Data => "data",
             Self::Headers => "headers",
@@ -122,6 +124,7 @@ pub struct PortMetrics {
     evicted: Counter,
     handshake_failures: Counter,
     accept_failures: Counter,
+    failures: Counter,
     timeouts: Family<PhaseLabels, Counter>,
     floods: Family<FrameLabels, Counter>,
     useless: Counter,
@@ -173,6 +176,11 @@ impl PortMetrics {
         self.handshake_failures.inc();
     }
 
+    /// A connection that ended with an error, most often because what came is not HTTP.
+    pub(crate) fn failed(&self) {
+        self.failures.inc();
+    }
+
     pub(crate) fn accept_failed(&self) {
         self.accept_failures.inc();
     }
@@ -220,6 +228,11 @@ impl PortMetrics {
             format!("{prefix}tls_handshake_failures"),
             "TLS handshakes that failed; many of them together mean that callers do not trust the certificate",
             self.handshake_failures.clone(),
+        );
+        registry.register(
+            format!("{prefix}connections_failed"),
+            "Connections that ended with an error, most often because what came was not HTTP",
+            self.failures.clone(),
         );
         registry.register(
             format!("{prefix}accept_failures"),

@@ -308,6 +308,7 @@ where
             let frame = frame.as_str();
             tracing::debug!(%peer, frame, "closed a connection for its flood of HTTP/2 frames");
         } else if let Some(error) = ended {
+            self.metrics.failed();
             tracing::debug!(%peer, error, "connection failed");
         }
         if conduct.is_useless() {

@@ -4,7 +4,12 @@ use std::fmt::Write as _;
 
 use arbitrary::{Result, Unstructured};
 
-use crate::{corrupted, review, text::repeated};
+use crate::{
+    corrupted,
+    frames::{END_HEADERS, END_STREAM, PREFACE, frame, kind, literal},
+    review,
+    text::repeated,
+};
 
 /// The maximum number of requests, or of frames of a kind.
 const MOST: u32 = 10;
@@ -93,22 +98,11 @@ fn one_request(text: &mut String, bytes: &mut Unstructured<'_>) -> Result<()> {
 #[must_use]
 pub fn http2(bytes: &[u8]) -> Vec<u8> {
     let mut bytes = Unstructured::new(bytes);
-    let mut stream = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    let mut stream = PREFACE.to_vec();
     frame(&mut stream, 4, 0, 0, &[]);
     let _ = frames(&mut stream, &mut bytes);
     stream
 }
-
-/// The frame types.
-mod kind {
-    pub(super) const DATA: u8 = 0;
-    pub(super) const HEADERS: u8 = 1;
-    pub(super) const RESET: u8 = 3;
-    pub(super) const CONTINUATION: u8 = 9;
-}
-
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
 
 fn frames(stream: &mut Vec<u8>, bytes: &mut Unstructured<'_>) -> Result<()> {
     let mut id = 1_u32;
@@ -131,7 +125,7 @@ fn frames(stream: &mut Vec<u8>, bytes: &mut Unstructured<'_>) -> Result<()> {
                 4 => frame(stream, kind::CONTINUATION, 0, id, &[]),
                 5 => {
                     frame(stream, kind::HEADERS, 0, id, &head(""));
-                    frame(stream, kind::CONTINUATION, 0, id, &literal("a", "b"));
+                    frame(stream, kind::CONTINUATION, 0, id, &literal(b"a", b"b"));
                 }
                 6 => frame(stream, 6, 0, 0, &[0; 8]),
                 7 => frame(stream, 4, 0, 0, &[0, 4, 0, 0, 0, 0]),
@@ -178,38 +172,6 @@ fn head(path: &str) -> Vec<u8> {
     ];
     fields
         .iter()
-        .flat_map(|(name, value)| literal(name, value))
+        .flat_map(|(name, value)| literal(name.as_bytes(), value.as_bytes()))
         .collect()
-}
-
-fn literal(name: &str, value: &str) -> Vec<u8> {
-    let mut field = vec![0];
-    for text in [name, value] {
-        length(&mut field, text.len());
-        field.extend_from_slice(text.as_bytes());
-    }
-    field
-}
-
-/// Encodes an integer with a 7-bit prefix.
-fn length(field: &mut Vec<u8>, mut number: usize) {
-    if number < 127 {
-        field.push(number.to_le_bytes()[0]);
-        return;
-    }
-    field.push(127);
-    number -= 127;
-    while number >= 128 {
-        field.push(number.to_le_bytes()[0] & 127 | 128);
-        number >>= 7;
-    }
-    field.push(number.to_le_bytes()[0]);
-}
-
-fn frame(stream: &mut Vec<u8>, kind: u8, flags: u8, id: u32, payload: &[u8]) {
-    let length = u32::try_from(payload.len()).unwrap_or_default();
-    stream.extend_from_slice(&length.to_be_bytes()[1..]);
-    stream.extend_from_slice(&[kind, flags]);
-    stream.extend_from_slice(&id.to_be_bytes());
-    stream.extend_from_slice(payload);
 }

@@ -9,6 +9,7 @@ pub mod cases;
 pub mod configs;
 pub mod connections;
 pub mod corrupted;
+pub mod frames;
 pub mod large;
 pub mod manifests;
 pub mod paths;

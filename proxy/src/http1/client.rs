@@ -7,7 +7,6 @@ use std::{
 };
 
 use http::Method;
-use tokio::net::TcpStream;
 
 use super::{
     Decoder, parse_response,
@@ -18,7 +17,10 @@ use super::{
 use crate::{
     bounds::INTERIM_RESPONSES,
     message::{Broken, RequestHead, ResponseHead},
-    net::{input::Input, socket::reset_when_dropped},
+    net::{
+        input::Input,
+        stream::{Stream, reset_when_dropped},
+    },
 };
 
 /// A connection to a server.
@@ -45,7 +47,7 @@ pub(crate) struct Client {
 
 impl Client {
     /// Takes a new connection.
-    pub fn new(io: TcpStream) -> Self {
+    pub fn new(io: Stream) -> Self {
         Self {
             local: io.local_addr().ok(),
             wire: Wire::new(io, Input::default()),

@@ -6,7 +6,6 @@ use std::{
 };
 
 use http::{Method, Version};
-use tokio::net::TcpStream;
 
 use super::{
     BadRequest, Decoder, ResponseOptions, parse_request,
@@ -15,7 +14,10 @@ use super::{
 };
 use crate::{
     message::{RequestHead, ResponseHead, Sink as _},
-    net::{input::Input, socket::reset_when_dropped},
+    net::{
+        input::Input,
+        stream::{Stream, reset_when_dropped},
+    },
 };
 
 /// Why there is no next request.
@@ -45,7 +47,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Takes a connection of which something may have been received.
-    pub fn new(io: TcpStream, received: Input) -> Self {
+    pub fn new(io: Stream, received: Input) -> Self {
         Self {
             wire: Wire::new(io, received),
             seen: 0,

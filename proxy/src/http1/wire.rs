@@ -5,12 +5,12 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tokio::{io::AsyncWrite as _, net::TcpStream};
+use tokio::io::AsyncWrite as _;
 
 use super::{Decoder, Encoder, Framing, Limits, Step};
 use crate::{
     message::{Broken, Fields, Piece, Sink, Source},
-    net::{input::Input, output::Output},
+    net::{input::Input, output::Output, stream::Stream},
 };
 
 /// A piece of at least so many bytes is sent from where it was received. A smaller one is
@@ -22,7 +22,7 @@ const MIN_ROOM: usize = 512;
 /// A connection: the message that it receives, and the one that it sends.
 #[derive(Debug)]
 pub(super) struct Wire {
-    io: TcpStream,
+    io: Stream,
     pub input: Input,
     pub output: Output,
     pub limits: Limits,
@@ -44,7 +44,7 @@ enum Closing {
 }
 
 impl Wire {
-    pub fn new(io: TcpStream, input: Input) -> Self {
+    pub fn new(io: Stream, input: Input) -> Self {
         let limits = Limits::default();
         Self {
             io,
@@ -61,7 +61,7 @@ impl Wire {
     }
 
     /// The socket.
-    pub fn io(&self) -> &TcpStream {
+    pub fn io(&self) -> &Stream {
         &self.io
     }
 

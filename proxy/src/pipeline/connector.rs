@@ -3,14 +3,14 @@
 use std::{future::poll_fn, io, pin::pin, sync::Arc};
 
 use pillion_serve::Caller;
-use tokio::{net::TcpStream, task::spawn_local, time::timeout};
+use tokio::{task::spawn_local, time::timeout};
 
 use super::{failure::Failure, upstream::Upstream, worker::Worker};
 use crate::{
     http1::Client,
     http2::{self, ClientStream, NotSent},
     message::{Broken, RequestHead},
-    net::socket::connect,
+    net::stream::{Stream, connect},
     pool::{Company, Destination, Http1Connection, Lease},
     tables::{Cluster, Counted, EndpointState, Overflow, Permit},
 };
@@ -256,7 +256,7 @@ impl Connector<'_> {
         }
     }
 
-    async fn connect(&self) -> Result<TcpStream, Failure> {
+    async fn connect(&self) -> Result<Stream, Failure> {
         let Destination {
             address, source, ..
         } = self.destination;

@@ -178,7 +178,7 @@ pub(super) async fn refuse<D: Downstream>(
     downstream: &mut D,
 ) {
     let mut exchange = Exchange::new(worker, connection, head, downstream);
-    exchange.end(Err(Ended::Failed(Failure::Overload))).await;
+    exchange.refuse(&Failure::Overload).await;
 }
 
 impl<'a, 't, D: Downstream> Exchange<'a, 't, D> {
@@ -395,6 +395,16 @@ impl<'a, 't, D: Downstream> Exchange<'a, 't, D> {
         self.request.tally.failed(failure);
         let (head, body) = local_reply(&self.request.head, failure);
         self.send(head, &body).await;
+    }
+
+    /// The same without a body: it would wait for a window that the client may never open, and
+    /// what is refused because there is no room for it takes none.
+    async fn refuse(&mut self, failure: &Failure) {
+        self.request.tally.failed(failure);
+        let (mut head, _) = local_reply(&self.request.head, failure);
+        head.body = BodySize::Empty;
+        self.send(head, &[]).await;
+        self.request.has_ended = true;
     }
 
     /// Sends a response of the proxy's own.

@@ -8,10 +8,7 @@ use std::{
 };
 
 use http::{Method, StatusCode};
-use tokio::{
-    net::TcpStream,
-    time::{Instant, Sleep, sleep, timeout},
-};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use super::{
     connection::Connection,
@@ -26,7 +23,7 @@ use crate::{
     bounds::{HEAD_TIME, IDLE},
     http1::{BadRequest, NoRequest, Server},
     message::{Fields, RequestHead},
-    net::input::Input,
+    net::{input::Input, stream::Stream},
     records::ResponseFlag,
 };
 
@@ -37,7 +34,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 pub(crate) async fn serve_http1(
     worker: &Worker,
     connection: &Connection,
-    stream: TcpStream,
+    stream: Stream,
     received: Input,
 ) {
     let mut server = Server::new(stream, received);

@@ -1,27 +1,25 @@
 //! Serves an HTTP/2 connection, whose requests run concurrently.
 
-use tokio::net::TcpStream;
-
 use super::{
     connection::Connection,
     exchange::{answer, refuse},
     worker::Worker,
 };
 use crate::{
-    http2,
+    http2::{self, End},
     message::RequestHead,
-    net::input::Input,
+    net::{input::Input, stream::Stream},
     traffic::{Open, Room},
 };
 
-/// Serves the connection to its end.
+/// Serves the connection to its end, and says how it has ended.
 pub(crate) async fn serve_http2(
     worker: &Worker,
     connection: &Connection,
     open: &Open,
-    stream: TcpStream,
+    stream: Stream,
     received: Input,
-) {
+) -> End {
     let first = received.bytes().to_vec().into();
     drop(received);
     let room = Room::new(open);
@@ -33,4 +31,5 @@ pub(crate) async fn serve_http2(
     };
     let end = http2::serve(stream, first, &worker.http2_setup, serve).await;
     tracing::debug!(peer = %connection.peer, ?end, "an HTTP/2 connection has ended");
+    end
 }

@@ -6,12 +6,14 @@ use tokio::net::TcpStream;
 
 use super::{detect::detect, entrance::Entrance, port_numbers, tcp::Tcp};
 use crate::{
-    metrics::Metrics,
-    net::{original_dst::original_dst, socket::reset_when_dropped},
+    http2::End,
+    message::Broken,
+    metrics::{Metrics, reporter},
+    net::{original_dst::original_dst, socket::reset_when_dropped, stream::of_tcp},
     pipeline::{Connection, TABLES_TIME, Worker, serve_http1, serve_http2},
     sniff::Protocol,
     tables::{Detection, Listener, Lookup, Snapshot},
-    traffic::Open,
+    traffic::{Direction, Open},
 };
 
 /// Carries a connection to where it was going.
@@ -50,10 +52,11 @@ pub(super) async fn carry(
     };
     let server_name = match protocol {
         Protocol::Http1 if way.has_http => {
-            return serve_http1(&worker, &connection, stream, input).await;
+            return serve_http1(&worker, &connection, of_tcp(stream), input).await;
         }
         Protocol::Http2 if way.has_http => {
-            return serve_http2(&worker, &connection, open, stream, input).await;
+            let served = serve_http2(&worker, &connection, open, of_tcp(stream), input);
+            return count_end(&metrics, connection.direction, &served.await);
         }
         Protocol::Tls { server_name } => server_name.map(Arc::from),
         Protocol::Tcp | Protocol::Http1 | Protocol::Http2 => None,
@@ -61,6 +64,15 @@ pub(super) async fn carry(
     tcp(&worker, &metrics, connection, server_name)
         .carry(stream, input)
         .await;
+}
+
+/// Counts the clients that no request tells of.
+fn count_end(metrics: &Metrics, direction: Direction, end: &End) {
+    match end {
+        End::Flood(frame) => metrics.http2().flooded(reporter(direction), *frame),
+        End::Silent | End::Broken(Broken::Protocol(_)) => metrics.http2().broken(),
+        End::Closed | End::Idle | End::Broken(Broken::Closed | Broken::Reset(_)) => {}
+    }
 }
 
 fn tcp<'a>(

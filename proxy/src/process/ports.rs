@@ -17,7 +17,7 @@ use std::{
 
 use anyhow::Context as _;
 use axum::{Extension, Router, routing::get};
-use pillion_serve::{Limits, Peer, Port, PortMetrics, bind};
+use pillion_serve::{Limits, Peer, Port, bind};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -92,7 +92,7 @@ pub(super) async fn serve(
             routes,
             limits,
             Arc::clone(&shared.readiness),
-            PortMetrics::default(),
+            shared.metrics.own_ports(),
         );
         servers.spawn(async move {
             // They are served to the last: the process's end is theirs.

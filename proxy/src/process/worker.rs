@@ -3,7 +3,14 @@
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, io, net, rc::Rc, sync::Arc, thread, time::Duration};
+use std::{
+    collections::HashMap,
+    io, net,
+    rc::Rc,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    thread,
+    time::Duration,
+};
 
 use pillion_serve::{Listener, PortMetrics};
 use tokio::{
@@ -14,7 +21,7 @@ use tokio::{
         watch,
     },
     task::{AbortHandle, JoinSet, spawn_local},
-    time::timeout,
+    time::{interval, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -140,6 +147,10 @@ async fn serve(
     spawn_local(tables.follow(shared.tables.clone()));
     let sweeper = Rc::clone(&worker);
     spawn_local(async move { sweeper.sweep().await });
+    spawn_local(count_refused(
+        Rc::clone(&worker),
+        Arc::clone(&shared.metrics),
+    ));
     let mut doors = Doors {
         shared,
         worker,
@@ -161,6 +172,16 @@ async fn serve(
                 _ => return Ok(()),
             },
         }
+    }
+}
+
+/// Counts the heads of HTTP/2 that were refused, every second.
+async fn count_refused(worker: Rc<Worker>, metrics: Arc<Metrics>) {
+    let mut second = interval(Duration::from_secs(1));
+    loop {
+        second.tick().await;
+        let refused = worker.http2_setup.refused.swap(0, Relaxed);
+        metrics.http2().refused_heads(refused);
     }
 }
 

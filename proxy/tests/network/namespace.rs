@@ -110,6 +110,12 @@ impl Namespace {
         namespace
     }
 
+    /// Its name among the system's.
+    #[allow(dead_code)] // one of the binaries that have this file goes by it
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Where every user may look. It ends with the namespace.
     pub fn folder(&self) -> &Path {
         &self.folder

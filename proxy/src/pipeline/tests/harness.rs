@@ -10,7 +10,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    net::input::Input,
+    net::{input::Input, stream::of_tcp},
     pipeline::{Connection, Edge, Worker, serve_http1, serve_http2},
     records::{Records, Workload},
     tables::{
@@ -138,11 +138,13 @@ impl Setup {
                     is_bound,
                 };
                 let worker = Rc::clone(&worker);
+                let stream = of_tcp(stream);
                 let (open, _evicted) = traffic.enter(peer.ip()).unwrap();
                 spawn_local(async move {
                     let input = Input::default();
                     if self.client_speaks_http2 {
-                        serve_http2(&worker, &connection, &open, stream, input).await;
+                        let served = serve_http2(&worker, &connection, &open, stream, input);
+                        drop(served.await);
                     } else {
                         serve_http1(&worker, &connection, stream, input).await;
                     }

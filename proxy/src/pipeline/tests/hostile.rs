@@ -4,7 +4,7 @@ use bytes::Bytes;
 use h2::client::SendRequest;
 use http::{HeaderValue, Request, Response};
 use tokio::{
-    net::{TcpListener, TcpSocket},
+    net::{TcpListener, TcpSocket, TcpStream},
     task::spawn_local,
 };
 
@@ -120,5 +120,31 @@ async fn refuses_more_streams_than_there_is_room_for() {
         .sees(&["response_code=\"503\"", "response_flags=\"OM\""])
         .await;
     assert_eq!(one_more.await.unwrap().status(), 503);
+    drop(waiting);
+}
+
+#[tokio::test(flavor = "local")]
+async fn what_there_is_no_room_for_does_not_wait_for_a_window() {
+    let setup = Setup {
+        client_speaks_http2: true,
+        upstream: UpstreamProtocol::Http1,
+        places: 1,
+        ..Setup::default()
+    };
+    let proxy = setup.start().await;
+    let stream = TcpStream::connect(proxy.address).await.unwrap();
+    let mut builder = h2::client::Builder::new();
+    let handshake = builder.initial_window_size(0).handshake::<_, Bytes>(stream);
+    let (mut client, connection) = handshake.await.unwrap();
+    drop(spawn_local(connection));
+    let mut ask = || {
+        let request = Request::get("http://a/").body(()).unwrap();
+        client.send_request(request, true).unwrap().0
+    };
+    let waiting: Vec<_> = (0..8).map(|_| ask()).collect();
+    let mut body = ask().await.unwrap().into_body();
+    // It has come to its end, and is recorded.
+    assert!(body.data().await.is_none());
+    proxy.sees(&["response_flags=\"OM\""]).await;
     drop(waiting);
 }

@@ -1,8 +1,11 @@
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::tables::{
-    Cluster, ClusterSettings, ClusterStates, EndpointSettings, EndpointSource, Endpoints,
+use crate::{
+    net::stream::of_tcp,
+    tables::{
+        Cluster, ClusterSettings, ClusterStates, EndpointSettings, EndpointSource, Endpoints,
+    },
 };
 
 struct Server {
@@ -30,7 +33,7 @@ impl Server {
         let stream = TcpStream::connect(self.destination.address).await.unwrap();
         self.accepted.push(self.listener.accept().await.unwrap().0);
         let open = pool.opening(self.destination);
-        let client = Client::new(stream);
+        let client = Client::new(of_tcp(stream));
         Box::new(Http1Connection::new(client, self.destination, lease, open))
     }
 }

@@ -1,0 +1,74 @@
+//! What goes over a connection of HTTP/1.1, as others read it.
+
+use crate::messages::{Kind, Line, Message, read};
+
+/// Whether bytes may follow instead of requests.
+pub(crate) fn asks_for_tunnel(request: &Message) -> bool {
+    request.method() == "CONNECT" || request.all("upgrade").next().is_some()
+}
+
+/// What any server may rely on.
+pub(crate) fn check_request(request: &Message) {
+    let Line::Request { target, minor, .. } = &request.line else {
+        unreachable!("it was read as a request");
+    };
+    assert_eq!(*minor, 1, "{request:#?}");
+    assert_eq!(request.all("host").count(), 1, "{request:#?}");
+    let is_path = target.starts_with(b"/") || target == b"*" || request.method() == "CONNECT";
+    assert!(is_path, "{request:#?}");
+    assert!(!request.lists("connection", "close"), "{request:#?}");
+}
+
+/// All complete requests, up to one that asks for a tunnel.
+pub(crate) fn requests(mut bytes: &[u8]) -> Vec<Message> {
+    let mut requests = Vec::new();
+    while let Ok(Some(request)) = read(bytes, Kind::Request) {
+        if !request.is_complete {
+            break;
+        }
+        bytes = &bytes[request.len..];
+        let is_last = asks_for_tunnel(&request);
+        requests.push(request);
+        if is_last {
+            break;
+        }
+    }
+    requests
+}
+
+/// The methods of all requests, complete or not.
+pub(crate) fn methods(mut bytes: &[u8]) -> Vec<String> {
+    let mut methods = Vec::new();
+    while let Ok(Some(request)) = read(bytes, Kind::Request) {
+        methods.push(request.method().to_owned());
+        bytes = &bytes[request.len..];
+        if !request.is_complete {
+            break;
+        }
+    }
+    methods
+}
+
+/// All responses to such requests; to those that are no requests as to GET.
+pub(crate) fn responses(mut bytes: &[u8], methods: &[String]) -> Result<Vec<Message>, String> {
+    let mut methods = methods.iter().map(String::as_str);
+    let mut method = methods.next().unwrap_or("GET");
+    let mut responses = Vec::new();
+    while let Some(mut response) = read(bytes, Kind::Response(method))? {
+        // What the proxy could not read as a request is answered as GET, at the end.
+        let rest = &bytes[response.len..];
+        if !rest.is_empty() && !rest.starts_with(b"HTTP/1") && response.lists("connection", "close")
+        {
+            let Some(other) = read(bytes, Kind::Response("GET"))? else {
+                break;
+            };
+            response = other;
+        }
+        bytes = &bytes[response.len..];
+        if !response.is_interim() {
+            method = methods.next().unwrap_or("GET");
+        }
+        responses.push(response);
+    }
+    Ok(responses)
+}

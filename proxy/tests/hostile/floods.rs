@@ -1,0 +1,194 @@
+//! Floods of frames of HTTP/2: each connection has an allowance of frames that carry no
+//! request, and is cut when it has used it up.
+
+use std::{io::Write as _, iter::repeat_n};
+
+use pillion_grammar::frames::{
+    END_HEADERS, END_STREAM, PREFACE, frame,
+    kind::{CONTINUATION, DATA, HEADERS, RESET, SETTINGS},
+    literal,
+};
+
+use crate::{
+    client::{connect, flood},
+    pod::{HOSTILE, MANY, Pod},
+};
+
+/// How many flood at a time.
+const PEERS: u64 = 8;
+/// No allowance is so large.
+const MOST: usize = 64 * 1024 * 1024;
+const FLOODS: &str = "pillion_http2_floods_total";
+
+const PRIORITY: u8 = 2;
+const PING: u8 = 6;
+const WINDOW_UPDATE: u8 = 8;
+
+fn head(path: &str) -> Vec<u8> {
+    let fields = [
+        (":method", "GET"),
+        (":scheme", "http"),
+        (":authority", "a"),
+        (":path", path),
+    ];
+    let fields = fields.iter();
+    fields
+        .flat_map(|(name, value)| literal(name.as_bytes(), value.as_bytes()))
+        .collect()
+}
+
+/// Many connections begin with some frames, and go on with pieces that are made for the
+/// numbers of streams. All are cut, which is counted with that label.
+fn are_cut(pod: &Pod, first: Vec<u8>, piece: fn(u32) -> Vec<u8>, label: &str) {
+    let to = pod.entrance;
+    let peers: Vec<_> = repeat_n(first, PEERS.try_into().unwrap())
+        .map(|first| {
+            pod.outside.spawn(move || {
+                let stream = connect(HOSTILE, to).unwrap();
+                let mut start = Some([PREFACE, &settings(), &first].concat());
+                let mut stream_id = 1;
+                let next = || {
+                    start.take().unwrap_or_else(|| {
+                        let mut pieces = Vec::new();
+                        for _ in 0..100 {
+                            stream_id += 2;
+                            pieces.extend_from_slice(&piece(stream_id));
+                        }
+                        pieces
+                    })
+                };
+                flood(stream, next, MOST);
+            })
+        })
+        .collect();
+    while peers.iter().any(|peer| !peer.is_finished()) {
+        pod.serves();
+    }
+    for peer in peers {
+        peer.join().unwrap();
+    }
+    pod.counts(FLOODS, &[pod.reporter, label], PEERS);
+}
+
+fn settings() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    frame(&mut bytes, SETTINGS, 0, 0, &[]);
+    bytes
+}
+
+fn one(kind: u8, flags: u8, id: u32, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    frame(&mut bytes, kind, flags, id, payload);
+    bytes
+}
+
+/// Floods with PING.
+pub fn ping(pod: &Pod) {
+    let piece = |_| one(PING, 0, 0, &[7; 8]);
+    are_cut(pod, Vec::new(), piece, "frame=\"ping\"");
+}
+
+#[test]
+fn pings() {
+    let pod = pod!(MANY);
+    ping(&pod);
+    pod.recovers();
+}
+
+#[test]
+fn settings_frames() {
+    let pod = pod!(MANY);
+    are_cut(&pod, Vec::new(), |_| settings(), "frame=\"settings\"");
+    pod.recovers();
+}
+
+#[test]
+fn priorities() {
+    let pod = pod!(MANY);
+    let piece = |id| one(PRIORITY, 0, id, &[0, 0, 0, 0, 15]);
+    are_cut(&pod, Vec::new(), piece, "frame=\"priority\"");
+    pod.recovers();
+}
+
+#[test]
+fn window_updates() {
+    let pod = pod!(MANY);
+    let piece = |_| one(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1]);
+    are_cut(&pod, Vec::new(), piece, "frame=\"window_update\"");
+    pod.recovers();
+}
+
+#[test]
+fn empty_data() {
+    let pod = pod!(MANY);
+    let upload = one(HEADERS, END_HEADERS, 1, &head("/"));
+    are_cut(&pod, upload, |_| one(DATA, 0, 1, &[]), "frame=");
+    pod.recovers();
+}
+
+/// CVE-2023-44487. h2 has a limit of its own for resets that it has not told us of, and what
+/// that cuts is counted as `other`.
+pub fn reset_rapidly(pod: &Pod) {
+    let piece = |id| {
+        let mut bytes = one(HEADERS, END_HEADERS | END_STREAM, id, &head("/large"));
+        frame(&mut bytes, RESET, 0, id, &8_u32.to_be_bytes());
+        bytes
+    };
+    are_cut(pod, Vec::new(), piece, "frame=");
+}
+
+#[test]
+fn rapid_resets() {
+    let pod = pod!(MANY);
+    reset_rapidly(&pod);
+    pod.recovers();
+}
+
+/// CVE-2024-27316 and others. h2's limit is the first that is met.
+#[test]
+fn continuations() {
+    let pod = pod!(MANY);
+    let begun = one(HEADERS, END_STREAM, 1, &head("/"));
+    let piece = |_| one(CONTINUATION, 0, 1, &literal(b"x", &[b'y'; 100]));
+    are_cut(&pod, begun, piece, "frame=");
+    pod.recovers();
+}
+
+/// Heads whose tables unpack to megabytes: the same long field is named over and over.
+#[test]
+fn heads_that_unpack() {
+    let pod = pod!(MANY);
+    let piece = |id| {
+        // A field with indexing, and references to it, which is the newest in the table.
+        let long = literal(b"x", &[b'y'; 3000]);
+        let mut block = head("/");
+        block.push(0x40);
+        block.extend_from_slice(&long[1..]);
+        block.extend(repeat_n(0xbe, 8000));
+        one(HEADERS, END_HEADERS | END_STREAM, id, &block)
+    };
+    let to = pod.entrance;
+    let peers: Vec<_> = (0..PEERS)
+        .map(|_| {
+            pod.outside.spawn(move || {
+                let mut stream = connect(HOSTILE, to).unwrap();
+                let start = [PREFACE, &settings()].concat();
+                stream.write_all(&start).unwrap();
+                for id in 0..100 {
+                    // What is refused is refused by a response, or by the end.
+                    if stream.write_all(&piece(2 * id + 1)).is_err() {
+                        break;
+                    }
+                }
+                stream
+            })
+        })
+        .collect();
+    let peers: Vec<_> = peers.into_iter().map(|peer| peer.join().unwrap()).collect();
+    pod.serves();
+    // 800 heads of 24 MB each have been sent.
+    let grown = pod.before().grown(pod.process());
+    assert!(grown < 64 * 1024, "{grown} KiB");
+    drop(peers);
+    pod.recovers();
+}

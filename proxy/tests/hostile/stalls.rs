@@ -1,0 +1,99 @@
+//! Clients that ask for much and never open their windows.
+
+use std::{
+    io::Write as _,
+    net::{SocketAddr, TcpStream},
+};
+
+use pillion_grammar::frames::{
+    END_HEADERS, END_STREAM, PREFACE, frame,
+    kind::{HEADERS, SETTINGS},
+    literal,
+};
+
+use crate::{
+    client::connect,
+    pod::{FEW, HOSTILE, Pod},
+};
+
+/// What may come on top while 64 places are taken, in KiB: 64 KiB for each place, and what is
+/// not charged to places, which is up to 1 MiB in each direction of a connection (SECURITY.md).
+const MOST: u64 = 4 * 1024 + 24 * 2 * 1024;
+
+/// Asks for that many large responses, with that window for each.
+fn ask(to: SocketAddr, window: u32, streams: u32) -> TcpStream {
+    let mut bytes = PREFACE.to_vec();
+    let setting = [&[0, 4][..], &window.to_be_bytes()].concat();
+    frame(&mut bytes, SETTINGS, 0, 0, &setting);
+    let fields = [
+        (":method", "GET"),
+        (":scheme", "http"),
+        (":authority", "a"),
+        (":path", "/large"),
+    ];
+    let fields = fields.iter();
+    let head = fields.flat_map(|(name, value)| literal(name.as_bytes(), value.as_bytes()));
+    let head: Vec<u8> = head.collect();
+    for number in 0..streams {
+        let flags = END_HEADERS | END_STREAM;
+        frame(&mut bytes, HEADERS, flags, 2 * number + 1, &head);
+    }
+    let mut stream = connect(HOSTILE, to).unwrap();
+    // The connection may be taken away meanwhile.
+    let _ = stream.write_all(&bytes);
+    stream
+}
+
+/// Asks for much with that window.
+pub fn stall(pod: &Pod, window: u32) {
+    let to = pod.entrance;
+    let ask = move || (0..12).map(|_| ask(to, window, 100)).collect::<Vec<_>>();
+    let stalled = pod.outside.run(ask);
+    // 1,200 streams take 150 places, and there are 64: there is no room for the last.
+    pod.counts("istio_requests_total", &["response_flags=\"OM\""], 100);
+    let grown = pod.before().grown(pod.process());
+    assert!(grown < MOST, "{grown} KiB");
+    // An honest client gets a place of theirs.
+    pod.serves();
+    pod.counts("pillion_connections_evicted_total", &[], 1);
+    drop(stalled);
+}
+
+#[test]
+fn a_window_that_is_never_opened() {
+    let pod = pod!(FEW);
+    stall(&pod, 0);
+    pod.recovers();
+}
+
+#[test]
+fn a_window_that_is_filled_and_not_opened_again() {
+    let pod = pod!(FEW);
+    stall(&pod, 65_535);
+    pod.recovers();
+}
+
+/// What a client of HTTP/1 does not read stays where it is.
+#[test]
+fn a_response_that_nobody_reads() {
+    let pod = pod!(FEW);
+    let to = pod.entrance;
+    let stalled = pod.outside.run(move || {
+        let ask = |_| {
+            let mut stream = connect(HOSTILE, to).unwrap();
+            let request = "GET /large HTTP/1.1\r\nHost: a\r\n\r\n";
+            // All of them at once: the responses to the others have to wait.
+            let _ = stream.write_all(request.repeat(100).as_bytes());
+            stream
+        };
+        (0..64).map(ask).collect::<Vec<_>>()
+    });
+    pod.serves();
+    pod.counts("pillion_connections_evicted_total", &[], 1);
+    let grown = pod.before().grown(pod.process());
+    // A full buffer in each direction on both sides.
+    assert!(grown < 64 * 64 + 2048, "{grown} KiB");
+    drop(stalled);
+    pod.counts("istio_requests_total", &["response_flags=\"DC\""], 60);
+    pod.recovers();
+}

@@ -1,0 +1,77 @@
+//! What a process has: memory of its own, and descriptors.
+
+use std::{
+    fmt, fs, thread,
+    time::{Duration, Instant},
+};
+
+/// Generous: nothing is measured.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// What stays for good reasons, in KiB: each of two workers keeps 64 buffers of 16 KiB for
+/// what it reads and as many for what it writes (4 MiB), and the C library's allocator keeps
+/// what is scattered among what is in use in each worker's arena (2 MiB each; half of that
+/// was seen).
+const KEPT: u64 = 8 * 1024;
+
+/// Descriptors that may stay: the pool's connections to the application, which are closed
+/// after some seconds.
+const KEPT_FILES: usize = 4;
+
+/// What a process has at one time.
+#[derive(Debug, Clone, Copy)]
+pub struct Usage {
+    /// In KiB.
+    memory: u64,
+    files: usize,
+}
+
+impl Usage {
+    /// Of the process with that number.
+    pub fn of(process: u32) -> Self {
+        let text = fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("Pss_Anon:"));
+        let memory = line.unwrap().trim().trim_end_matches(" kB");
+        let files = fs::read_dir(format!("/proc/{process}/fd")).unwrap();
+        Self {
+            memory: memory.parse().unwrap(),
+            files: files.count(),
+        }
+    }
+
+    /// Waits until the process has what it had then: a fifth more memory at most, and what is
+    /// kept for good reasons.
+    pub fn is_back(self, process: u32) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let now = Self::of(process);
+            let memory = self.memory * 6 / 5 + KEPT;
+            if now.memory <= memory && now.files <= self.files + KEPT_FILES {
+                println!("before: {self}; after: {now}");
+                return;
+            }
+            assert!(Instant::now() < deadline, "before: {self}; after: {now}");
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Waits until the process has the descriptors that it had then.
+    pub fn is_back_but_for_memory(self, process: u32) {
+        let deadline = Instant::now() + PATIENCE;
+        while Self::of(process).files > self.files + KEPT_FILES {
+            assert!(Instant::now() < deadline, "{}", Self::of(process));
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Memory that has come on top since then, in KiB.
+    pub fn grown(self, process: u32) -> u64 {
+        Self::of(process).memory.saturating_sub(self.memory)
+    }
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} KiB, {} descriptors", self.memory, self.files)
+    }
+}
