@@ -20,8 +20,10 @@ use crate::{
     parse::parse,
 };
 
-/// The largest review that is read, in bytes. An API server takes 3 MiB from its own clients, whatever
-/// its etcd stores, so both objects of an update fit in: also the largest can lose its finalizers.
+/// The largest review that is read, in bytes. An API server takes 3 MiB from its own clients, and by
+/// default its etcd stores half of that, so both objects of an update fit in: also the largest can lose its
+/// finalizers. Only where etcd's limit was raised may an object be too large: API servers write each `<`,
+/// `>` and `&` as six bytes.
 pub const LARGEST_REVIEW: usize = 7 << 20;
 /// How many bytes of a larger one are enough to answer it ([`refuse`]).
 pub const BEGIN: usize = begin::LONGEST;

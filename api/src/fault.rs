@@ -25,7 +25,7 @@ pub struct Warning {
 /// A kind of mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WarningKind {
-    /// A route that no request or connection comes to, because an earlier one takes them all.
+    /// A route that no request or connection comes to, because earlier ones take them all.
     NeverUsed,
     /// A condition that an earlier route has.
     Duplicate,

@@ -37,11 +37,11 @@ pub fn rules(data: &[u8]) {
                 repeat(&mut spec);
             }
             check(kind, &spec);
-            check_begin(kind, rest);
         }
         // What is no JSON must be no review.
         Err(_) => assert!(admission::review(rest).is_err()),
     }
+    check_begin(kind, rest);
 }
 
 /// Repeats the elements of the first list in each list's place, up to many.
@@ -57,9 +57,12 @@ fn repeat(value: &mut Value) {
     }
 }
 
-/// A review as API servers write it, cut anywhere: it is refused by what is there of it, once this says
-/// which review it is.
-fn check_begin(kind: Kind, name: &[u8]) {
+/// A review as API servers write it, cut where the first two bytes of the input say, and after a name that
+/// is the others: it is refused by what is there of it, once this says which review it is.
+fn check_begin(kind: Kind, input: &[u8]) {
+    let Some((place, name)) = input.split_first_chunk() else {
+        return;
+    };
     let (uid, name) = (pillion_grammar::UID, String::from_utf8_lossy(name));
     let review = format!(
         "{{\"kind\":\"AdmissionReview\",\"apiVersion\":\"admission.k8s.io/v1\",\"request\":{{\"uid\":\"{uid}\",\
@@ -69,7 +72,8 @@ fn check_begin(kind: Kind, name: &[u8]) {
         json!(name),
     );
     let named = review.find(uid).unwrap_or(review.len()) + uid.len();
-    for cut in [named, named + 1, named + name.len(), review.len()] {
+    let anywhere = usize::from(u16::from_le_bytes(*place)) % (review.len() + 1);
+    for cut in [named, named + 1, anywhere] {
         let begin = review.as_bytes().get(..cut).unwrap_or(review.as_bytes());
         let answer = admission::refuse(begin);
         assert_eq!(answer.is_some(), cut > named, "{cut}");

@@ -22,8 +22,9 @@ wait_to_stop() {
       [ "$status" -gt 128 ] || break
     done
   else
-    # In the background, so that a signal does not have to wait for it. It ends with that process, also if this script is killed.
-    tail --pid="$1" -f /dev/null >/dev/null 2>&1 &
+    # In the background, so that a signal does not have to wait for it. It ends with that process, also if this script is killed;
+    # so it must not inherit the lock of hack/demo.
+    tail --pid="$1" -f /dev/null >/dev/null 2>&1 9>&- &
     wait $! || true
   fi
 }

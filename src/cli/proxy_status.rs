@@ -266,3 +266,6 @@ async fn ask_one(client: &Client, replica: &Replica) -> anyhow::Result<Vec<Proxy
     }
     Ok(reports)
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@ use axum::{
 };
 use pillion_api::admission::{Answer, BEGIN, LARGEST_REVIEW, ReviewError, refuse, review};
 use pillion_serve::{Budget, Limits, Peer, Port, Readiness, Room, Tls};
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{net::TcpListener, sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use self::log::Log;
@@ -35,9 +35,25 @@ use crate::reviews::{
 /// The threads that review, each of which may need as much memory as the largest review takes.
 const THREADS: usize = 2;
 
-/// The time for a body. The API server waits for 5 s (the chart's `timeoutSeconds`), and does not know
-/// an answer that comes later.
+/// The time for a body. The API server waits for 5 s (the chart's `timeoutSeconds`), and ignores a later
+/// answer.
 const BODY: Duration = Duration::from_secs(3);
+
+/// The time for an answer, so that the API server gets to know why there is no better one.
+const ANSWER: Duration = Duration::from_millis(4_500);
+
+/// The memory for bodies. Half of it is an address's: two of the largest reviews at once.
+const BODIES: usize = 32 << 20;
+
+/// The limits of the port.
+fn limits() -> Limits {
+    Limits {
+        body_bytes: LARGEST_REVIEW,
+        buffered_bytes: BODIES,
+        body: BODY,
+        ..Limits::default()
+    }
+}
 
 /// The webhook's state, shared by all reviews.
 #[derive(Debug)]
@@ -73,12 +89,7 @@ impl Validation {
     ///
     /// Returns an error if the system can't start a thread.
     pub fn start(metrics: Arc<Metrics>) -> io::Result<Self> {
-        let limits = Limits {
-            body_bytes: LARGEST_REVIEW,
-            body: BODY,
-            ..Limits::default()
-        };
-        Self::with_limits(limits, metrics)
+        Self::with_limits(limits(), metrics)
     }
 
     fn with_limits(limits: Limits, metrics: Arc<Metrics>) -> io::Result<Self> {
@@ -120,6 +131,7 @@ impl Validation {
     }
 
     async fn review(&self, peer: &Peer, request: Request) -> Result<Reviewed, Refusal> {
+        let until = Instant::now() + ANSWER;
         let in_flight = self.reviews.try_acquire();
         let unknown = (!peer.is_known()).then(|| self.reviews_of_unknown.try_acquire());
         if in_flight.is_err() || matches!(unknown, Some(Err(_))) {
@@ -141,7 +153,9 @@ impl Validation {
         // until it is done, also when its caller is gone: so many are in memory at most.
         let bytes = body.bytes.clone();
         let work = move || review(&bytes).map(Reviewed::from);
-        let reviewed = self.pool.run(peer.caller(), self.limits.work, work).await;
+        let time = until.saturating_duration_since(Instant::now());
+        let time = time.min(self.limits.work);
+        let reviewed = self.pool.run(peer.caller(), time, work).await;
         Ok(reviewed??)
     }
 
@@ -197,8 +211,8 @@ async fn validate(
     }
 }
 
-/// A review whose caller may go before it is answered: API servers wait for so long and no longer, and
-/// then this is dropped.
+/// A review that may be dropped before it is answered: its caller goes, as an API server whose time or
+/// whose client's is over, or this service stops.
 struct Unanswered<'a> {
     validation: &'a Validation,
     peer: &'a Peer,

@@ -14,6 +14,7 @@ mod http_routes;
 mod inbound;
 mod intern;
 mod listeners;
+mod lookup;
 mod owners;
 mod route_tables;
 mod selectors;
@@ -28,11 +29,7 @@ use std::{
 };
 
 pub(super) use self::shared::Shared;
-use self::{
-    inbound::{Lookup, Targets},
-    selectors::Selectors,
-    view::View,
-};
+use self::{inbound::Targets, selectors::Selectors, view::View};
 use super::{
     client::Client,
     finding::Finding,
@@ -174,17 +171,16 @@ impl Builder {
     /// here: they may be connected to another replica.
     pub fn findings(&self, index: &Index) -> Vec<Finding> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut lookup = Lookup::new(index);
-        let mut findings = findings::of_world(&self.world, index, &mut lookup, &mut |namespace| {
+        let pods = lookup::gateways(index);
+        let mut findings = findings::of_world(&self.world, index, &pods, &mut |namespace| {
             made.view(&self.world, namespace)
         });
         let mut at_gateways = BTreeMap::new();
-        let pods = index.pods().filter(|pod| pod.proxy == ProxyKind::Gateway);
-        for pod in pods {
+        for (pod, targets) in pods {
+            let Some(targets) = targets else { continue };
             if at_gateways.len() == GATEWAYS {
                 break;
             }
-            let targets = lookup.targets(pod);
             let (view, key) = self.gateway_key(&mut made, &Client::of(pod), targets);
             if at_gateways.contains_key(&key) {
                 continue;

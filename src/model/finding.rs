@@ -48,13 +48,13 @@ pub enum Problem {
     GatewayPortTaken,
     /// Another destination uses the port, or the proxy does.
     PortTaken,
-    /// No pod of a gateway has the labels that a Gateway selects.
+    /// A Gateway's selector matches no gateway pod that has an address.
     NoGatewayPod,
     /// The proxy uses a Gateway's port itself.
     GatewayPortOwn,
     /// No Service of a Gateway's pods has the port.
     GatewayPortWithoutService,
-    /// A Gateway that a rule names has none of its hosts.
+    /// A Gateway that a rule names admits none of its hosts.
     HostNotInGateway,
     /// The host of a DestinationRule does not exist.
     UnknownRuleHost,

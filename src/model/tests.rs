@@ -5,7 +5,7 @@ mod clusters;
 mod endpoints;
 mod events;
 mod findings;
-mod fixture;
+pub(super) mod fixture;
 mod gateway;
 mod inbound;
 mod listeners;

@@ -4,6 +4,7 @@
 
 mod chart;
 mod cli;
+mod demo;
 mod hostile_text;
 mod layers;
 mod properties;

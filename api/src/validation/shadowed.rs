@@ -1,11 +1,11 @@
-//! Routes that no request can reach, because an earlier one takes them all.
+//! Routes that no request can reach, because earlier ones take them all.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use crate::{HttpMatchRequest, HttpRoute, StringMatch, TcpRoute, WarningKind, findings::Findings};
 
-/// Warns of routes for HTTP behind one that matches every request, and of conditions that are
-/// there twice.
+/// Warns of routes for HTTP behind one that matches every request, or behind others that have all their
+/// conditions; and of single conditions that are there twice.
 pub(super) fn http(findings: &mut Findings, routes: &[HttpRoute]) {
     let mut seen: HashMap<&HttpMatchRequest, usize> = HashMap::new();
     let mut all: Option<usize> = None;
@@ -18,18 +18,20 @@ pub(super) fn http(findings: &mut Findings, routes: &[HttpRoute]) {
                     findings.warn_of(WarningKind::NeverUsed, message);
                     return;
                 }
-                for (position, condition) in route.matches.iter().enumerate() {
-                    if let Some(earlier) = seen.insert(condition, index) {
-                        let message = format!(
-                            "is never used, because spec.http[{earlier}] has the same conditions"
-                        );
-                        findings.at("match", |findings| {
-                            findings.at(position, |findings| {
-                                findings.warn_of(WarningKind::Duplicate, message);
-                            });
+                let duplicates = duplicates(&mut seen, route, index);
+                if let Some(message) = all_used(&duplicates, route, index) {
+                    findings.warn_of(WarningKind::NeverUsed, message);
+                    return;
+                }
+                for (position, earlier) in duplicates {
+                    let message = format!(
+                        "is never used, because spec.http[{earlier}] has the same conditions"
+                    );
+                    findings.at("match", |findings| {
+                        findings.at(position, |findings| {
+                            findings.warn_of(WarningKind::Duplicate, message);
                         });
-                        seen.insert(condition, earlier);
-                    }
+                    });
                 }
             });
         });
@@ -37,6 +39,40 @@ pub(super) fn http(findings: &mut Findings, routes: &[HttpRoute]) {
             all = Some(index);
         }
     }
+}
+
+/// The positions of those of a route's conditions that are there before, with the numbers of the routes
+/// that have them first.
+fn duplicates<'a>(
+    seen: &mut HashMap<&'a HttpMatchRequest, usize>,
+    route: &'a HttpRoute,
+    index: usize,
+) -> Vec<(usize, usize)> {
+    let mut duplicates = Vec::new();
+    for (position, condition) in route.matches.iter().enumerate() {
+        match seen.entry(condition) {
+            Entry::Occupied(earlier) => duplicates.push((position, *earlier.get())),
+            Entry::Vacant(new) => _ = new.insert(index),
+        }
+    }
+    duplicates
+}
+
+/// What to say of a route all of whose conditions earlier routes have.
+fn all_used(duplicates: &[(usize, usize)], route: &HttpRoute, index: usize) -> Option<String> {
+    let earlier = || duplicates.iter().map(|(_, earlier)| *earlier);
+    if duplicates.len() < route.matches.len() || earlier().any(|earlier| earlier == index) {
+        return None;
+    }
+    let first = earlier().min()?;
+    Some(if earlier().all(|earlier| earlier == first) {
+        format!("is never used, because spec.http[{first}] has the same conditions")
+    } else {
+        format!(
+            "is never used, because spec.http[{first}] and other earlier rules have all its \
+             conditions"
+        )
+    })
 }
 
 /// Warns of routes for TCP behind one that matches every connection.

@@ -4,7 +4,7 @@ mod actions;
 mod bounds;
 mod matches;
 
-use pillion_api::{AnyObject, Kind, StringMatch};
+use pillion_api::{AnyObject, Kind, StringMatch, WarningKind};
 
 use crate::{read, warnings};
 
@@ -106,9 +106,33 @@ fn warns_of_rules_that_nothing_reaches() {
     assert_eq!(
         said,
         [
-            "spec.http[1].match[0]: is never used, because spec.http[0] has the same conditions",
+            "spec.http[1]: is never used, because spec.http[0] has the same conditions",
             "spec.http[3]: is never used, because spec.http[2] matches every request",
             "spec.tcp[1]: is never used, because spec.tcp[0] matches every connection",
+        ]
+    );
+}
+
+/// As Istio: a rule all of whose conditions are others' is never used; else, single conditions are.
+#[test]
+fn warns_of_conditions_that_earlier_rules_have() {
+    let spec = "{hosts: [a], http: [
+        {match: [{uri: {prefix: /a}}], route: [{destination: {host: a}}]},
+        {match: [{uri: {prefix: /b}}, {uri: {prefix: /b}}], route: [{destination: {host: a}}]},
+        {match: [{uri: {prefix: /b}}, {uri: {prefix: /a}}], route: [{destination: {host: a}}]},
+        {match: [{uri: {prefix: /b}}, {uri: {prefix: /c}}], route: [{destination: {host: a}}]}]}";
+    let (_, said) = read(Kind::VirtualService, spec).unwrap();
+    let said: Vec<_> = said.iter().map(|one| (one.kind, one.to_string())).collect();
+    let same = "is never used, because spec.http[1] has the same conditions";
+    assert_eq!(
+        said,
+        [
+            (WarningKind::Duplicate, format!("spec.http[1].match[1]: {same}")),
+            (
+                WarningKind::NeverUsed,
+                "spec.http[2]: is never used, because spec.http[0] and other earlier rules have all its conditions".into()
+            ),
+            (WarningKind::Duplicate, format!("spec.http[3].match[0]: {same}")),
         ]
     );
 }

@@ -72,7 +72,7 @@ enum Level {
     Error,
     /// Something may not work, or not as it is meant.
     Warning,
-    /// Something has no effect, and nothing is missing for that.
+    /// Something has no effect, and nothing is missing because of that.
     Info,
 }
 
@@ -219,8 +219,8 @@ fn warning(warning: &Warning) -> Message {
     }
 }
 
-/// A finding, under Istio's name and code where Istio has one for it, and with Istio's level. Only
-/// subsets without endpoints are an error there: Istio's own samples have some.
+/// A finding, under Istio's name and code where Istio has one for it, and with Istio's level. IST0173 is
+/// an error in Istio; here it is a warning, because Bookinfo has such subsets.
 fn message(finding: &Finding) -> Message {
     use Level::{Error, Warning};
     let (name, code, level) = match finding.problem {

@@ -45,7 +45,7 @@ impl Log {
         }
     }
 
-    /// Logs that a review's caller did not wait for an answer.
+    /// Logs that a review was dropped before there was an answer.
     pub fn abandoned(&self, peer: &Peer) {
         let peer = peer.address();
         if let Some(held_back) = self.failed.pass(peer.ip()) {
@@ -53,7 +53,7 @@ impl Log {
                 %peer,
                 held_back = held_back.own(),
                 held_back_of_others = held_back.others(),
-                "the caller of a review did not wait for the answer; with `failurePolicy: Ignore`, the API server accepts the rule all the same"
+                "a review of a rule was not answered: the caller went, or this service stopped, before the answer; with `failurePolicy: Ignore`, the API server may accept the rule all the same"
             );
         }
     }
@@ -68,7 +68,7 @@ impl Log {
                 %peer,
                 held_back = held_back.own(),
                 held_back_of_others = held_back.others(),
-                "a review of a rule failed; with `failurePolicy: Ignore`, the API server accepts the rule all the same"
+                "a review of a rule failed; with `failurePolicy: Ignore`, the API server may accept the rule all the same"
             );
         }
     }

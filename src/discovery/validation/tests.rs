@@ -75,7 +75,7 @@ fn review_of(host: &str) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_a_review() {
-    let served = Served::new(Limits::default());
+    let served = Served::new(limits());
     let good = served.answer(&review_of("a")).await;
     assert!(good.starts_with("HTTP/1.1 200"), "{good}");
     assert!(good.contains("\"allowed\":true"), "{good}");
@@ -91,7 +91,7 @@ async fn answers_a_review() {
 /// Eight callers that sent nothing but a head once kept all others out.
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_that_do_not_come_keep_nobody_out() {
-    let served = Served::new(Limits::default());
+    let served = Served::new(limits());
     let mut silent = Vec::new();
     for _ in 0..32 {
         silent.push(served.send(b"", 1000).await);
@@ -104,7 +104,7 @@ async fn bodies_that_do_not_come_keep_nobody_out() {
 async fn an_address_has_a_share_of_the_memory_for_bodies() {
     let served = Served::new(Limits {
         buffered_bytes: 64 << 10,
-        ..Limits::default()
+        ..limits()
     });
     // Half of it is one address's.
     let answer = served.answer(&vec![b' '; 33 << 10]).await;
@@ -137,7 +137,7 @@ fn assert_is_too_large(answer: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refuses_what_takes_too_much_memory() {
-    let served = Served::new(Limits::default());
+    let served = Served::new(limits());
     let object = format!("[{}0]", "{\"\":0},".repeat(40_000));
     let answer = served.answer(review_of_text(&object).as_bytes()).await;
     assert_is_too_large(&answer);
@@ -146,7 +146,7 @@ async fn refuses_what_takes_too_much_memory() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refuses_a_body_that_is_too_large() {
-    let served = Served::new(Limits::default());
+    let served = Served::new(limits());
     let object = format!("\"{}\"", "a".repeat(LARGEST_REVIEW));
     let answer = served.answer(review_of_text(&object).as_bytes()).await;
     assert_is_too_large(&answer);
@@ -157,12 +157,89 @@ async fn refuses_a_body_that_is_too_large() {
     assert_eq!(served.count("failed"), "1");
 }
 
+/// The review of an update that leaves the spec as it is. The object can't work, and fills half of it.
+fn review_of_labels(bytes: usize) -> Vec<u8> {
+    let object = |label: &str| {
+        let text = "a".repeat(bytes / 2);
+        json!({
+            "apiVersion": "networking.istio.io/v1", "kind": "Gateway",
+            "metadata": {"name": "big", "labels": {"a": label}},
+            "spec": {"selector": {"a": text}, "servers": [{"hosts": ["a b"]}]},
+        })
+    };
+    let request = json!({
+        "uid": "1", "operation": "UPDATE", "namespace": "shop", "name": "big",
+        "object": object("now"), "oldObject": object("old"),
+        "kind": {"group": "networking.istio.io", "version": "v1", "kind": "Gateway"},
+    });
+    let review =
+        json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
+    review.to_string().into_bytes()
+}
+
+/// Else, the finalizer of a large object that came in unreviewed could never be removed.
+#[tokio::test(flavor = "multi_thread")]
+async fn allows_a_large_update_that_leaves_the_spec_as_it_is() {
+    let served = Served::new(limits());
+    let answer = served.answer(&review_of_labels(4 << 20)).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("\"allowed\":true"), "{answer}");
+    assert!(answer.contains("this object is not applied"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_has_the_memory_for_two_of_the_largest_reviews() {
+    let served = Served::new(Limits {
+        body: Duration::from_secs(60),
+        ..limits()
+    });
+    // All but the end of the first has been sent, and most of it was read.
+    let body = vec![b' '; LARGEST_REVIEW];
+    let _first = served.send(&body[1..], body.len()).await;
+    let answer = served.answer(&body).await;
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+}
+
+/// The API server ignores what comes later.
+#[test]
+fn answers_come_within_the_time_that_the_api_server_waits() {
+    let chart = "charts/pillion/templates/discovery/webhook.yaml";
+    let chart = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(chart);
+    let chart = std::fs::read_to_string(chart).unwrap();
+    let line = chart
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("timeoutSeconds: "));
+    let waits = Duration::from_secs(line.unwrap().parse().unwrap());
+    assert!(limits().body < ANSWER && ANSWER < waits);
+}
+
+/// The time for the body and that for its turn may be more together than the API server waits.
+#[tokio::test(start_paused = true)]
+async fn a_review_that_waits_for_its_turn_is_answered_in_time() {
+    let mut validation = Validation::with_limits(limits(), Arc::default()).unwrap();
+    // Nothing is reviewed.
+    validation.pool = Pool::with_threads(0).unwrap();
+    let served = Served::of(validation);
+    let review = review_of("a");
+    let start = Instant::now();
+    let (begin, end) = review.split_at(1);
+    let mut client = served.send(begin, review.len()).await;
+    tokio::time::sleep(BODY - Duration::from_millis(100)).await;
+    client.write_all(end).await.unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    let took = start.elapsed();
+    let most = ANSWER + Duration::from_millis(100);
+    assert!((ANSWER..most).contains(&took), "{took:?}");
+}
+
 /// An API server that waits in vain accepts the object, if its `failurePolicy` is `Ignore`.
 #[tokio::test(flavor = "multi_thread")]
 async fn refuses_a_body_that_is_too_large_and_whose_rest_never_comes() {
     let served = Served::new(Limits {
         body: Duration::from_millis(100),
-        ..Limits::default()
+        ..limits()
     });
     let begin = review_of_text("\"");
     let mut client = served.send(begin.as_bytes(), LARGEST_REVIEW + 1).await;
@@ -175,7 +252,7 @@ async fn refuses_a_body_that_is_too_large_and_whose_rest_never_comes() {
 async fn counts_callers_that_do_not_wait_for_an_answer() {
     let limits = Limits {
         work: Duration::from_secs(3_600),
-        ..Limits::default()
+        ..limits()
     };
     let mut validation = Validation::with_limits(limits, Arc::default()).unwrap();
     // Nothing is reviewed.
@@ -202,7 +279,7 @@ fn logs_what_is_refused_and_what_failed() {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let lines = logged(Format::Json, || {
         runtime.block_on(async {
-            let served = Served::new(Limits::default());
+            let served = Served::new(limits());
             served.answer(&review_of("a b")).await;
             for _ in 0..1_000 {
                 served.answer(b"{}").await;

@@ -5,14 +5,15 @@ mod destination_rules;
 mod gateways;
 mod labelled;
 mod ports;
+mod unknown;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
-use self::admitted::Admitted;
-use super::{inbound::Lookup, view::View};
+use self::{admitted::Admitted, unknown::Aliases};
+use super::{lookup::GatewayPod, view::View};
 use crate::model::{
     finding::{Finding, Kind, Problem},
     index::Index,
@@ -23,10 +24,10 @@ use crate::model::{
 };
 
 /// All findings.
-pub(super) fn of_world<'a>(
+pub(super) fn of_world(
     world: &World,
-    index: &'a Index,
-    lookup: &mut Lookup<'a>,
+    index: &Index,
+    gateways: &[GatewayPod<'_>],
     view: &mut dyn FnMut(&Arc<str>) -> Arc<View>,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -34,8 +35,9 @@ pub(super) fn of_world<'a>(
     taken_subsets(world, &mut findings);
     mixed_ports(world, &mut findings);
     ports::taken(world, &mut findings);
-    gateways::unreachable(world, index, lookup, &mut findings);
-    destination_rules::without_effect(world, index, &mut findings);
+    gateways::unreachable(world, gateways, &mut findings);
+    let aliases = Aliases::new(&world.aliases);
+    destination_rules::without_effect(world, index, &aliases, &mut findings);
     let mut admitted = Admitted::new(&world.gateways);
     for rules in &world.virtual_services {
         missing_gateways(&admitted, rules, &mut findings);
@@ -43,7 +45,8 @@ pub(super) fn of_world<'a>(
             let what = (Kind::VirtualService, Problem::HostNotInGateway);
             push(&mut findings, what, &rules.meta.key, message);
         }
-        missing_destinations(&view(&rules.meta.key.namespace), rules, &mut findings);
+        let view = view(&rules.meta.key.namespace);
+        missing_destinations(&view, &aliases, rules, &mut findings);
     }
     findings
 }
@@ -187,22 +190,34 @@ fn missing_gateways(known: &Admitted<'_>, rules: &VirtualService, findings: &mut
 }
 
 /// Destinations that requests can't reach, as the rule's own namespace sees them.
-fn missing_destinations(view: &View, rules: &VirtualService, findings: &mut Vec<Finding>) {
+fn missing_destinations(
+    view: &View,
+    aliases: &Aliases<'_>,
+    rules: &VirtualService,
+    findings: &mut Vec<Finding>,
+) {
     for target in rules.targets() {
-        if let Some((problem, message)) = missing(view, target) {
+        if let Some((problem, message)) = missing(view, aliases, target) {
             let what = (Kind::VirtualService, problem);
             push(findings, what, &rules.meta.key, message);
         }
     }
 }
 
-fn missing(view: &View, target: &Target) -> Option<(Problem, String)> {
+fn missing(view: &View, aliases: &Aliases<'_>, target: &Target) -> Option<(Problem, String)> {
     let host = &target.host;
     let Some(to) = view.destination(host) else {
-        let message = format!(
-            "this namespace sees no Service {host}, and no ServiceEntry for it that is in force \
-             (it is missing, invalid, or of another revision): requests that are sent there get 503"
-        );
+        let message = match aliases.seen_by(&view.namespace, host) {
+            Some(name) => format!(
+                "{}: requests that are sent there get 503. Correct its externalName, or create a \
+                 ServiceEntry for {name}",
+                unknown::target(host, name)
+            ),
+            None => format!(
+                "{}: requests that are sent there get 503",
+                unknown::host(host)
+            ),
+        };
         return Some((Problem::MissingHost, message));
     };
     if let Some(port) = target.port.filter(|port| to.port(*port).is_none()) {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    gateway_budget, gateway_hosts::Hosts, http_routes::has_routes, inbound::Targets,
+    first::First, gateway_budget, gateway_hosts::Hosts, http_routes::has_routes, inbound::Targets,
     listeners::all_addresses, shadowed, tcp_routes::clusters_of, view::View,
 };
 use crate::model::{
@@ -77,9 +77,17 @@ impl Site<'_> {
         findings
     }
 
-    /// What texts call it.
+    /// What texts call it. A namespace often has several, which Gateways tell apart by labels.
     fn name(&self) -> String {
-        format!("a gateway in {}", self.view.namespace)
+        let namespace = &self.view.namespace;
+        if self.labels.is_empty() {
+            return format!("a gateway in {namespace}");
+        }
+        let mut labels = First::default();
+        for (name, value) in self.labels.iter() {
+            labels.add(format_args!("{name}={value}"));
+        }
+        format!("the gateway with {labels} in {namespace}")
     }
 
     /// The hosts at each port where HTTP is spoken.

@@ -9,7 +9,7 @@ use crate::model::{
     client::Client,
     index::Index,
     names::{inbound_name, service_host},
-    objects::{ContainerPort, Key, Labels, Pod, Service, ServicePort, TargetPort},
+    objects::{Labels, Pod, Service, ServicePort, TargetPort},
     protocol::Protocol,
     tables::{Inbound, InboundPort},
 };
@@ -60,56 +60,15 @@ pub(super) fn of_client(index: &Index, client: &Client) -> Inbound {
 
 /// The pod's ports, by those of its Services.
 pub(super) fn targets(index: &Index, client: &Client) -> Targets {
-    pairs(all(index, client))
+    let targets = all(index, client).into_iter();
+    pairs(targets.map(|target| (target.port.port, target.number)))
 }
 
-/// Looks up the ports of many pods: each namespace's Services are sorted once, and pods that are the
-/// same to them are looked up once.
-pub(super) struct Lookup<'a> {
-    index: &'a Index,
-    services: BTreeMap<&'a str, Vec<&'a Arc<Service>>>,
-    targets: BTreeMap<Selected<'a>, Targets>,
-}
-
-/// What a pod's ports depend on: its namespace, labels and named ports; and the pod, where a Service
-/// has no selector.
-type Selected<'a> = (&'a str, &'a Labels, &'a [ContainerPort], Option<&'a Key>);
-
-impl<'a> Lookup<'a> {
-    /// For one state of the index.
-    pub fn new(index: &'a Index) -> Self {
-        Self {
-            index,
-            services: BTreeMap::new(),
-            targets: BTreeMap::new(),
-        }
-    }
-
-    /// The pod's ports, by those of its Services.
-    pub fn targets(&mut self, pod: &'a Pod) -> Targets {
-        let (index, namespace) = (self.index, &pod.key.namespace);
-        let services = self.services.entry(namespace);
-        let services = services.or_insert_with(|| by_age(index, namespace));
-        let mut others = services.iter().filter(|service| !has_selector(service));
-        let own = others.next().map(|_| &pod.key);
-        let selected = (&**namespace, &pod.labels, &*pod.ports, own);
-        let targets = self.targets.entry(selected);
-        targets
-            .or_insert_with(|| pairs(of_services(index, services, pod)))
-            .clone()
-    }
-}
-
-/// The ports of a pod, by the ports of its Services.
-fn pairs(targets: Vec<Target<'_>>) -> Targets {
-    let targets = targets.into_iter();
-    let mut targets: Targets = targets
-        .map(|target| (target.port.port, target.number))
-        .collect();
-    // The oldest Services come first, and several may have the same ports.
+/// The first of these pairs, the ports of the oldest Service first, in order and each once.
+pub(super) fn pairs(all: impl Iterator<Item = (u16, u16)>) -> Targets {
+    // Several Services may have the same ports.
     let mut seen = BTreeSet::new();
-    targets.retain(|target| seen.insert(*target));
-    targets.truncate(PORTS);
+    let mut targets: Targets = all.filter(|pair| seen.insert(*pair)).take(PORTS).collect();
     targets.sort_unstable();
     targets
 }
@@ -119,11 +78,27 @@ fn all<'a>(index: &'a Index, client: &Client) -> Vec<Target<'a>> {
     let Some(pod) = index.pod(&client.pod) else {
         return Vec::new();
     };
-    of_services(index, &by_age(index, client.namespace()), pod)
+    let mut targets = Vec::new();
+    for service in by_age(index, client.namespace()) {
+        let target = |(port, number)| Target {
+            service,
+            port,
+            number,
+        };
+        if let Some(selector) = selector(service) {
+            targets.extend(by_selector(selector, service, pod).map(target));
+        } else {
+            let ports = service.ports.iter();
+            let ports =
+                ports.filter_map(|port| Some((port, of_slices(index, service, pod, port)?)));
+            targets.extend(ports.map(target));
+        }
+    }
+    targets
 }
 
 /// The Services of a namespace that may have pods, the oldest first.
-fn by_age<'a>(index: &'a Index, namespace: &Arc<str>) -> Vec<&'a Arc<Service>> {
+pub(super) fn by_age<'a>(index: &'a Index, namespace: &Arc<str>) -> Vec<&'a Arc<Service>> {
     let services = index.services_in(namespace);
     let services = services.filter(|service| service.external_name.is_none());
     let mut services: Vec<&Arc<Service>> = services.collect();
@@ -131,31 +106,25 @@ fn by_age<'a>(index: &'a Index, namespace: &Arc<str>) -> Vec<&'a Arc<Service>> {
     services
 }
 
-/// Whether a Service's pods are those with labels. Else, its slices say which they are.
-fn has_selector(service: &Service) -> bool {
+/// The labels of a Service's pods. Without any, its slices say which pods it has.
+pub(super) fn selector(service: &Service) -> Option<&Labels> {
     let selector = service.selector.as_ref();
-    selector.is_some_and(|selector| !selector.is_empty())
+    selector.filter(|selector| !selector.is_empty())
 }
 
-fn of_services<'a>(index: &'a Index, services: &[&'a Arc<Service>], pod: &Pod) -> Vec<Target<'a>> {
-    let mut targets = Vec::new();
-    for service in services {
-        for port in &service.ports {
-            let number = match &service.selector {
-                Some(selector) if has_selector(service) => selector
-                    .select(&pod.labels)
-                    .then(|| of_pod(pod, &port.target))
-                    .flatten(),
-                _ => of_slices(index, service, pod, port),
-            };
-            targets.extend(number.map(|number| Target {
-                service,
-                port,
-                number,
-            }));
-        }
-    }
-    targets
+/// The ports of a Service with this selector, with those of the pod; none, if it is not the Service's.
+pub(super) fn by_selector<'a>(
+    selector: &Labels,
+    service: &'a Service,
+    pod: &Pod,
+) -> impl Iterator<Item = (&'a ServicePort, u16)> {
+    let ports = if selector.select(&pod.labels) {
+        service.ports.as_slice()
+    } else {
+        &[]
+    };
+    let ports = ports.iter();
+    ports.filter_map(|port| Some((port, of_pod(pod, &port.target)?)))
 }
 
 fn of_pod(pod: &Pod, target: &TargetPort) -> Option<u16> {

@@ -290,13 +290,14 @@ fn gateways_that_have_none_of_the_hosts_are_told() {
     let rules = answer(&["x.a.com", "b.com", "c.com"], &all);
     mesh.rule("VirtualService", "shop/x", rules);
     let finding = one(&mesh);
-    let told = "VirtualService shop/x: the Gateway shop/two has none of the hosts of this \
-                VirtualService for VirtualServices in shop: ";
+    let told = "VirtualService shop/x: the Gateway shop/two admits none of this VirtualService's \
+                hosts from the namespace shop: ";
     assert!(finding.starts_with(told), "{finding}");
     mesh.rule("VirtualService", "shop/x", answer(&["c.com"], &all));
     let finding = one(&mesh);
-    let told = "the Gateways shop/one, shop/two have none of the hosts";
+    let told = "the Gateways shop/one, shop/two admit none of this VirtualService's hosts";
     assert!(finding.contains(told), "{finding}");
+    assert!(finding.contains("Add its hosts to the Gateways, or"));
 }
 
 /// As in Bookinfo with an ingress and sidecars.
@@ -315,7 +316,7 @@ fn other_hosts_may_be_for_sidecars_or_for_a_gateway_that_is_missing() {
         "shop/x",
         answer(&["web"], &["gw", "mesh"]),
     );
-    assert!(one(&mesh).contains("the Gateway shop/gw has none of the hosts"));
+    assert!(one(&mesh).contains("the Gateway shop/gw admits none of this"));
     mesh.rule("VirtualService", "shop/x", answer(&["b.com"], &["missing"]));
     assert!(one(&mesh).contains("no Gateway shop/missing is in force"));
 }
@@ -335,9 +336,31 @@ fn hosts_and_gateways_that_multiply_are_not_compared() {
     let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     mesh.rule("VirtualService", "shop/x", answer(&hosts, &names[..16]));
-    assert!(one(&mesh).contains("and 12 more have none of the hosts"));
+    assert!(one(&mesh).contains("and 12 more admit none of this"));
     mesh.rule("VirtualService", "shop/x", answer(&hosts, &names));
     assert_eq!(mesh.findings(), [""; 0]);
+}
+
+/// The youngest ones are left.
+#[test]
+fn so_many_hosts_are_compared_in_all() {
+    let mut mesh = with_gateway();
+    let names: Vec<String> = (0..16).map(|number| format!("gw{number}")).collect();
+    for name in &names {
+        let name = format!("shop/{name}");
+        mesh.rule("Gateway", &name, gateway(&[80], &["a.com"]));
+    }
+    let hosts: Vec<String> = (0..256).map(|number| format!("x{number}.b.com")).collect();
+    let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for number in 0..66 {
+        let name = format!("shop/x{number}");
+        mesh.rule("VirtualService", &name, answer(&hosts, &names));
+    }
+    let findings = mesh.findings();
+    assert_eq!(findings.len(), 64);
+    let is_of = |name: &str| findings.iter().any(|one| one.contains(name));
+    assert!(is_of("shop/x0:") && is_of("shop/x63:") && !is_of("shop/x64:"));
 }
 
 #[test]
@@ -410,13 +433,50 @@ fn a_destination_rule_for_an_alias_of_what_is_not_known() {
     mesh.rule("DestinationRule", "shop/alias", json!({ "host": "alias" }));
     let finding = one(&mesh);
     assert!(
-        finding.contains("Create a ServiceEntry for api.example.com, and use api.example.com"),
+        finding
+            .contains("this namespace sees no Service api.example.com, and no ServiceEntry for it"),
         "{finding}"
     );
+    let advice = "Correct its externalName, or create a ServiceEntry for api.example.com, and use \
+                  api.example.com as this rule's host";
+    assert!(finding.ends_with(advice), "{finding}");
     let mut entry = entry("api.example.com", "HTTP");
     entry["exportTo"] = json!(["*"]);
     mesh.rule("ServiceEntry", "other/api", entry);
     assert!(one(&mesh).ends_with("Use api.example.com as its host"));
+}
+
+#[test]
+fn a_destination_that_is_an_alias_of_what_is_not_known() {
+    let mut mesh = Mesh::with_web();
+    let mut alias = service("shop", "alias", &[("http", 80)]);
+    alias.external_name = Some("wbe.shop.svc.cluster.local".into());
+    mesh.service(alias.clone());
+    let rules = json!({ "hosts": ["web"], "http": to("alias.shop.svc.cluster.local") });
+    mesh.rule("VirtualService", "shop/web", rules.clone());
+    let finding = one(&mesh);
+    let told = "VirtualService shop/web: alias.shop.svc.cluster.local is an ExternalName Service, \
+                another name of wbe.shop.svc.cluster.local, but this namespace sees no Service \
+                wbe.shop.svc.cluster.local, ";
+    assert!(finding.starts_with(told), "{finding}");
+    assert!(
+        finding.contains("503. Correct its externalName"),
+        "{finding}"
+    );
+    // Others don't see the Service itself.
+    alias.export_to = Some(ExportTo::parse(["."], "shop"));
+    mesh.service(alias.clone());
+    mesh.rule("VirtualService", "other/web", rules);
+    let findings = mesh.findings();
+    let told =
+        "VirtualService other/web: this namespace sees no Service alias.shop.svc.cluster.local";
+    assert!(
+        findings.iter().any(|one| one.starts_with(told)),
+        "{findings:?}"
+    );
+    alias.external_name = Some("web.shop.svc.cluster.local".into());
+    mesh.service(alias);
+    assert!(one(&mesh).starts_with("VirtualService other/web: "));
 }
 
 /// Rules that route to these subsets of a host.
@@ -500,7 +560,7 @@ fn rules_of_which_others_have_all_conditions_at_a_gateway_are_told() {
         mesh.rule("VirtualService", &format!("{namespace}/bookinfo"), rules);
     }
     let finding = one(&mesh);
-    let told = "VirtualService two/bookinfo: at a gateway in infra, this VirtualService has no effect \
+    let told = "VirtualService two/bookinfo: at the gateway with istio=in in infra, this VirtualService has no effect \
                 for *:80: the VirtualService one/bookinfo has all its conditions there, and comes first";
     assert!(finding.starts_with(told), "{finding}");
     // It is the same once the gateway has asked for its tables.
@@ -510,6 +570,37 @@ fn rules_of_which_others_have_all_conditions_at_a_gateway_are_told() {
     let rules = paths("gw", &["/productpage", "/logout"]);
     mesh.rule("VirtualService", "two/bookinfo", rules);
     assert_eq!(mesh.findings(), [""; 0]);
+}
+
+/// The usual install has both in one namespace.
+#[test]
+fn gateways_of_one_namespace_are_told_apart() {
+    let mut mesh = with_gateway();
+    let mut egress = pod(
+        "infra",
+        "egress",
+        &[("istio", "out"), ("hash", "1")],
+        "10.2.0.2",
+    );
+    egress.proxy = ProxyKind::Gateway;
+    mesh.pod(egress);
+    for name in ["in", "out"] {
+        let mut gateway = gateway(&[80], &["*"]);
+        gateway["selector"] = json!({ "istio": name });
+        mesh.rule("Gateway", &format!("shop/{name}"), gateway);
+    }
+    for name in ["old", "young"] {
+        let mut rules = paths("in", &["/a"]);
+        rules["gateways"] = json!(["in", "out"]);
+        mesh.rule("VirtualService", &format!("shop/{name}"), rules);
+    }
+    // No Service has the port of egress, which is told as well.
+    let told = mesh.findings().into_iter().filter_map(|finding| {
+        let (_, rest) = finding.split_once("at the gateway with ")?;
+        Some(rest.split_once(',')?.0.to_owned())
+    });
+    let told: Vec<_> = told.collect();
+    assert_eq!(told, ["istio=in in infra", "istio=out in infra"]);
 }
 
 #[test]
@@ -598,7 +689,7 @@ fn what_was_found_at_a_gateway_goes_with_its_last_pod() {
     let shadowed = |mesh: &Mesh| {
         let findings = mesh.findings().into_iter();
         let told = findings.filter_map(|finding| {
-            let (_, rest) = finding.split_once("at a gateway in ")?;
+            let (_, rest) = finding.split_once("at the gateway with istio=in in ")?;
             Some(rest.split_once(',')?.0.to_owned())
         });
         told.collect::<Vec<_>>()

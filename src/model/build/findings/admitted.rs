@@ -7,14 +7,13 @@ use std::{
 
 use crate::model::{
     build::first::First,
-    names::MESH_GATEWAY,
     rules::{Gateway, VirtualService},
 };
 
-/// How many comparisons one VirtualService may take, whose hosts and Gateways multiply. One that takes
-/// more is not checked: 256 hosts of three labels at 16 Gateways take as many.
+/// How many comparisons a VirtualService may take, whose hosts and Gateways multiply. One that takes more
+/// is not checked: 256 hosts of three labels at 16 Gateways take as many.
 const OF_ONE: usize = 16_384;
-/// How many all may take in one search. Those of the youngest VirtualServices are not made.
+/// How many all may take in one search. The youngest VirtualServices are left unchecked.
 const OF_ALL: usize = 1 << 20;
 
 /// The hosts of each Gateway, by the namespace of the VirtualServices that may use them; all, if
@@ -52,19 +51,8 @@ impl<'a> Admitted<'a> {
     /// What to tell the owner of a VirtualService that names Gateways which have none of its hosts.
     /// Some hosts may be for others of its Gateways, or for sidecars.
     pub fn none(&mut self, rules: &VirtualService) -> Option<String> {
+        let Compared { named, hosts } = self.compared(rules)?;
         let namespace = &*rules.meta.key.namespace;
-        let named = rules.gateways.iter();
-        let named: Vec<_> = named
-            .filter(|name| ***name != *MESH_GATEWAY)
-            .filter_map(|name| Some((name, self.gateways.get(&**name)?)))
-            .collect();
-        let of_host = |host: &Arc<str>| 2 + host.matches('.').count();
-        let comparisons = rules.hosts.iter().map(of_host).sum::<usize>() * named.len();
-        if comparisons > OF_ONE {
-            return None;
-        }
-        self.left = self.left.checked_sub(comparisons)?;
-        let hosts: Vec<_> = rules.hosts.iter().map(|host| Host::new(host)).collect();
         let mut without = First::default();
         for (name, gateway) in named {
             let sets = [gateway.get(&None), gateway.get(&Some(namespace))];
@@ -77,12 +65,37 @@ impl<'a> Admitted<'a> {
             return None;
         }
         Some(format!(
-            "{} {} none of the hosts of this VirtualService for VirtualServices in {namespace}: it \
-             routes nothing there. Add its hosts to the Gateway, or name a Gateway that has them",
+            "{} {} none of this VirtualService's hosts from the namespace {namespace}: it routes \
+             nothing there. Add its hosts to the {}, or name a Gateway that has them",
             without.of("Gateway"),
-            without.verb("has", "have")
+            without.verb("admits", "admit"),
+            without.verb("Gateway", "Gateways"),
         ))
     }
+
+    /// What to compare: the Gateways that a VirtualService names, with its hosts. `None` if there is
+    /// nothing to compare, as for one that is for sidecars alone, or too much.
+    fn compared<'b>(&mut self, rules: &'b VirtualService) -> Option<Compared<'_, 'b>> {
+        let gateways = &self.gateways;
+        let named = rules.gateways.iter();
+        let named = named.filter_map(|name| Some((&**name, gateways.get(&**name)?)));
+        let named: Vec<_> = named.collect();
+        let of_host = |host: &Arc<str>| 2 + host.matches('.').count();
+        let comparisons = rules.hosts.iter().map(of_host).sum::<usize>() * named.len();
+        if comparisons == 0 || comparisons > OF_ONE {
+            return None;
+        }
+        self.left = self.left.checked_sub(comparisons)?;
+        let hosts = rules.hosts.iter().map(|host| Host::new(host));
+        let hosts = hosts.collect();
+        Some(Compared { named, hosts })
+    }
+}
+
+/// The Gateways that a VirtualService names and that are there, and its hosts.
+struct Compared<'a, 'b> {
+    named: Vec<(&'b str, &'a ByNamespace<'a>)>,
+    hosts: Vec<Host>,
 }
 
 /// A host, and what it is looked for as. Hosts are written backwards, so that those which a wildcard
@@ -135,8 +148,46 @@ impl HostSet {
 mod tests {
     use std::sync::Arc;
 
+    use serde_json::json;
+
     use super::*;
-    use crate::model::hosts::intersection;
+    use crate::model::{
+        event::{Change, Event},
+        hosts::intersection,
+        objects::MeshConfig,
+        tests::fixture::rule,
+    };
+
+    fn gateway() -> Arc<Gateway> {
+        let server =
+            json!({ "port": { "number": 80, "name": "http", "protocol": "HTTP" }, "hosts": ["*"] });
+        let spec = json!({ "selector": { "istio": "in" }, "servers": [server] });
+        let Event::Gateway(Change::Apply(object)) = rule("Gateway", "shop/gw", 0, spec) else {
+            panic!();
+        };
+        Arc::new(Gateway::new(&object))
+    }
+
+    fn rules(gateway: &str) -> VirtualService {
+        let answer = json!({ "directResponse": { "status": 200 } });
+        let spec = json!({ "hosts": ["a.com"], "gateways": [gateway], "http": [answer] });
+        let event = rule("VirtualService", "shop/x", 0, spec);
+        let Event::VirtualService(Change::Apply(object)) = event else {
+            panic!();
+        };
+        VirtualService::new(&object, &MeshConfig::default())
+    }
+
+    /// It would be work that no limit counts.
+    #[test]
+    fn nothing_is_made_of_hosts_where_no_gateway_is_named() {
+        let gateways = [gateway()];
+        let mut admitted = Admitted::new(&gateways);
+        assert!(admitted.compared(&rules("mesh")).is_none());
+        assert!(admitted.compared(&rules("missing")).is_none());
+        assert!(admitted.compared(&rules("gw")).is_some());
+        assert_eq!(admitted.left, OF_ALL - 3);
+    }
 
     #[test]
     fn hosts_overlap_that_have_an_intersection() {

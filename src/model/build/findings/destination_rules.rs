@@ -7,7 +7,10 @@ use std::{
 
 use pillion_api::Subset;
 
-use super::labelled::Labelled;
+use super::{
+    labelled::Labelled,
+    unknown::{self, Aliases},
+};
 use crate::model::{
     build::first::First,
     finding::{Finding, Kind, Problem},
@@ -20,12 +23,13 @@ use crate::model::{
 
 /// DestinationRules for hosts that don't exist, and subsets that VirtualServices route to and no
 /// endpoint is in. Others cost nobody a request: they may be for what is yet to come.
-pub(super) fn without_effect(world: &World, index: &Index, findings: &mut Vec<Finding>) {
-    let aliases = world.aliases.iter();
-    let aliases: BTreeMap<&str, &str> = aliases
-        .map(|alias| (&*alias.host, &*alias.target))
-        .collect();
-    let routed = routed(world, &aliases);
+pub(super) fn without_effect(
+    world: &World,
+    index: &Index,
+    aliases: &Aliases<'_>,
+    findings: &mut Vec<Finding>,
+) {
+    let routed = routed(world, aliases);
     // Many rules may be for the same.
     let mut endpoints = BTreeMap::new();
     let rules = world.destination_rules.values();
@@ -41,7 +45,7 @@ pub(super) fn without_effect(world: &World, index: &Index, findings: &mut Vec<Fi
         };
         let destinations = destinations(world, rule, host);
         if destinations.is_empty() {
-            let target = aliases.get(host).copied();
+            let target = aliases.target(host);
             let target = target.map(|to| (to, !self::destinations(world, rule, to).is_empty()));
             tell(Problem::UnknownRuleHost, missing(host, target));
             continue;
@@ -68,16 +72,13 @@ pub(super) fn without_effect(world: &World, index: &Index, findings: &mut Vec<Fi
 }
 
 /// The subsets that VirtualServices route to, and their hosts.
-fn routed<'a>(
-    world: &'a World,
-    aliases: &BTreeMap<&'a str, &'a str>,
-) -> BTreeSet<(&'a str, &'a str)> {
+fn routed<'a>(world: &'a World, aliases: &Aliases<'a>) -> BTreeSet<(&'a str, &'a str)> {
     let rules = world.virtual_services.iter();
     let targets = rules.flat_map(|rules| rules.targets());
     let targets = targets.filter(|target| !target.subset.is_empty());
     let targets = targets.map(|target| {
         let host = &*target.host;
-        (aliases.get(host).copied().unwrap_or(host), &*target.subset)
+        (aliases.target(host).unwrap_or(host), &*target.subset)
     });
     targets.collect()
 }
@@ -108,14 +109,13 @@ fn missing(host: &str, target: Option<(&str, bool)>) -> String {
              Use {target} as its host"
         ),
         Some((target, false)) => format!(
-            "{host} is an ExternalName Service, another name of {target}, for which no \
-             ServiceEntry is in force: this rule has no effect. Create a ServiceEntry for \
-             {target}, and use {target} as this rule's host"
+            "{}: this rule has no effect. Correct its externalName, or create a ServiceEntry for \
+             {target}, and use {target} as this rule's host",
+            unknown::target(host, target)
         ),
         None => format!(
-            "this namespace sees no Service {host}, and no ServiceEntry for it that is in force \
-             (it is missing, invalid, or of another revision): this rule has no effect. Correct \
-             its host, or create one of these"
+            "{}: this rule has no effect. Correct its host, or create one of these",
+            unknown::host(host)
         ),
     }
 }

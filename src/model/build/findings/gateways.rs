@@ -4,13 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::labelled::Labelled;
 use crate::model::{
-    build::{
-        first::First,
-        inbound::{Lookup, Targets},
-    },
+    build::{first::First, inbound::Targets, lookup::GatewayPod},
     finding::{Finding, Kind, Problem},
-    index::Index,
-    objects::{Labels, ProxyKind},
+    objects::Labels,
     rules::Gateway,
     world::World,
 };
@@ -18,17 +14,11 @@ use crate::model::{
 /// The ports that a gateway's proxy uses itself, and opens for no Gateway.
 const OWN: [u16; 6] = [15000, 15001, 15006, 15020, 15021, 15090];
 
-/// The Services of so many gateways' pods are looked up. The ports of others are not checked.
-const PODS: usize = 256;
-
 /// Gateways whose selector selects no pod, and ports that the proxy uses itself, or no Service has.
-pub(super) fn unreachable<'a>(
-    world: &World,
-    index: &'a Index,
-    lookup: &mut Lookup<'a>,
-    findings: &mut Vec<Finding>,
-) {
-    let pods = pods(index, lookup);
+pub(super) fn unreachable(world: &World, pods: &[GatewayPod<'_>], findings: &mut Vec<Finding>) {
+    // Of those that are equal, one is enough.
+    let pods = pods.iter().map(|(pod, targets)| (&pod.labels, targets));
+    let pods: BTreeSet<(&Labels, &Option<Targets>)> = pods.collect();
     let mut labelled = Labelled::default();
     pods.iter().for_each(|(labels, _)| labelled.add(labels));
     let targets: Vec<_> = pods.iter().map(|(_, targets)| targets.as_ref()).collect();
@@ -54,17 +44,6 @@ pub(super) fn unreachable<'a>(
             tell(Problem::GatewayPortWithoutService, message);
         }
     }
-}
-
-/// The different pods of gateways: their labels, and their ports by those of their Services, if these
-/// were looked up.
-fn pods<'a>(index: &'a Index, lookup: &mut Lookup<'a>) -> BTreeSet<(&'a Labels, Option<Targets>)> {
-    let pods = index.pods().filter(|pod| pod.proxy == ProxyKind::Gateway);
-    let pods = pods.enumerate().map(|(number, pod)| {
-        let targets = (number < PODS).then(|| lookup.targets(pod));
-        (&pod.labels, targets)
-    });
-    pods.collect()
 }
 
 fn no_pod(selector: &Labels) -> String {
