@@ -30,10 +30,10 @@ use std::{
 
 #[test]
 fn our_proxy_and_envoy_give_the_same_answers() {
+    let _turn = turn();
     let Some(programs) = programs::find() else {
         return;
     };
-    let _turn = turn();
     let part = env::var("SCENARIO").unwrap_or_default();
     let cases = case::all(&part);
     assert!(!cases.is_empty(), "no scenario's name has {part:?} in it");
@@ -51,10 +51,10 @@ fn our_proxy_and_envoy_give_the_same_answers() {
 
 #[test]
 fn raw_messages_have_the_same_outcome() {
+    let _turn = turn();
     let Some(programs) = programs::find() else {
         return;
     };
-    let _turn = turn();
     let part = env::var("RAW").unwrap_or_default();
     let cases = raw::cases(&part);
     assert!(!cases.is_empty(), "no case's name has {part:?} in it");
@@ -72,10 +72,10 @@ fn raw_messages_have_the_same_outcome() {
 
 #[test]
 fn http2_conforms_where_envoys_does() {
+    let _turn = turn();
     let (Some(programs), Some(h2spec)) = (programs::find(), programs::find_h2spec()) else {
         return;
     };
-    let _turn = turn();
     let (faults, count) = runtime().block_on(h2spec::all(&programs, &h2spec));
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     assert!(count > 100, "h2spec has run {count} cases only");

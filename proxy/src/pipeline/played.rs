@@ -99,7 +99,7 @@ impl Play {
             let traffic = Arc::new(Traffic::new(1000));
             if let Some((open, _evicted)) = traffic.enter(CLIENT) {
                 let served = serve_http2(&worker, &connection, &open, stream, input);
-                drop(served.await);
+                let _end = served.await;
             }
         });
         let mut play = Self {

@@ -144,7 +144,7 @@ impl Setup {
                     let input = Input::default();
                     if self.client_speaks_http2 {
                         let served = serve_http2(&worker, &connection, &open, stream, input);
-                        drop(served.await);
+                        let _end = served.await;
                     } else {
                         serve_http1(&worker, &connection, stream, input).await;
                     }
