@@ -5,7 +5,12 @@ use std::{
     process::ExitCode,
 };
 
+use mimalloc::MiMalloc;
 use pillion_proxy::cli::Cli;
+
+/// Gives memory back once the connections that needed it have gone; the C library's keeps it.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     match Cli::of_process().run() {
