@@ -10,14 +10,18 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use super::buffers::{Buffer, LARGE, SIZE};
 
+/// A response may come in a large read and small ones before the next large one comes.
+const BULK_READS: u8 = 4;
+
 /// Received bytes. Without any, there is no buffer.
 #[derive(Debug, Default)]
 pub(crate) struct Input {
     buffer: Option<Buffer>,
     from: usize,
     to: usize,
-    /// The last read brought as much as a buffer holds: the next one may bring more.
-    is_bulk: bool,
+    /// For so many reads a buffer for bulk is taken: one of the last brought as much as the others
+    /// hold, so the next one may bring more.
+    bulk: u8,
 }
 
 impl Input {
@@ -56,7 +60,7 @@ impl Input {
         // While there is nothing to receive, an empty buffer goes back to its list.
         let mut buffer = match self.buffer.take() {
             Some(buffer) => self.make_room(buffer)?,
-            None if self.is_bulk => Buffer::bulk(),
+            None if self.bulk > 0 => Buffer::bulk(),
             None => Buffer::take(),
         };
         let room = buffer.len() - self.to;
@@ -67,7 +71,10 @@ impl Input {
             self.buffer = Some(buffer);
         }
         ready!(polled)?;
-        self.is_bulk = received >= room.min(SIZE);
+        self.bulk = match received >= room.min(SIZE) {
+            true => BULK_READS,
+            false => self.bulk.saturating_sub(1),
+        };
         self.to += received;
         Poll::Ready(Ok(received))
     }
@@ -102,14 +109,19 @@ mod tests {
         let (mut client, mut server) = tokio::io::duplex(1024 * 1024);
         let mut input = Input::default();
         for (sent, reads) in [
-            (3 * SIZE, &[(SIZE, true), (2 * SIZE, true)][..]),
-            (1, &[(1, false)]),
-            (SIZE, &[(SIZE, true)]),
+            (3 * SIZE, &[SIZE, 2 * SIZE][..]),
+            (1, &[1]),
+            (2 * SIZE, &[2 * SIZE]),
+            (1, &[1]),
+            (1, &[1]),
+            (1, &[1]),
+            (1, &[1]),
+            (2 * SIZE, &[SIZE, SIZE]),
         ] {
             client.write_all(&vec![b'a'; sent]).await.unwrap();
-            for (expected, is_bulk) in reads {
+            for expected in reads {
                 let received = poll_fn(|context| input.poll_receive(&mut server, context)).await;
-                assert_eq!((received.unwrap(), input.is_bulk), (*expected, *is_bulk));
+                assert_eq!(received.unwrap(), *expected);
                 input.consume(*expected);
             }
         }
