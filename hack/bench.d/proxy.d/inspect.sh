@@ -15,6 +15,7 @@ syscalls() {
   kill -INT "$strace"
   for ((i = 0; i < 50; i++)); do kill -0 "$strace" 2>/dev/null && sleep 0.1; done
   wait "$strace" 2>/dev/null || true
+  forget "$strace"
   stop_proxy "$who"
   requests=$(awk '{ print $10 }' "$folder/round.$who")
   # Calls are the fourth column, and the name is the last one.

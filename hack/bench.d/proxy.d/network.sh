@@ -5,7 +5,6 @@ network=pillion-bench-$$
 # By their numbers: a pod's address is 10.213.NUMBER.2, and its servers' is 10.213.NUMBER.1.
 declare -A numbers=([pillion]=1 [envoy]=2 [nginx]=3 [haproxy]=4 [second]=5)
 made=()
-started=()
 
 # What else runs on the machine has to wait. The kernel compares a process first with those of
 # its session, so each gets a session of its own, and that the priority.
@@ -47,12 +46,6 @@ make_pods() {
   local name
   make_namespace server
   for name in "$@"; do make_pod "$name"; done
-}
-
-# stop PROCESS…: ends processes that were started here.
-stop() {
-  kill "$@" 2>/dev/null || true
-  wait "$@" 2>/dev/null || true
 }
 
 remove_network() {

@@ -75,9 +75,12 @@ added_row() {
 
 # machine: where and how it was measured.
 machine() {
-  local model
+  local model versions
+  versions=$(nginx -v 2>&1 | sed 's/.*version: //')
+  ! has_peer envoy || versions="Envoy $envoy_version, $versions"
+  ! has_peer haproxy || versions+=", HAProxy $(haproxy -v | awk 'NR == 1 { print $3 }')"
   model=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)
-  echo "Machine: $(nproc) cores (${model:-unknown}), $(awk '/^MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo), Linux $(uname -r); $(date -u +%Y-%m-%d); Envoy $envoy_version, $(nginx -v 2>&1 | sed 's/.*version: //'), HAProxy $(haproxy -v | awk 'NR == 1 { print $3 }'); $profile."
+  echo "Machine: $(nproc) cores (${model:-unknown}), $(awk '/^MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo), Linux $(uname -r); $(date -u +%Y-%m-%d); $versions; $profile."
 }
 
 # rounds_line CASE…: how many rounds there are, and what was dropped.

@@ -1,5 +1,8 @@
 //! The connections, and who sends when.
 
+mod patience;
+mod turn;
+
 use std::{
     collections::{HashSet, VecDeque},
     net::SocketAddr,
@@ -15,6 +18,7 @@ use rustix::{
     thread::set_current_timer_slack,
 };
 
+use self::turn::Turn;
 use super::{
     connection::Connection,
     failures::Failures,
@@ -22,9 +26,6 @@ use super::{
     requests::{Prepared, Request},
     schedule::Schedule,
 };
-
-/// Connections that are looked at before the clock is.
-const EVENTS: usize = 64;
 
 /// What is done about a request that fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,28 +111,34 @@ impl Load {
     /// Sends requests for that long.
     pub fn run(&mut self, length: Duration) -> anyhow::Result<Done> {
         let end = Instant::now() + length;
-        let mut latencies = Vec::new();
-        let mut events = Vec::with_capacity(EVENTS);
-        let mut buffer = vec![0; 64 * 1024];
+        let mut turn = Turn::new();
         loop {
             let now = Instant::now();
             if now >= end {
                 break;
             }
             let next = self.send_due(now)?.map_or(end, |next| next.min(end));
-            events.clear();
-            let timeout = Timespec::try_from(next.saturating_duration_since(Instant::now()))?;
-            epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&timeout))?;
-            for event in events.drain(..) {
-                let number = usize::try_from(event.data.u64())?;
-                latencies.extend(self.receive(number, &mut buffer)?);
-            }
+            self.receive_until(next, &mut turn)?;
         }
-        let answered: u32 = latencies.len().try_into()?;
+        let answered: u32 = turn.latencies.len().try_into()?;
         Ok(Done {
             amount: answered.into(),
-            latencies,
+            latencies: turn.latencies,
         })
+    }
+
+    /// Waits until something comes, or until then, and receives it.
+    fn receive_until(&mut self, until: Instant, turn: &mut Turn) -> anyhow::Result<()> {
+        turn.events.clear();
+        let timeout = Timespec::try_from(until.saturating_duration_since(Instant::now()))?;
+        let events = spare_capacity(&mut turn.events);
+        epoll::wait(&self.epoll, events, Some(&timeout))?;
+        for event in turn.events.drain(..) {
+            let number = usize::try_from(event.data.u64())?;
+            let latency = self.receive(number, &mut turn.buffer)?;
+            turn.latencies.extend(latency);
+        }
+        Ok(())
     }
 
     /// How old the requests are that were due in an open loop, and are not answered.

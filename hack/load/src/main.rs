@@ -21,6 +21,8 @@ mod measured;
 mod ready;
 mod requests;
 mod schedule;
+#[cfg(test)]
+mod scripts;
 mod soak;
 
 use std::process::ExitCode;

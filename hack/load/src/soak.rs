@@ -20,10 +20,13 @@ use crate::{
     latencies::Latencies,
     load::{Load, OnFailure},
     machine::{Memory, Usage, descriptors},
+    measured::Done,
     requests::Asked,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
+/// A request that has no response by then has lost it. The servers answer at once.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -46,7 +49,7 @@ pub(crate) struct Args {
     /// The process under test.
     #[arg(long)]
     process: u32,
-    /// At least so many generations of rules must have come to be seen in responses.
+    /// After the warm-up, at least so many generations of rules must come to be seen in responses.
     #[arg(long)]
     generations: usize,
     /// Where the samples are written, one a second.
@@ -69,15 +72,25 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<String> {
         OnFailure::Count,
     )?;
     for _ in 0..args.warm_up {
-        load.run(SECOND)?;
+        second(&mut load)?;
     }
+    // Those that are asked for have to be seen in the time that is sampled.
+    load.generations.clear();
     let samples = sampled(args, &mut load)?;
+    load.finish(PATIENCE)?;
     fs::write(&args.svg, plot::svg(&samples))
         .with_context(|| format!("can't write {}", args.svg.display()))?;
     let table = verdict::table(&samples, &load);
-    let faults = verdict::faults(&samples, &load, args.generations);
+    let faults = verdict::faults(&samples, &load, args.rate, args.generations);
     anyhow::ensure!(faults.is_empty(), "{}\n\n{table}", faults.join("; "));
     Ok(table)
+}
+
+/// A second of load.
+fn second(load: &mut Load) -> anyhow::Result<Done> {
+    let done = load.run(SECOND)?;
+    load.give_up(PATIENCE)?;
+    Ok(done)
 }
 
 fn sampled(args: &Args, load: &mut Load) -> anyhow::Result<Vec<Sample>> {
@@ -88,16 +101,16 @@ fn sampled(args: &Args, load: &mut Load) -> anyhow::Result<Vec<Sample>> {
     let usage = || Usage::now(Some(args.process), &[]);
     let mut before = usage()?;
     let mut failed = load.failures.count();
-    for second in 0..args.seconds {
+    for number in 0..args.seconds {
         let began = Instant::now();
-        let done = load.run(SECOND)?;
+        let done = second(load)?;
         let took = began.elapsed();
         let now = usage()?;
         let used = now.since(&before);
         before = now;
         let latencies = Latencies::of(done.latencies);
         let sample = Sample {
-            second,
+            second: number,
             rate: done.amount / took.as_secs_f64(),
             failed: load.failures.count() - failed,
             latencies: [0.5, 0.99, 1.0].map(|quantile| latencies.at(quantile)),
