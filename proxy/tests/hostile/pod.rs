@@ -1,11 +1,10 @@
 //! A pod whose proxy is under attack, and the world around it.
 
 use std::{
-    env, fs,
+    fs,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
-    process::{self, Child, Command, Stdio},
-    sync::LazyLock,
+    process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -44,17 +43,16 @@ const PROGRAMS: [(&str, &str); 2] = [
     ("setpriv", "apt-get install util-linux"),
 ];
 
-/// The binary, where every user may run it.
-static FOR_ALL: LazyLock<PathBuf> = LazyLock::new(|| {
-    let folder = env::temp_dir().join("pillion-hostile");
-    fs::create_dir_all(&folder).unwrap();
-    let path = folder.join("pillion-proxy");
-    // Written whole or not at all: another run may be using it.
-    let part = folder.join(format!("pillion-proxy.{}", process::id()));
-    fs::copy(BINARY, &part).unwrap();
-    fs::rename(&part, &path).unwrap();
+/// The binary, where every user may run it: in the namespace's folder, which this run has made
+/// and which ends with it, so that nobody else decides what is run here.
+fn binary(pod: &Namespace) -> PathBuf {
+    let path = pod.folder().join("pillion-proxy");
+    // A link takes no room, but not every file system has one to there.
+    if fs::hard_link(BINARY, &path).is_err() {
+        fs::copy(BINARY, &path).unwrap();
+    }
     path
-});
+}
 
 /// The enemies are this process, and have many connections.
 fn raise_files() {
@@ -82,7 +80,7 @@ fn command(pod: &Namespace, files: usize, role: &str, script: &str) -> Command {
     let script = format!(
         "{script} && ulimit -n {files} && \
          exec setpriv --reuid 1337 --regid 1337 --clear-groups -- {} {role} --log-format text",
-        FOR_ALL.display()
+        binary(pod).display()
     );
     let mut command = pod.command();
     command.args(["sh", "-c", &script]);
