@@ -9,3 +9,4 @@ pub(crate) mod original_dst;
 pub(crate) mod output;
 pub(crate) mod socket;
 pub(crate) mod stream;
+pub(crate) mod turn;
