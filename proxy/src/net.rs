@@ -7,6 +7,7 @@ pub(crate) mod input;
 pub(crate) mod memory;
 pub(crate) mod original_dst;
 pub(crate) mod output;
+pub(crate) mod sizes;
 pub(crate) mod socket;
 pub(crate) mod stream;
 pub(crate) mod turn;

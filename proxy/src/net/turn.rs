@@ -1,6 +1,6 @@
 //! How much a task may do before other tasks get their turn.
 
-use super::buffers::SIZE;
+use super::sizes::SIZE;
 
 /// More steps are not taken.
 const STEPS: u32 = 16;

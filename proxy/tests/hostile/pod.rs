@@ -13,6 +13,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::{
     application,
+    bounds::WORKERS,
     client::{PATIENCE, ask},
     control_plane::ControlPlane,
     namespace::{BINARY, INJECTED, Namespace, can_run},
@@ -117,7 +118,7 @@ impl Pod {
         drop(inside.spawn(|| application::serve(&[APPLICATION])));
         let mut command = command(&pod, files, "sidecar", "true");
         command.env("PILLION_DISCOVERY", "none");
-        command.env("PROXY_CONFIG", r#"{"concurrency": 2}"#);
+        command.env("PROXY_CONFIG", format!(r#"{{"concurrency": {WORKERS}}}"#));
         let client = (APPLICATION, "reporter=\"destination\"");
         Some(Self::run((pod, world), command, client, None))
     }
@@ -136,7 +137,7 @@ impl Pod {
         );
         let mut command = command(&pod, files, "gateway", &script);
         let address = &control_plane.address;
-        let config = format!(r#"{{"concurrency": 2, "discoveryAddress": "{address}"}}"#);
+        let config = format!(r#"{{"concurrency": {WORKERS}, "discoveryAddress": "{address}"}}"#);
         command.env("PROXY_CONFIG", config);
         let client = (GATEWAY, "reporter=\"source\"");
         Some(Self::run(
@@ -281,8 +282,10 @@ impl Pod {
     /// The enemies are gone: the proxy lives, serves, and has what it had before.
     pub fn recovers(mut self) {
         assert!(self.proxy.try_wait().unwrap().is_none(), "{}", self.log());
-        self.serves();
-        self.before().is_back(self.process());
+        // Chance decides which worker serves a client.
+        let use_it = || (0..8).for_each(|_| self.serves());
+        use_it();
+        self.before().is_back(self.process(), use_it);
         self.serves();
     }
 }
