@@ -269,16 +269,6 @@ impl Pod {
         }
     }
 
-    /// The enemies are gone, and have been before, which took memory that stays with the
-    /// allocator: it is used again.
-    pub fn recovers_again(mut self, attack: impl Fn(&Self)) {
-        // What is closed late is closed.
-        self.before().is_back_but_for_memory(self.process());
-        self.before = Some(Usage::of(self.process()));
-        attack(&self);
-        self.recovers();
-    }
-
     /// The enemies are gone: the proxy lives, serves, and has what it had before.
     pub fn recovers(mut self) {
         assert!(self.proxy.try_wait().unwrap().is_none(), "{}", self.log());

@@ -57,15 +57,6 @@ impl Usage {
         }
     }
 
-    /// Waits until the process has the descriptors that it had then.
-    pub fn is_back_but_for_memory(self, process: u32) {
-        let deadline = Instant::now() + PATIENCE;
-        while Self::of(process).files > self.files + KEPT_FILES {
-            assert!(Instant::now() < deadline, "{}", Self::of(process));
-            thread::sleep(Duration::from_millis(100));
-        }
-    }
-
     /// Memory that has come on top since then, in KiB.
     pub fn grown(self, process: u32) -> u64 {
         Self::of(process).memory.saturating_sub(self.memory)
