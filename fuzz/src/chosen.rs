@@ -65,7 +65,7 @@ pub(crate) struct Asked {
 impl Asked {
     /// Chooses what it is.
     pub fn choose(cursor: &mut Cursor<'_>) -> Self {
-        let method = cursor.pick(&["GET", "POST", "HEAD", "OPTIONS", "DELETE", "x"]);
+        let method = cursor.pick(&["GET", "POST", "HEAD", "OPTIONS", "DELETE", "PATCH"]);
         let mut target = b"/".to_vec();
         let shape = cursor.byte();
         target.extend_from_slice(match shape & 3 {
@@ -76,7 +76,9 @@ impl Asked {
         });
         if shape & 3 == 3 {
             let taken = cursor.take(usize::from(shape >> 4));
-            target.extend(taken.iter().filter(|byte| **byte > b' ' && **byte != 127));
+            // Any other is refused, and the rest of the input would say nothing.
+            let is_good = |byte: &&u8| byte.is_ascii_graphic() && **byte != b'#';
+            target.extend(taken.iter().filter(is_good));
         }
         let host = cursor.pick(&HOSTS);
         let fields = fields(cursor);
@@ -90,6 +92,18 @@ impl Asked {
             chunked: cursor.byte() & 1 != 0 && !body.is_empty(),
             body,
         }
+    }
+
+    /// Whether nobody has a reason to refuse it.
+    pub fn is_plain(&self) -> bool {
+        self.fields.is_empty() && self.has_plain_target()
+    }
+
+    /// Whether the target's path is in its normal form.
+    pub fn has_plain_target(&self) -> bool {
+        let is_plain =
+            |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'?' | b'=');
+        self.target.iter().all(is_plain)
     }
 
     /// What goes over the connection.

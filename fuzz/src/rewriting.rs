@@ -26,6 +26,11 @@ pub(crate) const BOUND: Bound = Bound {
 ///
 /// Panics if a check fails.
 pub fn rewriting(data: &[u8]) {
+    let _reached = reaches(data);
+}
+
+/// Whether the server gets the request.
+fn reaches(data: &[u8]) -> bool {
     let mut cursor = Cursor::new(data);
     let mode = cursor.byte();
     let (request_edits, request_changes) = edits(&mut cursor);
@@ -58,7 +63,8 @@ pub fn rewriting(data: &[u8]) {
     let text = asked.text();
     let sent = read(&text, Kind::Request).ok().flatten();
     let Some(received) = played.to_server(0) else {
-        return;
+        assert!(!asked.is_plain(), "a plain request is refused");
+        return false;
     };
     assert!(
         played.to_server(1).is_none(),
@@ -81,6 +87,7 @@ pub fn rewriting(data: &[u8]) {
     );
     let to_client = played.to_client();
     check_response(&to_client, &response, got.method(), &response_changes);
+    true
 }
 
 fn check_request(got: &Message, sent: &Message, changes: &[Change]) {
@@ -164,14 +171,13 @@ fn check_target(got: &Message, asked: &Asked, host: Option<&str>, prefix: Option
     assert_eq!(method, asked.method);
     let hosts: Vec<_> = got.all("host").collect();
     assert_eq!(hosts, [host.unwrap_or(asked.host).as_bytes()]);
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'?' | b'=');
     let start = prefix.unwrap_or("/").as_bytes();
     assert!(target.starts_with(start), "{target:?}");
     assert!(
         target.iter().all(|byte| *byte > b' ' && *byte != 127),
         "{target:?}"
     );
-    if asked.target.iter().all(is_plain) {
+    if asked.has_plain_target() {
         assert_eq!(target[start.len()..], asked.target[1..]);
     }
 }
@@ -208,4 +214,15 @@ fn check_response(to_client: &[u8], sent: &[u8], method: &str, changes: &[Change
         }
     );
     assert_eq!(got.len, to_client.len(), "another message follows");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A proxy that refused everything would pass all other checks.
+    #[test]
+    fn a_plain_request_reaches_the_server() {
+        assert!(reaches(include_bytes!("../seeds/rewriting/plain")));
+    }
 }

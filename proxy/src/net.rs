@@ -2,10 +2,16 @@
 
 pub(crate) mod bind;
 pub(crate) mod buffers;
+#[cfg(feature = "test-util")]
+mod either;
 pub(crate) mod input;
 #[cfg(feature = "test-util")]
 pub(crate) mod memory;
+#[cfg(feature = "test-util")]
+pub(crate) mod network;
 pub(crate) mod original_dst;
 pub(crate) mod output;
+pub(crate) mod sizes;
 pub(crate) mod socket;
 pub(crate) mod stream;
+pub(crate) mod turn;

@@ -5,6 +5,8 @@
 
 #[path = "hostile/application.rs"]
 mod application;
+#[path = "hostile/bounds.rs"]
+mod bounds;
 #[path = "hostile/client.rs"]
 mod client;
 #[path = "hostile/control_plane.rs"]
@@ -22,6 +24,9 @@ mod resources;
 #[allow(dead_code)]
 #[path = "../src/config/tests/server.rs"]
 mod server;
+#[allow(dead_code)]
+#[path = "../src/net/sizes.rs"]
+mod sizes;
 #[path = "hostile/usage.rs"]
 mod usage;
 

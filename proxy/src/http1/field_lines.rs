@@ -9,7 +9,8 @@ use super::{
 use crate::message::{FieldLine, is_token_byte};
 
 /// The places of fields in the bytes that have been received. It is large, and on the stack:
-/// nothing is allocated before the head is known to be good.
+/// before the head is known to be good, nothing is allocated but a list of what `Connection`
+/// names, which has an end.
 pub(super) struct FieldLines {
     lines: [Line; MOST_FIELDS],
     count: usize,

@@ -9,21 +9,7 @@ use std::{
     ops::{Deref, DerefMut},
 };
 
-/// Bytes of a buffer.
-pub(crate) const SIZE: usize = 16 * 1024;
-/// Bytes of a large buffer, which a head of the greatest length that is allowed fits in.
-pub(crate) const LARGE: usize = 64 * 1024;
-
-/// Bytes of a buffer for a connection that brings more at a time than the others hold.
-const BULK: usize = 128 * 1024;
-
-/// How many buffers for bulk a thread has at a time: 4 MiB of them.
-const MAX_BULK: usize = 32;
-/// How many of these it keeps when they are free.
-const MAX_FREE_BULK: usize = 4;
-/// How many free buffers a thread keeps: more than are in use at a time where data flows
-/// as fast as it is read.
-const MAX_FREE: usize = 64;
+use super::sizes::{BULK, LARGE, MAX_BULK, MAX_FREE, MAX_FREE_BULK, SIZE};
 
 thread_local! {
     static FREE: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };

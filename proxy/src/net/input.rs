@@ -8,7 +8,10 @@ use std::{
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::buffers::{Buffer, LARGE, SIZE};
+use super::{
+    buffers::Buffer,
+    sizes::{LARGE, SIZE},
+};
 
 /// A response may come in a large read and small ones before the next large one comes.
 const BULK_READS: u8 = 4;
@@ -51,7 +54,8 @@ impl Input {
     ///
     /// # Errors
     ///
-    /// When the connection is broken, or [`LARGE`] bytes have not been consumed.
+    /// When the connection is broken, or a buffer of [`LARGE`] bytes, or one for bulk, is full of
+    /// what has not been consumed.
     pub fn poll_receive<R: AsyncRead + Unpin>(
         &mut self,
         io: &mut R,

@@ -4,24 +4,13 @@
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
-    io,
-    net::SocketAddr,
+    io::{self, IoSlice},
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, Waker},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
-
-/// A connection of the proxy.
-#[derive(Debug)]
-pub(crate) enum Stream {
-    Tcp(TcpStream),
-    Memory(End),
-}
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// The proxy's end of a connection in memory.
 #[derive(Debug)]
@@ -63,45 +52,8 @@ struct Pipe {
     hesitated: Cell<bool>,
 }
 
-thread_local! {
-    static NETWORK: RefCell<Option<(Taking, Vec<Player>)>> = const { RefCell::new(None) };
-}
-
-/// While it is there, all connections that this thread makes are played.
-#[derive(Debug)]
-pub(crate) struct Network(());
-
-impl Network {
-    /// Has everybody take what is sent to them in this way.
-    pub fn new(taking: Taking) -> Self {
-        NETWORK.with_borrow_mut(|network| *network = Some((taking, Vec::new())));
-        Self(())
-    }
-
-    /// The other end of a connection that the proxy has made, by its number.
-    pub fn server(&self, number: usize) -> Option<Player> {
-        NETWORK.with_borrow(|network| network.as_ref()?.1.get(number).cloned())
-    }
-}
-
-impl Drop for Network {
-    fn drop(&mut self) {
-        NETWORK.with_borrow_mut(Option::take);
-    }
-}
-
-/// A connection to a server that is played; `None` where none is.
-pub(super) fn connect() -> Option<Stream> {
-    NETWORK.with_borrow_mut(|network| {
-        let (taking, servers) = network.as_mut()?;
-        let (end, player) = pair(*taking);
-        servers.push(player);
-        Some(end)
-    })
-}
-
 /// Both ends of a connection.
-pub(crate) fn pair(taking: Taking) -> (Stream, Player) {
+pub(crate) fn pair(taking: Taking) -> (End, Player) {
     let pipe = Rc::new(Pipe {
         to_proxy: RefCell::default(),
         player_ended: Cell::new(false),
@@ -112,7 +64,7 @@ pub(crate) fn pair(taking: Taking) -> (Stream, Player) {
         taking,
         hesitated: Cell::new(false),
     });
-    (Stream::Memory(End(Rc::clone(&pipe))), Player(pipe))
+    (End(Rc::clone(&pipe)), Player(pipe))
 }
 
 impl Player {
@@ -164,7 +116,8 @@ impl Pipe {
         Poll::Ready(())
     }
 
-    fn write(&self, context: &Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    /// Takes from the front of all slices together: a piece may end in any of them.
+    fn write(&self, context: &Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         if self.fate.get() != Fate::Open {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
@@ -173,10 +126,13 @@ impl Pipe {
             return Poll::Pending;
         }
         self.hesitated.set(false);
-        let taken = bytes.len().min(self.taking.most.max(1));
-        self.from_proxy
-            .borrow_mut()
-            .extend_from_slice(&bytes[..taken]);
+        let most = self.taking.most.max(1);
+        let mut taken = 0;
+        for slice in slices {
+            let piece = &slice[..slice.len().min(most - taken)];
+            self.from_proxy.borrow_mut().extend_from_slice(piece);
+            taken += piece.len();
+        }
         Poll::Ready(Ok(taken))
     }
 }
@@ -202,58 +158,46 @@ impl Drop for End {
     }
 }
 
-impl Stream {
-    /// The address of the proxy's end.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        match self {
-            Self::Tcp(stream) => stream.local_addr(),
-            Self::Memory(_) => Err(io::ErrorKind::Unsupported.into()),
-        }
-    }
-}
-
-impl AsyncRead for Stream {
+impl AsyncRead for End {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
-            Self::Memory(End(pipe)) => pipe.read(context, buffer).map(Ok),
-        }
+        self.0.read(context, buffer).map(Ok)
     }
 }
 
-impl AsyncWrite for Stream {
+impl AsyncWrite for End {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
-            Self::Memory(End(pipe)) => pipe.write(context, bytes),
-        }
+        self.0.write(context, &[IoSlice::new(bytes)])
     }
 
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_flush(context),
-            Self::Memory(_) => Poll::Ready(Ok(())),
-        }
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.0.write(context, slices)
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
-            Self::Memory(End(pipe)) => {
-                if pipe.fate.get() == Fate::Open {
-                    pipe.fate.set(Fate::Ended);
-                }
-                Poll::Ready(Ok(()))
-            }
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.0.fate.get() == Fate::Open {
+            self.0.fate.set(Fate::Ended);
         }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -295,9 +239,7 @@ mod tests {
         drop(stream);
         assert_eq!(player.fate(), Fate::Ended);
         let (stream, player) = pair(HESITATING);
-        if let Stream::Memory(end) = &stream {
-            end.reset_when_dropped();
-        }
+        stream.reset_when_dropped();
         drop(stream);
         assert_eq!(player.fate(), Fate::Reset);
         let (stream, player) = pair(HESITATING);
@@ -306,15 +248,21 @@ mod tests {
         assert_eq!(player.fate(), Fate::Reset);
     }
 
-    #[test]
-    fn a_network_has_the_other_ends() {
-        assert!(connect().is_none());
-        let network = Network::new(HESITATING);
-        assert!(network.server(0).is_none());
-        let stream = connect().unwrap();
-        assert!(matches!(stream, Stream::Memory(_)));
-        assert!(network.server(0).is_some() && network.server(1).is_none());
-        drop(network);
-        assert!(connect().is_none());
+    #[tokio::test]
+    async fn a_piece_ends_in_any_slice() {
+        for (most, taken) in [
+            (1, "h"),
+            (4, "head"),
+            (5, "headb"),
+            (usize::MAX, "headbody"),
+        ] {
+            let hesitates = false;
+            let (mut stream, player) = pair(Taking { most, hesitates });
+            assert!(stream.is_write_vectored());
+            let slices = [IoSlice::new(b"head"), IoSlice::new(b"body")];
+            let sent = stream.write_vectored(&slices).await.unwrap();
+            assert_eq!(sent, taken.len());
+            assert_eq!(player.received(), taken.as_bytes());
+        }
     }
 }

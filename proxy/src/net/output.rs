@@ -8,7 +8,10 @@ use std::{
 
 use tokio::io::AsyncWrite;
 
-use super::buffers::{SIZE, give_output, take_output};
+use super::{
+    buffers::{give_output, take_output},
+    sizes::SIZE,
+};
 
 /// Bytes that wait to be sent. Without any, there is no buffer.
 #[derive(Debug, Default)]

@@ -9,16 +9,16 @@ use std::{
 
 use tokio::net::TcpStream;
 
-#[cfg(feature = "test-util")]
-use super::memory;
 use super::socket;
+#[cfg(feature = "test-util")]
+use super::{either, network};
 
 /// A connection.
 #[cfg(not(feature = "test-util"))]
 pub(crate) type Stream = TcpStream;
 /// A connection.
 #[cfg(feature = "test-util")]
-pub(crate) type Stream = memory::Stream;
+pub(crate) type Stream = either::Stream;
 
 /// A connection of TCP.
 #[cfg(not(feature = "test-util"))]
@@ -43,8 +43,8 @@ pub(crate) async fn connect(
     within: Duration,
 ) -> io::Result<Stream> {
     #[cfg(feature = "test-util")]
-    if let Some(played) = memory::connect() {
-        return Ok(played);
+    if let Some(played) = network::connect() {
+        return Ok(Stream::Memory(played));
     }
     socket::connect(to, from, within).await.map(of_tcp)
 }

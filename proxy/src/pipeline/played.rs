@@ -25,7 +25,9 @@ use super::{Connection, Edge, Worker, serve_http1, serve_http2};
 use crate::{
     net::{
         input::Input,
-        memory::{Network, Player, Taking, pair},
+        memory::{Player, Taking, pair},
+        network::Network,
+        stream::Stream,
     },
     records::{Records, Workload},
     tables::{Current, Publisher},
@@ -78,7 +80,8 @@ impl Play {
             hesitates: setting.piece != 0,
         };
         let network = Network::new(taking);
-        let (stream, client) = pair(taking);
+        let (end, client) = pair(taking);
+        let stream = Stream::Memory(end);
         let mut builder = Builder::new_current_thread();
         let Ok(runtime) = builder.enable_time().start_paused(true).build() else {
             unreachable!("a runtime without sockets and threads");

@@ -2,10 +2,10 @@
 
 use std::task::{Context, Poll, ready};
 
-use crate::message::{Broken, FieldName, Fields, Piece, Sink, Source};
-
-/// How many pieces are passed on before other tasks get their turn.
-const TURNS: u32 = 16;
+use crate::{
+    message::{Broken, FieldName, Fields, Piece, Sink, Source},
+    net::turn::Turn,
+};
 
 /// Passes on one body without buffering it: what can't be sent stays where it was received,
 /// and the sender's window closes.
@@ -46,7 +46,8 @@ impl Pump {
         source: &mut impl Source,
         sink: &mut impl Sink,
     ) -> Poll<Result<(), PumpError>> {
-        for _ in 0..TURNS {
+        let mut turn = Turn::new();
+        while turn.goes_on() {
             match self.state {
                 State::Open => {
                     let Poll::Ready(piece) = source.poll_piece(context) else {
@@ -73,6 +74,7 @@ impl Pump {
                         continue;
                     }
                     source.consume(consumed);
+                    turn.pass(consumed);
                     self.bytes += u64::try_from(consumed).unwrap_or(u64::MAX);
                 }
                 State::Flushing => {
@@ -91,4 +93,54 @@ impl Pump {
 pub(super) fn grpc_status(fields: &Fields) -> Option<u32> {
     let text = fields.get(FieldName::GrpcStatus)?;
     std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    /// A body without end, in pieces of that size, and whoever takes all of it.
+    struct Endless(Vec<u8>);
+
+    impl Source for Endless {
+        fn poll_piece(&mut self, _context: &mut Context<'_>) -> Poll<Result<Piece<'_>, Broken>> {
+            Poll::Ready(Ok(Piece::Data(&self.0)))
+        }
+
+        fn consume(&mut self, _bytes: usize) {}
+    }
+
+    struct Everything;
+
+    impl Sink for Everything {
+        fn poll_write(
+            &mut self,
+            _context: &mut Context<'_>,
+            data: &[u8],
+        ) -> Poll<Result<usize, Broken>> {
+            Poll::Ready(Ok(data.len()))
+        }
+
+        fn finish(&mut self, _trailers: Option<&Fields>) -> Result<(), Broken> {
+            Ok(())
+        }
+
+        fn poll_flush(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn others_get_their_turn_after_256_kib() {
+        for (piece, passed) in [(1, 16), (16 * 1024, 256 * 1024), (128 * 1024, 256 * 1024)] {
+            let mut pump = Pump::default();
+            let mut context = Context::from_waker(Waker::noop());
+            let mut source = Endless(vec![0; piece]);
+            let polled = pump.poll(&mut context, &mut source, &mut Everything);
+            assert!(polled.is_pending());
+            assert_eq!(pump.bytes, passed);
+        }
+    }
 }

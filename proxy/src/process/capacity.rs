@@ -6,6 +6,8 @@ use std::fs;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::net::sizes::{BULK, BULK_OF_THREAD, SIZE};
+
 /// More than that are not needed.
 const MOST: usize = 30_000;
 /// Less would be of no use, whatever the limits are.
@@ -15,24 +17,26 @@ const FILES_OF_ONE: usize = 2;
 /// Descriptors for everything else: listeners, the sidecar's own ports, probes and scrapes.
 const FILES_OF_THE_REST: usize = 512;
 /// Memory of a connection at its worst: a full buffer in each direction on both sides.
-const MEMORY_OF_ONE: u64 = 64 * 1024;
+const MEMORY_OF_ONE: usize = 4 * SIZE;
+/// What it takes on top where both of its sides bring much at a time.
+const BULK_OF_ONE: usize = 2 * (BULK - SIZE);
 /// Where the system says how much memory the container may have, in both versions of control groups.
 const MEMORY_LIMITS: [&str; 2] = [
     "/sys/fs/cgroup/memory.max",
     "/sys/fs/cgroup/memory/memory.limit_in_bytes",
 ];
 
-/// Connections that may be open at a time. It raises the limit of descriptors as far as
+/// Connections that so many workers may have open at a time. It raises the limit of descriptors as far as
 /// the process may, as Go's runtime does: the soft limit is often 1,024, for programs that use
 /// `select`.
-pub(super) fn connections() -> usize {
+pub(super) fn connections(workers: usize) -> usize {
     let files = raise_files();
     let memory = MEMORY_LIMITS.iter().find_map(|path| {
         let text = fs::read_to_string(path).ok()?;
         // Without a limit it says "max".
         text.trim().parse().ok()
     });
-    fitting(files, memory)
+    fitting(files, memory, workers)
 }
 
 /// The limit of descriptors once it is raised, `None` without one.
@@ -52,12 +56,19 @@ fn raise_files() -> Option<u64> {
 }
 
 /// How many fit into so many descriptors, and three quarters of so many bytes of memory.
-fn fitting(files: Option<u64>, memory: Option<u64>) -> usize {
+fn fitting(files: Option<u64>, memory: Option<u64>, workers: usize) -> usize {
     let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let by_files = files.map_or(MOST, |files| {
         whole(files).saturating_sub(FILES_OF_THE_REST) / FILES_OF_ONE
     });
-    let by_memory = memory.map_or(MOST, |memory| whole(memory / 4 * 3 / MEMORY_OF_ONE));
+    let by_memory = memory.map_or(MOST, |memory| {
+        let memory = whole(memory / 4 * 3);
+        // Either some connections have all of the workers' buffers for bulk, or all have some.
+        let bulk = workers.saturating_mul(BULK_OF_THREAD);
+        let some = memory.saturating_sub(bulk) / MEMORY_OF_ONE;
+        let all = memory / (MEMORY_OF_ONE + BULK_OF_ONE);
+        some.max(all)
+    });
     by_files.min(by_memory).clamp(LEAST, MOST)
 }
 
@@ -68,17 +79,25 @@ mod tests {
     #[test]
     fn fits_what_there_is() {
         let gibibyte = 1 << 30;
-        assert_eq!(fitting(None, None), 30_000);
-        assert_eq!(fitting(Some(1_048_576), None), 30_000);
-        assert_eq!(fitting(Some(20_000), None), 9_744);
-        assert_eq!(fitting(Some(1_048_576), Some(gibibyte)), 12_288);
-        assert_eq!(fitting(None, Some(gibibyte / 8)), 1_536);
-        assert_eq!(fitting(Some(256), Some(1)), 64);
+        assert_eq!(fitting(None, None, 2), 30_000);
+        assert_eq!(fitting(Some(1_048_576), None, 2), 30_000);
+        assert_eq!(fitting(Some(20_000), None, 2), 9_744);
+        assert_eq!(fitting(Some(1_048_576), Some(gibibyte), 0), 12_288);
+        assert_eq!(fitting(Some(1_048_576), Some(gibibyte), 2), 12_176);
+        assert_eq!(fitting(None, Some(gibibyte / 8), 2), 1_424);
+        assert_eq!(fitting(Some(256), Some(1), 2), 64);
+    }
+
+    #[test]
+    fn few_connections_do_not_have_all_of_many_workers_buffers() {
+        let eighth = (1 << 30) / 8;
+        assert_eq!(fitting(None, Some(eighth), 20), 416);
+        assert_eq!(fitting(None, Some(eighth), 64), 341);
     }
 
     #[test]
     fn uses_all_the_descriptors_that_it_may() {
-        let most = connections();
+        let most = connections(2);
         let limit = getrlimit(Resource::Nofile);
         assert_eq!(limit.current, limit.maximum);
         assert!((LEAST..=MOST).contains(&most));

@@ -69,12 +69,12 @@ async fn carry(
     let mut interrupt = signal(SignalKind::interrupt())?;
     let readiness = Arc::<Readiness>::default();
     let listening = readiness.register(kind.waits_for());
-    let connections = capacity::connections();
+    let concurrency = environment.concurrency();
+    let connections = capacity::connections(concurrency);
     let traffic = Arc::new(Traffic::new(connections));
     let metrics = Arc::new(Metrics::new(Arc::clone(records)));
     let quit = CancellationToken::new();
     let drain = CancellationToken::new();
-    let concurrency = environment.concurrency();
     let configuration = discovery::follow(kind, args, &environment, &readiness, &metrics)
         .context("can't follow the control plane")?;
     let shared = ports::Shared {

@@ -17,10 +17,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::net::{input::Input, socket::reset_when_dropped};
-
-/// How many times a direction is read before others have their turn.
-const TURNS: u32 = 16;
+use crate::net::{input::Input, socket::reset_when_dropped, turn::Turn};
 
 /// Bytes that have been passed on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -172,7 +169,9 @@ impl Direction {
         writer: &mut TcpStream,
         context: &mut Context<'_>,
     ) -> Poll<Result<(), Broken>> {
-        for _ in 0..TURNS {
+        let mut turn = Turn::new();
+        while turn.goes_on() {
+            turn.pass(self.held.bytes().len());
             if !self.held.is_empty() {
                 ready!(self.write(writer, context)).map_err(|_| Broken::Writing)?;
             }

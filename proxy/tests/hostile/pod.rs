@@ -1,11 +1,10 @@
 //! A pod whose proxy is under attack, and the world around it.
 
 use std::{
-    env, fs,
+    fs,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
-    process::{self, Child, Command, Stdio},
-    sync::LazyLock,
+    process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -14,6 +13,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::{
     application,
+    bounds::WORKERS,
     client::{PATIENCE, ask},
     control_plane::ControlPlane,
     namespace::{BINARY, INJECTED, Namespace, can_run},
@@ -44,17 +44,16 @@ const PROGRAMS: [(&str, &str); 2] = [
     ("setpriv", "apt-get install util-linux"),
 ];
 
-/// The binary, where every user may run it.
-static FOR_ALL: LazyLock<PathBuf> = LazyLock::new(|| {
-    let folder = env::temp_dir().join("pillion-hostile");
-    fs::create_dir_all(&folder).unwrap();
-    let path = folder.join("pillion-proxy");
-    // Written whole or not at all: another run may be using it.
-    let part = folder.join(format!("pillion-proxy.{}", process::id()));
-    fs::copy(BINARY, &part).unwrap();
-    fs::rename(&part, &path).unwrap();
+/// The binary, where every user may run it: in the namespace's folder, which this run has made
+/// and which ends with it, so that nobody else decides what is run here.
+fn binary(pod: &Namespace) -> PathBuf {
+    let path = pod.folder().join("pillion-proxy");
+    // A link takes no room, but not every file system has one to there.
+    if fs::hard_link(BINARY, &path).is_err() {
+        fs::copy(BINARY, &path).unwrap();
+    }
     path
-});
+}
 
 /// The enemies are this process, and have many connections.
 fn raise_files() {
@@ -82,7 +81,7 @@ fn command(pod: &Namespace, files: usize, role: &str, script: &str) -> Command {
     let script = format!(
         "{script} && ulimit -n {files} && \
          exec setpriv --reuid 1337 --regid 1337 --clear-groups -- {} {role} --log-format text",
-        FOR_ALL.display()
+        binary(pod).display()
     );
     let mut command = pod.command();
     command.args(["sh", "-c", &script]);
@@ -119,7 +118,7 @@ impl Pod {
         drop(inside.spawn(|| application::serve(&[APPLICATION])));
         let mut command = command(&pod, files, "sidecar", "true");
         command.env("PILLION_DISCOVERY", "none");
-        command.env("PROXY_CONFIG", r#"{"concurrency": 2}"#);
+        command.env("PROXY_CONFIG", format!(r#"{{"concurrency": {WORKERS}}}"#));
         let client = (APPLICATION, "reporter=\"destination\"");
         Some(Self::run((pod, world), command, client, None))
     }
@@ -138,7 +137,7 @@ impl Pod {
         );
         let mut command = command(&pod, files, "gateway", &script);
         let address = &control_plane.address;
-        let config = format!(r#"{{"concurrency": 2, "discoveryAddress": "{address}"}}"#);
+        let config = format!(r#"{{"concurrency": {WORKERS}, "discoveryAddress": "{address}"}}"#);
         command.env("PROXY_CONFIG", config);
         let client = (GATEWAY, "reporter=\"source\"");
         Some(Self::run(
@@ -270,21 +269,13 @@ impl Pod {
         }
     }
 
-    /// The enemies are gone, and have been before, which took memory that stays with the
-    /// allocator: it is used again.
-    pub fn recovers_again(mut self, attack: impl Fn(&Self)) {
-        // What is closed late is closed.
-        self.before().is_back_but_for_memory(self.process());
-        self.before = Some(Usage::of(self.process()));
-        attack(&self);
-        self.recovers();
-    }
-
     /// The enemies are gone: the proxy lives, serves, and has what it had before.
     pub fn recovers(mut self) {
         assert!(self.proxy.try_wait().unwrap().is_none(), "{}", self.log());
-        self.serves();
-        self.before().is_back(self.process());
+        // Chance decides which worker serves a client.
+        let use_it = || (0..8).for_each(|_| self.serves());
+        use_it();
+        self.before().is_back(self.process(), use_it);
         self.serves();
     }
 }

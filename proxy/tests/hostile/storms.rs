@@ -52,8 +52,13 @@ fn connections_that_come_and_go() {
         pod.serves();
     }
     storm.join().unwrap();
-    // What said nothing is passed on as TCP, and ends with its client.
-    pod.counts("istio_tcp_connections_closed_total", &[], 4900);
+    // What said nothing is passed on as TCP, and ends with its client. Where the workers are
+    // slower than the storm, some find no place.
+    pod.counts_either(
+        "istio_tcp_connections_closed_total",
+        "pillion_connections_refused_total",
+        4900,
+    );
     pod.recovers();
 }
 

@@ -5,14 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::bounds::FREE;
+
 /// Generous: nothing is measured.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// What stays for good reasons, in KiB: each of two workers keeps 64 buffers of 16 KiB for
-/// what it reads and as many for what it writes (4 MiB), and the C library's allocator keeps
-/// what is scattered among what is in use in each worker's arena (2 MiB each; half of that
-/// was seen).
-const KEPT: u64 = 8 * 1024;
+/// What stays for good reasons, in KiB: the free buffers, and pages that the allocator can't give
+/// back, because something small is still in use there.
+const KEPT: u64 = FREE + 3 * 1024;
 
 /// Descriptors that may stay: the pool's connections to the application, which are closed
 /// after some seconds.
@@ -40,8 +40,9 @@ impl Usage {
     }
 
     /// Waits until the process has what it had then: a fifth more memory at most, and what is
-    /// kept for good reasons.
-    pub fn is_back(self, process: u32) {
+    /// kept for good reasons. It is used meanwhile: the allocator gives back what a thread has
+    /// freed when that thread goes on allocating.
+    pub fn is_back(self, process: u32, use_it: impl Fn()) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let now = Self::of(process);
@@ -52,15 +53,7 @@ impl Usage {
             }
             assert!(Instant::now() < deadline, "before: {self}; after: {now}");
             thread::sleep(Duration::from_millis(100));
-        }
-    }
-
-    /// Waits until the process has the descriptors that it had then.
-    pub fn is_back_but_for_memory(self, process: u32) {
-        let deadline = Instant::now() + PATIENCE;
-        while Self::of(process).files > self.files + KEPT_FILES {
-            assert!(Instant::now() < deadline, "{}", Self::of(process));
-            thread::sleep(Duration::from_millis(100));
+            use_it();
         }
     }
 
