@@ -107,6 +107,21 @@ fn refuses_a_path_that_is_not_absolute() {
 }
 
 #[test]
+fn answers_a_method_that_is_unknown() {
+    for method in ["get", "Delete", "FROB", "abcGET", "PRI"] {
+        assert_eq!(
+            answered(request(method, "http://a/", &[])),
+            Some(StatusCode::NOT_IMPLEMENTED),
+            "{method}"
+        );
+    }
+    for method in ["DELETE", "PROPFIND", "M-SEARCH"] {
+        let head = read(request(method, "http://a/", &[])).unwrap();
+        assert_eq!(head.method.as_str(), method);
+    }
+}
+
+#[test]
 fn refuses_a_missing_path() {
     let mut request = request("GET", "/", &[("host", "a")]);
     *request.uri_mut() = Uri::from_parts(uri::Parts::default()).unwrap();
