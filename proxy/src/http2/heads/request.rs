@@ -110,9 +110,12 @@ fn path<'a>(path: Option<&'a PathAndQuery>, method: &Method) -> Result<&'a str, 
     if !path.starts_with('/') {
         return Err("`:path` is not absolute");
     }
-    // h2 refuses most of these.
-    if path.bytes().any(|byte| matches!(byte, 0..=32 | b'#' | 127)) {
-        return Err("there is a space, a control character or a fragment in `:path`");
+    // What HTTP/1 refuses, too. h2 refuses most of these, but takes UTF-8.
+    if path
+        .bytes()
+        .any(|byte| matches!(byte, 0..=32 | b'#' | 127..))
+    {
+        return Err("`:path` has a character that URLs don't have");
     }
     Ok(path)
 }
