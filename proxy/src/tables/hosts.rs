@@ -33,9 +33,7 @@ impl VirtualHost {
             ..Self::default()
         }
     }
-}
 
-impl VirtualHost {
     /// The first route that is for that request.
     pub fn route(&self, head: &RequestHead) -> Option<&Arc<Route>> {
         let target = split_query(head.path());
