@@ -149,7 +149,7 @@ fn assignments_do_not_wait_for_the_reply_to_clusters() {
     let assignments = stream.next(&()).unwrap();
     assert_eq!(contents(&assignments), ["a1"]);
     assert!(stream.next(&()).is_none());
-    for (response, names) in [(clusters, &[][..]), (assignments, &["a"])] {
+    for (response, names) in [(clusters, &[][..]), (assignments, &["a"][..])] {
         let ack = request(&response.type_url, names, &response.nonce);
         assert!(stream.request(&ack).unwrap().is_some());
     }
