@@ -19,7 +19,6 @@ mod framing;
 mod host;
 mod limits;
 mod line;
-mod methods;
 mod numbers;
 mod refusal;
 #[cfg(any(test, feature = "test-util"))]

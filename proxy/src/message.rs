@@ -7,6 +7,7 @@
 mod body;
 mod field_name;
 mod fields;
+mod methods;
 mod request;
 mod response;
 mod token;
@@ -15,6 +16,7 @@ pub(crate) use self::{
     body::{BodySize, Broken, Piece, Sink, Source},
     field_name::FieldName,
     fields::{FieldLine, Fields},
+    methods::is_known_method,
     request::{RequestHead, Scheme},
     response::ResponseHead,
     token::{is_token, is_token_byte},

@@ -8,6 +8,7 @@ mod answers;
 mod case;
 mod client;
 mod frames;
+mod hpack;
 mod http2;
 mod judge;
 mod mesh;

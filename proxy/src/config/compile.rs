@@ -31,6 +31,7 @@ mod tcp_proxy;
 mod tests;
 mod text;
 mod transport_socket;
+mod upgrades;
 mod upstream_protocol;
 mod values;
 mod virtual_host;

@@ -6,10 +6,9 @@ use memchr::memchr;
 use super::{
     characters::is_target,
     host::{is_authority, is_authority_with_port},
-    methods::is_known,
     refusal::{BadLine, BadRequest},
 };
-use crate::message::{Scheme, is_token};
+use crate::message::{Scheme, is_known_method, is_token};
 
 /// A method, a target and a version.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,7 +40,7 @@ impl<'a> RequestLine<'a> {
         if !is_token(method) {
             return Err(fault(line, BadRequest::Method));
         }
-        if !is_known(method) {
+        if !is_known_method(method) {
             return Err(fault(line, BadRequest::MethodUnknown));
         }
         let method = Method::from_bytes(method).map_err(|_| BadRequest::Method)?;

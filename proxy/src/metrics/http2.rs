@@ -36,7 +36,7 @@ impl Http2 {
         );
         registry.register(
             "pillion_http2_refused_heads",
-            "Requests of HTTP/2 that were refused for their heads; no other metric and no access log has them",
+            "Requests of HTTP/2 that were refused for their heads, but for those that the codec resets; no other metric and no access log has them",
             self.refused.clone(),
         );
     }

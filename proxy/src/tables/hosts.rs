@@ -33,13 +33,11 @@ impl VirtualHost {
             ..Self::default()
         }
     }
-}
 
-impl VirtualHost {
     /// The first route that is for that request.
     pub fn route(&self, head: &RequestHead) -> Option<&Arc<Route>> {
         let target = split_query(head.path());
-        let is_for = |route: &&Arc<Route>| route.matches.matches_target(head, target);
+        let is_for = |route: &&Arc<Route>| route.matches.matches(head, target);
         self.routes.iter().find(is_for)
     }
 }

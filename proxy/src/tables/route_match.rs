@@ -92,28 +92,16 @@ impl RouteMatch {
         }
     }
 
-    /// Whether the route is for that request.
-    #[cfg(test)]
-    pub fn matches(&self, head: &RequestHead) -> bool {
-        self.matches_target(head, split_query(head.path()))
-    }
-
     /// Whether the route is for that request, whose path and query these are: a request is asked
     /// about many routes.
-    pub(super) fn matches_target(&self, head: &RequestHead, (path, query): (&[u8], &[u8])) -> bool {
-        self.path.matches_path(path, self.ignores_case)
+    pub(super) fn matches(&self, head: &RequestHead, (path, query): (&[u8], &[u8])) -> bool {
+        self.path.matches(path, self.ignores_case)
             && self.headers.iter().all(|test| test.matches(head))
             && self.query.iter().all(|test| test.matches(query))
     }
 }
 
 impl PathMatch {
-    /// Whether a request's path and query match.
-    #[cfg(test)]
-    pub fn matches(&self, path: &[u8]) -> bool {
-        self.matches_path(split_query(path).0, false)
-    }
-
     /// How many bytes of a path that matches are matched.
     pub fn matched_len(&self, path: &[u8]) -> usize {
         match self {
@@ -124,7 +112,7 @@ impl PathMatch {
         }
     }
 
-    fn matches_path(&self, path: &[u8], ignores_case: bool) -> bool {
+    fn matches(&self, path: &[u8], ignores_case: bool) -> bool {
         let same = |a: &[u8], b: &str| match ignores_case {
             true => a.eq_ignore_ascii_case(b.as_bytes()),
             false => *a == *b.as_bytes(),

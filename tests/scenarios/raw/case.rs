@@ -33,7 +33,7 @@
 //! | `client: half-closes` | instead of asking for `/after` |
 //! | `server: closes`, `early`, `continues` | it closes after the answer; it answers before it has read the body; it asks for the body by 100 |
 //! | `whole: WHY` | it is not sent in pieces as well |
-//! | `ours: STATUS… [DETAILS]` | what the client gets from our proxy (`refused`: a request of HTTP/2, without a response; or `nothing`); the details are those in the access log for the last answer. Required where ours refuses |
+//! | `ours: STATUS… [DETAILS]` | what the client gets from our proxy (`refused`: a request of HTTP/2, without a response; or `nothing`: no answer, which is no refusal unless the case says so); the details are those in the access log for the last answer. Required where ours refuses |
 //! | `envoy: STATUS…` | what it gets from Envoy, if that is something else |
 //! | `stricter: WHY` | ours refuses what Envoy takes, or refuses it with another status |
 //! | `takes: WHY` | ours takes what Envoy refuses |

@@ -11,6 +11,7 @@ use tokio::{
 use super::{
     client::{self, PATIENCE},
     frames::{self, Frame, Received},
+    message::Message,
 };
 use crate::client::connect;
 
@@ -20,9 +21,10 @@ pub const STREAMS: [u32; 2] = [1, 3];
 /// What came back on a stream.
 #[derive(Debug, Clone, Default)]
 pub struct Response {
-    /// The statuses of interim responses, and of the final one.
-    pub statuses: Vec<u16>,
+    /// Of interim responses, and of the final one; without bodies.
+    pub heads: Vec<Message>,
     pub body: Vec<u8>,
+    pub trailers: Vec<(String, String)>,
     /// With which code the stream was reset.
     pub reset: Option<u32>,
     ended: bool,
@@ -111,16 +113,30 @@ async fn receive(
     Ok(count)
 }
 
+impl Response {
+    /// A head begins with a status. Without one they are trailers.
+    fn add(&mut self, fields: Vec<(String, String)>) {
+        match fields.split_first() {
+            Some(((name, status), rest)) if name == ":status" => self.heads.push(Message {
+                line: format!("HTTP/2 {status}"),
+                fields: rest.to_vec(),
+                ..Message::default()
+            }),
+            _ => self.trailers.extend(fields),
+        }
+    }
+}
+
 impl Got {
     fn take(&mut self, received: Received) {
         match received {
             Received::Head {
                 stream,
-                status,
+                fields,
                 ended,
             } => {
                 let response = self.responses.entry(stream).or_default();
-                response.statuses.extend(status);
+                response.add(fields);
                 response.ended |= ended;
             }
             Received::Data {
@@ -144,7 +160,7 @@ impl Got {
     /// the end of its connection.
     pub fn is_refused(&self) -> bool {
         let response = self.responses.get(&STREAMS[0]).cloned().unwrap_or_default();
-        response.statuses.is_empty() && (response.reset.is_some() || self.has_ended)
+        response.heads.is_empty() && (response.reset.is_some() || self.has_ended)
     }
 
     fn is_over(&self, stream: u32) -> bool {

@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    case::{Case, Difference, Expected, Kind, Sends},
+    case::{Case, Expected, Kind, Sends},
     frames,
     outcome::Outcome,
     text::{shortened, shown},
 };
+
+/// What a case calls it when no answer comes.
+const NOTHING: &str = "nothing";
 
 /// What came of a case with one of the proxies.
 #[derive(Debug, Default)]
@@ -33,7 +36,7 @@ pub fn check(case: &Case, ours: &Run, envoys: &Run) -> Option<String> {
         ));
     }
     let differing = differing(&ours.whole, &envoys.whole);
-    faults.extend(unlike(case.differs.as_ref(), &differing, [ours, envoys]));
+    faults.extend(unlike(case, &differing, [ours, envoys]));
     faults.extend(unexpected(case, ours, envoys));
     let is_listed = case.differs.is_some();
     if is_listed && differing.is_empty() {
@@ -74,20 +77,20 @@ fn differing(ours: &Outcome, envoys: &Outcome) -> Differing {
 }
 
 /// Whether the outcomes differ in another way than the case says.
-fn unlike(
-    listed: Option<&Difference>,
-    differing: &Differing,
-    [ours, envoys]: [&Run; 2],
-) -> Option<String> {
+fn unlike(case: &Case, differing: &Differing, [ours, envoys]: [&Run; 2]) -> Option<String> {
     let lines = lines(differing);
-    let fault = match listed.map(|listed| &listed.kind) {
+    let (ours_refuses, envoy_refuses) = (
+        is_refused(ours, expected_of_ours(case)),
+        is_refused(envoys, expected_of_envoy(case)),
+    );
+    let fault = match case.differs.as_ref().map(|listed| &listed.kind) {
         None if differing.is_empty() => return None,
         None => "ours (+) and Envoy's (-) differ",
-        Some(Kind::Stricter) if is_refused(ours) => return None,
+        Some(Kind::Stricter) if ours_refuses => return None,
         Some(Kind::Stricter) => "ours (+) does not refuse, unlike the case says; Envoy's is (-)",
-        Some(Kind::Takes) if is_refused(envoys) && !is_refused(ours) => return None,
+        Some(Kind::Takes) if envoy_refuses && !ours_refuses => return None,
         Some(Kind::Takes) => "ours (+) takes no more than Envoy (-), unlike the case says",
-        Some(Kind::Lives) if is_refused(envoys) && lives_on(ours, envoys) => return None,
+        Some(Kind::Lives) if envoy_refuses && lives_on(ours, envoys) => return None,
         Some(Kind::Lives) => "ours (+) does not live on behind the same answer as Envoy's (-)",
         Some(Kind::Values(ours, envoys)) if *differing == values(ours, envoys) => return None,
         Some(Kind::Values(..)) => "ours (+) and Envoy's (-) do not differ as the case says",
@@ -113,15 +116,24 @@ fn lives_on(ours: &Run, envoys: &Run) -> bool {
     ours.len() > envoys.len() && ours.starts_with(&envoys)
 }
 
-/// Whether a request is refused or gets no answer, or a response is not passed on to its end.
-fn is_refused(run: &Run) -> bool {
+/// Whether a request is refused, or a response is not passed on to its end. That a request gets no
+/// answer counts only where the case says so: the answer may just be late.
+fn is_refused(run: &Run, expected: Option<&[String]>) -> bool {
     let answers = answers(&run.whole);
     let is_failure = answers.iter().any(|answer| is_failure(answer));
-    is_failure
-        || run
-            .whole
-            .get("end")
-            .is_some_and(|end| end == "cut" || end == "never")
+    let end = run.whole.get("end").map(String::as_str);
+    let is_said = expected.is_some_and(|expected| expected == [NOTHING]);
+    is_failure || end == Some("cut") || end == Some("never") && is_said
+}
+
+/// What the client gets from ours, as the case says.
+fn expected_of_ours(case: &Case) -> Option<&[String]> {
+    case.ours.as_ref().map(|ours| &ours.answers[..])
+}
+
+/// What it gets from Envoy: the same, unless the case says otherwise.
+fn expected_of_envoy(case: &Case) -> Option<&[String]> {
+    case.envoy.as_deref().or_else(|| expected_of_ours(case))
 }
 
 fn is_failure(answer: &str) -> bool {
@@ -150,12 +162,8 @@ fn unexpected(case: &Case, ours: &Run, envoys: &Run) -> Vec<String> {
         None if ours.is_refused => faults.push("ours refuses: the case has to say so".to_owned()),
         None => {}
     }
-    let expected = case
-        .envoy
-        .as_ref()
-        .or(case.ours.as_ref().map(|ours| &ours.answers));
     let got = answers(&envoys.whole);
-    if let Some(expected) = expected.filter(|expected| **expected != got) {
+    if let Some(expected) = expected_of_envoy(case).filter(|expected| **expected != *got) {
         faults.push(format!("Envoy's is {got:?}, not {expected:?}"));
     }
     faults
@@ -166,7 +174,7 @@ fn answers(outcome: &Outcome) -> Vec<String> {
     let answers = (1..).map_while(|number| outcome.get(&format!("client {number}")));
     let answers: Vec<_> = answers.cloned().collect();
     match answers.is_empty() {
-        true => vec!["nothing".to_owned()],
+        true => vec![NOTHING.to_owned()],
         false => answers,
     }
 }
@@ -194,4 +202,37 @@ fn sent(case: &Case) -> String {
         text += &format!("\n  answered: {}", shortened(&shown(answer)));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(end: &str, status: Option<&str>) -> Run {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let status = status.map(|status| pair("client 1", status));
+        Run {
+            whole: status.into_iter().chain([pair("end", end)]).collect(),
+            ..Run::default()
+        }
+    }
+
+    #[test]
+    fn no_answer_is_a_refusal_only_where_the_case_says_so() {
+        let nothing = [NOTHING.to_owned()];
+        let late = run("never", None);
+        assert!(is_refused(&late, Some(&nothing)));
+        assert!(!is_refused(&late, Some(&["400".to_owned()])));
+        assert!(!is_refused(&late, None));
+        assert!(!is_refused(&run("closed", None), Some(&nothing)));
+    }
+
+    #[test]
+    fn failures_and_responses_that_are_cut_are_refusals() {
+        assert!(is_refused(&run("closed", Some("400")), None));
+        assert!(is_refused(&run("never", Some("502")), None));
+        assert!(is_refused(&run("open", Some("refused")), None));
+        assert!(is_refused(&run("cut", Some("200")), None));
+        assert!(!is_refused(&run("closed", Some("200")), None));
+    }
 }

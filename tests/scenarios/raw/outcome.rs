@@ -80,16 +80,21 @@ pub fn of_http2(got: &http2::Got, received: &[Received]) -> Outcome {
         let Some(response) = got.responses.get(&stream) else {
             continue;
         };
-        let name = format!("client {number}");
-        let (last, interim) = response.statuses.split_last().unwrap_or((&0, &[]));
-        if !interim.is_empty() {
-            let interim: Vec<_> = interim.iter().map(u16::to_string).collect();
-            outcome.insert(format!("{name} interim"), interim.join(" "));
+        let (last, interim) = match response.heads.split_last() {
+            Some((last, interim)) => (last.clone(), interim),
+            None => (Message::default(), &[][..]),
+        };
+        for head in interim {
+            add_interim(&mut outcome, number, head);
         }
+        let last = Message {
+            body: response.body.clone(),
+            trailers: response.trailers.clone(),
+            ..last
+        };
+        add_answer(&mut outcome, number, &last);
         let reset = response.reset.map(|code| format!("reset {}", error(code)));
-        outcome.extend(reset.map(|reset| (format!("{name} end"), reset)));
-        add_bytes(&mut outcome, &format!("{name} body"), &own_text(response));
-        outcome.insert(name, last.to_string());
+        outcome.extend(reset.map(|reset| (format!("client {number} end"), reset)));
     }
     let end = match got.goodbye {
         Some(code) => format!("goodbye {}", error(code)),
@@ -99,14 +104,6 @@ pub fn of_http2(got: &http2::Got, received: &[Received]) -> Outcome {
     };
     outcome.insert("end".to_owned(), end);
     outcome
-}
-
-/// The body of a response, unless it is a failure: each proxy has words of its own.
-fn own_text(response: &http2::Response) -> Vec<u8> {
-    match response.statuses.last() {
-        Some(200..=399) => response.body.clone(),
-        _ => Vec::new(),
-    }
 }
 
 /// The names of error codes (RFC 9113, 7).

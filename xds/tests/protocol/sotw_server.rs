@@ -130,6 +130,35 @@ fn leaves_a_cluster_out_once_its_routes_are_gone() {
 }
 
 #[test]
+fn assignments_do_not_wait_for_the_reply_to_clusters() {
+    let with = |clusters| {
+        snapshot(&[
+            (CLUSTER, clusters),
+            (ENDPOINTS, &[("a", "a1"), ("b", "b1")]),
+            (ROUTES, &[("80", "to a")]),
+        ])
+    };
+    let mut stream = SotwStream::new(with(&[("a", "a")]));
+    stream.request(&request(CLUSTER, &[], "")).unwrap();
+    stream.request(&request(ROUTES, &["80"], "")).unwrap();
+    let clusters = stream.next(&()).unwrap();
+    // There is one more, which has to wait for the reply, and with it the routes.
+    stream.update(with(&[("a", "a"), ("b", "b")]));
+    assert!(stream.next(&()).is_none());
+    stream.request(&request(ENDPOINTS, &["a"], "")).unwrap();
+    let assignments = stream.next(&()).unwrap();
+    assert_eq!(contents(&assignments), ["a1"]);
+    assert!(stream.next(&()).is_none());
+    for (response, names) in [(clusters, &[][..]), (assignments, &["a"][..])] {
+        let ack = request(&response.type_url, names, &response.nonce);
+        assert!(stream.request(&ack).unwrap().is_some());
+    }
+    assert_eq!(contents(&stream.next(&()).unwrap()), ["a", "b"]);
+    assert_eq!(contents(&stream.next(&()).unwrap()), ["to a"]);
+    assert!(stream.next(&()).is_none());
+}
+
+#[test]
 fn ignores_requests_with_a_stale_nonce() {
     let mut stream = SotwStream::new(clusters(&[("a", "a1")]));
     stream.request(&request(CLUSTER, &[], "")).unwrap();

@@ -30,6 +30,7 @@ use super::{
     http2_options::check_http2,
     route_configuration::hosts,
     scope::Scope,
+    upgrades::check_upgrade,
     values::{from_same_server, limit},
 };
 use crate::{kind::Kind, tables::Hosts};
@@ -73,8 +74,8 @@ pub(super) fn connection_manager(
     http1(http_protocol_options.unwrap_or_default()).map_err(at("http_protocol_options"))?;
     check_http2(http2_protocol_options.unwrap_or_default())
         .map_err(at("http2_protocol_options"))?;
-    for (index, upgrade) in upgrade_configs.into_iter().enumerate() {
-        check_upgrade(upgrade).map_err(at_index("upgrade_configs", index))?;
+    for (index, message) in upgrade_configs.into_iter().enumerate() {
+        upgrade(message).map_err(at_index("upgrade_configs", index))?;
     }
     match route_specifier {
         Some(RouteSpecifier::Rds(Rds {
@@ -300,25 +301,12 @@ fn http1(message: Http1ProtocolOptions) -> Result<(), Fault> {
     refuse_if(allow_chunked_length, "allow_chunked_length")
 }
 
-fn check_upgrade(message: UpgradeConfig) -> Result<(), Fault> {
+fn upgrade(message: UpgradeConfig) -> Result<(), Fault> {
     let UpgradeConfig {
         upgrade_type,
         filters,
         enabled,
     } = message;
     refuse_if(!filters.is_empty(), "filters")?;
-    if upgrade_type.eq_ignore_ascii_case("connect") {
-        return Err(Fault::new(
-            "upgrade_type",
-            "CONNECT is not supported by this proxy",
-        ));
-    }
-    if !upgrade_type.eq_ignore_ascii_case("websocket") {
-        return Err(Fault::new(
-            "upgrade_type",
-            "only WebSocket is supported by this proxy",
-        ));
-    }
-    // That is always passed on.
-    refuse_if(enabled == Some(false), "enabled")
+    check_upgrade(&upgrade_type, enabled)
 }

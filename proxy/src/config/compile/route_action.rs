@@ -19,6 +19,7 @@ use super::{
     retry::retry_policy,
     scope::Scope,
     text::path_rewrite,
+    upgrades::check_upgrade,
     values::{duration, limit},
     weighted_clusters::weighted_clusters,
 };
@@ -83,8 +84,8 @@ pub(super) fn route_action(
         "internal_redirect_policy",
     )?;
     refuse_if(hedge_policy.is_some(), "hedge_policy")?;
-    for (index, upgrade) in upgrade_configs.into_iter().enumerate() {
-        check_upgrade(upgrade).map_err(at_index("upgrade_configs", index))?;
+    for (index, message) in upgrade_configs.into_iter().enumerate() {
+        upgrade(message).map_err(at_index("upgrade_configs", index))?;
     }
     let timeout = duration("timeout", timeout)?.unwrap_or(TIMEOUT);
     let max_grpc_timeout = duration("max_grpc_timeout", max_grpc_timeout)?;
@@ -155,27 +156,14 @@ fn host_rewrite(specifier: Option<HostRewriteSpecifier>) -> Result<Option<Box<[u
     }
 }
 
-/// Those to WebSocket are always passed on, so a route can't have them refused.
-fn check_upgrade(message: UpgradeConfig) -> Result<(), Fault> {
+fn upgrade(message: UpgradeConfig) -> Result<(), Fault> {
     let UpgradeConfig {
         upgrade_type,
         enabled,
         connect_config,
     } = message;
     refuse_if(connect_config.is_some(), "connect_config")?;
-    if upgrade_type.eq_ignore_ascii_case("connect") {
-        return Err(Fault::new(
-            "upgrade_type",
-            "CONNECT is not supported by this proxy",
-        ));
-    }
-    if !upgrade_type.eq_ignore_ascii_case("websocket") {
-        return Err(Fault::new(
-            "upgrade_type",
-            "only WebSocket is supported by this proxy",
-        ));
-    }
-    refuse_if(enabled == Some(false), "enabled")
+    check_upgrade(&upgrade_type, enabled)
 }
 
 /// The longest `grpc-timeout`, 0 for any.

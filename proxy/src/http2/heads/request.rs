@@ -7,7 +7,7 @@ use http::{
 };
 
 use super::fields::{self, BadHead};
-use crate::message::{BodySize, Broken, RequestHead, Scheme, is_token};
+use crate::message::{BodySize, Broken, RequestHead, Scheme, is_known_method, is_token};
 
 /// Reads a head that came. `ended`: nothing follows it. `max_fields` is how many fields it
 /// may have.
@@ -19,6 +19,7 @@ pub(in crate::http2) fn read_request(
     max_fields: usize,
 ) -> Result<RequestHead, BadHead> {
     let (parts, ()) = request.into_parts();
+    check_method(&parts.method)?;
     let read = fields::read(&parts.headers, max_fields)?;
     let upgrade = parts.extensions.get::<Protocol>().map(Protocol::as_str);
     let uri = parts.uri.into_parts();
@@ -55,6 +56,17 @@ pub(in crate::http2) fn read_request(
     head.body = body;
     head.set_upgrade(upgrade.map(str::as_bytes));
     Ok(head)
+}
+
+/// As in HTTP/1 (RFC 9110, 15.6.2), which the server behind us may speak.
+fn check_method(method: &Method) -> Result<(), BadHead> {
+    match is_known_method(method.as_str().as_bytes()) {
+        true => Ok(()),
+        false => Err(BadHead::Refused(
+            StatusCode::NOT_IMPLEMENTED,
+            "`:method` is none that is registered",
+        )),
+    }
 }
 
 /// `:authority`, or what `host` says in its place; both have to say the same
@@ -98,9 +110,12 @@ fn path<'a>(path: Option<&'a PathAndQuery>, method: &Method) -> Result<&'a str, 
     if !path.starts_with('/') {
         return Err("`:path` is not absolute");
     }
-    // h2 refuses most of these.
-    if path.bytes().any(|byte| matches!(byte, 0..=32 | b'#' | 127)) {
-        return Err("there is a space, a control character or a fragment in `:path`");
+    // What HTTP/1 refuses, too. h2 refuses most of these, but takes UTF-8.
+    if path
+        .bytes()
+        .any(|byte| matches!(byte, 0..=32 | b'#' | 127..))
+    {
+        return Err("`:path` has a character that URLs don't have");
     }
     Ok(path)
 }

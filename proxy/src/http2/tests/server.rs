@@ -238,6 +238,21 @@ async fn a_reset_reaches_the_client() {
 }
 
 #[tokio::test]
+async fn a_head_that_is_refused_is_counted_and_the_connection_lives_on() {
+    let setup = Setup::default();
+    let (mut client, _served) = served(&setup, echo).await;
+    let mut bad = post("/x");
+    *bad.method_mut() = Method::from_bytes(b"post").unwrap();
+    let (response, _) = client.send_request(bad, true).unwrap();
+    let response = response.await.unwrap();
+    assert_eq!(response.status(), StatusCode::NOT_IMPLEMENTED);
+    assert_eq!(setup.refused.load(Relaxed), 1);
+    let (response, _) = client.send_request(post("/x"), true).unwrap();
+    assert_eq!(response.await.unwrap().status(), StatusCode::OK);
+    assert_eq!(setup.refused.load(Relaxed), 1);
+}
+
+#[tokio::test]
 async fn interim_heads_come_before_the_response() {
     let handler = |_head, mut stream: ServerStream| async move {
         for status in [100, 103] {

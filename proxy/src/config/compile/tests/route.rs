@@ -84,11 +84,12 @@ fn head(path: &str, fields: &[(&str, &str)]) -> RequestHead {
 }
 
 fn is_for(matches: MatchMessage, path: &str, fields: &[(&str, &str)]) -> bool {
-    let route = only_route(Message {
+    let route = Message {
         r#match: Some(matches),
         ..route(action("a"))
-    });
-    route.matches.matches(&head(path, fields))
+    };
+    let host = only_host(host(&["*"], vec![route]));
+    host.route(&head(path, fields)).is_some()
 }
 
 fn by_path(specifier: PathSpecifier) -> MatchMessage {
@@ -447,12 +448,7 @@ fn a_host_that_wants_tls_redirects_those_without() {
     let host = only_host(message);
     let action = |proto| {
         let head = head("/", &[("x-forwarded-proto", proto)]);
-        let mut routes = host.routes.iter();
-        routes
-            .find(|route| route.matches.matches(&head))
-            .unwrap()
-            .action
-            .clone()
+        host.route(&head).unwrap().action.clone()
     };
     assert!(matches!(action("http"), Action::Redirect(_)));
     assert!(matches!(action("https"), Action::Forward(_)));

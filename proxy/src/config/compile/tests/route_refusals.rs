@@ -14,7 +14,7 @@ use pillion_envoy_api::{
                 route::Action,
                 route_action::{
                     ClusterNotFoundResponseCode, ClusterSpecifier, HostRewriteSpecifier,
-                    RequestMirrorPolicy,
+                    RequestMirrorPolicy, UpgradeConfig,
                 },
                 route_match::PathSpecifier,
                 weighted_cluster::ClusterWeight,
@@ -191,7 +191,7 @@ fn matches() {
 
 #[test]
 fn actions() {
-    let changes: [Change<RouteAction>; 11] = [
+    let changes: [Change<RouteAction>; 13] = [
         (
             |a| a.cluster_specifier = Some(ClusterSpecifier::ClusterHeader("x".to_owned())),
             "cluster_header: is not supported",
@@ -242,6 +242,25 @@ fn actions() {
                 });
             },
             "retry_policy.retry_priority: ",
+        ),
+        (
+            |a| {
+                a.upgrade_configs = vec![UpgradeConfig {
+                    upgrade_type: "spdy/3.1".to_owned(),
+                    ..UpgradeConfig::default()
+                }];
+            },
+            "upgrade_configs[0].upgrade_type: only WebSocket",
+        ),
+        (
+            |a| {
+                a.upgrade_configs = vec![UpgradeConfig {
+                    upgrade_type: "websocket".to_owned(),
+                    connect_config: Some(Default::default()),
+                    ..UpgradeConfig::default()
+                }];
+            },
+            "upgrade_configs[0].connect_config: ",
         ),
     ];
     refused(&changes, "virtual_hosts[0].routes[0].route.", |change| {

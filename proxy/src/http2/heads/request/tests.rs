@@ -107,6 +107,34 @@ fn refuses_a_path_that_is_not_absolute() {
 }
 
 #[test]
+fn refuses_characters_that_urls_do_not_have() {
+    for path in ["/\u{e9}", "/a?\u{e9}"] {
+        let mut request = request("GET", "http://a/", &[]);
+        let mut parts = request.uri().clone().into_parts();
+        // The library takes it.
+        parts.path_and_query = Some(path.parse().unwrap());
+        *request.uri_mut() = Uri::from_parts(parts).unwrap();
+        assert!(malformed(request), "{path:?}");
+    }
+    assert!(read(request("GET", "http://a/%c3%a9?{}|^", &[])).is_ok());
+}
+
+#[test]
+fn answers_a_method_that_is_unknown() {
+    for method in ["get", "Delete", "FROB", "abcGET", "PRI"] {
+        assert_eq!(
+            answered(request(method, "http://a/", &[])),
+            Some(StatusCode::NOT_IMPLEMENTED),
+            "{method}"
+        );
+    }
+    for method in ["DELETE", "PROPFIND", "M-SEARCH"] {
+        let head = read(request(method, "http://a/", &[])).unwrap();
+        assert_eq!(head.method.as_str(), method);
+    }
+}
+
+#[test]
 fn refuses_a_missing_path() {
     let mut request = request("GET", "/", &[("host", "a")]);
     *request.uri_mut() = Uri::from_parts(uri::Parts::default()).unwrap();

@@ -1,10 +1,10 @@
 //! The methods that are passed on.
 
 /// Whether it is a method of IANA's registry, or one that is used without (UPnP's, and `PURGE` of
-/// caches). They are in capitals; to a server that takes `delete` for `DELETE`, it would get past a rule
-/// for the latter. Envoy knows no others, either. What a request without its end runs into becomes
-/// no method, either: `abcGET` is none.
-pub(super) fn is_known(method: &[u8]) -> bool {
+/// caches). They are in capitals: where a server takes `delete` for `DELETE`, the former would get
+/// past a rule for the latter. Envoy knows the same in HTTP/1, and checks none in HTTP/2. What the
+/// end of another request runs into is no method, either: `abcGET` is none.
+pub(crate) fn is_known_method(method: &[u8]) -> bool {
     matches!(
         method,
         b"GET" | b"HEAD" | b"POST" | b"PUT" | b"DELETE" | b"OPTIONS" | b"PATCH" | b"CONNECT" | b"TRACE"
@@ -28,11 +28,11 @@ mod tests {
     #[test]
     fn knows_methods_in_capitals_only() {
         for good in ["GET", "CONNECT", "PROPFIND", "VERSION-CONTROL", "M-SEARCH"] {
-            assert!(is_known(good.as_bytes()), "{good}");
+            assert!(is_known_method(good.as_bytes()), "{good}");
         }
         // `PRI` is registered for the preface of HTTP/2, which is no request (RFC 9113, 11.6).
         for bad in ["", "get", "Get", "abcGET", "GETS", "FROB", "PRI"] {
-            assert!(!is_known(bad.as_bytes()), "{bad}");
+            assert!(!is_known_method(bad.as_bytes()), "{bad}");
         }
     }
 }
