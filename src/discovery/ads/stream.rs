@@ -107,7 +107,7 @@ impl Ads {
         }
     }
 
-    /// Returns a copy of this service without authentication, for a port on loopback.
+    /// Returns a copy of this service that does not authenticate its clients, for a port on loopback.
     pub fn without_authentication(&self) -> Self {
         Self {
             authenticator: None,

@@ -1,5 +1,5 @@
 use pillion_telemetry::{Format, logged};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
     runtime::Builder,
@@ -59,6 +59,13 @@ impl Served {
     }
 }
 
+/// The review of a request.
+fn review(request: &Value) -> Vec<u8> {
+    let review =
+        json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
+    review.to_string().into_bytes()
+}
+
 fn review_of(host: &str) -> Vec<u8> {
     let object = json!({
         "apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": {"name": "a"},
@@ -68,9 +75,7 @@ fn review_of(host: &str) -> Vec<u8> {
         "uid": "1", "operation": "CREATE", "namespace": "shop", "object": object,
         "kind": {"group": "networking.istio.io", "version": "v1", "kind": "VirtualService"},
     });
-    let review =
-        json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
-    review.to_string().into_bytes()
+    review(&request)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -172,9 +177,7 @@ fn review_of_labels(bytes: usize) -> Vec<u8> {
         "object": object("now"), "oldObject": object("old"),
         "kind": {"group": "networking.istio.io", "version": "v1", "kind": "Gateway"},
     });
-    let review =
-        json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
-    review.to_string().into_bytes()
+    review(&request)
 }
 
 /// Else, the finalizer of a large object that came in unreviewed could never be removed.

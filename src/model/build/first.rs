@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::model::objects::Labels;
+
 /// How many are named.
 const NAMED: usize = 4;
 
@@ -13,6 +15,15 @@ pub(super) struct First {
 }
 
 impl First {
+    /// Labels, as `name=value`.
+    pub fn of_labels(labels: &Labels) -> Self {
+        let mut first = Self::default();
+        for (name, value) in labels.iter() {
+            first.add(format_args!("{name}={value}"));
+        }
+        first
+    }
+
     /// Adds a name.
     pub fn add(&mut self, name: impl fmt::Display) {
         self.count += 1;

@@ -83,10 +83,7 @@ impl Site<'_> {
         if self.labels.is_empty() {
             return format!("a gateway in {namespace}");
         }
-        let mut labels = First::default();
-        for (name, value) in self.labels.iter() {
-            labels.add(format_args!("{name}={value}"));
-        }
+        let labels = First::of_labels(self.labels);
         format!("the gateway with {labels} in {namespace}")
     }
 

@@ -183,13 +183,11 @@ mod tests {
         client::Client,
         event::{Change, Event},
         objects::TargetPort,
-        tests::fixture::{pod, service, slice},
+        tests::fixture::{gateway_pod, service, slice},
     };
 
     fn gateway(name: &str, labels: &[(&str, &str)], ip: &str) -> Pod {
-        let mut pod = pod("infra", name, labels, ip);
-        pod.proxy = ProxyKind::Gateway;
-        pod
+        gateway_pod("infra", name, labels, ip)
     }
 
     /// A Service for the pods of a label, and one for those of its slices.

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
-use super::fixture::{Mesh, in_table, pod, service};
-use crate::model::{Action, ListenerProtocol, ProxyKind};
+use super::fixture::{Mesh, gateway_pod, in_table, pod, service};
+use crate::model::{Action, ListenerProtocol};
 
 /// Rules of 3.5 MiB: a long answer at many paths, then a host.
 fn heavy(host: &str, gateway: &str) -> Value {
@@ -210,9 +210,7 @@ fn rules_for_tcp_that_are_too_many_for_a_listener_close_its_connections() {
 /// A mesh with a gateway for all hosts.
 fn with_gateway() -> Mesh {
     let mut mesh = Mesh::with_web();
-    let mut gateway = pod("infra", "gw", &[("istio", "in")], "10.2.0.1");
-    gateway.proxy = ProxyKind::Gateway;
-    mesh.pod(gateway);
+    mesh.pod(gateway_pod("infra", "gw", &[("istio", "in")], "10.2.0.1"));
     let servers = json!({ "selector": { "istio": "in" }, "servers": [
         { "port": { "number": 80, "name": "http", "protocol": "HTTP" }, "hosts": ["*"] }] });
     mesh.rule("Gateway", "shop/gw", servers);

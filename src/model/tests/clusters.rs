@@ -1,7 +1,7 @@
 use serde_json::json;
 
-use super::fixture::{Mesh, pod, service};
-use crate::model::{Discovery, LoadBalancer, ProxyKind, UpstreamProtocol};
+use super::fixture::{Mesh, gateway_pod, pod, service};
+use crate::model::{Discovery, LoadBalancer, UpstreamProtocol};
 
 const WEB: &str = "outbound|80||web.shop.svc.cluster.local";
 
@@ -78,9 +78,7 @@ fn a_headless_service_is_called_where_the_client_says_except_by_gateways() {
     headless.headless = true;
     headless.addresses.clear();
     mesh.service(headless);
-    let mut gateway = pod("shop", "gateway", &[], "10.0.0.3");
-    gateway.proxy = ProxyKind::Gateway;
-    mesh.pod(gateway);
+    mesh.pod(gateway_pod("shop", "gateway", &[], "10.0.0.3"));
     let sidecar = mesh.outbound("shop/client");
     assert_eq!(
         sidecar.clusters[WEB].discovery,
@@ -133,9 +131,7 @@ fn a_gateway_has_no_original_destination() {
         json!({ "host": "web",
         "trafficPolicy": { "loadBalancer": { "simple": "PASSTHROUGH" } } }),
     );
-    let mut gateway = pod("shop", "gateway", &[], "10.0.0.3");
-    gateway.proxy = ProxyKind::Gateway;
-    mesh.pod(gateway);
+    mesh.pod(gateway_pod("shop", "gateway", &[], "10.0.0.3"));
     let tables = mesh.model.gateway(&mesh.client("shop/gateway"));
     let cluster = &tables.clusters[WEB];
     assert_eq!(cluster.discovery, Discovery::Endpoints);

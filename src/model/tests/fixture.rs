@@ -29,6 +29,16 @@ impl Mesh {
         mesh
     }
 
+    /// The same with the gateway `infra/gw`, whose Service has port 80 for the pod's 8080, and 31400.
+    pub fn with_gateway() -> Self {
+        let mut mesh = Self::with_web();
+        let mut ingress = service("infra", "ingress", &[("http2", 80), ("tcp", 31400)]);
+        ingress.ports[0].target = TargetPort::Number(8080);
+        mesh.service(ingress);
+        mesh.pod(gateway_pod("infra", "gw", &INGRESS, "10.2.0.1"));
+        mesh
+    }
+
     pub fn apply(&mut self, event: Event) -> Dirty {
         self.model.apply(event)
     }
@@ -204,6 +214,16 @@ pub fn service(namespace: &str, name: &str, ports: &[(&str, u16)]) -> Service {
         publish_not_ready: false,
         export_to: None,
     }
+}
+
+/// The labels of the gateway of [`Mesh::with_gateway`].
+pub const INGRESS: [(&str, &str); 2] = [("app", "ingress"), ("istio", "in")];
+
+/// A pod of a gateway.
+pub fn gateway_pod(namespace: &str, name: &str, labels: &[(&str, &str)], ip: &str) -> Pod {
+    let mut pod = pod(namespace, name, labels, ip);
+    pod.proxy = ProxyKind::Gateway;
+    pod
 }
 
 pub fn pod(namespace: &str, name: &str, labels: &[(&str, &str)], ip: &str) -> Pod {

@@ -2,25 +2,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::fixture::{Mesh, in_table, pod, service};
-use crate::model::{GatewayProtocol, GatewayTables, ProxyKind, TargetPort};
-
-/// A mesh with an ingress gateway in `infra`, whose Service has port 80 for the pod's 8080.
-fn with_gateway() -> Mesh {
-    let mut mesh = Mesh::with_web();
-    let mut ingress = service("infra", "ingress", &[("http2", 80), ("tcp", 31400)]);
-    ingress.ports[0].target = TargetPort::Number(8080);
-    mesh.service(ingress);
-    let mut gateway = pod(
-        "infra",
-        "gw",
-        &[("app", "ingress"), ("istio", "in")],
-        "10.2.0.1",
-    );
-    gateway.proxy = ProxyKind::Gateway;
-    mesh.pod(gateway);
-    mesh
-}
+use super::fixture::{Mesh, in_table, service};
+use crate::model::{GatewayProtocol, GatewayTables};
 
 fn http(hosts: Value) -> Value {
     json!({ "selector": { "istio": "in" }, "servers": [
@@ -44,7 +27,7 @@ const WEB: &str = "outbound|80||web.shop.svc.cluster.local=1";
 
 #[test]
 fn a_gateway_binds_the_target_port_of_its_services_port() {
-    let mut mesh = with_gateway();
+    let mut mesh = Mesh::with_gateway();
     mesh.rule("Gateway", "shop/gw", http(json!(["*"])));
     let tables = tables(&mesh);
     let listener = &tables.listeners[0];
@@ -64,7 +47,7 @@ fn a_gateway_binds_the_target_port_of_its_services_port() {
 
 #[test]
 fn a_port_that_no_service_has_is_bound_as_it_is() {
-    let mut mesh = with_gateway();
+    let mut mesh = Mesh::with_gateway();
     mesh.rule(
         "Gateway",
         "shop/gw",
@@ -76,7 +59,7 @@ fn a_port_that_no_service_has_is_bound_as_it_is() {
 
 #[test]
 fn the_selector_is_for_pods_of_all_namespaces_and_for_labels() {
-    let mut mesh = with_gateway();
+    let mut mesh = Mesh::with_gateway();
     mesh.rule(
         "Gateway",
         "shop/other",
@@ -95,7 +78,7 @@ fn the_selector_is_for_pods_of_all_namespaces_and_for_labels() {
 
 #[test]
 fn a_virtual_service_is_bound_where_hosts_intersect() {
-    let mut mesh = with_gateway();
+    let mut mesh = Mesh::with_gateway();
     mesh.rule(
         "Gateway",
         "shop/gw",
@@ -117,7 +100,7 @@ fn a_virtual_service_is_bound_where_hosts_intersect() {
 
 #[test]
 fn the_walk_throughs_gateway_serves_every_host() {
-    let mut mesh = with_gateway();
+    let mut mesh = Mesh::with_gateway();
     mesh.rule("Gateway", "shop/gw", http(json!(["*"])));
     mesh.rule(
         "VirtualService",
@@ -134,7 +117,7 @@ fn the_walk_throughs_gateway_serves_every_host() {
 
 #[test]
 fn a_virtual_service_that_does_not_name_the_gateway_is_not_bound() {
-    let mut mesh = with_gateway();
+    let mut mesh = Mesh::with_gateway();
     mesh.rule("Gateway", "shop/gw", http(json!(["*"])));
     mesh.rule(
         "VirtualService",
@@ -162,7 +145,7 @@ fn a_virtual_service_that_does_not_name_the_gateway_is_not_bound() {
 
 #[test]
 fn a_host_with_a_namespace_is_for_its_virtual_services() {
-    let mut mesh = with_gateway();
+    let mut mesh = Mesh::with_gateway();
     mesh.rule(
         "Gateway",
         "shop/gw",
@@ -185,7 +168,7 @@ fn a_host_with_a_namespace_is_for_its_virtual_services() {
 
 #[test]
 fn rules_of_several_virtual_services_follow_each_other_and_catch_alls_come_last() {
-    let mut mesh = with_gateway();
+    let mut mesh = Mesh::with_gateway();
     mesh.rule("Gateway", "shop/gw", http(json!(["*"])));
     mesh.rule(
         "VirtualService",
@@ -206,7 +189,7 @@ fn rules_of_several_virtual_services_follow_each_other_and_catch_alls_come_last(
 
 #[test]
 fn a_destination_without_a_port_has_the_only_one_of_its_service() {
-    let mut mesh = with_gateway();
+    let mut mesh = Mesh::with_gateway();
     mesh.service(service("shop", "api", &[("http", 9080)]));
     mesh.rule("Gateway", "shop/gw", http(json!(["*"])));
     mesh.rule(
@@ -222,7 +205,7 @@ fn a_destination_without_a_port_has_the_only_one_of_its_service() {
 
 #[test]
 fn a_matchs_gateways_choose_among_them() {
-    let mut mesh = with_gateway();
+    let mut mesh = Mesh::with_gateway();
     mesh.rule("Gateway", "shop/gw", http(json!(["*"])));
     mesh.rule("VirtualService", "shop/web", json!({ "hosts": ["web"], "gateways": ["gw", "mesh"], "http": [
         { "match": [{ "gateways": ["gw"] }], "route": [{ "destination": { "host": "gw.x" } }] },
@@ -237,7 +220,7 @@ fn a_matchs_gateways_choose_among_them() {
 
 #[test]
 fn a_redirect_to_https_needs_no_virtual_service() {
-    let mut mesh = with_gateway();
+    let mut mesh = Mesh::with_gateway();
     mesh.refused_rule(
         "Gateway",
         "shop/gw",
@@ -252,7 +235,7 @@ fn a_redirect_to_https_needs_no_virtual_service() {
 
 #[test]
 fn a_server_of_tcp_has_the_first_rule_for_it() {
-    let mut mesh = with_gateway();
+    let mut mesh = Mesh::with_gateway();
     mesh.rule(
         "Gateway",
         "shop/gw",
@@ -288,7 +271,7 @@ fn a_server_of_tcp_has_the_first_rule_for_it() {
 
 #[test]
 fn hosts_of_the_same_rules_share_their_routes() {
-    let mut mesh = with_gateway();
+    let mut mesh = Mesh::with_gateway();
     let server = |name: &str, hosts: &[&str]| json!({ "port": { "number": 80, "name": name, "protocol": "HTTP" }, "hosts": hosts });
     let servers = [
         server("a", &["a.com", "b.com"]),

@@ -47,15 +47,12 @@ pub(super) fn unreachable(world: &World, pods: &[GatewayPod<'_>], findings: &mut
 }
 
 fn no_pod(selector: &Labels) -> String {
-    let mut labels = First::default();
-    for (name, value) in selector.iter() {
-        labels.add(format_args!("{name}={value}"));
-    }
     if selector.is_empty() {
         "the empty selector selects no pod, because no gateway has a pod with an address yet: \
          install a gateway, or wait until one has started"
             .to_owned()
     } else {
+        let labels = First::of_labels(selector);
         format!(
             "the selector {labels} selects no pod of a gateway that has an address yet, so that \
              nothing listens for this Gateway. Unless its gateway is starting, use labels that a \
