@@ -18,7 +18,7 @@ pub const BODY_LIMIT: usize = 10 << 20;
 
 /// What joins spans into a trace, and what routes look at. An application that doesn't
 /// pass these on breaks both; `end-user` is Bookinfo's own.
-const PASSED_ON: [&str; 17] = [
+const PASSED_ON: [&str; 21] = [
     "x-request-id",
     "x-ot-span-context",
     "x-b3-traceid",
@@ -31,6 +31,10 @@ const PASSED_ON: [&str; 17] = [
     "tracestate",
     "grpc-trace-bin",
     "x-cloud-trace-context",
+    "x-datadog-trace-id",
+    "x-datadog-parent-id",
+    "x-datadog-sampling-priority",
+    "sw8",
     "end-user",
     "user-agent",
     "cookie",
@@ -145,7 +149,10 @@ mod tests {
         for name in [
             "x-request-id",
             "x-b3-traceid",
+            "b3",
             "traceparent",
+            "x-datadog-trace-id",
+            "sw8",
             "end-user",
             "host",
             "connection",
@@ -156,13 +163,29 @@ mod tests {
                 HeaderValue::from_static("value"),
             );
         }
-        incoming.append("cookie", HeaderValue::from_static("a=1"));
-        incoming.append("cookie", HeaderValue::from_static("b=2"));
+        for (name, value) in [
+            ("cookie", "a=1"),
+            ("cookie", "b=2"),
+            ("tracestate", "one=1"),
+            ("tracestate", "two=2"),
+        ] {
+            incoming.append(name, HeaderValue::from_static(value));
+        }
 
         let outgoing = passed_on(&incoming);
 
-        assert_eq!(outgoing.get_all("cookie").iter().count(), 2);
-        for name in ["x-request-id", "x-b3-traceid", "traceparent", "end-user"] {
+        for name in ["cookie", "tracestate"] {
+            assert_eq!(outgoing.get_all(name).iter().count(), 2, "{name}");
+        }
+        for name in [
+            "x-request-id",
+            "x-b3-traceid",
+            "b3",
+            "traceparent",
+            "x-datadog-trace-id",
+            "sw8",
+            "end-user",
+        ] {
             assert!(outgoing.contains_key(name), "{name}");
         }
         for name in ["host", "connection", "x-other"] {

@@ -3,6 +3,12 @@
 
 mod support;
 
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    thread,
+};
+
 use support::{App, json, output};
 
 /// All four, with reviews of one version.
@@ -192,6 +198,48 @@ fn passes_tracing_headers_and_the_signed_in_user_to_the_services() {
         assert_eq!(headers[name], value, "{name} in {headers}");
     }
     assert!(headers.get("X-Private").is_none(), "{headers}");
+}
+
+/// The head of the request for ratings that reviews sends on behalf of one with a header.
+fn asked_of_ratings(more: &[(&str, &str)]) -> String {
+    let ratings = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = ratings.local_addr().unwrap().port().to_string();
+    let asked = thread::spawn(move || {
+        let (mut stream, _) = ratings.accept().unwrap();
+        let mut head = String::new();
+        for line in BufReader::new(stream.try_clone().unwrap()).lines() {
+            let line = line.unwrap();
+            if line.is_empty() {
+                break;
+            }
+            head.push_str(&line);
+            head.push('\n');
+        }
+        stream
+            .write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
+            .unwrap();
+        head
+    });
+    let environment = [
+        ("SERVICE_VERSION", "v2"),
+        ("RATINGS_HOSTNAME", "127.0.0.1"),
+        ("RATINGS_SERVICE_PORT", &port),
+    ];
+    let reviews = App::start(&["reviews"], &[&environment[..], more].concat());
+    let url = reviews.url("/reviews/0");
+    output(&["curl", "-sS", "-f", "-H", "b3: 1", &url]);
+    asked.join().unwrap()
+}
+
+#[test]
+fn reviews_pass_headers_on_unless_told_to_forget_them() {
+    let head = asked_of_ratings(&[]);
+    assert!(head.contains("\nb3: 1\n"), "{head}");
+    let head = asked_of_ratings(&[("FORGET_HEADERS", "true")]);
+    assert!(
+        head.starts_with("GET /ratings/0 ") && !head.contains("b3"),
+        "{head}"
+    );
 }
 
 #[test]

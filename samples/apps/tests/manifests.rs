@@ -46,8 +46,15 @@ fn samples() -> Vec<Sample> {
             });
         }
     }
-    assert_eq!(samples.len(), 8);
+    assert_eq!(samples.len(), 9);
     samples
+}
+
+/// Programs that others have made, with images of their own.
+const ADDONS: &str = "addons";
+
+fn own_samples() -> impl Iterator<Item = Sample> {
+    samples().into_iter().filter(|sample| sample.name != ADDONS)
 }
 
 fn collect(path: &Path, objects: &mut Vec<(PathBuf, Value)>) {
@@ -158,19 +165,10 @@ fn services_select_pods_and_reach_their_ports() {
 #[test]
 fn containers_are_the_samples_image_with_few_rights() {
     let image = format!("docker.io/pillion/samples:{}", env!("CARGO_PKG_VERSION"));
-    for sample in samples() {
+    for sample in own_samples() {
         for container in sample.containers() {
-            assert_eq!(
-                (&container["image"], &container["imagePullPolicy"]),
-                (&image.clone().into(), &"IfNotPresent".into())
-            );
-            let rights = &container["securityContext"];
-            assert_eq!(rights["allowPrivilegeEscalation"], false);
-            assert_eq!(
-                (&rights["runAsNonRoot"], &rights["readOnlyRootFilesystem"]),
-                (&true.into(), &true.into())
-            );
-            assert_eq!(rights["capabilities"]["drop"][0], "ALL");
+            assert_eq!(container["image"], image);
+            assert_few_rights(container);
             let command: Vec<_> = list(&container["command"])
                 .map(|word| word.as_str().unwrap())
                 .collect();
@@ -180,13 +178,56 @@ fn containers_are_the_samples_image_with_few_rights() {
     }
 }
 
+fn assert_few_rights(container: &Value) {
+    assert_eq!(container["imagePullPolicy"], "IfNotPresent");
+    let rights = &container["securityContext"];
+    assert_eq!(rights["allowPrivilegeEscalation"], false);
+    assert_eq!(
+        (&rights["runAsNonRoot"], &rights["readOnlyRootFilesystem"]),
+        (&true.into(), &true.into())
+    );
+    assert_eq!(rights["capabilities"]["drop"][0], "ALL");
+}
+
+#[test]
+fn addons_have_a_pinned_version_few_rights_and_no_sidecar() {
+    let mut samples = samples().into_iter();
+    let addons = samples.find(|sample| sample.name == ADDONS).unwrap();
+    for container in addons.containers() {
+        let image = container["image"].as_str().unwrap();
+        let (_, tag) = image.rsplit_once(':').unwrap();
+        assert!(tag.starts_with(|first: char| first.is_ascii_digit()), "{image}");
+        assert_few_rights(container);
+    }
+    for deployment in addons.of_kind("Deployment") {
+        let labels = &deployment["spec"]["template"]["metadata"]["labels"];
+        assert_eq!(labels["sidecar.istio.io/inject"], "false");
+    }
+    // Where proxies send spans to, and where people look for them.
+    let services: Vec<_> = addons.of_kind("Service").collect();
+    for (name, port) in [("zipkin", 9411), ("tracing", 80)] {
+        let named: Vec<_> = services
+            .iter()
+            .filter(|service| service["metadata"]["name"] == name)
+            .collect();
+        assert_eq!(named.len(), 2, "one of Jaeger's, one of Zipkin's: {name}");
+        for service in named {
+            assert_eq!(service["metadata"]["namespace"], "istio-system");
+            assert_eq!(service["spec"]["ports"][0]["port"], port);
+        }
+    }
+}
+
 #[test]
 fn deployments_select_the_pods_that_they_make() {
     for sample in samples() {
         for deployment in sample.of_kind("Deployment") {
             let spec = &deployment["spec"];
+            let mut of_pods = spec["template"]["metadata"]["labels"].clone();
+            // It is for the injector.
+            of_pods.as_object_mut().unwrap().remove("sidecar.istio.io/inject");
             assert_eq!(
-                spec["selector"]["matchLabels"], spec["template"]["metadata"]["labels"],
+                spec["selector"]["matchLabels"], of_pods,
                 "{}",
                 sample.name
             );

@@ -31,6 +31,9 @@ pub struct Args {
     /// Its port
     #[arg(long, env = "RATINGS_SERVICE_PORT", default_value_t = PORT)]
     ratings_port: u16,
+    /// Asks without the headers of the request, as an application does that breaks traces
+    #[arg(long, env = "FORGET_HEADERS")]
+    forget_headers: bool,
 }
 
 /// The two reviews that there are.
@@ -80,6 +83,8 @@ struct Stars {
     url: String,
     color: String,
     timeout: Duration,
+    /// Whether the headers of a request are not passed on.
+    forgets: bool,
 }
 
 /// Serves the reviews.
@@ -106,6 +111,7 @@ fn stars(args: Args) -> Option<Stars> {
         ),
         color,
         timeout,
+        forgets: args.forget_headers,
     })
 }
 
@@ -140,7 +146,12 @@ async fn answer(request: Request<Incoming>, stars: Arc<Option<Stars>>) -> Respon
 /// Asks for the ratings of a book; an answer that isn't one counts as none.
 async fn ratings(stars: &Stars, id: i64, incoming: &HeaderMap) -> Option<Ratings> {
     let url = format!("{}/{id}", stars.url);
-    match client::get(&url, &passed_on(incoming), ANSWER_LIMIT, stars.timeout).await {
+    let outgoing = if stars.forgets {
+        HeaderMap::new()
+    } else {
+        passed_on(incoming)
+    };
+    match client::get(&url, &outgoing, ANSWER_LIMIT, stars.timeout).await {
         Ok((StatusCode::OK, body)) => serde_json::from_slice(&body).ok(),
         Ok((status, _)) => {
             eprintln!("{url} answered {status}");
