@@ -109,3 +109,23 @@ need_zipkin() {
       mv "$zipkin.part" "$zipkin" && rm -rf "$folder"
   } || fail "can't fetch zipkin-server $zipkin_version"
 }
+
+w3c_commit=acab820be9db7b3433668baa5cdd43f57f4c4be0
+
+# Fetches the W3C's tests of trace contexts. PILLION_W3C_TESTS is another place of their repository than the public one, for
+# machines that can't reach that; returns 1 where neither can be reached.
+need_w3c() {
+  local folder=$PILLION_TOOLS/w3c-trace-context-${w3c_commit:0:7}
+  need git git
+  [ -x /usr/bin/python3 ] || need_package python3
+  /usr/bin/python3 -c 'import aiohttp' 2>/dev/null || need_package python3-aiohttp
+  [ ! -e "$folder/test/test.py" ] || return 0
+  rm -rf "$folder" "$folder.part"
+  mkdir -p "$PILLION_TOOLS"
+  git init --quiet "$folder.part" &&
+    timeout 60 git -C "$folder.part" fetch --quiet --depth 1 "${PILLION_W3C_TESTS:-https://github.com/w3c/trace-context}" "$w3c_commit" 2>/dev/null &&
+    git -C "$folder.part" -c advice.detachedHead=false checkout --quiet FETCH_HEAD &&
+    mv "$folder.part" "$folder" && return 0
+  rm -rf "$folder.part"
+  return 1
+}

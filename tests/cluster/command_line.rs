@@ -14,7 +14,7 @@ async fn pillion(shop: &Namespace, arguments: &[&str]) -> Output {
 }
 
 /// What it prints when it succeeds.
-async fn printed(shop: &Namespace, arguments: &[&str]) -> String {
+pub async fn printed(shop: &Namespace, arguments: &[&str]) -> String {
     let output = pillion(shop, arguments).await;
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{arguments:?}: {errors}");

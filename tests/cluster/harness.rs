@@ -17,6 +17,7 @@ mod namespace;
 mod objects;
 mod release;
 mod shell;
+mod traces;
 mod versions;
 mod visitors;
 
@@ -29,6 +30,8 @@ pub use self::{
     namespace::Namespace,
     objects::{Container, busybox, deployment, pod, samples, server, service, until_answered},
     release::Release,
+    shell::output,
+    traces::{Span, Store, parent, sampling, system},
     versions::{Versions, to},
     visitors::Visitors,
 };

@@ -23,5 +23,6 @@ mod rules_under_load;
 mod scaling;
 mod services;
 mod tcp_routes;
+mod tracing;
 mod tunnels;
 mod weighted;

@@ -2,7 +2,8 @@
 //! Envoy. Both are configured by our discovery, over ADS, and must give the same answers; where
 //! ours differs on purpose, the scenario says what each gives, and why.
 //!
-//! Beside the scenarios are raw messages (`raw.rs`) and HTTP/2's conformance tests (`h2spec.rs`).
+//! Beside the scenarios are raw messages (`raw.rs`), HTTP/2's conformance tests (`h2spec.rs`) and the W3C's of trace contexts
+//! (`w3c.rs`).
 //!
 //! A scenario is a file in `cases/`; `case.rs` is its format. `SCENARIO=PART` runs those whose
 //! names have that part.
@@ -22,6 +23,7 @@ mod programs;
 mod raw;
 mod run;
 mod upstream;
+mod w3c;
 
 use std::{
     env,
@@ -80,6 +82,20 @@ fn http2_conforms_where_envoys_does() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     assert!(count > 100, "h2spec has run {count} cases only");
     println!("{count} cases of h2spec");
+}
+
+#[test]
+fn the_tests_of_trace_contexts_pass_through_the_sidecar() {
+    let _turn = turn();
+    let (Some(programs), Some(suite)) = (programs::find(), programs::find_w3c()) else {
+        return;
+    };
+    let [ours, envoys] = runtime().block_on(w3c::all(&programs, &suite)).unwrap();
+    let failed: Vec<_> = ours.iter().filter(|(_, passed)| !**passed).collect();
+    assert!(failed.is_empty(), "{failed:?}");
+    assert!(ours.len() > 40, "{} tests have run only", ours.len());
+    let envoys = envoys.values().filter(|passed| **passed).count();
+    println!("{} tests pass; with Envoy {envoys} do", ours.len());
 }
 
 /// One test at a time: a program that is being copied can't be run, and whatever another test

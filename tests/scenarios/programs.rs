@@ -11,6 +11,9 @@ use std::{
 /// The version of Envoy that `hack/bench` uses, too.
 const ENVOY: &str = "envoy-1.40.0";
 
+/// As `hack/common.sh` names it.
+const W3C: &str = "w3c-trace-context-acab820";
+
 /// Where the programs are.
 pub struct Programs {
     pub pillion: PathBuf,
@@ -31,6 +34,16 @@ pub fn find() -> Option<Programs> {
 pub fn find_h2spec() -> Option<PathBuf> {
     let program = tool("h2spec");
     have(absent(&program, "hack/go/build h2spec")).then_some(program)
+}
+
+/// Finds the W3C's tests of trace contexts, in the same way; `PILLION_WITHOUT_W3C` says that they can't be had here.
+pub fn find_w3c() -> Option<PathBuf> {
+    let suite = tool(W3C);
+    if env::var_os("PILLION_WITHOUT_W3C").is_some() {
+        let _ = writeln!(io::stderr(), "SKIPPED: the W3C's tests of trace contexts");
+        return None;
+    }
+    have(absent(&suite.join("test/test.py"), "hack/test fetches it")).then_some(suite)
 }
 
 /// Whether nothing is lacking.

@@ -87,6 +87,14 @@ impl Cluster {
         Ok(Self { _guard: guard })
     }
 
+    /// Makes one more image, and loads it. What it is made of, `hack/test` has built.
+    pub async fn add_image(&self, name: &str) {
+        let mut make = tokio::process::Command::from(script("hack/image"));
+        super::shell::output(make.arg(name), "").await;
+        let archive = archive(name).to_string_lossy().into_owned();
+        super::shell::output(&mut self.hack(&["load", &archive]), "").await;
+    }
+
     /// A client with an administrator's permissions. Each test needs its own, because a client's tasks end with the
     /// runtime in which it was created.
     pub async fn client(&self) -> Client {

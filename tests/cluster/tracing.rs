@@ -1,0 +1,7 @@
+//! Traces in a real Jaeger and a real Zipkin.
+
+mod bookinfo;
+mod chains;
+mod collector;
+mod outcomes;
+mod sampling;
