@@ -1,0 +1,12 @@
+//! `pillion trace`.
+
+mod backend;
+mod check;
+mod command;
+mod jaeger;
+mod show;
+mod span;
+mod tree;
+mod zipkin;
+
+pub(super) use self::command::Args;
