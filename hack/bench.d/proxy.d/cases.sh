@@ -44,6 +44,7 @@ describe() {
       participants="envoy pillion haproxy direct"
       columns=("MiB/s=1" "CPU s/GiB=6*0.001024" "resident MiB=7")
       bar="MiB/s ≥ 1.00; CPU ≤ 1.00" ;;
+    tracing) title="tracing, 32 connections" participants=$tracers ;;
     *) fail "there is no case $1: choose from $all_cases" ;;
   esac
 }

@@ -2,9 +2,9 @@
 # Envoy's static bootstrap: what Istio configures for the Services, routes and endpoints that our discovery has.
 # Metrics and access log are on.
 
-# envoy_bootstrap PROTOCOL PORT HOSTS PREFIXES SERVER
+# envoy_bootstrap PROTOCOL PORT HOSTS PREFIXES SERVER [PERCENT]: with a percentage, that much is traced.
 envoy_bootstrap() {
-  local protocol=$1 port=$2 hosts=$3 prefixes=$4 server=$5 host
+  local protocol=$1 port=$2 hosts=$3 prefixes=$4 server=$5 traced=${6:-} host
   cat <<'YAML'
 node: {id: bench, cluster: bench}
 admin:
@@ -25,7 +25,7 @@ YAML
   if [ "$protocol" = tcp ]; then
     for ((host = 0; host < hosts; host++)); do envoy_tcp_listener "$port" "$host"; done
   else
-    envoy_http_listener "$port"
+    envoy_http_listener "$port" "$traced"
     for ((host = 0; host < hosts; host++)); do envoy_virtual_host "$port" "$host" "$prefixes"; done
     cat <<'YAML'
                     - name: allow_any
@@ -49,6 +49,7 @@ YAML
           "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
           use_downstream_protocol_config: {}
 YAML
+  [ -z "$traced" ] || envoy_collector "$server"
   for ((host = 0; host < hosts; host++)); do envoy_cluster "$protocol" "$port" "$host" "$server"; done
 }
 
@@ -84,9 +85,9 @@ YAML
   envoy_access_log
 }
 
-# envoy_http_listener PORT: up to the virtual hosts.
+# envoy_http_listener PORT PERCENT: up to the virtual hosts.
 envoy_http_listener() {
-  local port=$1
+  local port=$1 traced=$2
   cat <<YAML
     - name: 0.0.0.0_$port
       address: {socket_address: {address: 0.0.0.0, port_value: $port}}
@@ -101,6 +102,7 @@ envoy_http_listener() {
                 generate_request_id: true
                 normalize_path: true
 YAML
+  [ -z "$traced" ] || envoy_tracing "$traced"
   envoy_access_log
   cat <<YAML
                 http_filters:
@@ -128,6 +130,7 @@ YAML
     cat <<YAML
                         - name: $host-$prefix
                           match: {prefix: /p$prefix/}
+                          decorator: {operation: "web-$host.bench.svc.cluster.local:$port/p$prefix/*"}
                           route:
                             cluster: outbound|$port||web-$host.bench.svc.cluster.local
                             timeout: 0s

@@ -8,8 +8,10 @@ workers_of() { if [ "$1" = second ]; then echo "$second_workers"; else echo "$wo
 # start_discovery WHO [OPTION…]: discovery in the pod of a proxy of ours. It reads changes from the file `changes`, if
 # that is set.
 start_discovery() {
-  local who=$1 log=$folder/discovery.$1
+  local who=$1 log=$folder/discovery.$1 traced
+  traced=$(sampling_of "$who")
   shift
+  [ -z "$traced" ] || set -- --tracing "$traced" "$@"
   mkdir -p "$folder/identity.$who"
   rm -f "$folder/identity.$who"/*
   ip netns exec "$network-$who" taskset -c 1 "${first[@]}" "$folder/pillion-mesh" offline --folder "$folder/identity.$who" \
@@ -26,7 +28,7 @@ command_of() {
   local who=$1 configured
   configured="$protocol $port $hosts $(prefixes_of "$who") $(server_of "$who")"
   case $who in
-    pillion | second)
+    pillion* | second)
       # shellcheck disable=SC2016 # for the inner shell
       command=(env PROXY_CONFIG="{\"concurrency\":$(workers_of "$who"),\"discoveryAddress\":\"127.0.0.1:15012\"}" PILLION_ACCESS_LOG='{"accessLogFile":"/dev/null"}'
         INSTANCE_IP="10.213.${numbers[$who]}.2" POD_NAME=client POD_NAMESPACE=bench
@@ -34,11 +36,11 @@ command_of() {
           cp "$1/root-cert.pem" /run/secrets/istio/; cp "$1/istio-token" /run/secrets/tokens/; shift; exec "$@"' sh "$folder/identity.$who"
         taskset -c "$cores" "${first[@]}" "${as_proxy[@]}")
       program=("$folder/pillion-proxy" sidecar) ;;
-    envoy)
+    envoy*)
       # shellcheck disable=SC2086 # several words
-      envoy_bootstrap $configured >"$folder/envoy.yaml"
-      command=(ip netns exec "$network-envoy" taskset -c "$cores" "${first[@]}" "${as_proxy[@]}")
-      program=("$folder/envoy" -c "$folder/envoy.yaml" --concurrency "$workers" --log-level warning --disable-hot-restart) ;;
+      envoy_bootstrap $configured "$(sampling_of "$who")" >"$folder/$who.yaml"
+      command=(ip netns exec "$network-$who" taskset -c "$cores" "${first[@]}" "${as_proxy[@]}")
+      program=("$folder/envoy" -c "$folder/$who.yaml" --concurrency "$workers" --log-level warning --disable-hot-restart) ;;
     nginx)
       mkdir -p "$folder/nginx-proxy"
       chown 1337 "$folder/nginx-proxy"
@@ -62,7 +64,7 @@ command_of() {
 declare -A pids=()
 start() {
   local who=$1 log=$folder/log.$1
-  case $who in pillion | second) start_discovery "$@" ;; esac
+  case $who in pillion* | second) start_discovery "$@" ;; esac
   command_of "$who"
   # HAProxy's access log goes to standard output.
   "${command[@]}" "${program[@]}" >/dev/null 2>"$log" &
@@ -83,8 +85,8 @@ status() { inside "$1" curl -s -m 5 -o /dev/null -w '%{http_code}' "${@:3}" "$2"
 
 is_ready() {
   case $1 in
-    pillion | second) [ "$(status "$1" http://127.0.0.1:15021/healthz/ready)" = 200 ] ;;
-    envoy) [ "$(status "$1" http://127.0.0.1:15000/ready)" = 200 ] ;;
+    pillion* | second) [ "$(status "$1" http://127.0.0.1:15021/healthz/ready)" = 200 ] ;;
+    envoy*) [ "$(status "$1" http://127.0.0.1:15000/ready)" = 200 ] ;;
     *) inside "$1" bash -c 'exec 3<>/dev/tcp/127.0.0.1/15001' 2>/dev/null ;;
   esac
 }

@@ -32,9 +32,9 @@ run_round() {
   done
 }
 
-# run_case CASE: all rounds of a case, with proxies that are started for it.
+# run_case CASE [COMMAND]: all rounds of a case, with proxies that are started for it. The command looks at them at the end.
 run_case() {
-  local case=$1 who lost=0
+  local case=$1 at_end=${2:-true} who lost=0
   describe "$case"
   say "$title"
   for who in $participants; do
@@ -51,6 +51,7 @@ run_case() {
       lost=$((lost + 1))
     fi
   done
+  "$at_end"
   for who in $participants; do [ "$who" = direct ] || stop_proxy "$who"; done
   [ "${measured[$case]}" -gt 0 ] || fail "$title: others used more than $foreign % of the machine in every round; see --foreign"
 }

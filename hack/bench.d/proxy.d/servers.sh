@@ -38,6 +38,7 @@ http {
     add_trailer grpc-status 0 always;
     error_page 405 =200 /reply;
   }
+$(collector "$address")
 }
 CONF
 }

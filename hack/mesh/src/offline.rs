@@ -17,7 +17,7 @@ use anyhow::Context as _;
 use pillion::discovery::{Faults, Offline};
 use pillion_certs::{Authority, Resolver};
 use pillion_serve::{Readiness, Tls};
-use serde_json::Value;
+use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
@@ -55,6 +55,9 @@ pub(crate) struct Args {
     /// Rules set the response field `x-route` to HOST-PREFIX-GENERATION, by their numbers.
     #[arg(long)]
     marked: bool,
+    /// The percentage of requests that is traced; their spans go to port 9411 of the servers, as to Zipkin.
+    #[arg(long, value_name = "PERCENT")]
+    tracing: Option<f64>,
 }
 
 /// Serves until it is killed. Lines of its input change the mesh: `routes GENERATION` replaces the rules of one host
@@ -70,6 +73,12 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
         },
     };
     let discovery = Offline::start()?;
+    if let Some(percentage) = args.tracing {
+        let sampling = json!({"defaultConfig": {"tracing": {"sampling": percentage}}});
+        let configured = discovery.configure(&sampling.to_string()).await;
+        configured.map_err(|faults| anyhow::anyhow!("no tracing: {}", faults.join("; ")))?;
+        apply(&discovery, &objects::collector(&args.servers)).await?;
+    }
     let all = mesh.all(args.pod_ip, &args.servers);
     apply(&discovery, &all).await?;
     let (tls, root) = certificate(args.listen.ip())?;

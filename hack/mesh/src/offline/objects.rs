@@ -71,21 +71,8 @@ impl Mesh {
     }
 
     fn endpoints(&self, servers: &[IpAddr]) -> impl Iterator<Item = Value> {
-        let endpoint = |ip: &IpAddr| json!({"addresses": [ip], "conditions": {"ready": true}});
-        let endpoints: Vec<_> = servers.iter().map(endpoint).collect();
-        (0..self.hosts).map(move |host| {
-            let name = name(host);
-            json!({
-                "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
-                "metadata": {
-                    "name": name, "namespace": NAMESPACE,
-                    "labels": {"kubernetes.io/service-name": name},
-                },
-                "addressType": "IPv4",
-                "ports": [{"name": self.protocol, "port": self.port}],
-                "endpoints": endpoints,
-            })
-        })
+        let port = json!({"name": self.protocol, "port": self.port});
+        (0..self.hosts).map(move |host| slice(&name(host), NAMESPACE, &port, servers))
     }
 
     /// The rules of a host. Each generation leads to another host's servers.
@@ -109,6 +96,32 @@ impl Mesh {
             "spec": {"hosts": [name(host)], "http": routes.collect::<Vec<_>>()},
         })
     }
+}
+
+/// Where proxies send spans to without being told.
+pub(super) fn collector(servers: &[IpAddr]) -> [Value; 2] {
+    let (name, namespace) = ("zipkin", "istio-system");
+    let port = json!({"name": "http-query", "port": 9411});
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"clusterIP": "10.96.1.1", "ports": [port]},
+    });
+    [service, slice(name, namespace, &port, servers)]
+}
+
+/// All servers, as endpoints of a Service.
+fn slice(name: &str, namespace: &str, port: &Value, servers: &[IpAddr]) -> Value {
+    let endpoint = |ip: &IpAddr| json!({"addresses": [ip], "conditions": {"ready": true}});
+    let endpoints: Vec<_> = servers.iter().map(endpoint).collect();
+    json!({
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+        "metadata": {
+            "name": name, "namespace": namespace,
+            "labels": {"kubernetes.io/service-name": name},
+        },
+        "addressType": "IPv4", "ports": [port], "endpoints": endpoints,
+    })
 }
 
 fn name(host: usize) -> String {
@@ -173,6 +186,18 @@ mod tests {
             says(snapshot, endpoints, "10.213.1.4") && !says(snapshot, endpoints, "10.213.1.1")
         };
         snapshots.wait_for(has_come).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn requests_are_traced_if_there_is_a_collector() {
+        let (discovery, mesh) = (Offline::start().unwrap(), mesh("http"));
+        let mut snapshots = discovery.follow(NAMESPACE, "client").await.unwrap();
+        let all = collector(&[SERVER]).into_iter().chain(mesh.all(POD, &[SERVER]));
+        for object in all {
+            discovery.apply(&object).await.unwrap();
+        }
+        let is_traced = |snapshot: &Snapshot| says(snapshot, type_url::LISTENER, "/api/v2/spans");
+        snapshots.wait_for(is_traced).await.unwrap();
     }
 
     #[test]
