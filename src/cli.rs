@@ -17,6 +17,7 @@ mod proxied_pod;
 mod proxy_config;
 mod proxy_status;
 mod table;
+mod trace;
 mod workload;
 
 use std::process::ExitCode;
@@ -53,6 +54,8 @@ enum Command {
     /// Show the configuration of a proxy: its listeners, routes, clusters and endpoints.
     #[command(visible_alias = "pc")]
     ProxyConfig(Box<proxy_config::Args>),
+    /// Show a trace as a tree, and whether an application passes the headers of traces on.
+    Trace(trace::Args),
     /// Print the completion script for a shell.
     #[command(after_help = "Example:\n  source <(pillion completions bash)")]
     Completions {
@@ -84,6 +87,7 @@ impl Cli {
             Command::CheckInject(args) => args.run().await,
             Command::ProxyStatus(args) => args.run().await,
             Command::ProxyConfig(args) => args.run().await,
+            Command::Trace(args) => args.run().await,
             Command::Completions { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Self::command(), "pillion", &mut script);
