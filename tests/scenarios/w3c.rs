@@ -122,7 +122,11 @@ fn read(said: &str) -> Results {
 fn reads_the_outcome_of_each_test() {
     let said = "test_one (__main__.A.test_one)\nsays more ... ok\ntest_two (__main__.A) ... FAIL\n\
                 test_three (__main__.A) ... ERROR\n\nFAIL: test_two (__main__.A) ... \n";
-    let expected = [("test_one", true), ("test_two", false), ("test_three", false)];
+    let expected = [
+        ("test_one", true),
+        ("test_two", false),
+        ("test_three", false),
+    ];
     let expected = expected.map(|(name, passed)| (name.to_owned(), passed));
     assert_eq!(read(said), Results::from(expected));
 }

@@ -196,7 +196,10 @@ fn addons_have_a_pinned_version_few_rights_and_no_sidecar() {
     for container in addons.containers() {
         let image = container["image"].as_str().unwrap();
         let (_, tag) = image.rsplit_once(':').unwrap();
-        assert!(tag.starts_with(|first: char| first.is_ascii_digit()), "{image}");
+        assert!(
+            tag.starts_with(|first: char| first.is_ascii_digit()),
+            "{image}"
+        );
         assert_few_rights(container);
     }
     for deployment in addons.of_kind("Deployment") {
@@ -225,12 +228,11 @@ fn deployments_select_the_pods_that_they_make() {
             let spec = &deployment["spec"];
             let mut of_pods = spec["template"]["metadata"]["labels"].clone();
             // It is for the injector.
-            of_pods.as_object_mut().unwrap().remove("sidecar.istio.io/inject");
-            assert_eq!(
-                spec["selector"]["matchLabels"], of_pods,
-                "{}",
-                sample.name
-            );
+            of_pods
+                .as_object_mut()
+                .unwrap()
+                .remove("sidecar.istio.io/inject");
+            assert_eq!(spec["selector"]["matchLabels"], of_pods, "{}", sample.name);
             if let Some(account) = spec["template"]["spec"]["serviceAccountName"].as_str() {
                 assert!(
                     sample

@@ -23,8 +23,8 @@ use crate::{
 const SERVICE: &str = "tracing";
 /// How many of a service's traces are looked at for the newest.
 const LOOKED_AT: u32 = 20;
-/// Both stores answer with traces of the last hour if they are asked so. In milliseconds.
-const LOOK_BACK: u64 = 3_600_000;
+/// Jaeger answers with traces of the last two days by itself. In milliseconds.
+const LOOK_BACK: u64 = 2 * 24 * 3_600_000;
 
 /// A store.
 pub(super) struct Backend {
@@ -62,7 +62,9 @@ impl Backend {
             format!("the Service {namespace}/{SERVICE} has no port whose targetPort is a number")
         })?;
         let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-        let pods = pods.list(&ListParams::default().labels(&selector(&service))).await;
+        let pods = pods
+            .list(&ListParams::default().labels(&selector(&service)))
+            .await;
         let pods = pods.with_context(|| format!("cannot list pods in {namespace}"))?;
         let pod = pods.items.iter().find(|pod| is_ready(pod));
         let pod = pod.with_context(|| {
@@ -106,12 +108,12 @@ impl Backend {
         })
     }
 
-    /// The newest trace of a service in the last hour.
+    /// The newest trace of a service in the last two days.
     pub async fn newest(&self, service: &str) -> anyhow::Result<Option<Trace>> {
         check(service, "service's name")?;
         let path = match self.kind {
             Kind::Jaeger => {
-                format!("/jaeger/api/traces?service={service}&limit={LOOKED_AT}&lookback=1h")
+                format!("/jaeger/api/traces?service={service}&limit={LOOKED_AT}")
             }
             Kind::Zipkin => format!(
                 "/zipkin/api/v2/traces?serviceName={service}&limit={LOOKED_AT}&lookback={LOOK_BACK}"
@@ -185,14 +187,22 @@ fn target_port(service: &Service) -> Option<u16> {
 }
 
 fn selector(service: &Service) -> String {
-    let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
+    let selector = service
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.selector.as_ref());
     let labels = selector.into_iter().flatten();
-    let labels: Vec<_> = labels.map(|(name, value)| format!("{name}={value}")).collect();
+    let labels: Vec<_> = labels
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
     labels.join(",")
 }
 
 fn is_ready(pod: &Pod) -> bool {
-    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+    let conditions = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.conditions.as_ref());
     let mut conditions = conditions.into_iter().flatten();
     conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }

@@ -10,7 +10,7 @@ use super::span::{Span, Trace};
 /// An answer with traces.
 #[derive(Debug, Deserialize)]
 pub(super) struct Answer {
-    data: Vec<Found>,
+    data: Option<Vec<Found>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -61,7 +61,8 @@ struct Process {
 impl Answer {
     /// Its traces.
     pub fn traces(self) -> Vec<Trace> {
-        self.data.into_iter().filter_map(trace).collect()
+        let found = self.data.into_iter().flatten();
+        found.filter_map(trace).collect()
     }
 }
 
@@ -123,7 +124,10 @@ mod tests {
         let [trace] = &answer.traces()[..] else {
             panic!("one trace");
         };
-        assert_eq!((trace.id.as_str(), trace.start(), trace.duration()), ("7", 10, 5));
+        assert_eq!(
+            (trace.id.as_str(), trace.start(), trace.duration()),
+            ("7", 10, 5)
+        );
         let [web, db] = &trace.spans[..] else {
             panic!("two spans");
         };

@@ -87,9 +87,13 @@ impl Args {
             return Ok(found);
         }
         let known = store.services().await?;
-        let known: Vec<_> = known.iter().take(NAMED).map(|name| printable(name)).collect();
+        let known: Vec<_> = known
+            .iter()
+            .take(NAMED)
+            .map(|name| printable(name))
+            .collect();
         bail!(
-            "the store has no trace of {} in the last hour; {}. A request is traced only if it is sampled: 1 % are by \
+            "the store has no trace of {} in the last two days; {}. A request is traced only if it is sampled: 1 % are by \
              default (docs/tracing.md)",
             printable(&service),
             if known.is_empty() {

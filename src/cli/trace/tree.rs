@@ -121,7 +121,11 @@ fn placed(spans: &[Span]) -> Vec<Placed<'_>> {
             // The first is taken first.
             for (number, part) in parts.iter().rev().enumerate() {
                 let is_last = number == 0;
-                let (branch, more) = if is_last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+                let (branch, more) = if is_last {
+                    ("└─ ", "   ")
+                } else {
+                    ("├─ ", "│  ")
+                };
                 let deeper = if below.chars().count() < 3 * DEPTH {
                     format!("{below}{more}")
                 } else {
@@ -206,7 +210,11 @@ mod tests {
             .collect();
         let lines = tree(&deep);
         assert_eq!(lines.len(), deep.len());
-        assert!(lines.iter().all(|line| line.chars().count() < 3 * DEPTH + 12));
+        assert!(
+            lines
+                .iter()
+                .all(|line| line.chars().count() < 3 * DEPTH + 12)
+        );
         let text = format(&Trace::of(deep).unwrap());
         assert!(text.ends_with("and 18999 spans more\n"));
     }

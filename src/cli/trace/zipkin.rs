@@ -73,7 +73,10 @@ mod tests {
         assert_eq!((&*web.service, &*web.kind), ("web.shop", "server"));
         assert_eq!((web.status.as_deref(), web.is_error), (Some("503"), true));
         assert_eq!((web.start, web.duration), (10, 5));
-        assert_eq!((other.parent.as_deref(), other.is_error), (Some("a"), false));
+        assert_eq!(
+            (other.parent.as_deref(), other.is_error),
+            (Some("a"), false)
+        );
     }
 
     #[test]

@@ -97,7 +97,11 @@ impl Store {
         };
         // Jaeger without any says `null`.
         let names = list.as_array().into_iter().flatten();
-        Some(names.filter_map(|name| Some(name.as_str()?.to_owned())).collect())
+        Some(
+            names
+                .filter_map(|name| Some(name.as_str()?.to_owned()))
+                .collect(),
+        )
     }
 
     /// The newest traces in which a service is.
@@ -170,7 +174,9 @@ impl Store {
 /// kubectl in istio-system.
 pub async fn system(shop: &Namespace, arguments: &[&str]) -> String {
     let mut kubectl = shop.cluster.tool("kubectl");
-    kubectl.args(["--namespace", "istio-system"]).args(arguments);
+    kubectl
+        .args(["--namespace", "istio-system"])
+        .args(arguments);
     shell::output(&mut kubectl, "").await
 }
 
@@ -235,6 +241,8 @@ fn of_zipkin(span: &Value) -> Span {
         kind: text(&span["kind"]).to_lowercase(),
         start: span["timestamp"].as_u64().unwrap_or_default(),
         duration: span["duration"].as_u64().unwrap_or_default(),
-        tags: tags.map(|(name, value)| (name.clone(), text(value))).collect(),
+        tags: tags
+            .map(|(name, value)| (name.clone(), text(value)))
+            .collect(),
     }
 }

@@ -28,7 +28,9 @@ impl Drop for AllOfTheMesh<'_> {
             &["delete", "deployment", "zipkin", "--ignore-not-found"],
         ] {
             let mut kubectl = self.0.cluster.tool("kubectl");
-            kubectl.args(["--namespace", "istio-system"]).args(arguments);
+            kubectl
+                .args(["--namespace", "istio-system"])
+                .args(arguments);
             let _ = kubectl.as_std_mut().output();
         }
     }
@@ -87,7 +89,9 @@ const SHAPE: [&str; 8] = [
 /// Checks the trace of one page.
 async fn check(store: Store, shop: &Namespace, mark: &str) {
     let service = format!("productpage.{}", shop.name());
-    let trace = store.trace_with(shop, &service, ("http.url", mark), 8).await;
+    let trace = store
+        .trace_with(shop, &service, ("http.url", mark), 8)
+        .await;
     assert_eq!(shape(&trace), SHAPE, "{trace:#?}");
     let services: BTreeSet<_> = trace.iter().map(|span| &span.service).collect();
     assert_eq!(services.len(), 5);
@@ -102,14 +106,20 @@ async fn check(store: Store, shop: &Namespace, mark: &str) {
         // A part is within the whole, but for what clocks and messages take.
         assert!(span.duration <= root.duration + 5_000, "{span:#?}");
     }
-    let ratings = trace.iter().find(|span| span.service.starts_with("ratings."));
+    let ratings = trace
+        .iter()
+        .find(|span| span.service.starts_with("ratings."));
     let ratings = ratings.unwrap();
     assert_eq!(ratings.tags["istio.canonical_service"], "ratings");
     let host = format!("ratings.{}.svc.cluster.local:9080/*", shop.name());
     assert_eq!(ratings.name, host);
     // Applications pass the id on, so that it is one for the whole trace.
     let id = &root.tags["guid:x-request-id"];
-    assert!(trace.iter().all(|span| span.tags["guid:x-request-id"] == *id));
+    assert!(
+        trace
+            .iter()
+            .all(|span| span.tags["guid:x-request-id"] == *id)
+    );
 }
 
 #[tokio::test]

@@ -16,11 +16,22 @@ async fn an_application_that_forgets_the_headers_is_found() {
     shop.apply_samples(&files).await;
     let forget = ["set", "env", "deployment/reviews-v2", "FORGET_HEADERS=true"];
     shop.kubectl(&forget).await;
-    let rolled_out = ["rollout", "status", "deployment/reviews-v2", "--timeout=120s"];
+    let rolled_out = [
+        "rollout",
+        "status",
+        "deployment/reviews-v2",
+        "--timeout=120s",
+    ];
     shop.kubectl(&rolled_out).await;
     shop.wait_for_deployments().await;
 
-    let page = ["curl", "-s", "-o", "/dev/null", "productpage:9080/productpage"];
+    let page = [
+        "curl",
+        "-s",
+        "-o",
+        "/dev/null",
+        "productpage:9080/productpage",
+    ];
     let check = async |workload: &str| printed(&shop, &["trace", "check", workload]).await;
     let said = eventually("the broken chain is seen", async || {
         for _ in 0..10 {

@@ -23,12 +23,23 @@ async fn a_collector_that_goes_costs_spans_and_nothing_else_and_keeps_what_it_ha
     let service = format!("load.{}", shop.name());
     let before = eventually("traces of the load", async || {
         let traces = jaeger.traces(&shop, &service).await?;
-        Some(traces.into_iter().find(|trace| trace.len() == 2)?[0].trace.clone())
+        Some(
+            traces.into_iter().find(|trace| trace.len() == 2)?[0]
+                .trace
+                .clone(),
+        )
     })
     .await;
 
     system(&shop, &["scale", "deployment/jaeger", "--replicas=0"]).await;
-    let gone = ["wait", "--for=delete", "pod", "-l", "app=jaeger", "--timeout=120s"];
+    let gone = [
+        "wait",
+        "--for=delete",
+        "pod",
+        "-l",
+        "app=jaeger",
+        "--timeout=120s",
+    ];
     system(&shop, &gone).await;
     let dropped = counted(&shop, "dropped").await;
     eventually("spans are dropped", async || {

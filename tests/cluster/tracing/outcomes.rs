@@ -7,7 +7,11 @@ async fn traced() -> Option<(Namespace, Store)> {
     let shop = Namespace::injected("outcomes").await?;
     let store = Store::jaeger(&shop).await;
     shop.apply(&sampling(100.0)).await;
-    let samples = ["sleep/sleep.yaml", "httpbin/httpbin.yaml", "grpc-echo/grpc-echo.yaml"];
+    let samples = [
+        "sleep/sleep.yaml",
+        "httpbin/httpbin.yaml",
+        "grpc-echo/grpc-echo.yaml",
+    ];
     shop.apply_samples(&samples).await;
     shop.wait_for_deployments().await;
     let service = format!("httpbin.{}", shop.name());
@@ -87,7 +91,10 @@ async fn spans_say_what_became_of_requests() {
     let (client, servers) = spans(&shop, store, "good-1", 1).await;
     assert_eq!(client.tags["upstream_cluster"], cluster);
     assert_eq!(client.tags["http.method"], "GET");
-    assert!(client.tags["http.url"].ends_with("/get?mark=good-1"), "{client:#?}");
+    assert!(
+        client.tags["http.url"].ends_with("/get?mark=good-1"),
+        "{client:#?}"
+    );
     assert_eq!(servers[0].tags["upstream_cluster"], "inbound|8080||");
     for span in servers.iter().chain([&client]) {
         assert_eq!(span.tags["http.status_code"], "200");
@@ -116,7 +123,8 @@ async fn spans_say_what_became_of_requests() {
     assert_eq!(client.tags["error"], "true");
     assert!(client.duration >= 300_000, "{client:#?}");
 
-    shop.kubectl(&["scale", "deployment/httpbin", "--replicas=0"]).await;
+    shop.kubectl(&["scale", "deployment/httpbin", "--replicas=0"])
+        .await;
     eventually("nobody is there", async || {
         (status(&shop, "none-0", "/get").await == "503").then_some(())
     })
@@ -136,7 +144,13 @@ async fn grpc_calls_are_spans_with_their_status() {
     let ends = |number: usize| format!("000-8000-00000000000{number}");
     let call = async |number: usize, options: &[&str]| {
         let field = format!("x-request-id: 6e1c6f2e-0000-4{}", ends(number));
-        let call = ["pillion-samples", "grpc-call", "grpc-echo:7070", "-H", &field];
+        let call = [
+            "pillion-samples",
+            "grpc-call",
+            "grpc-echo:7070",
+            "-H",
+            &field,
+        ];
         let exec = ["exec", "deploy/sleep", "-c", "sleep", "--"];
         let all = [&exec[..], &call, options].concat();
         let output = shop.command(&all).output().await;

@@ -1,6 +1,8 @@
 //! The share of requests that is traced.
 
-use crate::harness::{Namespace, Report, Store, eventually, pod, sampling, samples, server, service};
+use crate::harness::{
+    Namespace, Report, Store, eventually, pod, samples, sampling, server, service,
+};
 
 const URL: &str = "http://server:8080/get";
 
@@ -74,14 +76,19 @@ async fn a_share_of_requests_is_traced() {
     for (sampled, expected) in [("1", 200), ("0", 0)] {
         let before = made(&shop).await;
         let field = format!("x-b3-sampled: {sampled}");
-        let context = ["x-b3-traceid: 463ac35c9f6413ad48485a3953bb6124", "x-b3-spanid: a2fb4a1d1a96d312", &field];
+        let context = [
+            "x-b3-traceid: 463ac35c9f6413ad48485a3953bb6124",
+            "x-b3-spanid: a2fb4a1d1a96d312",
+            &field,
+        ];
         let mut options = vec!["-n", "200", URL];
         options.extend(context.iter().flat_map(|field| ["-H", *field]));
         let report = Report::of(&shop, "client", "client", &options).await;
         report.assert_no_failures();
-        eventually(&format!("{expected} spans of x-b3-sampled {sampled}"), async || {
-            (made(&shop).await - before == expected).then_some(())
-        })
+        eventually(
+            &format!("{expected} spans of x-b3-sampled {sampled}"),
+            async || (made(&shop).await - before == expected).then_some(()),
+        )
         .await;
     }
 }

@@ -192,7 +192,9 @@ mod tests {
     async fn requests_are_traced_if_there_is_a_collector() {
         let (discovery, mesh) = (Offline::start().unwrap(), mesh("http"));
         let mut snapshots = discovery.follow(NAMESPACE, "client").await.unwrap();
-        let all = collector(&[SERVER]).into_iter().chain(mesh.all(POD, &[SERVER]));
+        let all = collector(&[SERVER])
+            .into_iter()
+            .chain(mesh.all(POD, &[SERVER]));
         for object in all {
             discovery.apply(&object).await.unwrap();
         }

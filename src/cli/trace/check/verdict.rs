@@ -151,7 +151,10 @@ mod tests {
     #[test]
     fn nobody_is_blamed_without_reason() {
         for (said, expected) in [
-            (said("passes_on", [6, 0, 1]), "6 went on, and 1 needed no requests.\n"),
+            (
+                said("passes_on", [6, 0, 1]),
+                "6 went on, and 1 needed no requests.\n",
+            ),
             (said("passes_on", [6, 2, 1]), "2 did not go on"),
             (said("unknown", [0, 0, 0]), "no traced request so far"),
             (said("unknown", [0, 0, 5]), "nothing to pass on: of 5"),
