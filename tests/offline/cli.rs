@@ -86,6 +86,27 @@ fn a_command_of_istioctl_fails_and_says_what_to_do_instead() {
 }
 
 #[test]
+fn shows_a_trace_that_a_store_has_answered() {
+    let spans = json!([
+        {"traceId": "7", "id": "a", "kind": "CLIENT", "name": "web:80/*", "timestamp": 1000, "duration": 2500,
+         "localEndpoint": {"serviceName": "gateway"}, "tags": {"http.status_code": "200"}},
+        {"traceId": "7", "id": "b", "parentId": "a", "timestamp": 2000, "duration": 1000,
+         "localEndpoint": {"serviceName": "web"}},
+    ]);
+    let shown = stdout(&pillion(&["trace", "show", "-f", "-"], &spans.to_string()));
+    assert!(
+        shown.starts_with("Trace 7: 2 spans, 2 services, 2.500 ms\n"),
+        "{shown}"
+    );
+    assert!(shown.contains("\n└─ web "), "{shown}");
+    for (input, expected) in [("[]", "has no trace"), ("<html>", "not the JSON")] {
+        let output = pillion(&["trace", "show", "-f", "-"], input);
+        assert_eq!(output.status.code(), Some(1), "{input}");
+        assert!(stderr(&output).contains(expected), "{}", stderr(&output));
+    }
+}
+
+#[test]
 fn injects_every_kind_that_makes_pods() {
     let spec = "{containers: [{name: app, image: app}]}";
     for (kind, api_version, pod) in [
