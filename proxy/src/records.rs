@@ -1,15 +1,17 @@
-//! What a finished request or a TCP connection leaves: Istio's metrics and Envoy's access log.
+//! What a finished request or a TCP connection leaves: Istio's metrics, Envoy's access log, and spans.
 //!
 //! There is one [`Records`] in a process and one [`Recorder`] in each worker. A worker
 //! writes counters that no other one writes; a scrape adds them up.
 
 mod access_log;
 mod connection;
+mod escape;
 mod exposition;
 mod facts;
 mod flags;
 mod histogram;
 mod labels;
+mod open_metrics;
 mod process;
 mod recorder;
 mod registry;
@@ -18,13 +20,21 @@ mod request_series;
 mod test_util;
 #[cfg(test)]
 mod tests;
+// Nothing records spans yet.
+#[allow(dead_code, unused_imports)]
+mod trace;
 mod workload;
 
+#[cfg(test)]
+pub(crate) use self::trace::test_util as trace_test_util;
+#[allow(unused_imports)]
+pub(crate) use self::trace::{MAX_TAGS, Span, SpanId, SpanKind, Tag, TagValue, TraceId};
 pub(crate) use self::{
     access_log::AccessLogConfig,
     facts::{ConnectionFacts, RequestRecord, connect_failure},
     flags::{ResponseFlag, ResponseFlags},
     process::Records,
     recorder::Recorder,
+    trace::{Outlet, Report, Spans},
     workload::{Workload, labels},
 };
