@@ -71,7 +71,7 @@ impl Mesh {
     /// Applies a rule if it is accepted, and says whether it is.
     fn try_rule(&mut self, kind: pillion_api::Kind, name: &str, spec: Value) -> bool {
         let object = json!({
-            "apiVersion": "networking.istio.io/v1", "kind": kind.name(),
+            "apiVersion": format!("{}/v1", kind.group()), "kind": kind.name(),
             "metadata": {"name": name, "namespace": "shop"}, "spec": spec,
         });
         let Ok((object, _)) = pillion_api::parse(kind, object) else {
@@ -95,6 +95,10 @@ impl Mesh {
                 spec: object.spec,
             })),
             AnyObject::ServiceEntry(object) => Event::ServiceEntry(Change::Apply(Object {
+                meta: meta(1),
+                spec: object.spec,
+            })),
+            AnyObject::Telemetry(object) => Event::Telemetry(Change::Apply(Object {
                 meta: meta(1),
                 spec: object.spec,
             })),
