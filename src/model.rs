@@ -38,7 +38,7 @@ pub use names::{
     inbound_name,
 };
 pub use objects::{
-    CollectorProtocol, ContainerPort, DefaultExports, EndpointSlice, ExportTo, Key, Labels,
+    CollectorProtocol, ContainerPort, DefaultExports, Delivery, EndpointSlice, ExportTo, Key, Labels,
     MeshConfig, MeshTracing, Meta, Namespace, Node, Object, OpenTelemetry, OutboundPolicy, Pod,
     Provider, ProxyCollector, ProxyKind, ProxyTracing, Service, ServiceAddress, ServicePort,
     SliceEndpoint, SlicePort, Tags, TargetPort, TracingProvider, Zipkin, is_export,

@@ -41,4 +41,5 @@ pub use percentage::{Percentage, PercentageError};
 pub use service_entry::*;
 pub use string_match::StringMatch;
 pub use telemetry::*;
+pub use validation::custom_tags;
 pub use virtual_service::*;

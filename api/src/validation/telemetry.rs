@@ -1,9 +1,13 @@
 //! `Telemetry`.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
 use super::{headers, limits, names};
 use crate::{
-    CustomTag, Metadata, ProviderRef, TagSource, TelemetrySpec, Tracing, findings::Findings,
-    path::shortened,
+    CustomTag, Fault, Metadata, ProviderRef, TagSource, TelemetrySpec, Tracing,
+    findings::Findings, path::shortened,
 };
 
 /// Validates a `Telemetry`.
@@ -20,6 +24,23 @@ pub(crate) fn telemetry(findings: &mut Findings, _: &Metadata, spec: &TelemetryS
     findings.each("tracing", &spec.tracing, tracing);
 }
 
+/// Reads tags as a Telemetry has them, for the mesh's configuration.
+///
+/// # Errors
+///
+/// What is wrong with them.
+pub fn custom_tags(value: Value) -> Result<BTreeMap<String, CustomTag>, Vec<Fault>> {
+    let tags: BTreeMap<String, CustomTag> =
+        serde_path_to_error::deserialize(value).map_err(|error| {
+            let path: String = error.path().to_string().chars().take(200).collect();
+            let message = error.inner().to_string().chars().take(200).collect();
+            vec![Fault { path, message }]
+        })?;
+    let mut findings = Findings::default();
+    all_custom_tags(&mut findings, &tags);
+    findings.finish().map(|_| tags)
+}
+
 /// How requests are traced.
 fn tracing(findings: &mut Findings, tracing: &Tracing) {
     findings.at("providers", |findings| {
@@ -29,10 +50,15 @@ fn tracing(findings: &mut Findings, tracing: &Tracing) {
         }
     });
     findings.each("providers", &tracing.providers, provider);
+    all_custom_tags(findings, &tracing.custom_tags);
+}
+
+/// Tags, by their names.
+fn all_custom_tags(findings: &mut Findings, tags: &BTreeMap<String, CustomTag>) {
     findings.at("customTags", |findings| {
-        limits::count(findings, tracing.custom_tags.len(), limits::TAGS);
+        limits::count(findings, tags.len(), limits::TAGS);
     });
-    findings.each_key("customTags", &tracing.custom_tags, custom_tag);
+    findings.each_key("customTags", tags, custom_tag);
 }
 
 /// A reference to a provider.

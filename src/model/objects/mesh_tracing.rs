@@ -93,16 +93,25 @@ pub struct Zipkin {
     pub short_trace_ids: bool,
     /// Whether W3C's headers are read and written beside B3.
     pub with_w3c: bool,
+    /// How messages are sent.
+    pub delivery: Delivery,
 }
 
 /// How spans are sent by OpenTelemetry's protocol.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct OpenTelemetry {
     /// The path that spans are posted to; by gRPC, if there is none.
     pub path: Option<Arc<str>>,
-    /// How long a message may take.
+    /// How messages are sent.
+    pub delivery: Delivery,
+}
+
+/// How messages with spans are sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Delivery {
+    /// How long one may take.
     pub timeout: Option<Duration>,
-    /// Headers of each message, or its metadata.
+    /// Headers that each has, or metadata of gRPC.
     pub headers: Vec<(Arc<str>, Arc<str>)>,
 }
 
@@ -154,6 +163,7 @@ impl Default for Zipkin {
             path: ZIPKIN_PATH.into(),
             short_trace_ids: false,
             with_w3c: false,
+            delivery: Delivery::default(),
         }
     }
 }

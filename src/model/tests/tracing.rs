@@ -50,11 +50,7 @@ fn zipkin() -> CollectorProtocol {
 }
 
 fn otlp() -> CollectorProtocol {
-    CollectorProtocol::OpenTelemetry(OpenTelemetry {
-        path: None,
-        timeout: None,
-        headers: Vec::new(),
-    })
+    CollectorProtocol::OpenTelemetry(OpenTelemetry::default())
 }
 
 fn tracing(mesh: &Mesh, client: &str) -> Tracing {

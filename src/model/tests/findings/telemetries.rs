@@ -31,11 +31,7 @@ fn mesh() -> Mesh {
             host: "otel.obs.svc.cluster.local".into(),
             port: 4317,
         },
-        protocol: CollectorProtocol::OpenTelemetry(OpenTelemetry {
-            path: None,
-            timeout: None,
-            headers: Vec::new(),
-        }),
+        protocol: CollectorProtocol::OpenTelemetry(OpenTelemetry::default()),
         max_path_length: None,
     });
     tracing.providers.insert("otel".into(), otel);
