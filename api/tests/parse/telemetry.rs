@@ -140,9 +140,9 @@ fn bounds_tags() {
             .collect();
         format!("customTags: {{{}}}", tags.join(", "))
     };
-    let most = format!("{{tracing: [{{{}}}]}}", tags(64));
+    let most = format!("{{tracing: [{{{}}}]}}", tags(24));
     assert_eq!(warnings(Kind::Telemetry, &most), Vec::<String>::new());
-    assert!(tracing(&tags(65)).contains("there can't be more than 64"));
+    assert!(tracing(&tags(25)).contains("there can't be more than 24"));
     let long = "a".repeat(1_025);
     assert!(
         tracing(&format!("customTags: {{a: {{literal: {{value: {long}}}}}}}"))

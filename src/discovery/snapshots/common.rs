@@ -9,13 +9,13 @@ use pillion_xds::Resources;
 use super::interner::Interner;
 use crate::{
     discovery::render::{self, Settings},
-    model::{GatewayTables, Outbound, RouteTables},
+    model::{GatewayTables, Outbound, RouteTables, Tracer},
 };
 
 /// Listeners and route tables.
 #[derive(Debug)]
 pub(super) struct Common {
-    /// What was rendered; its address is the key.
+    /// What was rendered; its address is part of the key.
     _source: Source,
     /// The listeners.
     pub listeners: Resources,
@@ -30,69 +30,91 @@ enum Source {
     Gateway { _answer: Arc<GatewayTables> },
 }
 
-/// The answers that were rendered, by their keys.
+/// What the listeners are made of: the address of the answer, and how requests are traced.
+type Key = (usize, Option<Arc<Tracer>>);
+
+/// What was rendered.
 #[derive(Debug, Default)]
-pub(super) struct Commons(HashMap<usize, Common>);
+pub(super) struct Commons {
+    all: Vec<Common>,
+    /// The places in `all`.
+    by_key: HashMap<Key, usize>,
+    /// The route tables, by the address of the answer: tracing does not change them.
+    routes: HashMap<usize, Resources>,
+}
 
 impl Commons {
-    /// Returns the key of what sidecars have in common.
+    /// Returns the place of what sidecars have in common.
     pub fn outbound(
         &mut self,
         outbound: &Arc<Outbound>,
-        settings: &Settings,
+        (settings, tracer): (&Settings, Option<&Arc<Tracer>>),
         interner: &mut Interner,
     ) -> usize {
-        let key = Arc::as_ptr(outbound).addr();
-        self.0.entry(key).or_insert_with(|| {
+        let key = (Arc::as_ptr(outbound).addr(), tracer.cloned());
+        self.place(key, |routes| {
+            let tracer = tracer.map(|tracer| &**tracer);
             let listeners = outbound.listeners.iter().map(|listener| {
-                let rendered = render::outbound_listener(listener, settings);
+                let rendered = render::outbound_listener(listener, settings, tracer);
                 let resource = interner.resource(type_url::LISTENER, &listener.name, &rendered);
                 (Arc::clone(&resource.name), resource)
             });
             Common {
                 listeners: Arc::new(listeners.collect()),
-                routes: routes(&outbound.routes, interner),
+                routes: routes.unwrap_or_else(|| self::routes(&outbound.routes, interner)),
                 _source: Source::Outbound {
                     _answer: Arc::clone(outbound),
                 },
             }
-        });
-        key
+        })
     }
 
-    /// Returns the key of what gateways have in common.
+    /// Returns the place of what gateways have in common.
     pub fn gateway(
         &mut self,
         tables: &Arc<GatewayTables>,
-        settings: &Settings,
+        (settings, tracer): (&Settings, Option<&Arc<Tracer>>),
         interner: &mut Interner,
     ) -> usize {
-        let key = Arc::as_ptr(tables).addr();
-        self.0.entry(key).or_insert_with(|| {
+        let key = (Arc::as_ptr(tables).addr(), tracer.cloned());
+        self.place(key, |routes| {
+            let tracer = tracer.map(|tracer| &**tracer);
             let listeners = tables.listeners.iter().map(|listener| {
-                let rendered = render::gateway_listener(listener, settings);
+                let rendered = render::gateway_listener(listener, settings, tracer);
                 let resource = interner.resource(type_url::LISTENER, &listener.name, &rendered);
                 (Arc::clone(&resource.name), resource)
             });
             Common {
                 listeners: Arc::new(listeners.collect()),
-                routes: routes(&tables.routes, interner),
+                routes: routes.unwrap_or_else(|| self::routes(&tables.routes, interner)),
                 _source: Source::Gateway {
                     _answer: Arc::clone(tables),
                 },
             }
-        });
-        key
+        })
+    }
+
+    /// The place of a key. What has none is rendered, with the route tables of its answer if there are any.
+    fn place(&mut self, key: Key, render: impl FnOnce(Option<Resources>) -> Common) -> usize {
+        if let Some(place) = self.by_key.get(&key) {
+            return *place;
+        }
+        let common = render(self.routes.get(&key.0).cloned());
+        self.routes.insert(key.0, Arc::clone(&common.routes));
+        let place = self.all.len();
+        self.by_key.insert(key, place);
+        self.all.push(common);
+        place
     }
 
     /// Returns what was rendered.
-    pub fn get(&self, key: usize) -> Option<&Common> {
-        self.0.get(&key)
+    pub fn get(&self, place: usize) -> Option<&Common> {
+        self.all.get(place)
     }
 
     /// Forgets everything.
     pub fn clear(&mut self) {
-        self.0.clear();
+        *self = Self::default();
     }
 }
 

@@ -21,6 +21,9 @@ use crate::model::{
 /// The label of a pod's canonical name, and the one that the name is from where there is none.
 const NAMES: [&str; 2] = ["service.istio.io/canonical-name", "app"];
 
+/// How many tags there are, of those of the mesh and of the pod together. Each may have as many.
+const TAGS: usize = 24;
+
 /// How a proxy traces requests.
 pub(super) fn of_client(world: &World, view: &View, client: &Client) -> Tracing {
     let (mut sent, mut served) = (Draft::default(), Draft::default());
@@ -127,7 +130,7 @@ impl Finish<'_> {
         Some(Tracer {
             collector: self.collector(&provider)?,
             sampling: sampling.unwrap_or(Percentage::ONE),
-            tags: tags.clone().into_iter().collect(),
+            tags: tags.clone().into_iter().take(TAGS).collect(),
             istio_tags: istio_tags.unwrap_or(true),
             max_path_length: provider.max_path_length.or(self.proxy.max_path_length),
             by_request_id: draft.by_request_id.unwrap_or(true),
