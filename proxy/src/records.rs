@@ -5,11 +5,13 @@
 
 mod access_log;
 mod connection;
+mod escape;
 mod exposition;
 mod facts;
 mod flags;
 mod histogram;
 mod labels;
+mod open_metrics;
 mod process;
 mod recorder;
 mod registry;
@@ -18,15 +20,21 @@ mod request_series;
 mod test_util;
 #[cfg(test)]
 mod tests;
+// Nothing records spans yet.
+#[allow(dead_code, unused_imports)]
 mod trace;
 mod workload;
 
+#[cfg(test)]
+pub(crate) use self::trace::test_util as trace_test_util;
+#[allow(unused_imports)]
+pub(crate) use self::trace::{MAX_TAGS, Span, SpanId, SpanKind, Tag, TagValue, TraceId};
 pub(crate) use self::{
     access_log::AccessLogConfig,
     facts::{ConnectionFacts, RequestRecord, connect_failure},
     flags::{ResponseFlag, ResponseFlags},
     process::Records,
     recorder::Recorder,
-    trace::{MAX_TAGS, Span, SpanId, SpanKind, Tag, TagValue, TraceId},
+    trace::{Outlet, Report, Spans},
     workload::{Workload, labels},
 };

@@ -41,7 +41,4 @@ pub struct Collector {
     pub host: Arc<str>,
     /// What it understands.
     pub protocol: CollectorProtocol,
-    /// What spans call their service, where the protocol does not leave that to proxies. Empty if
-    /// it is not known.
-    pub service: Arc<str>,
 }

@@ -161,10 +161,9 @@ fn zipkin(collector: &Collector, zipkin: &Zipkin) -> ZipkinConfig {
 }
 
 fn opentelemetry(collector: &Collector, otlp: &OpenTelemetry) -> OpenTelemetryConfig {
-    let mut config = OpenTelemetryConfig {
-        service_name: collector.service.to_string(),
-        ..OpenTelemetryConfig::default()
-    };
+    // Our proxies say the service's name themselves; by a name here, each workload would have listeners
+    // of its own.
+    let mut config = OpenTelemetryConfig::default();
     let delivery = &otlp.delivery;
     match &otlp.path {
         Some(path) => {

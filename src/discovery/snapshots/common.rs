@@ -33,14 +33,19 @@ enum Source {
 /// What the listeners are made of: the address of the answer, and how requests are traced.
 type Key = (usize, Option<Arc<Tracer>>);
 
+/// How many different ways to trace those have that see the same. Others are not traced: pods' own
+/// configurations would make as many listeners as there are pods.
+const TRACERS: usize = 64;
+
 /// What was rendered.
 #[derive(Debug, Default)]
 pub(super) struct Commons {
     all: Vec<Common>,
     /// The places in `all`.
     by_key: HashMap<Key, usize>,
-    /// The route tables, by the address of the answer: tracing does not change them.
-    routes: HashMap<usize, Resources>,
+    /// By the address of the answer, its route tables, which tracing does not change, and how many
+    /// keys it has.
+    routes: HashMap<usize, (Resources, usize)>,
 }
 
 impl Commons {
@@ -51,9 +56,10 @@ impl Commons {
         (settings, tracer): (&Settings, Option<&Arc<Tracer>>),
         interner: &mut Interner,
     ) -> usize {
-        let key = (Arc::as_ptr(outbound).addr(), tracer.cloned());
+        let key = self.key(Arc::as_ptr(outbound).addr(), tracer);
+        let tracer = key.1.clone();
         self.place(key, |routes| {
-            let tracer = tracer.map(|tracer| &**tracer);
+            let tracer = tracer.as_deref();
             let listeners = outbound.listeners.iter().map(|listener| {
                 let rendered = render::outbound_listener(listener, settings, tracer);
                 let resource = interner.resource(type_url::LISTENER, &listener.name, &rendered);
@@ -76,9 +82,10 @@ impl Commons {
         (settings, tracer): (&Settings, Option<&Arc<Tracer>>),
         interner: &mut Interner,
     ) -> usize {
-        let key = (Arc::as_ptr(tables).addr(), tracer.cloned());
+        let key = self.key(Arc::as_ptr(tables).addr(), tracer);
+        let tracer = key.1.clone();
         self.place(key, |routes| {
-            let tracer = tracer.map(|tracer| &**tracer);
+            let tracer = tracer.as_deref();
             let listeners = tables.listeners.iter().map(|listener| {
                 let rendered = render::gateway_listener(listener, settings, tracer);
                 let resource = interner.resource(type_url::LISTENER, &listener.name, &rendered);
@@ -94,13 +101,27 @@ impl Commons {
         })
     }
 
+    /// The key of an answer. There are so many different ones for it, and one without tracing.
+    fn key(&self, answer: usize, tracer: Option<&Arc<Tracer>>) -> Key {
+        let key = (answer, tracer.cloned());
+        let keys = self.routes.get(&answer).map_or(0, |(_, keys)| *keys);
+        if self.by_key.contains_key(&key) || keys < TRACERS {
+            key
+        } else {
+            (answer, None)
+        }
+    }
+
     /// The place of a key. What has none is rendered, with the route tables of its answer if there are any.
     fn place(&mut self, key: Key, render: impl FnOnce(Option<Resources>) -> Common) -> usize {
         if let Some(place) = self.by_key.get(&key) {
             return *place;
         }
-        let common = render(self.routes.get(&key.0).cloned());
-        self.routes.insert(key.0, Arc::clone(&common.routes));
+        let (routes, keys) = self.routes.get(&key.0).cloned().unzip();
+        let common = render(routes);
+        let keys = keys.unwrap_or(0) + 1;
+        self.routes
+            .insert(key.0, (Arc::clone(&common.routes), keys));
         let place = self.all.len();
         self.by_key.insert(key, place);
         self.all.push(common);

@@ -18,9 +18,6 @@ use crate::model::{
     world::{Destination, Port, World},
 };
 
-/// The label of a pod's canonical name, and the one that the name is from where there is none.
-const NAMES: [&str; 2] = ["service.istio.io/canonical-name", "app"];
-
 /// How many tags there are, of those of the mesh and of the pod together. Each may have as many.
 const TAGS: usize = 24;
 
@@ -44,7 +41,6 @@ pub(super) fn of_client(world: &World, view: &View, client: &Client) -> Tracing 
     let finish = Finish {
         mesh: &world.mesh,
         view,
-        client,
         proxy: proxy.map_or_else(|| mesh.clone(), |own| mesh.overlaid_with(own)),
     };
     let is_served = client.kind == ProxyKind::Sidecar;
@@ -99,7 +95,6 @@ impl<'a> Draft<'a> {
 struct Finish<'a> {
     mesh: &'a MeshConfig,
     view: &'a View,
-    client: &'a Client,
     /// The mesh's `defaultConfig.tracing`, and the pod's own over it.
     proxy: ProxyTracing,
 }
@@ -155,11 +150,6 @@ impl Finish<'_> {
             cluster: ClusterKey::new(&to.host, port.number).name(),
             host: Arc::clone(&to.host),
             protocol: provider.protocol.clone(),
-            service: match provider.protocol {
-                // Proxies say it themselves.
-                CollectorProtocol::Zipkin(_) => "".into(),
-                CollectorProtocol::OpenTelemetry(_) => service_name(self.client),
-            },
         })
     }
 }
@@ -186,13 +176,4 @@ fn destination<'a>(view: &'a View, host: &str) -> Option<&'a Arc<Destination>> {
         let (name, namespace) = short.split_once('.')?;
         view.destination(&service_host(name, namespace, domain))
     })
-}
-
-/// What spans call the service that a proxy is of, as its node does: `NAME.NAMESPACE`.
-fn service_name(client: &Client) -> Arc<str> {
-    let mut names = NAMES.iter();
-    match names.find_map(|name| client.labels.get(name)) {
-        Some(name) => format!("{name}.{}", client.namespace()).into(),
-        None => "".into(),
-    }
 }

@@ -294,36 +294,31 @@ fn a_provider_that_is_missing_gets_nothing_and_nobody_else_does() {
     }
 }
 
-/// OpenTelemetry's configuration has the name of the service, Zipkin's leaves it to proxies.
 #[test]
-fn spans_for_opentelemetry_say_whose_they_are() {
+fn a_provider_may_be_of_a_namespace() {
     let mut mesh = mesh();
     mesh.service(service("obs", "otel", &[("grpc-otlp", 4317)]));
-    configure(&mut mesh, |tracing| {
-        let otel = Provider::Tracing(TracingProvider {
-            service: ServiceAddress {
-                namespace: Some("obs".into()),
-                ..address("otel.obs.svc.cluster.local", 4317)
-            },
-            protocol: otlp(),
-            max_path_length: Some(32),
+    for (namespace, is_known) in [("obs", true), ("shop", false)] {
+        configure(&mut mesh, |tracing| {
+            let otel = Provider::Tracing(TracingProvider {
+                service: ServiceAddress {
+                    namespace: Some(namespace.into()),
+                    ..address("otel.obs.svc.cluster.local", 4317)
+                },
+                protocol: otlp(),
+                max_path_length: Some(32),
+            });
+            tracing.providers.insert("otel".into(), otel);
+            tracing.default_provider = Some("otel".into());
         });
-        tracing.providers.insert("otel".into(), otel);
-        tracing.default_provider = Some("otel".into());
-    });
-    let tracer = sent(&mesh, "shop/client");
-    assert_eq!(&*tracer.collector.service, "client.shop");
-    assert_eq!(&*tracer.collector.host, "otel.obs.svc.cluster.local");
-    assert_eq!(tracer.max_path_length, Some(32));
-    let labels = [
-        ("app", "x"),
-        ("service.istio.io/canonical-name", "canonical"),
-    ];
-    mesh.pod(pod("shop", "named", &labels, "10.0.0.8"));
-    assert_eq!(
-        &*sent(&mesh, "shop/named").collector.service,
-        "canonical.shop"
-    );
+        let tracer = tracing(&mesh, "shop/client").client;
+        let host = tracer.map(|tracer| {
+            assert_eq!(tracer.max_path_length, Some(32));
+            Arc::clone(&tracer.collector.host)
+        });
+        let wanted = is_known.then_some("otel.obs.svc.cluster.local");
+        assert_eq!(host.as_deref(), wanted, "{namespace}");
+    }
 }
 
 #[test]
