@@ -75,7 +75,7 @@ pub(super) fn request_ids(tracer: &Tracer) -> Option<RequestIdExtension> {
         use_request_id_for_trace_sampling: Some(false),
     };
     (!tracer.by_request_id).then(|| RequestIdExtension {
-        typed_config: Some(any(type_url::UUID_REQUEST_ID, &config)),
+        typed_config: Some(any(type_url::UUID_REQUEST_ID_CONFIG, &config)),
     })
 }
 
@@ -122,11 +122,11 @@ fn provider(collector: &Collector) -> Http {
     let (name, config) = match &collector.protocol {
         CollectorProtocol::Zipkin(zipkin) => {
             let config = self::zipkin(collector, zipkin);
-            ("envoy.tracers.zipkin", any(type_url::ZIPKIN, &config))
+            ("envoy.tracers.zipkin", any(type_url::ZIPKIN_CONFIG, &config))
         }
         CollectorProtocol::OpenTelemetry(otlp) => {
             let config = opentelemetry(collector, otlp);
-            let config: Any = any(type_url::OPEN_TELEMETRY, &config);
+            let config: Any = any(type_url::OPEN_TELEMETRY_CONFIG, &config);
             ("envoy.tracers.opentelemetry", config)
         }
     };
