@@ -16,7 +16,7 @@ use crate::model::{
 ///
 /// Returns what is wrong with a provider, and which.
 pub(super) fn providers(value: &Value) -> Result<BTreeMap<Arc<str>, Provider>, String> {
-    let elements = match value {
+    let elements: &[Value] = match value {
         Value::Null => &[],
         Value::Array(elements) => elements.as_slice(),
         other => return Err(format!("must be a list, not {other}")),
