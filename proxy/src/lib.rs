@@ -26,6 +26,7 @@ mod sidecar;
 mod sniff;
 mod tables;
 mod tcp;
+mod trace;
 mod traffic;
 
 /// What tests and fuzz targets of other crates drive.

@@ -1,0 +1,19 @@
+//! Which requests are traced, and as part of which trace: what a request's fields say of it,
+//! and what they say from here on. Pure functions, which the pipeline asks once for each request.
+
+mod b3;
+mod decision;
+mod fields;
+mod hex;
+mod incoming;
+mod outgoing;
+mod request_id;
+mod w3c;
+mod w3c_state;
+
+pub(crate) use self::{
+    decision::{Decision, Reason, decide},
+    fields::TraceFields,
+    incoming::{Incoming, incoming},
+    outgoing::Outgoing,
+};
