@@ -1,4 +1,4 @@
-//! What a finished request or a TCP connection leaves: Istio's metrics and Envoy's access log.
+//! What a finished request or a TCP connection leaves: Istio's metrics, Envoy's access log, and spans.
 //!
 //! There is one [`Records`] in a process and one [`Recorder`] in each worker. A worker
 //! writes counters that no other one writes; a scrape adds them up.
@@ -18,6 +18,7 @@ mod request_series;
 mod test_util;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod workload;
 
 pub(crate) use self::{
@@ -26,5 +27,6 @@ pub(crate) use self::{
     flags::{ResponseFlag, ResponseFlags},
     process::Records,
     recorder::Recorder,
+    trace::{MAX_TAGS, Span, SpanId, SpanKind, Tag, TagValue, TraceId},
     workload::{Workload, labels},
 };

@@ -11,6 +11,7 @@
 mod built_in;
 mod cluster;
 mod clusters;
+mod collector;
 mod header_edits;
 mod hosts;
 mod listener;
@@ -37,6 +38,7 @@ pub(crate) use self::{
         Overflow, Permit, Pick, Picked, PoolMark, RetryBudget, Service, Source, UpstreamProtocol,
     },
     clusters::Clusters,
+    collector::{Collector, SpanProtocol},
     header_edits::{EditAction, HeaderEdits, HeaderLevels},
     hosts::{Hosts, VirtualHost},
     listener::{Addresses, Detection, HttpListener, Listener, Listeners},

@@ -1,0 +1,175 @@
+//! A span: what one proxy has to say of one request of a trace.
+//!
+//! It borrows what it says, as a request's record does: a worker writes it at once in the form that its
+//! collector reads.
+
+use std::{
+    num::NonZero,
+    time::{Duration, SystemTime},
+};
+
+/// The number of a trace: 128 bits, or the last 64 of them where it came so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct TraceId(NonZero<u128>);
+
+/// The number of a span in its trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct SpanId(NonZero<u64>);
+
+/// Which side of a request the proxy is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SpanKind {
+    /// That of who asked.
+    Client,
+    /// That of who answered.
+    Server,
+}
+
+/// A finished span.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Span<'a> {
+    pub trace: TraceId,
+    pub id: SpanId,
+    /// `None` for the first span of a trace.
+    pub parent: Option<SpanId>,
+    pub kind: SpanKind,
+    /// The operation, such as `reviews.default.svc.cluster.local:9080/*`.
+    pub name: &'a str,
+    pub started: SystemTime,
+    pub duration: Duration,
+    pub is_error: bool,
+    /// No name twice. Those after the first [`MAX_TAGS`] are left out.
+    pub tags: &'a [Tag<'a>],
+    /// The field `tracestate`; empty without one.
+    pub trace_state: &'a str,
+}
+
+/// Something that a span says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tag<'a> {
+    pub name: &'a str,
+    pub value: TagValue<'a>,
+}
+
+/// The value of a tag, which collectors get as a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TagValue<'a> {
+    Text(&'a str),
+    /// From a header's value: what is not UTF-8 is replaced.
+    Bytes(&'a [u8]),
+    Number(u64),
+}
+
+/// A span has no more tags.
+pub(crate) const MAX_TAGS: usize = 64;
+/// Bytes that are sent of a name or a value.
+pub(crate) const MAX_TEXT: usize = 1024;
+
+impl TraceId {
+    /// `None` for 0, which no trace has.
+    pub fn new(number: u128) -> Option<Self> {
+        NonZero::new(number).map(Self)
+    }
+
+    /// The number.
+    pub fn get(self) -> u128 {
+        self.0.get()
+    }
+
+    /// As headers and Zipkin write it: 32 digits, or 16 where the first half is 0.
+    pub fn hex(self) -> Hex {
+        match u64::try_from(self.get()) {
+            Ok(short) => Hex::new(short.into(), 16),
+            Err(_) => Hex::new(self.get(), 32),
+        }
+    }
+}
+
+impl SpanId {
+    /// `None` for 0, which no span has.
+    pub fn new(number: u64) -> Option<Self> {
+        NonZero::new(number).map(Self)
+    }
+
+    /// The number.
+    pub fn get(self) -> u64 {
+        self.0.get()
+    }
+
+    /// As headers and Zipkin write it: 16 digits.
+    pub fn hex(self) -> Hex {
+        Hex::new(self.get().into(), 16)
+    }
+}
+
+impl<'a> Tag<'a> {
+    /// A tag whose value is a text.
+    pub fn text(name: &'a str, value: &'a str) -> Self {
+        let value = TagValue::Text(value);
+        Self { name, value }
+    }
+
+    /// A tag whose value comes from a header.
+    pub fn bytes(name: &'a str, value: &'a [u8]) -> Self {
+        let value = TagValue::Bytes(value);
+        Self { name, value }
+    }
+
+    /// A tag whose value is a number.
+    pub fn number(name: &'a str, value: u64) -> Self {
+        let value = TagValue::Number(value);
+        Self { name, value }
+    }
+}
+
+/// A number in hexadecimal digits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hex {
+    digits: [u8; 32],
+    count: usize,
+}
+
+impl Hex {
+    /// The last `count` digits, 32 at most.
+    fn new(number: u128, count: usize) -> Self {
+        let mut digits = [b'0'; 32];
+        let mut left = number;
+        for digit in digits[..count].iter_mut().rev() {
+            // A digit is less than 16.
+            let value = (left & 0xf) as usize;
+            *digit = b"0123456789abcdef"[value];
+            left >>= 4;
+        }
+        Self { digits, count }
+    }
+
+    /// The digits.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.digits[..self.count]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(number: u128) -> String {
+        let hex = TraceId::new(number).unwrap().hex();
+        String::from_utf8(hex.as_bytes().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_short_trace_id_has_16_digits_and_a_long_one_32() {
+        assert_eq!(hex(1), "0000000000000001");
+        assert_eq!(hex(u64::MAX.into()), "ffffffffffffffff");
+        assert_eq!(hex(1 << 64), "00000000000000010000000000000000");
+        let id = SpanId::new(0x0123_4567_89ab_cdef).unwrap();
+        assert_eq!(id.hex().as_bytes(), b"0123456789abcdef");
+    }
+
+    #[test]
+    fn nothing_has_the_number_0() {
+        assert_eq!(TraceId::new(0), None);
+        assert_eq!(SpanId::new(0), None);
+    }
+}
