@@ -27,6 +27,7 @@ mod route_match;
 mod snapshot;
 mod tcp_routes;
 mod text_match;
+mod tracing;
 
 #[cfg(test)]
 pub(crate) use self::retry_policy::RetryConditions;
@@ -59,4 +60,5 @@ pub(crate) use self::{
         AddressRange, ServerName, TcpAction, TcpForward, TcpRefusal, TcpRoute, TcpRoutes,
     },
     text_match::TextMatch,
+    tracing::{CustomTag, CustomValue, Propagation, Sampling, Tracing},
 };

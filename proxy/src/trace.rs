@@ -12,8 +12,8 @@ mod w3c;
 mod w3c_state;
 
 pub(crate) use self::{
-    decision::{Decision, Reason, decide},
+    decision::{Reason, decide},
     fields::TraceFields,
-    incoming::{Incoming, incoming},
-    outgoing::Outgoing,
+    incoming::incoming,
+    outgoing::{Came, Outgoing},
 };

@@ -9,7 +9,8 @@ use crate::message::{FieldName, Fields};
 pub(crate) struct TraceFields<'a> {
     pub request_id: Option<&'a [u8]>,
     pub client_trace_id: Option<&'a [u8]>,
-    pub force_trace: bool,
+    /// It has `x-envoy-force-trace`, which not everybody may send.
+    pub forces: bool,
     /// What the proxy before this one calls the request.
     pub operation: Option<&'a [u8]>,
     pub b3: Option<&'a [u8]>,
@@ -17,13 +18,14 @@ pub(crate) struct TraceFields<'a> {
     pub b3_span_id: Option<&'a [u8]>,
     pub b3_sampled: Option<&'a [u8]>,
     pub b3_flags: Option<&'a [u8]>,
+    pub b3_has_parent: bool,
     pub trace_parent: Option<&'a [u8]>,
     /// There is another one, so that none counts.
     pub has_two_trace_parents: bool,
     pub has_trace_state: bool,
     /// Lines of `x-forwarded-for`, and the first of them.
-    ways: u32,
-    way: Option<&'a [u8]>,
+    pub(super) ways: u32,
+    pub(super) way: Option<&'a [u8]>,
 }
 
 impl<'a> TraceFields<'a> {
@@ -52,8 +54,12 @@ impl<'a> TraceFields<'a> {
                     found.has_trace_state = true;
                     continue;
                 }
+                FieldName::XB3ParentSpanId => {
+                    found.b3_has_parent = true;
+                    continue;
+                }
                 FieldName::XEnvoyForceTrace => {
-                    found.force_trace = true;
+                    found.forces = true;
                     continue;
                 }
                 _ => continue,
@@ -63,9 +69,15 @@ impl<'a> TraceFields<'a> {
         found
     }
 
+    /// Whether a service asks for the request to be traced. A gateway has removed what strangers
+    /// say.
+    pub fn is_forced(&self) -> bool {
+        self.forces && self.is_internal()
+    }
+
     /// Whether the request began inside of the mesh, as Envoy finds it out: exactly one address
     /// stands in `x-forwarded-for`, and it is a private one.
-    pub fn is_internal(&self) -> bool {
+    fn is_internal(&self) -> bool {
         let Some(way) = self.way.filter(|_| self.ways == 1) else {
             return false;
         };
@@ -104,7 +116,7 @@ mod tests {
         let found = TraceFields::of(&fields);
         assert_eq!(found.b3_trace_id, Some(&b"1"[..]));
         assert_eq!(found.b3, Some(&b"0"[..]));
-        assert!(found.force_trace && !found.has_trace_state);
+        assert!(found.forces && !found.has_trace_state);
     }
 
     #[test]
