@@ -48,6 +48,12 @@ type_urls! {
     UPSTREAM_TLS_CONTEXT = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
     /// The transport socket of TLS from a downstream.
     DOWNSTREAM_TLS_CONTEXT = "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext";
+    /// The tracer that sends Zipkin's spans.
+    ZIPKIN = "envoy.config.trace.v3.ZipkinConfig";
+    /// The tracer that sends OpenTelemetry's.
+    OPEN_TELEMETRY = "envoy.config.trace.v3.OpenTelemetryConfig";
+    /// What makes `x-request-id`.
+    UUID_REQUEST_ID = "envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig";
     /// The configuration of a filter for one route or host.
     FILTER_CONFIG = "envoy.config.route.v3.FilterConfig";
 }

@@ -16,7 +16,7 @@ use pillion_envoy_api::{
 
 use super::{
     any::{Extension, extension, message_of},
-    connection_manager::{Routes, connection_manager},
+    connection_manager::{Requests, Routes, connection_manager},
     fault::{Fault, at, at_index, at_most, each, refuse_if},
     scope::Scope,
     tcp_proxy::tcp_proxy,
@@ -37,7 +37,7 @@ const MAX_MATCHES: usize = 4_096;
 #[derive(Debug, Clone)]
 pub(super) enum Chain {
     Http {
-        routes: Routes,
+        requests: Requests,
         /// It is for what looks like HTTP; otherwise, it is for everything.
         is_sniffed: bool,
     },
@@ -79,7 +79,10 @@ pub(super) fn filter_chain(
         .and_then(|()| action(kind, scope, filters));
     let action = action.unwrap_or_else(|fault| {
         let refusal = match speaks_http {
-            true => Action::Http(refusing(&fault)),
+            true => Action::Http(Requests {
+                routes: refusing(&fault),
+                tracing: None,
+            }),
             false => Action::Tcp(TcpAction::Refuse(TcpRefusal::Unusable)),
         };
         scope.refuse_chain(fault);
@@ -87,9 +90,12 @@ pub(super) fn filter_chain(
     });
     let port = matches.destination_port;
     let chain = match action {
-        Action::Http(routes) => {
+        Action::Http(requests) => {
             let is_sniffed = matches.for_http().map_err(at("filter_chain_match"))?;
-            Chain::Http { routes, is_sniffed }
+            Chain::Http {
+                requests,
+                is_sniffed,
+            }
         }
         Action::Tcp(action) => {
             matches.check_for_tcp().map_err(at("filter_chain_match"))?;
@@ -105,7 +111,7 @@ pub(super) fn filter_chain(
 
 /// What is done with a chain's connections, whichever ones these are.
 enum Action {
-    Http(Routes),
+    Http(Requests),
     Tcp(TcpAction),
 }
 
@@ -114,11 +120,11 @@ fn action(kind: Kind, scope: &Scope<'_>, filters: Vec<Filter>) -> Result<Action,
         |index: usize| move |fault: Fault| at_index("filters", index)(at("typed_config")(fault));
     match network_filter(filters)? {
         Network::Http(index, config) => {
-            let routes = scope.within(inside(index), || {
+            let requests = scope.within(inside(index), || {
                 let message = message_of(type_url::HTTP_CONNECTION_MANAGER, &config)?;
                 connection_manager(kind, scope, message)
             });
-            Ok(Action::Http(routes?))
+            Ok(Action::Http(requests?))
         }
         Network::Tcp(index, config) => {
             let forward = message_of(type_url::TCP_PROXY, &config)
