@@ -5,11 +5,13 @@
 
 mod access_log;
 mod connection;
+mod escape;
 mod exposition;
 mod facts;
 mod flags;
 mod histogram;
 mod labels;
+mod open_metrics;
 mod process;
 mod recorder;
 mod registry;
@@ -27,6 +29,8 @@ pub(crate) use self::{
     flags::{ResponseFlag, ResponseFlags},
     process::Records,
     recorder::Recorder,
-    trace::{MAX_TAGS, Span, SpanId, SpanKind, Tag, TagValue, TraceId},
+    trace::{
+        MAX_TAGS, Outlet, Report, Span, SpanId, SpanKind, Spans, Tag, TagValue, TraceId,
+    },
     workload::{Workload, labels},
 };

@@ -5,7 +5,6 @@
 
 mod config;
 mod entry;
-mod escape;
 mod format;
 mod operator;
 mod start_time;

@@ -8,6 +8,7 @@ use std::{
 use super::{
     connection::ConnectionCells,
     histogram::{BOUNDS, Counted, Histogram},
+    open_metrics::{write_head, write_total},
     recorder::Shared,
     registry::Shown,
     request_series::RequestCells,
@@ -81,24 +82,6 @@ fn write_connections(shared: &Shared, text: &mut String) {
     }
 }
 
-/// Appends a counter without labels.
-pub(super) fn write_total(name: &str, help: &str, value: u64, text: &mut String) {
-    head(name, help, "counter", text);
-    // A String takes every write.
-    let _ = writeln!(text, "{name}_total {value}");
-}
-
-fn head(name: &str, help: &str, kind: &str, text: &mut String) {
-    text.extend(["# HELP ", name, " "]);
-    for character in help.chars() {
-        match character {
-            '"' => text.push_str("\\\""),
-            other => text.push(other),
-        }
-    }
-    text.extend([".\n# TYPE ", name, " ", kind, "\n"]);
-}
-
 fn counters<C>(
     (name, help): (&str, &str),
     series: &[Shown<C>],
@@ -108,7 +91,7 @@ fn counters<C>(
     if series.is_empty() {
         return;
     }
-    head(name, help, "counter", text);
+    write_head(name, help, "counter", text);
     for (labels, slots) in series {
         let values = slots.iter().map(|slot| cell(&slot.cells).load(Relaxed));
         let value: u64 = values.sum();
@@ -127,7 +110,7 @@ fn histograms(
     if series.is_empty() {
         return;
     }
-    head(name, help, "histogram", text);
+    write_head(name, help, "histogram", text);
     for (labels, slots) in series {
         let mut counted = Counted::default();
         let slots = slots.iter();

@@ -9,7 +9,9 @@ use super::{
     access_log::{AccessLog, AccessLogConfig},
     connection::ConnectionCells,
     exposition,
+    open_metrics::write_total,
     recorder::{Recorder, Shared},
+    trace::Spans,
     workload::Workload,
 };
 
@@ -17,13 +19,14 @@ use super::{
 #[derive(Debug)]
 pub(crate) struct Records {
     shared: Arc<Shared>,
+    spans: Arc<Spans>,
     log: Option<AccessLog>,
     workers: AtomicUsize,
 }
 
 impl Records {
     /// How often [`Records::sweep`] is to be called: a series that has not been used for an
-    /// hour is forgotten.
+    /// hour is forgotten, and a collector that has not been used since the last time.
     pub const SWEEP_INTERVAL: std::time::Duration = std::time::Duration::from_secs(600);
 
     /// Nothing has been recorded. A log that can't be written is reported, and stays off.
@@ -36,6 +39,7 @@ impl Records {
             opened.ok()
         });
         Self {
+            spans: Arc::new(Spans::new(workload.clone())),
             shared: Arc::new(Shared::new(workload)),
             log,
             workers: AtomicUsize::default(),
@@ -46,19 +50,25 @@ impl Records {
     pub fn recorder(&self) -> Recorder {
         let worker = self.workers.fetch_add(1, Relaxed);
         let log = self.log.as_ref().map(AccessLog::worker);
-        Recorder::new(worker, &self.shared, log)
+        Recorder::new(worker, &self.shared, &self.spans, log)
+    }
+
+    /// The spans of all workers, for who sends them.
+    pub fn spans(&self) -> Arc<Spans> {
+        Arc::clone(&self.spans)
     }
 
     /// Appends the metrics as OpenMetrics, without its end.
     pub fn encode(&self, text: &mut String) {
         exposition::write(&self.shared, text);
         let dropped = self.dropped_lines();
-        exposition::write_total(
+        write_total(
             "pillion_access_log_dropped_lines",
             "Lines of the access log that were dropped because they could not be written in time",
             dropped,
             text,
         );
+        self.spans.encode(text);
     }
 
     /// Lines of the access log that were dropped.
@@ -66,8 +76,9 @@ impl Records {
         self.log.as_ref().map_or(0, AccessLog::dropped_lines)
     }
 
-    /// Forgets series that nobody has used for long.
+    /// Forgets series and collectors that nobody has used for long.
     pub fn sweep(&self) {
+        self.spans.sweep();
         self.shared.requests.registry.sweep(|_| false);
         self.shared.connections.sweep(ConnectionCells::is_in_use);
     }

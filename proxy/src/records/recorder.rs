@@ -13,8 +13,10 @@ use super::{
     labels::{self, Destination},
     registry::{Caps, Origin, Registry, Slot},
     request_series::{RequestSeries, SharedSeries},
+    trace::{Span, Spans, WorkerSpans},
     workload::Workload,
 };
+use crate::tables::Collector;
 
 /// A series of connections takes 4 KB of a scrape.
 const CONNECTION_CAPS: Caps = Caps {
@@ -50,15 +52,22 @@ pub(crate) struct Recorder {
     worker: usize,
     shared: Arc<Shared>,
     requests: Mutex<RequestSeries>,
+    spans: Mutex<WorkerSpans>,
     log: Option<Arc<WorkerLog>>,
 }
 
 impl Recorder {
-    pub(super) fn new(worker: usize, shared: &Arc<Shared>, log: Option<WorkerLog>) -> Self {
+    pub(super) fn new(
+        worker: usize,
+        shared: &Arc<Shared>,
+        spans: &Arc<Spans>,
+        log: Option<WorkerLog>,
+    ) -> Self {
         Self {
             worker,
             shared: Arc::clone(shared),
             requests: Mutex::new(RequestSeries::new(worker)),
+            spans: Mutex::new(WorkerSpans::new(spans)),
             log: log.map(Arc::new),
         }
     }
@@ -72,6 +81,12 @@ impl Recorder {
         if let Some(log) = &self.log {
             log.write(&Entry::from(request));
         }
+    }
+
+    /// Records a finished span for a collector.
+    pub fn span(&self, collector: &Arc<Collector>, span: &Span<'_>) {
+        let mut spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
+        spans.record(collector, span);
     }
 
     /// Counts a connection, which is logged when it ends.

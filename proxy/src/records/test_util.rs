@@ -26,6 +26,7 @@ pub(super) fn workload() -> Workload {
         app: "reviews".into(),
         version: "v1".into(),
         cluster: "Kubernetes".into(),
+        address: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who this workload is, as the injector tells it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 /// What metrics tell about one side of a request. What is empty is not known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub(crate) struct Workload {
     pub version: String,
     /// The cluster's id, usually `Kubernetes`.
     pub cluster: String,
+    /// The pod's.
+    pub address: Option<IpAddr>,
 }
 
 /// A label longer than Kubernetes allows is not one.
@@ -59,8 +61,20 @@ impl Workload {
             app: value("the label app", label("app")),
             version: value("the label version", label("version")),
             cluster: value("ISTIO_META_CLUSTER_ID", variable("ISTIO_META_CLUSTER_ID")),
+            address: variable("INSTANCE_IP").and_then(|text| text.parse().ok()),
         };
         (workload, remarks)
+    }
+
+    /// What tracing calls it, as in Istio: `APP.NAMESPACE`, of the label `app` or of who owns the pod.
+    pub fn tracing_name(&self) -> String {
+        let names = [self.app.as_str(), self.name.as_str()];
+        let name = names.into_iter().find(|name| !name.is_empty());
+        let name = name.unwrap_or("istio-proxy");
+        match self.namespace.as_str() {
+            "" => name.to_owned(),
+            namespace => format!("{name}.{namespace}"),
+        }
     }
 }
 
@@ -111,6 +125,7 @@ mod tests {
             ("ISTIO_META_WORKLOAD_NAME", "reviews-v1"),
             ("POD_NAMESPACE", "shop"),
             ("ISTIO_META_CLUSTER_ID", "Kubernetes"),
+            ("INSTANCE_IP", "10.0.0.9"),
         ];
         let (workload, remarks) = read(&variables, Some(FILE));
         let expected = Workload {
@@ -121,9 +136,26 @@ mod tests {
             app: "reviews".into(),
             version: "v1".into(),
             cluster: "Kubernetes".into(),
+            address: "10.0.0.9".parse().ok(),
         };
         assert_eq!((workload, remarks), (expected, vec![]));
         assert_eq!(read(&[], None), (Workload::default(), vec![]));
+    }
+
+    #[test]
+    fn tracing_calls_it_as_istio_does() {
+        let named = |app: &str, name: &str, namespace: &str| Workload {
+            app: app.into(),
+            name: name.into(),
+            namespace: namespace.into(),
+            ..Workload::default()
+        };
+        let name = named("reviews", "reviews-v1", "shop").tracing_name();
+        assert_eq!(name, "reviews.shop");
+        let name = named("", "reviews-v1", "shop").tracing_name();
+        assert_eq!(name, "reviews-v1.shop");
+        assert_eq!(named("", "", "shop").tracing_name(), "istio-proxy.shop");
+        assert_eq!(named("", "", "").tracing_name(), "istio-proxy");
     }
 
     #[test]

@@ -4,10 +4,10 @@ use serde_json::{Map, Value as Json};
 
 use super::{
     entry::Entry,
-    escape,
     operator::{self, Operator, Parsed},
     value::Value,
 };
+use crate::records::escape;
 
 /// Envoy's operators as Istio puts them into a line of text by default.
 const DEFAULT_TEXT: &str = "[%START_TIME%] \"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%\" \

@@ -10,13 +10,12 @@ use http::Version;
 
 use super::{
     entry::Entry,
-    escape,
     operator::{FieldKey, FieldRef, GrpcForm, Operator, Part, Side},
     start_time::TimeFormat,
 };
 use crate::{
     message::{FieldName, Scheme},
-    records::flags::ResponseFlags,
+    records::{escape, flags::ResponseFlags},
 };
 
 /// A value on its way into a line.

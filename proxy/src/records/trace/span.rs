@@ -5,7 +5,7 @@
 
 use std::{
     num::NonZero,
-    time::{Duration, SystemTime},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 /// The number of a trace: 128 bits, or the last 64 of them where it came so.
@@ -62,8 +62,8 @@ pub(crate) enum TagValue<'a> {
 
 /// A span has no more tags.
 pub(crate) const MAX_TAGS: usize = 64;
-/// Bytes that are sent of a name or a value.
-pub(crate) const MAX_TEXT: usize = 1024;
+/// Bytes that are sent of a name or a value; a character that does not fit ends it.
+const MAX_TEXT: usize = 1024;
 
 impl TraceId {
     /// `None` for 0, which no trace has.
@@ -102,6 +102,18 @@ impl SpanId {
     }
 }
 
+impl Span<'_> {
+    /// The tags that are sent.
+    pub(super) fn sent_tags(&self) -> &[Tag<'_>] {
+        &self.tags[..self.tags.len().min(MAX_TAGS)]
+    }
+
+    /// When it began, since 1970.
+    pub(super) fn since_epoch(&self) -> Duration {
+        self.started.duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+}
+
 impl<'a> Tag<'a> {
     /// A tag whose value is a text.
     pub fn text(name: &'a str, value: &'a str) -> Self {
@@ -120,6 +132,22 @@ impl<'a> Tag<'a> {
         let value = TagValue::Number(value);
         Self { name, value }
     }
+}
+
+impl TagValue<'_> {
+    /// As much of the text as is sent. `digits` has room for a number's.
+    pub(super) fn sent<'b>(&'b self, digits: &'b mut itoa::Buffer) -> &'b [u8] {
+        match self {
+            Self::Text(text) => sent(text).as_bytes(),
+            Self::Bytes(bytes) => &bytes[..bytes.len().min(MAX_TEXT)],
+            Self::Number(number) => digits.format(*number).as_bytes(),
+        }
+    }
+}
+
+/// As much of a text as is sent.
+pub(super) fn sent(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_TEXT)]
 }
 
 /// A number in hexadecimal digits.
@@ -165,6 +193,16 @@ mod tests {
         assert_eq!(hex(1 << 64), "00000000000000010000000000000000");
         let id = SpanId::new(0x0123_4567_89ab_cdef).unwrap();
         assert_eq!(id.hex().as_bytes(), b"0123456789abcdef");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_two_characters() {
+        let long = format!("{}\u{20ac}", "x".repeat(MAX_TEXT - 1));
+        assert_eq!(sent(&long).len(), MAX_TEXT - 1);
+        let value = TagValue::Bytes(long.as_bytes());
+        assert_eq!(value.sent(&mut itoa::Buffer::new()).len(), MAX_TEXT);
+        let value = TagValue::Number(503);
+        assert_eq!(value.sent(&mut itoa::Buffer::new()), b"503");
     }
 
     #[test]

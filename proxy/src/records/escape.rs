@@ -1,15 +1,23 @@
-//! Text of others in a line, so that it stays where it belongs.
+//! Text of others in a line or in JSON, so that it stays where it belongs.
 
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
+
+/// What has to be escaped, and what may have to be.
+fn is_special(byte: &u8) -> bool {
+    matches!(byte, b'"' | b'\\' | ..0x20 | 0x7f..)
+}
+
+/// Most texts have none. All bytes are looked at, without a branch, so that it is done with
+/// vectors.
+fn is_plain(value: &[u8]) -> bool {
+    !value.iter().fold(false, |any, byte| any | is_special(byte))
+}
 
 /// Appends text to a text format. Envoy escapes nothing there; here a quote, a backslash and
 /// all that is not printable ASCII become `\xHH`, so that no client can end a quoted part or
 /// a line.
 pub(super) fn text(value: &[u8], line: &mut Vec<u8>) {
-    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | ..0x20 | 0x7f..);
-    // Most texts have none. All bytes are looked at, without a branch, so that it is done with
-    // vectors.
-    if !value.iter().fold(false, |any, byte| any | is_special(byte)) {
+    if is_plain(value) {
         line.extend_from_slice(value);
         return;
     }
@@ -27,6 +35,10 @@ pub(super) fn text(value: &[u8], line: &mut Vec<u8>) {
 /// Appends text to the inside of a JSON string (RFC 8259, 7). What is not UTF-8 becomes
 /// replacement characters.
 pub(super) fn json(value: &[u8], line: &mut Vec<u8>) {
+    if is_plain(value) {
+        line.extend_from_slice(value);
+        return;
+    }
     for chunk in value.utf8_chunks() {
         for character in chunk.valid().chars() {
             match character {

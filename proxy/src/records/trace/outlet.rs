@@ -1,0 +1,286 @@
+//! What waits for one collector.
+//!
+//! A worker appends spans to a batch of its own, in the form that the collector reads. A full batch waits
+//! in a bounded queue for the one who sends it, who also takes what is there every second. When the queue
+//! is full, its oldest batch is dropped and its spans are counted: no worker ever waits for a collector.
+
+use std::{
+    collections::VecDeque,
+    mem,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{
+            AtomicBool,
+            Ordering::{Relaxed, SeqCst},
+        },
+    },
+};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use super::{
+    counters::Counters,
+    otlp::{self, Otlp},
+    span::Span,
+    zipkin::{self, Zipkin},
+};
+use crate::{
+    records::workload::Workload,
+    tables::{Collector, SpanProtocol},
+};
+
+/// Bytes from which on a batch is full.
+pub(super) const BATCH: usize = 64 * 1024;
+/// Full batches that may wait.
+pub(super) const QUEUE: usize = 32;
+
+/// Spans that wait for a collector.
+#[derive(Debug)]
+pub(crate) struct Outlet {
+    pub collector: Arc<Collector>,
+    pub counters: Arc<Counters>,
+    form: Form,
+    workers: Mutex<Vec<Arc<Mutex<Batch>>>>,
+    queue: Mutex<VecDeque<Batch>>,
+    is_full: Notify,
+    used: AtomicBool,
+    gone: AtomicBool,
+}
+
+/// Spans as a collector reads them.
+#[derive(Debug)]
+enum Form {
+    Zipkin(Zipkin),
+    Otlp(Otlp),
+}
+
+/// Spans, one after the other.
+#[derive(Debug, Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    spans: u64,
+}
+
+/// The body of a request.
+#[derive(Debug, Clone)]
+pub(crate) struct Report {
+    pub body: Bytes,
+    /// How many spans it has.
+    pub spans: u64,
+}
+
+/// A worker's end.
+#[derive(Debug)]
+pub(super) struct Inlet {
+    pub outlet: Arc<Outlet>,
+    batch: Arc<Mutex<Batch>>,
+}
+
+impl Outlet {
+    /// Nothing waits for that collector.
+    pub(super) fn new(
+        collector: Arc<Collector>,
+        workload: &Workload,
+        counters: Arc<Counters>,
+    ) -> Self {
+        let own_name = || workload.tracing_name();
+        let name = collector.service_name.as_deref();
+        let name = name.map_or_else(own_name, str::to_owned);
+        let form = match collector.protocol {
+            SpanProtocol::Zipkin => Form::Zipkin(Zipkin::new(&name, workload.address)),
+            SpanProtocol::OtlpHttp | SpanProtocol::OtlpGrpc => Form::Otlp(Otlp::new(&name)),
+        };
+        Self {
+            collector,
+            counters,
+            form,
+            workers: Mutex::default(),
+            queue: Mutex::default(),
+            is_full: Notify::new(),
+            used: AtomicBool::new(true),
+            gone: AtomicBool::new(false),
+        }
+    }
+
+    /// An end for one more worker.
+    pub(super) fn inlet(self: &Arc<Self>) -> Inlet {
+        let batch = Arc::<Mutex<Batch>>::default();
+        lock(&self.workers).push(Arc::clone(&batch));
+        Inlet {
+            outlet: Arc::clone(self),
+            batch,
+        }
+    }
+
+    /// Waits until a batch is full.
+    pub async fn filled(&self) {
+        self.is_full.notified().await;
+    }
+
+    /// The oldest batch, or what the workers have; `None` if there is nothing.
+    pub fn take(&self) -> Option<Report> {
+        let full = lock(&self.queue).pop_front();
+        let batch = full.unwrap_or_else(|| self.take_from_workers());
+        let Batch { bytes, spans } = batch;
+        let body = match &self.form {
+            _ if spans == 0 => return None,
+            Form::Zipkin(_) => zipkin::body(bytes),
+            Form::Otlp(otlp) => otlp.body(&bytes),
+        };
+        Some(Report { body, spans })
+    }
+
+    fn take_from_workers(&self) -> Batch {
+        let mut all = Batch::default();
+        for worker in &*lock(&self.workers) {
+            let Batch { bytes, spans } = mem::take(&mut *lock(worker));
+            all.spans += spans;
+            match all.bytes.is_empty() {
+                true => all.bytes = bytes,
+                false => all.bytes.extend_from_slice(&bytes),
+            }
+        }
+        all
+    }
+
+    /// Whether it has been used since the last time that this was asked.
+    pub(super) fn was_used(&self) -> bool {
+        self.used.swap(false, Relaxed)
+    }
+
+    /// Nobody will take anything any more.
+    pub(super) fn forget(&self) {
+        self.gone.store(true, SeqCst);
+        self.is_full.notify_one();
+    }
+
+    /// Whether its collector has been forgotten.
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Relaxed)
+    }
+
+    fn push(&self, full: Batch) {
+        let mut queue = lock(&self.queue);
+        let oldest = (queue.len() >= QUEUE).then(|| queue.pop_front()).flatten();
+        queue.push_back(full);
+        drop(queue);
+        if let Some(lost) = oldest {
+            self.counters.dropped(lost.spans);
+        }
+        self.is_full.notify_one();
+    }
+}
+
+impl Inlet {
+    /// Appends a span.
+    pub fn record(&self, span: &Span<'_>) {
+        let outlet = &self.outlet;
+        // Most often it is marked already: then there is nothing to write.
+        if !outlet.used.load(Relaxed) {
+            outlet.used.store(true, Relaxed);
+        }
+        let mut batch = lock(&self.batch);
+        match &outlet.form {
+            Form::Zipkin(zipkin) => zipkin.write(span, &mut batch.bytes),
+            Form::Otlp(_) => otlp::write(span, &mut batch.bytes),
+        }
+        batch.spans += 1;
+        if batch.bytes.len() < BATCH {
+            return;
+        }
+        let room = Batch {
+            bytes: Vec::with_capacity(BATCH + BATCH / 32),
+            spans: 0,
+        };
+        let full = mem::replace(&mut *batch, room);
+        drop(batch);
+        outlet.push(full);
+    }
+}
+
+/// Nothing under a lock panics halfway, so what is behind it is whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::records::trace::{
+        span::Tag,
+        test_util::{collector, span},
+    };
+
+    fn outlet() -> Arc<Outlet> {
+        let collector = Arc::new(collector(SpanProtocol::Zipkin));
+        let outlet = Outlet::new(collector, &Workload::default(), Arc::default());
+        Arc::new(outlet)
+    }
+
+    fn names(report: &Report) -> Vec<String> {
+        let spans: Value = serde_json::from_slice(&report.body).unwrap();
+        let spans = spans.as_array().unwrap().iter();
+        spans
+            .map(|span| span["name"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// Fills a batch with spans of a name; says how many these were.
+    fn fill(inlet: &Inlet, name: &str) -> u64 {
+        let long = "x".repeat(1000);
+        let tags = [Tag::text("long", &long); 60];
+        let before = lock(&inlet.outlet.queue).len();
+        let mut count = 0;
+        while count == 0 || lock(&inlet.batch).spans > 0 {
+            inlet.record(&Span {
+                name,
+                tags: &tags,
+                ..span()
+            });
+            count += 1;
+        }
+        assert_eq!(lock(&inlet.outlet.queue).len(), (before + 1).min(QUEUE));
+        count
+    }
+
+    #[test]
+    fn what_all_workers_have_is_one_report() {
+        let outlet = outlet();
+        let inlets = [outlet.inlet(), outlet.inlet()];
+        assert!(outlet.take().is_none());
+        for (inlet, name) in inlets.iter().zip(["a", "b"]) {
+            inlet.record(&Span { name, ..span() });
+        }
+        let report = outlet.take().unwrap();
+        assert_eq!((report.spans, names(&report)), (2, vec!["a".into(), "b".into()]));
+        assert!(outlet.take().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_full_batch_is_told_and_comes_first() {
+        let outlet = outlet();
+        let inlet = outlet.inlet();
+        let count = fill(&inlet, "full");
+        outlet.filled().await;
+        inlet.record(&Span { name: "new", ..span() });
+        let report = outlet.take().unwrap();
+        assert_eq!(report.spans, count);
+        assert!(report.body.len() >= BATCH);
+        assert_eq!(names(&outlet.take().unwrap()), ["new"]);
+    }
+
+    #[test]
+    fn the_oldest_spans_are_dropped_and_counted_when_too_many_wait() {
+        let outlet = outlet();
+        let inlet = outlet.inlet();
+        let lost = fill(&inlet, "old") + fill(&inlet, "old");
+        for _ in 0..QUEUE {
+            fill(&inlet, "new");
+        }
+        assert_eq!(outlet.counters.get().dropped, lost);
+        assert_eq!(names(&outlet.take().unwrap())[0], "new");
+    }
+}
