@@ -4,6 +4,7 @@
 //! writes counters that no other one writes; a scrape adds them up.
 
 mod access_log;
+mod chains;
 mod connection;
 mod escape;
 mod exposition;
@@ -25,6 +26,7 @@ mod workload;
 
 pub(crate) use self::{
     access_log::AccessLogConfig,
+    chains::{Chains, Counts, InboundTrace, PassedOn, Verdict, headers},
     facts::{ConnectionFacts, RequestRecord, connect_failure},
     flags::{ResponseFlag, ResponseFlags},
     process::Records,
