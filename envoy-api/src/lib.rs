@@ -1,4 +1,5 @@
-//! The part of Envoy's API v3 that Pillion uses: messages, and the service that sends them.
+//! The part of Envoy's API v3 that Pillion uses: messages, and the service that sends them. Beside
+//! it, OpenTelemetry's messages for spans of traces, and the service that takes them.
 //!
 //! The modules have the names of Envoy's packages, for example
 //! [`envoy::config::listener::v3::Listener`]. They are generated from `proto/`, whose files
@@ -46,6 +47,6 @@ pub use bounds::MAX_ELEMENTS;
 pub use codec::MessageDecoder;
 pub use descriptors::{FILE_DESCRIPTOR_SET, is_known};
 pub use error::Error;
-pub use generated::{envoy, google};
+pub use generated::{envoy, google, opentelemetry};
 pub use json::to_json;
 pub use unknown::{MAX_PATHS, unknown_fields};

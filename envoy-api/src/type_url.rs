@@ -48,12 +48,12 @@ type_urls! {
     UPSTREAM_TLS_CONTEXT = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
     /// The transport socket of TLS from a downstream.
     DOWNSTREAM_TLS_CONTEXT = "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext";
-    /// The tracer that sends Zipkin's spans.
-    ZIPKIN = "envoy.config.trace.v3.ZipkinConfig";
-    /// The tracer that sends OpenTelemetry's.
-    OPEN_TELEMETRY = "envoy.config.trace.v3.OpenTelemetryConfig";
-    /// What makes `x-request-id`.
-    UUID_REQUEST_ID = "envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig";
+    /// A tracer that sends spans to Zipkin.
+    ZIPKIN_CONFIG = "envoy.config.trace.v3.ZipkinConfig";
+    /// A tracer that sends spans to a collector of OpenTelemetry.
+    OPEN_TELEMETRY_CONFIG = "envoy.config.trace.v3.OpenTelemetryConfig";
+    /// How requests get their ids, and what these say of traces.
+    UUID_REQUEST_ID_CONFIG = "envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig";
     /// The configuration of a filter for one route or host.
     FILTER_CONFIG = "envoy.config.route.v3.FilterConfig";
 }

@@ -7,6 +7,7 @@ mod bounds;
 pub mod cli;
 mod clock;
 mod config;
+mod export;
 mod exposition;
 mod gateway;
 mod http1;

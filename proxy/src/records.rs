@@ -24,6 +24,8 @@ mod tests;
 mod trace;
 mod workload;
 
+#[cfg(test)]
+pub(crate) use self::trace::test_util as trace_test_util;
 pub(crate) use self::{
     access_log::AccessLogConfig,
     chains::{Chains, Counts, InboundTrace, PassedOn, Verdict, headers},
@@ -31,8 +33,6 @@ pub(crate) use self::{
     flags::{ResponseFlag, ResponseFlags},
     process::Records,
     recorder::Recorder,
-    trace::{
-        MAX_TAGS, Outlet, Report, Span, SpanId, SpanKind, Spans, Tag, TagValue, TraceId,
-    },
+    trace::{MAX_TAGS, Outlet, Report, Span, SpanId, SpanKind, Spans, Tag, TagValue, TraceId},
     workload::{Workload, labels},
 };

@@ -9,6 +9,8 @@ pub struct HttpConnectionManager {
     pub http_filters: ::prost::alloc::vec::Vec<HttpFilter>,
     #[prost(message, optional, tag = "6")]
     pub add_user_agent: ::core::option::Option<bool>,
+    #[prost(message, optional, tag = "7")]
+    pub tracing: ::core::option::Option<http_connection_manager::Tracing>,
     #[prost(message, optional, tag = "35")]
     pub common_http_protocol_options: ::core::option::Option<
         super::super::super::super::super::config::core::v3::HttpProtocolOptions,
@@ -72,6 +74,8 @@ pub struct HttpConnectionManager {
     pub preserve_external_request_id: bool,
     #[prost(bool, tag = "37")]
     pub always_set_request_id_in_response: bool,
+    #[prost(message, optional, tag = "36")]
+    pub request_id_extension: ::core::option::Option<RequestIdExtension>,
     #[prost(
         enumeration = "http_connection_manager::ForwardClientCertDetails",
         tag = "16"
@@ -113,6 +117,53 @@ pub struct HttpConnectionManager {
 }
 /// Nested message and enum types in `HttpConnectionManager`.
 pub mod http_connection_manager {
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Tracing {
+        #[prost(message, optional, tag = "3")]
+        pub client_sampling: ::core::option::Option<
+            super::super::super::super::super::super::r#type::v3::Percent,
+        >,
+        #[prost(message, optional, tag = "4")]
+        pub random_sampling: ::core::option::Option<
+            super::super::super::super::super::super::r#type::v3::Percent,
+        >,
+        #[prost(message, optional, tag = "5")]
+        pub overall_sampling: ::core::option::Option<
+            super::super::super::super::super::super::r#type::v3::Percent,
+        >,
+        #[prost(bool, tag = "6")]
+        pub verbose: bool,
+        #[prost(message, optional, tag = "7")]
+        pub max_path_tag_length: ::core::option::Option<u32>,
+        #[prost(message, repeated, tag = "8")]
+        pub custom_tags: ::prost::alloc::vec::Vec<
+            super::super::super::super::super::super::r#type::tracing::v3::CustomTag,
+        >,
+        #[prost(message, optional, tag = "9")]
+        pub provider: ::core::option::Option<
+            super::super::super::super::super::super::config::trace::v3::tracing::Http,
+        >,
+        #[prost(message, optional, tag = "10")]
+        pub spawn_upstream_span: ::core::option::Option<bool>,
+        #[prost(string, tag = "11")]
+        pub operation: ::prost::alloc::string::String,
+        #[prost(string, tag = "12")]
+        pub upstream_operation: ::prost::alloc::string::String,
+        #[prost(bool, tag = "13")]
+        pub no_context_propagation: bool,
+    }
+    impl ::prost::Name for Tracing {
+        const NAME: &'static str = "Tracing";
+        const PACKAGE: &'static str = "envoy.extensions.filters.network.http_connection_manager.v3";
+        fn full_name() -> ::prost::alloc::string::String {
+            "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing"
+                .into()
+        }
+        fn type_url() -> ::prost::alloc::string::String {
+            "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing"
+                .into()
+        }
+    }
     #[derive(Clone, PartialEq, ::prost::Message)]
     pub struct InternalAddressConfig {
         #[prost(bool, tag = "1")]
@@ -397,6 +448,23 @@ impl ::prost::Name for Rds {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.Rds"
+            .into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RequestIdExtension {
+    #[prost(message, optional, tag = "1")]
+    pub typed_config: ::core::option::Option<crate::Any>,
+}
+impl ::prost::Name for RequestIdExtension {
+    const NAME: &'static str = "RequestIDExtension";
+    const PACKAGE: &'static str = "envoy.extensions.filters.network.http_connection_manager.v3";
+    fn full_name() -> ::prost::alloc::string::String {
+        "envoy.extensions.filters.network.http_connection_manager.v3.RequestIDExtension"
+            .into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.RequestIDExtension"
             .into()
     }
 }

@@ -31,6 +31,11 @@ pub mod envoy {
                 include!("envoy.config.route.v3.rs");
             }
         }
+        pub mod trace {
+            pub mod v3 {
+                include!("envoy.config.trace.v3.rs");
+            }
+        }
     }
     pub mod extensions {
         pub mod access_loggers {
@@ -78,6 +83,13 @@ pub mod envoy {
                 }
             }
         }
+        pub mod request_id {
+            pub mod uuid {
+                pub mod v3 {
+                    include!("envoy.extensions.request_id.uuid.v3.rs");
+                }
+            }
+        }
         pub mod retry {
             pub mod host {
                 pub mod previous_hosts {
@@ -113,6 +125,16 @@ pub mod envoy {
                 include!("envoy.r#type.matcher.v3.rs");
             }
         }
+        pub mod metadata {
+            pub mod v3 {
+                include!("envoy.r#type.metadata.v3.rs");
+            }
+        }
+        pub mod tracing {
+            pub mod v3 {
+                include!("envoy.r#type.tracing.v3.rs");
+            }
+        }
         pub mod v3 {
             include!("envoy.r#type.v3.rs");
         }
@@ -128,5 +150,31 @@ pub mod envoy {
 pub mod google {
     pub mod rpc {
         include!("google.rpc.rs");
+    }
+}
+pub mod opentelemetry {
+    pub mod proto {
+        pub mod collector {
+            pub mod trace {
+                pub mod v1 {
+                    include!("opentelemetry.proto.collector.trace.v1.rs");
+                }
+            }
+        }
+        pub mod common {
+            pub mod v1 {
+                include!("opentelemetry.proto.common.v1.rs");
+            }
+        }
+        pub mod resource {
+            pub mod v1 {
+                include!("opentelemetry.proto.resource.v1.rs");
+            }
+        }
+        pub mod trace {
+            pub mod v1 {
+                include!("opentelemetry.proto.trace.v1.rs");
+            }
+        }
     }
 }

@@ -16,7 +16,7 @@ use super::{
     args::Args, capacity, discovery, drain, entrance::Entrances, environment::Environment, ports,
     worker,
 };
-use crate::{kind::Kind, metrics::Metrics, records::Records, traffic::Traffic};
+use crate::{export::Exporter, kind::Kind, metrics::Metrics, records::Records, traffic::Traffic};
 
 /// Runs the proxy until it is told to end. `open` opens the entrances once the workers run.
 ///
@@ -108,6 +108,7 @@ async fn carry(
     open(Arc::clone(&entrances)).context("can't open the ports of the traffic")?;
     // Nobody awaits it: it goes on until the process ends, whose runtime ends it.
     tokio::spawn(sweep(Arc::clone(records)));
+    let exporter = Exporter::start(records.spans(), configuration.tables.clone());
     listening.set(true);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -136,6 +137,7 @@ async fn carry(
         "ends; connections that are open are cut"
     );
     workers.stop().await;
+    exporter.finish().await;
     Ok(())
 }
 

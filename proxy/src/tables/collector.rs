@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderValue, uri::PathAndQuery};
+use http::{
+    HeaderMap,
+    uri::{Authority, PathAndQuery},
+};
 
 /// A collector of spans, as the configuration names it. Those that are equal get their spans together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,7 +14,7 @@ pub(crate) struct Collector {
     pub cluster: Arc<str>,
     pub protocol: SpanProtocol,
     /// What requests say in `Host` or `:authority`.
-    pub authority: HeaderValue,
+    pub authority: Authority,
     /// Not used by gRPC.
     pub path: PathAndQuery,
     /// Fields that requests have on top of those of the protocol.

@@ -93,8 +93,8 @@ pub(super) fn request_ids(message: Option<RequestIdExtension>) -> Result<Request
     let config = message.and_then(|RequestIdExtension { typed_config }| typed_config);
     let config = match &config {
         None => UuidRequestIdConfig::default(),
-        Some(config) if config.type_url == type_url::UUID_REQUEST_ID => {
-            message_of(type_url::UUID_REQUEST_ID, config).map_err(at("typed_config"))?
+        Some(config) if config.type_url == type_url::UUID_REQUEST_ID_CONFIG => {
+            message_of(type_url::UUID_REQUEST_ID_CONFIG, config).map_err(at("typed_config"))?
         }
         Some(config) => return Err(at("typed_config")(unknown(config))),
     };
@@ -133,10 +133,10 @@ fn tracer(scope: &Scope<'_>, provider: Http) -> Result<Tracer, Fault> {
         return Err(Fault::new("typed_config", "is missing"));
     };
     let tracer = match config.type_url.as_str() {
-        type_url::ZIPKIN => {
-            message_of(type_url::ZIPKIN, &config).and_then(|message| zipkin(scope, message))
+        type_url::ZIPKIN_CONFIG => {
+            message_of(type_url::ZIPKIN_CONFIG, &config).and_then(|message| zipkin(scope, message))
         }
-        type_url::OPEN_TELEMETRY => message_of(type_url::OPEN_TELEMETRY, &config)
+        type_url::OPEN_TELEMETRY_CONFIG => message_of(type_url::OPEN_TELEMETRY_CONFIG, &config)
             .and_then(|message| open_telemetry(scope, message)),
         _ => Err(unknown(&config)),
     };

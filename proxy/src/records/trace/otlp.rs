@@ -125,7 +125,11 @@ fn fields(span: &Span<'_>, out: &mut Vec<u8>) {
     time(field::END, started.saturating_add(span.duration), out);
     if span.is_error {
         attribute(field::ATTRIBUTES, "error", b"true", out);
-        begin(field::STATUS, number_len(field::CODE, STATUS_CODE_ERROR), out);
+        begin(
+            field::STATUS,
+            number_len(field::CODE, STATUS_CODE_ERROR),
+            out,
+        );
         number(field::CODE, STATUS_CODE_ERROR, out);
     }
     let mut digits = itoa::Buffer::new();

@@ -1,8 +1,8 @@
 //! What waits for one collector.
 //!
 //! A worker appends spans to a batch of its own, in the form that the collector reads. A full batch waits
-//! in a bounded queue for the one who sends it, who also takes what is there every second. When the queue
-//! is full, its oldest batch is dropped and its spans are counted: no worker ever waits for a collector.
+//! in a bounded queue for the one who sends it, who also takes what is there every second. When too much
+//! waits, the oldest batch is dropped and its spans are counted: no worker ever waits for a collector.
 
 use std::{
     collections::VecDeque,
@@ -31,9 +31,9 @@ use crate::{
 };
 
 /// Bytes from which on a batch is full.
-pub(super) const BATCH: usize = 64 * 1024;
-/// Full batches that may wait.
-pub(super) const QUEUE: usize = 32;
+const BATCH: usize = 64 * 1024;
+/// Bytes of full batches that may wait.
+const MAX_WAITING: usize = 2 * 1024 * 1024;
 
 /// Spans that wait for a collector.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub(crate) struct Outlet {
     pub counters: Arc<Counters>,
     form: Form,
     workers: Mutex<Vec<Arc<Mutex<Batch>>>>,
-    queue: Mutex<VecDeque<Batch>>,
+    queue: Mutex<Queue>,
     is_full: Notify,
     used: AtomicBool,
     gone: AtomicBool,
@@ -60,6 +60,13 @@ enum Form {
 struct Batch {
     bytes: Vec<u8>,
     spans: u64,
+}
+
+/// Full batches, the oldest first.
+#[derive(Debug, Default)]
+struct Queue {
+    batches: VecDeque<Batch>,
+    bytes: usize,
 }
 
 /// The body of a request.
@@ -120,7 +127,7 @@ impl Outlet {
 
     /// The oldest batch, or what the workers have; `None` if there is nothing.
     pub fn take(&self) -> Option<Report> {
-        let full = lock(&self.queue).pop_front();
+        let full = lock(&self.queue).pop();
         let batch = full.unwrap_or_else(|| self.take_from_workers());
         let Batch { bytes, spans } = batch;
         let body = match &self.form {
@@ -161,14 +168,33 @@ impl Outlet {
     }
 
     fn push(&self, full: Batch) {
-        let mut queue = lock(&self.queue);
-        let oldest = (queue.len() >= QUEUE).then(|| queue.pop_front()).flatten();
-        queue.push_back(full);
-        drop(queue);
-        if let Some(lost) = oldest {
-            self.counters.dropped(lost.spans);
+        let lost = lock(&self.queue).push(full);
+        if lost > 0 {
+            self.counters.dropped(lost);
         }
         self.is_full.notify_one();
+    }
+}
+
+impl Queue {
+    /// Adds a batch. How many spans made room for it.
+    fn push(&mut self, full: Batch) -> u64 {
+        self.bytes += full.bytes.len();
+        self.batches.push_back(full);
+        let mut lost = 0;
+        while self.bytes > MAX_WAITING
+            && self.batches.len() > 1
+            && let Some(oldest) = self.pop()
+        {
+            lost += oldest.spans;
+        }
+        lost
+    }
+
+    fn pop(&mut self) -> Option<Batch> {
+        let oldest = self.batches.pop_front()?;
+        self.bytes -= oldest.bytes.len();
+        Some(oldest)
     }
 }
 
@@ -232,7 +258,6 @@ mod tests {
     fn fill(inlet: &Inlet, name: &str) -> u64 {
         let long = "x".repeat(1000);
         let tags = [Tag::text("long", &long); 60];
-        let before = lock(&inlet.outlet.queue).len();
         let mut count = 0;
         while count == 0 || lock(&inlet.batch).spans > 0 {
             inlet.record(&Span {
@@ -242,7 +267,6 @@ mod tests {
             });
             count += 1;
         }
-        assert_eq!(lock(&inlet.outlet.queue).len(), (before + 1).min(QUEUE));
         count
     }
 
@@ -255,7 +279,10 @@ mod tests {
             inlet.record(&Span { name, ..span() });
         }
         let report = outlet.take().unwrap();
-        assert_eq!((report.spans, names(&report)), (2, vec!["a".into(), "b".into()]));
+        assert_eq!(
+            (report.spans, names(&report)),
+            (2, vec!["a".into(), "b".into()])
+        );
         assert!(outlet.take().is_none());
     }
 
@@ -265,7 +292,10 @@ mod tests {
         let inlet = outlet.inlet();
         let count = fill(&inlet, "full");
         outlet.filled().await;
-        inlet.record(&Span { name: "new", ..span() });
+        inlet.record(&Span {
+            name: "new",
+            ..span()
+        });
         let report = outlet.take().unwrap();
         assert_eq!(report.spans, count);
         assert!(report.body.len() >= BATCH);
@@ -276,11 +306,16 @@ mod tests {
     fn the_oldest_spans_are_dropped_and_counted_when_too_many_wait() {
         let outlet = outlet();
         let inlet = outlet.inlet();
-        let lost = fill(&inlet, "old") + fill(&inlet, "old");
-        for _ in 0..QUEUE {
+        let lost = fill(&inlet, "old");
+        while outlet.counters.get().dropped == 0 {
             fill(&inlet, "new");
         }
         assert_eq!(outlet.counters.get().dropped, lost);
-        assert_eq!(names(&outlet.take().unwrap())[0], "new");
+        let mut waiting = 0;
+        while let Some(report) = outlet.take() {
+            assert_eq!(names(&report)[0], "new");
+            waiting += report.body.len();
+        }
+        assert!((MAX_WAITING - 2 * BATCH..=MAX_WAITING + BATCH).contains(&waiting));
     }
 }

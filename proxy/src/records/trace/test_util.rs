@@ -5,7 +5,10 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use http::{HeaderMap, HeaderValue, uri::PathAndQuery};
+use http::{
+    HeaderMap,
+    uri::{Authority, PathAndQuery},
+};
 
 use super::span::{Span, SpanId, SpanKind, TraceId};
 use crate::tables::{Collector, SpanProtocol};
@@ -36,7 +39,7 @@ pub(crate) fn collector(protocol: SpanProtocol) -> Collector {
     Collector {
         cluster: Arc::from("collector"),
         protocol,
-        authority: HeaderValue::from_static("collector.test"),
+        authority: Authority::from_static("collector.test"),
         path: PathAndQuery::from_static(path),
         headers: HeaderMap::new(),
         timeout: Duration::from_secs(60),

@@ -67,14 +67,14 @@ fn provider(config: Any) -> Option<Http> {
 
 fn of_zipkin(config: &ZipkinConfig) -> TracingMessage {
     TracingMessage {
-        provider: provider(any(type_url::ZIPKIN, config)),
+        provider: provider(any(type_url::ZIPKIN_CONFIG, config)),
         ..TracingMessage::default()
     }
 }
 
 fn of_open_telemetry(config: &OpenTelemetryConfig) -> TracingMessage {
     TracingMessage {
-        provider: provider(any(type_url::OPEN_TELEMETRY, config)),
+        provider: provider(any(type_url::OPEN_TELEMETRY_CONFIG, config)),
         ..TracingMessage::default()
     }
 }
@@ -229,7 +229,7 @@ fn the_request_id_may_have_nothing_to_do_with_it() {
         use_request_id_for_trace_sampling: Some(false),
     };
     manager.request_id_extension = Some(RequestIdExtension {
-        typed_config: Some(any(type_url::UUID_REQUEST_ID, &config)),
+        typed_config: Some(any(type_url::UUID_REQUEST_ID_CONFIG, &config)),
     });
     let sampling = compiled(&manager).rest.tracing.unwrap().sampling;
     assert!(!sampling.by_request_id && !sampling.marks_request_id);

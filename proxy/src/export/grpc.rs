@@ -1,0 +1,72 @@
+//! Messages and statuses of gRPC, as far as a call with one message each way needs them.
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use http::HeaderMap;
+
+use super::failure::Failure;
+
+/// A flag for compression, and a length of four bytes.
+const HEAD: usize = 5;
+
+/// A message as it is sent.
+pub(super) fn frame(message: &Bytes) -> Bytes {
+    let mut framed = BytesMut::with_capacity(HEAD + message.len());
+    framed.put_u8(0);
+    // A report has less than 4 GiB.
+    framed.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
+    framed.extend_from_slice(message);
+    framed.freeze()
+}
+
+/// The message of an answer; empty if there is none that can be read.
+pub(super) fn message(body: &Bytes) -> Bytes {
+    match body.first() {
+        Some(0) if body.len() >= HEAD => body.slice(HEAD..),
+        _ => Bytes::new(),
+    }
+}
+
+/// Checks the status, which is in the trailers, or in the head of an answer that has only that.
+pub(super) fn check(head: &HeaderMap, trailers: Option<&HeaderMap>) -> Result<(), Failure> {
+    let status = trailers.unwrap_or(head).get("grpc-status");
+    let status = status.and_then(|value| value.to_str().ok()?.parse().ok());
+    match status {
+        Some(0) => Ok(()),
+        Some(other) => Err(Failure::GrpcStatus(other)),
+        None => Err(Failure::NotGrpc),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_message_is_framed() {
+        let framed = frame(&Bytes::from_static(b"abc"));
+        assert_eq!(framed, b"\0\0\0\0\x03abc"[..]);
+        assert_eq!(message(&framed), b"abc"[..]);
+        for other in [&b""[..], b"\0\0", b"\x01\0\0\0\x01a"] {
+            assert!(message(&Bytes::from_static(other)).is_empty());
+        }
+    }
+
+    #[test]
+    fn the_status_is_in_the_trailers_or_alone_in_the_head() {
+        let with = |value: &'static str| {
+            HeaderMap::from_iter([(
+                "grpc-status".parse().unwrap(),
+                HeaderValue::from_static(value),
+            )])
+        };
+        let (none, fine) = (HeaderMap::new(), with("0"));
+        assert!(check(&none, Some(&fine)).is_ok() && check(&fine, None).is_ok());
+        let failed = check(&none, Some(&with("14"))).unwrap_err();
+        assert!(matches!(failed, Failure::GrpcStatus(14)) && failed.may_pass());
+        for (head, trailers) in [(&none, None), (&fine, Some(&none)), (&with("x"), None)] {
+            assert!(matches!(check(head, trailers), Err(Failure::NotGrpc)));
+        }
+    }
+}

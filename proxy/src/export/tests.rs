@@ -1,0 +1,300 @@
+//! Spans on their way to collectors that run.
+
+mod server;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use http::{HeaderValue, StatusCode};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
+
+use self::server::{Server, Taken};
+use super::Exporter;
+use crate::{
+    records::{
+        Recorder, Records, Span, Workload,
+        trace_test_util::{collector, span},
+    },
+    tables::{
+        ClusterSettings, ClusterStates, Clusters, Collector, EndpointSettings, EndpointSource,
+        Publisher, Snapshot, SpanProtocol,
+    },
+};
+
+/// A worker that records, and its exporter.
+struct Sender {
+    records: Records,
+    worker: Recorder,
+    exporter: Exporter,
+    publisher: Publisher,
+    collector: Arc<Collector>,
+}
+
+/// Tables whose cluster `collector` has these endpoints.
+fn tables(generation: u64, endpoints: &[SocketAddr]) -> Snapshot {
+    let endpoints = endpoints.iter().copied().map(EndpointSettings::new);
+    let source = EndpointSource::List(endpoints.collect());
+    let mut settings = ClusterSettings::new("collector");
+    settings.connect_timeout = Duration::from_secs(60);
+    let cluster = ClusterStates::default().build(settings, source);
+    Snapshot {
+        generation,
+        clusters: Arc::new(Clusters::from_iter([cluster])),
+        ..Snapshot::pass_through(Duration::ZERO)
+    }
+}
+
+impl Sender {
+    fn start(collector: Collector, first: Snapshot) -> Self {
+        let workload = Workload {
+            app: "reviews".into(),
+            namespace: "shop".into(),
+            address: "10.0.0.9".parse().ok(),
+            ..Workload::default()
+        };
+        let records = Records::new(workload, None);
+        let (publisher, updates): (_, watch::Receiver<_>) = Publisher::new(first);
+        Self {
+            worker: records.recorder(),
+            exporter: Exporter::start(records.spans(), updates),
+            records,
+            publisher,
+            collector: Arc::new(collector),
+        }
+    }
+
+    fn to(protocol: SpanProtocol, server: SocketAddr) -> Self {
+        Self::start(collector(protocol), tables(1, &[server]))
+    }
+
+    fn record(&self, name: &str) {
+        self.worker.span(&self.collector, &Span { name, ..span() });
+    }
+
+    /// The value of a metric, for both kinds of collectors together.
+    fn counted(&self, name: &str) -> u64 {
+        let mut text = String::new();
+        self.records.encode(&mut text);
+        let name = format!("pillion_tracing_{name}_total{{");
+        let lines = text.lines().filter(|line| line.starts_with(&name));
+        lines
+            .map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap())
+            .sum()
+    }
+
+    async fn until(&self, name: &str, count: u64) {
+        let counted = async {
+            while self.counted(name) < count {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let counted = timeout(Duration::from_secs(60), counted).await;
+        assert!(counted.is_ok(), "{name}: {}", self.counted(name));
+    }
+}
+
+fn names(taken: &[Taken]) -> Vec<&str> {
+    let spans = taken.iter().flat_map(|taken| &taken.spans);
+    spans.map(String::as_str).collect()
+}
+
+#[tokio::test]
+async fn all_kinds_of_collectors_get_what_was_recorded() {
+    for (protocol, path, content_type) in [
+        (SpanProtocol::Zipkin, "/api/v2/spans", "application/json"),
+        (
+            SpanProtocol::OtlpHttp,
+            "/v1/traces",
+            "application/x-protobuf",
+        ),
+        (
+            SpanProtocol::OtlpGrpc,
+            "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+            "application/grpc",
+        ),
+    ] {
+        let server = Server::start(protocol).await;
+        let sender = Sender::to(protocol, server.address);
+        sender.record("a");
+        sender.record("b");
+        sender.until("spans_sent", 2).await;
+        let taken = server.taken();
+        assert_eq!(names(&taken), ["a", "b"], "{protocol:?}");
+        for taken in &taken {
+            assert_eq!(taken.service, "reviews.shop");
+            assert_eq!(taken.path, path);
+            assert_eq!(taken.authority.as_deref(), Some("collector.test"));
+            assert_eq!(taken.headers["content-type"], content_type);
+        }
+        assert_eq!(sender.counted("spans_dropped"), 0);
+    }
+}
+
+#[tokio::test]
+async fn the_collector_s_own_proxy_is_told_not_to_trace() {
+    let server = Server::start(SpanProtocol::Zipkin).await;
+    let sender = Sender::to(SpanProtocol::Zipkin, server.address);
+    sender.record("a");
+    sender.until("spans_sent", 1).await;
+    let headers = &server.taken()[0].headers;
+    assert_eq!(headers["x-b3-sampled"], "0");
+    assert!(headers["traceparent"].as_bytes().ends_with(b"-00"));
+}
+
+#[tokio::test]
+async fn fields_of_the_configuration_are_sent() {
+    let server = Server::start(SpanProtocol::OtlpHttp).await;
+    let mut with = collector(SpanProtocol::OtlpHttp);
+    with.headers
+        .insert("authorization", HeaderValue::from_static("Bearer x"));
+    with.headers
+        .insert("user-agent", HeaderValue::from_static("theirs"));
+    with.service_name = Some(Arc::from("mine"));
+    let sender = Sender::start(with, tables(1, &[server.address]));
+    sender.record("a");
+    sender.until("spans_sent", 1).await;
+    let taken = server.taken().remove(0);
+    assert_eq!(taken.service, "mine");
+    assert_eq!(taken.headers["authorization"], "Bearer x");
+    assert_eq!(taken.headers.get_all("user-agent").iter().count(), 1);
+    assert_eq!(taken.headers["user-agent"], "theirs");
+}
+
+#[tokio::test]
+async fn what_is_left_is_sent_at_the_end() {
+    let server = Server::start(SpanProtocol::Zipkin).await;
+    let sender = Sender::to(SpanProtocol::Zipkin, server.address);
+    for _ in 0..1000 {
+        sender.record("last");
+    }
+    sender.exporter.finish().await;
+    assert_eq!(names(&server.taken()), ["last"; 1000]);
+}
+
+#[tokio::test]
+async fn reports_go_by_one_connection_until_it_is_closed() {
+    for protocol in [SpanProtocol::Zipkin, SpanProtocol::OtlpGrpc] {
+        let server = Server::start(protocol).await;
+        let sender = Sender::to(protocol, server.address);
+        sender.record("first");
+        sender.until("spans_sent", 1).await;
+        sender.record("second");
+        sender.until("spans_sent", 2).await;
+        assert_eq!(server.connections(), 1, "{protocol:?}");
+        server.close_connections();
+        sender.record("third");
+        sender.until("spans_sent", 3).await;
+        assert_eq!(server.connections(), 2, "{protocol:?}");
+        assert_eq!(sender.counted("reports_failed"), 0, "{protocol:?}");
+    }
+}
+
+#[tokio::test]
+async fn spans_wait_for_a_collector_that_restarts() {
+    let server = Server::start(SpanProtocol::Zipkin).await;
+    let sender = Sender::to(SpanProtocol::Zipkin, server.address);
+    sender.record("before");
+    sender.until("spans_sent", 1).await;
+    let address = server.stop().await;
+    sender.record("meanwhile");
+    sender.until("reports_failed", 1).await;
+    let server = Server::start_at(SpanProtocol::Zipkin, address).await;
+    sender.until("spans_sent", 2).await;
+    assert_eq!(names(&server.taken()), ["meanwhile"]);
+    assert_eq!(sender.counted("spans_dropped"), 0);
+}
+
+#[tokio::test]
+async fn a_report_that_may_be_taken_later_is_sent_again() {
+    for protocol in [SpanProtocol::OtlpHttp, SpanProtocol::OtlpGrpc] {
+        let server = Server::start(protocol).await;
+        server.refuse(1, StatusCode::SERVICE_UNAVAILABLE);
+        let sender = Sender::to(protocol, server.address);
+        sender.record("a");
+        sender.until("spans_sent", 1).await;
+        assert_eq!(names(&server.taken()), ["a"], "{protocol:?}");
+        assert_eq!(sender.counted("reports_failed"), 1, "{protocol:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_report_that_is_refused_is_dropped_and_counted() {
+    for protocol in [
+        SpanProtocol::Zipkin,
+        SpanProtocol::OtlpHttp,
+        SpanProtocol::OtlpGrpc,
+    ] {
+        let server = Server::start(protocol).await;
+        server.refuse(1, StatusCode::BAD_REQUEST);
+        let sender = Sender::to(protocol, server.address);
+        sender.record("a");
+        sender.until("spans_dropped", 1).await;
+        sender.record("b");
+        sender.until("spans_sent", 1).await;
+        assert_eq!(names(&server.taken()), ["b"], "{protocol:?}");
+    }
+}
+
+#[tokio::test]
+async fn spans_that_a_collector_rejects_are_counted() {
+    for protocol in [SpanProtocol::OtlpHttp, SpanProtocol::OtlpGrpc] {
+        let server = Server::start(protocol).await;
+        server.reject(1);
+        let sender = Sender::to(protocol, server.address);
+        sender.record("a");
+        sender.record("b");
+        sender.until("reports_sent", 1).await;
+        let counted = ["spans_sent", "spans_dropped"].map(|name| sender.counted(name));
+        assert_eq!(counted, [1, 1], "{protocol:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_away_is_not_waited_for_where_there_is_another() {
+    let gone = Server::start(SpanProtocol::Zipkin).await.stop().await;
+    let server = Server::start(SpanProtocol::Zipkin).await;
+    let snapshot = tables(1, &[gone, server.address]);
+    let sender = Sender::start(collector(SpanProtocol::Zipkin), snapshot);
+    sender.record("a");
+    sender.until("spans_sent", 1).await;
+    assert!(sender.counted("reports_failed") <= 1);
+}
+
+#[tokio::test]
+async fn newer_tables_lead_elsewhere() {
+    let old = Server::start(SpanProtocol::Zipkin).await;
+    let mut sender = Sender::start(
+        collector(SpanProtocol::Zipkin),
+        Snapshot::pass_through(Duration::ZERO),
+    );
+    sender.record("a");
+    // There is no such cluster.
+    sender.until("reports_failed", 1).await;
+    sender.publisher.publish(tables(2, &[old.address]));
+    sender.until("spans_sent", 1).await;
+    let new = Server::start(SpanProtocol::Zipkin).await;
+    sender.publisher.publish(tables(3, &[new.address]));
+    sender.record("b");
+    sender.until("spans_sent", 2).await;
+    assert_eq!(
+        (names(&old.taken()), names(&new.taken())),
+        (vec!["a"], vec!["b"])
+    );
+}
+
+#[tokio::test]
+async fn a_collector_that_never_answers_costs_drops_alone() {
+    let server = Server::start(SpanProtocol::Zipkin).await;
+    server.hang();
+    let sender = Sender::to(SpanProtocol::Zipkin, server.address);
+    let long = "x".repeat(1000);
+    // More than may wait, and than may be on its way.
+    for _ in 0..4000 {
+        sender.record(&long);
+    }
+    sender.until("spans_dropped", 1).await;
+    assert_eq!(sender.counted("spans_sent"), 0);
+    sender.exporter.finish().await;
+}
