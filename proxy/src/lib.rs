@@ -39,4 +39,5 @@ pub mod test_util {
     };
     pub use crate::pipeline::{Edit, Edits, Fate, Play, Setting};
     pub use crate::sniff::{MAX_BYTES, Protocol, sniff};
+    pub use crate::trace::{PassedContext, pass_context};
 }

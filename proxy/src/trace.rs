@@ -7,10 +7,14 @@ mod fields;
 mod hex;
 mod incoming;
 mod outgoing;
+#[cfg(feature = "test-util")]
+mod played;
 mod request_id;
 mod w3c;
 mod w3c_state;
 
+#[cfg(feature = "test-util")]
+pub use self::played::{PassedContext, pass_context};
 pub(crate) use self::{
     decision::{Reason, decide},
     fields::TraceFields,
