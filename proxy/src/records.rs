@@ -33,6 +33,6 @@ pub(crate) use self::{
     flags::{ResponseFlag, ResponseFlags},
     process::Records,
     recorder::Recorder,
-    trace::{MAX_TAGS, Outlet, Report, Span, SpanId, SpanKind, Spans, Tag, TagValue, TraceId},
+    trace::{Outlet, Report, Span, SpanId, SpanKind, Spans, Tag, TraceId},
     workload::{Workload, labels},
 };

@@ -16,7 +16,7 @@ mod w3c_state;
 #[cfg(feature = "test-util")]
 pub use self::played::{PassedContext, pass_context};
 pub(crate) use self::{
-    decision::{Reason, decide},
+    decision::decide,
     fields::TraceFields,
     incoming::incoming,
     outgoing::{Came, Outgoing},

@@ -63,6 +63,7 @@ pub(crate) enum CustomValue {
     ResponseField(Box<[u8]>, Box<str>),
 }
 
+#[cfg(any(test, feature = "test-util"))]
 impl Sampling {
     /// Everything is traced.
     pub const ALL: Self = Self {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue, uri::PathAndQuery};
+use http::{HeaderMap, HeaderName, HeaderValue, uri::{Authority, PathAndQuery}};
 use pillion_envoy_api::envoy::config::{
     core::v3::{
         GrpcService, HeaderValue as HeaderMessage, HeaderValueOption, HttpService, HttpUri,
@@ -67,7 +67,7 @@ pub(super) fn zipkin(scope: &Scope<'_>, message: ZipkinConfig) -> Result<Tracer,
         }
         None => {
             let host = match collector_hostname.as_str() {
-                "" => &collector_cluster,
+                "" => host_of(&collector_cluster),
                 host => host,
             };
             Collector {
@@ -145,7 +145,7 @@ fn http_service(
     let timeout = limit("timeout", timeout).map_err(at("http_uri"))?;
     // It may be a path alone.
     let (host, target) = match uri.split_once("://") {
-        None => (cluster.as_str(), uri.as_str()),
+        None => (host_of(&cluster), uri.as_str()),
         Some((_, rest)) => match rest.find('/') {
             Some(at) => rest.split_at(at),
             None => (rest, "/"),
@@ -185,7 +185,7 @@ fn grpc_service(scope: &Scope<'_>, message: GrpcService) -> Result<Collector, Fa
         return Err(Fault::new("envoy_grpc", "is missing"));
     };
     let host = match host.as_str() {
-        "" => &cluster_name,
+        "" => host_of(&cluster_name),
         host => host,
     };
     let mut headers = HeaderMap::new();
@@ -222,8 +222,14 @@ fn header_of(message: HeaderMessage) -> Result<(HeaderName, HeaderValue), Fault>
     Ok((name, value))
 }
 
-fn authority(field: &'static str, host: &str) -> Result<HeaderValue, Fault> {
-    let value = HeaderValue::try_from(bounded(field, host)?);
+/// The host of a cluster, where nothing else says what a collector is called: the last part of such
+/// names as `outbound|9411||zipkin.istio-system.svc.cluster.local`, which can't be a host as a whole.
+fn host_of(cluster: &str) -> &str {
+    cluster.rsplit_once('|').map_or(cluster, |(_, host)| host)
+}
+
+fn authority(field: &'static str, host: &str) -> Result<Authority, Fault> {
+    let value = Authority::try_from(bounded(field, host)?);
     value.map_err(|_| Fault::new(field, format!("{host:?} is not a host")))
 }
 

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderValue, uri::PathAndQuery};
+use http::{
+    HeaderMap,
+    uri::{Authority, PathAndQuery},
+};
 use serde_json::Value;
 
 use super::harness::{Proxy, Setup, cluster, with_http};
@@ -27,7 +30,7 @@ fn tracing(propagation: Propagation) -> Tracing {
         collector: Arc::new(Collector {
             cluster: Arc::from("zipkin"),
             protocol: SpanProtocol::Zipkin,
-            authority: HeaderValue::from_static("zipkin"),
+            authority: Authority::from_static("zipkin"),
             path: PathAndQuery::from_static("/api/v2/spans"),
             headers: HeaderMap::new(),
             timeout: Duration::from_secs(5),
