@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use fastrand::Rng;
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -60,19 +60,27 @@ impl Courier {
 
     /// Sends until it is told to stop, or its collector is forgotten; then it sends what is left.
     pub async fn run(mut self, stop: CancellationToken) {
+        let mut next = Instant::now() + INTERVAL;
         loop {
             tokio::select! {
                 () = self.outlet.filled() => {}
-                () = sleep(INTERVAL) => {}
+                () = sleep_until(next) => {}
                 () = stop.cancelled() => {}
             }
             let is_last = stop.is_cancelled() || self.outlet.is_gone();
-            while let Some(report) = self.outlet.take() {
-                self.deliver(&report, &stop).await;
+            while let Some(full) = self.outlet.take_full() {
+                self.deliver(&full, &stop).await;
+            }
+            if !is_last && Instant::now() < next {
+                continue;
+            }
+            if let Some(rest) = self.outlet.take_rest() {
+                self.deliver(&rest, &stop).await;
             }
             if is_last {
                 return;
             }
+            next = Instant::now() + INTERVAL;
         }
     }
 
@@ -83,15 +91,14 @@ impl Courier {
                 Ok(rejected) => {
                     self.outlet.counters.reported(report.spans, rejected);
                     self.backoff.reset();
-                    self.trouble.is_over(&self.outlet.collector.cluster);
+                    self.trouble.end(&self.outlet.collector.cluster);
                     return;
                 }
                 Err(failure) => failure,
             };
             self.connection = None;
             self.outlet.counters.failed();
-            self.trouble
-                .is_told(&self.outlet.collector.cluster, &failure);
+            self.trouble.tell(&self.outlet.collector.cluster, &failure);
             if !failure.may_pass() || stop.is_cancelled() || self.outlet.is_gone() {
                 self.outlet.counters.dropped(report.spans);
                 return;
@@ -168,7 +175,7 @@ fn has(cluster: &Cluster, address: SocketAddr) -> bool {
 }
 
 impl Trouble {
-    fn is_told(&mut self, cluster: &str, failure: &Failure) {
+    fn tell(&mut self, cluster: &str, failure: &Failure) {
         let is_quiet = self.last.is_some_and(|last| last.elapsed() < QUIET);
         if self.is_told || is_quiet {
             return;
@@ -188,7 +195,7 @@ impl Trouble {
         }
     }
 
-    fn is_over(&mut self, cluster: &str) {
+    fn end(&mut self, cluster: &str) {
         if self.is_told {
             self.is_told = false;
             tracing::info!(cluster, "spans reach their collector again");

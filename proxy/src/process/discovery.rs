@@ -128,6 +128,7 @@ mod tests {
         let (mut publisher, updates) = Publisher::new(tables());
         let configuration = Configuration {
             tables: updates,
+            node: Arc::default(),
             dumps: None,
             _publisher: None,
         };

@@ -9,10 +9,7 @@ use std::{
     mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{
-            AtomicBool,
-            Ordering::{Relaxed, SeqCst},
-        },
+        atomic::{AtomicBool, Ordering::Relaxed},
     },
 };
 
@@ -125,20 +122,14 @@ impl Outlet {
         self.is_full.notified().await;
     }
 
-    /// The oldest batch, or what the workers have; `None` if there is nothing.
-    pub fn take(&self) -> Option<Report> {
+    /// The oldest full batch, if there is one.
+    pub fn take_full(&self) -> Option<Report> {
         let full = lock(&self.queue).pop();
-        let batch = full.unwrap_or_else(|| self.take_from_workers());
-        let Batch { bytes, spans } = batch;
-        let body = match &self.form {
-            _ if spans == 0 => return None,
-            Form::Zipkin(_) => zipkin::body(bytes),
-            Form::Otlp(otlp) => otlp.body(&bytes),
-        };
-        Some(Report { body, spans })
+        full.map(|batch| self.report(batch))
     }
 
-    fn take_from_workers(&self) -> Batch {
+    /// What the workers have in batches that are not full, if anything.
+    pub fn take_rest(&self) -> Option<Report> {
         let mut all = Batch::default();
         for worker in &*lock(&self.workers) {
             let Batch { bytes, spans } = mem::take(&mut *lock(worker));
@@ -148,7 +139,16 @@ impl Outlet {
                 false => all.bytes.extend_from_slice(&bytes),
             }
         }
-        all
+        (all.spans > 0).then(|| self.report(all))
+    }
+
+    fn report(&self, batch: Batch) -> Report {
+        let Batch { bytes, spans } = batch;
+        let body = match &self.form {
+            Form::Zipkin(_) => zipkin::body(bytes),
+            Form::Otlp(otlp) => otlp.body(&bytes),
+        };
+        Report { body, spans }
     }
 
     /// Whether it has been used since the last time that this was asked.
@@ -158,7 +158,7 @@ impl Outlet {
 
     /// Nobody will take anything any more.
     pub(super) fn forget(&self) {
-        self.gone.store(true, SeqCst);
+        self.gone.store(true, Relaxed);
         self.is_full.notify_one();
     }
 
@@ -274,20 +274,20 @@ mod tests {
     fn what_all_workers_have_is_one_report() {
         let outlet = outlet();
         let inlets = [outlet.inlet(), outlet.inlet()];
-        assert!(outlet.take().is_none());
+        assert!(outlet.take_rest().is_none());
         for (inlet, name) in inlets.iter().zip(["a", "b"]) {
             inlet.record(&Span { name, ..span() });
         }
-        let report = outlet.take().unwrap();
+        let report = outlet.take_rest().unwrap();
         assert_eq!(
             (report.spans, names(&report)),
             (2, vec!["a".into(), "b".into()])
         );
-        assert!(outlet.take().is_none());
+        assert!(outlet.take_rest().is_none());
     }
 
     #[tokio::test]
-    async fn a_full_batch_is_told_and_comes_first() {
+    async fn a_full_batch_is_told() {
         let outlet = outlet();
         let inlet = outlet.inlet();
         let count = fill(&inlet, "full");
@@ -296,10 +296,11 @@ mod tests {
             name: "new",
             ..span()
         });
-        let report = outlet.take().unwrap();
+        let report = outlet.take_full().unwrap();
         assert_eq!(report.spans, count);
         assert!(report.body.len() >= BATCH);
-        assert_eq!(names(&outlet.take().unwrap()), ["new"]);
+        assert!(outlet.take_full().is_none());
+        assert_eq!(names(&outlet.take_rest().unwrap()), ["new"]);
     }
 
     #[test]
@@ -312,7 +313,7 @@ mod tests {
         }
         assert_eq!(outlet.counters.get().dropped, lost);
         let mut waiting = 0;
-        while let Some(report) = outlet.take() {
+        while let Some(report) = outlet.take_full() {
             assert_eq!(names(&report)[0], "new");
             waiting += report.body.len();
         }

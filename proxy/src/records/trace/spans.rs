@@ -182,7 +182,7 @@ mod tests {
         workers[0].record(&named("b"), &span());
         let mut waiting = [spans.next().await, spans.next().await];
         waiting.sort_by(|one, other| one.collector.cluster.cmp(&other.collector.cluster));
-        let counts = waiting.map(|outlet| outlet.take().unwrap().spans);
+        let counts = waiting.map(|outlet| outlet.take_rest().unwrap().spans);
         assert_eq!(counts, [4, 1]);
         assert!(spans.lock().new.is_empty());
     }
@@ -199,7 +199,7 @@ mod tests {
         assert!(first.is_gone());
         worker.record(&named("a"), &span());
         let second = spans.next().await;
-        assert_eq!(second.take().unwrap().spans, 1);
+        assert_eq!(second.take_rest().unwrap().spans, 1);
         assert_eq!(worker.inlets.len(), 1);
     }
 
