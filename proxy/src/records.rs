@@ -21,15 +21,11 @@ mod request_series;
 mod test_util;
 #[cfg(test)]
 mod tests;
-// Nothing records spans yet.
-#[allow(dead_code, unused_imports)]
 mod trace;
 mod workload;
 
 #[cfg(test)]
 pub(crate) use self::trace::test_util as trace_test_util;
-#[allow(unused_imports)]
-pub(crate) use self::trace::{MAX_TAGS, Span, SpanId, SpanKind, Tag, TagValue, TraceId};
 pub(crate) use self::{
     access_log::AccessLogConfig,
     chains::{Chains, Counts, InboundTrace, PassedOn, Verdict, headers},

@@ -11,8 +11,6 @@
 mod built_in;
 mod cluster;
 mod clusters;
-// Nothing makes one yet.
-#[allow(dead_code)]
 mod collector;
 mod header_edits;
 mod hosts;

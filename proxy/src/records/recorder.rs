@@ -88,7 +88,6 @@ impl Recorder {
     }
 
     /// Records a finished span for a collector.
-    #[allow(dead_code)]
     pub fn span(&self, collector: &Arc<Collector>, span: &Span<'_>) {
         let mut spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
         spans.record(collector, span);

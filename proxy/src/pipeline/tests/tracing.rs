@@ -72,7 +72,7 @@ fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 async fn spans(proxy: &Proxy) -> Vec<Value> {
     let spans = proxy.records.spans();
     let outlet = spans.next().await;
-    let report = outlet.take().unwrap();
+    let report = outlet.take_rest().unwrap();
     serde_json::from_slice(&report.body).unwrap()
 }
 

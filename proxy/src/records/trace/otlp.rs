@@ -207,12 +207,14 @@ mod tests {
     }
 
     fn pairs(attributes: &[KeyValue]) -> Vec<(&str, &str)> {
-        let pair = |it: &KeyValue| match it.value.as_ref().unwrap().value.as_ref() {
-            Some(any_value::Value::StringValue(value)) => value.as_str(),
+        attributes.iter().map(pair).collect()
+    }
+
+    fn pair(attribute: &KeyValue) -> (&str, &str) {
+        match attribute.value.as_ref().unwrap().value.as_ref() {
+            Some(any_value::Value::StringValue(value)) => (&attribute.key, value),
             other => panic!("{other:?}"),
-        };
-        let all = attributes.iter();
-        all.map(|it| (it.key.as_str(), pair(it))).collect()
+        }
     }
 
     #[test]
