@@ -56,7 +56,8 @@ impl Traced {
     ) -> Self {
         let fields = TraceFields::of(&head.fields);
         let draw = || worker.with_random(|random| random.u64(..));
-        let decision = decide(&tracing.sampling, &fields, draw);
+        let is_forced = fields.is_forced(&tracing.inside);
+        let decision = decide(&tracing.sampling, &fields, is_forced, draw);
         let before = incoming(tracing.propagation, &fields);
         let Some(ids) = new_ids(worker, tracing.has_long_ids) else {
             return Self::Off;
@@ -87,13 +88,13 @@ impl Traced {
                     context,
                     operation,
                     tells_operation: is_inbound && told.is_none(),
-                    tells_request_id: fields.is_forced(),
+                    tells_request_id: is_forced,
                     _inbound: is_inbound.then(inbound).flatten(),
                 }))
             }
         };
         // As in Envoy, it goes no further where it does not count.
-        let loses_force = fields.forces && !fields.is_forced();
+        let loses_force = fields.forces && !is_forced;
         let (came, was_told) = (Came::of(&fields), told.is_some());
         let fields = &mut head.fields;
         if let Some(id) = decision.request_id {

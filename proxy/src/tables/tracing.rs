@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Collector;
+use super::{AddressRange, Collector};
 
 /// How the requests of a listener are traced.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,9 @@ pub(crate) struct Tracing {
     pub tells_servers: bool,
     /// Traces that begin here have numbers of 128 bits, and otherwise of 64.
     pub has_long_ids: bool,
+    /// The addresses whose requests may say that they are to be traced. As in Envoy, there are
+    /// none unless the configuration has some.
+    pub inside: Box<[AddressRange]>,
     /// Bytes of a path that a span says.
     pub max_path: usize,
     /// Besides those that all spans have. No name twice.

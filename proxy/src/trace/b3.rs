@@ -75,35 +75,49 @@ fn parent(trace: &[u8], span: &[u8]) -> Option<Parent> {
     })
 }
 
-/// Writes a context into several fields, and also into the single one if the request has that.
-/// Envoy would leave the latter as it is: the next reader would take it for the newer one.
+/// Writes a context in the form that the request has, and otherwise into several fields. Of both,
+/// Envoy would leave the second as it is.
 pub(super) fn write(context: &Outgoing, came: &Came, fields: &mut Fields) {
+    if let Some(is_debugged) = came.single {
+        write_single(context, is_debugged, fields);
+    }
+    if came.single.is_none() || came.has_several {
+        write_several(context, came.has_parent, fields);
+    }
+}
+
+fn write_several(context: &Outgoing, had_parent: bool, fields: &mut Fields) {
     let (trace, span) = (context.trace.hex(), context.span.hex());
     fields.set(FieldName::XB3TraceId, trace.as_bytes());
     fields.set(FieldName::XB3SpanId, span.as_bytes());
     match context.parent {
         Some(parent) => fields.set(FieldName::XB3ParentSpanId, parent.hex().as_bytes()),
-        None if came.has_parent => {
+        None if had_parent => {
             fields.retain(|known, _, _| known != FieldName::XB3ParentSpanId);
         }
         None => {}
     }
     let decision: &[u8] = if context.is_sampled { b"1" } else { b"0" };
     fields.set(FieldName::XB3Sampled, decision);
-    if let Some(is_debugged) = came.single {
-        let mut text = Vec::with_capacity(32 + 16 + 16 + 4);
-        let decision = if is_debugged { b"d" } else { decision };
-        text.extend_from_slice(trace.as_bytes());
-        for part in [span.as_bytes(), decision] {
-            text.push(b'-');
-            text.extend_from_slice(part);
-        }
-        if let Some(parent) = context.parent {
-            text.push(b'-');
-            text.extend_from_slice(parent.hex().as_bytes());
-        }
-        fields.set(FieldName::B3, &text);
+}
+
+fn write_single(context: &Outgoing, is_debugged: bool, fields: &mut Fields) {
+    let decision: &[u8] = match (context.is_sampled, is_debugged) {
+        (_, true) => b"d",
+        (true, false) => b"1",
+        (false, false) => b"0",
+    };
+    let mut text = Vec::with_capacity(32 + 16 + 16 + 4);
+    text.extend_from_slice(context.trace.hex().as_bytes());
+    for part in [context.span.hex().as_bytes(), decision] {
+        text.push(b'-');
+        text.extend_from_slice(part);
     }
+    if let Some(parent) = context.parent {
+        text.push(b'-');
+        text.extend_from_slice(parent.hex().as_bytes());
+    }
+    fields.set(FieldName::B3, &text);
 }
 
 /// What a request had before a context is written.
@@ -111,6 +125,7 @@ pub(super) fn write(context: &Outgoing, came: &Came, fields: &mut Fields) {
 pub(super) struct Came {
     /// The single field, and whether it says that someone debugs.
     single: Option<bool>,
+    has_several: bool,
     has_parent: bool,
 }
 
@@ -122,6 +137,7 @@ impl Came {
         };
         Self {
             single: fields.b3.map(is_debugged),
+            has_several: fields.b3_trace_id.is_some(),
             has_parent: fields.b3_has_parent,
         }
     }

@@ -32,10 +32,12 @@ impl Decision {
     }
 }
 
-/// Decides it. `draw` gives a random number.
+/// Decides it. `is_forced` is whether a service may ask for it and does, and `draw` gives a random
+/// number.
 pub(crate) fn decide(
     sampling: &Sampling,
     fields: &TraceFields<'_>,
+    is_forced: bool,
     draw: impl FnOnce() -> u64,
 ) -> Decision {
     let unchanged = |reason| Decision {
@@ -52,7 +54,9 @@ pub(crate) fn decide(
     let number = number % 10_000;
     let before = request_id::reason(id);
     let wanted = match before {
-        Reason::None => wish(sampling, fields, number, draw),
+        Reason::None if asks(sampling, fields, draw) => Reason::Client,
+        Reason::None if is_forced => Reason::Forced,
+        Reason::None if is_in(number, 10_000, sampling.random) => Reason::Sampled,
         decided => decided,
     };
     let reason = match is_in(number, 100, sampling.overall) {
@@ -68,22 +72,9 @@ pub(crate) fn decide(
     }
 }
 
-/// What a request is traced for of which nothing has been decided.
-fn wish(
-    sampling: &Sampling,
-    fields: &TraceFields<'_>,
-    number: u64,
-    draw: impl FnOnce() -> u64,
-) -> Reason {
-    if fields.client_trace_id.is_some() && is_in(draw(), 100, sampling.client) {
-        Reason::Client
-    } else if fields.is_forced() {
-        Reason::Forced
-    } else if is_in(number, 10_000, sampling.random) {
-        Reason::Sampled
-    } else {
-        Reason::None
-    }
+/// Whether a client asks for it.
+fn asks(sampling: &Sampling, fields: &TraceFields<'_>, draw: impl FnOnce() -> u64) -> bool {
+    fields.client_trace_id.is_some() && is_in(draw(), 100, sampling.client)
 }
 
 /// Whether a number is in the share of so many.
@@ -113,7 +104,7 @@ mod tests {
     }
 
     fn decided(sampling: &Sampling, fields: &TraceFields<'_>) -> (Reason, Option<char>) {
-        let decision = decide(sampling, fields, || 50);
+        let decision = decide(sampling, fields, fields.forces, || 50);
         let mark = decision.request_id.map(|id| char::from(id[14]));
         (decision.reason, mark)
     }
@@ -158,13 +149,10 @@ mod tests {
     }
 
     #[test]
-    fn a_service_asks_if_it_is_inside() {
+    fn a_service_asks() {
         let id = id(5_000, '4');
         let mut fields = of(&id);
         fields.forces = true;
-        assert_eq!(decided(&NEVER, &fields), (Reason::None, None));
-        fields.way = Some(b"10.0.0.1");
-        fields.ways = 1;
         assert_eq!(decided(&NEVER, &fields), (Reason::Forced, Some('a')));
     }
 

@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use crate::message::{FieldName, Fields};
+use crate::{
+    message::{FieldName, Fields},
+    tables::AddressRange,
+};
 
 /// Their values, the first of each.
 #[derive(Debug, Clone, Copy, Default)]
@@ -24,8 +27,8 @@ pub(crate) struct TraceFields<'a> {
     pub has_two_trace_parents: bool,
     pub has_trace_state: bool,
     /// Lines of `x-forwarded-for`, and the first of them.
-    pub(super) ways: u32,
-    pub(super) way: Option<&'a [u8]>,
+    ways: u32,
+    way: Option<&'a [u8]>,
 }
 
 impl<'a> TraceFields<'a> {
@@ -71,25 +74,19 @@ impl<'a> TraceFields<'a> {
 
     /// Whether a service asks for the request to be traced. A gateway has removed what strangers
     /// say.
-    pub fn is_forced(&self) -> bool {
-        self.forces && self.is_internal()
+    pub fn is_forced(&self, inside: &[AddressRange]) -> bool {
+        self.forces && self.is_from(inside)
     }
 
-    /// Whether the request began inside of the mesh, as Envoy finds it out: exactly one address
-    /// stands in `x-forwarded-for`, and it is a private one.
-    fn is_internal(&self) -> bool {
+    /// Whether the request began at one of these addresses, as Envoy finds it out: it stands alone
+    /// in `x-forwarded-for`.
+    fn is_from(&self, inside: &[AddressRange]) -> bool {
         let Some(way) = self.way.filter(|_| self.ways == 1) else {
             return false;
         };
-        let address = str::from_utf8(way.trim_ascii()).ok();
-        address.is_some_and(|text| text.parse().is_ok_and(is_private))
-    }
-}
-
-fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_private() || address.is_loopback(),
-        IpAddr::V6(address) => address.is_unique_local() || address.is_loopback(),
+        let text = str::from_utf8(way.trim_ascii()).unwrap_or_default();
+        let is_in = |address: IpAddr| inside.iter().any(|range| range.contains(address));
+        text.parse().is_ok_and(is_in)
     }
 }
 
@@ -126,15 +123,18 @@ mod tests {
     }
 
     #[test]
-    fn a_single_private_address_is_inside() {
-        let is_internal = |lines: &[(&str, &str)]| TraceFields::of(&fields(lines)).is_internal();
-        for inside in ["10.1.2.3", " 192.168.0.1 ", "127.0.0.1", "fd00::1", "::1"] {
-            assert!(is_internal(&[("x-forwarded-for", inside)]), "{inside}");
+    fn a_single_address_of_a_range_is_inside() {
+        let ranges = [("10.0.0.0", 8), ("fd00::", 8)];
+        let ranges = ranges
+            .map(|(address, bits)| AddressRange::new(address.parse().unwrap(), bits).unwrap());
+        let is_inside = |lines: &[(&str, &str)]| TraceFields::of(&fields(lines)).is_from(&ranges);
+        for inside in ["10.1.2.3", " 10.0.0.1 ", "fd00::1"] {
+            assert!(is_inside(&[("x-forwarded-for", inside)]), "{inside}");
         }
         for outside in ["8.8.8.8", "10.0.0.1,10.0.0.2", "2001:db8::1", "me", ""] {
-            assert!(!is_internal(&[("x-forwarded-for", outside)]), "{outside}");
+            assert!(!is_inside(&[("x-forwarded-for", outside)]), "{outside}");
         }
         let line = ("x-forwarded-for", "10.0.0.1");
-        assert!(!is_internal(&[]) && !is_internal(&[line, line]));
+        assert!(!is_inside(&[]) && !is_inside(&[line, line]));
     }
 }

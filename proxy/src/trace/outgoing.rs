@@ -150,9 +150,17 @@ mod tests {
             let b3 = format!("{TRACE}-{SPAN}-{decision}");
             let lines = passed_on(Propagation::B3, &[("b3", &b3)]);
             let single = format!("b3: {TRACE}-00000000000000bb-{kept}-{SPAN}");
-            assert_eq!(lines[0], single);
-            assert_eq!(lines.len(), 5);
+            assert_eq!(lines, [single]);
         }
+    }
+
+    #[test]
+    fn continues_a_trace_that_is_told_in_both_ways() {
+        let b3 = format!("{TRACE}-{SPAN}-1");
+        let lines = [("b3", b3.as_str()), ("x-b3-traceid", TRACE), ("x-b3-spanid", SPAN)];
+        let lines = passed_on(Propagation::B3, &lines);
+        assert_eq!(lines[0], format!("b3: {TRACE}-00000000000000bb-1-{SPAN}"));
+        assert_eq!(lines[2], "x-b3-spanid: 00000000000000bb");
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub fn pass_context(
         fields.push(name, value);
     }
     let found = TraceFields::of(&fields);
-    let decision = decide(&Sampling::ALL, &found, || 0);
+    let decision = decide(&Sampling::ALL, &found, found.forces, || 0);
     let ids = (TraceId::new(span.into())?, SpanId::new(span)?);
     let before = incoming(propagation, &found);
     let context = Outgoing::new(&before, decision.is_traced(), ids);

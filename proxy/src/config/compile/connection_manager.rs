@@ -31,7 +31,7 @@ use super::{
     http2_options::check_http2,
     route_configuration::hosts,
     scope::Scope,
-    tracing::{RequestIds, request_ids, tracing},
+    tracing::{Around, around, tracing},
     upgrades::check_upgrade,
     values::{from_same_server, limit},
 };
@@ -80,6 +80,7 @@ pub(super) fn connection_manager(
         upgrade_configs,
         tracing,
         request_id_extension,
+        internal_address_config,
         ..
     } = message;
     filters(http_filters)?;
@@ -91,8 +92,8 @@ pub(super) fn connection_manager(
     for (index, message) in upgrade_configs.into_iter().enumerate() {
         upgrade(message).map_err(at_index("upgrade_configs", index))?;
     }
-    let ids = request_ids(request_id_extension).map_err(at("request_id_extension"))?;
-    let tracing = tracing.and_then(|message| traces(scope, message, ids));
+    let around = around(request_id_extension, internal_address_config)?;
+    let tracing = tracing.and_then(|message| traces(scope, message, around));
     let routes = routes(scope, route_specifier)?;
     Ok(Requests { routes, tracing })
 }
@@ -101,9 +102,9 @@ pub(super) fn connection_manager(
 fn traces(
     scope: &Scope<'_>,
     message: TracingMessage,
-    ids: RequestIds,
+    around: Around,
 ) -> Option<Arc<Tracing>> {
-    tracing(scope, message, ids).unwrap_or_else(|fault| {
+    tracing(scope, message, around).unwrap_or_else(|fault| {
         scope.unfelt_fault(at("tracing")(fault));
         None
     })

@@ -4,12 +4,9 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use pillion_envoy_api::{
     Any,
-    envoy::config::{
-        core::v3::CidrRange,
-        listener::v3::{
-            Filter, FilterChain as FilterChainMessage, FilterChainMatch, filter,
-            filter_chain_match::ConnectionSourceType,
-        },
+    envoy::config::listener::v3::{
+        Filter, FilterChain as FilterChainMessage, FilterChainMatch, filter,
+        filter_chain_match::ConnectionSourceType,
     },
     type_url,
 };
@@ -21,7 +18,7 @@ use super::{
     scope::Scope,
     tcp_proxy::tcp_proxy,
     transport_socket::plaintext,
-    values::{ip, port},
+    values::{address_range, port},
 };
 use crate::{
     kind::Kind,
@@ -230,7 +227,7 @@ fn matches(message: FilterChainMatch) -> Result<Matches, Fault> {
     let destination_port = destination_port.map(|number| port("destination_port", number));
     Ok(Matches {
         destination_port: destination_port.transpose()?,
-        destinations: each("prefix_ranges", MAX_MATCHES, prefix_ranges, range)?,
+        destinations: each("prefix_ranges", MAX_MATCHES, prefix_ranges, address_range)?,
         server_names: each("server_names", MAX_MATCHES, server_names, |name| {
             // `*-eu.example.com` is a host of Istio's, too.
             let rest = name.strip_prefix('*').unwrap_or(&name);
@@ -245,17 +242,6 @@ fn matches(message: FilterChainMatch) -> Result<Matches, Fault> {
         transport: transport_protocol,
         protocols: application_protocols.into_iter().collect(),
     })
-}
-
-fn range(message: CidrRange) -> Result<AddressRange, Fault> {
-    let CidrRange {
-        address_prefix,
-        prefix_len,
-    } = message;
-    let address = ip("address_prefix", &address_prefix)?;
-    let bits = u8::try_from(prefix_len.unwrap_or(0)).ok();
-    let range = bits.and_then(|bits| AddressRange::new(address, bits));
-    range.ok_or_else(|| Fault::new("prefix_len", "is more than an address has"))
 }
 
 impl Matches {

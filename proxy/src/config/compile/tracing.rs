@@ -8,7 +8,8 @@ use pillion_envoy_api::{
         config::trace::v3::tracing::{Http, http},
         extensions::{
             filters::network::http_connection_manager::v3::{
-                RequestIdExtension, http_connection_manager::Tracing as TracingMessage,
+                RequestIdExtension,
+                http_connection_manager::{InternalAddressConfig, Tracing as TracingMessage},
             },
             request_id::uuid::v3::UuidRequestIdConfig,
         },
@@ -21,28 +22,35 @@ use super::{
     any::message_of,
     collector::{Tracer, open_telemetry, zipkin},
     custom_tags::custom_tags,
-    fault::{Fault, at, refuse_if},
+    fault::{Fault, at, each, refuse_if},
     scope::Scope,
+    values::address_range,
 };
-use crate::tables::{Sampling, Tracing};
+use crate::tables::{AddressRange, Sampling, Tracing};
 
 /// Envoy's default.
 const MAX_PATH: u32 = 256;
 /// A longer path is cut in the end, as any value of a span.
 const LONGEST_PATH: u32 = 1024;
 
-/// What decides about `x-request-id`.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct RequestIds {
-    marks: bool,
-    decides: bool,
+/// Ranges of addresses that are inside.
+const MAX_RANGES: usize = 256;
+
+/// What other fields of the connection manager say of traces.
+#[derive(Debug, Clone)]
+pub(super) struct Around {
+    /// Whether `x-request-id` tells what was decided.
+    marks_request_id: bool,
+    /// Whether it decides.
+    by_request_id: bool,
+    inside: Box<[AddressRange]>,
 }
 
 /// `None` if nothing says where spans are sent: Envoy would have a bootstrap to look at.
 pub(super) fn tracing(
     scope: &Scope<'_>,
     message: TracingMessage,
-    ids: RequestIds,
+    around: Around,
 ) -> Result<Option<Arc<Tracing>>, Fault> {
     let TracingMessage {
         client_sampling,
@@ -65,8 +73,8 @@ pub(super) fn tracing(
         client: share("client_sampling", client_sampling, 1.0)?,
         random: share("random_sampling", random_sampling, 100.0)?,
         overall: share("overall_sampling", overall_sampling, 1.0)?,
-        by_request_id: ids.decides,
-        marks_request_id: ids.marks,
+        by_request_id: around.by_request_id,
+        marks_request_id: around.marks_request_id,
     };
     let Some(provider) = provider else {
         return Ok(None);
@@ -82,30 +90,47 @@ pub(super) fn tracing(
         propagation,
         tells_servers: !no_context_propagation,
         has_long_ids,
+        inside: around.inside,
         max_path: usize::try_from(max_path).unwrap_or_default(),
         tags: custom_tags(tags)?,
         collector: Arc::new(collector),
     })))
 }
 
-/// The extension that makes `x-request-id`. There is one, which is the default, too.
-pub(super) fn request_ids(message: Option<RequestIdExtension>) -> Result<RequestIds, Fault> {
-    let config = message.and_then(|RequestIdExtension { typed_config }| typed_config);
-    let config = match &config {
-        None => UuidRequestIdConfig::default(),
-        Some(config) if config.type_url == type_url::UUID_REQUEST_ID_CONFIG => {
-            message_of(type_url::UUID_REQUEST_ID_CONFIG, config).map_err(at("typed_config"))?
-        }
-        Some(config) => return Err(at("typed_config")(unknown(config))),
-    };
+/// Reads it. There is one extension that makes `x-request-id`, which is the default, too.
+pub(super) fn around(
+    ids: Option<RequestIdExtension>,
+    internal: Option<InternalAddressConfig>,
+) -> Result<Around, Fault> {
+    let InternalAddressConfig {
+        // There are no such connections.
+        unix_sockets: _,
+        cidr_ranges,
+    } = internal.unwrap_or_default();
+    let inside = each("cidr_ranges", MAX_RANGES, cidr_ranges, address_range);
+    let inside = inside.map_err(at("internal_address_config"))?;
+    let ids = request_ids(ids).map_err(at("request_id_extension"))?;
     let UuidRequestIdConfig {
         pack_trace_reason,
         use_request_id_for_trace_sampling,
-    } = config;
-    Ok(RequestIds {
-        marks: pack_trace_reason != Some(false),
-        decides: use_request_id_for_trace_sampling != Some(false),
+    } = ids;
+    Ok(Around {
+        marks_request_id: pack_trace_reason != Some(false),
+        by_request_id: use_request_id_for_trace_sampling != Some(false),
+        inside: inside.into(),
     })
+}
+
+fn request_ids(message: Option<RequestIdExtension>) -> Result<UuidRequestIdConfig, Fault> {
+    let config = message.and_then(|RequestIdExtension { typed_config }| typed_config);
+    let Some(config) = config else {
+        return Ok(UuidRequestIdConfig::default());
+    };
+    let config = match config.type_url.as_str() {
+        type_url::UUID_REQUEST_ID_CONFIG => message_of(type_url::UUID_REQUEST_ID_CONFIG, &config),
+        _ => Err(unknown(&config)),
+    };
+    config.map_err(at("typed_config"))
 }
 
 /// A percentage in parts of that size, rounded as Envoy does; without one, all of them.

@@ -7,7 +7,7 @@ use pillion_envoy_api::{
     envoy::{
         config::{
             core::v3::{
-                GrpcService, HeaderValue, HeaderValueOption, HttpService, HttpUri,
+                CidrRange, GrpcService, HeaderValue, HeaderValueOption, HttpService, HttpUri,
                 grpc_service::{EnvoyGrpc, TargetSpecifier},
                 http_uri::HttpUpstreamType,
             },
@@ -21,7 +21,7 @@ use pillion_envoy_api::{
         extensions::{
             filters::network::http_connection_manager::v3::{
                 HttpConnectionManager, RequestIdExtension,
-                http_connection_manager::Tracing as TracingMessage,
+                http_connection_manager::{InternalAddressConfig, Tracing as TracingMessage},
             },
             request_id::uuid::v3::UuidRequestIdConfig,
         },
@@ -233,6 +233,20 @@ fn the_request_id_may_have_nothing_to_do_with_it() {
     });
     let sampling = compiled(&manager).rest.tracing.unwrap().sampling;
     assert!(!sampling.by_request_id && !sampling.marks_request_id);
+}
+
+#[test]
+fn what_is_inside_is_told_by_ranges() {
+    let mut manager = traced(of_zipkin(&zipkin()));
+    manager.internal_address_config = Some(InternalAddressConfig {
+        cidr_ranges: vec![CidrRange {
+            address_prefix: "10.0.0.0".to_owned(),
+            prefix_len: Some(8),
+        }],
+        ..InternalAddressConfig::default()
+    });
+    let inside = &compiled(&manager).rest.tracing.unwrap().inside;
+    assert!(inside.len() == 1 && inside[0].contains([10, 1, 2, 3].into()));
 }
 
 fn tag(name: &str, value: Type) -> TagMessage {
