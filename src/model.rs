@@ -24,6 +24,7 @@ mod routes;
 mod rules;
 mod state;
 mod tables;
+mod tracing;
 mod world;
 
 pub use client::Client;
@@ -37,9 +38,10 @@ pub use names::{
     inbound_name,
 };
 pub use objects::{
-    ContainerPort, DefaultExports, EndpointSlice, ExportTo, Key, Labels, MeshConfig, Meta,
-    Namespace, Node, Object, OutboundPolicy, Pod, ProxyKind, Service, ServicePort, SliceEndpoint,
-    SlicePort, TargetPort, is_export,
+    CollectorProtocol, ContainerPort, DefaultExports, Delivery, EndpointSlice, ExportTo, Key, Labels,
+    MeshConfig, MeshTracing, Meta, Namespace, Node, Object, OpenTelemetry, OutboundPolicy, Pod,
+    Provider, ProxyCollector, ProxyKind, ProxyTracing, Service, ServiceAddress, ServicePort,
+    SliceEndpoint, SlicePort, Tags, TargetPort, TracingProvider, Zipkin, is_export,
 };
 pub use policy::{ConnectionPool, LoadBalancer, Policy};
 pub use protocol::Protocol;
@@ -53,6 +55,7 @@ pub use tables::{
     Cidr, Clusters, GatewayListener, GatewayProtocol, GatewayTables, Inbound, InboundPort,
     Listener, ListenerProtocol, Outbound, RouteTables, TcpCluster, TcpRoute,
 };
+pub use self::tracing::{Collector, Tracer, Tracing};
 
 #[cfg(test)]
 mod tests;

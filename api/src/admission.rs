@@ -1,4 +1,4 @@
-//! A validating admission webhook for the four kinds, without HTTP: a review in, a response out.
+//! A validating admission webhook for the kinds, without HTTP: a review in, a response out.
 //!
 //! The protocol is Kubernetes' `AdmissionReview` of `admission.k8s.io/v1`.
 
@@ -16,7 +16,7 @@ use self::{
 };
 use crate::{
     fault::{Fault, Warning},
-    object::{GROUP, Kind},
+    object::Kind,
     parse::parse,
 };
 
@@ -187,7 +187,7 @@ fn verdict(request: &Request<'_>) -> Verdict {
     if !is_write || !request.sub_resource.is_empty() {
         return Verdict::ALLOWED;
     }
-    let kind = Kind::from_name(&request.kind.kind).filter(|_| request.kind.group == GROUP);
+    let kind = Kind::from_name(&request.kind.kind).filter(|kind| request.kind.group == kind.group());
     let Some(kind) = kind else {
         let text = "Pillion's webhook does not know this kind, and has not checked the object";
         return Verdict::Allowed {

@@ -10,11 +10,7 @@ use k8s_openapi::{
 };
 use serde_json::{Value, json};
 
-use crate::{
-    not_built::MARK,
-    object::{GROUP, Kind, VERSIONS},
-    schema,
-};
+use crate::{not_built::MARK, object::Kind, schema};
 
 /// Lets the API server keep what a schema does not know.
 const KEEP_UNKNOWN: &str = "x-kubernetes-preserve-unknown-fields";
@@ -39,7 +35,7 @@ fn crd(kind: Kind) -> Result<CustomResourceDefinition, serde_json::Error> {
     let version = |name: &&str| CustomResourceDefinitionVersion {
         name: (*name).to_owned(),
         served: true,
-        storage: *name == VERSIONS[0],
+        storage: kind.versions().first() == Some(name),
         schema: Some(schema.clone()),
         additional_printer_columns: columns(kind),
         subresources: Some(CustomResourceSubresources {
@@ -51,21 +47,21 @@ fn crd(kind: Kind) -> Result<CustomResourceDefinition, serde_json::Error> {
     let owned = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
     Ok(CustomResourceDefinition {
         metadata: ObjectMeta {
-            name: Some(format!("{}.{GROUP}", kind.plural())),
+            name: Some(format!("{}.{}", kind.plural(), kind.group())),
             ..ObjectMeta::default()
         },
         spec: CustomResourceDefinitionSpec {
-            group: GROUP.to_owned(),
+            group: kind.group().to_owned(),
             names: CustomResourceDefinitionNames {
                 kind: kind.name().to_owned(),
                 list_kind: Some(format!("{}List", kind.name())),
                 plural: kind.plural().to_owned(),
                 singular: Some(kind.name().to_lowercase()),
                 short_names: owned(&[short_name(kind)]),
-                categories: owned(&["istio-io", "networking-istio-io"]),
+                categories: owned(&["istio-io", &kind.group().replace('.', "-")]),
             },
             scope: "Namespaced".to_owned(),
-            versions: VERSIONS.iter().map(version).collect(),
+            versions: kind.versions().iter().map(version).collect(),
             ..CustomResourceDefinitionSpec::default()
         },
         status: None,
@@ -79,6 +75,7 @@ const fn short_name(kind: Kind) -> &'static str {
         Kind::DestinationRule => "dr",
         Kind::Gateway => "gw",
         Kind::ServiceEntry => "se",
+        Kind::Telemetry => "telemetry",
     }
 }
 
@@ -95,6 +92,7 @@ fn columns(kind: Kind) -> Option<Vec<CustomResourceColumnDefinition>> {
         ],
         Kind::DestinationRule => &[("Host", ".spec.host", "The service that the rule is for")],
         Kind::Gateway => return None,
+        Kind::Telemetry => &[],
         Kind::ServiceEntry => &[
             ("Hosts", ".spec.hosts", "The service's DNS names"),
             (

@@ -1,19 +1,15 @@
-//! An object of one of the four kinds: its metadata, as far as rules depend on it, and its spec.
+//! An object of one of the kinds: its metadata, as far as rules depend on it, and its spec.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::{DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, VirtualServiceSpec};
+use crate::{
+    DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, TelemetrySpec, VirtualServiceSpec,
+};
 
-/// The API group of all four kinds.
-pub const GROUP: &str = "networking.istio.io";
-
-/// The versions served: the first is the one stored. Their fields are the same.
-pub const VERSIONS: [&str; 3] = ["v1", "v1beta1", "v1alpha3"];
-
-/// Which of the four kinds an object is.
+/// Which of the kinds an object is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// Routes of requests and connections.
@@ -24,15 +20,18 @@ pub enum Kind {
     Gateway,
     /// A service that Kubernetes does not know.
     ServiceEntry,
+    /// What proxies report of requests.
+    Telemetry,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::VirtualService,
         Self::DestinationRule,
         Self::Gateway,
         Self::ServiceEntry,
+        Self::Telemetry,
     ];
 
     /// The kind of that name, or none.
@@ -47,6 +46,7 @@ impl Kind {
             Self::DestinationRule => "DestinationRule",
             Self::Gateway => "Gateway",
             Self::ServiceEntry => "ServiceEntry",
+            Self::Telemetry => "Telemetry",
         }
     }
 
@@ -57,6 +57,29 @@ impl Kind {
             Self::DestinationRule => "destinationrules",
             Self::Gateway => "gateways",
             Self::ServiceEntry => "serviceentries",
+            Self::Telemetry => "telemetries",
+        }
+    }
+
+    /// Its API group.
+    pub const fn group(self) -> &'static str {
+        match self {
+            Self::VirtualService
+            | Self::DestinationRule
+            | Self::Gateway
+            | Self::ServiceEntry => "networking.istio.io",
+            Self::Telemetry => "telemetry.istio.io",
+        }
+    }
+
+    /// The versions served: the first is the one stored. Their fields are the same.
+    pub const fn versions(self) -> &'static [&'static str] {
+        match self {
+            Self::VirtualService
+            | Self::DestinationRule
+            | Self::Gateway
+            | Self::ServiceEntry => &["v1", "v1beta1", "v1alpha3"],
+            Self::Telemetry => &["v1", "v1alpha1"],
         }
     }
 }
@@ -91,7 +114,7 @@ pub struct Object<S> {
     pub spec: S,
 }
 
-/// An object of any of the four kinds.
+/// An object of any of the kinds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AnyObject {
     /// A `VirtualService`.
@@ -102,6 +125,8 @@ pub enum AnyObject {
     Gateway(Object<GatewaySpec>),
     /// A `ServiceEntry`.
     ServiceEntry(Object<ServiceEntrySpec>),
+    /// A `Telemetry`.
+    Telemetry(Object<TelemetrySpec>),
 }
 
 impl AnyObject {
@@ -112,6 +137,7 @@ impl AnyObject {
             Self::DestinationRule(_) => Kind::DestinationRule,
             Self::Gateway(_) => Kind::Gateway,
             Self::ServiceEntry(_) => Kind::ServiceEntry,
+            Self::Telemetry(_) => Kind::Telemetry,
         }
     }
 
@@ -122,6 +148,7 @@ impl AnyObject {
             Self::DestinationRule(object) => &object.metadata,
             Self::Gateway(object) => &object.metadata,
             Self::ServiceEntry(object) => &object.metadata,
+            Self::Telemetry(object) => &object.metadata,
         }
     }
 }

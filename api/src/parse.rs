@@ -7,7 +7,7 @@ use crate::{
     fault::{Fault, Warning},
     findings::Findings,
     misplaced,
-    object::{AnyObject, GROUP, Kind, Metadata, Object, VERSIONS},
+    object::{AnyObject, Kind, Metadata, Object},
     path::{Segment, shortened},
     structure, validation,
 };
@@ -45,6 +45,9 @@ pub fn parse(kind: Kind, mut value: Value) -> Result<(AnyObject, Vec<Warning>), 
         }
         Kind::ServiceEntry => typed(&mut findings, metadata, spec, validation::service_entry)
             .map(AnyObject::ServiceEntry),
+        Kind::Telemetry => {
+            typed(&mut findings, metadata, spec, validation::telemetry).map(AnyObject::Telemetry)
+        }
     };
     match (findings.finish(), object) {
         (Ok(warnings), Some(object)) => Ok((object, warnings)),
@@ -71,7 +74,7 @@ fn envelope(findings: &mut Findings, kind: Kind, value: &mut Value) -> Option<(M
     };
     for (field, wanted) in [
         ("kind", vec![kind.name().to_owned()]),
-        ("apiVersion", versions()),
+        ("apiVersion", versions(kind)),
     ] {
         let says = object
             .get(field)
@@ -114,10 +117,10 @@ fn envelope(findings: &mut Findings, kind: Kind, value: &mut Value) -> Option<(M
 }
 
 /// The values that `apiVersion` may have.
-fn versions() -> Vec<String> {
-    VERSIONS
-        .iter()
-        .map(|version| format!("{GROUP}/{version}"))
+fn versions(kind: Kind) -> Vec<String> {
+    let versions = kind.versions().iter();
+    versions
+        .map(|version| format!("{}/{version}", kind.group()))
         .collect()
 }
 

@@ -8,7 +8,10 @@ use std::sync::LazyLock;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use crate::{DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, VirtualServiceSpec, object::Kind};
+use crate::{
+    DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, TelemetrySpec, VirtualServiceSpec,
+    object::Kind,
+};
 
 /// The schema of a kind's spec. [`crate::not_built::MARK`] marks what is not built.
 pub(crate) fn of(kind: Kind) -> &'static Value {
@@ -17,6 +20,7 @@ pub(crate) fn of(kind: Kind) -> &'static Value {
         Kind::DestinationRule => &SCHEMAS.destination_rule,
         Kind::Gateway => &SCHEMAS.gateway,
         Kind::ServiceEntry => &SCHEMAS.service_entry,
+        Kind::Telemetry => &SCHEMAS.telemetry,
     }
 }
 
@@ -26,6 +30,7 @@ struct Schemas {
     destination_rule: Value,
     gateway: Value,
     service_entry: Value,
+    telemetry: Value,
 }
 
 static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| Schemas {
@@ -33,6 +38,7 @@ static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| Schemas {
     destination_rule: generate::<DestinationRuleSpec>(),
     gateway: generate::<GatewaySpec>(),
     service_entry: generate::<ServiceEntrySpec>(),
+    telemetry: generate::<TelemetrySpec>(),
 });
 
 /// The structural schema of a type.

@@ -67,6 +67,7 @@ impl Walk {
             }
             ("string", Value::String(text)) => name(findings, schema, text),
             ("integer", Value::Number(number)) => integer(findings, schema, number),
+            ("number", Value::Number(number)) => fraction(findings, schema, number),
             ("boolean", Value::Bool(_)) => {}
             (_, value) => findings.fault(wrong_type(schema, wanted, value)),
         }
@@ -150,6 +151,21 @@ fn integer(findings: &mut Findings, schema: &Value, number: &serde_json::Number)
     }
 }
 
+/// A number within the schema's limits.
+fn fraction(findings: &mut Findings, schema: &Value, number: &serde_json::Number) {
+    let limit = |key| schema.get(key).and_then(Value::as_f64);
+    let (minimum, maximum) = (
+        limit("minimum").unwrap_or(f64::MIN),
+        limit("maximum").unwrap_or(f64::MAX),
+    );
+    let fits = number.as_f64();
+    if !fits.is_some_and(|number| (minimum..=maximum).contains(&number)) {
+        findings.fault(format!(
+            "must be a number from {minimum} to {maximum}, not {number}"
+        ));
+    }
+}
+
 /// What is told of a value of another type than the field's.
 fn wrong_type(schema: &Value, wanted: &str, value: &Value) -> String {
     let is = match value {
@@ -180,10 +196,10 @@ fn wrong_type(schema: &Value, wanted: &str, value: &Value) -> String {
             format!("must be a text: write it in quotes, \"{value}\"")
         }
         ("string", _) => format!("must be a text, not {is}"),
-        ("integer", Value::String(_)) => {
+        ("integer" | "number", Value::String(_)) => {
             format!("must be a number: write it without quotes, not {is}")
         }
-        ("integer", _) => format!("must be a number, not {is}"),
+        ("integer" | "number", _) => format!("must be a number, not {is}"),
         ("boolean", _) => format!("must be true or false, not {is}"),
         _ => format!("can't be {is}"),
     }

@@ -15,10 +15,13 @@ mod names;
 mod service_entry;
 mod shadowed;
 mod tcp;
+mod telemetry;
 mod virtual_service;
 
 pub(crate) use destination_rule::destination_rule;
 pub(crate) use gateway::gateway;
 pub(crate) use gateway_tls::refuse as refuse_tls_at_gateways;
 pub(crate) use service_entry::service_entry;
+pub use telemetry::custom_tags;
+pub(crate) use telemetry::telemetry;
 pub(crate) use virtual_service::virtual_service;

@@ -12,7 +12,7 @@ const HEAD: &str = "\
 fn the_charts_crds_are_up_to_date() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/pillion/files/crds");
     for crd in pillion_api::crds().unwrap() {
-        let name = format!("networking.istio.io_{}.yaml", crd.spec.names.plural);
+        let name = format!("{}_{}.yaml", crd.spec.group, crd.spec.names.plural);
         let path = folder.join(&name);
         let expected = format!("{HEAD}{}", serde_saphyr::to_string(&crd).unwrap());
         if env::var_os("PILLION_WRITE_CRDS").is_some() {

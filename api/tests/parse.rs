@@ -6,6 +6,7 @@ mod parse {
     pub mod gateway;
     pub mod service_entry;
     pub mod structure;
+    pub mod telemetry;
     pub mod virtual_service;
 }
 
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 fn read(kind: Kind, spec: &str) -> Result<(AnyObject, Vec<Warning>), Vec<String>> {
     let spec: Value = serde_saphyr::from_str(spec).unwrap();
     let object = json!({
-        "apiVersion": "networking.istio.io/v1alpha3",
+        "apiVersion": format!("{}/v1", kind.group()),
         "kind": kind.name(),
         "metadata": {"name": "web", "namespace": "shop"},
         "spec": spec,

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 type Outcome = Result<(AnyObject, Vec<Warning>), Vec<Fault>>;
 
-/// The outcomes of all objects of the four kinds in a file of `samples/`.
+/// The outcomes of all objects of our kinds in a file of `samples/`.
 fn outcomes(file: &str) -> Vec<Outcome> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../samples")

@@ -66,8 +66,9 @@ fn check_begin(kind: Kind, input: &[u8]) {
     let (uid, name) = (pillion_grammar::UID, String::from_utf8_lossy(name));
     let review = format!(
         "{{\"kind\":\"AdmissionReview\",\"apiVersion\":\"admission.k8s.io/v1\",\"request\":{{\"uid\":\"{uid}\",\
-         \"kind\":{{\"group\":\"networking.istio.io\",\"version\":\"v1\",\"kind\":\"{}\"}},\"name\":{},\
+         \"kind\":{{\"group\":\"{}\",\"version\":\"v1\",\"kind\":\"{}\"}},\"name\":{},\
          \"namespace\":\"shop\",\"operation\":\"CREATE\",\"object\":{{",
+        kind.group(),
         kind.name(),
         json!(name),
     );
@@ -91,14 +92,14 @@ fn check_begin(kind: Kind, input: &[u8]) {
 
 fn check(kind: Kind, spec: &Value) {
     let object = json!({
-        "apiVersion": "networking.istio.io/v1",
+        "apiVersion": format!("{}/v1", kind.group()),
         "kind": kind.name(),
         "metadata": {"name": "web", "namespace": "shop"},
         "spec": spec,
     });
     let request = json!({
         "uid": pillion_grammar::UID,
-        "kind": {"group": "networking.istio.io", "version": "v1", "kind": kind.name()},
+        "kind": {"group": kind.group(), "version": "v1", "kind": kind.name()},
         "operation": "CREATE",
         "object": object,
     });

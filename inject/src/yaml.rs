@@ -43,7 +43,7 @@ pub fn parse(text: &str) -> Result<Value, Error> {
 /// # Errors
 ///
 /// As for [`parse`].
-pub(crate) fn parse_bounded(text: &str, nodes: usize) -> Result<Value, Error> {
+pub fn parse_bounded(text: &str, nodes: usize) -> Result<Value, Error> {
     let options = serde_saphyr::options! {
         legacy_octal_numbers: true,
         budget: serde_saphyr::budget! {

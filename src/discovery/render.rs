@@ -14,6 +14,7 @@ mod route;
 mod route_action;
 mod route_match;
 mod settings;
+mod tracing;
 
 pub(super) use cluster::{black_hole, outbound_cluster, passthrough};
 pub(super) use endpoints::load_assignment;

@@ -40,7 +40,7 @@ pub(super) struct Snapshots {
 pub(super) struct Class {
     /// A key may be another part's after everything was forgotten, and proxies keep their classes.
     generation: u64,
-    /// The key of the common part.
+    /// The place of the common part.
     common: usize,
     /// The versions of the resources that are the proxy's own.
     own: Vec<Arc<str>>,
@@ -127,15 +127,17 @@ impl Snapshots {
     fn sidecar(&mut self, client: &Client) -> (Class, Snapshot) {
         let (outbound, inbound) = (self.model.outbound(client), self.model.inbound(client));
         let is_v6 = client.is_ipv6_only();
+        let tracing = self.model.tracing(client);
         let settings = &self.settings;
         let clusters = self
             .clusters
             .add(&outbound.clusters, &self.model, &mut self.interner);
         let common = self
             .commons
-            .outbound(&outbound, settings, &mut self.interner);
+            .outbound(&outbound, (settings, tracing.client.as_ref()), &mut self.interner);
         let mut own = Own::new(&mut self.interner);
-        own.listener(&render::virtual_inbound(&inbound, is_v6, settings));
+        let tracer = tracing.server.as_deref();
+        own.listener(&render::virtual_inbound(&inbound, is_v6, settings, tracer));
         own.listener(&render::virtual_outbound(is_v6, settings));
         own.cluster(&render::passthrough(settings));
         own.cluster(&render::black_hole(settings));
@@ -148,11 +150,15 @@ impl Snapshots {
 
     fn gateway(&mut self, client: &Client) -> (Class, Snapshot) {
         let tables = self.model.gateway(client);
+        let tracing = self.model.tracing(client);
         let settings = &self.settings;
         let clusters = self
             .clusters
             .add(&tables.clusters, &self.model, &mut self.interner);
-        let common = self.commons.gateway(&tables, settings, &mut self.interner);
+        let tracer = tracing.client.as_ref();
+        let common = self
+            .commons
+            .gateway(&tables, (settings, tracer), &mut self.interner);
         let mut own = Own::new(&mut self.interner);
         own.cluster(&render::black_hole(settings));
         let own = own.done();

@@ -76,6 +76,7 @@ pub(super) fn spawn(
             pillion_api::Kind::DestinationRule => "waiting for the list of DestinationRules",
             pillion_api::Kind::Gateway => "waiting for the list of Gateways",
             pillion_api::Kind::ServiceEntry => "waiting for the list of ServiceEntries",
+            pillion_api::Kind::Telemetry => "waiting for the list of Telemetries",
         });
         watches.tasks.spawn(rules::follow(
             client.clone(),

@@ -21,6 +21,7 @@ mod selectors;
 mod shadowed;
 mod shared;
 mod tcp_routes;
+mod tracing;
 mod view;
 
 use std::{
@@ -36,6 +37,7 @@ use super::{
     index::Index,
     objects::{Labels, ProxyKind},
     tables::{Clusters, GatewayTables, Inbound, Outbound},
+    tracing::Tracing,
     world::World,
 };
 
@@ -165,6 +167,13 @@ impl Builder {
     /// What a sidecar does with connections to its pod.
     pub fn inbound(&self, index: &Index, client: &Client) -> Inbound {
         inbound::of_client(index, client)
+    }
+
+    /// How a proxy traces requests.
+    pub fn tracing(&self, client: &Client) -> Tracing {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let view = made.view(&self.world, client.namespace());
+        tracing::of_client(&self.world, &view, client)
     }
 
     /// What objects ask for and don't get; also at gateways that have not asked for their tables

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::objects::{Key, Labels, Pod, ProxyKind};
+use super::objects::{Key, Labels, Pod, ProxyKind, ProxyTracing};
 
 /// A proxy: what its pod is, by the index, whatever the proxy says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct Client {
     pub ips: Vec<IpAddr>,
     /// What the proxy is.
     pub kind: ProxyKind,
+    /// What the pod says about tracing.
+    pub tracing: Option<Arc<ProxyTracing>>,
 }
 
 impl Client {
@@ -25,6 +27,7 @@ impl Client {
             labels: pod.labels.clone(),
             ips: pod.ips.clone(),
             kind: pod.proxy,
+            tracing: pod.tracing.clone(),
         }
     }
 

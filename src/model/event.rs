@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use pillion_api::{DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, VirtualServiceSpec};
+use pillion_api::{
+    DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, TelemetrySpec, VirtualServiceSpec,
+};
 
 use super::objects::{EndpointSlice, Key, MeshConfig, Namespace, Node, Object, Pod, Service};
 
@@ -31,6 +33,8 @@ pub enum Event {
     Gateway(Change<Object<GatewaySpec>>),
     /// A ServiceEntry.
     ServiceEntry(Change<Object<ServiceEntrySpec>>),
+    /// A Telemetry.
+    Telemetry(Change<Object<TelemetrySpec>>),
     /// The mesh's configuration.
     Mesh(MeshConfig),
 }

@@ -62,6 +62,18 @@ pub enum Problem {
     EmptySubset,
     /// At a gateway, another VirtualService routes all that this one does.
     Shadowed,
+    /// A provider that a Telemetry names is none of the mesh's, or not built.
+    MissingProvider,
+    /// The Service of a provider does not exist.
+    MissingCollector,
+    /// The port of a provider's Service speaks something else.
+    CollectorProtocol,
+    /// Another Telemetry holds for the namespace.
+    NamespaceTaken,
+    /// Another Telemetry holds for pods.
+    PodsTaken,
+    /// A Telemetry's selector selects no pod.
+    NoPods,
     /// With others, there is too much for proxies or this service.
     LeftOut,
 }
@@ -88,6 +100,8 @@ pub enum Kind {
     Gateway,
     /// Istio's ServiceEntry.
     ServiceEntry,
+    /// Istio's Telemetry.
+    Telemetry,
 }
 
 impl fmt::Display for Kind {
@@ -98,6 +112,7 @@ impl fmt::Display for Kind {
             Self::DestinationRule => "DestinationRule",
             Self::Gateway => "Gateway",
             Self::ServiceEntry => "ServiceEntry",
+            Self::Telemetry => "Telemetry",
         })
     }
 }

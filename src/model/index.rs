@@ -8,7 +8,9 @@ use std::{
     sync::Arc,
 };
 
-use pillion_api::{DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, VirtualServiceSpec};
+use pillion_api::{
+    DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, TelemetrySpec, VirtualServiceSpec,
+};
 
 use self::changes::{Objects, Replaced};
 use super::{
@@ -31,6 +33,7 @@ pub(super) struct Index {
     destination_rules: Objects<Object<DestinationRuleSpec>>,
     gateways: Objects<Object<GatewaySpec>>,
     service_entries: Objects<Object<ServiceEntrySpec>>,
+    telemetries: Objects<Object<TelemetrySpec>>,
     /// The slices of each Service.
     slices_of_service: BTreeMap<Key, BTreeSet<Key>>,
     /// The slices that name each pod.
@@ -67,6 +70,7 @@ impl Index {
             Event::DestinationRule(change) => rules(self.destination_rules.apply(change)),
             Event::Gateway(change) => rules(self.gateways.apply(change)),
             Event::ServiceEntry(change) => rules(self.service_entries.apply(change)),
+            Event::Telemetry(change) => rules(self.telemetries.apply(change)),
             Event::Mesh(mesh) if mesh == self.mesh => Dirty::default(),
             Event::Mesh(mesh) => {
                 self.mesh = mesh;
@@ -211,6 +215,16 @@ impl Index {
     /// All ServiceEntries.
     pub fn service_entries(&self) -> impl Iterator<Item = &Arc<Object<ServiceEntrySpec>>> {
         self.service_entries.iter()
+    }
+
+    /// All Telemetries.
+    pub fn telemetries(&self) -> impl Iterator<Item = &Arc<Object<TelemetrySpec>>> {
+        self.telemetries.iter()
+    }
+
+    /// The pods of a namespace, in the order of their names.
+    pub fn pods_in(&self, namespace: &Arc<str>) -> impl Iterator<Item = &Arc<Pod>> {
+        self.pods.in_namespace(namespace)
     }
 }
 

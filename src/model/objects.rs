@@ -3,6 +3,7 @@
 
 mod endpoint_slice;
 mod mesh_config;
+mod mesh_tracing;
 mod meta;
 mod node;
 mod pod;
@@ -10,6 +11,10 @@ mod service;
 
 pub use endpoint_slice::{EndpointSlice, SliceEndpoint, SlicePort};
 pub use mesh_config::{DefaultExports, MeshConfig, OutboundPolicy};
+pub use mesh_tracing::{
+    CollectorProtocol, Delivery, MeshTracing, OpenTelemetry, Provider, ProxyCollector, ProxyTracing,
+    ServiceAddress, Tags, TracingProvider, Zipkin,
+};
 pub use meta::{ExportTo, Key, Labels, Meta, Object, is_export};
 pub use node::{Namespace, Node};
 pub use pod::{ContainerPort, Pod, ProxyKind};

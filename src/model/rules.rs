@@ -7,6 +7,7 @@ mod headers;
 mod http;
 mod merge;
 mod tcp;
+mod telemetry;
 mod virtual_service;
 mod weight;
 
@@ -16,5 +17,6 @@ pub(super) use gateway::{Gateway, Server};
 pub(super) use http::{HttpAction, HttpRule, Target};
 pub(super) use merge::{HostRules, Merged, Merges, NamedSubset, merge, policy};
 pub(super) use tcp::TcpRule;
+pub(super) use telemetry::Telemetry;
 pub(super) use virtual_service::VirtualService;
 pub(super) use weight::{Weight, Weights};

@@ -13,6 +13,7 @@ use super::{
     objects::Key,
     routes::VirtualHost,
     tables::{GatewayTables, Inbound, Outbound},
+    tracing::Tracing,
 };
 
 /// Services, endpoints and rules, and what they mean for proxies.
@@ -88,6 +89,11 @@ impl Model {
     /// What a gateway does.
     pub fn gateway(&self, client: &Client) -> Arc<GatewayTables> {
         self.builder().gateway(&self.index, client)
+    }
+
+    /// How a proxy traces requests.
+    pub fn tracing(&self, client: &Client) -> Tracing {
+        self.builder().tracing(client)
     }
 
     /// The endpoints of a cluster that has [`super::Discovery::Endpoints`], by locality and

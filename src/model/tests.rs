@@ -11,4 +11,5 @@ mod inbound;
 mod listeners;
 mod routes;
 mod service_entries;
+mod tracing;
 mod virtual_hosts;

@@ -10,8 +10,8 @@ pub(super) use self::destination::{Destination, External, Port, Resolution};
 use super::{
     index::Index,
     names::service_host,
-    objects::{ExportTo, Key, MeshConfig},
-    rules::{DestinationRule, Gateway, HostRules, VirtualService},
+    objects::{ExportTo, Key, Labels, MeshConfig},
+    rules::{DestinationRule, Gateway, HostRules, Telemetry, VirtualService},
 };
 
 /// Destinations and rules.
@@ -30,6 +30,8 @@ pub(super) struct World {
     pub destination_rules: BTreeMap<Arc<str>, HostRules>,
     /// All Gateways, the oldest first.
     pub gateways: Vec<Arc<Gateway>>,
+    /// The Telemetries of each namespace, the oldest first.
+    pub telemetries: BTreeMap<Arc<str>, Vec<Telemetry>>,
 }
 
 /// An ExternalName Service: another name of a host.
@@ -76,6 +78,7 @@ impl World {
             destination_rules: destination_rules(index),
             virtual_services,
             gateways,
+            telemetries: telemetries(index),
             mesh,
         }
     }
@@ -93,6 +96,28 @@ impl World {
         let mut destinations = self.by_host.get(host)?.iter();
         destinations.find(|to| to.service == *service)
     }
+
+    /// The Telemetry in a namespace that holds for a pod with these labels, or without labels the one
+    /// for all pods.
+    pub fn telemetry(&self, namespace: &str, labels: Option<&Labels>) -> Option<&Telemetry> {
+        let mut all = self.telemetries.get(namespace)?.iter();
+        all.find(|telemetry| match labels {
+            Some(labels) => !telemetry.selector.is_empty() && telemetry.selector.select(labels),
+            None => telemetry.selector.is_empty(),
+        })
+    }
+}
+
+fn telemetries(index: &Index) -> BTreeMap<Arc<str>, Vec<Telemetry>> {
+    let mut all: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for object in index.telemetries() {
+        let of_namespace = all.entry(Arc::clone(&object.meta.key.namespace));
+        of_namespace.or_default().push(Telemetry::new(object));
+    }
+    for of_namespace in all.values_mut() {
+        of_namespace.sort_by(|one, other| one.meta.order(&other.meta));
+    }
+    all
 }
 
 fn destination_rules(index: &Index) -> BTreeMap<Arc<str>, HostRules> {

@@ -4,10 +4,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use crate::{
-    fault::Fault,
-    object::{GROUP, Kind},
-};
+use crate::{fault::Fault, object::Kind};
 
 /// The most characters of one warning: Kubernetes asks for no more.
 const LONGEST_WARNING: usize = 256;
@@ -74,6 +71,7 @@ impl Subject<'_> {
     pub(super) fn split(&self) -> String {
         let several = match Kind::from_name(self.kind) {
             Some(Kind::ServiceEntry) => "ServiceEntries".to_owned(),
+            Some(Kind::Telemetry) => "Telemetries".to_owned(),
             Some(kind) => format!("{}s", kind.name()),
             None => "objects".to_owned(),
         };
@@ -125,12 +123,13 @@ fn status(
     subject: Subject<'_>,
     causes: Vec<Value>,
 ) -> Value {
+    let group = Kind::from_name(subject.kind).map_or("", Kind::group);
     json!({
         "status": "Failure",
         "code": code,
         "reason": reason,
         "message": message,
-        "details": { "name": subject.name, "group": GROUP, "kind": subject.kind, "causes": causes },
+        "details": { "name": subject.name, "group": group, "kind": subject.kind, "causes": causes },
     })
 }
 

@@ -54,6 +54,14 @@ pub(super) const SUBSETS: usize = 256;
 pub(super) const DNS_NAMES: usize = 64;
 /// Localities of a service's endpoints.
 pub(super) const LOCALITIES: usize = 1_024;
+/// Elements of a Telemetry's `tracing`.
+pub(super) const TRACING: usize = 16;
+/// Tags that are added to spans. The proxy takes 32, with Istio's own.
+pub(super) const TAGS: usize = 24;
+/// Bytes of the name of such a tag.
+pub(super) const TAG_NAME: usize = 256;
+/// Bytes of its value, where it is given. Spans have no longer ones.
+pub(super) const TAG_VALUE: usize = 1_024;
 /// Names of gateways or namespaces, and labels.
 pub(super) const NAMES: usize = 256;
 

@@ -53,7 +53,8 @@ A value of an environment variable, in quotes. Kubernetes expands $(NAME) in it;
 {{/* The environment of a gateway's proxy, as in files/gateway.yaml: (list NAME ROOT). */}}
 {{- define "pillion.gatewayEnvironment" -}}
 {{- $name := include "pillion.gateway" . -}}
-{{- $gateway := index (index . 1).Values.gateways (index . 0) -}}
+{{- $canonicalName := index . 0 -}}
+{{- $gateway := index (index . 1).Values.gateways $canonicalName -}}
 {{- with index . 1 -}}
 {{- $mesh := .Values.meshConfig -}}
 {{- $proxyConfig := $mesh.defaultConfig | default dict -}}
@@ -91,6 +92,10 @@ A value of an environment variable, in quotes. Kubernetes expands $(NAME) in it;
   value: {{ $name }}
 - name: ISTIO_META_OWNER
   value: kubernetes://apis/apps/v1/namespaces/{{ .Release.Namespace }}/deployments/{{ $name }}
+- name: CANONICAL_SERVICE
+  value: {{ $canonicalName }}
+- name: CANONICAL_REVISION
+  value: latest
 - name: ISTIO_META_MESH_ID
   value: {{ .Values.global.meshID | default $trustDomain | quote }}
 - name: TRUST_DOMAIN

@@ -28,6 +28,7 @@ enum Kind {
     TextList,
     Duration,
     InterceptionMode,
+    Tracing,
     WhenUnreachable,
 }
 
@@ -70,7 +71,7 @@ const FIELDS: &[(&str, Kind)] = &[
     ("statsdUdpAddress", Kind::Text),
     ("statusPort", Kind::Port),
     ("terminationDrainDuration", Kind::Duration),
-    ("tracing", Kind::Mapping),
+    ("tracing", Kind::Tracing),
     ("tracingServiceName", Kind::Text),
     (WHEN_UNREACHABLE, Kind::WhenUnreachable),
     ("zipkinAddress", Kind::Text),
@@ -191,6 +192,13 @@ impl Kind {
                     .is_some_and(|mode| interception_mode(mode).is_ok()),
                 "REDIRECT, TPROXY or NONE",
             ),
+            Self::Tracing => (
+                value.as_object().is_some_and(|map| {
+                    let sampling = map.get("sampling").filter(|sampling| !sampling.is_null());
+                    sampling.is_none_or(is_percentage)
+                }),
+                "a mapping, whose sampling is a number from 0 to 100",
+            ),
             Self::WhenUnreachable => (
                 matches!(value.as_str(), Some("Refuse" | "Passthrough")),
                 "Refuse or Passthrough",
@@ -204,6 +212,12 @@ impl Kind {
         };
         if is_valid { Ok(()) } else { Err(expected) }
     }
+}
+
+/// Whether a value is a number from 0 to 100.
+fn is_percentage(value: &Value) -> bool {
+    let number = value.as_f64();
+    number.is_some_and(|number| (0.0..=100.0).contains(&number))
 }
 
 /// Protobuf's JSON takes `proxy_metadata` for `proxyMetadata`.
@@ -264,6 +278,21 @@ mod tests {
         )
         .unwrap_err();
         assert_eq!(faults.len(), 2, "{faults:?}");
+    }
+
+    #[test]
+    fn rejects_a_share_of_requests_that_is_none() {
+        let tracing = |sampling: Value| {
+            let config = ProxyConfig::new(&json!({"tracing": {"sampling": sampling}}));
+            config.map_err(|faults| texts(&faults).join(", "))
+        };
+        for good in [json!(0), json!(12.5), json!(100), Value::Null] {
+            assert!(tracing(good).is_ok());
+        }
+        for bad in [json!(-1), json!(100.5), json!("10")] {
+            let said = tracing(bad).unwrap_err();
+            assert!(said.contains("a number from 0 to 100"), "{said}");
+        }
     }
 
     #[test]

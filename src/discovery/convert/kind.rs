@@ -9,5 +9,6 @@ pub(in crate::discovery) fn kind(kind: pillion_api::Kind) -> Kind {
         pillion_api::Kind::DestinationRule => Kind::DestinationRule,
         pillion_api::Kind::Gateway => Kind::Gateway,
         pillion_api::Kind::ServiceEntry => Kind::ServiceEntry,
+        pillion_api::Kind::Telemetry => Kind::Telemetry,
     }
 }

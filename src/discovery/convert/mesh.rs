@@ -1,10 +1,17 @@
 //! The mesh's configuration: Istio's MeshConfig, as far as discovery uses it.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::model::{LoadBalancer, MeshConfig, OutboundPolicy, is_export};
+use super::{
+    fields::{camel_case, duration, field, flag, of_field, text_of},
+    providers::providers,
+    tracing::of_proxy,
+};
+use crate::model::{
+    LoadBalancer, MeshConfig, MeshTracing, OutboundPolicy, Provider, ProxyCollector, is_export,
+};
 
 /// What the flags say about the mesh.
 #[derive(Debug, Clone)]
@@ -38,6 +45,7 @@ impl Mesh {
                 domain: Arc::clone(&defaults.domain),
                 root_namespace: Arc::clone(&defaults.namespace),
                 load_balancer: defaults.load_balancer,
+                tracing: Arc::new(MeshTracing::default_in(&defaults.namespace)),
                 ..MeshConfig::default()
             },
             access_log_file: "".into(),
@@ -62,6 +70,7 @@ impl Mesh {
         };
         let mut faults = Vec::new();
         let mut is_text = true;
+        let mut tracing = MeshTracing::default_in(&defaults.namespace);
         for (name, value) in fields {
             let read = match camel_case(name).as_str() {
                 "outboundTrafficPolicy" => outbound(value).map(|read| mesh.model.outbound = read),
@@ -71,7 +80,12 @@ impl Mesh {
                     }
                 }),
                 "connectTimeout" => duration(value).map(|read| mesh.model.connect_timeout = read),
-                "defaultConfig" => trusted_proxies(value).map(|read| mesh.trusted_proxies = read),
+                "defaultConfig" => default_config(value, &mut mesh, &mut tracing),
+                "enableTracing" => flag(value).map(|read| tracing.is_enabled = read),
+                "extensionProviders" => providers(value).map(|read| tracing.providers = read),
+                "defaultProviders" => {
+                    default_provider(value).map(|read| tracing.default_provider = read)
+                }
                 "defaultServiceExportTo" => {
                     exports(value).map(|read| mesh.model.exports.services = read)
                 }
@@ -96,37 +110,34 @@ impl Mesh {
             // It is a map of formats then.
             mesh.access_log_format = "".into();
         }
+        mesh.model.tracing = Arc::new(tracing);
         if faults.is_empty() {
             Ok(mesh)
         } else {
             Err(faults)
         }
     }
-}
 
-/// A field's name as JSON has it. Protobuf also reads the other form, `connect_timeout`.
-fn camel_case(name: &str) -> String {
-    let mut words = name.split('_');
-    let mut text = words.next().unwrap_or_default().to_owned();
-    for word in words {
-        let mut letters = word.chars();
-        text.extend(letters.next().map(|letter| letter.to_ascii_uppercase()));
-        text.extend(letters);
+    /// What it asks for and does not get, because it is not built or not there.
+    pub fn remarks(&self) -> Vec<String> {
+        let tracing = &self.model.tracing;
+        let default = tracing.default_provider.as_ref().and_then(|name| {
+            let place = format!("defaultProviders.tracing: requests are not traced, because {name}");
+            match tracing.providers.get(name) {
+                None => Some(format!("{place} is none of the extensionProviders")),
+                Some(Provider::NotBuilt(what)) => Some(format!("{place} is not built ({what})")),
+                Some(Provider::Tracing(_)) => None,
+            }
+        });
+        let proxies = match &tracing.proxies.collector {
+            Some(ProxyCollector::NotBuilt(what)) => Some(format!(
+                "defaultConfig.tracing.{what}: is not built, and requests are traced only where a \
+                 Telemetry names a provider"
+            )),
+            _ => None,
+        };
+        default.into_iter().chain(proxies).collect()
     }
-    text
-}
-
-/// The field of a map, in either form.
-fn field<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
-    let fields = value.as_object()?;
-    let found = fields.iter().find(|(key, _)| camel_case(key) == name);
-    found.map(|(_, value)| value)
-}
-
-fn text_of(value: &Value) -> Result<&str, String> {
-    value
-        .as_str()
-        .ok_or_else(|| format!("must be text, not {value}"))
 }
 
 /// Reads a list of namespaces as of `exportTo`.
@@ -150,6 +161,28 @@ fn outbound(value: &Value) -> Result<OutboundPolicy, String> {
     }
 }
 
+/// Reads the ProxyConfig of the whole mesh.
+fn default_config(
+    value: &Value,
+    mesh: &mut Mesh,
+    tracing: &mut MeshTracing,
+) -> Result<(), String> {
+    mesh.trusted_proxies = trusted_proxies(value)?;
+    tracing.proxies = tracing.proxies.overlaid_with(&of_proxy(value)?);
+    Ok(())
+}
+
+/// Reads the first provider of traces.
+fn default_provider(value: &Value) -> Result<Option<Arc<str>>, String> {
+    let names = match field(value, "tracing") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(names) => names.as_array(),
+    };
+    let names = names.ok_or_else(|| "tracing must be a list of names".to_owned())?;
+    let first = names.first().map(text_of).transpose();
+    Ok(of_field("tracing[0]", first)?.map(Into::into))
+}
+
 fn trusted_proxies(value: &Value) -> Result<u32, String> {
     let topology = field(value, "gatewayTopology");
     let number = topology.and_then(|topology| field(topology, "numTrustedProxies"));
@@ -161,18 +194,12 @@ fn trusted_proxies(value: &Value) -> Result<u32, String> {
     }
 }
 
-/// Reads a duration in the syntax of Go, with one unit: `10s`, `500ms`.
-fn duration(value: &Value) -> Result<Duration, String> {
-    let text = text_of(value)?;
-    let read = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if read < Duration::from_millis(1) {
-        return Err("must be at least 1ms".to_owned());
-    }
-    Ok(read)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use pillion_api::Percentage;
+
     use super::*;
 
     fn parse(text: &str) -> Result<Mesh, Vec<String>> {
@@ -239,5 +266,54 @@ mod tests {
         );
         assert!(faults.iter().any(|fault| fault.contains("REGISTRY_ONLY")));
         assert!(parse("- a").is_err());
+    }
+
+    #[test]
+    fn zipkin_is_looked_for_beside_the_control_plane() {
+        let proxies = parse("").unwrap().model.tracing.proxies.clone();
+        let Some(ProxyCollector::Zipkin(address)) = proxies.collector else {
+            panic!("{proxies:?}");
+        };
+        assert_eq!((&*address.host, address.port), ("zipkin.mesh", 9411));
+        let tracing = parse("{defaultConfig: {tracing: {sampling: 100}}}").unwrap();
+        let proxies = &tracing.model.tracing.proxies;
+        assert_eq!(proxies.sampling, Some(Percentage::ALL));
+        assert!(proxies.collector.is_some());
+    }
+
+    #[test]
+    fn reads_who_gets_spans() {
+        let mesh = parse(
+            "enableTracing: false\ndefaultProviders: {tracing: [z, y]}\nextensionProviders:\n\
+             - {name: z, zipkin: {service: zipkin.obs.svc.cluster.local, port: 9411}}\n\
+             - {name: log, envoyFileAccessLog: {path: /dev/stdout}}\n",
+        )
+        .unwrap();
+        let tracing = &mesh.model.tracing;
+        assert!(!tracing.is_enabled);
+        assert_eq!(tracing.default_provider.as_deref(), Some("z"));
+        assert_eq!(tracing.providers.len(), 2);
+        assert_eq!(mesh.remarks(), [""; 0]);
+        for bad in [
+            "enableTracing: 1",
+            "defaultProviders: {tracing: z}",
+            "extensionProviders: [{}]",
+            "defaultConfig: {tracing: {sampling: 101}}",
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    /// Nobody is told by a status: the ConfigMap has none.
+    #[test]
+    fn says_what_is_not_there() {
+        let remarks = |text| parse(text).unwrap().remarks().join("; ");
+        let missing = remarks("defaultProviders: {tracing: [z]}");
+        assert!(missing.contains("z is none of the extensionProviders"));
+        let dog = "{defaultProviders: {tracing: [z]}, extensionProviders: [{name: z, datadog: {service: a, port: 1}}],\n\
+                   defaultConfig: {tracing: {datadog: {address: 'a:1'}}}}";
+        let dog = remarks(dog);
+        assert!(dog.contains("z is not built (datadog)"), "{dog}");
+        assert!(dog.contains("defaultConfig.tracing.datadog: is not built"));
     }
 }

@@ -2,11 +2,14 @@
 
 mod listed;
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 pub(in crate::discovery) use self::listed::Listed;
-use self::listed::{Container, Spec};
-use super::meta::{key, labels};
+use self::listed::{CONFIG, Container, Spec};
+use super::{
+    meta::{key, labels},
+    tracing::of_annotation,
+};
 use crate::model::{ContainerPort, Pod, ProxyKind};
 
 /// The proxy's container.
@@ -36,7 +39,14 @@ pub(in crate::discovery) fn pod(object: &Listed) -> Option<Pod> {
         node: spec.node_name.as_deref().map(Into::into),
         ports: containers(spec).flat_map(ports).collect(),
         proxy: proxy(spec),
+        tracing: config(object).and_then(of_annotation).map(Arc::new),
     })
+}
+
+/// The pod's own ProxyConfig.
+fn config(object: &Listed) -> Option<&str> {
+    let annotations = object.metadata.annotations.as_ref()?;
+    annotations.get(CONFIG).map(String::as_str)
 }
 
 /// Native sidecars have ports, too.
@@ -77,6 +87,7 @@ fn proxy(spec: &Spec) -> ProxyKind {
 
 #[cfg(test)]
 mod tests {
+    use pillion_api::Percentage;
     use serde_json::{Value, json};
 
     use super::*;
@@ -108,6 +119,22 @@ mod tests {
         assert_eq!(pod.metadata.managed_fields, None);
         assert_eq!(pod.metadata.annotations, None);
         assert!(format!("{pod:?}").len() < 4_096);
+    }
+
+    #[test]
+    fn has_what_its_proxy_config_says_about_tracing() {
+        let tracing = |config: &str| {
+            let object = json!({
+                "metadata": {"name": "a", "namespace": "ns", "annotations": {"proxy.istio.io/config": config, "b": "c"}},
+                "spec": {"containers": []}, "status": {"podIPs": [{"ip": "10.0.0.1"}]},
+            });
+            pod(&serde_json::from_value(object).unwrap()).unwrap().tracing
+        };
+        let all = tracing("tracing: {sampling: 100}").unwrap();
+        assert_eq!(all.sampling, Some(Percentage::ALL));
+        assert_eq!(tracing("concurrency: 2"), None);
+        let long = format!("tracing: {{sampling: 100}} #{}", "a".repeat(16 << 10));
+        assert_eq!(tracing(&long), None);
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub(in crate::discovery) fn applied(
         AnyObject::DestinationRule(object) => Event::DestinationRule(apply(object)),
         AnyObject::Gateway(object) => Event::Gateway(apply(object)),
         AnyObject::ServiceEntry(object) => Event::ServiceEntry(apply(object)),
+        AnyObject::Telemetry(object) => Event::Telemetry(apply(object)),
     };
     Ok((Update::Object(Box::new(event)), warnings))
 }
@@ -37,6 +38,7 @@ pub(in crate::discovery) fn deleted(kind: Kind, key: Key) -> Update {
         Kind::DestinationRule => Event::DestinationRule(Change::Delete(key)),
         Kind::Gateway => Event::Gateway(Change::Delete(key)),
         Kind::ServiceEntry => Event::ServiceEntry(Change::Delete(key)),
+        Kind::Telemetry => Event::Telemetry(Change::Delete(key)),
     }))
 }
 

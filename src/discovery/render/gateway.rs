@@ -9,12 +9,13 @@ use super::{
     http::{self, Side},
     outbound::wait_for_bytes,
 };
-use crate::model::{GatewayListener, GatewayProtocol};
+use crate::model::{GatewayListener, GatewayProtocol, Tracer};
 
 /// A port that a gateway binds.
 pub(in crate::discovery) fn gateway_listener(
     listener: &GatewayListener,
     settings: &Settings,
+    tracer: Option<&Tracer>,
 ) -> Listener {
     let mut rendered = Listener {
         name: listener.name.to_string(),
@@ -24,7 +25,8 @@ pub(in crate::discovery) fn gateway_listener(
     };
     match &listener.protocol {
         GatewayProtocol::Http { routes } => {
-            let manager = http::by_table(Side::Gateway, &listener.name, routes, settings);
+            let how = (settings, tracer);
+            let manager = http::by_table(Side::Gateway, &listener.name, routes, how);
             rendered.filter_chains = vec![chain(routes, None, manager)];
         }
         GatewayProtocol::Tcp(routes) => {

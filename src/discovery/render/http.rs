@@ -26,7 +26,9 @@ use pillion_envoy_api::{
 use super::{
     Settings,
     common::{access_log, ads, duration},
+    tracing::{request_ids, tracing},
 };
+use crate::model::Tracer;
 
 /// The value of the header `server` of what the mesh serves.
 const SERVER: &str = "istio-envoy";
@@ -43,12 +45,18 @@ pub(super) enum Side {
 }
 
 /// Reads HTTP, and takes the named route table from the stream.
-pub(super) fn by_table(side: Side, listener: &str, table: &str, settings: &Settings) -> Filter {
+pub(super) fn by_table(
+    side: Side,
+    listener: &str,
+    table: &str,
+    (settings, tracer): (&Settings, Option<&Tracer>),
+) -> Filter {
     let rds = Rds {
         config_source: Some(ads()),
         route_config_name: table.to_owned(),
     };
-    filter(side, listener, RouteSpecifier::Rds(rds), settings)
+    let routes = RouteSpecifier::Rds(rds);
+    filter(side, listener, routes, (settings, tracer))
 }
 
 /// Reads HTTP by these routes.
@@ -56,17 +64,18 @@ pub(super) fn inline(
     side: Side,
     listener: &str,
     routes: RouteConfiguration,
-    settings: &Settings,
+    (settings, tracer): (&Settings, Option<&Tracer>),
 ) -> Filter {
-    filter(
-        side,
-        listener,
-        RouteSpecifier::RouteConfig(routes),
-        settings,
-    )
+    let routes = RouteSpecifier::RouteConfig(routes);
+    filter(side, listener, routes, (settings, tracer))
 }
 
-fn filter(side: Side, listener: &str, routes: RouteSpecifier, settings: &Settings) -> Filter {
+fn filter(
+    side: Side,
+    listener: &str,
+    routes: RouteSpecifier,
+    (settings, tracer): (&Settings, Option<&Tracer>),
+) -> Filter {
     let direction = match side {
         Side::Inbound => "inbound",
         Side::Outbound | Side::Gateway => "outbound",
@@ -76,6 +85,8 @@ fn filter(side: Side, listener: &str, routes: RouteSpecifier, settings: &Setting
         route_specifier: Some(routes),
         http_filters: vec![router()],
         access_log: access_log(settings),
+        tracing: tracer.map(tracing),
+        request_id_extension: tracer.and_then(request_ids),
         // A response may take as long as the route allows, which is without limit.
         stream_idle_timeout: Some(duration(Duration::ZERO)),
         normalize_path: Some(true),

@@ -4,6 +4,7 @@ use pillion_envoy_api::envoy::config::{
     cluster::v3::Cluster,
     core::v3::TrafficDirection,
     listener::v3::{FilterChain, FilterChainMatch, Listener},
+    route::v3::RouteConfiguration,
 };
 
 use super::{
@@ -16,7 +17,7 @@ use super::{
     route::inbound_routes,
 };
 use crate::model::{
-    BLACK_HOLE_CLUSTER, INBOUND_PASSTHROUGH_CLUSTER, Inbound, InboundPort, Protocol,
+    BLACK_HOLE_CLUSTER, INBOUND_PASSTHROUGH_CLUSTER, Inbound, InboundPort, Protocol, Tracer,
 };
 
 /// The port to which inbound connections are captured.
@@ -27,6 +28,7 @@ pub(in crate::discovery) fn virtual_inbound(
     inbound: &Inbound,
     is_ipv6_only: bool,
     settings: &Settings,
+    tracer: Option<&Tracer>,
 ) -> Listener {
     // A connection to the capture port itself would be captured again, without end.
     let own_port = FilterChainMatch {
@@ -39,13 +41,13 @@ pub(in crate::discovery) fn virtual_inbound(
         tcp_to(BLACK_HOLE_CLUSTER, settings),
     )];
     for port in &inbound.ports {
-        chains.extend(port_chains(port, settings));
+        chains.extend(port_chains(port, (settings, tracer)));
     }
     chains.push(http_chain(
         "virtualInbound-catchall-http",
         http_match(),
-        INBOUND_PASSTHROUGH_CLUSTER,
-        settings,
+        inbound_routes(INBOUND_PASSTHROUGH_CLUSTER, "", 0),
+        (settings, tracer),
     ));
     let mut listener = Listener {
         name: "virtualInbound".to_owned(),
@@ -65,23 +67,24 @@ pub(in crate::discovery) fn virtual_inbound(
 }
 
 /// The chains of a port of the pod.
-fn port_chains(port: &InboundPort, settings: &Settings) -> Vec<FilterChain> {
+fn port_chains(port: &InboundPort, how: (&Settings, Option<&Tracer>)) -> Vec<FilterChain> {
     let (name, cluster) = (format!("0.0.0.0_{}", port.port), &*port.cluster);
+    let routes = || inbound_routes(cluster, &port.host, port.service_port);
     let of_port = |matches: FilterChainMatch| FilterChainMatch {
         destination_port: Some(port.port.into()),
         ..matches
     };
     let any = of_port(FilterChainMatch::default());
-    let tcp = |matches| chain(&name, Some(matches), tcp_to(cluster, settings));
+    let tcp = |matches| chain(&name, Some(matches), tcp_to(cluster, how.0));
     match port.protocol {
         Protocol::Udp => Vec::new(),
-        protocol if protocol.is_http() => vec![http_chain(&name, any, cluster, settings)],
+        protocol if protocol.is_http() => vec![http_chain(&name, any, routes(), how)],
         protocol if protocol.is_sniffed() => vec![
             http_chain(
                 &format!("{name}_http"),
                 of_port(http_match()),
-                cluster,
-                settings,
+                routes(),
+                how,
             ),
             tcp(any),
         ],
@@ -92,10 +95,10 @@ fn port_chains(port: &InboundPort, settings: &Settings) -> Vec<FilterChain> {
 fn http_chain(
     name: &str,
     matches: FilterChainMatch,
-    cluster: &str,
-    settings: &Settings,
+    routes: RouteConfiguration,
+    how: (&Settings, Option<&Tracer>),
 ) -> FilterChain {
-    let manager = http::inline(Side::Inbound, name, inbound_routes(cluster), settings);
+    let manager = http::inline(Side::Inbound, name, routes, how);
     chain(name, Some(matches), manager)
 }
 

@@ -13,7 +13,7 @@ use super::{
     common::{address, duration},
     http::{self, Side},
 };
-use crate::model::{self, ListenerProtocol};
+use crate::model::{self, ListenerProtocol, Tracer};
 
 /// The port to which outbound connections are captured.
 const CAPTURE: u16 = 15001;
@@ -44,6 +44,7 @@ pub(super) fn any_address(is_ipv6: bool) -> IpAddr {
 pub(in crate::discovery) fn outbound_listener(
     listener: &model::Listener,
     settings: &Settings,
+    tracer: Option<&Tracer>,
 ) -> Listener {
     let mut rendered = Listener {
         name: listener.name.to_string(),
@@ -52,7 +53,8 @@ pub(in crate::discovery) fn outbound_listener(
         traffic_direction: TrafficDirection::Outbound.into(),
         ..Listener::default()
     };
-    let manager = |routes: &str| http::by_table(Side::Outbound, &listener.name, routes, settings);
+    let how = (settings, tracer);
+    let manager = |routes: &str| http::by_table(Side::Outbound, &listener.name, routes, how);
     match &listener.protocol {
         ListenerProtocol::Http { routes } => {
             rendered.filter_chains = vec![chain(routes, None, manager(routes))];

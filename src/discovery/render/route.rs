@@ -7,7 +7,8 @@ use std::{
 };
 
 use pillion_envoy_api::envoy::config::route::v3::{
-    DirectResponseAction, Route, RouteAction, RouteConfiguration, RouteMatch, VirtualHost,
+    Decorator, DirectResponseAction, Route, RouteAction, RouteConfiguration, RouteMatch,
+    VirtualHost,
     route::Action, route_action::ClusterSpecifier, route_match::PathSpecifier,
     virtual_host::TlsRequirementType,
 };
@@ -17,7 +18,7 @@ use super::{
     route_action::{action, operations},
     route_match::route_match,
 };
-use crate::model::{self, Fallback, PASSTHROUGH_CLUSTER, RouteTable, RuleRef};
+use crate::model::{self, ClusterKey, Fallback, PASSTHROUGH_CLUSTER, RouteTable, RuleRef};
 
 /// The domain of every host.
 const ANY: &str = "*";
@@ -124,11 +125,13 @@ fn virtual_host(host: &model::VirtualHost, port: u16) -> VirtualHost {
 }
 
 fn route(route: &model::Route, port: u16) -> Route {
+    let matches = route_match(&route.matches);
     let request = operations(&route.request_headers);
     let response = operations(&route.response_headers);
     Route {
         name: route.name.to_string(),
-        r#match: Some(route_match(&route.matches)),
+        decorator: Some(operation(route, &matches, port)),
+        r#match: Some(matches),
         action: Some(action(&route.action, port)),
         metadata: route
             .rule
@@ -140,6 +143,48 @@ fn route(route: &model::Route, port: u16) -> Route {
         response_headers_to_remove: response.remove,
         ..Route::default()
     }
+}
+
+/// What spans of a route's requests are called, as in Istio: by its only destination, or else by its
+/// VirtualService, and by its path.
+fn operation(route: &model::Route, matches: &RouteMatch, port: u16) -> Decorator {
+    let path = match &matches.path_specifier {
+        Some(PathSpecifier::Prefix(prefix)) => format!("{prefix}*"),
+        Some(PathSpecifier::Path(path)) => path.clone(),
+        Some(PathSpecifier::SafeRegex(pattern)) => pattern.regex.clone(),
+        _ => "/*".to_owned(),
+    };
+    let path = shortened(&path);
+    let rule = route.rule.as_ref().map_or("", |rule| &rule.object.name);
+    match only_destination(&route.action) {
+        Some(to) => decorator(&to.host, to.port, path),
+        None => decorator(rule, port, path),
+    }
+}
+
+/// The cluster of a route that has one.
+fn only_destination(action: &model::Action) -> Option<ClusterKey> {
+    let model::Action::Forward(forward) = action else {
+        return None;
+    };
+    match forward.clusters.as_slice() {
+        [only] => ClusterKey::parse(&only.cluster),
+        _ => None,
+    }
+}
+
+fn decorator(host: &str, port: u16, path: &str) -> Decorator {
+    Decorator {
+        operation: format!("{host}:{port}{path}"),
+        propagate: None,
+    }
+}
+
+/// The longest path in the name of a span, in bytes. A pattern may have kilobytes.
+const LONGEST_PATH: usize = 256;
+
+fn shortened(path: &str) -> &str {
+    &path[..path.floor_char_boundary(LONGEST_PATH)]
 }
 
 /// The rule that a route is from, as Istio writes it.
@@ -167,13 +212,16 @@ fn fallback(fallback: Fallback) -> Option<VirtualHost> {
 }
 
 /// The routes of an inbound cluster: all requests, without a limit of time. The client's
-/// side decides about retries and timeouts.
-pub(super) fn inbound_routes(cluster: &str) -> RouteConfiguration {
+/// side decides about retries and timeouts. Spans are named for the Service's host and port.
+pub(super) fn inbound_routes(cluster: &str, service: &str, port: u16) -> RouteConfiguration {
     let host = match cluster.split('|').nth(1) {
         Some(port) => format!("inbound|http|{port}"),
         None => "inbound|http|0".to_owned(),
     };
-    let host = any_host(&host, "default", to_cluster(cluster));
+    let mut host = any_host(&host, "default", to_cluster(cluster));
+    for route in &mut host.routes {
+        route.decorator = Some(decorator(service, port, "/*"));
+    }
     configuration(
         cluster,
         vec![VirtualHost {

@@ -9,13 +9,13 @@ use pillion_xds::Resources;
 use super::interner::Interner;
 use crate::{
     discovery::render::{self, Settings},
-    model::{GatewayTables, Outbound, RouteTables},
+    model::{GatewayTables, Outbound, RouteTables, Tracer},
 };
 
 /// Listeners and route tables.
 #[derive(Debug)]
 pub(super) struct Common {
-    /// What was rendered; its address is the key.
+    /// What was rendered; its address is part of the key.
     _source: Source,
     /// The listeners.
     pub listeners: Resources,
@@ -30,69 +30,112 @@ enum Source {
     Gateway { _answer: Arc<GatewayTables> },
 }
 
-/// The answers that were rendered, by their keys.
+/// What the listeners are made of: the address of the answer, and how requests are traced.
+type Key = (usize, Option<Arc<Tracer>>);
+
+/// How many different ways to trace those have that see the same. Others are not traced: pods' own
+/// configurations would make as many listeners as there are pods.
+const TRACERS: usize = 64;
+
+/// What was rendered.
 #[derive(Debug, Default)]
-pub(super) struct Commons(HashMap<usize, Common>);
+pub(super) struct Commons {
+    all: Vec<Common>,
+    /// The places in `all`.
+    by_key: HashMap<Key, usize>,
+    /// By the address of the answer, its route tables, which tracing does not change, and how many
+    /// keys it has.
+    routes: HashMap<usize, (Resources, usize)>,
+}
 
 impl Commons {
-    /// Returns the key of what sidecars have in common.
+    /// Returns the place of what sidecars have in common.
     pub fn outbound(
         &mut self,
         outbound: &Arc<Outbound>,
-        settings: &Settings,
+        (settings, tracer): (&Settings, Option<&Arc<Tracer>>),
         interner: &mut Interner,
     ) -> usize {
-        let key = Arc::as_ptr(outbound).addr();
-        self.0.entry(key).or_insert_with(|| {
+        let key = self.key(Arc::as_ptr(outbound).addr(), tracer);
+        let tracer = key.1.clone();
+        self.place(key, |routes| {
+            let tracer = tracer.as_deref();
             let listeners = outbound.listeners.iter().map(|listener| {
-                let rendered = render::outbound_listener(listener, settings);
+                let rendered = render::outbound_listener(listener, settings, tracer);
                 let resource = interner.resource(type_url::LISTENER, &listener.name, &rendered);
                 (Arc::clone(&resource.name), resource)
             });
             Common {
                 listeners: Arc::new(listeners.collect()),
-                routes: routes(&outbound.routes, interner),
+                routes: routes.unwrap_or_else(|| self::routes(&outbound.routes, interner)),
                 _source: Source::Outbound {
                     _answer: Arc::clone(outbound),
                 },
             }
-        });
-        key
+        })
     }
 
-    /// Returns the key of what gateways have in common.
+    /// Returns the place of what gateways have in common.
     pub fn gateway(
         &mut self,
         tables: &Arc<GatewayTables>,
-        settings: &Settings,
+        (settings, tracer): (&Settings, Option<&Arc<Tracer>>),
         interner: &mut Interner,
     ) -> usize {
-        let key = Arc::as_ptr(tables).addr();
-        self.0.entry(key).or_insert_with(|| {
+        let key = self.key(Arc::as_ptr(tables).addr(), tracer);
+        let tracer = key.1.clone();
+        self.place(key, |routes| {
+            let tracer = tracer.as_deref();
             let listeners = tables.listeners.iter().map(|listener| {
-                let rendered = render::gateway_listener(listener, settings);
+                let rendered = render::gateway_listener(listener, settings, tracer);
                 let resource = interner.resource(type_url::LISTENER, &listener.name, &rendered);
                 (Arc::clone(&resource.name), resource)
             });
             Common {
                 listeners: Arc::new(listeners.collect()),
-                routes: routes(&tables.routes, interner),
+                routes: routes.unwrap_or_else(|| self::routes(&tables.routes, interner)),
                 _source: Source::Gateway {
                     _answer: Arc::clone(tables),
                 },
             }
-        });
-        key
+        })
+    }
+
+    /// The key of an answer. There are so many different ones for it, and one without tracing.
+    fn key(&self, answer: usize, tracer: Option<&Arc<Tracer>>) -> Key {
+        let key = (answer, tracer.cloned());
+        let keys = self.routes.get(&answer).map_or(0, |(_, keys)| *keys);
+        if self.by_key.contains_key(&key) || keys < TRACERS {
+            key
+        } else {
+            (answer, None)
+        }
+    }
+
+    /// The place of a key. What has none is rendered, with the route tables of its answer if there are any.
+    fn place(&mut self, key: Key, render: impl FnOnce(Option<Resources>) -> Common) -> usize {
+        if let Some(place) = self.by_key.get(&key) {
+            return *place;
+        }
+        let (routes, keys) = self.routes.get(&key.0).cloned().unzip();
+        let common = render(routes);
+        let keys = keys.unwrap_or(0) + 1;
+        self.routes
+            .insert(key.0, (Arc::clone(&common.routes), keys));
+        let place = self.all.len();
+        self.by_key.insert(key, place);
+        self.all.push(common);
+        place
     }
 
     /// Returns what was rendered.
-    pub fn get(&self, key: usize) -> Option<&Common> {
-        self.0.get(&key)
+    pub fn get(&self, place: usize) -> Option<&Common> {
+        self.all.get(place)
     }
 
     /// Forgets everything.
     pub fn clear(&mut self) {
-        self.0.clear();
+        *self = Self::default();
     }
 }
 

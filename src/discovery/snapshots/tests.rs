@@ -1,6 +1,7 @@
 //! A small mesh, rendered.
 
 mod accepted;
+mod tracing;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     discovery::convert::{endpoints, pod, service},
-    model::{Change, Meta, Object, OutboundPolicy},
+    model::{Change, MeshConfig, MeshTracing, Meta, Object, OutboundPolicy, ProxyTracing},
 };
 
 fn settings() -> Settings {
@@ -71,7 +72,7 @@ impl Mesh {
     /// Applies a rule if it is accepted, and says whether it is.
     fn try_rule(&mut self, kind: pillion_api::Kind, name: &str, spec: Value) -> bool {
         let object = json!({
-            "apiVersion": "networking.istio.io/v1", "kind": kind.name(),
+            "apiVersion": format!("{}/v1", kind.group()), "kind": kind.name(),
             "metadata": {"name": name, "namespace": "shop"}, "spec": spec,
         });
         let Ok((object, _)) = pillion_api::parse(kind, object) else {
@@ -95,6 +96,10 @@ impl Mesh {
                 spec: object.spec,
             })),
             AnyObject::ServiceEntry(object) => Event::ServiceEntry(Change::Apply(Object {
+                meta: meta(1),
+                spec: object.spec,
+            })),
+            AnyObject::Telemetry(object) => Event::Telemetry(Change::Apply(Object {
                 meta: meta(1),
                 spec: object.spec,
             })),
@@ -152,6 +157,23 @@ fn small_mesh() -> Mesh {
         "edge",
         json!({"selector": {"istio": "gateway"}, "servers": [{"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}]}),
     );
+    mesh
+}
+
+/// The small mesh with a Zipkin, which is looked for there.
+fn traced_mesh() -> Mesh {
+    let mut mesh = small_mesh();
+    mesh.service(
+        "zipkin",
+        json!({"clusterIP": "10.96.0.7", "ports": [{"name": "http", "port": 9411}]}),
+    );
+    let tracing = Arc::new(MeshTracing::default_in("shop"));
+    let config = MeshConfig {
+        tracing,
+        ..MeshConfig::default()
+    };
+    assert!(mesh.apply(Event::Mesh(config)).rules);
+    mesh.0.forget();
     mesh
 }
 

@@ -228,14 +228,23 @@ fn message(finding: &Finding) -> Message {
         | Problem::MissingHost
         | Problem::MissingPort
         | Problem::MissingSubset
+        | Problem::MissingProvider
+        | Problem::MissingCollector
         | Problem::NoGatewayPod => ("ReferencedResourceNotFound", "IST0101", Error),
         Problem::HostTaken => (
             "ConflictingMeshGatewayVirtualServiceHosts",
             "IST0109",
             Error,
         ),
+        Problem::NoPods => ("NoMatchingWorkloadsFound", "IST0127", Warning),
         Problem::HostNotInGateway => ("VirtualServiceHostNotFoundInGateway", "IST0132", Warning),
         Problem::GatewayPortTaken => ("ConflictingGateways", "IST0145", Error),
+        Problem::PodsTaken => ("ConflictingTelemetryWorkloadSelectors", "IST0159", Error),
+        Problem::NamespaceTaken => (
+            "MultipleTelemetriesWithoutWorkloadSelectors",
+            "IST0160",
+            Error,
+        ),
         Problem::GatewayPortWithoutService => {
             ("GatewayPortNotDefinedOnService", "IST0162", Warning)
         }
@@ -247,6 +256,7 @@ fn message(finding: &Finding) -> Message {
         Problem::LeftOut => ("TooManyResources", "PIL0104", Warning),
         Problem::GatewayPortOwn => ("GatewayPortOfProxy", "PIL0105", Error),
         Problem::Shadowed => ("VirtualServiceShadowed", "PIL0106", Warning),
+        Problem::CollectorProtocol => ("CollectorProtocol", "PIL0107", Warning),
     };
     Message {
         name,

@@ -76,7 +76,23 @@ fn read(settings: &Settings, map: Option<&ConfigMap>, reports: &Reports) -> Opti
     let text = map.data.as_ref().and_then(|data| data.get(KEY));
     let read = Mesh::parse(text.map_or("", String::as_str), &settings.defaults);
     match read {
-        Ok(mesh) => Some(mesh),
+        Ok(mesh) => {
+            let remarks = mesh.remarks().join("; ");
+            if !remarks.is_empty() {
+                tracing::warn!(
+                    name = settings.name,
+                    remarks,
+                    "the mesh configuration asks for what is not there"
+                );
+                reports.send(Report {
+                    reference: map.object_ref(&()),
+                    reason: "IncompleteConfiguration",
+                    action: "Validate",
+                    note: remarks,
+                });
+            }
+            Some(mesh)
+        }
         Err(faults) => {
             let faults = faults.join("; ");
             tracing::error!(

@@ -81,9 +81,9 @@ pub(super) async fn follow(
 
 /// Returns the kind in the newest version that the API server has.
 async fn served(client: &Client, kind: pillion_api::Kind) -> kube::Result<Option<ApiResource>> {
-    for version in pillion_api::VERSIONS {
+    for version in kind.versions() {
         let resource = ApiResource::from_gvk_with_plural(
-            &GroupVersionKind::gvk(pillion_api::GROUP, version, kind.name()),
+            &GroupVersionKind::gvk(kind.group(), version, kind.name()),
             kind.plural(),
         );
         let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);

@@ -5,6 +5,7 @@ mod destination_rules;
 mod gateways;
 mod labelled;
 mod ports;
+mod telemetries;
 mod unknown;
 
 use std::{
@@ -38,6 +39,7 @@ pub(super) fn of_world(
     gateways::unreachable(world, gateways, &mut findings);
     let aliases = Aliases::new(&world.aliases);
     destination_rules::without_effect(world, index, &aliases, &mut findings);
+    telemetries::without_effect(world, index, view, &mut findings);
     let mut admitted = Admitted::new(&world.gateways);
     for rules in &world.virtual_services {
         missing_gateways(&admitted, rules, &mut findings);

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use super::mesh_tracing::MeshTracing;
 use crate::model::policy::LoadBalancer;
 
 /// The parts of MeshConfig and of the chart's values that the model uses.
@@ -20,6 +21,8 @@ pub struct MeshConfig {
     pub connect_timeout: Duration,
     /// Whose clients see objects that do not say it themselves. Default: all.
     pub exports: DefaultExports,
+    /// What it says about tracing.
+    pub tracing: Arc<MeshTracing>,
 }
 
 /// Whose clients see objects that do not say it themselves: entries as of `exportTo`; none are all
@@ -43,6 +46,7 @@ impl Default for MeshConfig {
             load_balancer: LoadBalancer::LeastRequest,
             connect_timeout: Duration::from_secs(10),
             exports: DefaultExports::default(),
+            tracing: Arc::new(MeshTracing::default_in("istio-system")),
         }
     }
 }

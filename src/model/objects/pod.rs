@@ -2,7 +2,10 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::meta::{Key, Labels};
+use super::{
+    mesh_tracing::ProxyTracing,
+    meta::{Key, Labels},
+};
 
 /// A pod that has an address and has not ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +24,8 @@ pub struct Pod {
     pub ports: Vec<ContainerPort>,
     /// What its proxy is.
     pub proxy: ProxyKind,
+    /// What its own ProxyConfig says about tracing: the annotation `proxy.istio.io/config`.
+    pub tracing: Option<Arc<ProxyTracing>>,
 }
 
 /// A named port of a container.

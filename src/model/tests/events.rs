@@ -3,13 +3,14 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use pillion_api::Percentage;
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::fixture::{self, Mesh, key, pod, service, slice};
 use crate::model::{
     Change, Client, ClusterKey, Dirty, EndpointGroup, Event, GatewayTables, Inbound, Key, Labels,
-    MeshConfig, Model, Outbound, ProxyKind,
+    MeshConfig, Model, Outbound, ProxyKind, ProxyTracing, Tracing,
 };
 
 /// An event for one of a few objects, in one of a few states.
@@ -20,7 +21,7 @@ struct Step {
     state: u8,
 }
 
-const KINDS: u8 = 10;
+const KINDS: u8 = 11;
 /// The state of an object that is gone.
 const GONE: u8 = 3;
 
@@ -55,6 +56,7 @@ impl Step {
                 6 => Event::DestinationRule(Change::Delete(key)),
                 7 => Event::Gateway(Change::Delete(key)),
                 8 => Event::ServiceEntry(Change::Delete(key)),
+                10 => Event::Telemetry(Change::Delete(key)),
                 _ => Event::Mesh(MeshConfig::default()),
             };
         }
@@ -114,6 +116,12 @@ impl Step {
         let labels = [("app", "a"), ("version", version)];
         let ip = if self.name { "10.1.0.1" } else { "10.1.0.2" };
         let mut pod = pod("shop", &self.key().name, &labels, ip);
+        if self.state == 1 {
+            pod.tracing = Some(Arc::new(ProxyTracing {
+                sampling: Some(Percentage::ALL),
+                ..ProxyTracing::default()
+            }));
+        }
         if self.state == 2 {
             pod.proxy = ProxyKind::Gateway;
         }
@@ -143,6 +151,11 @@ impl Step {
                 { "port": { "number": 80 + u16::from(self.state), "name": "http", "protocol": "HTTP" },
                   "hosts": ["*"] }] }),
             ),
+            10 => (
+                "Telemetry",
+                json!({ "selector": { "matchLabels": { "version": format!("v{weight}") } },
+                "tracing": [{ "randomSamplingPercentage": weight }] }),
+            ),
             _ => (
                 "ServiceEntry",
                 json!({ "hosts": ["e.com"], "resolution": "STATIC",
@@ -154,8 +167,16 @@ impl Step {
     }
 }
 
-fn apply(steps: &[Step]) -> Model {
+/// A model in which requests are traced.
+fn with_collector() -> Model {
     let mut model = Model::new();
+    let zipkin = service("istio-system", "zipkin", &[("http", 9411)]);
+    let _ = model.apply(Event::Service(Change::Apply(zipkin)));
+    model
+}
+
+fn apply(steps: &[Step]) -> Model {
+    let mut model = with_collector();
     for step in steps {
         let _ = model.apply(step.event());
     }
@@ -189,6 +210,7 @@ struct Answers {
     inbound: Vec<(Key, Inbound)>,
     gateways: Vec<Arc<GatewayTables>>,
     endpoints: BTreeMap<ClusterKey, Vec<EndpointGroup>>,
+    tracing: Vec<Tracing>,
     clients: Vec<Option<Client>>,
 }
 
@@ -203,6 +225,7 @@ fn answers(model: &Model) -> Answers {
             labels: [("app", "a")].into_iter().collect::<Labels>(),
             ips: Vec::new(),
             kind: ProxyKind::Sidecar,
+            tracing: None,
         })
         .chain(known.iter().flatten().cloned())
         .collect();
@@ -219,6 +242,7 @@ fn answers(model: &Model) -> Answers {
             .map(|client| (client.pod.clone(), model.inbound(client)))
             .collect(),
         gateways: all.iter().map(|client| model.gateway(client)).collect(),
+        tracing: all.iter().map(|client| model.tracing(client)).collect(),
         outbound,
         clients: known,
     }
@@ -239,6 +263,7 @@ fn check(dirty: &Dirty, before: &Answers, after: &Answers) {
         assert_eq!(before.outbound, after.outbound);
         assert_eq!(before.gateways, after.gateways);
         assert_eq!(before.inbound, after.inbound);
+        assert_eq!(before.tracing, after.tracing);
     }
     for ((pod, one), (_, other)) in before.inbound.iter().zip(&after.inbound) {
         if before.inbound.len() == after.inbound.len() && !dirty.clients.contains(pod) {
@@ -261,7 +286,7 @@ proptest! {
 
     #[test]
     fn what_is_not_reported_has_not_changed(steps in steps()) {
-        let mut model = Model::new();
+        let mut model = with_collector();
         let mut before = answers(&model);
         for step in &steps {
             let dirty = model.apply(step.event());

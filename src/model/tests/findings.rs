@@ -2,6 +2,7 @@ mod admitted;
 mod destination_rules;
 mod gateways;
 mod shadowed;
+mod telemetries;
 
 use serde_json::{Value, json};
 

@@ -161,7 +161,7 @@ pub fn rule(kind: &str, name: &str, created: i64, spec: Value) -> Event {
     };
     let kind = api::Kind::from_name(kind).unwrap();
     let object = serde_json::json!({
-        "apiVersion": "networking.istio.io/v1", "kind": kind.name(),
+        "apiVersion": format!("{}/v1", kind.group()), "kind": kind.name(),
         "metadata": { "name": &*meta.key.name, "namespace": &*meta.key.namespace },
         "spec": spec,
     });
@@ -182,6 +182,10 @@ pub fn rule(kind: &str, name: &str, created: i64, spec: Value) -> Event {
         api::AnyObject::ServiceEntry(object) => {
             let spec = object.spec;
             Event::ServiceEntry(Change::Apply(Object { meta, spec }))
+        }
+        api::AnyObject::Telemetry(object) => {
+            let spec = object.spec;
+            Event::Telemetry(Change::Apply(Object { meta, spec }))
         }
     }
 }
@@ -238,6 +242,7 @@ pub fn pod(namespace: &str, name: &str, labels: &[(&str, &str)], ip: &str) -> Po
             port: 8080,
         }],
         proxy: ProxyKind::Sidecar,
+        tracing: None,
     }
 }
 

@@ -166,6 +166,7 @@ async fn discovery_has_the_rights_it_needs_and_no_more() {
         "networking.istio.io/destinationrules",
         "networking.istio.io/gateways",
         "networking.istio.io/serviceentries",
+        "telemetry.istio.io/telemetries",
         webhooks,
     ] {
         needed.push(format!("list {resource}"));

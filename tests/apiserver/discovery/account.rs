@@ -40,11 +40,15 @@ async fn the_chart_s_service_account_is_all_that_discovery_needs() {
 
     let bad = json!({"hosts": ["web"], "http": [{"route": [{"destination": {"host": ""}}]}]});
     shop.rule("VirtualService", "bad", bad).await.unwrap();
-    eventually("a status", async || {
-        let status = shop.status("VirtualService", "bad").await;
-        status["conditions"].is_array().then_some(())
-    })
-    .await;
+    let bad = json!({"metrics": [{}]});
+    shop.rule("Telemetry", "bad", bad).await.unwrap();
+    for kind in ["VirtualService", "Telemetry"] {
+        eventually("a status", async || {
+            let status = shop.status(kind, "bad").await;
+            status["conditions"].is_array().then_some(())
+        })
+        .await;
+    }
 
     let webhooks: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
     eventually("the caBundle", async || {

@@ -287,7 +287,7 @@ impl Shop {
     pub async fn rule(&self, kind: &str, name: &str, spec: Value) -> kube::Result<DynamicObject> {
         let api = self.rules(kind);
         let object = json!({
-            "apiVersion": "networking.istio.io/v1beta1",
+            "apiVersion": api_version(kind),
             "kind": kind,
             "metadata": {"name": name},
             "spec": spec,
@@ -304,9 +304,9 @@ impl Shop {
 
     /// The rules of a kind.
     pub fn rules(&self, kind: &str) -> Api<DynamicObject> {
-        let gvk = GroupVersionKind::gvk("networking.istio.io", "v1beta1", kind);
-        let plural = format!("{}s", kind.to_lowercase());
-        let resource = ApiResource::from_gvk_with_plural(&gvk, &plural);
+        let kind = pillion_api::Kind::from_name(kind).unwrap();
+        let gvk = GroupVersionKind::gvk(kind.group(), kind.versions()[1], kind.name());
+        let resource = ApiResource::from_gvk_with_plural(&gvk, kind.plural());
         Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
     }
 
@@ -314,6 +314,12 @@ impl Shop {
     pub fn host(&self, service: &str) -> String {
         format!("{service}.{}.svc.cluster.local", self.namespace)
     }
+}
+
+/// An older version of a kind, with its group.
+fn api_version(kind: &str) -> String {
+    let kind = pillion_api::Kind::from_name(kind).unwrap();
+    format!("{}/{}", kind.group(), kind.versions()[1])
 }
 
 /// How long a test may wait for what must not happen.

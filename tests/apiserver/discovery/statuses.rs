@@ -13,11 +13,20 @@ fn to(host: &str) -> Value {
 }
 
 /// Waits until a condition has a reason. Returns its message.
-async fn message(shop: &Shop, rule: &str, kind: &str, reason: &str) -> String {
-    eventually(&format!("{rule}: {kind} {reason}"), async || {
-        let status = shop.status("VirtualService", rule).await;
+async fn message(shop: &Shop, rule: &str, condition: &str, reason: &str) -> String {
+    message_of(shop, ("VirtualService", rule), (condition, reason)).await
+}
+
+/// The same of a rule of any kind.
+async fn message_of(
+    shop: &Shop,
+    (kind, rule): (&str, &str),
+    (condition, reason): (&str, &str),
+) -> String {
+    eventually(&format!("{rule}: {condition} {reason}"), async || {
+        let status = shop.status(kind, rule).await;
         let mut all = status["conditions"].as_array()?.iter();
-        let condition = all.find(|one| one["type"] == kind && one["reason"] == reason)?;
+        let condition = all.find(|one| one["type"] == condition && one["reason"] == reason)?;
         Some(condition["message"].as_str()?.to_owned())
     })
     .await
@@ -54,6 +63,26 @@ async fn a_status_says_what_became_of_a_rule() {
     let status = shop.status("VirtualService", "reviews").await;
     assert!(status["validationMessages"].is_null(), "{status}");
     assert_eq!(status["observedGeneration"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_telemetry_has_a_status() {
+    let _alone = WRITER.lock().await;
+    let discovery = Installation::with(true).await;
+    let shop = discovery.shop().await;
+    let all = ("Telemetry", "all");
+    let metrics = json!({"metrics": [{"providers": [{"name": "prometheus"}]}]});
+    shop.rule(all.0, all.1, metrics).await.unwrap();
+    let text = message_of(&shop, all, ("Reconciled", "invalid")).await;
+    assert!(text.contains("spec.metrics: "), "{text}");
+
+    let spec = json!({"tracing": [{"providers": [{"name": "none"}], "randomSamplingPercentage": 12.5}], "metrics": []});
+    shop.rule(all.0, all.1, spec).await.unwrap();
+    message_of(&shop, all, ("Reconciled", "inForce")).await;
+    let text = message_of(&shop, all, ("PassedAnalysis", "errorsFound")).await;
+    assert!(text.contains("the mesh has no provider none"), "{text}");
+    let status = shop.status(all.0, all.1).await;
+    assert_eq!(status["validationMessages"][0]["type"]["code"], "IST0101");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,7 +16,7 @@ async fn refuses_a_rule_that_cannot_work() {
         "webhooks": [{
             "name": "rev.validation.istio.io",
             "clientConfig": {"url": format!("https://{}/validate", discovery.webhook)},
-            "rules": [{"apiGroups": ["networking.istio.io"], "apiVersions": ["*"],
+            "rules": [{"apiGroups": ["networking.istio.io", "telemetry.istio.io"], "apiVersions": ["*"],
                 "operations": ["CREATE", "UPDATE"], "resources": ["*"]}],
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": shop.namespace}},
             "admissionReviewVersions": ["v1"],
@@ -41,5 +41,11 @@ async fn refuses_a_rule_that_cannot_work() {
         .await
         .unwrap_err();
     let begin = format!("VirtualService {}/bad: spec.http[0]", shop.namespace);
+    assert!(refused.to_string().contains(&begin), "{refused}");
+    let refused = shop
+        .rule("Telemetry", "bad", json!({"tracing": [{"providers": [{}]}]}))
+        .await
+        .unwrap_err();
+    let begin = format!("Telemetry {}/bad: spec.tracing[0].providers[0]", shop.namespace);
     assert!(refused.to_string().contains(&begin), "{refused}");
 }

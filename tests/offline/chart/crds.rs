@@ -22,6 +22,7 @@ fn brings_the_kinds_that_rules_are_written_in() {
         "gateways.networking.istio.io",
         "serviceentries.networking.istio.io",
         "virtualservices.networking.istio.io",
+        "telemetries.telemetry.istio.io",
     ];
     assert_eq!(names(&[]), expected);
     assert_eq!(names(&["-f", "profiles/minimal.yaml"]), expected);
@@ -55,13 +56,12 @@ fn serves_the_versions_that_users_write() {
             })
             .collect();
         let (yes, no) = (&Value::Bool(true), &Value::Bool(false));
-        assert_eq!(
-            versions,
-            [
-                ("v1", yes, yes),
-                ("v1beta1", yes, no),
-                ("v1alpha3", yes, no)
-            ]
-        );
+        let older: &[&str] = match crd["spec"]["group"].as_str() {
+            Some("telemetry.istio.io") => &["v1alpha1"],
+            _ => &["v1beta1", "v1alpha3"],
+        };
+        let mut expected = vec![("v1", yes, yes)];
+        expected.extend(older.iter().map(|version| (*version, yes, no)));
+        assert_eq!(versions, expected);
     }
 }

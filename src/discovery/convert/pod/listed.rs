@@ -11,6 +11,11 @@ use k8s_openapi::{
 use kube::Resource;
 use serde::{Deserialize, Deserializer};
 
+/// The annotation with the pod's own ProxyConfig.
+pub(in crate::discovery) const CONFIG: &str = "proxy.istio.io/config";
+/// The longest one that is read, in bytes: those of users have some hundred.
+const LONGEST_CONFIG: usize = 16 << 10;
+
 /// A pod.
 #[derive(Debug, Clone, Deserialize)]
 pub(in crate::discovery) struct Listed {
@@ -77,10 +82,21 @@ struct Metadata {
     resource_version: Option<String>,
     creation_timestamp: Option<Time>,
     labels: Option<BTreeMap<String, String>>,
+    annotations: Option<Annotations>,
+}
+
+/// The annotation that is used.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Annotations {
+    #[serde(rename = "proxy.istio.io/config")]
+    config: Option<String>,
 }
 
 fn metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
     let metadata = Metadata::deserialize(deserializer)?;
+    let config = metadata.annotations.and_then(|all| all.config);
+    let config = config.filter(|config| config.len() <= LONGEST_CONFIG);
     Ok(ObjectMeta {
         name: metadata.name,
         namespace: metadata.namespace,
@@ -88,6 +104,7 @@ fn metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D:
         resource_version: metadata.resource_version,
         creation_timestamp: metadata.creation_timestamp,
         labels: metadata.labels,
+        annotations: config.map(|config| [(CONFIG.to_owned(), config)].into()),
         ..ObjectMeta::default()
     })
 }

@@ -77,7 +77,7 @@ impl Test {
             reports: Reports::unpublished(Arc::default()),
             attributions,
         };
-        let gvk = GroupVersionKind::gvk(pillion_api::GROUP, "v1", KIND.name());
+        let gvk = GroupVersionKind::gvk(KIND.group(), "v1", KIND.name());
         let resource = ApiResource::from_gvk_with_plural(&gvk, KIND.plural());
         for rule in rules {
             let object: DynamicObject = serde_json::from_value(json!({

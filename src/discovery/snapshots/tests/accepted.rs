@@ -46,7 +46,7 @@ fn many_rules_of_each_kind_are_accepted() {
         let count = accepted.entry(kind.name()).or_insert(0);
         *count += u32::from(mesh.try_rule(kind, "rule", spec));
     }
-    assert_eq!(accepted.len(), 4, "{accepted:?}");
+    assert_eq!(accepted.len(), 5, "{accepted:?}");
     for (kind, count) in &accepted {
         assert!(*count >= 10, "{kind}: {accepted:?}");
     }
@@ -57,7 +57,7 @@ proptest! {
 
     #[test]
     fn the_proxy_takes_what_becomes_of_accepted_rules(rules in vec(rule(), 1..5)) {
-        let mut mesh = small_mesh();
+        let mut mesh = traced_mesh();
         mesh.service(
             "edge",
             json!({"clusterIP": "10.96.0.9", "selector": {"app": "edge"}, "ports": [{"name": "http2", "port": 80, "targetPort": 8080}, {"name": "tcp", "port": 443, "targetPort": 8443}]}),

@@ -8,7 +8,7 @@ use crate::model::Problem;
 const KIND: pillion_api::Kind = pillion_api::Kind::VirtualService;
 
 fn resource() -> ApiResource {
-    let gvk = kube::api::GroupVersionKind::gvk(pillion_api::GROUP, "v1", KIND.name());
+    let gvk = kube::api::GroupVersionKind::gvk(KIND.group(), "v1", KIND.name());
     ApiResource::from_gvk_with_plural(&gvk, KIND.plural())
 }
 

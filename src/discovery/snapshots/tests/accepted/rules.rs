@@ -1,4 +1,4 @@
-//! Rules of all four kinds, some of which nobody takes.
+//! Rules of all kinds, some of which nobody takes.
 
 use proptest::{
     collection::vec,
@@ -425,6 +425,26 @@ fn gateway() -> BoxedStrategy<Value> {
     )
 }
 
+fn telemetry() -> BoxedStrategy<Value> {
+    let name = || text(&["x-a", "B"], &["a b", "", "a=b", LONG]);
+    let literal = with(Just(json!({})).boxed(), "value", text(&["a", "é"], &["", LONG]));
+    let source = || with(object(vec![("defaultValue", text(&["c"], &["", LONG]))]), "name", name());
+    let tag = prop_oneof![
+        literal.prop_map(|of| json!({ "literal": of })),
+        source().prop_map(|of| json!({ "environment": of })),
+        source().prop_map(|of| json!({ "header": of })),
+    ];
+    let percentage = select(vec![0.0, 0.004, 1.0, 12.34, 100.0, 100.01]);
+    let tracing = object(vec![
+        ("customTags", map(text(&["a", "b.c", "istio.mesh_id"], &["", LONG]), tag.boxed())),
+        ("randomSamplingPercentage", percentage.prop_map(|percent| json!(percent)).boxed()),
+        ("useRequestIdForTraceSampling", flag()),
+        ("enableIstioTags", flag()),
+        ("match", object(vec![("mode", text(&["CLIENT", "SERVER"], &["BOTH"]))])),
+    ]);
+    object(vec![("tracing", list(tracing, 1..3))])
+}
+
 pub(super) fn rule() -> BoxedStrategy<(pillion_api::Kind, Value)> {
     use pillion_api::Kind;
     prop_oneof![
@@ -432,6 +452,7 @@ pub(super) fn rule() -> BoxedStrategy<(pillion_api::Kind, Value)> {
         2 => destination_rule().prop_map(|spec| (Kind::DestinationRule, spec)),
         2 => service_entry().prop_map(|spec| (Kind::ServiceEntry, spec)),
         1 => gateway().prop_map(|spec| (Kind::Gateway, spec)),
+        1 => telemetry().prop_map(|spec| (Kind::Telemetry, spec)),
     ]
     .boxed()
 }

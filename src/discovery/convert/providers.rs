@@ -1,0 +1,385 @@
+//! `extensionProviders` of Istio's MeshConfig, as far as they are for tracing. Pure.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use hyper::header::{HeaderName, HeaderValue};
+use serde_json::Value;
+
+use super::fields::{duration, field, fields, flag, number, of_field, text_of};
+use crate::model::{
+    CollectorProtocol, Delivery, OpenTelemetry, Provider, ServiceAddress, TracingProvider, Zipkin,
+};
+
+/// Reads the list. What is not built is in it as that: somebody else may use it.
+///
+/// # Errors
+///
+/// Returns what is wrong with a provider, and which.
+pub(super) fn providers(value: &Value) -> Result<BTreeMap<Arc<str>, Provider>, String> {
+    let elements: &[Value] = match value {
+        Value::Null => &[],
+        Value::Array(elements) => elements.as_slice(),
+        other => return Err(format!("must be a list, not {other}")),
+    };
+    let mut providers = BTreeMap::new();
+    for (index, element) in elements.iter().enumerate() {
+        let of_element = |fault| format!("[{index}]: {fault}");
+        let (name, provider) = provider(element).map_err(of_element)?;
+        if providers.insert(Arc::clone(&name), provider).is_some() {
+            return Err(of_element(format!(
+                "another provider has the name {name} already"
+            )));
+        }
+    }
+    Ok(providers)
+}
+
+/// Reads a provider and its name.
+fn provider(element: &Value) -> Result<(Arc<str>, Provider), String> {
+    let (mut name, mut kinds) = ("", Vec::new());
+    for (field, value) in fields(element)? {
+        match field.as_str() {
+            "name" => name = of_field("name", text_of(value))?,
+            _ => kinds.push((field, value)),
+        }
+    }
+    if name.is_empty() {
+        return Err("name: must be set".to_owned());
+    }
+    let provider = match kinds.as_slice() {
+        [(kind, value)] => of_field(kind, of_kind(kind, value))?,
+        _ => return Err(format!("{name} must have exactly one kind of provider")),
+    };
+    Ok((name.into(), provider))
+}
+
+fn of_kind(kind: &str, value: &Value) -> Result<Provider, String> {
+    let read = match kind {
+        "zipkin" => zipkin(value)?,
+        "opentelemetry" => opentelemetry(value)?,
+        _ => None,
+    };
+    match read {
+        Some(provider) => Ok(Provider::Tracing(provider)),
+        None => Ok(Provider::NotBuilt(not_built(kind, value).into())),
+    }
+}
+
+/// What is not built of a provider.
+fn not_built(kind: &str, value: &Value) -> String {
+    match kind {
+        "zipkin" | "opentelemetry" => format!("{kind} with {}", field_names(value)),
+        kind => kind.to_owned(),
+    }
+}
+
+fn field_names(value: &Value) -> String {
+    let names = fields(value).unwrap_or_default().into_iter();
+    let names = names.map(|(name, _)| name);
+    let unknown = names.filter(|name| !KNOWN.contains(&name.as_str()));
+    let names: Vec<String> = unknown.collect();
+    if names.is_empty() {
+        "headers by envName".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+/// The fields of both kinds.
+const KNOWN: [&str; 10] = [
+    "service",
+    "port",
+    "maxTagLength",
+    "path",
+    "enable64bitTraceId",
+    "traceContextOption",
+    "timeout",
+    "headers",
+    "http",
+    "grpc",
+];
+
+/// What both kinds have.
+#[derive(Default)]
+struct Common<'a> {
+    service: &'a str,
+    port: u16,
+    max_path_length: Option<u32>,
+}
+
+impl<'a> Common<'a> {
+    /// Reads a field; says whether it is one of these.
+    fn read(&mut self, name: &str, value: &'a Value) -> Result<bool, String> {
+        match name {
+            "service" => self.service = text_of(value)?,
+            "port" => self.port = number(value)?,
+            "maxTagLength" => {
+                let length: u32 = number(value)?;
+                self.max_path_length = (length > 0).then_some(length);
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn finish(self, protocol: CollectorProtocol) -> Result<TracingProvider, String> {
+        // `[NAMESPACE/]HOST`
+        let service = self.service.to_ascii_lowercase();
+        let (namespace, host) = match service.split_once('/') {
+            Some((namespace, host)) => (Some(namespace), host),
+            None => (None, &*service),
+        };
+        if host.is_empty() {
+            return Err("service: must be set".to_owned());
+        }
+        if self.port == 0 {
+            return Err("port: must be a number from 1 to 65535".to_owned());
+        }
+        Ok(TracingProvider {
+            service: ServiceAddress {
+                namespace: namespace.map(Into::into),
+                host: host.into(),
+                port: self.port,
+            },
+            protocol,
+            max_path_length: self.max_path_length,
+        })
+    }
+}
+
+/// Reads a provider of Zipkin's; `None` if it asks for what is not built.
+fn zipkin(value: &Value) -> Result<Option<TracingProvider>, String> {
+    let (mut common, mut zipkin) = (Common::default(), Zipkin::default());
+    for (name, value) in fields(value)? {
+        let read = read_zipkin(&mut common, &mut zipkin, &name, value);
+        if !of_field(&name, read)? {
+            return Ok(None);
+        }
+    }
+    let protocol = CollectorProtocol::Zipkin(zipkin);
+    common.finish(protocol).map(Some)
+}
+
+/// Reads a field; says whether it is built.
+fn read_zipkin<'a>(
+    common: &mut Common<'a>,
+    zipkin: &mut Zipkin,
+    name: &str,
+    value: &'a Value,
+) -> Result<bool, String> {
+    match name {
+        "path" => match text_of(value)? {
+            "" => {}
+            path => zipkin.path = self::path(path)?,
+        },
+        "enable64bitTraceId" => zipkin.short_trace_ids = flag(value)?,
+        "traceContextOption" => match text_of(value)? {
+            "USE_B3" => zipkin.with_w3c = false,
+            "USE_B3_WITH_W3C_PROPAGATION" => zipkin.with_w3c = true,
+            other => {
+                let wanted = "USE_B3 or USE_B3_WITH_W3C_PROPAGATION";
+                return Err(format!("must be {wanted}, not {other:?}"));
+            }
+        },
+        "timeout" => zipkin.delivery.timeout = Some(duration(value)?),
+        "headers" => match headers(value)? {
+            Some(headers) => zipkin.delivery.headers = headers,
+            None => return Ok(false),
+        },
+        _ => return common.read(name, value),
+    }
+    Ok(true)
+}
+
+/// Reads a provider of OpenTelemetry's; `None` if it asks for what is not built.
+fn opentelemetry(value: &Value) -> Result<Option<TracingProvider>, String> {
+    let (mut common, mut otlp) = (Common::default(), OpenTelemetry::default());
+    for (name, value) in fields(value)? {
+        let is_built = match name.as_str() {
+            "http" => {
+                let path = field(value, "path").map(text_of).transpose();
+                let path = of_field("http.path", path)?.unwrap_or_default();
+                otlp.path = Some(of_field("http.path", self::path(path))?);
+                let delivery = delivery(value, "headers", &mut otlp.delivery);
+                of_field("http", delivery)?
+            }
+            "grpc" => {
+                let delivery = delivery(value, "initialMetadata", &mut otlp.delivery);
+                of_field("grpc", delivery)?
+            }
+            _ => of_field(&name, common.read(&name, value))?,
+        };
+        if !is_built {
+            return Ok(None);
+        }
+    }
+    let protocol = CollectorProtocol::OpenTelemetry(otlp);
+    common.finish(protocol).map(Some)
+}
+
+/// Reads how messages are sent; says whether that is built.
+fn delivery(value: &Value, headers: &str, delivery: &mut Delivery) -> Result<bool, String> {
+    if let Some(timeout) = field(value, "timeout") {
+        delivery.timeout = Some(of_field("timeout", duration(timeout))?);
+    }
+    if let Some(value) = field(value, headers) {
+        match of_field(headers, self::headers(value))? {
+            Some(headers) => delivery.headers = headers,
+            None => return Ok(false),
+        }
+    }
+    Ok(true)
+}
+
+/// A path of an HTTP server.
+fn path(path: &str) -> Result<Arc<str>, String> {
+    let is_path = path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic());
+    is_path
+        .then(|| path.into())
+        .ok_or_else(|| format!("must begin with / and have no spaces, not {path:?}"))
+}
+
+type Headers = Vec<(Arc<str>, Arc<str>)>;
+
+/// Reads headers; `None`, if the value of one is not given, but is that of a variable of Istio's
+/// control plane.
+fn headers(value: &Value) -> Result<Option<Headers>, String> {
+    let Some(elements) = value.as_array() else {
+        return Err(format!("must be a list, not {value}"));
+    };
+    let mut headers = Vec::new();
+    for element in elements {
+        let of = |name| field(element, name).map(text_of).transpose();
+        let name = of("name")?.unwrap_or_default();
+        let Some(value) = of("value")? else {
+            return Ok(None);
+        };
+        if HeaderName::try_from(name).is_err() || HeaderValue::try_from(value).is_err()
+        {
+            return Err(format!("{name:?} is no header, or its value can't be one"));
+        }
+        headers.push((name.to_ascii_lowercase().into(), value.into()));
+    }
+    Ok(Some(headers))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn parse(text: &str) -> Result<BTreeMap<Arc<str>, Provider>, String> {
+        providers(&pillion_inject::yaml::parse(text).unwrap())
+    }
+
+    fn one(fields: &str) -> Provider {
+        let mut all = parse(&format!("[{{name: a, {fields}}}]")).unwrap();
+        all.remove("a").unwrap()
+    }
+
+    fn built(fields: &str) -> TracingProvider {
+        match one(fields) {
+            Provider::Tracing(provider) => provider,
+            Provider::NotBuilt(what) => panic!("{what}"),
+        }
+    }
+
+    #[test]
+    fn reads_zipkin() {
+        let read = built("zipkin: {service: Zipkin.obs.svc.cluster.local, port: 9411}");
+        assert_eq!(&*read.service.host, "zipkin.obs.svc.cluster.local");
+        assert_eq!((read.service.port, read.max_path_length), (9411, None));
+        assert_eq!(
+            read.protocol,
+            CollectorProtocol::Zipkin(Zipkin::default())
+        );
+        let read = built(
+            "zipkin: {service: obs/z, port: 1, path: /spans, maxTagLength: 9, enable64bitTraceId: true, timeout: 2s,\n\
+             traceContextOption: USE_B3_WITH_W3C_PROPAGATION, headers: [{name: X-Token, value: b}]}",
+        );
+        assert_eq!(read.service.namespace.as_deref(), Some("obs"));
+        assert_eq!(read.max_path_length, Some(9));
+        let expected = Zipkin {
+            path: "/spans".into(),
+            short_trace_ids: true,
+            with_w3c: true,
+            delivery: Delivery {
+                timeout: Some(Duration::from_secs(2)),
+                headers: vec![("x-token".into(), "b".into())],
+            },
+        };
+        assert_eq!(read.protocol, CollectorProtocol::Zipkin(expected));
+    }
+
+    #[test]
+    fn reads_opentelemetry_by_grpc_and_http() {
+        let read = built("opentelemetry: {service: otel.obs, port: 4317, grpc: {timeout: 1s, initialMetadata: [{name: a, value: b}]}}");
+        let CollectorProtocol::OpenTelemetry(grpc) = read.protocol else {
+            panic!("{read:?}");
+        };
+        assert_eq!(grpc.path, None);
+        assert_eq!(grpc.delivery.timeout, Some(Duration::from_secs(1)));
+        assert_eq!(grpc.delivery.headers.len(), 1);
+        let read = built("opentelemetry: {service: otel.obs, port: 4318, http: {path: /v1/traces, headers: [{name: a, value: b}]}}");
+        let CollectorProtocol::OpenTelemetry(http) = read.protocol else {
+            panic!("{read:?}");
+        };
+        assert_eq!(http.path.as_deref(), Some("/v1/traces"));
+        assert_eq!(http.delivery.headers.len(), 1);
+    }
+
+    /// Others may be for something else than tracing, and must not keep the configuration out.
+    #[test]
+    fn what_is_not_built_is_named() {
+        for (fields, what) in [
+            ("datadog: {service: a, port: 1}", "datadog"),
+            (
+                "envoyExtAuthzHttp: {service: a, port: 1}",
+                "envoyExtAuthzHttp",
+            ),
+            (
+                "opentelemetry: {service: a, port: 1, dynatraceSampler: {tenant: b}}",
+                "opentelemetry with dynatraceSampler",
+            ),
+            (
+                "zipkin: {service: a, port: 1, headers: [{name: a, envName: B}]}",
+                "zipkin with headers by envName",
+            ),
+        ] {
+            assert_eq!(one(fields), Provider::NotBuilt(what.into()));
+        }
+        assert_eq!(parse("").unwrap().len(), 0);
+    }
+
+    #[test]
+    fn names_what_is_wrong() {
+        for (text, said) in [
+            ("{}", "must be a list, not {}"),
+            ("[{zipkin: {}}]", "[0]: name: must be set"),
+            ("[{name: a}]", "[0]: a must have exactly one kind of provider"),
+            (
+                "[{name: a, zipkin: {port: 1}}]",
+                "[0]: zipkin: service: must be set",
+            ),
+            (
+                "[{name: a, zipkin: {service: z}}]",
+                "[0]: zipkin: port: must be a number from 1 to 65535",
+            ),
+            (
+                "[{name: a, zipkin: {service: z, port: 70000}}]",
+                "[0]: zipkin: port: must be a number that is not too large, not 70000",
+            ),
+            (
+                "[{name: a, opentelemetry: {service: z, port: 1, http: {}}}]",
+                "[0]: opentelemetry: http.path: must begin with / and have no spaces, not \"\"",
+            ),
+            (
+                "[{name: a, x: {}}, {name: a, y: {}}]",
+                "[1]: another provider has the name a already",
+            ),
+        ] {
+            assert_eq!(parse(text).unwrap_err(), said);
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Telemetries that others leave nothing for, or whose provider nobody reaches.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use super::labelled::Labelled;
+use crate::model::{
+    build::{first::First, tracing::find, view::View},
+    finding::{Finding, Kind, Problem},
+    index::Index,
+    objects::{CollectorProtocol, Key, Labels, OpenTelemetry, Provider, TracingProvider},
+    rules::Telemetry,
+    world::World,
+};
+
+/// How many different labels of pods all selectors of a namespace are compared with. Nothing is said
+/// of what the others select.
+const LOOKED_AT: usize = 65_536;
+
+/// Telemetries that have no effect, or less than they ask for.
+pub(super) fn without_effect(
+    world: &World,
+    index: &Index,
+    view: &mut dyn FnMut(&Arc<str>) -> Arc<View>,
+    findings: &mut Vec<Finding>,
+) {
+    for (namespace, telemetries) in &world.telemetries {
+        let mut tell = |telemetry: &Telemetry, problem, message| {
+            let key = &telemetry.meta.key;
+            findings.push(Finding::new(Kind::Telemetry, key, problem, message));
+        };
+        taken_namespace(telemetries, &mut tell);
+        taken_pods(index, namespace, telemetries, &mut tell);
+        let view = view(namespace);
+        for telemetry in telemetries {
+            for (problem, message) in unreachable(world, &view, telemetry) {
+                tell(telemetry, problem, message);
+            }
+        }
+    }
+}
+
+/// Those that are for a whole namespace, as an older one is.
+fn taken_namespace(telemetries: &[Telemetry], tell: &mut impl FnMut(&Telemetry, Problem, String)) {
+    let mut all = telemetries.iter().filter(|one| one.selector.is_empty());
+    let Some(owner) = all.next() else { return };
+    for telemetry in all {
+        let message = format!(
+            "the older Telemetry {} is for all pods of the namespace, too: this one is ignored. Put \
+             what they say into one, or give this one a selector",
+            owner.meta.key
+        );
+        tell(telemetry, Problem::NamespaceTaken, message);
+    }
+}
+
+/// Those whose pods an older one has, or that have no pods.
+fn taken_pods(
+    index: &Index,
+    namespace: &Arc<str>,
+    telemetries: &[Telemetry],
+    tell: &mut impl FnMut(&Telemetry, Problem, String),
+) {
+    let mut selecting = telemetries
+        .iter()
+        .filter(|one| !one.selector.is_empty())
+        .peekable();
+    if selecting.peek().is_none() {
+        return;
+    }
+    // Of pods that are equal, one is enough.
+    let mut pods: BTreeMap<&Labels, &Key> = BTreeMap::new();
+    for pod in index.pods_in(namespace) {
+        pods.entry(&pod.labels).or_insert(&pod.key);
+    }
+    let mut labelled = Labelled::default();
+    pods.keys().for_each(|labels| labelled.add(labels));
+    let names: Vec<&Key> = pods.into_values().collect();
+    let mut owners: BTreeMap<usize, &Key> = BTreeMap::new();
+    let mut by_selector: BTreeMap<&Labels, &Key> = BTreeMap::new();
+    let mut left = LOOKED_AT;
+    for telemetry in selecting {
+        if let Some(owner) = by_selector.get(&telemetry.selector) {
+            let message = format!(
+                "the older Telemetry {owner} has the same selector: this one is ignored. Put what \
+                 they say into one"
+            );
+            tell(telemetry, Problem::PodsTaken, message);
+            continue;
+        }
+        by_selector.insert(&telemetry.selector, &telemetry.meta.key);
+        let mut is_empty = true;
+        let mut taken = First::default();
+        let mut by = BTreeSet::new();
+        for number in labelled.selected(&telemetry.selector).take(left) {
+            is_empty = false;
+            left -= 1;
+            let owner = *owners.entry(number).or_insert(&telemetry.meta.key);
+            if *owner != telemetry.meta.key {
+                by.insert(owner);
+                names.get(number).into_iter().for_each(|pod| taken.add(pod));
+            }
+        }
+        if is_empty && left > 0 {
+            let labels = First::of_labels(&telemetry.selector);
+            let message = format!(
+                "the selector {labels} selects no pod of the namespace that has an address yet. \
+                 Unless its pods are starting, use labels that they have"
+            );
+            tell(telemetry, Problem::NoPods, message);
+        }
+        if !taken.is_empty() {
+            let mut older = First::default();
+            by.into_iter().for_each(|owner| older.add(owner));
+            let message = format!(
+                "this one is ignored for pods that an older Telemetry ({older}) selects, too, such as \
+                 {taken}. Change the selectors so that one selects a pod"
+            );
+            tell(telemetry, Problem::PodsTaken, message);
+        }
+    }
+}
+
+/// Why the spans of a Telemetry's requests get nowhere.
+fn unreachable(world: &World, view: &View, telemetry: &Telemetry) -> Vec<(Problem, String)> {
+    let providers = &world.mesh.tracing.providers;
+    let names: BTreeSet<&str> = telemetry
+        .tracing
+        .iter()
+        .filter_map(|element| Some(&*element.providers.first()?.name))
+        .collect();
+    let found = names.into_iter().filter_map(|name| match providers.get(name) {
+        None => Some((
+            Problem::MissingProvider,
+            format!(
+                "the mesh has no provider {name}: requests are not traced. Add it to the \
+                 extensionProviders of the mesh's configuration"
+            ),
+        )),
+        Some(Provider::NotBuilt(what)) => Some((
+            Problem::MissingProvider,
+            format!(
+                "the provider {name} is not built ({what}): requests are not traced. Providers of \
+                 the kinds zipkin and opentelemetry are"
+            ),
+        )),
+        Some(Provider::Tracing(provider)) => unreachable_provider(view, name, provider),
+    });
+    found.collect()
+}
+
+/// Why a provider gets no spans.
+fn unreachable_provider(
+    view: &View,
+    name: &str,
+    provider: &TracingProvider,
+) -> Option<(Problem, String)> {
+    let (host, number) = (&provider.service.host, provider.service.port);
+    let Some((to, port)) = find(view, &provider.service) else {
+        let message = format!(
+            "the provider {name} is at {host}:{number}, which is no port of a Service or \
+             ServiceEntry that is seen from here: requests are not traced"
+        );
+        return Some((Problem::MissingCollector, message));
+    };
+    let by_grpc = matches!(
+        provider.protocol,
+        CollectorProtocol::OpenTelemetry(OpenTelemetry { path: None, .. })
+    );
+    (by_grpc && !port.protocol.is_http2()).then(|| {
+        let message = format!(
+            "the provider {name} gets spans by gRPC, but the port {number} of {} does not say that \
+             it speaks it: call the port grpc-{}, or set its appProtocol to grpc",
+            to.host,
+            if port.name.is_empty() { "otlp" } else { &port.name },
+        );
+        (Problem::CollectorProtocol, message)
+    })
+}
