@@ -24,9 +24,15 @@ const BOUND: Bound = Bound {
 pub fn contexts(data: &[u8]) {
     let mut cursor = Cursor::new(data);
     let propagation = cursor.byte();
-    let lines: Vec<_> = cursor.rest().split(|byte| *byte == b'\n').filter_map(line).collect();
+    let lines: Vec<_> = cursor
+        .rest()
+        .split(|byte| *byte == b'\n')
+        .filter_map(line)
+        .collect();
     let pass = |lines: &[_], span| {
-        let passed = BOUND.hold("a request", data.len(), || pass_context(propagation, lines, span));
+        let passed = BOUND.hold("a request", data.len(), || {
+            pass_context(propagation, lines, span)
+        });
         passed.expect("numbers that are not 0")
     };
     let first = pass(&lines, 0x0123_4567_89ab_cdef);
@@ -45,7 +51,10 @@ fn line(text: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let at = text.iter().position(|byte| *byte == b':')?;
     let (name, value) = (&text[..at], text[at + 1..].trim_ascii());
     let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
-    let value = value.iter().copied().filter(|byte| !matches!(byte, b'\r' | 0));
+    let value = value
+        .iter()
+        .copied()
+        .filter(|byte| !matches!(byte, b'\r' | 0));
     (!name.is_empty() && name.iter().all(is_token)).then(|| (name.to_vec(), value.collect()))
 }
 
@@ -63,11 +72,19 @@ fn check(propagation: u8, passed: &PassedContext) {
             _ => format!("{:032x}", passed.trace),
         };
         assert_eq!(values("x-b3-traceid"), [trace.as_bytes()]);
-        assert_eq!(values("x-b3-spanid"), [format!("{:016x}", passed.span).as_bytes()]);
+        assert_eq!(
+            values("x-b3-spanid"),
+            [format!("{:016x}", passed.span).as_bytes()]
+        );
         let sampled = if passed.is_sampled { b"1" } else { b"0" };
         assert_eq!(values("x-b3-sampled"), [sampled]);
-        let parent = passed.parent.map(|parent| format!("{parent:016x}").into_bytes());
-        assert_eq!(values("x-b3-parentspanid"), Vec::from_iter(parent.as_deref()));
+        let parent = passed
+            .parent
+            .map(|parent| format!("{parent:016x}").into_bytes());
+        assert_eq!(
+            values("x-b3-parentspanid"),
+            Vec::from_iter(parent.as_deref())
+        );
         assert!(values("b3").len() < 2);
     }
     if writes_w3c {
@@ -75,7 +92,10 @@ fn check(propagation: u8, passed: &PassedContext) {
         assert_eq!(parents.len(), 1);
         let text = String::from_utf8(parents[0].to_vec()).expect("digits");
         let start = format!("00-{:032x}-{:016x}-0", passed.trace, passed.span);
-        let flags = text.strip_prefix(&start).expect("the context").parse::<u8>();
+        let flags = text
+            .strip_prefix(&start)
+            .expect("the context")
+            .parse::<u8>();
         assert_eq!(flags.expect("flags") & 1 == 1, passed.is_sampled);
         assert!(values("tracestate").len() < 2);
     }

@@ -14,7 +14,7 @@
 //! | `spans`, `span.name`, `span.kind`, `span.parent`, `span.tag.NAME` | how many spans of the request's trace its collector got, and the first of them |
 //! | `flags`, `cluster`, `route`, `logged` | response flags, cluster, route and status of the access log |
 //!
-//! If a request is sent many times: `status.CODE` and `count.SERVER`, which count.
+//! If a request is sent many times: `status.CODE`, `count.SERVER` and `mark.MARK`, which count.
 
 use std::collections::BTreeMap;
 
@@ -79,7 +79,10 @@ fn add_rest(outcome: &mut Outcome, got: &client::Bytes, received: &[Received]) {
     add_headers(outcome, "up", &last.headers);
     let mut ids = last.headers.iter();
     let id = ids.find(|(name, _)| name == "x-request-id");
-    if let Some(mark) = id.filter(|(_, id)| id.len() == 36).and_then(|(_, id)| id.get(14..15)) {
+    if let Some(mark) = id
+        .filter(|(_, id)| id.len() == 36)
+        .and_then(|(_, id)| id.get(14..15))
+    {
         set(outcome, "mark", mark);
     }
 }
@@ -107,7 +110,7 @@ fn set(outcome: &mut Outcome, name: &str, value: impl ToString) {
 pub fn counted(outcomes: &[Outcome]) -> Outcome {
     let mut counts = BTreeMap::<String, u32>::new();
     for outcome in outcomes {
-        for (what, name) in [("status", "status"), ("server", "count")] {
+        for (what, name) in [("status", "status"), ("server", "count"), ("mark", "mark")] {
             if let Some(value) = outcome.get(what) {
                 *counts.entry(format!("{name}.{value}")).or_default() += 1;
             }

@@ -67,7 +67,10 @@ fn of_zipkin(body: &[u8]) -> Vec<Span> {
 
 fn of_open_telemetry(body: &[u8]) -> Vec<Span> {
     let request = ExportTraceServiceRequest::decode(body).unwrap();
-    let scopes = request.resource_spans.into_iter().flat_map(|it| it.scope_spans);
+    let scopes = request
+        .resource_spans
+        .into_iter()
+        .flat_map(|it| it.scope_spans);
     let spans = scopes.flat_map(|scope| scope.spans).map(|span| {
         let tags = span.attributes.into_iter().map(|tag| {
             let value = match tag.value.and_then(|value| value.value) {
@@ -108,7 +111,10 @@ pub async fn add(
     received: &[Received],
     recorder: &Recorder,
 ) {
-    let sent = exchange.headers.iter().filter_map(|line| line.split_once(':'));
+    let sent = exchange
+        .headers
+        .iter()
+        .filter_map(|line| line.split_once(':'));
     let sent: Vec<_> = sent
         .map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
@@ -140,7 +146,11 @@ pub async fn add(
         set("parent", masked(&parent, exchange));
     }
     for (name, value) in span.tags {
-        let value = if name == UNSTEADY { "*".to_owned() } else { value };
+        let value = if name == UNSTEADY {
+            "*".to_owned()
+        } else {
+            value
+        };
         set(&format!("tag.{name}"), value);
     }
 }
@@ -175,9 +185,11 @@ fn masked(text: &str, exchange: &Exchange) -> String {
         [16, 32].contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_hexdigit())
     };
     let was_sent = |part: &str| exchange.headers.iter().any(|line| line.contains(part));
-    let parts = text.split('-').map(|part| match is_number(part) && !was_sent(part) {
-        true => "*",
-        false => part,
-    });
+    let parts = text
+        .split('-')
+        .map(|part| match is_number(part) && !was_sent(part) {
+            true => "*",
+            false => part,
+        });
     parts.collect::<Vec<_>>().join("-")
 }

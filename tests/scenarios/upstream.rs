@@ -170,7 +170,12 @@ async fn answer(
         let path = request.uri().path().to_owned();
         let body = request.into_body().collect().await;
         let body = body.map(|body| body.to_bytes()).unwrap_or_default();
-        recorder.0.lock().unwrap().spans.extend(spans::read(&path, &body));
+        recorder
+            .0
+            .lock()
+            .unwrap()
+            .spans
+            .extend(spans::read(&path, &body));
         let mut response = Response::new(Full::default());
         *response.status_mut() = StatusCode::ACCEPTED;
         return Ok(response);

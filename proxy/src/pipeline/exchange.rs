@@ -359,7 +359,9 @@ impl<'a, 't, D: Downstream> Exchange<'a, 't, D> {
         let server = self.worker.server(self.connection.direction);
         edit_response(head, server, None, &self.worker.date);
         let (request, direction) = (&mut self.request, self.connection.direction);
-        request.traced.answer(direction, &request.head, &mut head.fields);
+        request
+            .traced
+            .answer(direction, &request.head, &mut head.fields);
         if self.worker.is_draining() {
             self.downstream.close_after_response();
         }

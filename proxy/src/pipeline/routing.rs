@@ -8,8 +8,8 @@ use super::{connection::Connection, failure::Failure};
 use crate::{
     message::RequestHead,
     tables::{
-        Action, Cluster, Clusters, DirectResponse, Forward, HttpListener, Listeners, Lookup, Redirect, Route,
-        Tracing, VirtualHost, WeightedCluster,
+        Action, Cluster, Clusters, DirectResponse, Forward, HttpListener, Listeners, Lookup,
+        Redirect, Route, Tracing, VirtualHost, WeightedCluster,
     },
 };
 

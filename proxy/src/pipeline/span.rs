@@ -43,7 +43,9 @@ pub(super) fn record(wanted: &Wanted, worker: &Worker, record: &RequestRecord<'_
     if let Some(status) = record.grpc_status {
         tags.push(Tag::number("grpc.status_code", status.into()));
     }
-    let message = record.response_fields.and_then(|it| it.find(b"grpc-message"));
+    let message = record
+        .response_fields
+        .and_then(|it| it.find(b"grpc-message"));
     if let Some(message) = message {
         tags.push(Tag::bytes("grpc.message", message));
     }
@@ -62,7 +64,9 @@ pub(super) fn record(wanted: &Wanted, worker: &Worker, record: &RequestRecord<'_
         duration: record.duration,
         is_error: is_error(record.status, record.grpc_status),
         tags: &tags,
-        trace_state: state.and_then(|it| str::from_utf8(it).ok()).unwrap_or_default(),
+        trace_state: state
+            .and_then(|it| str::from_utf8(it).ok())
+            .unwrap_or_default(),
     };
     worker.recorder.span(&tracing.collector, &span);
 }
@@ -85,12 +89,7 @@ fn named<'a>(wanted: &'a Wanted, record: &RequestRecord<'a>) -> (SpanKind, Cow<'
     (kind, name)
 }
 
-fn of_request<'a>(
-    request: &'a RequestHead,
-    url: &'a [u8],
-    peer: &'a str,
-    tags: &mut Vec<Tag<'a>>,
-) {
+fn of_request<'a>(request: &'a RequestHead, url: &'a [u8], peer: &'a str, tags: &mut Vec<Tag<'a>>) {
     let fields = &request.fields;
     let or_dash = |value: Option<&'a [u8]>| value.unwrap_or(b"-");
     if let Some(id) = fields.get(FieldName::XRequestId) {

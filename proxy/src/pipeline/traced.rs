@@ -82,7 +82,12 @@ impl Traced {
                     Some(told) => Some(Arc::from(String::from_utf8_lossy(told))),
                     None => way.route.and_then(|route| route.operation.clone()),
                 };
-                let inbound = || worker.recorder.chains.come(context.trace, tracing.propagation);
+                let inbound = || {
+                    worker
+                        .recorder
+                        .chains
+                        .come(context.trace, tracing.propagation)
+                };
                 Self::Wanted(Box::new(Wanted {
                     tracing: Arc::clone(tracing),
                     context,

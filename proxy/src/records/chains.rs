@@ -93,7 +93,11 @@ pub(crate) enum Verdict {
 
 impl Chains {
     /// A request has come in that is traced. `None` if there are too many.
-    pub fn come(self: &Arc<Self>, trace: TraceId, propagation: Propagation) -> Option<InboundTrace> {
+    pub fn come(
+        self: &Arc<Self>,
+        trace: TraceId,
+        propagation: Propagation,
+    ) -> Option<InboundTrace> {
         let mut state = self.lock();
         let alone_before = state.counts.alone;
         state.propagation = Some(propagation);
@@ -279,8 +283,14 @@ mod tests {
             drop(inbound);
         }
         let (counts, propagation) = chains.seen();
-        assert_eq!((counts.cut, counts.alone, counts.with_b3), (ENOUGH, ENOUGH, 0));
-        assert_eq!((counts.with_request_id, counts.with_trace_parent), (ENOUGH, ENOUGH));
+        assert_eq!(
+            (counts.cut, counts.alone, counts.with_b3),
+            (ENOUGH, ENOUGH, 0)
+        );
+        assert_eq!(
+            (counts.with_request_id, counts.with_trace_parent),
+            (ENOUGH, ENOUGH)
+        );
         assert_eq!(counts.verdict(), Verdict::Cuts);
         assert_eq!(headers(propagation).len(), 7);
     }

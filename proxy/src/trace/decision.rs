@@ -144,7 +144,10 @@ mod tests {
         let mut fields = of(&id);
         fields.client_trace_id = Some(b"mine");
         assert_eq!(decided(&NEVER, &fields), (Reason::Client, Some('b')));
-        let half = Sampling { client: 50, ..NEVER };
+        let half = Sampling {
+            client: 50,
+            ..NEVER
+        };
         assert_eq!(decided(&half, &fields), (Reason::None, None));
     }
 

@@ -27,8 +27,8 @@ pub(crate) struct TraceFields<'a> {
     pub has_two_trace_parents: bool,
     pub has_trace_state: bool,
     /// Lines of `x-forwarded-for`, and the first of them.
-    ways: u32,
-    way: Option<&'a [u8]>,
+    pub(super) ways: u32,
+    pub(super) way: Option<&'a [u8]>,
 }
 
 impl<'a> TraceFields<'a> {

@@ -42,11 +42,7 @@ impl Outgoing {
     /// A span in the trace that the request came with, or else in one that begins here.
     /// `is_sampled` is what is decided here, unless it has been decided before; `trace` and
     /// `span` are random numbers.
-    pub fn new(
-        incoming: &Incoming,
-        is_sampled: bool,
-        (trace, span): (TraceId, SpanId),
-    ) -> Self {
+    pub fn new(incoming: &Incoming, is_sampled: bool, (trace, span): (TraceId, SpanId)) -> Self {
         let is_sampled = incoming.is_sampled.unwrap_or(is_sampled);
         match incoming.parent {
             Some(Parent {
@@ -101,7 +97,10 @@ mod tests {
         }
         let found = TraceFields::of(&fields);
         let came = Came::of(&found);
-        let ids = (TraceId::new(0xaa << 64).unwrap(), SpanId::new(0xbb).unwrap());
+        let ids = (
+            TraceId::new(0xaa << 64).unwrap(),
+            SpanId::new(0xbb).unwrap(),
+        );
         let context = Outgoing::new(&incoming(propagation, &found), true, ids);
         context.write(propagation, &came, &mut fields);
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
@@ -157,7 +156,11 @@ mod tests {
     #[test]
     fn continues_a_trace_that_is_told_in_both_ways() {
         let b3 = format!("{TRACE}-{SPAN}-1");
-        let lines = [("b3", b3.as_str()), ("x-b3-traceid", TRACE), ("x-b3-spanid", SPAN)];
+        let lines = [
+            ("b3", b3.as_str()),
+            ("x-b3-traceid", TRACE),
+            ("x-b3-spanid", SPAN),
+        ];
         let lines = passed_on(Propagation::B3, &lines);
         assert_eq!(lines[0], format!("b3: {TRACE}-00000000000000bb-1-{SPAN}"));
         assert_eq!(lines[2], "x-b3-spanid: 00000000000000bb");
@@ -175,7 +178,10 @@ mod tests {
         let b3 = format!("{}-{SPAN}", &TRACE[16..]);
         let lines = passed_on(Propagation::B3AndW3c, &[("b3", &b3)]);
         let zeros = "0".repeat(16);
-        let expected = format!("traceparent: 00-{zeros}{}-00000000000000bb-01", &TRACE[16..]);
+        let expected = format!(
+            "traceparent: 00-{zeros}{}-00000000000000bb-01",
+            &TRACE[16..]
+        );
         assert!(lines.contains(&expected), "{lines:?}");
     }
 

@@ -59,9 +59,8 @@ fn is_member(member: &[u8]) -> bool {
 
 fn is_key(key: &[u8]) -> bool {
     let is_rest = |text: &[u8]| {
-        text.iter().all(|byte| {
-            matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'*' | b'/')
-        })
+        text.iter()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'*' | b'/'))
     };
     // The second edition lets digits begin a key.
     let begins = |text: &[u8]| matches!(text, [b'a'..=b'z' | b'0'..=b'9', ..]);

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue, uri::{Authority, PathAndQuery}};
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    uri::{Authority, PathAndQuery},
+};
 use pillion_envoy_api::envoy::config::{
     core::v3::{
         GrpcService, HeaderValue as HeaderMessage, HeaderValueOption, HttpService, HttpUri,
@@ -52,7 +55,10 @@ pub(super) fn zipkin(scope: &Scope<'_>, message: ZipkinConfig) -> Result<Tracer,
         return Err(Fault::new("shared_span_context", "must be false"));
     }
     if collector_endpoint_version != i32::from(CollectorEndpointVersion::HttpJson) {
-        return Err(Fault::new("collector_endpoint_version", "must be HTTP_JSON"));
+        return Err(Fault::new(
+            "collector_endpoint_version",
+            "must be HTTP_JSON",
+        ));
     }
     refuse_if(split_spans_for_request, "split_spans_for_request")?;
     let propagation = match TraceContextOption::try_from(trace_context_option) {
@@ -62,9 +68,7 @@ pub(super) fn zipkin(scope: &Scope<'_>, message: ZipkinConfig) -> Result<Tracer,
     };
     let protocol = SpanProtocol::Zipkin;
     let collector = match collector_service {
-        Some(service) => {
-            http_service(scope, service, protocol).map_err(at("collector_service"))?
-        }
+        Some(service) => http_service(scope, service, protocol).map_err(at("collector_service"))?,
         None => {
             let host = match collector_hostname.as_str() {
                 "" => host_of(&collector_cluster),
@@ -105,8 +109,9 @@ pub(super) fn open_telemetry(
     refuse_if(sampler.is_some(), "sampler")?;
     let mut collector = match (grpc, http) {
         (Some(service), None) => grpc_service(scope, service).map_err(at("grpc_service"))?,
-        (None, Some(service)) => http_service(scope, service, SpanProtocol::OtlpHttp)
-            .map_err(at("http_service"))?,
+        (None, Some(service)) => {
+            http_service(scope, service, SpanProtocol::OtlpHttp).map_err(at("http_service"))?
+        }
         (Some(_), Some(_)) => {
             let reason = "can't be there together with grpc_service";
             return Err(Fault::new("http_service", reason));
@@ -152,8 +157,13 @@ fn http_service(
         },
     };
     let mut headers = HeaderMap::new();
-    at_most("request_headers_to_add", MAX_HEADERS, request_headers_to_add.len())?;
-    for (index, HeaderValueOption { header, .. }) in request_headers_to_add.into_iter().enumerate() {
+    at_most(
+        "request_headers_to_add",
+        MAX_HEADERS,
+        request_headers_to_add.len(),
+    )?;
+    for (index, HeaderValueOption { header, .. }) in request_headers_to_add.into_iter().enumerate()
+    {
         // Whatever it says of values that are there: there are none.
         let (name, value) = header_of(header.unwrap_or_default())
             .map_err(at("header"))
@@ -161,7 +171,9 @@ fn http_service(
         headers.insert(name, value);
     }
     Ok(Collector {
-        cluster: scope.collector("cluster", &cluster).map_err(at("http_uri"))?,
+        cluster: scope
+            .collector("cluster", &cluster)
+            .map_err(at("http_uri"))?,
         protocol,
         authority: authority("uri", host).map_err(at("http_uri"))?,
         path: path("uri", target).map_err(at("http_uri"))?,
@@ -235,7 +247,10 @@ fn authority(field: &'static str, host: &str) -> Result<Authority, Fault> {
 
 fn path(field: &'static str, path: &str) -> Result<PathAndQuery, Fault> {
     if !path.starts_with('/') {
-        return Err(Fault::new(field, format!("{path:?} must begin with a slash")));
+        return Err(Fault::new(
+            field,
+            format!("{path:?} must begin with a slash"),
+        ));
     }
     let parsed = PathAndQuery::try_from(bounded(field, path)?);
     parsed.map_err(|_| Fault::new(field, format!("{path:?} is not a path")))

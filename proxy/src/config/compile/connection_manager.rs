@@ -14,8 +14,8 @@ use pillion_envoy_api::{
                 HttpConnectionManager, HttpFilter as HttpFilterMessage, Rds,
                 http_connection_manager::{
                     CodecType, PathWithEscapedSlashesAction, RouteSpecifier,
-                    ServerHeaderTransformation, StripPortMode,
-                    Tracing as TracingMessage, UpgradeConfig,
+                    ServerHeaderTransformation, StripPortMode, Tracing as TracingMessage,
+                    UpgradeConfig,
                 },
                 http_filter,
             },
@@ -99,11 +99,7 @@ pub(super) fn connection_manager(
 }
 
 /// How requests are traced. They are served without it where that can't be done.
-fn traces(
-    scope: &Scope<'_>,
-    message: TracingMessage,
-    around: Around,
-) -> Option<Arc<Tracing>> {
+fn traces(scope: &Scope<'_>, message: TracingMessage, around: Around) -> Option<Arc<Tracing>> {
     tracing(scope, message, around).unwrap_or_else(|fault| {
         scope.unfelt_fault(at("tracing")(fault));
         None

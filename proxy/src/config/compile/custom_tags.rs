@@ -44,7 +44,11 @@ fn custom_tag(message: TagMessage) -> Result<Option<CustomTag>, Fault> {
             default_value,
         })) => {
             let found = env::var(&name).unwrap_or_default();
-            let value = if found.is_empty() { default_value } else { found };
+            let value = if found.is_empty() {
+                default_value
+            } else {
+                found
+            };
             literal("environment", &value)?
         }
         Some(Type::RequestHeader(header)) => {

@@ -6,8 +6,8 @@ use std::{
 };
 
 use pillion_envoy_api::envoy::config::core::v3::{
-    Address, AggregatedConfigSource, CidrRange, ConfigSource, SelfConfigSource, SocketAddress, address,
-    config_source::ConfigSourceSpecifier, socket_address,
+    Address, AggregatedConfigSource, CidrRange, ConfigSource, SelfConfigSource, SocketAddress,
+    address, config_source::ConfigSourceSpecifier, socket_address,
 };
 
 use super::fault::{Fault, at};

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::harness::{Proxy, Setup, cluster, with_http};
 use crate::tables::{
-    Action, AddressRange, ClusterSettings, Collector, CustomTag, CustomValue, Forward, Hosts, HttpListener,
-    Propagation, Route, RouteMatch, Sampling, SpanProtocol, Tracing, VirtualHost,
+    Action, AddressRange, ClusterSettings, Collector, CustomTag, CustomValue, Forward, Hosts,
+    HttpListener, Propagation, Route, RouteMatch, Sampling, SpanProtocol, Tracing, VirtualHost,
 };
 
 const OPERATION: &str = "reviews.default.svc.cluster.local:9080/*";
@@ -102,7 +102,8 @@ async fn a_trace_begins_with_a_client_s_span() {
         },
     ]);
     let proxy = Setup::default().start_tracing(traced).await;
-    let text = "GET /a?b HTTP/1.1\r\nHost: reviews:9080\r\nUser-Agent: me\r\nEnd-User: jason\r\n\r\n";
+    let text =
+        "GET /a?b HTTP/1.1\r\nHost: reviews:9080\r\nUser-Agent: me\r\nEnd-User: jason\r\n\r\n";
     let (mut client, mut server, head) = proxy.request(text).await;
     let (trace, span) = (field(&head, "x-b3-traceid"), field(&head, "x-b3-spanid"));
     assert_eq!(field(&head, "x-b3-sampled"), Some("1"));
@@ -116,8 +117,14 @@ async fn a_trace_begins_with_a_client_s_span() {
     let spans = spans(&proxy).await;
     let only = &spans[0];
     assert_eq!(spans.len(), 1);
-    assert_eq!((only["traceId"].as_str(), only["id"].as_str()), (trace, span));
-    assert_eq!((&only["kind"], &only["name"]), (&"CLIENT".into(), &OPERATION.into()));
+    assert_eq!(
+        (only["traceId"].as_str(), only["id"].as_str()),
+        (trace, span)
+    );
+    assert_eq!(
+        (&only["kind"], &only["name"]),
+        (&"CLIENT".into(), &OPERATION.into())
+    );
     assert_eq!(only.get("parentId"), None);
     let tags = &only["tags"];
     for (name, value) in [
@@ -145,7 +152,9 @@ async fn a_trace_begins_with_a_client_s_span() {
 
 #[tokio::test(flavor = "local")]
 async fn a_server_s_span_continues_the_trace_and_has_the_client_s_name_for_it() {
-    let proxy = Setup::inbound().start_tracing(tracing(Propagation::B3)).await;
+    let proxy = Setup::inbound()
+        .start_tracing(tracing(Propagation::B3))
+        .await;
     let text = format!(
         "GET / HTTP/1.1\r\nHost: a\r\nX-B3-TraceId: {TRACE}\r\nX-B3-SpanId: {SPAN}\r\nX-B3-Sampled: 1\r\n\
          X-Envoy-Decorator-Operation: of the client\r\n\r\n"
@@ -169,13 +178,20 @@ async fn a_server_s_span_continues_the_trace_and_has_the_client_s_name_for_it() 
 
 #[tokio::test(flavor = "local")]
 async fn a_server_says_what_it_calls_a_request_and_a_client_takes_that() {
-    let inbound = Setup::inbound().start_tracing(tracing(Propagation::B3)).await;
+    let inbound = Setup::inbound()
+        .start_tracing(tracing(Propagation::B3))
+        .await;
     let text = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     let (mut client, mut server, _) = inbound.request(text).await;
     server.send(OK).await;
     let response = client.head().await;
-    assert_eq!(field(&response, "x-envoy-decorator-operation"), Some(OPERATION));
-    let outbound = Setup::default().start_tracing(tracing(Propagation::B3)).await;
+    assert_eq!(
+        field(&response, "x-envoy-decorator-operation"),
+        Some(OPERATION)
+    );
+    let outbound = Setup::default()
+        .start_tracing(tracing(Propagation::B3))
+        .await;
     let (mut client, mut server, _) = outbound.request(text).await;
     server
         .send("HTTP/1.1 204 No Content\r\nX-Envoy-Decorator-Operation: of the server\r\n\r\n")
@@ -247,7 +263,9 @@ async fn the_proxy_s_own_answers_leave_spans_that_are_errors() {
 
 #[tokio::test(flavor = "local")]
 async fn a_server_that_breaks_off_leaves_an_error() {
-    let proxy = Setup::default().start_tracing(tracing(Propagation::B3)).await;
+    let proxy = Setup::default()
+        .start_tracing(tracing(Propagation::B3))
+        .await;
     let text = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
     let (mut client, server, _) = proxy.request(text).await;
     drop(server);
@@ -261,14 +279,19 @@ async fn a_server_that_breaks_off_leaves_an_error() {
 
 #[tokio::test(flavor = "local")]
 async fn w3c_is_continued_with_its_state() {
-    let proxy = Setup::default().start_tracing(tracing(Propagation::W3c)).await;
+    let proxy = Setup::default()
+        .start_tracing(tracing(Propagation::W3c))
+        .await;
     let text = format!(
         "GET / HTTP/1.1\r\nHost: a\r\ntraceparent: 00-{TRACE}-{SPAN}-01\r\ntracestate: a=1\r\ntracestate: b=2\r\n\r\n"
     );
     let (_, _, head) = proxy.request(&text).await;
     let parent = field(&head, "traceparent").unwrap();
     assert!(parent.starts_with(&format!("00-{TRACE}-")), "{parent}");
-    assert!(parent.ends_with("-01") && !parent.contains(SPAN), "{parent}");
+    assert!(
+        parent.ends_with("-01") && !parent.contains(SPAN),
+        "{parent}"
+    );
     assert_eq!(field(&head, "tracestate"), Some("a=1,b=2"));
     assert_eq!(field(&head, "x-b3-traceid"), None);
 }

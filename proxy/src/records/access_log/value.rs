@@ -48,9 +48,7 @@ impl<'a> Value<'a> {
                 Self::field(value.and_then(|text| text.split(|byte| *byte == b'?').next()))
             }
             Operator::Response(field) => response_field(entry, field),
-            Operator::Protocol => {
-                Self::text(request.map(|it| it.request.protocol().as_bytes()))
-            }
+            Operator::Protocol => Self::text(request.map(|it| it.request.protocol().as_bytes())),
             Operator::ResponseCode => {
                 let status = request.and_then(|it| it.status);
                 Self::Number(status.map_or(0, |status| status.as_u16().into()))

@@ -196,8 +196,14 @@ fn spans_go_to_open_telemetry() {
     }));
     let collector = &by_http.collector;
     assert_eq!(collector.protocol, SpanProtocol::OtlpHttp);
-    assert_eq!((&*collector.cluster, collector.path.as_str()), ("otel", "/v1/traces"));
-    assert_eq!((collector.authority.as_str(), &collector.service_name), ("otel", &None));
+    assert_eq!(
+        (&*collector.cluster, collector.path.as_str()),
+        ("otel", "/v1/traces")
+    );
+    assert_eq!(
+        (collector.authority.as_str(), &collector.service_name),
+        ("otel", &None)
+    );
 }
 
 #[test]
@@ -314,9 +320,15 @@ fn what_it_does_not_do_is_refused_and_requests_are_served() {
     type Change = fn(&mut TracingMessage);
     let changes: [(Change, &str); 8] = [
         (|m| m.verbose = true, "verbose: "),
-        (|m| m.spawn_upstream_span = Some(true), "spawn_upstream_span: "),
+        (
+            |m| m.spawn_upstream_span = Some(true),
+            "spawn_upstream_span: ",
+        ),
         (|m| m.operation = "%PATH%".to_owned(), "operation: "),
-        (|m| m.upstream_operation = "a".to_owned(), "upstream_operation: "),
+        (
+            |m| m.upstream_operation = "a".to_owned(),
+            "upstream_operation: ",
+        ),
         (
             |m| m.random_sampling = Some(Percent { value: 101.0 }),
             "random_sampling: must be between 0 and 100",
@@ -354,15 +366,30 @@ fn what_it_does_not_do_is_refused_and_requests_are_served() {
 fn refuses_collectors_that_it_can_not_speak_to() {
     type Change = fn(&mut ZipkinConfig);
     let changes: [(Change, &str); 7] = [
-        (|m| m.shared_span_context = None, "shared_span_context: must be false"),
+        (
+            |m| m.shared_span_context = None,
+            "shared_span_context: must be false",
+        ),
         (
             |m| m.collector_endpoint_version = CollectorEndpointVersion::Grpc.into(),
             "collector_endpoint_version: must be HTTP_JSON",
         ),
-        (|m| m.split_spans_for_request = true, "split_spans_for_request: "),
-        (|m| m.collector_cluster.clear(), "collector_cluster: is empty"),
-        (|m| m.collector_endpoint = "api".to_owned(), "collector_endpoint: "),
-        (|m| m.collector_hostname = "a\nb".to_owned(), "collector_hostname: "),
+        (
+            |m| m.split_spans_for_request = true,
+            "split_spans_for_request: ",
+        ),
+        (
+            |m| m.collector_cluster.clear(),
+            "collector_cluster: is empty",
+        ),
+        (
+            |m| m.collector_endpoint = "api".to_owned(),
+            "collector_endpoint: ",
+        ),
+        (
+            |m| m.collector_hostname = "a\nb".to_owned(),
+            "collector_hostname: ",
+        ),
         (
             |m| m.collector_service = Some(HttpService::default()),
             "collector_service.http_uri: is missing",
@@ -380,5 +407,8 @@ fn refuses_collectors_that_it_can_not_speak_to() {
         ..grpc()
     };
     let fault = fault(&traced(of_open_telemetry(&both)));
-    assert!(fault.starts_with("provider.typed_config.http_service: "), "{fault}");
+    assert!(
+        fault.starts_with("provider.typed_config.http_service: "),
+        "{fault}"
+    );
 }
