@@ -12,9 +12,13 @@ use crate::{
 pub struct PassedContext {
     /// Names in lower case, and values.
     pub lines: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The number of the trace.
     pub trace: u128,
+    /// That of the proxy's span.
     pub span: u64,
+    /// That of the span of whoever has sent the request.
     pub parent: Option<u64>,
+    /// Whether spans are wanted.
     pub is_sampled: bool,
 }
 
