@@ -22,6 +22,7 @@ mod pod;
 mod programs;
 mod raw;
 mod run;
+mod spans;
 mod upstream;
 mod w3c;
 
