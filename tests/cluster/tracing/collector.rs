@@ -1,6 +1,8 @@
 //! A collector that goes away, and its storage.
 
-use crate::harness::{Load, Namespace, Store, eventually, pod, sampling, server, service, system};
+use crate::harness::{
+    Load, Namespace, Report, Store, eventually, pod, sampling, server, service, system,
+};
 
 /// The sum of a counter of the load's sidecar.
 async fn counted(shop: &Namespace, what: &str) -> u64 {
@@ -42,7 +44,12 @@ async fn a_collector_that_goes_costs_spans_and_nothing_else_and_keeps_what_it_ha
     ];
     system(&shop, &gone).await;
     let dropped = counted(&shop, "dropped").await;
+    // More than may wait for it.
+    let url = "http://hello:5000/hello";
     eventually("spans are dropped", async || {
+        let options = ["-n", "2000", "-c", "4", url];
+        let report = Report::of(&shop, "load", "load", &options).await;
+        report.assert_no_failures();
         (counted(&shop, "dropped").await > dropped).then_some(())
     })
     .await;

@@ -5,6 +5,8 @@ use crate::harness::{
 };
 
 const URL: &str = "http://server:8080/get";
+/// How many times in a row no further span is seen until there are no more.
+const STILL: u32 = 8;
 
 /// The spans that the client's sidecar has made, whether or not they could be sent.
 async fn made(shop: &Namespace) -> u64 {
@@ -22,13 +24,13 @@ async fn of_requests(shop: &Namespace, requests: u64) -> u64 {
     let options = ["-n", &number, "-c", "4", URL];
     let report = Report::of(shop, "client", "client", &options).await;
     report.assert_no_failures();
-    // They are counted when they are sent, which is a little later.
-    let mut last = u64::MAX;
+    // They are counted when they are sent, a second later at most.
+    let (mut last, mut still) = (u64::MAX, 0);
     let after = eventually("no more spans are sent", async || {
         let now = made(shop).await;
-        let is_still = now == last;
+        still = if now == last { still + 1 } else { 0 };
         last = now;
-        is_still.then_some(now)
+        (still == STILL).then_some(now)
     })
     .await;
     after - before
