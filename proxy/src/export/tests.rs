@@ -5,10 +5,7 @@ mod server;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::{HeaderValue, StatusCode};
-use tokio::{
-    sync::watch,
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 
 use self::server::{Server, Taken};
 use super::Exporter;
@@ -39,11 +36,8 @@ fn tables(generation: u64, endpoints: &[SocketAddr]) -> Snapshot {
     let mut settings = ClusterSettings::new("collector");
     settings.connect_timeout = Duration::from_secs(60);
     let cluster = ClusterStates::default().build(settings, source);
-    Snapshot {
-        generation,
-        clusters: Arc::new(Clusters::from_iter([cluster])),
-        ..Snapshot::pass_through(Duration::ZERO)
-    }
+    let clusters = Arc::new(Clusters::from_iter([cluster]));
+    Snapshot::new(generation, Arc::default(), clusters, Arc::from("test"))
 }
 
 impl Sender {
@@ -55,7 +49,7 @@ impl Sender {
             ..Workload::default()
         };
         let records = Records::new(workload, None);
-        let (publisher, updates): (_, watch::Receiver<_>) = Publisher::new(first);
+        let (publisher, updates) = Publisher::new(first);
         Self {
             worker: records.recorder(),
             exporter: Exporter::start(records.spans(), updates),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode, uri::Authority};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
     body::Incoming,
@@ -183,7 +183,7 @@ async fn serve(stream: TcpStream, protocol: SpanProtocol, state: Arc<Mutex<State
 fn head(request: &Request<Incoming>) -> Taken {
     let host = request.headers().get("host");
     let host = host.map(|host| host.to_str().unwrap());
-    let authority = request.uri().authority().map(|it| it.as_str()).or(host);
+    let authority = request.uri().authority().map(Authority::as_str).or(host);
     Taken {
         path: request.uri().path().to_owned(),
         authority: authority.map(str::to_owned),
