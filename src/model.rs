@@ -27,6 +27,7 @@ mod tables;
 mod tracing;
 mod world;
 
+pub use self::tracing::{Collector, Tracer, Tracing};
 pub use client::Client;
 pub use cluster::{
     Address, Cluster, Discovery, Endpoint, EndpointGroup, Locality, UpstreamProtocol,
@@ -38,9 +39,9 @@ pub use names::{
     inbound_name,
 };
 pub use objects::{
-    CollectorProtocol, ContainerPort, DefaultExports, Delivery, EndpointSlice, ExportTo, Key, Labels,
-    MeshConfig, MeshTracing, Meta, Namespace, Node, Object, OpenTelemetry, OutboundPolicy, Pod,
-    Provider, ProxyCollector, ProxyKind, ProxyTracing, Service, ServiceAddress, ServicePort,
+    CollectorProtocol, ContainerPort, DefaultExports, Delivery, EndpointSlice, ExportTo, Key,
+    Labels, MeshConfig, MeshTracing, Meta, Namespace, Node, Object, OpenTelemetry, OutboundPolicy,
+    Pod, Provider, ProxyCollector, ProxyKind, ProxyTracing, Service, ServiceAddress, ServicePort,
     SliceEndpoint, SlicePort, Tags, TargetPort, TracingProvider, Zipkin, is_export,
 };
 pub use policy::{ConnectionPool, LoadBalancer, Policy};
@@ -55,7 +56,6 @@ pub use tables::{
     Cidr, Clusters, GatewayListener, GatewayProtocol, GatewayTables, Inbound, InboundPort,
     Listener, ListenerProtocol, Outbound, RouteTables, TcpCluster, TcpRoute,
 };
-pub use self::tracing::{Collector, Tracer, Tracing};
 
 #[cfg(test)]
 mod tests;

@@ -187,7 +187,8 @@ fn verdict(request: &Request<'_>) -> Verdict {
     if !is_write || !request.sub_resource.is_empty() {
         return Verdict::ALLOWED;
     }
-    let kind = Kind::from_name(&request.kind.kind).filter(|kind| request.kind.group == kind.group());
+    let kind =
+        Kind::from_name(&request.kind.kind).filter(|kind| request.kind.group == kind.group());
     let Some(kind) = kind else {
         let text = "Pillion's webhook does not know this kind, and has not checked the object";
         return Verdict::Allowed {

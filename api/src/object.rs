@@ -64,10 +64,9 @@ impl Kind {
     /// Its API group.
     pub const fn group(self) -> &'static str {
         match self {
-            Self::VirtualService
-            | Self::DestinationRule
-            | Self::Gateway
-            | Self::ServiceEntry => "networking.istio.io",
+            Self::VirtualService | Self::DestinationRule | Self::Gateway | Self::ServiceEntry => {
+                "networking.istio.io"
+            }
             Self::Telemetry => "telemetry.istio.io",
         }
     }
@@ -75,10 +74,9 @@ impl Kind {
     /// The versions served: the first is the one stored. Their fields are the same.
     pub const fn versions(self) -> &'static [&'static str] {
         match self {
-            Self::VirtualService
-            | Self::DestinationRule
-            | Self::Gateway
-            | Self::ServiceEntry => &["v1", "v1beta1", "v1alpha3"],
+            Self::VirtualService | Self::DestinationRule | Self::Gateway | Self::ServiceEntry => {
+                &["v1", "v1beta1", "v1alpha3"]
+            }
             Self::Telemetry => &["v1", "v1alpha1"],
         }
     }

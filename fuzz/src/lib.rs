@@ -7,6 +7,7 @@
 mod chosen;
 mod config;
 mod configurations;
+mod contexts;
 mod cursor;
 mod exchange;
 mod free;
@@ -30,6 +31,7 @@ mod uninject;
 mod units;
 
 pub use config::config;
+pub use contexts::contexts;
 pub use exchange::exchange;
 pub use http::http;
 pub use http1::http1;
@@ -50,6 +52,7 @@ pub type Target = fn(&[u8]);
 /// All fuzz targets, by name.
 pub const TARGETS: &[(&str, Target)] = &[
     ("config", config),
+    ("contexts", contexts),
     ("exchange", exchange),
     ("http", http),
     ("http1", http1),

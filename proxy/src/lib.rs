@@ -27,6 +27,7 @@ mod sidecar;
 mod sniff;
 mod tables;
 mod tcp;
+mod trace;
 mod traffic;
 
 /// What tests and fuzz targets of other crates drive.
@@ -38,4 +39,5 @@ pub mod test_util {
     };
     pub use crate::pipeline::{Edit, Edits, Fate, Play, Setting};
     pub use crate::sniff::{MAX_BYTES, Protocol, sniff};
+    pub use crate::trace::{PassedContext, pass_context};
 }

@@ -27,9 +27,11 @@ mod respond;
 mod rest;
 mod retries;
 mod routing;
+mod span;
 mod tally;
 #[cfg(test)]
 pub(crate) mod tests;
+mod traced;
 mod upstream;
 mod worker;
 

@@ -4,6 +4,7 @@
 //! writes counters that no other one writes; a scrape adds them up.
 
 mod access_log;
+mod chains;
 mod connection;
 mod escape;
 mod exposition;
@@ -20,21 +21,18 @@ mod request_series;
 mod test_util;
 #[cfg(test)]
 mod tests;
-// Nothing records spans yet.
-#[allow(dead_code, unused_imports)]
 mod trace;
 mod workload;
 
 #[cfg(test)]
 pub(crate) use self::trace::test_util as trace_test_util;
-#[allow(unused_imports)]
-pub(crate) use self::trace::{MAX_TAGS, Span, SpanId, SpanKind, Tag, TagValue, TraceId};
 pub(crate) use self::{
     access_log::AccessLogConfig,
+    chains::{Chains, Counts, InboundTrace, PassedOn, Verdict, headers},
     facts::{ConnectionFacts, RequestRecord, connect_failure},
     flags::{ResponseFlag, ResponseFlags},
     process::Records,
     recorder::Recorder,
-    trace::{Outlet, Report, Spans},
+    trace::{Outlet, Report, Span, SpanId, SpanKind, Spans, Tag, TraceId},
     workload::{Workload, labels},
 };

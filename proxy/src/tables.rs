@@ -11,8 +11,6 @@
 mod built_in;
 mod cluster;
 mod clusters;
-// Nothing makes one yet.
-#[allow(dead_code)]
 mod collector;
 mod header_edits;
 mod hosts;
@@ -29,6 +27,7 @@ mod route_match;
 mod snapshot;
 mod tcp_routes;
 mod text_match;
+mod tracing;
 
 #[cfg(test)]
 pub(crate) use self::retry_policy::RetryConditions;
@@ -61,4 +60,5 @@ pub(crate) use self::{
         AddressRange, ServerName, TcpAction, TcpForward, TcpRefusal, TcpRoute, TcpRoutes,
     },
     text_match::TextMatch,
+    tracing::{CustomTag, CustomValue, Propagation, Sampling, Tracing},
 };

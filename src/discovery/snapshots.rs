@@ -132,9 +132,11 @@ impl Snapshots {
         let clusters = self
             .clusters
             .add(&outbound.clusters, &self.model, &mut self.interner);
-        let common = self
-            .commons
-            .outbound(&outbound, (settings, tracing.client.as_ref()), &mut self.interner);
+        let common = self.commons.outbound(
+            &outbound,
+            (settings, tracing.client.as_ref()),
+            &mut self.interner,
+        );
         let mut own = Own::new(&mut self.interner);
         let tracer = tracing.server.as_deref();
         own.listener(&render::virtual_inbound(&inbound, is_v6, settings, tracer));

@@ -12,8 +12,8 @@ mod service;
 pub use endpoint_slice::{EndpointSlice, SliceEndpoint, SlicePort};
 pub use mesh_config::{DefaultExports, MeshConfig, OutboundPolicy};
 pub use mesh_tracing::{
-    CollectorProtocol, Delivery, MeshTracing, OpenTelemetry, Provider, ProxyCollector, ProxyTracing,
-    ServiceAddress, Tags, TracingProvider, Zipkin,
+    CollectorProtocol, Delivery, MeshTracing, OpenTelemetry, Provider, ProxyCollector,
+    ProxyTracing, ServiceAddress, Tags, TracingProvider, Zipkin,
 };
 pub use meta::{ExportTo, Key, Labels, Meta, Object, is_export};
 pub use node::{Namespace, Node};

@@ -100,6 +100,9 @@ pub struct Server {
     /// It answers lines of bytes rather than HTTP.
     #[serde(default)]
     pub tcp: bool,
+    /// It is a collector: what it gets are spans, and no requests of the scenario.
+    #[serde(default)]
+    pub spans: bool,
     /// The answers to the first, second, … try of a request; the last one is repeated. Default:
     /// a 200 that says `NAME METHOD PATH` and repeats the body.
     #[serde(default)]

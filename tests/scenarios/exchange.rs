@@ -6,6 +6,7 @@ use crate::{
     objects::{Cluster, POD, gateway_address},
     outcome::{self, Outcome},
     pod::Pod,
+    spans,
 };
 
 /// What came of one request, and the client's port, by which the log has it.
@@ -40,10 +41,14 @@ pub async fn send(pod: &Pod, case: &Case, cluster: &Cluster, exchange: &Exchange
             .run(client::exchange(to, exchange.source, bytes.clone()))
             .await;
         let received = pod.recorder.take();
-        let outcome = match url {
+        let mut outcome = match url {
             Some(_) => outcome::of_request(&got, &received),
             None => outcome::of_bytes(&got, &received),
         };
+        spans::steady(&mut outcome, exchange);
+        if exchange.times == 1 && case.servers.iter().any(|server| server.spans) {
+            spans::add(&mut outcome, exchange, &received, &pod.recorder).await;
+        }
         let client = got.client;
         all.push(Sent { outcome, client });
     }

@@ -21,6 +21,7 @@ mod pod;
 mod programs;
 mod raw;
 mod run;
+mod spans;
 mod upstream;
 
 use std::{

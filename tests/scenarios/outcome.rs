@@ -9,10 +9,12 @@
 //! | `broken` | how the connection ended, if not in good order |
 //! | `tries` | how many requests servers received |
 //! | `server`, `method`, `path`, `host`, `sent` | what the last try's server received; `sent` is the body |
-//! | `up.NAME` | a header that it received |
+//! | `up.NAME` | a header that it received; of contexts of traces, numbers that the client has not sent are `*` |
+//! | `mark` | what its `x-request-id` says of tracing: the digit of its version |
+//! | `spans`, `span.name`, `span.kind`, `span.parent`, `span.tag.NAME` | how many spans of the request's trace its collector got, and the first of them |
 //! | `flags`, `cluster`, `route`, `logged` | response flags, cluster, route and status of the access log |
 //!
-//! If a request is sent many times: `status.CODE` and `count.SERVER`, which count.
+//! If a request is sent many times: `status.CODE`, `count.SERVER` and `mark.MARK`, which count.
 
 use std::collections::BTreeMap;
 
@@ -75,6 +77,14 @@ fn add_rest(outcome: &mut Outcome, got: &client::Bytes, received: &[Received]) {
         }
     }
     add_headers(outcome, "up", &last.headers);
+    let mut ids = last.headers.iter();
+    let id = ids.find(|(name, _)| name == "x-request-id");
+    if let Some(mark) = id
+        .filter(|(_, id)| id.len() == 36)
+        .and_then(|(_, id)| id.get(14..15))
+    {
+        set(outcome, "mark", mark);
+    }
 }
 
 fn add_headers(outcome: &mut Outcome, prefix: &str, headers: &[(String, String)]) {
@@ -100,7 +110,7 @@ fn set(outcome: &mut Outcome, name: &str, value: impl ToString) {
 pub fn counted(outcomes: &[Outcome]) -> Outcome {
     let mut counts = BTreeMap::<String, u32>::new();
     for outcome in outcomes {
-        for (what, name) in [("status", "status"), ("server", "count")] {
+        for (what, name) in [("status", "status"), ("server", "count"), ("mark", "mark")] {
             if let Some(value) = outcome.get(what) {
                 *counts.entry(format!("{name}.{value}")).or_default() += 1;
             }

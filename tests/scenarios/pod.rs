@@ -215,6 +215,7 @@ fn start_envoy(inside: &Place, client: &Client, program: &std::path::Path) -> Ch
         .args("setpriv --reuid 1337 --regid 1337 --clear-groups --".split(' '))
         .arg(program)
         .args("-c envoy.yaml --concurrency 1 --log-level warning --disable-hot-restart".split(' '))
+        .env("POD_NAMESPACE", namespace)
         .args(
             "--file-flush-interval-msec 50 --drain-time-s 1 --drain-strategy immediate".split(' '),
         );

@@ -9,7 +9,11 @@ use std::{
 };
 
 use http_body_util::{BodyExt as _, Full};
-use hyper::{Request, Response, body::Bytes, body::Incoming, service::service_fn};
+use hyper::{
+    Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+    service::service_fn,
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
@@ -24,6 +28,7 @@ use tokio::{
 use crate::{
     case::{Answer, Server},
     place::Place,
+    spans::{self, Span},
 };
 
 /// A request as a server received it.
@@ -48,6 +53,7 @@ pub struct Recorder(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     received: Vec<Received>,
+    spans: Vec<Span>,
     /// How many tries each server has had.
     tries: HashMap<String, usize>,
 }
@@ -56,6 +62,13 @@ impl Recorder {
     /// Takes what was received, and begins anew with everybody's first answer.
     pub fn take(&self) -> Vec<Received> {
         std::mem::take(&mut *self.0.lock().unwrap()).received
+    }
+
+    /// The spans of a trace.
+    pub fn spans_of(&self, trace: &str) -> Vec<Span> {
+        let state = self.0.lock().unwrap();
+        let spans = state.spans.iter().filter(|span| span.trace == trace);
+        spans.cloned().collect()
     }
 
     /// Records a request, and returns which try it is for its server.
@@ -153,6 +166,20 @@ async fn answer(
     server: Arc<Server>,
     recorder: Recorder,
 ) -> Result<Response<Full<Bytes>>, Closed> {
+    if server.spans {
+        let path = request.uri().path().to_owned();
+        let body = request.into_body().collect().await;
+        let body = body.map(|body| body.to_bytes()).unwrap_or_default();
+        recorder
+            .0
+            .lock()
+            .unwrap()
+            .spans
+            .extend(spans::read(&path, &body));
+        let mut response = Response::new(Full::default());
+        *response.status_mut() = StatusCode::ACCEPTED;
+        return Ok(response);
+    }
     let received = read(request, &server).await;
     let text = format!(
         "{} {} {}\n{}",

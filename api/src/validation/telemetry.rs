@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::{headers, limits, names};
 use crate::{
-    CustomTag, Fault, Metadata, ProviderRef, TagSource, TelemetrySpec, Tracing,
-    findings::Findings, path::shortened,
+    CustomTag, Fault, Metadata, ProviderRef, TagSource, TelemetrySpec, Tracing, findings::Findings,
+    path::shortened,
 };
 
 /// Validates a `Telemetry`.
@@ -102,7 +102,10 @@ fn from(findings: &mut Findings, source: &TagSource, is_name: impl Fn(&str) -> b
         if source.name.is_empty() {
             findings.fault("must be set");
         } else if !is_name(&source.name) {
-            findings.fault(format!("{:?} can't be such a name", shortened(&source.name)));
+            findings.fault(format!(
+                "{:?} can't be such a name",
+                shortened(&source.name)
+            ));
         }
     });
     findings.at("defaultValue", |findings| {
@@ -113,6 +116,8 @@ fn from(findings: &mut Findings, source: &TagSource, is_name: impl Fn(&str) -> b
 fn tag_value(findings: &mut Findings, value: &str) {
     if value.len() > limits::TAG_VALUE {
         let most = limits::TAG_VALUE;
-        findings.fault(format!("has more than {most} bytes, of which spans have no more"));
+        findings.fault(format!(
+            "has more than {most} bytes, of which spans have no more"
+        ));
     }
 }

@@ -115,7 +115,8 @@ fn refuses_what_cannot_be() {
         assert!(fault.contains(said), "{fault}");
     }
     assert!(
-        fault("{selector: {matchLabels: {'a b': c}}, tracing: [{}]}").contains("the key of a label")
+        fault("{selector: {matchLabels: {'a b': c}}, tracing: [{}]}")
+            .contains("the key of a label")
     );
 }
 
@@ -145,8 +146,10 @@ fn bounds_tags() {
     assert!(tracing(&tags(25)).contains("there can't be more than 24"));
     let long = "a".repeat(1_025);
     assert!(
-        tracing(&format!("customTags: {{a: {{literal: {{value: {long}}}}}}}"))
-            .contains("more than 1024 bytes")
+        tracing(&format!(
+            "customTags: {{a: {{literal: {{value: {long}}}}}}}"
+        ))
+        .contains("more than 1024 bytes")
     );
     assert!(
         tracing(&format!(

@@ -8,7 +8,9 @@ mod balancer;
 mod circuit_breakers;
 mod citations;
 mod cluster;
+mod collector;
 mod connection_manager;
+mod custom_tags;
 mod dns;
 mod fault;
 mod filter_chain;
@@ -30,6 +32,7 @@ mod tcp_proxy;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tracing;
 mod transport_socket;
 mod upgrades;
 mod upstream_protocol;

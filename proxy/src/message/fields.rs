@@ -152,6 +152,12 @@ impl Fields {
         self.list.iter().map(pair)
     }
 
+    /// The same, each with what the proxy knows its name as.
+    pub fn iter_known(&self) -> impl Iterator<Item = (FieldName, &[u8])> {
+        let pair = |field: &Field| (field.known, &self.bytes[field.line.value()]);
+        self.list.iter().map(pair)
+    }
+
     /// All lines in order, with CR LF behind each; those that stand together come together.
     pub fn lines(&self) -> impl Iterator<Item = &[u8]> {
         let mut rest = self.list.iter().map(|field| field.line.whole()).peekable();

@@ -77,6 +77,17 @@ impl RequestHead {
         })
     }
 
+    /// The client's version of HTTP, as records have it.
+    pub fn protocol(&self) -> &'static str {
+        match self.version {
+            Version::HTTP_09 => "HTTP/0.9",
+            Version::HTTP_10 => "HTTP/1.0",
+            Version::HTTP_2 => "HTTP/2",
+            Version::HTTP_3 => "HTTP/3",
+            _ => "HTTP/1.1",
+        }
+    }
+
     /// Replaces host and port.
     pub fn set_authority(&mut self, authority: &[u8]) {
         self.authority = Some(self.fields.store(authority));

@@ -20,8 +20,9 @@ use super::{
     pump::Pump,
     request::{Cited, Request},
     rest::Rest,
-    routing::{Decision, Target, decide},
+    routing::{Decided, Decision, Target, decide},
     tally::Tally,
+    traced::{Traced, Way},
     worker::Worker,
 };
 use crate::{
@@ -39,6 +40,8 @@ pub(super) struct Exchange<'a, 't, D> {
     pub request: Request<'a, 't>,
     /// Chooses among weighted clusters, before and after a wait for tables.
     draw: OnceCell<u64>,
+    /// The request's id was made here.
+    has_new_id: bool,
 }
 
 /// A request whose response goes on, for as long as it likes: it does not hold the tables.
@@ -62,13 +65,6 @@ impl Known {
             leaving: worker.tables.leaving(),
         }
     }
-}
-
-/// What is done with a request.
-struct Decided<'t> {
-    decision: Decision<'t>,
-    /// The newest listeners don't know its connection any more.
-    is_by_old: bool,
 }
 
 /// Why the request ended before its response was complete.
@@ -131,10 +127,10 @@ async fn begin<'a, D: Downstream>(
         exchange.end(Err(Ended::Failed(failure))).await;
         return None;
     }
-    let mut decided = exchange.decide(&known);
+    let (mut decided, mut is_by_old) = exchange.decide(&known);
     if matches!(decided.decision, Decision::Wait) {
         // Few requests wait: their connections need not have room for it.
-        decided = match Box::pin(exchange.wait(known.clone())).await {
+        (decided, is_by_old) = match Box::pin(exchange.wait(known.clone())).await {
             Ok(known) => exchange.decide(newer.get_or_init(|| known)),
             Err(ended) => {
                 exchange.end(Err(ended)).await;
@@ -142,9 +138,10 @@ async fn begin<'a, D: Downstream>(
             }
         };
     }
-    if decided.is_by_old {
+    if is_by_old {
         exchange.downstream.close_after_response();
     }
+    exchange.trace(&decided);
     let ended = match decided.decision {
         Decision::Forward(target) => {
             exchange.request.cite(target.route, target.cluster);
@@ -192,13 +189,18 @@ impl<'a, 't, D: Downstream> Exchange<'a, 't, D> {
         if let Some(edge) = &worker.edge {
             tally.client = edge.admit(&mut head, connection.peer.ip());
         }
-        edit_request(&mut head, || worker.request_id());
+        let mut has_new_id = false;
+        edit_request(&mut head, || {
+            has_new_id = true;
+            worker.request_id()
+        });
         Self {
             worker,
             connection,
             downstream,
             request: Request::new(worker, connection, head, tally),
             draw: OnceCell::new(),
+            has_new_id,
         }
     }
 
@@ -210,6 +212,7 @@ impl<'a, 't, D: Downstream> Exchange<'a, 't, D> {
             downstream,
             request,
             draw,
+            has_new_id,
         } = self;
         Exchange {
             worker,
@@ -217,6 +220,7 @@ impl<'a, 't, D: Downstream> Exchange<'a, 't, D> {
             downstream,
             request: request.without_tables(to.route, to.cluster),
             draw,
+            has_new_id,
         }
     }
 
@@ -240,41 +244,51 @@ impl<'a, 't, D: Downstream> Exchange<'a, 't, D> {
     }
 
     /// Decides by the newest listeners, or by older ones where these don't know the connection
-    /// any more.
-    fn decide<'n>(&self, by: &'n Known) -> Decided<'n> {
+    /// any more, and says whether it is by these.
+    fn decide<'n>(&self, by: &'n Known) -> (Decided<'n>, bool) {
         let clusters = &by.tables.clusters;
-        let mut decision = self.decide_by((&by.tables.listeners, clusters));
-        let is_by_old = matches!(decision, Decision::Gone);
+        let mut decided = self.decide_by((&by.tables.listeners, clusters));
+        let is_by_old = matches!(decided.decision, Decision::Gone);
         for listeners in by.leaving.iter() {
-            if !matches!(decision, Decision::Gone) {
+            if !matches!(decided.decision, Decision::Gone) {
                 break;
             }
-            decision = self.decide_by((listeners, clusters));
+            decided = self.decide_by((listeners, clusters));
         }
-        Decided {
-            decision,
-            is_by_old,
-        }
+        (decided, is_by_old)
     }
 
-    fn decide_by<'n>(&self, by: (&'n Listeners, &'n Clusters)) -> Decision<'n> {
+    fn decide_by<'n>(&self, by: (&'n Listeners, &'n Clusters)) -> Decided<'n> {
         let is_old = self.request.head.version == HttpVersion::HTTP_10;
         // What comes from a pod with a sidecar is told by that of its server.
         let is_first =
             self.connection.direction == Direction::Inbound || self.worker.edge.is_some();
         if is_old && is_first && !self.worker.accepts_http10 {
-            return Decision::Fail(Failure::Version, None);
+            return Decision::Fail(Failure::Version, None).into();
         }
         let draw = || self.worker.with_random(|random| random.u64(..));
         let draw = || *self.draw.get_or_init(draw);
         decide(by, self.connection, &self.request.head, draw)
     }
 
+    /// Has the request traced as its listener says, where it does.
+    fn trace(&mut self, decided: &Decided<'_>) {
+        if let Some(tracing) = decided.tracing {
+            let way = Way {
+                connection: self.connection,
+                route: decided.decision.route(),
+                has_new_id: self.has_new_id,
+            };
+            let head = &mut self.request.head;
+            self.request.traced = Traced::begin(self.worker, tracing, &way, head);
+        }
+    }
+
     /// Waits for tables that say where the request goes.
     async fn wait(&mut self, mut known: Known) -> Result<Known, Ended> {
         let deadline = Instant::now() + TABLES_TIME;
         let worker = self.worker;
-        while matches!(self.decide(&known).decision, Decision::Wait) {
+        while matches!(self.decide(&known).0.decision, Decision::Wait) {
             let downstream = &mut *self.downstream;
             let newer = worker.tables.newer_than(known.tables.generation);
             let mut newer = pin!(timeout_at(deadline, newer));
@@ -344,6 +358,10 @@ impl<'a, 't, D: Downstream> Exchange<'a, 't, D> {
     pub fn start(&mut self, head: &mut ResponseHead) -> Result<(), Broken> {
         let server = self.worker.server(self.connection.direction);
         edit_response(head, server, None, &self.worker.date);
+        let (request, direction) = (&mut self.request, self.connection.direction);
+        request
+            .traced
+            .answer(direction, &request.head, &mut head.fields);
         if self.worker.is_draining() {
             self.downstream.close_after_response();
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::{connection::Connection, tally::Tally, worker::Worker};
+use super::{connection::Connection, tally::Tally, traced::Traced, worker::Worker};
 use crate::{
     message::{Fields, RequestHead},
     tables::{Cluster, Route},
@@ -18,6 +18,7 @@ pub(super) struct Request<'a, 't> {
     pub tally: Tally,
     pub route: Option<Cited<'t, Route>>,
     pub cluster: Option<Cited<'t, Cluster>>,
+    pub traced: Traced,
     /// Whether all has been done that there was to do.
     pub has_ended: bool,
     /// Whether another value is this request now.
@@ -56,6 +57,7 @@ impl<'a, 't> Request<'a, 't> {
             tally,
             route: None,
             cluster: None,
+            traced: Traced::Off,
             has_ended: false,
             has_moved: false,
         }
@@ -74,6 +76,7 @@ impl<'a, 't> Request<'a, 't> {
         let head = std::mem::replace(&mut self.head, nothing);
         let tally = std::mem::replace(&mut self.tally, Tally::new());
         let mut request = Request::new(self.worker, self.connection, head, tally);
+        request.traced = std::mem::take(&mut self.traced);
         request.route = Some(Cited::Counted(Arc::clone(route)));
         request.cluster = Some(Cited::Counted(Arc::clone(cluster)));
         request
@@ -93,7 +96,9 @@ impl Drop for Request<'_, '_> {
             self.route.as_ref().map(Cited::get),
             self.cluster.as_ref().map(Cited::get),
         );
-        let record = self.tally.record(&self.head, self.connection, cited);
+        let mut record = self.tally.record(&self.head, self.connection, cited);
+        record.trace = self.traced.trace();
         self.worker.recorder.request(&record);
+        self.traced.end(self.worker, &record);
     }
 }

@@ -8,8 +8,8 @@ use super::{connection::Connection, failure::Failure};
 use crate::{
     message::RequestHead,
     tables::{
-        Action, Cluster, Clusters, DirectResponse, Forward, Listeners, Lookup, Redirect, Route,
-        VirtualHost, WeightedCluster,
+        Action, Cluster, Clusters, DirectResponse, Forward, HttpListener, Listeners, Lookup,
+        Redirect, Route, Tracing, VirtualHost, WeightedCluster,
     },
 };
 
@@ -30,6 +30,36 @@ pub(super) enum Decision<'t> {
     Gone,
 }
 
+impl<'t> Decision<'t> {
+    /// The route that has decided, where there is one.
+    pub fn route(&self) -> Option<&'t Route> {
+        match self {
+            Self::Forward(target) => Some(target.route),
+            Self::Redirect(route, _) | Self::Respond(route, _) => Some(route),
+            Self::Fail(_, route) => *route,
+            Self::Wait | Self::Gone => None,
+        }
+    }
+}
+
+/// What is done with a request, and whether it is traced.
+#[derive(Debug)]
+pub(super) struct Decided<'t> {
+    pub decision: Decision<'t>,
+    /// What its listener says of it.
+    pub tracing: Option<&'t Arc<Tracing>>,
+}
+
+impl<'t> From<Decision<'t>> for Decided<'t> {
+    /// Without a listener.
+    fn from(decision: Decision<'t>) -> Self {
+        Self {
+            decision,
+            tracing: None,
+        }
+    }
+}
+
 /// Where a request goes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Target<'t> {
@@ -48,19 +78,31 @@ pub(super) fn decide<'t>(
     connection: &Connection,
     head: &RequestHead,
     draw: impl FnOnce() -> u64,
-) -> Decision<'t> {
+) -> Decided<'t> {
     // As in Envoy, a gateway makes no tunnels for those outside.
     if connection.is_bound && head.method == Method::CONNECT && head.upgrade().is_none() {
-        return Decision::Fail(Failure::NoRoute, None);
+        return Decision::Fail(Failure::NoRoute, None).into();
     }
     let listener = match connection.listener(listeners) {
         Lookup::Found(listener) => listener,
-        Lookup::Missing => return Decision::Gone,
-        Lookup::Waiting => return Decision::Wait,
+        Lookup::Missing => return Decision::Gone.into(),
+        Lookup::Waiting => return Decision::Wait.into(),
     };
     let Some(http) = &listener.http else {
-        return Decision::Gone;
+        return Decision::Gone.into();
     };
+    Decided {
+        decision: by_listener(http, clusters, head, draw),
+        tracing: http.tracing.as_ref(),
+    }
+}
+
+fn by_listener<'t>(
+    http: &'t HttpListener,
+    clusters: &'t Clusters,
+    head: &RequestHead,
+    draw: impl FnOnce() -> u64,
+) -> Decision<'t> {
     let host = match http.hosts.find(head.authority().unwrap_or_default()) {
         Lookup::Found(host) => host,
         Lookup::Missing => return Decision::Fail(Failure::NoHost, None),

@@ -108,6 +108,7 @@ impl Tally {
             server_name: None,
             upstream_failure: self.upstream_failure.as_deref(),
             response_fields: self.response_fields.as_ref(),
+            trace: None,
         }
     }
 }

@@ -13,5 +13,6 @@ mod policies;
 mod retries;
 mod routes;
 mod timeouts;
+mod tracing;
 mod tunnels;
 mod upgrades;

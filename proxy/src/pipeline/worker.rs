@@ -1,6 +1,6 @@
 //! What the requests of a worker share.
 
-use std::{cell::RefCell, time::Duration};
+use std::{cell::RefCell, sync::Arc, time::Duration};
 
 use fastrand::Rng;
 use tokio::time::{Instant, interval};
@@ -31,6 +31,8 @@ pub(crate) struct Worker {
     pub accepts_http10: bool,
     /// What is done to requests from outside of the mesh; `None` where there are none.
     pub edge: Option<Edge>,
+    /// What the control plane calls the proxy; empty without one.
+    pub node: Arc<str>,
     random: RefCell<Rng>,
 }
 
@@ -56,6 +58,7 @@ impl Worker {
             date: HttpDate::default(),
             accepts_http10,
             edge,
+            node: Arc::default(),
             random: RefCell::default(),
         }
     }

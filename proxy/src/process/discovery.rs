@@ -27,6 +27,8 @@ const TOKEN: &str = "/var/run/secrets/tokens/istio-token";
 #[derive(Debug, Clone)]
 pub(super) struct Configuration {
     pub tables: watch::Receiver<Arc<Snapshot>>,
+    /// What the control plane calls the proxy; empty without one.
+    pub node: Arc<str>,
     /// `None` without a control plane.
     pub dumps: Option<mpsc::Sender<oneshot::Sender<Dump>>>,
     /// Without a control plane, nobody else holds the channel open.
@@ -60,6 +62,7 @@ pub(super) fn follow(
         let (publisher, tables) = Publisher::new(Snapshot::pass_through(timeout));
         return Ok(Configuration {
             tables,
+            node: Arc::default(),
             dumps: None,
             _publisher: Some(Arc::new(publisher)),
         });
@@ -70,9 +73,11 @@ pub(super) fn follow(
     } = discovery;
     let configured = readiness.register("waiting for the first configuration from the control plane; the log says why it has not come");
     let first = config::closed(address, *when_unreachable, timeout);
+    let node = node(kind, args);
+    let id = Arc::from(node.id.as_str());
     let settings = Settings {
         kind,
-        node: node(kind, args),
+        node,
         detection_timeout: timeout,
         metrics: Arc::clone(metrics),
         server: Connect {
@@ -84,6 +89,7 @@ pub(super) fn follow(
     let driver = config::start(settings, first, configured)?;
     Ok(Configuration {
         tables: driver.tables,
+        node: id,
         dumps: Some(driver.dumps),
         _publisher: None,
     })
@@ -122,6 +128,7 @@ mod tests {
         let (mut publisher, updates) = Publisher::new(tables());
         let configuration = Configuration {
             tables: updates,
+            node: Arc::default(),
             dumps: None,
             _publisher: None,
         };

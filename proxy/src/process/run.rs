@@ -84,6 +84,7 @@ async fn carry(
         quit: quit.clone(),
         drain: drain.clone(),
         log: log.clone(),
+        chains: records.chains(),
         concurrency,
         started: Instant::now(),
     };
@@ -94,6 +95,7 @@ async fn carry(
         metrics,
         records: Arc::clone(records),
         tables: configuration.tables.clone(),
+        node: Arc::clone(&configuration.node),
         drain: drain.clone(),
         accepts_http10: environment.accepts_http10,
         edge: kind

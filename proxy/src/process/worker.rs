@@ -60,6 +60,8 @@ pub(super) struct Shared {
     pub accepts_http10: bool,
     /// What is done to requests from outside of the mesh, at a gateway.
     pub edge: Option<Edge>,
+    /// What the control plane calls the proxy; empty without one.
+    pub node: Arc<str>,
 }
 
 impl Workers {
@@ -137,13 +139,15 @@ async fn serve(
     stop: CancellationToken,
 ) -> io::Result<()> {
     let tables = Current::new(&shared.tables);
-    let worker = Rc::new(Worker::new(
+    let mut worker = Worker::new(
         tables.clone(),
         shared.records.recorder(),
         shared.drain.child_token(),
         shared.accepts_http10,
         shared.edge.clone(),
-    ));
+    );
+    worker.node = Arc::clone(&shared.node);
+    let worker = Rc::new(worker);
     spawn_local(tables.follow(shared.tables.clone()));
     let sweeper = Rc::clone(&worker);
     spawn_local(async move { sweeper.sweep().await });

@@ -9,7 +9,7 @@ use std::{
 
 use http::StatusCode;
 
-use super::flags::ResponseFlags;
+use super::{flags::ResponseFlags, trace::TraceId};
 use crate::{
     message::{Fields, RequestHead},
     tables::Service,
@@ -61,6 +61,8 @@ pub(crate) struct RequestRecord<'a> {
     /// Why the last connection to a server failed.
     pub upstream_failure: Option<&'a str>,
     pub response_fields: Option<&'a Fields>,
+    /// The trace that it is part of, whether its span is wanted or not.
+    pub trace: Option<TraceId>,
 }
 
 /// A TCP connection, as far as it is known when it begins.

@@ -7,6 +7,7 @@ use std::sync::{
 
 use super::{
     access_log::{AccessLog, AccessLogConfig},
+    chains::Chains,
     connection::ConnectionCells,
     exposition,
     open_metrics::write_total,
@@ -20,6 +21,7 @@ use super::{
 pub(crate) struct Records {
     shared: Arc<Shared>,
     spans: Arc<Spans>,
+    chains: Arc<Chains>,
     log: Option<AccessLog>,
     workers: AtomicUsize,
 }
@@ -40,6 +42,7 @@ impl Records {
         });
         Self {
             spans: Arc::new(Spans::new(workload.clone())),
+            chains: Arc::default(),
             shared: Arc::new(Shared::new(workload)),
             log,
             workers: AtomicUsize::default(),
@@ -50,7 +53,13 @@ impl Records {
     pub fn recorder(&self) -> Recorder {
         let worker = self.workers.fetch_add(1, Relaxed);
         let log = self.log.as_ref().map(AccessLog::worker);
-        Recorder::new(worker, &self.shared, &self.spans, log)
+        let traces = (&self.spans, &self.chains);
+        Recorder::new(worker, &self.shared, traces, log)
+    }
+
+    /// Whether the application passes traces on.
+    pub fn chains(&self) -> Arc<Chains> {
+        Arc::clone(&self.chains)
     }
 
     /// The spans of all workers, for who sends them.

@@ -7,6 +7,7 @@ use std::sync::{
 
 use super::{
     access_log::{Entry, WorkerLog},
+    chains::Chains,
     connection::{ConnectionCells, LiveConnection},
     facts::{ConnectionFacts, RequestRecord},
     flags::ResponseFlags,
@@ -53,6 +54,8 @@ pub(crate) struct Recorder {
     shared: Arc<Shared>,
     requests: Mutex<RequestSeries>,
     spans: Mutex<WorkerSpans>,
+    /// Shared by all workers.
+    pub chains: Arc<Chains>,
     log: Option<Arc<WorkerLog>>,
 }
 
@@ -60,7 +63,7 @@ impl Recorder {
     pub(super) fn new(
         worker: usize,
         shared: &Arc<Shared>,
-        spans: &Arc<Spans>,
+        (spans, chains): (&Arc<Spans>, &Arc<Chains>),
         log: Option<WorkerLog>,
     ) -> Self {
         Self {
@@ -68,6 +71,7 @@ impl Recorder {
             shared: Arc::clone(shared),
             requests: Mutex::new(RequestSeries::new(worker)),
             spans: Mutex::new(WorkerSpans::new(spans)),
+            chains: Arc::clone(chains),
             log: log.map(Arc::new),
         }
     }
@@ -84,7 +88,6 @@ impl Recorder {
     }
 
     /// Records a finished span for a collector.
-    #[allow(dead_code)]
     pub fn span(&self, collector: &Arc<Collector>, span: &Span<'_>) {
         let mut spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
         spans.record(collector, span);

@@ -66,6 +66,7 @@ pub(super) fn request(request: &RequestHead) -> RequestRecord<'_> {
         server_name: None,
         upstream_failure: None,
         response_fields: None,
+        trace: None,
     }
 }
 

@@ -15,6 +15,6 @@ mod zipkin;
 pub(super) use self::spans::WorkerSpans;
 pub(crate) use self::{
     outlet::{Outlet, Report},
-    span::{MAX_TAGS, Span, SpanId, SpanKind, Tag, TagValue, TraceId},
+    span::{Span, SpanId, SpanKind, Tag, TraceId},
     spans::Spans,
 };

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use hashbrown::HashMap;
 
-use super::{Hosts, Lookup, TcpRoutes};
+use super::{Hosts, Lookup, TcpRoutes, Tracing};
 use crate::traffic::Direction;
 
 /// How a connection's protocol is found out.
@@ -46,12 +46,17 @@ impl Listener {
 #[derive(Debug, Clone)]
 pub(crate) struct HttpListener {
     pub hosts: Arc<Hosts>,
+    /// `None` if no request is traced.
+    pub tracing: Option<Arc<Tracing>>,
 }
 
 impl HttpListener {
-    /// With that table, and Istio's defaults for sidecars.
+    /// With that table, and nothing else.
     pub fn new(hosts: Arc<Hosts>) -> Self {
-        Self { hosts }
+        Self {
+            hosts,
+            tracing: None,
+        }
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct Route {
     pub request_headers: HeaderLevels,
     /// The same for what comes back, and for redirects and direct responses.
     pub response_headers: HeaderLevels,
+    /// What spans call the request, and tell the other side that it is called.
+    pub operation: Option<Arc<str>>,
 }
 
 /// What is done with a request.
@@ -118,6 +120,7 @@ impl Route {
             action,
             request_headers: HeaderLevels::default(),
             response_headers: HeaderLevels::default(),
+            operation: None,
         }
     }
 }

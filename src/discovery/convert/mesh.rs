@@ -122,7 +122,8 @@ impl Mesh {
     pub fn remarks(&self) -> Vec<String> {
         let tracing = &self.model.tracing;
         let default = tracing.default_provider.as_ref().and_then(|name| {
-            let place = format!("defaultProviders.tracing: requests are not traced, because {name}");
+            let place =
+                format!("defaultProviders.tracing: requests are not traced, because {name}");
             match tracing.providers.get(name) {
                 None => Some(format!("{place} is none of the extensionProviders")),
                 Some(Provider::NotBuilt(what)) => Some(format!("{place} is not built ({what})")),
@@ -162,11 +163,7 @@ fn outbound(value: &Value) -> Result<OutboundPolicy, String> {
 }
 
 /// Reads the ProxyConfig of the whole mesh.
-fn default_config(
-    value: &Value,
-    mesh: &mut Mesh,
-    tracing: &mut MeshTracing,
-) -> Result<(), String> {
+fn default_config(value: &Value, mesh: &mut Mesh, tracing: &mut MeshTracing) -> Result<(), String> {
     mesh.trusted_proxies = trusted_proxies(value)?;
     tracing.proxies = tracing.proxies.overlaid_with(&of_proxy(value)?);
     Ok(())

@@ -128,7 +128,9 @@ mod tests {
                 "metadata": {"name": "a", "namespace": "ns", "annotations": {"proxy.istio.io/config": config, "b": "c"}},
                 "spec": {"containers": []}, "status": {"podIPs": [{"ip": "10.0.0.1"}]},
             });
-            pod(&serde_json::from_value(object).unwrap()).unwrap().tracing
+            pod(&serde_json::from_value(object).unwrap())
+                .unwrap()
+                .tracing
         };
         let all = tracing("tracing: {sampling: 100}").unwrap();
         assert_eq!(all.sampling, Some(Percentage::ALL));

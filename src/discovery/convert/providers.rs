@@ -254,8 +254,7 @@ fn headers(value: &Value) -> Result<Option<Headers>, String> {
         let Some(value) = of("value")? else {
             return Ok(None);
         };
-        if HeaderName::try_from(name).is_err() || HeaderValue::try_from(value).is_err()
-        {
+        if HeaderName::try_from(name).is_err() || HeaderValue::try_from(value).is_err() {
             return Err(format!("{name:?} is no header, or its value can't be one"));
         }
         headers.push((name.to_ascii_lowercase().into(), value.into()));
@@ -290,10 +289,7 @@ mod tests {
         let read = built("zipkin: {service: Zipkin.obs.svc.cluster.local, port: 9411}");
         assert_eq!(&*read.service.host, "zipkin.obs.svc.cluster.local");
         assert_eq!((read.service.port, read.max_path_length), (9411, None));
-        assert_eq!(
-            read.protocol,
-            CollectorProtocol::Zipkin(Zipkin::default())
-        );
+        assert_eq!(read.protocol, CollectorProtocol::Zipkin(Zipkin::default()));
         let read = built(
             "zipkin: {service: obs/z, port: 1, path: /spans, maxTagLength: 9, enable64bitTraceId: true, timeout: 2s,\n\
              traceContextOption: USE_B3_WITH_W3C_PROPAGATION, headers: [{name: X-Token, value: b}]}",
@@ -314,14 +310,18 @@ mod tests {
 
     #[test]
     fn reads_opentelemetry_by_grpc_and_http() {
-        let read = built("opentelemetry: {service: otel.obs, port: 4317, grpc: {timeout: 1s, initialMetadata: [{name: a, value: b}]}}");
+        let read = built(
+            "opentelemetry: {service: otel.obs, port: 4317, grpc: {timeout: 1s, initialMetadata: [{name: a, value: b}]}}",
+        );
         let CollectorProtocol::OpenTelemetry(grpc) = read.protocol else {
             panic!("{read:?}");
         };
         assert_eq!(grpc.path, None);
         assert_eq!(grpc.delivery.timeout, Some(Duration::from_secs(1)));
         assert_eq!(grpc.delivery.headers.len(), 1);
-        let read = built("opentelemetry: {service: otel.obs, port: 4318, http: {path: /v1/traces, headers: [{name: a, value: b}]}}");
+        let read = built(
+            "opentelemetry: {service: otel.obs, port: 4318, http: {path: /v1/traces, headers: [{name: a, value: b}]}}",
+        );
         let CollectorProtocol::OpenTelemetry(http) = read.protocol else {
             panic!("{read:?}");
         };
@@ -357,7 +357,10 @@ mod tests {
         for (text, said) in [
             ("{}", "must be a list, not {}"),
             ("[{zipkin: {}}]", "[0]: name: must be set"),
-            ("[{name: a}]", "[0]: a must have exactly one kind of provider"),
+            (
+                "[{name: a}]",
+                "[0]: a must have exactly one kind of provider",
+            ),
             (
                 "[{name: a, zipkin: {port: 1}}]",
                 "[0]: zipkin: service: must be set",

@@ -8,8 +8,7 @@ use std::{
 
 use pillion_envoy_api::envoy::config::route::v3::{
     Decorator, DirectResponseAction, Route, RouteAction, RouteConfiguration, RouteMatch,
-    VirtualHost,
-    route::Action, route_action::ClusterSpecifier, route_match::PathSpecifier,
+    VirtualHost, route::Action, route_action::ClusterSpecifier, route_match::PathSpecifier,
     virtual_host::TlsRequirementType,
 };
 

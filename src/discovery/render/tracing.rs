@@ -122,7 +122,10 @@ fn provider(collector: &Collector) -> Http {
     let (name, config) = match &collector.protocol {
         CollectorProtocol::Zipkin(zipkin) => {
             let config = self::zipkin(collector, zipkin);
-            ("envoy.tracers.zipkin", any(type_url::ZIPKIN_CONFIG, &config))
+            (
+                "envoy.tracers.zipkin",
+                any(type_url::ZIPKIN_CONFIG, &config),
+            )
         }
         CollectorProtocol::OpenTelemetry(otlp) => {
             let config = opentelemetry(collector, otlp);

@@ -87,7 +87,9 @@ impl<'a> Draft<'a> {
             self.tags = tags.collect();
         }
         self.istio_tags = over.enable_istio_tags.or(self.istio_tags);
-        self.by_request_id = over.use_request_id_for_trace_sampling.or(self.by_request_id);
+        self.by_request_id = over
+            .use_request_id_for_trace_sampling
+            .or(self.by_request_id);
     }
 }
 
@@ -161,7 +163,10 @@ pub(super) fn find<'a>(
 ) -> Option<(&'a Arc<Destination>, &'a Port)> {
     let to = destination(view, &address.host)?;
     let namespace = &to.meta.key.namespace;
-    let is_meant = address.namespace.as_ref().is_none_or(|own| own == namespace);
+    let is_meant = address
+        .namespace
+        .as_ref()
+        .is_none_or(|own| own == namespace);
     let port = to.port(address.port).filter(|_| is_meant)?;
     Some((to, port))
 }

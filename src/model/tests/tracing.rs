@@ -154,7 +154,11 @@ fn what_is_not_said_is_inherited_and_tags_are_replaced() {
     let names = |client| -> Vec<String> {
         let tracer = sent(&mesh, client);
         assert!(!tracer.istio_tags && !tracer.by_request_id);
-        tracer.tags.iter().map(|(name, _)| name.to_string()).collect()
+        tracer
+            .tags
+            .iter()
+            .map(|(name, _)| name.to_string())
+            .collect()
     };
     assert_eq!(names("other/client"), ["a", "b"]);
     assert_eq!(names("shop/client"), ["c"]);
@@ -183,7 +187,8 @@ fn an_element_may_be_for_one_side() {
 #[test]
 fn what_is_disabled_for_all_may_be_enabled_for_some() {
     let mut mesh = mesh();
-    let disable = |is_disabled: bool| json!({ "tracing": [{ "disableSpanReporting": is_disabled }] });
+    let disable =
+        |is_disabled: bool| json!({ "tracing": [{ "disableSpanReporting": is_disabled }] });
     mesh.rule("Telemetry", "istio-system/mesh", disable(true));
     assert_eq!(tracing(&mesh, "shop/client"), Tracing::default());
     mesh.rule("Telemetry", "shop/all", disable(false));
@@ -249,13 +254,7 @@ fn a_pod_may_say_it_itself() {
 #[test]
 fn the_mesh_may_trace_only_what_a_provider_is_named_for() {
     let mut mesh = mesh();
-    let zipkin_provider = || {
-        provider(
-            "zipkin.istio-system.svc.cluster.local",
-            9411,
-            zipkin(),
-        )
-    };
+    let zipkin_provider = || provider("zipkin.istio-system.svc.cluster.local", 9411, zipkin());
     configure(&mut mesh, |tracing| {
         tracing.is_enabled = false;
         tracing.providers.insert("z".into(), zipkin_provider());
@@ -282,7 +281,9 @@ fn a_provider_that_is_missing_gets_nothing_and_nobody_else_does() {
     configure(&mut mesh, |tracing| {
         let not_built = Provider::NotBuilt("datadog".into());
         tracing.providers.insert("dog".into(), not_built);
-        tracing.providers.insert("away".into(), provider("away.shop", 1, zipkin()));
+        tracing
+            .providers
+            .insert("away".into(), provider("away.shop", 1, zipkin()));
     });
     for name in ["dog", "away", "unknown"] {
         mesh.rule(

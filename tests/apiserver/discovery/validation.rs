@@ -43,9 +43,16 @@ async fn refuses_a_rule_that_cannot_work() {
     let begin = format!("VirtualService {}/bad: spec.http[0]", shop.namespace);
     assert!(refused.to_string().contains(&begin), "{refused}");
     let refused = shop
-        .rule("Telemetry", "bad", json!({"tracing": [{"providers": [{}]}]}))
+        .rule(
+            "Telemetry",
+            "bad",
+            json!({"tracing": [{"providers": [{}]}]}),
+        )
         .await
         .unwrap_err();
-    let begin = format!("Telemetry {}/bad: spec.tracing[0].providers[0]", shop.namespace);
+    let begin = format!(
+        "Telemetry {}/bad: spec.tracing[0].providers[0]",
+        shop.namespace
+    );
     assert!(refused.to_string().contains(&begin), "{refused}");
 }

@@ -7,6 +7,8 @@ use std::{collections::BTreeSet, sync::Arc};
 pub(crate) struct Citations {
     pub clusters: BTreeSet<Arc<str>>,
     pub route_configurations: BTreeSet<Arc<str>>,
+    /// Clusters that nothing waits for: spans are sent there once they are known.
+    pub collectors: BTreeSet<Arc<str>>,
 }
 
 impl Citations {
@@ -21,11 +23,17 @@ impl Citations {
         self.clusters.extend(others.clusters);
         self.route_configurations
             .extend(others.route_configurations);
+        self.collectors.extend(others.collectors);
     }
 
     /// The same for a route configuration.
     pub fn route_configuration(&mut self, name: &str) -> Arc<str> {
         cite(&mut self.route_configurations, name)
+    }
+
+    /// The same for the cluster of a collector.
+    pub fn collector(&mut self, name: &str) -> Arc<str> {
+        cite(&mut self.collectors, name)
     }
 }
 

@@ -14,7 +14,8 @@ use pillion_envoy_api::{
                 HttpConnectionManager, HttpFilter as HttpFilterMessage, Rds,
                 http_connection_manager::{
                     CodecType, PathWithEscapedSlashesAction, RouteSpecifier,
-                    ServerHeaderTransformation, StripPortMode, UpgradeConfig,
+                    ServerHeaderTransformation, StripPortMode, Tracing as TracingMessage,
+                    UpgradeConfig,
                 },
                 http_filter,
             },
@@ -30,10 +31,14 @@ use super::{
     http2_options::check_http2,
     route_configuration::hosts,
     scope::Scope,
+    tracing::{Around, around, tracing},
     upgrades::check_upgrade,
     values::{from_same_server, limit},
 };
-use crate::{kind::Kind, tables::Hosts};
+use crate::{
+    kind::Kind,
+    tables::{Hosts, Tracing},
+};
 
 /// Filters of one manager.
 const MAX_FILTERS: usize = 64;
@@ -51,11 +56,18 @@ pub(crate) enum Routes {
     Named(Arc<str>),
 }
 
+/// What is done with the requests of a manager.
+#[derive(Debug, Clone)]
+pub(super) struct Requests {
+    pub routes: Routes,
+    pub tracing: Option<Arc<Tracing>>,
+}
+
 pub(super) fn connection_manager(
     kind: Kind,
     scope: &Scope<'_>,
     message: HttpConnectionManager,
-) -> Result<Routes, Fault> {
+) -> Result<Requests, Fault> {
     check_traffic(&message)?;
     check_trust(kind, &message)?;
     check_fields(&message)?;
@@ -66,6 +78,9 @@ pub(super) fn connection_manager(
         http_protocol_options,
         http2_protocol_options,
         upgrade_configs,
+        tracing,
+        request_id_extension,
+        internal_address_config,
         ..
     } = message;
     filters(http_filters)?;
@@ -77,7 +92,22 @@ pub(super) fn connection_manager(
     for (index, message) in upgrade_configs.into_iter().enumerate() {
         upgrade(message).map_err(at_index("upgrade_configs", index))?;
     }
-    match route_specifier {
+    let around = around(request_id_extension, internal_address_config)?;
+    let tracing = tracing.and_then(|message| traces(scope, message, around));
+    let routes = routes(scope, route_specifier)?;
+    Ok(Requests { routes, tracing })
+}
+
+/// How requests are traced. They are served without it where that can't be done.
+fn traces(scope: &Scope<'_>, message: TracingMessage, around: Around) -> Option<Arc<Tracing>> {
+    tracing(scope, message, around).unwrap_or_else(|fault| {
+        scope.unfelt_fault(at("tracing")(fault));
+        None
+    })
+}
+
+fn routes(scope: &Scope<'_>, specifier: Option<RouteSpecifier>) -> Result<Routes, Fault> {
+    match specifier {
         Some(RouteSpecifier::Rds(Rds {
             config_source,
             route_config_name,

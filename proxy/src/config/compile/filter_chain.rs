@@ -4,24 +4,21 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use pillion_envoy_api::{
     Any,
-    envoy::config::{
-        core::v3::CidrRange,
-        listener::v3::{
-            Filter, FilterChain as FilterChainMessage, FilterChainMatch, filter,
-            filter_chain_match::ConnectionSourceType,
-        },
+    envoy::config::listener::v3::{
+        Filter, FilterChain as FilterChainMessage, FilterChainMatch, filter,
+        filter_chain_match::ConnectionSourceType,
     },
     type_url,
 };
 
 use super::{
     any::{Extension, extension, message_of},
-    connection_manager::{Routes, connection_manager},
+    connection_manager::{Requests, Routes, connection_manager},
     fault::{Fault, at, at_index, at_most, each, refuse_if},
     scope::Scope,
     tcp_proxy::tcp_proxy,
     transport_socket::plaintext,
-    values::{ip, port},
+    values::{address_range, port},
 };
 use crate::{
     kind::Kind,
@@ -37,7 +34,7 @@ const MAX_MATCHES: usize = 4_096;
 #[derive(Debug, Clone)]
 pub(super) enum Chain {
     Http {
-        routes: Routes,
+        requests: Requests,
         /// It is for what looks like HTTP; otherwise, it is for everything.
         is_sniffed: bool,
     },
@@ -79,7 +76,10 @@ pub(super) fn filter_chain(
         .and_then(|()| action(kind, scope, filters));
     let action = action.unwrap_or_else(|fault| {
         let refusal = match speaks_http {
-            true => Action::Http(refusing(&fault)),
+            true => Action::Http(Requests {
+                routes: refusing(&fault),
+                tracing: None,
+            }),
             false => Action::Tcp(TcpAction::Refuse(TcpRefusal::Unusable)),
         };
         scope.refuse_chain(fault);
@@ -87,9 +87,12 @@ pub(super) fn filter_chain(
     });
     let port = matches.destination_port;
     let chain = match action {
-        Action::Http(routes) => {
+        Action::Http(requests) => {
             let is_sniffed = matches.for_http().map_err(at("filter_chain_match"))?;
-            Chain::Http { routes, is_sniffed }
+            Chain::Http {
+                requests,
+                is_sniffed,
+            }
         }
         Action::Tcp(action) => {
             matches.check_for_tcp().map_err(at("filter_chain_match"))?;
@@ -105,7 +108,7 @@ pub(super) fn filter_chain(
 
 /// What is done with a chain's connections, whichever ones these are.
 enum Action {
-    Http(Routes),
+    Http(Requests),
     Tcp(TcpAction),
 }
 
@@ -114,11 +117,11 @@ fn action(kind: Kind, scope: &Scope<'_>, filters: Vec<Filter>) -> Result<Action,
         |index: usize| move |fault: Fault| at_index("filters", index)(at("typed_config")(fault));
     match network_filter(filters)? {
         Network::Http(index, config) => {
-            let routes = scope.within(inside(index), || {
+            let requests = scope.within(inside(index), || {
                 let message = message_of(type_url::HTTP_CONNECTION_MANAGER, &config)?;
                 connection_manager(kind, scope, message)
             });
-            Ok(Action::Http(routes?))
+            Ok(Action::Http(requests?))
         }
         Network::Tcp(index, config) => {
             let forward = message_of(type_url::TCP_PROXY, &config)
@@ -224,7 +227,7 @@ fn matches(message: FilterChainMatch) -> Result<Matches, Fault> {
     let destination_port = destination_port.map(|number| port("destination_port", number));
     Ok(Matches {
         destination_port: destination_port.transpose()?,
-        destinations: each("prefix_ranges", MAX_MATCHES, prefix_ranges, range)?,
+        destinations: each("prefix_ranges", MAX_MATCHES, prefix_ranges, address_range)?,
         server_names: each("server_names", MAX_MATCHES, server_names, |name| {
             // `*-eu.example.com` is a host of Istio's, too.
             let rest = name.strip_prefix('*').unwrap_or(&name);
@@ -239,17 +242,6 @@ fn matches(message: FilterChainMatch) -> Result<Matches, Fault> {
         transport: transport_protocol,
         protocols: application_protocols.into_iter().collect(),
     })
-}
-
-fn range(message: CidrRange) -> Result<AddressRange, Fault> {
-    let CidrRange {
-        address_prefix,
-        prefix_len,
-    } = message;
-    let address = ip("address_prefix", &address_prefix)?;
-    let bits = u8::try_from(prefix_len.unwrap_or(0)).ok();
-    let range = bits.and_then(|bits| AddressRange::new(address, bits));
-    range.ok_or_else(|| Fault::new("prefix_len", "is more than an address has"))
 }
 
 impl Matches {

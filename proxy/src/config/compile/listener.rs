@@ -111,11 +111,12 @@ pub(crate) fn listener(
     let chains = message.filter_chains.len() + usize::from(message.default_filter_chain.is_some());
     let (place, ports, rest) = compile(kind, &scope, message)?;
     let refused_chains = scope.refused_chains();
+    let has_felt_faults = scope.has_felt_faults();
     let (cites, faults) = scope.finish();
-    let used = match (faults.is_empty(), refused_chains < chains) {
-        (true, _) => Used::All,
-        (false, true) => Used::Part,
-        (false, false) => Used::Nothing,
+    let used = match (has_felt_faults, refused_chains < chains) {
+        (false, _) => Used::All,
+        (true, true) => Used::Part,
+        (true, false) => Used::Nothing,
     };
     Ok(Listener {
         place,
@@ -150,6 +151,7 @@ pub(crate) fn refusing_listener(kind: Kind, bytes: &[u8], fault: &Fault) -> Opti
     let rest = Part {
         detection: Detection::Sniff(Duration::ZERO),
         routes: Some(refusing(fault)),
+        tracing: None,
         tcp: TcpRoutes::refusing(TcpRefusal::Unusable),
     };
     Some(Listener {

@@ -1,15 +1,21 @@
 //! The filter chains of a listener, put together.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::{connection_manager::Routes, fault::Fault, filter_chain::Chain};
-use crate::tables::{Detection, TcpRoute, TcpRoutes};
+use super::{
+    connection_manager::{Requests, Routes},
+    fault::Fault,
+    filter_chain::Chain,
+};
+use crate::tables::{Detection, TcpRoute, TcpRoutes, Tracing};
 
 /// What is done with some connections of a listener.
 #[derive(Debug, Clone)]
 pub(crate) struct Part {
     pub detection: Detection,
     pub routes: Option<Routes>,
+    /// Of the requests that are routed.
+    pub tracing: Option<Arc<Tracing>>,
     pub tcp: TcpRoutes,
 }
 
@@ -30,7 +36,7 @@ struct Group {
 
 #[derive(Debug)]
 struct Http {
-    routes: Routes,
+    requests: Requests,
     is_sniffed: bool,
 }
 
@@ -48,12 +54,18 @@ impl Parts {
     pub fn add(&mut self, port: Option<u16>, chain: Chain) -> Result<(), Fault> {
         let group = self.groups.entry(port).or_default();
         match chain {
-            Chain::Http { routes, is_sniffed } => {
+            Chain::Http {
+                requests,
+                is_sniffed,
+            } => {
                 if group.http.is_some() {
                     let reason = "another chain has the HTTP connections of this port already";
                     return Err(Fault::new("filter_chain_match", reason));
                 }
-                group.http = Some(Http { routes, is_sniffed });
+                group.http = Some(Http {
+                    requests,
+                    is_sniffed,
+                });
             }
             Chain::Tcp(route) => group.tcp.push(route),
         }
@@ -119,9 +131,14 @@ impl Group {
             None if names => Detection::Sniff(timeout),
             None => Detection::Tcp,
         };
+        let (routes, tracing) = match http.map(|http| http.requests) {
+            Some(Requests { routes, tracing }) => (Some(routes), tracing),
+            None => (None, None),
+        };
         Part {
             detection,
-            routes: http.map(|http| http.routes),
+            routes,
+            tracing,
             tcp: TcpRoutes {
                 routes: tcp,
                 default,

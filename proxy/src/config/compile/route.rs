@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use pillion_envoy_api::envoy::config::route::v3::{
-    Route as RouteMessage, route::Action as ActionMessage,
+    Decorator, Route as RouteMessage, route::Action as ActionMessage,
 };
 
 use super::{
-    fault::{Fault, at},
+    fault::{Fault, at, refuse_if},
     filters::check_filter_configs,
     headers::EditFields,
     redirect::{direct_response, redirect},
@@ -16,6 +16,9 @@ use super::{
     scope::Scope,
 };
 use crate::tables::{Action, HeaderEdits, HeaderLevels, RetryPolicy, Route};
+
+/// Bytes of an operation, which is sent with each request that is traced.
+const MAX_OPERATION: usize = 1024;
 
 /// What the levels around a route say of it.
 pub(super) struct Around<'a> {
@@ -36,8 +39,7 @@ pub(super) fn route(
         action,
         // For filters that there are none of.
         metadata: _,
-        // For traces.
-        decorator: _,
+        decorator,
         typed_per_filter_config,
         request_headers_to_add,
         request_headers_to_remove,
@@ -61,7 +63,22 @@ pub(super) fn route(
         action: self::action(scope, action, around.retry)?,
         request_headers: levels(request, around.request_headers)?,
         response_headers: levels(response, around.response_headers)?,
+        operation: operation(decorator.unwrap_or_default()).map_err(at("decorator"))?,
     }))
+}
+
+/// What spans call the requests of a route.
+fn operation(message: Decorator) -> Result<Option<Arc<str>>, Fault> {
+    let Decorator {
+        operation,
+        propagate,
+    } = message;
+    refuse_if(propagate == Some(false), "propagate")?;
+    if operation.len() > MAX_OPERATION || operation.chars().any(char::is_control) {
+        let reason = format!("must be a text of at most {MAX_OPERATION} bytes");
+        return Err(Fault::new("operation", reason));
+    }
+    Ok((!operation.is_empty()).then(|| Arc::from(operation)))
 }
 
 fn levels(own: EditFields, around: &[Arc<HeaderEdits>]) -> Result<HeaderLevels, Fault> {

@@ -20,6 +20,8 @@ pub(super) struct Scope<'a> {
     /// What is cited by a part that may still be refused.
     trial: RefCell<Option<Citations>>,
     faults: RefCell<Faults>,
+    /// Whether requests or connections feel one of them.
+    are_felt: Cell<bool>,
     /// Filter chains in whose place others stand.
     refused_chains: Cell<usize>,
 }
@@ -31,6 +33,7 @@ impl<'a> Scope<'a> {
             patterns,
             cites: RefCell::default(),
             trial: RefCell::default(),
+            are_felt: Cell::default(),
             refused_chains: Cell::default(),
             faults: RefCell::default(),
         }
@@ -53,6 +56,12 @@ impl<'a> Scope<'a> {
     pub fn route_configuration(&self, field: &'static str, name: &str) -> Result<Arc<str>, Fault> {
         check_name(field, name)?;
         Ok(self.cites.borrow_mut().route_configuration(name))
+    }
+
+    /// The same for the cluster of a collector of spans.
+    pub fn collector(&self, field: &'static str, name: &str) -> Result<Arc<str>, Fault> {
+        check_name(field, name)?;
+        Ok(self.cites.borrow_mut().collector(name))
     }
 
     /// Notes what a virtual host cites that is used once more.
@@ -95,7 +104,18 @@ impl<'a> Scope<'a> {
 
     /// Notes the fault of a part in whose place something else stands.
     pub fn fault(&self, fault: Fault) {
+        self.are_felt.set(true);
+        self.unfelt_fault(fault);
+    }
+
+    /// Notes the fault of something that traffic does without.
+    pub fn unfelt_fault(&self, fault: Fault) {
         self.faults.borrow_mut().add(fault);
+    }
+
+    /// Whether what is left out changes what becomes of traffic.
+    pub fn has_felt_faults(&self) -> bool {
+        self.are_felt.get()
     }
 
     /// Compiles what is inside of a field: `outer` puts the field before the paths of all

@@ -6,3 +6,4 @@ mod connection_manager;
 mod listener;
 mod route;
 mod route_refusals;
+mod tracing;

@@ -6,11 +6,12 @@ use std::{
 };
 
 use pillion_envoy_api::envoy::config::core::v3::{
-    Address, AggregatedConfigSource, ConfigSource, SelfConfigSource, SocketAddress, address,
-    config_source::ConfigSourceSpecifier, socket_address,
+    Address, AggregatedConfigSource, CidrRange, ConfigSource, SelfConfigSource, SocketAddress,
+    address, config_source::ConfigSourceSpecifier, socket_address,
 };
 
 use super::fault::{Fault, at};
+use crate::tables::AddressRange;
 
 /// Longer than that is a mistake, and would overflow clocks.
 const MAX_DURATION: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -57,6 +58,18 @@ pub(super) fn port(field: &'static str, value: u32) -> Result<u16, Fault> {
 pub(super) fn ip(field: &'static str, text: &str) -> Result<IpAddr, Fault> {
     let parsed = text.parse();
     parsed.map_err(|_| Fault::new(field, format!("must be an IP address, not {text:?}")))
+}
+
+/// A range of addresses.
+pub(super) fn address_range(message: CidrRange) -> Result<AddressRange, Fault> {
+    let CidrRange {
+        address_prefix,
+        prefix_len,
+    } = message;
+    let address = ip("address_prefix", &address_prefix)?;
+    let bits = u8::try_from(prefix_len.unwrap_or(0)).ok();
+    let range = bits.and_then(|bits| AddressRange::new(address, bits));
+    range.ok_or_else(|| Fault::new("prefix_len", "is more than an address has"))
 }
 
 /// A host, which may be a name, and its port.

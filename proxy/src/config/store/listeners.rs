@@ -82,7 +82,10 @@ fn build(
             Detection::Sniff(limit) if limit.is_zero() => Detection::Sniff(patience),
             detection => detection,
         },
-        http: hosts.map(HttpListener::new),
+        http: hosts.map(|hosts| HttpListener {
+            hosts,
+            tracing: part.tracing.clone(),
+        }),
         tcp: part.tcp.clone(),
     })
 }

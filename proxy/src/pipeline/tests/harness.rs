@@ -187,14 +187,22 @@ pub fn routing(
 
 /// Tables with those hosts.
 pub fn with_hosts(hosts: Hosts, clusters: impl IntoIterator<Item = Arc<Cluster>>) -> Snapshot {
+    with_http(HttpListener::new(Arc::new(hosts)), clusters)
+}
+
+/// Tables with that for all connections.
+pub fn with_http(http: HttpListener, clusters: impl IntoIterator<Item = Arc<Cluster>>) -> Snapshot {
     let mut snapshot = Snapshot::pass_through(Duration::ZERO);
     let listener = Listener {
         name: Arc::from("test"),
         detection: Detection::Http,
-        http: Some(HttpListener::new(Arc::new(hosts))),
+        http: Some(http),
         tcp: TcpRoutes::default(),
     };
-    Arc::make_mut(&mut snapshot.listeners).outbound = Addresses::all(Arc::new(listener));
+    let listener = Arc::new(listener);
+    let listeners = Arc::make_mut(&mut snapshot.listeners);
+    listeners.outbound = Addresses::all(Arc::clone(&listener));
+    listeners.inbound = Addresses::all(listener);
     snapshot.clusters = Arc::new(clusters.into_iter().collect());
     snapshot
 }

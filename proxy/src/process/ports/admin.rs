@@ -4,6 +4,7 @@ mod config;
 mod json;
 mod query;
 mod stats;
+mod traces;
 
 use std::{fmt::Write as _, sync::Arc};
 
@@ -40,13 +41,14 @@ admin commands are:
   /server_info: version, state and uptime
   /stats: metrics as `name: value` (?filter=REGEX, ?usedonly, ?format=json, ?format=prometheus)
   /stats/prometheus: metrics for Prometheus (?filter=REGEX, ?usedonly)
+  /tracing: whether the application passes traces on
 ";
 
 pub(super) fn routes(shared: &Shared) -> Router {
     let with = || shared.clone();
     let (stats_of, prometheus_of, info_of, ready_of, log_of) =
         (with(), with(), with(), with(), with());
-    let (dump_of, clusters_of, listeners_of) = (with(), with(), with());
+    let (dump_of, clusters_of, listeners_of, traces_of) = (with(), with(), with(), with());
     let one_filter = Arc::new(Semaphore::new(1));
     let the_same = Arc::clone(&one_filter);
     Router::new()
@@ -93,6 +95,10 @@ pub(super) fn routes(shared: &Shared) -> Router {
                 let (json, text) = (config::listeners, config::listeners_text);
                 either(&listeners_of, query.as_deref(), json, text)
             }),
+        )
+        .route(
+            "/tracing",
+            get(async move || as_json(&traces::seen(&traces_of.chains))),
         )
         .merge(health::orders(shared, "/drain_listeners"))
         .fallback(async || (StatusCode::NOT_FOUND, format!("invalid path. {HELP}")))

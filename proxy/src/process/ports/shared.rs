@@ -6,7 +6,7 @@ use pillion_serve::Readiness;
 use pillion_telemetry::Adjust;
 use tokio_util::sync::CancellationToken;
 
-use crate::{metrics::Metrics, process::discovery::Configuration};
+use crate::{metrics::Metrics, process::discovery::Configuration, records::Chains};
 
 /// What the handlers share.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ pub(in crate::process) struct Shared {
     /// Cancelled when clients are to connect elsewhere.
     pub drain: CancellationToken,
     pub log: Adjust,
+    /// Whether the application passes traces on.
+    pub chains: Arc<Chains>,
     pub concurrency: usize,
     pub started: Instant,
 }

@@ -42,6 +42,7 @@ fn gateway(port: u16, listener: Listener, clusters: Clusters, records: Records) 
         drain: CancellationToken::new(),
         accepts_http10: false,
         edge: Some(Edge::default()),
+        node: Arc::default(),
     };
     let (workers, entrances) = Workers::start(2, &shared).unwrap();
     Gateway {

@@ -25,6 +25,7 @@ pub(super) enum Operator {
     RequestedServerName,
     RouteName,
     GrpcStatus(GrpcForm),
+    TraceId,
     /// What the environment said when the format was compiled.
     Constant(String),
     /// Nothing that the proxy knows.
@@ -143,6 +144,7 @@ impl Operator {
             "UPSTREAM_CLUSTER" | "UPSTREAM_CLUSTER_RAW" => Self::UpstreamCluster,
             "REQUESTED_SERVER_NAME" => Self::RequestedServerName,
             "ROUTE_NAME" => Self::RouteName,
+            "TRACE_ID" => Self::TraceId,
             "GRPC_STATUS" => Self::GrpcStatus(GrpcForm::Camel),
             "GRPC_STATUS_NUMBER" => Self::GrpcStatus(GrpcForm::Number),
             // Envoy has reasons for policies that are not built yet: there is none to show.

@@ -6,8 +6,6 @@ use std::{
     time::SystemTime,
 };
 
-use http::Version;
-
 use super::{
     entry::Entry,
     operator::{FieldKey, FieldRef, GrpcForm, Operator, Part, Side},
@@ -15,7 +13,7 @@ use super::{
 };
 use crate::{
     message::{FieldName, Scheme},
-    records::{escape, flags::ResponseFlags},
+    records::{escape, flags::ResponseFlags, trace::TraceId},
 };
 
 /// A value on its way into a line.
@@ -35,6 +33,7 @@ pub(super) enum Value<'a> {
     Time(&'a TimeFormat, SystemTime),
     Flags(ResponseFlags),
     FlagsLong(ResponseFlags),
+    Trace(TraceId),
 }
 
 impl<'a> Value<'a> {
@@ -49,9 +48,7 @@ impl<'a> Value<'a> {
                 Self::field(value.and_then(|text| text.split(|byte| *byte == b'?').next()))
             }
             Operator::Response(field) => response_field(entry, field),
-            Operator::Protocol => {
-                Self::text(request.map(|it| protocol(it.request.version).as_bytes()))
-            }
+            Operator::Protocol => Self::text(request.map(|it| it.request.protocol().as_bytes())),
             Operator::ResponseCode => {
                 let status = request.and_then(|it| it.status);
                 Self::Number(status.map_or(0, |status| status.as_u16().into()))
@@ -76,6 +73,9 @@ impl<'a> Value<'a> {
                 .filter(|it| it.is_grpc)
                 .and_then(|it| it.grpc_status)
                 .map_or(Self::Missing, |status| grpc_status(*form, status)),
+            Operator::TraceId => request
+                .and_then(|it| it.trace)
+                .map_or(Self::Missing, Self::Trace),
             Operator::Constant(text) => Self::text(Some(text.as_bytes())),
             Operator::Unknown => Self::Missing,
         }
@@ -157,6 +157,7 @@ impl<'a> Value<'a> {
             }
             Self::Flags(flags) if *flags == ResponseFlags::NONE => line.write_all(b"-"),
             Self::Flags(flags) => write!(line, "{flags}"),
+            Self::Trace(trace) => line.write_all(trace.hex().as_bytes()),
             Self::FlagsLong(flags) if *flags == ResponseFlags::NONE => line.write_all(b"-"),
             Self::FlagsLong(flags) => {
                 for (at, name) in flags.long_names().enumerate() {
@@ -227,16 +228,6 @@ fn ipv4(octets: [u8; 4], line: &mut Vec<u8>) {
     for (at, octet) in octets.into_iter().enumerate() {
         line.extend_from_slice(if at == 0 { b"" } else { b"." });
         line.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
-    }
-}
-
-fn protocol(version: Version) -> &'static str {
-    match version {
-        Version::HTTP_09 => "HTTP/0.9",
-        Version::HTTP_10 => "HTTP/1.0",
-        Version::HTTP_2 => "HTTP/2",
-        Version::HTTP_3 => "HTTP/3",
-        _ => "HTTP/1.1",
     }
 }
 

@@ -174,7 +174,11 @@ fn unreachable_provider(
             "the provider {name} gets spans by gRPC, but the port {number} of {} does not say that \
              it speaks it: call the port grpc-{}, or set its appProtocol to grpc",
             to.host,
-            if port.name.is_empty() { "otlp" } else { &port.name },
+            if port.name.is_empty() {
+                "otlp"
+            } else {
+                &port.name
+            },
         );
         (Problem::CollectorProtocol, message)
     })

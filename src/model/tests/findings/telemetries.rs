@@ -64,7 +64,11 @@ fn the_later_telemetry_of_a_pod_is_told_of_the_older() {
     mesh.pod(pod("shop", "web", &labels, "10.0.0.3"));
     mesh.rule("Telemetry", "shop/z", selecting(&json!({ "app": "web" })));
     assert_eq!(mesh.findings(), [""; 0]);
-    mesh.rule("Telemetry", "shop/a", selecting(&json!({ "version": "v1" })));
+    mesh.rule(
+        "Telemetry",
+        "shop/a",
+        selecting(&json!({ "version": "v1" })),
+    );
     let finding = one(&mesh);
     assert!(finding.starts_with("Telemetry shop/a: "), "{finding}");
     assert!(
@@ -73,7 +77,11 @@ fn the_later_telemetry_of_a_pod_is_told_of_the_older() {
     );
     mesh.rule("Telemetry", "shop/a", selecting(&json!({ "app": "web" })));
     assert!(one(&mesh).contains("shop/z has the same selector"));
-    mesh.rule("Telemetry", "shop/a", selecting(&json!({ "app": "client" })));
+    mesh.rule(
+        "Telemetry",
+        "shop/a",
+        selecting(&json!({ "app": "client" })),
+    );
     assert_eq!(mesh.findings(), [""; 0]);
 }
 
@@ -99,7 +107,8 @@ fn a_provider_that_is_not_there_is_told() {
     mesh.rule("Telemetry", "shop/a", naming("otel"));
     let finding = one(&mesh);
     assert!(
-        finding.contains("the provider otel is at otel.obs.svc.cluster.local:4317, which is no port"),
+        finding
+            .contains("the provider otel is at otel.obs.svc.cluster.local:4317, which is no port"),
         "{finding}"
     );
 }

@@ -229,7 +229,8 @@ impl Store {
 }
 
 fn add(all: &mut Citations, some: &Citations) {
-    all.clusters.extend(some.clusters.iter().cloned());
+    let clusters = some.clusters.iter().chain(&some.collectors);
+    all.clusters.extend(clusters.cloned());
     all.route_configurations
         .extend(some.route_configurations.iter().cloned());
 }

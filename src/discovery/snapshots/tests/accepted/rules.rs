@@ -427,8 +427,18 @@ fn gateway() -> BoxedStrategy<Value> {
 
 fn telemetry() -> BoxedStrategy<Value> {
     let name = || text(&["x-a", "B"], &["a b", "", "a=b", LONG]);
-    let literal = with(Just(json!({})).boxed(), "value", text(&["a", "é"], &["", LONG]));
-    let source = || with(object(vec![("defaultValue", text(&["c"], &["", LONG]))]), "name", name());
+    let literal = with(
+        Just(json!({})).boxed(),
+        "value",
+        text(&["a", "é"], &["", LONG]),
+    );
+    let source = || {
+        with(
+            object(vec![("defaultValue", text(&["c"], &["", LONG]))]),
+            "name",
+            name(),
+        )
+    };
     let tag = prop_oneof![
         literal.prop_map(|of| json!({ "literal": of })),
         source().prop_map(|of| json!({ "environment": of })),
@@ -436,11 +446,23 @@ fn telemetry() -> BoxedStrategy<Value> {
     ];
     let percentage = select(vec![0.0, 0.004, 1.0, 12.34, 100.0, 100.01]);
     let tracing = object(vec![
-        ("customTags", map(text(&["a", "b.c", "istio.mesh_id"], &["", LONG]), tag.boxed())),
-        ("randomSamplingPercentage", percentage.prop_map(|percent| json!(percent)).boxed()),
+        (
+            "customTags",
+            map(
+                text(&["a", "b.c", "istio.mesh_id"], &["", LONG]),
+                tag.boxed(),
+            ),
+        ),
+        (
+            "randomSamplingPercentage",
+            percentage.prop_map(|percent| json!(percent)).boxed(),
+        ),
         ("useRequestIdForTraceSampling", flag()),
         ("enableIstioTags", flag()),
-        ("match", object(vec![("mode", text(&["CLIENT", "SERVER"], &["BOTH"]))])),
+        (
+            "match",
+            object(vec![("mode", text(&["CLIENT", "SERVER"], &["BOTH"]))]),
+        ),
     ]);
     object(vec![("tracing", list(tracing, 1..3))])
 }

@@ -1,0 +1,58 @@
+//! What a proxy makes of the fields of a request, for a fuzz target.
+
+use super::{Came, Outgoing, TraceFields, decide, incoming};
+use crate::{
+    message::{FieldName, Fields},
+    records::{SpanId, TraceId},
+    tables::{Propagation, Sampling},
+};
+
+/// What a request says of its trace behind a proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassedContext {
+    /// Names in lower case, and values.
+    pub lines: Vec<(Vec<u8>, Vec<u8>)>,
+    pub trace: u128,
+    pub span: u64,
+    pub parent: Option<u64>,
+    pub is_sampled: bool,
+}
+
+/// Passes a request on. `propagation` is one of three; `span` is the number of the proxy's span.
+/// Names are tokens, and values have neither CR, LF nor NUL in them.
+#[must_use]
+pub fn pass_context(
+    propagation: u8,
+    lines: &[(Vec<u8>, Vec<u8>)],
+    span: u64,
+) -> Option<PassedContext> {
+    let propagation = match propagation % 3 {
+        0 => Propagation::B3,
+        1 => Propagation::B3AndW3c,
+        _ => Propagation::W3c,
+    };
+    let mut fields = Fields::default();
+    for (name, value) in lines {
+        fields.push(name, value);
+    }
+    let found = TraceFields::of(&fields);
+    let decision = decide(&Sampling::ALL, &found, found.forces, || 0);
+    let ids = (TraceId::new(span.into())?, SpanId::new(span)?);
+    let before = incoming(propagation, &found);
+    let context = Outgoing::new(&before, decision.is_traced(), ids);
+    let came = Came::of(&found);
+    if let Some(id) = decision.request_id {
+        fields.set(FieldName::XRequestId, &id);
+    }
+    context.write(propagation, &came, &mut fields);
+    let lines = fields.iter();
+    Some(PassedContext {
+        lines: lines
+            .map(|(name, value)| (name.to_vec(), value.to_vec()))
+            .collect(),
+        trace: context.trace.get(),
+        span: context.span.get(),
+        parent: context.parent.map(SpanId::get),
+        is_sampled: context.is_sampled,
+    })
+}
