@@ -12,9 +12,13 @@ use crate::{
 pub struct PassedContext {
     /// Names in lower case, and values.
     pub lines: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The number of the trace.
     pub trace: u128,
+    /// That of the span that the server has to continue.
     pub span: u64,
+    /// That of the span before it.
     pub parent: Option<u64>,
+    /// Whether the trace is reported.
     pub is_sampled: bool,
 }
 
