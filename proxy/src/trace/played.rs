@@ -14,11 +14,11 @@ pub struct PassedContext {
     pub lines: Vec<(Vec<u8>, Vec<u8>)>,
     /// The number of the trace.
     pub trace: u128,
-    /// That of the span that the server has to continue.
+    /// That of the proxy's span.
     pub span: u64,
-    /// That of the span before it.
+    /// That of the span of whoever has sent the request.
     pub parent: Option<u64>,
-    /// Whether the trace is reported.
+    /// Whether spans are wanted.
     pub is_sampled: bool,
 }
 

@@ -154,26 +154,25 @@ pub(super) fn sent(text: &str) -> &str {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Hex {
     digits: [u8; 32],
-    count: usize,
+    start: usize,
 }
 
 impl Hex {
     /// The last `count` digits, 32 at most.
     fn new(number: u128, count: usize) -> Self {
-        let mut digits = [b'0'; 32];
-        let mut left = number;
-        for digit in digits[..count].iter_mut().rev() {
-            // A digit is less than 16.
-            let value = (left & 0xf) as usize;
-            *digit = b"0123456789abcdef"[value];
-            left >>= 4;
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut digits = [0; 32];
+        for (byte, pair) in number.to_be_bytes().iter().zip(digits.chunks_exact_mut(2)) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 0xf)];
         }
-        Self { digits, count }
+        let start = digits.len().saturating_sub(count);
+        Self { digits, start }
     }
 
     /// The digits.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.digits[..self.count]
+        &self.digits[self.start..]
     }
 }
 

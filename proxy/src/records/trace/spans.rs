@@ -76,6 +76,7 @@ impl Spans {
     }
 
     /// Spans that were dropped.
+    #[cfg(test)]
     pub fn dropped(&self) -> u64 {
         self.zipkin.get().dropped + self.opentelemetry.get().dropped
     }
