@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use fastrand::Rng;
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep_until, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -103,11 +103,28 @@ impl Courier {
                 self.outlet.counters.dropped(report.spans);
                 return;
             }
-            let wait = self.backoff.next(self.random.f64());
+            let longest = self.backoff.next(self.random.f64());
             tokio::select! {
-                () = sleep(wait) => {}
+                () = self.wait(longest) => {}
                 () = stop.cancelled() => {}
             }
+        }
+    }
+
+    /// Waits, but no longer than until the collector has other endpoints: these are tried at once.
+    pub(super) async fn wait(&mut self, longest: Duration) {
+        let until = Instant::now() + longest;
+        let cluster = Arc::clone(&self.outlet.collector.cluster);
+        let before = addresses(&self.tables.borrow(), &cluster);
+        let others = self
+            .tables
+            .wait_for(|tables| addresses(tables, &cluster) != before);
+        let found = timeout_at(until, others).await;
+        match found.map(|found| found.is_ok()) {
+            Ok(true) => self.backoff.reset(),
+            // There will be no newer tables.
+            Ok(false) => sleep_until(until).await,
+            Err(_) => {}
         }
     }
 
@@ -168,10 +185,24 @@ impl Courier {
 
 /// Whether an endpoint is still one of the cluster.
 fn has(cluster: &Cluster, address: SocketAddr) -> bool {
-    match &cluster.endpoints {
-        Endpoints::Set(set) => set.iter().any(|(other, _)| other == address),
-        Endpoints::OriginalDestination | Endpoints::Waiting => false,
+    addresses_of(cluster).any(|other| other == address)
+}
+
+/// The endpoints of a cluster, if it is there.
+fn addresses(tables: &Snapshot, cluster: &str) -> Vec<SocketAddr> {
+    match tables.clusters.find(cluster) {
+        Lookup::Found(cluster) => addresses_of(cluster).collect(),
+        Lookup::Waiting | Lookup::Missing => Vec::new(),
     }
+}
+
+fn addresses_of(cluster: &Cluster) -> impl Iterator<Item = SocketAddr> {
+    let set = match &cluster.endpoints {
+        Endpoints::Set(set) => Some(set),
+        Endpoints::OriginalDestination | Endpoints::Waiting => None,
+    };
+    set.into_iter()
+        .flat_map(|set| set.iter().map(|(address, _)| address))
 }
 
 impl Trouble {

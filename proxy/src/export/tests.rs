@@ -5,10 +5,10 @@ mod server;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::{HeaderValue, StatusCode};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use self::server::{Server, Taken};
-use super::Exporter;
+use super::{Exporter, courier::Courier};
 use crate::{
     records::{
         Recorder, Records, Span, Workload,
@@ -186,6 +186,20 @@ async fn reports_go_by_one_connection_until_it_is_closed() {
 }
 
 #[tokio::test]
+async fn a_connection_that_breaks_while_it_was_idle_is_no_failure() {
+    let server = Server::start(SpanProtocol::Zipkin).await;
+    let sender = Sender::to(SpanProtocol::Zipkin, server.address);
+    sender.record("first");
+    sender.until("spans_sent", 1).await;
+    server.break_next();
+    sender.record("second");
+    sender.until("spans_sent", 2).await;
+    assert_eq!(names(&server.taken()), ["first", "second"]);
+    assert_eq!(server.connections(), 2);
+    assert_eq!(sender.counted("reports_failed"), 0);
+}
+
+#[tokio::test]
 async fn spans_wait_for_a_collector_that_restarts() {
     let server = Server::start(SpanProtocol::Zipkin).await;
     let sender = Sender::to(SpanProtocol::Zipkin, server.address);
@@ -276,6 +290,31 @@ async fn newer_tables_lead_elsewhere() {
         (names(&old.taken()), names(&new.taken())),
         (vec!["a"], vec!["b"])
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_endpoints_are_tried_at_once() {
+    let [old, new] = [1, 2].map(|last| SocketAddr::from(([10, 0, 0, last], 9411)));
+    let records = Records::new(Workload::default(), None);
+    let collector = Arc::new(collector(SpanProtocol::Zipkin));
+    records.recorder().span(&collector, &span());
+    let (mut publisher, updates) = Publisher::new(tables(1, &[old]));
+    let mut courier = Courier::new(records.spans().next().await, updates);
+    let begun = Instant::now();
+    let longest = Duration::from_secs(30);
+    let publish = async {
+        sleep(Duration::from_secs(1)).await;
+        publisher.publish(tables(2, &[old]));
+        sleep(Duration::from_secs(1)).await;
+        publisher.publish(tables(3, &[old, new]));
+    };
+    tokio::join!(courier.wait(longest), publish);
+    assert_eq!(begun.elapsed().as_secs(), 2);
+    // Nothing else happens.
+    courier.wait(longest).await;
+    drop(publisher);
+    courier.wait(longest).await;
+    assert_eq!(begun.elapsed().as_secs(), 62);
 }
 
 #[tokio::test]

@@ -1,14 +1,14 @@
 //! Collectors for tests: of Zipkin and of OpenTelemetry, by HTTP and by gRPC.
 
 use std::{
-    convert::Infallible,
     future::pending,
+    io, mem,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode, uri::Authority};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
     body::Incoming,
@@ -62,6 +62,7 @@ struct State {
     refused: Option<(u32, StatusCode)>,
     rejected: i64,
     hangs: bool,
+    breaks: bool,
     /// The head of the newest call of gRPC, which its service does not see.
     head: Taken,
 }
@@ -119,6 +120,11 @@ impl Server {
     /// Answers nobody any more.
     pub fn hang(&self) {
         self.state().hangs = true;
+    }
+
+    /// Closes the connection of the next report instead of an answer, if it comes by HTTP/1.1.
+    pub fn break_next(&self) {
+        self.state().breaks = true;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -183,7 +189,7 @@ async fn serve(stream: TcpStream, protocol: SpanProtocol, state: Arc<Mutex<State
 fn head(request: &Request<Incoming>) -> Taken {
     let host = request.headers().get("host");
     let host = host.map(|host| host.to_str().unwrap());
-    let authority = request.uri().authority().map(|it| it.as_str()).or(host);
+    let authority = request.uri().authority().map(Authority::as_str).or(host);
     Taken {
         path: request.uri().path().to_owned(),
         authority: authority.map(str::to_owned),
@@ -196,11 +202,14 @@ async fn by_http(
     request: Request<Incoming>,
     protocol: SpanProtocol,
     state: Arc<Mutex<State>>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> io::Result<Response<Full<Bytes>>> {
     let head = head(&request);
     let body = request.into_body().collect().await.unwrap().to_bytes();
     if state.lock().unwrap().hangs {
         return pending().await;
+    }
+    if mem::take(&mut state.lock().unwrap().breaks) {
+        return Err(io::ErrorKind::ConnectionAborted.into());
     }
     let taken = match protocol {
         SpanProtocol::Zipkin => of_zipkin(&body, head),

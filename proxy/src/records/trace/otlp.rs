@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
 
-use super::span::{Span, SpanKind, sent};
+use super::span::{Span, SpanKind, TagValue, sent};
 
 /// Numbers of fields, by their messages.
 mod field {
@@ -134,8 +134,17 @@ fn fields(span: &Span<'_>, out: &mut Vec<u8>) {
     }
     let mut digits = itoa::Buffer::new();
     for it in span.sent_tags() {
-        let value = String::from_utf8_lossy(it.value.sent(&mut digits));
-        attribute(field::ATTRIBUTES, sent(it.name), value.as_bytes(), out);
+        let (name, value) = (sent(it.name), it.value.sent(&mut digits));
+        match it.value {
+            TagValue::Text(_) | TagValue::Number(_) => {
+                attribute(field::ATTRIBUTES, name, value, out);
+            }
+            // All texts of protobuf are UTF-8.
+            TagValue::Bytes(_) => {
+                let value = String::from_utf8_lossy(value);
+                attribute(field::ATTRIBUTES, name, value.as_bytes(), out);
+            }
+        }
     }
 }
 
@@ -175,6 +184,12 @@ fn bytes_len(length: usize) -> usize {
 
 /// What stands before so many bytes: a text, or a message.
 fn begin(field: u32, length: usize, out: &mut Vec<u8>) {
+    // Most take a byte each.
+    if let (Ok(field @ ..16), Ok(length @ ..128)) = (u8::try_from(field), u8::try_from(length)) {
+        let key = field << 3 | WireType::LengthDelimited as u8;
+        out.extend_from_slice(&[key, length]);
+        return;
+    }
     encode_key(field, WireType::LengthDelimited, out);
     encode_varint(length as u64, out);
 }
