@@ -141,6 +141,8 @@ fn the_environment_names_the_pod_and_its_workload() {
             "ISTIO_META_OWNER",
             "kubernetes://apis/apps/v1/namespaces/shop/deployments/web",
         ),
+        ("CANONICAL_SERVICE", "web"),
+        ("CANONICAL_REVISION", "v2"),
         ("ISTIO_META_APP_CONTAINERS", "app"),
         (
             "ISTIO_META_POD_PORTS",

@@ -113,7 +113,18 @@ fn the_ingress_gateway_has_istio_s_names_labels_and_ports() {
     for (label, value) in selector {
         assert_eq!(pod["metadata"]["labels"][label], *value);
     }
-    assert_eq!(pod["spec"]["containers"][0]["args"][0], "gateway");
+    let container = &pod["spec"]["containers"][0];
+    assert_eq!(container["args"][0], "gateway");
+    // Spans have the tags by which Istio's do.
+    let labels = &pod["metadata"]["labels"];
+    for (variable, label) in [
+        ("CANONICAL_SERVICE", "service.istio.io/canonical-name"),
+        ("CANONICAL_REVISION", "service.istio.io/canonical-revision"),
+    ] {
+        let mut all = container["env"].as_array().unwrap().iter();
+        let found = all.find(|one| one["name"] == variable).unwrap();
+        assert_eq!(found["value"], labels[label], "{variable}");
+    }
 }
 
 #[test]
