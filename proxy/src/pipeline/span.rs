@@ -43,10 +43,7 @@ pub(super) fn record(wanted: &Wanted, worker: &Worker, record: &RequestRecord<'_
     if let Some(status) = record.grpc_status {
         tags.push(Tag::number("grpc.status_code", status.into()));
     }
-    let message = record
-        .response_fields
-        .and_then(|it| it.find(b"grpc-message"));
-    if let Some(message) = message {
+    if let Some(message) = record.grpc_message {
         tags.push(Tag::bytes("grpc.message", message));
     }
     for tag in &tracing.tags {
