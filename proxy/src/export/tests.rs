@@ -5,7 +5,7 @@ mod server;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::{HeaderValue, StatusCode};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use self::server::{Server, Taken};
 use super::{Exporter, courier::Courier};
@@ -300,7 +300,7 @@ async fn other_endpoints_are_tried_at_once() {
     records.recorder().span(&collector, &span());
     let (mut publisher, updates) = Publisher::new(tables(1, &[old]));
     let mut courier = Courier::new(records.spans().next().await, updates);
-    let begun = Instant::now();
+    let begun = tokio::time::Instant::now();
     let longest = Duration::from_secs(30);
     let publish = async {
         sleep(Duration::from_secs(1)).await;

@@ -10,6 +10,8 @@ mod span;
 mod spans;
 #[cfg(test)]
 pub(crate) mod test_util;
+#[cfg(test)]
+mod tests;
 mod zipkin;
 
 pub(super) use self::spans::WorkerSpans;
