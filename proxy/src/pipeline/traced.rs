@@ -6,7 +6,7 @@ use super::{connection::Connection, span::OpenSpan, worker::Worker};
 use crate::{
     message::{FieldName, Fields, RequestHead},
     records::{InboundTrace, PassedOn, RequestRecord, SpanId, TraceId},
-    tables::{Route, Tracing},
+    tables::{Cluster, Route, Tracing},
     trace::{Came, Outgoing, TraceFields, decide, incoming, write},
     traffic::Direction,
 };
@@ -39,6 +39,8 @@ pub(super) struct Wanted {
 pub(super) struct Way<'a> {
     pub connection: &'a Connection,
     pub route: Option<&'a Route>,
+    /// `None` if it goes to none.
+    pub cluster: Option<&'a Cluster>,
     /// The request's id was made here.
     pub has_new_id: bool,
 }
@@ -48,9 +50,14 @@ impl Way<'_> {
         self.connection.direction == Direction::Inbound
     }
 
-    /// Whether the application has sent it.
-    fn leaves_pod(&self) -> bool {
-        !self.is_inbound() && !self.connection.is_bound
+    /// Whether the application has sent it, and should say which trace it is part of. Its own spans
+    /// are part of none.
+    fn should_have_trace(&self, tracing: &Tracing) -> bool {
+        let is_of_spans = self
+            .cluster
+            .is_some_and(|cluster| cluster.name() == &*tracing.collector.cluster);
+        let leaves_pod = !self.is_inbound() && !self.connection.is_bound;
+        tracing.tells_servers && leaves_pod && !is_of_spans
     }
 }
 
@@ -71,7 +78,7 @@ impl Traced {
             return Self::Off;
         };
         let context = Outgoing::new(&before, decision.is_traced(), ids);
-        if tracing.tells_servers && way.leaves_pod() {
+        if way.should_have_trace(tracing) {
             worker.recorder.chains.left(&PassedOn {
                 trace: before.parent.map(|parent| parent.trace),
                 request_id: !way.has_new_id,
