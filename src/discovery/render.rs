@@ -9,6 +9,7 @@ mod endpoints;
 mod gateway;
 mod http;
 mod inbound;
+mod operation;
 mod outbound;
 mod route;
 mod route_action;

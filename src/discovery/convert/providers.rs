@@ -1,14 +1,16 @@
 //! `extensionProviders` of Istio's MeshConfig, as far as they are for tracing. Pure.
 
+mod common;
+mod opentelemetry;
+mod zipkin;
+
 use std::{collections::BTreeMap, sync::Arc};
 
-use hyper::header::{HeaderName, HeaderValue};
 use serde_json::Value;
 
-use super::fields::{duration, field, fields, flag, number, of_field, text_of};
-use crate::model::{
-    CollectorProtocol, Delivery, OpenTelemetry, Provider, ServiceAddress, TracingProvider, Zipkin,
-};
+use self::{opentelemetry::opentelemetry, zipkin::zipkin};
+use super::fields::{fields, of_field, text_of};
+use crate::model::Provider;
 
 /// Reads the list. What is not built is in it as that: somebody else may use it.
 ///
@@ -99,174 +101,12 @@ const KNOWN: [&str; 10] = [
     "grpc",
 ];
 
-/// What both kinds have.
-#[derive(Default)]
-struct Common<'a> {
-    service: &'a str,
-    port: u16,
-    max_path_length: Option<u32>,
-}
-
-impl<'a> Common<'a> {
-    /// Reads a field; says whether it is one of these.
-    fn read(&mut self, name: &str, value: &'a Value) -> Result<bool, String> {
-        match name {
-            "service" => self.service = text_of(value)?,
-            "port" => self.port = number(value)?,
-            "maxTagLength" => {
-                let length: u32 = number(value)?;
-                self.max_path_length = (length > 0).then_some(length);
-            }
-            _ => return Ok(false),
-        }
-        Ok(true)
-    }
-
-    fn finish(self, protocol: CollectorProtocol) -> Result<TracingProvider, String> {
-        // `[NAMESPACE/]HOST`
-        let service = self.service.to_ascii_lowercase();
-        let (namespace, host) = match service.split_once('/') {
-            Some((namespace, host)) => (Some(namespace), host),
-            None => (None, &*service),
-        };
-        if host.is_empty() {
-            return Err("service: must be set".to_owned());
-        }
-        if self.port == 0 {
-            return Err("port: must be a number from 1 to 65535".to_owned());
-        }
-        Ok(TracingProvider {
-            service: ServiceAddress {
-                namespace: namespace.map(Into::into),
-                host: host.into(),
-                port: self.port,
-            },
-            protocol,
-            max_path_length: self.max_path_length,
-        })
-    }
-}
-
-/// Reads a provider of Zipkin's; `None` if it asks for what is not built.
-fn zipkin(value: &Value) -> Result<Option<TracingProvider>, String> {
-    let (mut common, mut zipkin) = (Common::default(), Zipkin::default());
-    for (name, value) in fields(value)? {
-        let read = read_zipkin(&mut common, &mut zipkin, &name, value);
-        if !of_field(&name, read)? {
-            return Ok(None);
-        }
-    }
-    let protocol = CollectorProtocol::Zipkin(zipkin);
-    common.finish(protocol).map(Some)
-}
-
-/// Reads a field; says whether it is built.
-fn read_zipkin<'a>(
-    common: &mut Common<'a>,
-    zipkin: &mut Zipkin,
-    name: &str,
-    value: &'a Value,
-) -> Result<bool, String> {
-    match name {
-        "path" => match text_of(value)? {
-            "" => {}
-            path => zipkin.path = self::path(path)?,
-        },
-        "enable64bitTraceId" => zipkin.short_trace_ids = flag(value)?,
-        "traceContextOption" => match text_of(value)? {
-            "USE_B3" => zipkin.with_w3c = false,
-            "USE_B3_WITH_W3C_PROPAGATION" => zipkin.with_w3c = true,
-            other => {
-                let wanted = "USE_B3 or USE_B3_WITH_W3C_PROPAGATION";
-                return Err(format!("must be {wanted}, not {other:?}"));
-            }
-        },
-        "timeout" => zipkin.delivery.timeout = Some(duration(value)?),
-        "headers" => match headers(value)? {
-            Some(headers) => zipkin.delivery.headers = headers,
-            None => return Ok(false),
-        },
-        _ => return common.read(name, value),
-    }
-    Ok(true)
-}
-
-/// Reads a provider of OpenTelemetry's; `None` if it asks for what is not built.
-fn opentelemetry(value: &Value) -> Result<Option<TracingProvider>, String> {
-    let (mut common, mut otlp) = (Common::default(), OpenTelemetry::default());
-    for (name, value) in fields(value)? {
-        let is_built = match name.as_str() {
-            "http" => {
-                let path = field(value, "path").map(text_of).transpose();
-                let path = of_field("http.path", path)?.unwrap_or_default();
-                otlp.path = Some(of_field("http.path", self::path(path))?);
-                let delivery = delivery(value, "headers", &mut otlp.delivery);
-                of_field("http", delivery)?
-            }
-            "grpc" => {
-                let delivery = delivery(value, "initialMetadata", &mut otlp.delivery);
-                of_field("grpc", delivery)?
-            }
-            _ => of_field(&name, common.read(&name, value))?,
-        };
-        if !is_built {
-            return Ok(None);
-        }
-    }
-    let protocol = CollectorProtocol::OpenTelemetry(otlp);
-    common.finish(protocol).map(Some)
-}
-
-/// Reads how messages are sent; says whether that is built.
-fn delivery(value: &Value, headers: &str, delivery: &mut Delivery) -> Result<bool, String> {
-    if let Some(timeout) = field(value, "timeout") {
-        delivery.timeout = Some(of_field("timeout", duration(timeout))?);
-    }
-    if let Some(value) = field(value, headers) {
-        match of_field(headers, self::headers(value))? {
-            Some(headers) => delivery.headers = headers,
-            None => return Ok(false),
-        }
-    }
-    Ok(true)
-}
-
-/// A path of an HTTP server.
-fn path(path: &str) -> Result<Arc<str>, String> {
-    let is_path = path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic());
-    is_path
-        .then(|| path.into())
-        .ok_or_else(|| format!("must begin with / and have no spaces, not {path:?}"))
-}
-
-type Headers = Vec<(Arc<str>, Arc<str>)>;
-
-/// Reads headers; `None`, if the value of one is not given, but is that of a variable of Istio's
-/// control plane.
-fn headers(value: &Value) -> Result<Option<Headers>, String> {
-    let Some(elements) = value.as_array() else {
-        return Err(format!("must be a list, not {value}"));
-    };
-    let mut headers = Vec::new();
-    for element in elements {
-        let of = |name| field(element, name).map(text_of).transpose();
-        let name = of("name")?.unwrap_or_default();
-        let Some(value) = of("value")? else {
-            return Ok(None);
-        };
-        if HeaderName::try_from(name).is_err() || HeaderValue::try_from(value).is_err() {
-            return Err(format!("{name:?} is no header, or its value can't be one"));
-        }
-        headers.push((name.to_ascii_lowercase().into(), value.into()));
-    }
-    Ok(Some(headers))
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::model::{CollectorProtocol, Delivery, TracingProvider, Zipkin};
 
     fn parse(text: &str) -> Result<BTreeMap<Arc<str>, Provider>, String> {
         providers(&pillion_inject::yaml::parse(text).unwrap())

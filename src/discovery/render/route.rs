@@ -7,17 +7,18 @@ use std::{
 };
 
 use pillion_envoy_api::envoy::config::route::v3::{
-    Decorator, DirectResponseAction, Route, RouteAction, RouteConfiguration, RouteMatch,
-    VirtualHost, route::Action, route_action::ClusterSpecifier, route_match::PathSpecifier,
+    DirectResponseAction, Route, RouteAction, RouteConfiguration, RouteMatch, VirtualHost,
+    route::Action, route_action::ClusterSpecifier, route_match::PathSpecifier,
     virtual_host::TlsRequirementType,
 };
 
 use super::{
     common::{duration, istio_metadata, text},
+    operation::{decorator, operation},
     route_action::{action, operations},
     route_match::route_match,
 };
-use crate::model::{self, ClusterKey, Fallback, PASSTHROUGH_CLUSTER, RouteTable, RuleRef};
+use crate::model::{self, Fallback, PASSTHROUGH_CLUSTER, RouteTable, RuleRef};
 
 /// The domain of every host.
 const ANY: &str = "*";
@@ -142,48 +143,6 @@ fn route(route: &model::Route, port: u16) -> Route {
         response_headers_to_remove: response.remove,
         ..Route::default()
     }
-}
-
-/// What spans of a route's requests are called, as in Istio: by its only destination, or else by its
-/// VirtualService, and by its path.
-fn operation(route: &model::Route, matches: &RouteMatch, port: u16) -> Decorator {
-    let path = match &matches.path_specifier {
-        Some(PathSpecifier::Prefix(prefix)) => format!("{prefix}*"),
-        Some(PathSpecifier::Path(path)) => path.clone(),
-        Some(PathSpecifier::SafeRegex(pattern)) => pattern.regex.clone(),
-        _ => "/*".to_owned(),
-    };
-    let path = shortened(&path);
-    let rule = route.rule.as_ref().map_or("", |rule| &rule.object.name);
-    match only_destination(&route.action) {
-        Some(to) => decorator(&to.host, to.port, path),
-        None => decorator(rule, port, path),
-    }
-}
-
-/// The cluster of a route that has one.
-fn only_destination(action: &model::Action) -> Option<ClusterKey> {
-    let model::Action::Forward(forward) = action else {
-        return None;
-    };
-    match forward.clusters.as_slice() {
-        [only] => ClusterKey::parse(&only.cluster),
-        _ => None,
-    }
-}
-
-fn decorator(host: &str, port: u16, path: &str) -> Decorator {
-    Decorator {
-        operation: format!("{host}:{port}{path}"),
-        propagate: None,
-    }
-}
-
-/// The longest path in the name of a span, in bytes. A pattern may have kilobytes.
-const LONGEST_PATH: usize = 256;
-
-fn shortened(path: &str) -> &str {
-    &path[..path.floor_char_boundary(LONGEST_PATH)]
 }
 
 /// The rule that a route is from, as Istio writes it.
