@@ -2,6 +2,7 @@
 //! and what they say from here on. Pure functions, which the pipeline asks once for each request.
 
 mod b3;
+mod context;
 mod decision;
 mod fields;
 mod hex;
@@ -16,8 +17,9 @@ mod w3c_state;
 #[cfg(feature = "test-util")]
 pub use self::played::{PassedContext, pass_context};
 pub(crate) use self::{
+    context::Outgoing,
     decision::decide,
     fields::TraceFields,
     incoming::incoming,
-    outgoing::{Came, Outgoing},
+    outgoing::{Came, write},
 };

@@ -84,7 +84,7 @@ fn differing(
 fn is_own_text(exchange: &Exchange, both: &Both, name: &str) -> bool {
     let is_text = matches!(
         name,
-        "body" | "header.content-length" | "header.content-type"
+        "body" | "header.content-length" | "header.content-type" | "span.tag.response_size"
     );
     let is_own = |outcome: &Outcome| {
         let has_failed = outcome

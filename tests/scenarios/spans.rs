@@ -123,7 +123,7 @@ pub async fn add(
         Some((trace, true)) => {
             let arrive = async {
                 loop {
-                    let spans = recorder.spans_of(&trace);
+                    let spans = recorder.take_spans(&trace);
                     if !spans.is_empty() {
                         break spans;
                     }
@@ -132,7 +132,7 @@ pub async fn add(
             };
             timeout(PATIENCE, arrive).await.unwrap_or_default()
         }
-        Some((trace, false)) => recorder.spans_of(&trace),
+        Some((trace, false)) => recorder.take_spans(&trace),
         None => Vec::new(),
     };
     outcome.insert("spans".to_owned(), spans.len().to_string());

@@ -61,14 +61,18 @@ struct State {
 impl Recorder {
     /// Takes what was received, and begins anew with everybody's first answer.
     pub fn take(&self) -> Vec<Received> {
-        std::mem::take(&mut *self.0.lock().unwrap()).received
+        let mut state = self.0.lock().unwrap();
+        state.tries.clear();
+        std::mem::take(&mut state.received)
     }
 
-    /// The spans of a trace.
-    pub fn spans_of(&self, trace: &str) -> Vec<Span> {
-        let state = self.0.lock().unwrap();
-        let spans = state.spans.iter().filter(|span| span.trace == trace);
-        spans.cloned().collect()
+    /// Takes the spans of a trace.
+    pub fn take_spans(&self, trace: &str) -> Vec<Span> {
+        let mut state = self.0.lock().unwrap();
+        let spans = std::mem::take(&mut state.spans);
+        let (taken, others) = spans.into_iter().partition(|span| span.trace == trace);
+        state.spans = others;
+        taken
     }
 
     /// Records a request, and returns which try it is for its server.

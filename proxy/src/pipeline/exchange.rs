@@ -277,6 +277,7 @@ impl<'a, 't, D: Downstream> Exchange<'a, 't, D> {
             let way = Way {
                 connection: self.connection,
                 route: decided.decision.route(),
+                cluster: decided.decision.cluster(),
                 has_new_id: self.has_new_id,
             };
             let head = &mut self.request.head;

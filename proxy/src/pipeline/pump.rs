@@ -16,6 +16,8 @@ pub(super) struct Pump {
     pub bytes: u64,
     /// What the trailers say of the outcome of a gRPC call.
     pub grpc_status: Option<u32>,
+    /// Why it has failed, in the server's words.
+    pub grpc_message: Option<Box<[u8]>>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +62,7 @@ impl Pump {
                             ready!(sink.poll_write(context, data)).map_err(PumpError::Sink)?
                         }
                         Piece::Trailers(trailers) => {
-                            self.grpc_status = grpc_status(trailers);
+                            self.read_trailers(trailers);
                             sink.finish(Some(trailers)).map_err(PumpError::Sink)?;
                             0
                         }
@@ -87,7 +89,17 @@ impl Pump {
         context.waker().wake_by_ref();
         Poll::Pending
     }
+
+    fn read_trailers(&mut self, trailers: &Fields) {
+        self.grpc_status = grpc_status(trailers);
+        if self.grpc_status.is_some_and(|status| status != 0) {
+            self.grpc_message = trailers.find(GRPC_MESSAGE).map(Box::from);
+        }
+    }
 }
+
+/// What a server says of a failed call of gRPC.
+pub(super) const GRPC_MESSAGE: &[u8] = b"grpc-message";
 
 /// The status of a gRPC call, which is in the trailers, or in a head without a body.
 pub(super) fn grpc_status(fields: &Fields) -> Option<u32> {

@@ -94,6 +94,7 @@ impl<'a, D: Downstream> Exchange<'a, '_, D> {
         tally.request_bytes = attempt.up.bytes;
         tally.response_bytes = attempt.down.bytes;
         tally.grpc_status = attempt.down.grpc_status.or(tally.grpc_status);
+        tally.grpc_message = attempt.down.grpc_message.take();
         tally.response_fields = Some(rest.fields);
         if let Err(interrupted) = ended {
             if rest.is_tunnel && matches!(interrupted, Interrupted::Client(_)) {

@@ -40,6 +40,14 @@ impl<'t> Decision<'t> {
             Self::Wait | Self::Gone => None,
         }
     }
+
+    /// The cluster that the request goes to.
+    pub fn cluster(&self) -> Option<&'t Cluster> {
+        match self {
+            Self::Forward(target) => Some(target.cluster),
+            _ => None,
+        }
+    }
 }
 
 /// What is done with a request, and whether it is traced.

@@ -1,92 +1,101 @@
 //! The span of a request that has ended, with the tags that Envoy's have.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use http::StatusCode;
 
-use super::{traced::Wanted, worker::Worker};
+use super::worker::Worker;
 use crate::{
     message::{FieldName, RequestHead, Scheme},
     records::{RequestRecord, ResponseFlags, Span, SpanKind, Tag},
-    tables::{CustomTag, CustomValue, SpanProtocol},
+    tables::{CustomTag, CustomValue, SpanProtocol, Tracing},
+    trace::Outgoing,
     traffic::Direction,
 };
 
 /// About as many tags as a span has.
 const TAGS: usize = 32;
 
-/// Records the span of a request.
-pub(super) fn record(wanted: &Wanted, worker: &Worker, record: &RequestRecord<'_>) {
-    let (tracing, request) = (&wanted.tracing, record.request);
-    let url = url(request, tracing.max_path);
-    let peer = record.downstream_remote.ip().to_string();
-    let flags = match record.flags {
-        ResponseFlags::NONE => Cow::Borrowed("-"),
-        flags => Cow::Owned(flags.to_string()),
-    };
-    let mut tags = Vec::with_capacity(TAGS);
-    tags.push(Tag::text("node_id", &worker.node));
-    of_request(request, &url, &peer, &mut tags);
-    if record.is_grpc {
-        of_grpc(request, &mut tags);
-    }
-    tags.push(Tag::number("request_size", record.request_bytes));
-    tags.push(Tag::number("response_size", record.response_bytes));
-    tags.push(Tag::text("component", "proxy"));
-    if !record.cluster.is_empty() {
-        tags.push(Tag::text("upstream_cluster", record.cluster));
-        tags.push(Tag::text("upstream_cluster.name", record.cluster));
-    }
-    let status = record.status.map_or(0, |status| status.as_u16().into());
-    tags.push(Tag::number("http.status_code", status));
-    tags.push(Tag::text("response_flags", &flags));
-    if let Some(status) = record.grpc_status {
-        tags.push(Tag::number("grpc.status_code", status.into()));
-    }
-    let message = record
-        .response_fields
-        .and_then(|it| it.find(b"grpc-message"));
-    if let Some(message) = message {
-        tags.push(Tag::bytes("grpc.message", message));
-    }
-    for tag in &tracing.tags {
-        add_custom(tag, record, &mut tags);
-    }
-    let (kind, name) = named(wanted, record);
-    let state = request.fields.get(FieldName::TraceState);
-    let span = Span {
-        trace: wanted.context.trace,
-        id: wanted.context.span,
-        parent: wanted.context.parent,
-        kind,
-        name: &name,
-        started: record.started,
-        duration: record.duration,
-        is_error: is_error(record.status, record.grpc_status),
-        tags: &tags,
-        trace_state: state
-            .and_then(|it| str::from_utf8(it).ok())
-            .unwrap_or_default(),
-    };
-    worker.recorder.span(&tracing.collector, &span);
+/// A span that has not ended.
+#[derive(Debug)]
+pub(super) struct OpenSpan {
+    pub tracing: Arc<Tracing>,
+    pub context: Outgoing,
+    /// What the route, or whoever is on the other side, calls the request.
+    pub operation: Option<Arc<str>>,
 }
 
-/// Envoy's names for requests that no route has a name for.
-fn named<'a>(wanted: &'a Wanted, record: &RequestRecord<'a>) -> (SpanKind, Cow<'a, str>) {
-    let kind = match record.direction {
-        Direction::Outbound => SpanKind::Client,
-        Direction::Inbound => SpanKind::Server,
-    };
-    if let Some(operation) = &wanted.operation {
-        return (kind, Cow::Borrowed(operation));
+impl OpenSpan {
+    /// Records it.
+    pub fn record(&self, worker: &Worker, record: &RequestRecord<'_>) {
+        let (tracing, request) = (&self.tracing, record.request);
+        let url = url(request, tracing.max_path);
+        let peer = record.downstream_remote.ip().to_string();
+        let flags = match record.flags {
+            ResponseFlags::NONE => Cow::Borrowed("-"),
+            flags => Cow::Owned(flags.to_string()),
+        };
+        let mut tags = Vec::with_capacity(TAGS);
+        tags.push(Tag::text("node_id", &worker.node));
+        of_request(request, &url, &peer, &mut tags);
+        if record.is_grpc {
+            of_grpc(request, &mut tags);
+        }
+        tags.push(Tag::number("request_size", record.request_bytes));
+        tags.push(Tag::number("response_size", record.response_bytes));
+        tags.push(Tag::text("component", "proxy"));
+        if !record.cluster.is_empty() {
+            tags.push(Tag::text("upstream_cluster", record.cluster));
+            tags.push(Tag::text("upstream_cluster.name", record.cluster));
+        }
+        let status = record.status.map_or(0, |status| status.as_u16().into());
+        tags.push(Tag::number("http.status_code", status));
+        tags.push(Tag::text("response_flags", &flags));
+        if let Some(status) = record.grpc_status {
+            tags.push(Tag::number("grpc.status_code", status.into()));
+        }
+        if let Some(message) = record.grpc_message {
+            tags.push(Tag::bytes("grpc.message", message));
+        }
+        for tag in &tracing.tags {
+            add_custom(tag, record, &mut tags);
+        }
+        let (kind, name) = self.named(record);
+        let state = request.fields.get(FieldName::TraceState);
+        let span = Span {
+            trace: self.context.trace,
+            id: self.context.span,
+            parent: self.context.parent,
+            kind,
+            name: &name,
+            started: record.started,
+            duration: record.duration,
+            is_error: is_error(record.status, record.grpc_status),
+            tags: &tags,
+            trace_state: state
+                .and_then(|it| str::from_utf8(it).ok())
+                .unwrap_or_default(),
+        };
+        worker.recorder.span(&tracing.collector, &span);
     }
-    let host = String::from_utf8_lossy(record.request.authority().unwrap_or_default());
-    let name = match (wanted.tracing.collector.protocol, kind) {
-        (SpanProtocol::Zipkin, _) => host,
-        (_, SpanKind::Client) => Cow::Owned(format!("egress {host}")),
-        (_, SpanKind::Server) => Cow::Borrowed("ingress"),
-    };
-    (kind, name)
+
+    /// Envoy's names for requests that no route has a name for.
+    fn named<'a>(&'a self, record: &RequestRecord<'a>) -> (SpanKind, Cow<'a, str>) {
+        let kind = match record.direction {
+            Direction::Outbound => SpanKind::Client,
+            Direction::Inbound => SpanKind::Server,
+        };
+        if let Some(operation) = &self.operation {
+            return (kind, Cow::Borrowed(operation));
+        }
+        let host = String::from_utf8_lossy(record.request.authority().unwrap_or_default());
+        let name = match (self.tracing.collector.protocol, kind) {
+            (SpanProtocol::Zipkin, _) => host,
+            (_, SpanKind::Client) => Cow::Owned(format!("egress {host}")),
+            (_, SpanKind::Server) => Cow::Borrowed("ingress"),
+        };
+        (kind, name)
+    }
 }
 
 fn of_request<'a>(request: &'a RequestHead, url: &'a [u8], peer: &'a str, tags: &mut Vec<Tag<'a>>) {

@@ -8,7 +8,12 @@ use std::{
 use http::StatusCode;
 use tokio::time::Instant;
 
-use super::{connection::Connection, failure::Failure, local_reply::is_grpc, pump::grpc_status};
+use super::{
+    connection::Connection,
+    failure::Failure,
+    local_reply::is_grpc,
+    pump::{GRPC_MESSAGE, grpc_status},
+};
 use crate::{
     message::{Fields, RequestHead},
     records::{RequestRecord, ResponseFlag, ResponseFlags, connect_failure},
@@ -27,6 +32,8 @@ pub(super) struct Tally {
     pub request_bytes: u64,
     pub response_bytes: u64,
     pub grpc_status: Option<u32>,
+    /// Of the trailers.
+    pub grpc_message: Option<Box<[u8]>>,
     pub upstream_host: Option<SocketAddr>,
     pub upstream_local: Option<SocketAddr>,
     pub upstream_failure: Option<String>,
@@ -48,6 +55,7 @@ impl Tally {
             request_bytes: 0,
             response_bytes: 0,
             grpc_status: None,
+            grpc_message: None,
             upstream_host: None,
             upstream_local: None,
             upstream_failure: None,
@@ -77,6 +85,14 @@ impl Tally {
         self.grpc_status = grpc_status(fields).or(self.grpc_status);
     }
 
+    /// Why a call of gRPC has failed. There need not be trailers.
+    fn grpc_message(&self) -> Option<&[u8]> {
+        let in_head = || self.response_fields.as_ref()?.find(GRPC_MESSAGE);
+        let has_failed = self.grpc_status.is_some_and(|status| status != 0);
+        let message = self.grpc_message.as_deref();
+        has_failed.then(|| message.or_else(in_head)).flatten()
+    }
+
     /// The record of the request, which has ended. `route` and `cluster` are where it went.
     pub fn record<'a>(
         &'a self,
@@ -96,6 +112,7 @@ impl Tally {
             request_bytes: self.request_bytes,
             response_bytes: self.response_bytes,
             grpc_status: self.grpc_status,
+            grpc_message: self.grpc_message(),
             is_grpc: is_grpc(request),
             route: route.map_or("", |route| &route.name),
             cluster: cluster.map_or("", Cluster::name),

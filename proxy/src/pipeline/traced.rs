@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{connection::Connection, span, worker::Worker};
+use super::{connection::Connection, span::OpenSpan, worker::Worker};
 use crate::{
     message::{FieldName, Fields, RequestHead},
     records::{InboundTrace, PassedOn, RequestRecord, SpanId, TraceId},
-    tables::{Route, Tracing},
-    trace::{Came, Outgoing, TraceFields, decide, incoming},
+    tables::{Cluster, Route, Tracing},
+    trace::{Came, Outgoing, TraceFields, decide, incoming, write},
     traffic::Direction,
 };
 
@@ -26,10 +26,7 @@ pub(super) enum Traced {
 /// A span that has not ended.
 #[derive(Debug)]
 pub(super) struct Wanted {
-    pub tracing: Arc<Tracing>,
-    pub context: Outgoing,
-    /// What the route, or whoever is on the other side, calls the request.
-    pub operation: Option<Arc<str>>,
+    span: OpenSpan,
     /// The client is told what the route calls it.
     tells_operation: bool,
     /// The client is told the request's id.
@@ -42,8 +39,26 @@ pub(super) struct Wanted {
 pub(super) struct Way<'a> {
     pub connection: &'a Connection,
     pub route: Option<&'a Route>,
+    /// `None` if it goes to none.
+    pub cluster: Option<&'a Cluster>,
     /// The request's id was made here.
     pub has_new_id: bool,
+}
+
+impl Way<'_> {
+    fn is_inbound(&self) -> bool {
+        self.connection.direction == Direction::Inbound
+    }
+
+    /// Whether the application has sent it, and should say which trace it is part of. Its own spans
+    /// are part of none.
+    fn should_have_trace(&self, tracing: &Tracing) -> bool {
+        let is_of_spans = self
+            .cluster
+            .is_some_and(|cluster| cluster.name() == &*tracing.collector.cluster);
+        let leaves_pod = !self.is_inbound() && !self.connection.is_bound;
+        tracing.tells_servers && leaves_pod && !is_of_spans
+    }
 }
 
 impl Traced {
@@ -63,38 +78,37 @@ impl Traced {
             return Self::Off;
         };
         let context = Outgoing::new(&before, decision.is_traced(), ids);
-        let is_inbound = way.connection.direction == Direction::Inbound;
-        if !is_inbound && !way.connection.is_bound {
-            let passed_on = PassedOn {
+        if way.should_have_trace(tracing) {
+            worker.recorder.chains.left(&PassedOn {
                 trace: before.parent.map(|parent| parent.trace),
                 request_id: !way.has_new_id,
                 b3: fields.b3.or(fields.b3_trace_id).is_some(),
                 trace_parent: fields.trace_parent.is_some(),
-            };
-            worker.recorder.chains.left(&passed_on);
+            });
         }
-        let told = fields.operation.filter(|_| is_inbound);
+        let told = fields.operation.filter(|_| way.is_inbound());
         let traced = match context.is_sampled {
             false => Self::Unwanted(context.trace),
             true => {
                 let told = told.filter(|told| !told.is_empty());
-                let operation = match told {
-                    Some(told) => Some(Arc::from(String::from_utf8_lossy(told))),
-                    None => way.route.and_then(|route| route.operation.clone()),
-                };
-                let inbound = || {
-                    worker
-                        .recorder
-                        .chains
-                        .come(context.trace, tracing.propagation)
-                };
                 Self::Wanted(Box::new(Wanted {
-                    tracing: Arc::clone(tracing),
-                    context,
-                    operation,
-                    tells_operation: is_inbound && told.is_none(),
+                    span: OpenSpan {
+                        tracing: Arc::clone(tracing),
+                        context,
+                        operation: match told {
+                            Some(told) => Some(text(told)),
+                            None => way.route.and_then(|route| route.operation.clone()),
+                        },
+                    },
+                    tells_operation: way.is_inbound() && told.is_none(),
                     tells_request_id: is_forced,
-                    _inbound: is_inbound.then(inbound).flatten(),
+                    _inbound: match tracing.tells_servers && way.is_inbound() {
+                        true => {
+                            let chains = &worker.recorder.chains;
+                            chains.come(context.trace, tracing.propagation)
+                        }
+                        false => None,
+                    },
                 }))
             }
         };
@@ -113,10 +127,10 @@ impl Traced {
             });
         }
         if tracing.tells_servers {
-            context.write(tracing.propagation, &came, fields);
+            write(&context, tracing.propagation, &came, fields);
         }
-        if let (Self::Wanted(wanted), false) = (&traced, is_inbound)
-            && let Some(operation) = &wanted.operation
+        if let (Self::Wanted(wanted), false) = (&traced, way.is_inbound())
+            && let Some(operation) = &wanted.span.operation
         {
             fields.set(FieldName::XEnvoyDecoratorOperation, operation.as_bytes());
         }
@@ -139,7 +153,7 @@ impl Traced {
         }
         match (direction, wanted) {
             (Direction::Inbound, Some(wanted)) if wanted.tells_operation => {
-                if let Some(operation) = &wanted.operation {
+                if let Some(operation) = &wanted.span.operation {
                     fields.set(FieldName::XEnvoyDecoratorOperation, operation.as_bytes());
                 }
             }
@@ -149,7 +163,7 @@ impl Traced {
                     return;
                 };
                 if let (Some(wanted), false) = (wanted, told.is_empty()) {
-                    wanted.operation = Some(Arc::from(String::from_utf8_lossy(told)));
+                    wanted.span.operation = Some(text(told));
                 }
                 fields.retain(|known, _, _| known != FieldName::XEnvoyDecoratorOperation);
             }
@@ -159,7 +173,7 @@ impl Traced {
     /// Records the span, if there is one.
     pub fn end(&self, worker: &Worker, record: &RequestRecord<'_>) {
         if let Self::Wanted(wanted) = self {
-            span::record(wanted, worker, record);
+            wanted.span.record(worker, record);
         }
     }
 
@@ -168,9 +182,14 @@ impl Traced {
         match self {
             Self::Off => None,
             Self::Unwanted(trace) => Some(*trace),
-            Self::Wanted(wanted) => Some(wanted.context.trace),
+            Self::Wanted(wanted) => Some(wanted.span.context.trace),
         }
     }
+}
+
+/// What the other side calls a request, of which nothing else is known.
+fn text(told: &[u8]) -> Arc<str> {
+    Arc::from(String::from_utf8_lossy(told))
 }
 
 /// Numbers for a trace and a span. As in Zipkin, a trace that begins here has that of its first

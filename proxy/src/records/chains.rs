@@ -191,9 +191,10 @@ impl Chains {
 
 impl Counts {
     /// What can be said. An application may send requests on its own, too, so a trace that is cut
-    /// now and then says nothing where others are continued.
+    /// now and then says nothing where others are continued, or most of them cause no requests.
     pub fn verdict(&self) -> Verdict {
-        if self.cut >= ENOUGH && self.cut > self.continued {
+        let is_rule = self.cut > self.continued && self.cut >= self.ended / 10;
+        if self.cut >= ENOUGH && is_rule {
             return Verdict::Cuts;
         }
         match self.continued {
@@ -304,6 +305,23 @@ mod tests {
         let (counts, _) = chains.seen();
         assert_eq!((counts.ended, counts.alone), (1, 0));
         assert_eq!(counts.verdict(), Verdict::Unknown);
+    }
+
+    #[test]
+    fn requests_of_the_application_s_own_are_no_fault() {
+        let counts = Counts {
+            cut: 4,
+            ended: 50,
+            ..Counts::default()
+        };
+        assert_eq!(counts.verdict(), Verdict::Unknown);
+        let cuts = Counts { cut: 5, ..counts };
+        assert_eq!(cuts.verdict(), Verdict::Cuts);
+        let continues = Counts {
+            continued: 5,
+            ..cuts
+        };
+        assert_eq!(continues.verdict(), Verdict::PassesOn);
     }
 
     #[test]

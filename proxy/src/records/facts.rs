@@ -39,6 +39,8 @@ pub(crate) struct RequestRecord<'a> {
     pub response_bytes: u64,
     /// What the server said in `grpc-status`, in the head or in the trailers.
     pub grpc_status: Option<u32>,
+    /// Why it has failed, in the server's words: `grpc-message`.
+    pub grpc_message: Option<&'a [u8]>,
     /// Whether the request's content type is gRPC's.
     pub is_grpc: bool,
     /// The route's name; empty without a route.

@@ -54,6 +54,7 @@ pub(super) fn request(request: &RequestHead) -> RequestRecord<'_> {
         request_bytes: 0,
         response_bytes: 300,
         grpc_status: None,
+        grpc_message: None,
         is_grpc: false,
         route: "default",
         cluster: "outbound|9080|v1|ratings.shop.svc.cluster.local",

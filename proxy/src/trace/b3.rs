@@ -1,10 +1,9 @@
 //! B3, Zipkin's context, in several fields or in one.
 
 use super::{
+    context::{Incoming, Outgoing, Parent},
     fields::TraceFields,
     hex,
-    incoming::{Incoming, Parent},
-    outgoing::Outgoing,
 };
 use crate::{
     message::{FieldName, Fields},

@@ -1,21 +1,11 @@
 //! Whether a request is traced, as Envoys decide it: by its `x-request-id`, which says what others
 //! have decided, and whose random digits decide otherwise.
 
-use super::{fields::TraceFields, request_id};
+use super::{
+    fields::TraceFields,
+    request_id::{self, Reason},
+};
 use crate::tables::Sampling;
-
-/// Why a request is traced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reason {
-    /// It is not.
-    None,
-    /// As chance has it.
-    Sampled,
-    /// A service has asked for it (`x-envoy-force-trace`).
-    Forced,
-    /// A client has asked for it (`x-client-trace-id`).
-    Client,
-}
 
 /// What is decided of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,28 +1,7 @@
 //! What a request says of the trace that it is part of, in any of the forms.
 
-use super::{b3, fields::TraceFields, w3c};
-use crate::{
-    records::{SpanId, TraceId},
-    tables::Propagation,
-};
-
-/// What has been decided before.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Incoming {
-    /// The span of whoever has sent the request; `None` if its trace begins here.
-    pub parent: Option<Parent>,
-    /// Whether the trace's spans are wanted; `None` if nobody has decided it.
-    pub is_sampled: Option<bool>,
-}
-
-/// A span of another process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Parent {
-    pub trace: TraceId,
-    pub span: SpanId,
-    /// The sender says that the trace's number is random (W3C Trace Context 2).
-    pub is_random: bool,
-}
+use super::{b3, context::Incoming, fields::TraceFields, w3c};
+use crate::tables::Propagation;
 
 /// Reads it. What is not as it should be says nothing: the trace begins anew.
 pub(crate) fn incoming(propagation: Propagation, fields: &TraceFields<'_>) -> Incoming {

@@ -1,26 +1,7 @@
 //! What a request says of its trace from here on.
 
-use super::{
-    b3,
-    fields::TraceFields,
-    incoming::{Incoming, Parent},
-    w3c, w3c_state,
-};
-use crate::{
-    message::Fields,
-    records::{SpanId, TraceId},
-    tables::Propagation,
-};
-
-/// The span that a request is part of from here on, whether it is wanted or not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Outgoing {
-    pub trace: TraceId,
-    pub span: SpanId,
-    pub parent: Option<SpanId>,
-    pub is_sampled: bool,
-    pub(super) is_random: bool,
-}
+use super::{b3, context::Outgoing, fields::TraceFields, w3c, w3c_state};
+use crate::{message::Fields, tables::Propagation};
 
 /// What writing a context needs to know of the request as it came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,53 +19,32 @@ impl Came {
     }
 }
 
-impl Outgoing {
-    /// A span in the trace that the request came with, or else in one that begins here.
-    /// `is_sampled` is what is decided here, unless it has been decided before; `trace` and
-    /// `span` are random numbers.
-    pub fn new(incoming: &Incoming, is_sampled: bool, (trace, span): (TraceId, SpanId)) -> Self {
-        let is_sampled = incoming.is_sampled.unwrap_or(is_sampled);
-        match incoming.parent {
-            Some(Parent {
-                trace,
-                span: parent,
-                is_random,
-            }) => Self {
-                trace,
-                span,
-                parent: Some(parent),
-                is_sampled,
-                is_random,
-            },
-            None => Self {
-                trace,
-                span,
-                parent: None,
-                is_sampled,
-                is_random: false,
-            },
-        }
+/// Writes a context into a request's fields, in the forms that are read here.
+pub(crate) fn write(
+    context: &Outgoing,
+    propagation: Propagation,
+    came: &Came,
+    fields: &mut Fields,
+) {
+    if propagation != Propagation::W3c {
+        b3::write(context, &came.b3, fields);
     }
-
-    /// Writes it into a request's fields, in the forms that are read here.
-    pub fn write(&self, propagation: Propagation, came: &Came, fields: &mut Fields) {
-        if propagation != Propagation::W3c {
-            b3::write(self, &came.b3, fields);
-        }
-        if propagation == Propagation::B3 {
-            return;
-        }
-        w3c::write(self, fields);
-        if came.has_trace_state {
-            w3c_state::tidy(fields, self.parent.is_some());
-        }
+    if propagation == Propagation::B3 {
+        return;
+    }
+    w3c::write(context, fields);
+    if came.has_trace_state {
+        w3c_state::tidy(fields, context.parent.is_some());
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::incoming;
+    use crate::{
+        records::{SpanId, TraceId},
+        trace::incoming::incoming,
+    };
 
     const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
     const SPAN: &str = "b7ad6b7169203331";
@@ -102,7 +62,7 @@ mod tests {
             SpanId::new(0xbb).unwrap(),
         );
         let context = Outgoing::new(&incoming(propagation, &found), true, ids);
-        context.write(propagation, &came, &mut fields);
+        write(&context, propagation, &came, &mut fields);
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let lines = fields.iter();
         lines

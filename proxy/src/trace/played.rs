@@ -1,6 +1,12 @@
 //! What a proxy makes of the fields of a request, for a fuzz target.
 
-use super::{Came, Outgoing, TraceFields, decide, incoming};
+use super::{
+    context::Outgoing,
+    decision::decide,
+    fields::TraceFields,
+    incoming::incoming,
+    outgoing::{Came, write},
+};
 use crate::{
     message::{FieldName, Fields},
     records::{SpanId, TraceId},
@@ -48,7 +54,7 @@ pub fn pass_context(
     if let Some(id) = decision.request_id {
         fields.set(FieldName::XRequestId, &id);
     }
-    context.write(propagation, &came, &mut fields);
+    write(&context, propagation, &came, &mut fields);
     let lines = fields.iter();
     Some(PassedContext {
         lines: lines

@@ -1,6 +1,19 @@
 //! `x-request-id`: a random UUID, whose 14th digit Envoys tell each other by whether its request is traced.
 
-use super::{decision::Reason, hex};
+use super::hex;
+
+/// Why a request is traced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// It is not.
+    None,
+    /// As chance has it.
+    Sampled,
+    /// A service has asked for it (`x-envoy-force-trace`).
+    Forced,
+    /// A client has asked for it (`x-client-trace-id`).
+    Client,
+}
 
 /// The length of a UUID.
 const LENGTH: usize = 36;

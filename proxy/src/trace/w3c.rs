@@ -2,10 +2,9 @@
 //! may say more than this one knows.
 
 use super::{
+    context::{Incoming, Outgoing, Parent},
     fields::TraceFields,
     hex,
-    incoming::{Incoming, Parent},
-    outgoing::Outgoing,
 };
 use crate::{
     message::{FieldName, Fields},

@@ -340,3 +340,34 @@ async fn strangers_can_not_have_a_request_traced_at_a_gateway() {
     assert_eq!(field(&head, "x-b3-sampled"), Some("0"));
     assert_eq!(field(&head, "x-envoy-force-trace"), None);
 }
+
+#[tokio::test(flavor = "local")]
+async fn a_call_of_grpc_that_fails_says_why_in_its_span() {
+    let proxy = Setup::default()
+        .start_tracing(tracing(Propagation::B3))
+        .await;
+    let text = "POST /a.B/C HTTP/1.1\r\nHost: a\r\nContent-Type: application/grpc\r\nTE: trailers\r\n\
+                gRPC-Timeout: 1S\r\nContent-Length: 0\r\n\r\n";
+    let (mut client, mut server, _) = proxy.request(text).await;
+    server
+        .send(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nTrailer: grpc-status\r\n\
+             Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\ngrpc-status: 13\r\ngrpc-message: oh\r\n\r\n",
+        )
+        .await;
+    client.until("grpc-message: oh\r\n\r\n").await;
+    proxy.sees(&["istio_requests_total"]).await;
+    let tags = &spans(&proxy).await[0]["tags"];
+    for (name, value) in [
+        ("error", "true"),
+        ("grpc.authority", "a"),
+        ("grpc.content_type", "application/grpc"),
+        ("grpc.message", "oh"),
+        ("grpc.path", "/a.B/C"),
+        ("grpc.status_code", "13"),
+        ("grpc.timeout", "1S"),
+        ("http.status_code", "200"),
+    ] {
+        assert_eq!(tags[name], value, "{name}");
+    }
+}

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     message::Fields,
     records::{
-        ConnectionFacts, RequestRecord, ResponseFlag, ResponseFlags,
+        ConnectionFacts, RequestRecord, ResponseFlag, ResponseFlags, TraceId,
         test_util::{connection, head, request},
     },
 };
@@ -202,4 +202,14 @@ fn rejects_text_that_is_no_format() {
     assert!(matches!(json(r#"{"a": "%"}"#), FormatError::Operator(_)));
     let deep = format!("{{\"a\": {}1{}}}", "[".repeat(20), "]".repeat(20));
     assert!(matches!(json(&deep), FormatError::Depth));
+}
+
+#[test]
+fn shows_the_trace() {
+    let head = head("ratings:9080");
+    let mut record = request(&head);
+    assert_eq!(text("%TRACE_ID%", &record), "-");
+    record.trace = TraceId::new(0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c);
+    let expected = "0af7651916cd43dd8448eb211c80319c";
+    assert_eq!(text("%TRACE_ID%", &record), expected);
 }
