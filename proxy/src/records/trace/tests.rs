@@ -12,8 +12,10 @@ use super::{
     zipkin::{self, Zipkin},
 };
 
-/// A span's name, the value of its `tracestate`, and its tags.
-fn spans() -> impl Strategy<Value = Vec<(String, String, Vec<Vec<u8>>)>> {
+/// A span's name, its `tracestate`, and the values of its tags.
+type Said = (String, String, Vec<Vec<u8>>);
+
+fn spans() -> impl Strategy<Value = Vec<Said>> {
     let values = vec(vec(any::<u8>(), 0..40), 0..MAX_TAGS + 10);
     vec(("\\PC*", ".*", values), 1..4)
 }
