@@ -15,7 +15,14 @@ use crate::{
 
 /// Checks that a message says the same.
 pub(super) fn check(asked: &Asked, got: &Message) {
-    assert_eq!(got.body, asked.data.concat());
+    // Bytes of an upgrade wait for a 101, which this server does not send.
+    let is_upgrade = got.all("upgrade").count() > 0;
+    let body = if is_upgrade {
+        Vec::new()
+    } else {
+        asked.data.concat()
+    };
+    assert_eq!(got.body, body);
     if asked.cuts(&asked.head) {
         check_part(asked, got);
     } else {
