@@ -14,6 +14,7 @@ use self::{asked::Asked, judge::check};
 use crate::{
     cursor::{Cursor, pieces},
     messages::{Kind, Message, read},
+    talk::asks_for_tunnel,
     units::{KIB, MILLISECOND},
 };
 
@@ -61,9 +62,10 @@ fn reaches(data: &[u8]) -> bool {
     let whole = BOUND.hold("a request", bytes.len(), || received(&[]));
     let in_pieces = received(lengths);
     let (whole, in_pieces) = (complete(whole), complete(in_pieces));
-    // What has come may be complete by its length before something else is wrong.
+    // What has come may be complete, by its length or because it is a tunnel, before something else is wrong.
     let has_length = !asked.all("content-length").is_empty();
-    let may_differ = asked.resets || whole.is_none() && has_length;
+    let is_complete_sooner = has_length || in_pieces.as_ref().is_some_and(asks_for_tunnel);
+    let may_differ = asked.resets || whole.is_none() && is_complete_sooner;
     assert!(
         may_differ || whole == in_pieces,
         "{whole:#?}\n\n{in_pieces:#?}"
