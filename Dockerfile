@@ -28,12 +28,13 @@ FROM scratch AS sbom
 COPY --from=bill /out/ /
 
 # The proxy, with the iptables of Debian and what they need, extracted without Debian's own tools and documentation.
+# It is stripped here because Cargo ignores the profile's `strip` for a package that overrides any of it.
 #   docker build --target pillion-proxy --tag docker.io/pillion/pillion-proxy:0.1.0 .
 FROM source AS build-proxy
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     cargo build --release --locked --package pillion-proxy --bin pillion-proxy \
-    && install -D target/release/pillion-proxy /out/usr/local/bin/pillion-proxy
+    && install -D --strip target/release/pillion-proxy /out/usr/local/bin/pillion-proxy
 RUN apt-get update -qq && apt-get install -qq -y --no-install-recommends mmdebstrap libcap2-bin
 RUN mmdebstrap --quiet --format=tar --variant=extract --include=libc6,libgcc-s1,iptables \
       --dpkgopt='path-exclude=/usr/share/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \

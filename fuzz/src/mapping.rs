@@ -14,6 +14,7 @@ use self::{asked::Asked, judge::check};
 use crate::{
     cursor::{Cursor, pieces},
     messages::{Kind, Message, read},
+    talk::asks_for_tunnel,
     units::{KIB, MILLISECOND},
 };
 
@@ -61,9 +62,10 @@ fn reaches(data: &[u8]) -> bool {
     let whole = BOUND.hold("a request", bytes.len(), || received(&[]));
     let in_pieces = received(lengths);
     let (whole, in_pieces) = (complete(whole), complete(in_pieces));
-    // What has come may be complete by its length before something else is wrong.
+    // What has come may be complete, by its length or because it is a tunnel, before something else is wrong.
     let has_length = !asked.all("content-length").is_empty();
-    let may_differ = asked.resets || whole.is_none() && has_length;
+    let is_complete_sooner = has_length || in_pieces.as_ref().is_some_and(asks_for_tunnel);
+    let may_differ = asked.resets || whole.is_none() && is_complete_sooner;
     assert!(
         may_differ || whole == in_pieces,
         "{whole:#?}\n\n{in_pieces:#?}"
@@ -77,12 +79,13 @@ fn reaches(data: &[u8]) -> bool {
 /// What the server has got, if that is complete.
 fn complete(received: Option<Vec<u8>>) -> Option<Message> {
     let received = received?;
-    let message = read(&received, Kind::Request).unwrap_or_else(|why| panic!("{why}"))?;
-    let is_tunnel = message.all("upgrade").count() > 0 || message.method() == "CONNECT";
-    assert!(
-        is_tunnel || message.len == received.len(),
-        "another message follows"
-    );
+    let mut message = read(&received, Kind::Request).unwrap_or_else(|why| panic!("{why}"))?;
+    let rest = &received[message.len..];
+    if message.method() == "CONNECT" {
+        message.body = rest.to_vec();
+    } else {
+        assert!(rest.is_empty(), "another message follows");
+    }
     // Chunks may be cut elsewhere.
     message.is_complete.then_some(Message { len: 0, ..message })
 }

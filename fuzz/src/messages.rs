@@ -152,6 +152,17 @@ pub(crate) fn read(bytes: &[u8], kind: Kind<'_>) -> Result<Option<Message>, Stri
     Ok(Some(message))
 }
 
+/// The method of a request whose head is complete, whatever its body is.
+pub(crate) fn method(bytes: &[u8]) -> Option<String> {
+    let mut headers = [EMPTY_HEADER; MOST_FIELDS];
+    let mut request = httparse::Request::new(&mut headers);
+    let is_complete = request
+        .parse(bytes)
+        .is_ok_and(|status| status.is_complete());
+    let method = request.method.filter(|_| is_complete)?;
+    Some(method.to_owned())
+}
+
 /// Where a piece stands.
 fn place(whole: &[u8], piece: &[u8]) -> Range<usize> {
     let start = piece.as_ptr().addr() - whole.as_ptr().addr();

@@ -1,10 +1,19 @@
 //! What goes over a connection of HTTP/1.1, as others read it.
 
-use crate::messages::{Kind, Line, Message, read};
+use crate::messages::{Framing, Kind, Line, Message, method, read};
 
 /// Whether bytes may follow instead of requests.
 pub(crate) fn asks_for_tunnel(request: &Message) -> bool {
-    request.method() == "CONNECT" || request.all("upgrade").next().is_some()
+    request.method() == "CONNECT" || asks_for_upgrade(request)
+}
+
+/// An upgrade means nothing in HTTP/1.0 and where `connection` does not list it (RFC 9110, 7.8), and
+/// the proxy ignores one to several protocols, and one with a body.
+fn asks_for_upgrade(request: &Message) -> bool {
+    let is_new = matches!(request.line, Line::Request { minor: 1, .. });
+    let has_body = !matches!(request.framing, Framing::Nothing | Framing::Length(0));
+    let is_one = request.all("upgrade").count() == 1;
+    is_new && !has_body && is_one && request.lists("connection", "upgrade")
 }
 
 /// What any server may rely on.
@@ -20,18 +29,23 @@ pub(crate) fn check_request(request: &Message) {
 }
 
 /// All complete requests, up to one that asks for a tunnel.
-pub(crate) fn requests(mut bytes: &[u8]) -> Vec<Message> {
+pub(crate) fn requests(bytes: &[u8]) -> Vec<Message> {
+    let mut requests = requests_without_tunnels(bytes);
+    if let Some(last) = requests.iter().position(asks_for_tunnel) {
+        requests.truncate(last + 1);
+    }
+    requests
+}
+
+/// All complete requests, if nobody takes up a tunnel.
+pub(crate) fn requests_without_tunnels(mut bytes: &[u8]) -> Vec<Message> {
     let mut requests = Vec::new();
     while let Ok(Some(request)) = read(bytes, Kind::Request) {
         if !request.is_complete {
             break;
         }
         bytes = &bytes[request.len..];
-        let is_last = asks_for_tunnel(&request);
         requests.push(request);
-        if is_last {
-            break;
-        }
     }
     requests
 }
@@ -39,14 +53,20 @@ pub(crate) fn requests(mut bytes: &[u8]) -> Vec<Message> {
 /// The methods of all requests, complete or not.
 pub(crate) fn methods(mut bytes: &[u8]) -> Vec<String> {
     let mut methods = Vec::new();
-    while let Ok(Some(request)) = read(bytes, Kind::Request) {
-        methods.push(request.method().to_owned());
-        bytes = &bytes[request.len..];
-        if !request.is_complete {
-            break;
+    loop {
+        match read(bytes, Kind::Request) {
+            Ok(Some(request)) if request.is_complete => {
+                methods.push(request.method().to_owned());
+                bytes = &bytes[request.len..];
+            }
+            Ok(None) => return methods,
+            // A body that is cut, or bad: it is answered as what its head asks for.
+            Ok(Some(_)) | Err(_) => {
+                methods.extend(method(bytes));
+                return methods;
+            }
         }
     }
-    methods
 }
 
 /// All responses to such requests; to those that are no requests as to GET.

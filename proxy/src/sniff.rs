@@ -103,6 +103,8 @@ mod tests {
             b"EHLO localhost\r\n",
             b"GET /\r\n",
             b"{\"json\"",
+            b"GET /\0",
+            b"GET /\0 HTTP/1.1\r\n",
             b"\x16\x01",
         ] {
             assert_eq!(

@@ -89,7 +89,7 @@ fn is_own_text(exchange: &Exchange, both: &Both, name: &str) -> bool {
     let is_own = |outcome: &Outcome| {
         let has_failed = outcome
             .get("status")
-            .is_some_and(|status| *status >= "4".to_owned());
+            .is_some_and(|status| status.as_str() >= "4");
         has_failed && !outcome.contains_key("header.x-envoy-upstream-service-time")
     };
     is_text && !exchange.expect.contains_key("body") && is_own(&both.ours) && is_own(&both.envoys)
@@ -99,7 +99,7 @@ fn is(expected: &Value, got: Option<&str>) -> bool {
     match expected {
         Value::Null => got.is_none(),
         Value::String(text) => got == Some(text),
-        other => got.is_some_and(|got| got == other.to_string()),
+        other => got == Some(other.to_string().as_str()),
     }
 }
 

@@ -13,7 +13,7 @@ use pillion_envoy_api::{
     },
     type_url,
 };
-use pillion_xds::Snapshot;
+use pillion_xds::{Layers, Snapshot};
 use prost::Message as _;
 use serde_json::Value;
 use tokio::time::sleep;
@@ -66,16 +66,13 @@ fn tail(log: &str) -> String {
 impl Expected {
     fn of(snapshot: &Snapshot) -> Self {
         let versions = |type_url| {
-            let resources = snapshot
-                .get(type_url)
-                .into_iter()
-                .flat_map(|all| all.iter());
+            let resources = snapshot.get(type_url).into_iter().flat_map(Layers::iter);
             resources
                 .map(|(name, resource)| (name.to_string(), resource.version.to_string()))
                 .collect()
         };
         let assignments = snapshot.get(type_url::CLUSTER_LOAD_ASSIGNMENT);
-        let assignments = assignments.into_iter().flat_map(|all| all.iter());
+        let assignments = assignments.into_iter().flat_map(Layers::iter);
         Self {
             clusters: versions(type_url::CLUSTER),
             listeners: versions(type_url::LISTENER),

@@ -79,8 +79,10 @@ async fn results(pod: &Pod, h2spec: &Path) -> Results {
         .arg(&report);
     // It fails if a case does.
     let output = spawn_blocking(move || command.output()).await.unwrap();
-    let output = String::from_utf8_lossy(&output.unwrap().stdout).into_owned();
-    let report = fs::read_to_string(report).unwrap_or_else(|error| panic!("{error}: {output}"));
+    let output = output.unwrap();
+    let [said, complaint] = [&output.stdout, &output.stderr].map(|it| String::from_utf8_lossy(it));
+    let report = fs::read_to_string(report);
+    let report = report.unwrap_or_else(|error| panic!("{error}: {said}{complaint}"));
     read(&report)
 }
 

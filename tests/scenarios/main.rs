@@ -8,6 +8,8 @@
 //! A scenario is a file in `cases/`; `case.rs` is its format. `SCENARIO=PART` runs those whose
 //! names have that part.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
 mod case;
 mod client;
 mod compare;

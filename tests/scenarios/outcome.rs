@@ -50,15 +50,13 @@ pub fn of_bytes(got: &client::Bytes, received: &[Received]) -> Outcome {
     let mut outcome = Outcome::new();
     set(&mut outcome, "body", String::from_utf8_lossy(&got.bytes));
     add_rest(&mut outcome, got, received);
-    // Whether a connection that is closed at once is reset depends on what was read of it by then.
-    if got.bytes.is_empty() && got.broken.as_deref() == Some("ConnectionReset") {
-        outcome.remove("broken");
-    }
     outcome
 }
 
 fn add_rest(outcome: &mut Outcome, got: &client::Bytes, received: &[Received]) {
-    if let Some(broken) = &got.broken {
+    // Whether a connection that is closed at once is reset depends on what was read of it by then.
+    let is_closed = |how: &&String| got.bytes.is_empty() && *how == "ConnectionReset";
+    if let Some(broken) = got.broken.as_ref().filter(|how| !is_closed(how)) {
         set(outcome, "broken", broken);
     }
     set(outcome, "tries", received.len());

@@ -1,9 +1,8 @@
 //! The programs that are compared, and what else is needed.
 
 use std::{
-    env, fs,
+    env,
     io::{self, Write as _},
-    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -108,7 +107,10 @@ fn lacking(programs: &Programs) -> Option<String> {
 /// A copy of a program that every user may run: the checkout may be private.
 pub fn copy(program: &Path, folder: &Path) -> PathBuf {
     let copy = folder.join(program.file_name().unwrap());
-    fs::copy(program, &copy).unwrap();
-    fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
+    // Another process writes it: a file that this one writes may be open in children that other threads
+    // start meanwhile, and can't be executed until they have closed it.
+    let mut install = Command::new("install");
+    install.args(["-m", "755"]).arg(program).arg(&copy);
+    assert!(install.status().unwrap().success(), "{}", copy.display());
     copy
 }

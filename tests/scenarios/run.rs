@@ -43,9 +43,7 @@ pub async fn all(cases: Vec<Case>, programs: &Programs) -> Vec<String> {
         let mut runs = Vec::new();
         for (index, case) in cases.iter().enumerate() {
             let run = group.run(index, case).await;
-            let taken = run
-                .as_ref()
-                .map_or_else(|fault| fault.as_str(), |_| "has run");
+            let taken = run.as_ref().map_or_else(String::as_str, |_| "has run");
             println!("{}: {taken}", case.name);
             runs.push(run);
         }

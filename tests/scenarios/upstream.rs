@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Collected, Full};
 use hyper::{
     Request, Response, StatusCode,
     body::{Bytes, Incoming},
@@ -225,7 +225,7 @@ async fn read(request: Request<Incoming>, server: &Server) -> Received {
             headers.push((name.to_string(), value));
         }
     }
-    let body = body.collect().await.map(|body| body.to_bytes());
+    let body = body.collect().await.map(Collected::to_bytes);
     Received {
         server: server.name.clone(),
         method: head.method.to_string(),

@@ -111,16 +111,17 @@ impl Asked {
         same.map(|(_, value)| &value[..]).collect()
     }
 
-    /// Whether a frame ends inside one of these fields.
+    /// Whether its stream ends with its data, and nothing else.
+    pub fn ends_with_data(&self) -> bool {
+        !self.resets && !self.has_trailers
+    }
+
+    /// Whether these fields come in several frames.
     pub fn cuts(&self, fields: &[Field]) -> bool {
-        let add = |end: &mut usize, (name, value): &Field| {
-            *end += literal(name.as_bytes(), value).len();
-            Some(*end)
-        };
-        let ends: Vec<usize> = fields.iter().scan(0, add).collect();
-        let length = ends.last().copied().unwrap_or(0);
-        let mut cuts = (self.split..length).step_by(self.split.max(1));
-        self.split != 0 && cuts.any(|cut| !ends.contains(&cut))
+        let lengths = fields
+            .iter()
+            .map(|(name, value)| literal(name.as_bytes(), value).len());
+        self.split != 0 && lengths.sum::<usize>() > self.split
     }
 }
 

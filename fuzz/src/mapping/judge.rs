@@ -1,9 +1,8 @@
 //! Whether what the server of HTTP/1 gets says what was asked.
 //!
-//! h2 (0.4.20) refuses a head with a field that HTTP/2 forbids (`connection`, say), but where a
-//! frame of the head ends inside a later field, it forgets that and leaves the field out
-//! (`HeaderBlock::load`). So only less can be said of such a head; see the known limits in
-//! SECURITY.md.
+//! h2 (0.4.20) refuses a head with a field that HTTP/2 forbids (`connection`, say), but where the
+//! head comes in several frames, it may forget that and leave the field out (`HeaderBlock::load`).
+//! So only less can be said of such a head; see the known limits in SECURITY.md.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +14,7 @@ use crate::{
 
 /// Checks that a message says the same.
 pub(super) fn check(asked: &Asked, got: &Message) {
-    assert_eq!(got.body, asked.data.concat());
+    check_body(asked, got);
     if asked.cuts(&asked.head) {
         check_part(asked, got);
     } else {
@@ -24,7 +23,23 @@ pub(super) fn check(asked: &Asked, got: &Message) {
     check_trailers(asked, got);
 }
 
-/// Of a head that is cut inside a field. What is there was asked, and there is nothing else.
+fn check_body(asked: &Asked, got: &Message) {
+    let data = asked.data.concat();
+    if got.all("upgrade").count() > 0 {
+        // They wait for a 101, which this server does not send.
+        assert!(
+            got.body.is_empty(),
+            "bytes of an upgrade that did not happen"
+        );
+    } else if got.method() == "CONNECT" && !asked.ends_with_data() {
+        // A tunnel that breaks off loses what is under way.
+        assert!(data.starts_with(&got.body), "{got:#?}");
+    } else {
+        assert_eq!(got.body, data);
+    }
+}
+
+/// Of a head in several frames. What is there was asked, and there is nothing else.
 fn check_part(asked: &Asked, got: &Message) {
     let Line::Request { method, target, .. } = &got.line else {
         panic!("{got:#?}");
@@ -115,6 +130,7 @@ fn is_special(name: &str) -> bool {
         "content-length",
         "host",
         "http2-settings",
+        "sec-websocket-key",
         "transfer-encoding",
         "trailer",
         "upgrade",

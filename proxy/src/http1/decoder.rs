@@ -23,6 +23,8 @@ enum State {
     Length(u64),
     Chunked(Chunks),
     UntilClose,
+    /// Where the body ends is not known any more.
+    Bad(BadBody),
 }
 
 impl Decoder {
@@ -56,8 +58,17 @@ impl Decoder {
     ///
     /// # Errors
     ///
-    /// When the framing is not valid. The connection can't be used any more.
+    /// When the framing is not valid. The connection can't be used any more, and every later call returns the
+    /// same error: read again, the same bytes could mean something else.
     pub fn next(&mut self, input: &[u8]) -> Result<Step, BadBody> {
+        let step = self.read(input);
+        if let Err(bad) = step {
+            self.state = State::Bad(bad);
+        }
+        step
+    }
+
+    fn read(&mut self, input: &[u8]) -> Result<Step, BadBody> {
         match &mut self.state {
             State::Length(0) => Ok(Step::End {
                 skip: 0,
@@ -68,6 +79,7 @@ impl Decoder {
             )),
             State::Chunked(chunks) => chunks.next(input),
             State::UntilClose => Ok(data(input.len())),
+            State::Bad(bad) => Err(*bad),
         }
     }
 
@@ -76,7 +88,7 @@ impl Decoder {
         match &mut self.state {
             State::Length(left) => *left = left.saturating_sub(data as u64),
             State::Chunked(chunks) => chunks.consumed(data),
-            State::UntilClose => {}
+            State::UntilClose | State::Bad(_) => {}
         }
     }
 
@@ -89,9 +101,10 @@ impl Decoder {
         if matches!(self.state, State::UntilClose) {
             self.state = State::Length(0);
         }
-        match self.is_finished() {
-            true => Ok(()),
-            false => Err(BadBody::Truncated),
+        match self.state {
+            State::Bad(bad) => Err(bad),
+            _ if self.is_finished() => Ok(()),
+            _ => Err(BadBody::Truncated),
         }
     }
 
@@ -100,7 +113,7 @@ impl Decoder {
         match &self.state {
             State::Length(left) => *left == 0,
             State::Chunked(chunks) => chunks.is_finished(),
-            State::UntilClose => false,
+            State::UntilClose | State::Bad(_) => false,
         }
     }
 }

@@ -18,13 +18,14 @@ pub(super) fn sniff(bytes: &[u8]) -> Option<bool> {
         Some(0) if matches!(bytes, b"\r") => return None,
         _ => return Some(false),
     }
-    let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
-        let is_text = bytes
-            .iter()
-            .all(|byte| *byte >= b' ' && *byte != 0x7f || *byte == b'\r');
-        return if is_text { None } else { Some(false) };
-    };
-    let line = &bytes[..end];
+    let end = bytes.iter().position(|byte| *byte == b'\n');
+    let line = &bytes[..end.unwrap_or(bytes.len())];
+    // However much of the line has come.
+    let is_text = |byte: &u8| *byte >= b' ' && *byte != 0x7f || *byte == b'\r';
+    if !line.iter().all(is_text) {
+        return Some(false);
+    }
+    end?;
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let version = line
         .iter()

@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 /// What stays for good reasons, in KiB: the free buffers, and pages that the allocator can't give
 /// back, because something small is still in use there.
-const KEPT: u64 = FREE + 3 * 1024;
+const KEPT: u64 = FREE + 5 * 1024;
 
 /// Descriptors that may stay: the pool's connections to the application, which are closed
 /// after some seconds.

@@ -144,6 +144,30 @@ fn refuses_chunks_that_others_read_differently() {
 }
 
 #[test]
+fn refuses_what_it_has_refused() {
+    for text in ["0x: a\r\n\r\n", "1\r\na0\r\n\r\n", "0\r\na b: c\r\n\r\n"] {
+        let mut decoder = Decoder::new(Framing::Chunked, &Limits::default());
+        // As far as it can be read, and then what is left of it once more.
+        let mut rest = text.as_bytes();
+        let bad = loop {
+            match decoder.next(rest) {
+                Ok(Step::Data { skip, len }) => {
+                    decoder.consumed(len);
+                    rest = &rest[skip + len..];
+                }
+                Ok(step) => panic!("{text:?}: {step:?}"),
+                Err(bad) => break bad,
+            }
+        };
+        for input in [rest, b"\r\n\r\n", b"0\r\n\r\n"] {
+            assert_eq!(decoder.next(input), Err(bad), "{text:?}");
+        }
+        assert_eq!(decoder.end_of_input(), Err(bad), "{text:?}");
+        assert!(!decoder.is_finished(), "{text:?}");
+    }
+}
+
+#[test]
 fn takes_blanks_behind_sizes_from_servers() {
     let read = |text| {
         decode(
