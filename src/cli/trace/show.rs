@@ -58,7 +58,7 @@ impl Args {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let trace = match &self.file {
             Some(file) => from_file(file)?,
-            None => self.from_store().await?,
+            None => self.ask_store().await?,
         };
         output::write(None, &tree::format(&trace))?;
         Ok(ExitCode::SUCCESS)
@@ -74,7 +74,7 @@ impl Args {
         }
     }
 
-    async fn from_store(&self) -> anyhow::Result<Trace> {
+    async fn ask_store(&self) -> anyhow::Result<Trace> {
         let client = self.cluster.client().await;
         let client = client.context("cannot connect to the cluster")?;
         let store = Backend::find(client, &self.istio_namespace).await?;
