@@ -367,10 +367,10 @@ mod tests {
         let (environment, remarks) = read(&[("PILLION_ACCESS_LOG", "[]")]);
         assert!(environment.access_log.is_none());
         assert!(remarks[0].ends_with("the access log is off"), "{remarks:?}");
-        let log = r#"{"accessLogFile": "/dev/stdout", "accessLogFormat": "%TRACE_ID%"}"#;
+        let log = r#"{"accessLogFile": "/dev/stdout", "accessLogFormat": "%STREAM_ID%"}"#;
         let (environment, remarks) = read(&[("PILLION_ACCESS_LOG", log)]);
         assert!(environment.access_log.is_some());
-        let remark = "PILLION_ACCESS_LOG: %TRACE_ID% is not supported; the access log has \"-\" in its place";
+        let remark = "PILLION_ACCESS_LOG: %STREAM_ID% is not supported; the access log has \"-\" in its place";
         assert_eq!(remarks, [remark]);
     }
 

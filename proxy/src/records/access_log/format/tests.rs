@@ -178,11 +178,11 @@ fn grpc_statuses_have_names() {
 
 #[test]
 fn an_operator_that_is_not_known_is_named_and_written_as_a_dash() {
-    let format = "%TRACE_ID% %START_TIME(%Q)% %PROTOCOL%";
+    let format = "%STREAM_ID% %START_TIME(%Q)% %PROTOCOL%";
     let (format, remarks) = Format::text(Some(format)).unwrap();
     assert_eq!(
         remarks,
-        ["%TRACE_ID% is not supported", "START_TIME can't show %Q"]
+        ["%STREAM_ID% is not supported", "START_TIME can't show %Q"]
     );
     let head = head("a");
     assert_eq!(
@@ -208,8 +208,8 @@ fn rejects_text_that_is_no_format() {
 fn shows_the_trace() {
     let head = head("ratings:9080");
     let mut record = request(&head);
-    assert_eq!(text("%TRACE_ID%", &record), "-");
+    assert_eq!(text("%TRACE_ID%", &record), "-\n");
     record.trace = TraceId::new(0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c);
-    let expected = "0af7651916cd43dd8448eb211c80319c";
+    let expected = "0af7651916cd43dd8448eb211c80319c\n";
     assert_eq!(text("%TRACE_ID%", &record), expected);
 }
