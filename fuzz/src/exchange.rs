@@ -75,7 +75,7 @@ struct Outcome {
 impl Outcome {
     fn compare(&self, other: &Self, hesitated: bool, servers_end: bool) {
         if servers_end {
-            // Whether a connection ends before or after the next request is at hand decides which one that takes.
+            // Which connection the next request takes depends on whether the last one had ended by then.
             let all = |one: &Self| one.servers.concat();
             assert_eq!(all(self), all(other), "what servers get");
         } else {

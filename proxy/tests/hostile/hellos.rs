@@ -1,4 +1,4 @@
-//! Clients of TLS whose hello is giant, or never comes to its end.
+//! TLS clients whose hello is huge or never ends.
 
 use std::io::Write as _;
 

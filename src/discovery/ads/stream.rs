@@ -107,7 +107,7 @@ impl Ads {
         }
     }
 
-    /// Returns a copy of this service that does not authenticate its clients, for a port on loopback.
+    /// Returns a copy of this service that accepts clients without a token, for a loopback port.
     pub fn without_authentication(&self) -> Self {
         Self {
             authenticator: None,

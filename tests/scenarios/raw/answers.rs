@@ -13,7 +13,7 @@ pub struct Answers {
     pub cut: Option<Message>,
     /// What came behind a change of protocols.
     pub tunnel: Vec<u8>,
-    /// What is none of this.
+    /// Bytes that belong to neither.
     pub rest: Vec<u8>,
 }
 

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_LENGTH};
 
-use crate::message::{Broken, FieldName, Fields};
+use crate::message::{Broken, FieldName, Fields, is_token};
 
 /// A head that is not passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +65,8 @@ impl<'a> Read<'a> {
                     return Err("there are two `content-length` fields");
                 }
             }
+            // `HeaderName` takes a quotation mark for a part of a name.
+            FieldName::Other if !is_token(name) => return Err("a field's name is not a token"),
             _ => self.fields.push(name, value),
         }
         Ok(())
@@ -209,6 +211,14 @@ mod tests {
             ("content-length", "3"),
             ("content-length", "3")
         ]));
+    }
+
+    #[test]
+    fn refuses_names_that_are_not_tokens() {
+        let name = HeaderName::from_lowercase(b"x\"").unwrap();
+        let headers = HeaderMap::from_iter([(name, HeaderValue::from_static("1"))]);
+        assert!(matches!(read(&headers, 100), Err(BadHead::Malformed(_))));
+        assert!(!malformed(&[("!#$%&'*+-.^_`|~09", "1")]));
     }
 
     #[test]
