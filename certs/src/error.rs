@@ -28,6 +28,9 @@ pub enum Error {
     /// API servers would not accept the certificate.
     #[error("API servers would not accept the certificate: {0}")]
     Unacceptable(rustls::Error),
+    /// The text is not a workload's identity.
+    #[error("not an identity like spiffe://TRUST_DOMAIN/ns/NAMESPACE/sa/SERVICE_ACCOUNT: {0}")]
+    Spiffe(String),
     /// A certificate can't be issued.
     #[error("cannot issue a certificate: {0}")]
     Issue(#[from] rcgen::Error),

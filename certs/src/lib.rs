@@ -6,6 +6,7 @@
 //! - [`Resolver`]: the certificate that a running server presents, which can be replaced
 //!   without a restart.
 //! - [`Clients`]: the client certificates that a running server accepts.
+//! - [`SpiffeId`]: a workload's identity.
 //! - [`client_config`]: for clients that trust given roots.
 //! - [`unverified_client_config`]: for health checks, which take any certificate.
 //!
@@ -34,6 +35,7 @@ mod clients;
 mod error;
 mod pair;
 mod resolver;
+mod spiffe;
 mod unverified;
 mod validity;
 
@@ -44,5 +46,6 @@ pub use clients::Clients;
 pub use error::Error;
 pub use pair::Pair;
 pub use resolver::{Resolver, install_provider, mutual_server_config, server_config};
+pub use spiffe::SpiffeId;
 pub use unverified::unverified_client_config;
 pub use validity::Validity;
