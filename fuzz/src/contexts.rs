@@ -15,6 +15,9 @@ const BOUND: Bound = Bound {
     time: Linear::new(MILLISECOND, 500),
 };
 
+/// A name and a value.
+type Line = (Vec<u8>, Vec<u8>);
+
 /// Passes a request on twice: the first byte says which fields tell of traces, and the rest are lines,
 /// `name: value`.
 ///
@@ -29,7 +32,7 @@ pub fn contexts(data: &[u8]) {
         .split(|byte| *byte == b'\n')
         .filter_map(line)
         .collect();
-    let pass = |lines: &[_], span| {
+    let pass = |lines: &[Line], span| {
         let passed = BOUND.hold("a request", data.len(), || {
             pass_context(propagation, lines, span)
         });
@@ -37,17 +40,18 @@ pub fn contexts(data: &[u8]) {
     };
     let first = pass(&lines, 0x0123_4567_89ab_cdef);
     let second = pass(&first.lines, 7);
-    for passed in [&first, &second] {
-        check(propagation, passed);
-    }
+    check(propagation, &lines, &first);
+    check(propagation, &first.lines, &second);
     // Whoever reads it continues it.
     assert_eq!(second.trace, first.trace);
     assert_eq!(second.parent, Some(first.span));
     assert_eq!(second.is_sampled, first.is_sampled);
+    let states = [&first, &second].map(|passed| values(&passed.lines, "tracestate"));
+    assert_eq!(states[0], states[1]);
 }
 
 /// A line whose name is a token, without the bytes that no value has.
-fn line(text: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+fn line(text: &[u8]) -> Option<Line> {
     let at = text.iter().position(|byte| *byte == b':')?;
     let (name, value) = (&text[..at], text[at + 1..].trim_ascii());
     let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
@@ -58,45 +62,75 @@ fn line(text: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     (!name.is_empty() && name.iter().all(is_token)).then(|| (name.to_vec(), value.collect()))
 }
 
-/// Checks with eyes of our own what servers get.
-fn check(propagation: u8, passed: &PassedContext) {
-    let values = |name: &str| -> Vec<&[u8]> {
-        let lines = passed.lines.iter();
-        let lines = lines.filter(|(other, _)| other == name.as_bytes());
-        lines.map(|(_, value)| &value[..]).collect()
-    };
+/// The values of a name, which may have come in any case.
+fn values<'a>(lines: &'a [Line], name: &str) -> Vec<&'a [u8]> {
+    let lines = lines.iter();
+    let lines = lines.filter(|(other, _)| other.eq_ignore_ascii_case(name.as_bytes()));
+    lines.map(|(_, value)| &value[..]).collect()
+}
+
+/// Checks with eyes of our own what servers get of a request that came with these lines.
+fn check(propagation: u8, came: &[Line], passed: &PassedContext) {
     let (writes_b3, writes_w3c) = (propagation % 3 < 2, propagation % 3 > 0);
+    let has = |name| !values(came, name).is_empty();
     if writes_b3 {
-        let trace = match passed.trace >> 64 {
-            0 => format!("{:016x}", passed.trace),
-            _ => format!("{:032x}", passed.trace),
-        };
-        assert_eq!(values("x-b3-traceid"), [trace.as_bytes()]);
-        assert_eq!(
-            values("x-b3-spanid"),
-            [format!("{:016x}", passed.span).as_bytes()]
-        );
-        let sampled = if passed.is_sampled { b"1" } else { b"0" };
-        assert_eq!(values("x-b3-sampled"), [sampled]);
-        let parent = passed
-            .parent
-            .map(|parent| format!("{parent:016x}").into_bytes());
-        assert_eq!(
-            values("x-b3-parentspanid"),
-            Vec::from_iter(parent.as_deref())
-        );
-        assert!(values("b3").len() < 2);
+        // What came in one field alone goes on in one field alone.
+        let singles = values(&passed.lines, "b3");
+        assert_eq!(singles.len(), usize::from(has("b3")));
+        for single in &singles {
+            check_single(single, passed);
+        }
+        if singles.is_empty() || has("x-b3-traceid") {
+            check_several(passed);
+        }
     }
     if writes_w3c {
-        let parents = values("traceparent");
-        assert_eq!(parents.len(), 1);
-        let text = String::from_utf8(parents[0].to_vec()).expect("digits");
-        let start = format!("00-{:032x}-{:016x}-0", passed.trace, passed.span);
-        let flags = text
-            .strip_prefix(&start)
-            .expect("the context")
-            .parse::<u8>();
-        assert_eq!(flags.expect("flags") & 1 == 1, passed.is_sampled);
-        assert!(values("tracestate").len() < 2);
+        check_trace_parent(passed);
+        let states = values(&passed.lines, "tracestate");
+        assert!(states.len() < 2);
+        assert!(states.is_empty() || has("traceparent"), "a state of nothing");
     }
+}
+
+/// The trace's number as B3 has it.
+fn trace_digits(passed: &PassedContext) -> String {
+    match passed.trace >> 64 {
+        0 => format!("{:016x}", passed.trace),
+        _ => format!("{:032x}", passed.trace),
+    }
+}
+
+/// `TRACE-SPAN-SAMPLED-PARENT`, of which the last part may be missing.
+fn check_single(single: &[u8], passed: &PassedContext) {
+    let text = String::from_utf8(single.to_vec()).expect("digits");
+    let start = format!("{}-{:016x}-", trace_digits(passed), passed.span);
+    let rest = text.strip_prefix(&start).expect("the context");
+    let (decision, parent) = rest.split_at(1);
+    let is_sampled = matches!(decision, "1" | "d");
+    assert!(is_sampled || decision == "0", "{text}");
+    assert_eq!(is_sampled, passed.is_sampled, "{text}");
+    let expected = passed.parent.map(|parent| format!("-{parent:016x}"));
+    assert_eq!(parent, expected.unwrap_or_default(), "{text}");
+}
+
+fn check_several(passed: &PassedContext) {
+    let values = |name| values(&passed.lines, name);
+    assert_eq!(values("x-b3-traceid"), [trace_digits(passed).as_bytes()]);
+    let span = format!("{:016x}", passed.span);
+    assert_eq!(values("x-b3-spanid"), [span.as_bytes()]);
+    let sampled = if passed.is_sampled { b"1" } else { b"0" };
+    assert_eq!(values("x-b3-sampled"), [sampled]);
+    let parent = passed.parent.map(|parent| format!("{parent:016x}"));
+    let parent = parent.as_ref().map(String::as_bytes);
+    assert_eq!(values("x-b3-parentspanid"), Vec::from_iter(parent));
+}
+
+fn check_trace_parent(passed: &PassedContext) {
+    let parents = values(&passed.lines, "traceparent");
+    assert_eq!(parents.len(), 1);
+    let text = String::from_utf8(parents[0].to_vec()).expect("digits");
+    let start = format!("00-{:032x}-{:016x}-0", passed.trace, passed.span);
+    let flags = text.strip_prefix(&start).expect("the context");
+    let flags = flags.parse::<u8>().expect("flags");
+    assert_eq!(flags & 1 == 1, passed.is_sampled);
 }

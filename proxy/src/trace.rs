@@ -22,4 +22,5 @@ pub(crate) use self::{
     fields::TraceFields,
     incoming::incoming,
     outgoing::{Came, write},
+    request_id::unmarked,
 };

@@ -3,7 +3,10 @@
 
 use std::net::IpAddr;
 
-use crate::message::{FieldName, Fields, RequestHead, Scheme};
+use crate::{
+    message::{FieldName, Fields, RequestHead, Scheme},
+    trace::unmarked,
+};
 
 /// How far a gateway believes its clients.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,6 +28,10 @@ impl Edge {
         let fields = &mut head.fields;
         let client = self.client(fields);
         fields.retain(|known, name, _| self.keeps(known, name));
+        // An id that is kept keeps no mark, which would have all proxies trace the request (Envoy, #36773).
+        if let Some(id) = fields.get(FieldName::XRequestId).and_then(unmarked) {
+            fields.set(FieldName::XRequestId, &id);
+        }
         let scheme = match fields.get(FieldName::XForwardedProto) {
             Some(b"https") => Scheme::Https,
             // Listeners have no TLS yet.
@@ -199,6 +206,20 @@ mod tests {
         let claimed = Some(Scheme::Http);
         assert_eq!(scheme(&trusted, claimed, b"https"), Scheme::Https);
         assert_eq!(scheme(&trusted, None, b"https"), Scheme::Https);
+    }
+
+    #[test]
+    fn an_id_that_is_kept_does_not_say_what_is_traced() {
+        let edge = Edge {
+            keeps_request_id: true,
+            ..Edge::default()
+        };
+        for mark in ['9', 'a', 'b', '4'] {
+            let id = format!("6dcfe2a5-1e1c-{mark}d0a-9d3f-0d0f7c1f8a11");
+            let left = admitted(&edge, &[("x-request-id", &id)]);
+            let expected = [("x-request-id", "6dcfe2a5-1e1c-4d0a-9d3f-0d0f7c1f8a11")];
+            assert_eq!(left[..1], pairs(&expected), "{mark}");
+        }
     }
 
     #[test]

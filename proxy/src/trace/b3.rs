@@ -10,20 +10,48 @@ use crate::{
     records::{SpanId, TraceId},
 };
 
+/// The longest single field: `TRACE-SPAN-SAMPLED-PARENT`.
+const LONGEST: usize = 32 + 1 + 16 + 1 + 1 + 1 + 16;
+
 /// Reads a context. One in a single field comes before one in several, as in Envoy.
 pub(super) fn read(fields: &TraceFields<'_>) -> Incoming {
     match fields.b3 {
-        Some(b3) => single(b3).unwrap_or_default(),
+        Some(b3) => single(b3).map(Incoming::from).unwrap_or_default(),
         None => several(fields),
     }
 }
 
+/// What a single field says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Single {
+    parent: Option<Parent>,
+    said: Option<Said>,
+}
+
+/// What was decided before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    NotSampled,
+    Sampled,
+    /// Someone debugs, and wants the spans whatever the share is.
+    Debugged,
+}
+
+impl From<Single> for Incoming {
+    fn from(single: Single) -> Self {
+        Self {
+            parent: single.parent,
+            is_sampled: single.said.map(|said| said != Said::NotSampled),
+        }
+    }
+}
+
 /// `TRACE-SPAN`, `TRACE-SPAN-SAMPLED`, `TRACE-SPAN-SAMPLED-PARENT`, or `SAMPLED` alone.
-fn single(text: &[u8]) -> Option<Incoming> {
-    if let [decision] = text {
-        return Some(Incoming {
+fn single(text: &[u8]) -> Option<Single> {
+    if let [digit] = text {
+        return Some(Single {
             parent: None,
-            is_sampled: Some(sampled(*decision)?),
+            said: Some(said(*digit)?),
         });
     }
     let mut parts = text.split(|byte| *byte == b'-');
@@ -32,26 +60,26 @@ fn single(text: &[u8]) -> Option<Incoming> {
         return None;
     }
     let parent = parent(trace, span)?;
-    let is_sampled = match parts.next() {
+    let said = match parts.next() {
         None => None,
-        Some([decision]) => Some(sampled(*decision)?),
+        Some([digit]) => Some(said(*digit)?),
         Some(_) => return None,
     };
     if let Some(grandparent) = parts.next() {
         hex::number(grandparent).filter(|_| grandparent.len() == 16)?;
     }
     let is_over = parts.next().is_none();
-    is_over.then_some(Incoming {
+    is_over.then_some(Single {
         parent: Some(parent),
-        is_sampled,
+        said,
     })
 }
 
-fn sampled(decision: u8) -> Option<bool> {
-    match decision {
-        b'0' => Some(false),
-        // The second one means that someone debugs.
-        b'1' | b'd' => Some(true),
+fn said(digit: u8) -> Option<Said> {
+    match digit {
+        b'0' => Some(Said::NotSampled),
+        b'1' => Some(Said::Sampled),
+        b'd' => Some(Said::Debugged),
         _ => None,
     }
 }
@@ -102,27 +130,30 @@ fn write_several(context: &Outgoing, had_parent: bool, fields: &mut Fields) {
 
 fn write_single(context: &Outgoing, is_debugged: bool, fields: &mut Fields) {
     let decision: &[u8] = match (context.is_sampled, is_debugged) {
-        (_, true) => b"d",
+        (true, true) => b"d",
         (true, false) => b"1",
-        (false, false) => b"0",
+        (false, _) => b"0",
     };
-    let mut text = Vec::with_capacity(32 + 16 + 16 + 4);
-    text.extend_from_slice(context.trace.hex().as_bytes());
-    for part in [context.span.hex().as_bytes(), decision] {
-        text.push(b'-');
-        text.extend_from_slice(part);
-    }
+    let (mut text, mut end) = ([b'-'; LONGEST], 0);
+    let mut add = |part: &[u8]| {
+        // A dash stands between two parts.
+        let start = if end == 0 { 0 } else { end + 1 };
+        end = start + part.len();
+        text[start..end].copy_from_slice(part);
+    };
+    add(context.trace.hex().as_bytes());
+    add(context.span.hex().as_bytes());
+    add(decision);
     if let Some(parent) = context.parent {
-        text.push(b'-');
-        text.extend_from_slice(parent.hex().as_bytes());
+        add(parent.hex().as_bytes());
     }
-    fields.set(FieldName::B3, &text);
+    fields.set(FieldName::B3, &text[..end]);
 }
 
 /// What a request had before a context is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Came {
-    /// The single field, and whether it says that someone debugs.
+    /// The single field, and whether it can be read and says that someone debugs.
     single: Option<bool>,
     has_several: bool,
     has_parent: bool,
@@ -130,10 +161,8 @@ pub(super) struct Came {
 
 impl Came {
     pub fn of(fields: &TraceFields<'_>) -> Self {
-        let is_debugged = |b3: &[u8]| {
-            b3.split(|byte| *byte == b'-')
-                .any(|part| matches!(part, b"d"))
-        };
+        let is_debugged =
+            |b3: &[u8]| single(b3).is_some_and(|it| it.said == Some(Said::Debugged));
         Self {
             single: fields.b3.map(is_debugged),
             has_several: fields.b3_trace_id.is_some(),
@@ -203,6 +232,32 @@ mod tests {
             &format!("{TRACE}-{}", "0".repeat(16)),
         ] {
             assert_eq!(of_single(text), Incoming::default(), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_a_field_that_can_be_read_says_that_someone_debugs() {
+        let ids = (TraceId::new(1).unwrap(), SpanId::new(2).unwrap());
+        for (b3, is_sampled, decision) in [
+            ("d", true, "d"),
+            ("d", false, "0"),
+            ("x-d", true, "1"),
+            ("x-d", false, "0"),
+            ("1", true, "1"),
+        ] {
+            let came = Came::of(&TraceFields {
+                b3: Some(b3.as_bytes()),
+                ..TraceFields::default()
+            });
+            let context = Outgoing::new(&Incoming::default(), is_sampled, ids);
+            let mut fields = Fields::default();
+            write(&context, &came, &mut fields);
+            let expected = format!("0000000000000001-0000000000000002-{decision}");
+            assert_eq!(
+                fields.get(FieldName::B3),
+                Some(expected.as_bytes()),
+                "{b3}, {is_sampled}"
+            );
         }
     }
 

@@ -42,7 +42,11 @@ pub(crate) fn decide(
         return unchanged(Reason::None);
     };
     let number = number % 10_000;
-    let before = request_id::reason(id);
+    // Who writes no marks takes none for one: the digit may be any.
+    let before = match sampling.marks_request_id {
+        true => request_id::reason(id),
+        false => Reason::None,
+    };
     let wanted = match before {
         Reason::None if asks(sampling, fields, draw) => Reason::Client,
         Reason::None if is_forced => Reason::Forced,
@@ -169,6 +173,22 @@ mod tests {
         // It need not be a UUID, which could be marked.
         let short = of("00000001");
         assert_eq!(decided(&Sampling::ALL, &short), (Reason::Sampled, None));
+    }
+
+    #[test]
+    fn marks_are_read_where_they_are_written() {
+        let id = id(9_999, '9');
+        let unmarked = Sampling {
+            marks_request_id: false,
+            ..NEVER
+        };
+        assert_eq!(decided(&NEVER, &of(&id)), (Reason::Sampled, None));
+        assert_eq!(decided(&unmarked, &of(&id)), (Reason::None, None));
+        let all = Sampling {
+            random: 10_000,
+            ..unmarked
+        };
+        assert_eq!(decided(&all, &of(&id)), (Reason::Sampled, None));
     }
 
     #[test]

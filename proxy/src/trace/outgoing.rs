@@ -1,20 +1,27 @@
 //! What a request says of its trace from here on.
 
 use super::{b3, context::Outgoing, fields::TraceFields, w3c, w3c_state};
-use crate::{message::Fields, tables::Propagation};
+use crate::{message::Fields, records::TraceId, tables::Propagation};
 
 /// What writing a context needs to know of the request as it came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Came {
     b3: b3::Came,
     has_trace_state: bool,
+    /// The trace that its `tracestate` is part of: that of its `traceparent`.
+    trace_of_state: Option<TraceId>,
 }
 
 impl Came {
     pub fn of(fields: &TraceFields<'_>) -> Self {
+        let parent = match fields.has_trace_state {
+            true => w3c::read(fields).parent,
+            false => None,
+        };
         Self {
             b3: b3::Came::of(fields),
             has_trace_state: fields.has_trace_state,
+            trace_of_state: parent.map(|parent| parent.trace),
         }
     }
 }
@@ -34,17 +41,15 @@ pub(crate) fn write(
     }
     w3c::write(context, fields);
     if came.has_trace_state {
-        w3c_state::tidy(fields, context.parent.is_some());
+        // Where B3 comes first, it may be that of another trace.
+        w3c_state::tidy(fields, came.trace_of_state == Some(context.trace));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        records::{SpanId, TraceId},
-        trace::incoming::incoming,
-    };
+    use crate::{records::SpanId, trace::incoming::incoming};
 
     const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
     const SPAN: &str = "b7ad6b7169203331";
@@ -158,6 +163,25 @@ mod tests {
             "tracestate: a=1,b=2".to_owned(),
         ];
         assert_eq!(passed_on(Propagation::W3c, &lines), expected);
+    }
+
+    #[test]
+    fn a_state_of_another_trace_stays_behind() {
+        let b3 = format!("{TRACE}-{SPAN}-1");
+        let other = format!("{}1", "0".repeat(31));
+        for (trace, is_kept) in [(TRACE, true), (other.as_str(), false)] {
+            let parent = format!("00-{trace}-{SPAN}-01");
+            let lines = [
+                ("b3", b3.as_str()),
+                ("traceparent", parent.as_str()),
+                ("tracestate", "a=1"),
+            ];
+            let lines = passed_on(Propagation::B3AndW3c, &lines);
+            let parent = format!("traceparent: 00-{TRACE}-00000000000000bb-01");
+            assert!(lines.contains(&parent), "{lines:?}");
+            let has_state = lines.iter().any(|line| line == "tracestate: a=1");
+            assert_eq!(has_state, is_kept, "{lines:?}");
+        }
     }
 
     #[test]

@@ -51,6 +51,12 @@ pub(super) fn marked(id: &[u8], reason: Reason) -> Option<[u8; LENGTH]> {
     (had != mark).then_some(id)
 }
 
+/// The id as that of a request that is not traced, for one that a stranger has chosen; `None` if it is
+/// that already, or is no UUID.
+pub(crate) fn unmarked(id: &[u8]) -> Option<[u8; LENGTH]> {
+    marked(id, Reason::None)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,13 +82,14 @@ mod tests {
             let id = marked(ID, mark).unwrap();
             assert_eq!((reason(&id), id[14]), (mark, digit));
             assert_eq!(marked(&id, mark), None);
-            assert_eq!(marked(&id, Reason::None).unwrap(), ID);
+            assert_eq!(unmarked(&id).unwrap(), ID);
         }
     }
 
     #[test]
     fn leaves_ids_alone_that_are_no_uuids() {
         assert_eq!(marked(b"mine", Reason::Sampled), None);
+        assert_eq!(unmarked(b"mine"), None);
         assert_eq!(reason(b"mine"), Reason::None);
         assert_eq!(reason(b"01234567890123_9"), Reason::None);
     }
