@@ -2,14 +2,20 @@
 //! request that leaves the pod is made for which one that has come.
 //!
 //! Looked at are the traced requests that come in. One whose trace leaves again, while it is under
-//! way, is continued. One that ends without it, while requests left that were part of no trace, is
-//! cut. Workers share what is known: a request may come in by one of them and leave by another.
+//! way, is continued. One that ends without it, while a request left that was part of no trace, is
+//! cut; such a request explains one trace at most. Workers share what is known: a request may come in
+//! by one of them and leave by another.
+
+mod headers;
+#[cfg(test)]
+mod tests;
+mod verdict;
 
 use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -17,10 +23,13 @@ use std::{
 use super::trace::TraceId;
 use crate::tables::Propagation;
 
+pub(crate) use self::{
+    headers::headers,
+    verdict::{Counts, Verdict},
+};
+
 /// Traces that are looked at, at a time.
 const MAX_OPEN: usize = 1024;
-/// Traces that are cut, before anything is said of it: one may be chance.
-const ENOUGH: u64 = 3;
 /// Between two warnings.
 const PAUSE: Duration = Duration::from_secs(600);
 
@@ -29,13 +38,28 @@ const PAUSE: Duration = Duration::from_secs(600);
 pub(crate) struct Chains {
     /// How many are open, for those who need not know more.
     open: AtomicUsize,
+    alone: Alone,
     state: Mutex<State>,
+}
+
+/// Requests that left, as part of no trace, while traces were open. Workers count them without
+/// waiting for each other: where little is traced, almost all that leaves is among them.
+#[derive(Debug, Default)]
+struct Alone {
+    all: AtomicU64,
+    with_request_id: AtomicU64,
+    with_b3: AtomicU64,
+    with_trace_parent: AtomicU64,
+    /// Those that explain no trace yet. Who holds the state's lock takes of them, and nobody else.
+    spare: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct State {
     open: HashMap<TraceId, Open>,
-    counts: Counts,
+    continued: u64,
+    cut: u64,
+    ended: u64,
     /// The form of contexts that was read last.
     propagation: Option<Propagation>,
     warned: Option<Instant>,
@@ -48,21 +72,6 @@ struct Open {
     has_left: bool,
     /// Requests that had left alone before.
     alone_before: u64,
-}
-
-/// What became of traces, and what left without one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
-    pub continued: u64,
-    pub cut: u64,
-    /// Nothing left while they were under way.
-    pub ended: u64,
-    /// Requests that left, as part of no trace, while traces were open.
-    pub alone: u64,
-    /// Those of them that had an id of their own, some context of B3, or one of W3C.
-    pub with_request_id: u64,
-    pub with_b3: u64,
-    pub with_trace_parent: u64,
 }
 
 /// What a request says that the application sends.
@@ -82,15 +91,6 @@ pub(crate) struct InboundTrace {
     trace: TraceId,
 }
 
-/// What can be said of the application.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// Too little has been seen.
-    Unknown,
-    PassesOn,
-    Cuts,
-}
-
 impl Chains {
     /// A request has come in that is traced. `None` if there are too many.
     pub fn come(
@@ -99,7 +99,7 @@ impl Chains {
         propagation: Propagation,
     ) -> Option<InboundTrace> {
         let mut state = self.lock();
-        let alone_before = state.counts.alone;
+        let alone_before = self.alone.all.load(Relaxed);
         state.propagation = Some(propagation);
         let has_room = state.open.len() < MAX_OPEN;
         match state.open.get_mut(&trace) {
@@ -126,24 +126,33 @@ impl Chains {
         if self.open.load(Relaxed) == 0 {
             return;
         }
-        let mut state = self.lock();
-        let Some(trace) = request.trace else {
-            let counts = &mut state.counts;
-            counts.alone += 1;
-            counts.with_request_id += u64::from(request.request_id);
-            counts.with_b3 += u64::from(request.b3);
-            counts.with_trace_parent += u64::from(request.trace_parent);
-            return;
-        };
-        if let Some(open) = state.open.get_mut(&trace) {
-            open.has_left = true;
+        match request.trace {
+            None => self.alone.count(request),
+            Some(trace) => {
+                if let Some(open) = self.lock().open.get_mut(&trace) {
+                    open.has_left = true;
+                }
+            }
         }
     }
 
     /// What has become of traces, and the form of contexts that is read here.
     pub fn seen(&self) -> (Counts, Option<Propagation>) {
         let state = self.lock();
-        (state.counts, state.propagation)
+        (self.counts(&state), state.propagation)
+    }
+
+    fn counts(&self, state: &State) -> Counts {
+        let alone = &self.alone;
+        Counts {
+            continued: state.continued,
+            cut: state.cut,
+            ended: state.ended,
+            alone: alone.all.load(Relaxed),
+            with_request_id: alone.with_request_id.load(Relaxed),
+            with_b3: alone.with_b3.load(Relaxed),
+            with_trace_parent: alone.with_trace_parent.load(Relaxed),
+        }
     }
 
     fn end(&self, trace: TraceId) {
@@ -158,13 +167,17 @@ impl Chains {
         let (has_left, alone_before) = (open.has_left, open.alone_before);
         state.open.remove(&trace);
         self.open.store(state.open.len(), Relaxed);
-        let counts = &mut state.counts;
-        match (has_left, counts.alone > alone_before) {
-            (true, _) => counts.continued += 1,
-            (false, true) => counts.cut += 1,
-            (false, false) => counts.ended += 1,
+        if has_left {
+            state.continued += 1;
+        } else if self.alone.explain(alone_before) {
+            state.cut += 1;
+        } else {
+            state.ended += 1;
         }
-        let counts = *counts;
+        if state.open.is_empty() {
+            self.alone.spare.store(0, Relaxed);
+        }
+        let counts = self.counts(&state);
         let now = Instant::now();
         let is_silent = state.warned.is_none_or(|last| now >= last + PAUSE);
         if counts.verdict() != Verdict::Cuts || !is_silent {
@@ -189,149 +202,34 @@ impl Chains {
     }
 }
 
-impl Counts {
-    /// What can be said. An application may send requests on its own, too, so a trace that is cut
-    /// now and then says nothing where others are continued, or most of them cause no requests.
-    pub fn verdict(&self) -> Verdict {
-        let is_rule = self.cut > self.continued && self.cut >= self.ended / 10;
-        if self.cut >= ENOUGH && is_rule {
-            return Verdict::Cuts;
-        }
-        match self.continued {
-            0 => Verdict::Unknown,
-            _ => Verdict::PassesOn,
+impl Alone {
+    fn count(&self, request: &PassedOn) {
+        for (is_so, count) in [
+            (true, &self.all),
+            (request.request_id, &self.with_request_id),
+            (request.b3, &self.with_b3),
+            (request.trace_parent, &self.with_trace_parent),
+            (true, &self.spare),
+        ] {
+            if is_so {
+                count.fetch_add(1, Relaxed);
+            }
         }
     }
-}
 
-/// The headers that an application has to pass on.
-pub(crate) fn headers(propagation: Option<Propagation>) -> &'static [&'static str] {
-    const ALL: &[&str] = &[
-        "x-request-id",
-        "x-b3-traceid",
-        "x-b3-spanid",
-        "x-b3-parentspanid",
-        "x-b3-sampled",
-        "x-b3-flags",
-        "b3",
-        "traceparent",
-        "tracestate",
-    ];
-    match propagation {
-        Some(Propagation::B3) => &ALL[..7],
-        Some(Propagation::W3c) => &["x-request-id", "traceparent", "tracestate"],
-        Some(Propagation::B3AndW3c) | None => ALL,
+    /// Whether one of them explains why a trace was not continued, before which so many had left.
+    /// That one explains no other. The caller holds the state's lock.
+    fn explain(&self, before: u64) -> bool {
+        let is_explained = self.all.load(Relaxed) > before && self.spare.load(Relaxed) > 0;
+        if is_explained {
+            self.spare.fetch_sub(1, Relaxed);
+        }
+        is_explained
     }
 }
 
 impl Drop for InboundTrace {
     fn drop(&mut self) {
         self.chains.end(self.trace);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id(number: u128) -> TraceId {
-        TraceId::new(number).unwrap()
-    }
-
-    fn come(chains: &Arc<Chains>, number: u128) -> Option<InboundTrace> {
-        chains.come(id(number), Propagation::B3)
-    }
-
-    fn with(trace: u128) -> PassedOn {
-        PassedOn {
-            trace: Some(id(trace)),
-            ..PassedOn::default()
-        }
-    }
-
-    #[test]
-    fn a_trace_that_leaves_again_is_continued() {
-        let chains = Arc::<Chains>::default();
-        let (first, second) = (come(&chains, 1), come(&chains, 1));
-        chains.left(&PassedOn::default());
-        drop(first);
-        chains.left(&with(1));
-        drop(second);
-        let (counts, _) = chains.seen();
-        let expected = Counts {
-            continued: 1,
-            alone: 1,
-            ..Counts::default()
-        };
-        assert_eq!(counts, expected);
-        assert_eq!(counts.verdict(), Verdict::PassesOn);
-    }
-
-    #[test]
-    fn a_trace_is_cut_if_requests_leave_without_it() {
-        let chains = Arc::<Chains>::default();
-        let passed_on = PassedOn {
-            request_id: true,
-            trace_parent: true,
-            ..PassedOn::default()
-        };
-        for number in 1..=ENOUGH {
-            assert_eq!(chains.seen().0.verdict(), Verdict::Unknown);
-            let inbound = come(&chains, number.into());
-            chains.left(&passed_on);
-            // That of another request, which is over.
-            chains.left(&with(99));
-            drop(inbound);
-        }
-        let (counts, propagation) = chains.seen();
-        assert_eq!(
-            (counts.cut, counts.alone, counts.with_b3),
-            (ENOUGH, ENOUGH, 0)
-        );
-        assert_eq!(
-            (counts.with_request_id, counts.with_trace_parent),
-            (ENOUGH, ENOUGH)
-        );
-        assert_eq!(counts.verdict(), Verdict::Cuts);
-        assert_eq!(headers(propagation).len(), 7);
-    }
-
-    #[test]
-    fn a_request_that_nothing_is_sent_for_says_nothing() {
-        let chains = Arc::<Chains>::default();
-        // Nothing is open.
-        chains.left(&PassedOn::default());
-        drop(come(&chains, 1));
-        let (counts, _) = chains.seen();
-        assert_eq!((counts.ended, counts.alone), (1, 0));
-        assert_eq!(counts.verdict(), Verdict::Unknown);
-    }
-
-    #[test]
-    fn requests_of_the_application_s_own_are_no_fault() {
-        let counts = Counts {
-            cut: 4,
-            ended: 50,
-            ..Counts::default()
-        };
-        assert_eq!(counts.verdict(), Verdict::Unknown);
-        let cuts = Counts { cut: 5, ..counts };
-        assert_eq!(cuts.verdict(), Verdict::Cuts);
-        let continues = Counts {
-            continued: 5,
-            ..cuts
-        };
-        assert_eq!(continues.verdict(), Verdict::PassesOn);
-    }
-
-    #[test]
-    fn so_many_are_looked_at_and_no_more() {
-        let chains = Arc::<Chains>::default();
-        let mut open: Vec<_> = (1..=1024).map(|number| come(&chains, number)).collect();
-        assert!(open.iter().all(Option::is_some));
-        assert!(come(&chains, 2000).is_none());
-        assert!(come(&chains, 7).is_some());
-        open.pop();
-        assert!(come(&chains, 2000).is_some());
     }
 }
