@@ -3,6 +3,7 @@
 
 mod budget;
 mod clusters;
+mod collectors;
 mod domains;
 mod fair;
 mod findings;

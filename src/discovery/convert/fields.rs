@@ -64,10 +64,18 @@ pub(super) fn flag(value: &Value) -> Result<bool, String> {
         .ok_or_else(|| format!("must be true or false, not {value}"))
 }
 
-/// A field that holds a number of this size.
-pub(super) fn number<N: TryFrom<u64>>(value: &Value) -> Result<N, String> {
+/// A field that holds a whole number.
+pub(super) fn number(value: &Value) -> Result<u32, String> {
     let number = value.as_u64().and_then(|number| number.try_into().ok());
-    number.ok_or_else(|| format!("must be a number that is not too large, not {value}"))
+    let most = u32::MAX;
+    number.ok_or_else(|| format!("must be a number from 0 to {most}, without quotes, not {value}"))
+}
+
+/// A field that holds the number of a port.
+pub(super) fn port(value: &Value) -> Result<u16, String> {
+    let number = value.as_u64().and_then(|number| number.try_into().ok());
+    let number = number.filter(|number| *number > 0);
+    number.ok_or_else(|| format!("must be a number from 1 to 65535, without quotes, not {value}"))
 }
 
 /// Puts a field's name in front of what is wrong with it.

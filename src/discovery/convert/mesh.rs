@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     fields::{camel_case, duration, field, flag, of_field, text_of},
     providers::providers,
-    tracing::of_proxy,
+    tracing::{of_proxy, unknown},
 };
 use crate::model::{
     LoadBalancer, MeshConfig, MeshTracing, OutboundPolicy, Provider, ProxyCollector, is_export,
@@ -35,7 +35,12 @@ pub(in crate::discovery) struct Mesh {
     pub access_log_format: Arc<str>,
     /// `defaultConfig.gatewayTopology.numTrustedProxies`.
     pub trusted_proxies: u32,
+    /// The fields of `defaultConfig.tracing` that mean nothing here.
+    unknown: Vec<String>,
 }
+
+/// How many of them are named.
+const NAMED: usize = 10;
 
 impl Mesh {
     /// The configuration without a ConfigMap.
@@ -51,6 +56,7 @@ impl Mesh {
             access_log_file: "".into(),
             access_log_format: "".into(),
             trusted_proxies: 0,
+            unknown: Vec::new(),
         }
     }
 
@@ -110,6 +116,7 @@ impl Mesh {
             // It is a map of formats then.
             mesh.access_log_format = "".into();
         }
+        tracing.complete_hosts(&mesh.model.root_namespace);
         mesh.model.tracing = Arc::new(tracing);
         if faults.is_empty() {
             Ok(mesh)
@@ -133,11 +140,15 @@ impl Mesh {
         let proxies = match &tracing.proxies.collector {
             Some(ProxyCollector::NotBuilt(what)) => Some(format!(
                 "defaultConfig.tracing.{what}: is not built, and requests are traced only where a \
-                 Telemetry names a provider"
+                 Telemetry or defaultProviders names a provider"
             )),
             _ => None,
         };
-        default.into_iter().chain(proxies).collect()
+        let unknown = self.unknown.iter().take(NAMED);
+        let unknown = unknown.map(|name| {
+            format!("defaultConfig.tracing.{name}: has no effect, because no such field is known")
+        });
+        default.into_iter().chain(proxies).chain(unknown).collect()
     }
 }
 
@@ -166,6 +177,7 @@ fn outbound(value: &Value) -> Result<OutboundPolicy, String> {
 fn default_config(value: &Value, mesh: &mut Mesh, tracing: &mut MeshTracing) -> Result<(), String> {
     mesh.trusted_proxies = trusted_proxies(value)?;
     tracing.proxies = tracing.proxies.overlaid_with(&of_proxy(value)?);
+    mesh.unknown = unknown(value);
     Ok(())
 }
 
@@ -268,7 +280,7 @@ mod tests {
     #[test]
     fn zipkin_is_looked_for_beside_the_control_plane() {
         let proxies = parse("").unwrap().model.tracing.proxies.clone();
-        let Some(ProxyCollector::Zipkin(address)) = proxies.collector else {
+        let Some(ProxyCollector::Default(address)) = proxies.collector else {
             panic!("{proxies:?}");
         };
         assert_eq!((&*address.host, address.port), ("zipkin.mesh", 9411));
@@ -312,5 +324,40 @@ mod tests {
         let dog = remarks(dog);
         assert!(dog.contains("z is not built (datadog)"), "{dog}");
         assert!(dog.contains("defaultConfig.tracing.datadog: is not built"));
+        let tls = remarks("defaultConfig: {tracing: {tlsSettings: {mode: SIMPLE}, samplign: 5}}");
+        assert!(
+            tls.contains("defaultConfig.tracing.tlsSettings: is not built"),
+            "{tls}"
+        );
+        assert!(
+            tls.contains("defaultConfig.tracing.samplign: has no effect"),
+            "{tls}"
+        );
+    }
+
+    /// A Telemetry of the root namespace is for all: whom it names must be the same for all.
+    #[test]
+    fn hosts_without_a_dot_are_of_the_root_namespace() {
+        let mesh = parse(
+            "extensionProviders:\n\
+             - {name: a, zipkin: {service: zipkin, port: 1}}\n\
+             - {name: b, opentelemetry: {service: obs/otel, port: 2}}\n\
+             - {name: c, zipkin: {service: zipkin.obs, port: 3}}\n\
+             rootNamespace: root\n\
+             defaultConfig: {tracing: {zipkin: {address: 'own:4'}}}\n",
+        );
+        let tracing = Arc::clone(&mesh.unwrap().model.tracing);
+        let at = |name: &str| match &tracing.providers[name] {
+            Provider::Tracing(provider) => provider.service.to_string(),
+            Provider::NotBuilt(what) => panic!("{what}"),
+        };
+        assert_eq!(
+            [at("a"), at("b"), at("c")],
+            ["zipkin.root:1", "obs/otel.obs:2", "zipkin.obs:3"]
+        );
+        let Some(ProxyCollector::Zipkin(address)) = &tracing.proxies.collector else {
+            panic!("{tracing:?}");
+        };
+        assert_eq!(address.to_string(), "own.root:4");
     }
 }

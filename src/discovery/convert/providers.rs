@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
 
-use self::{opentelemetry::opentelemetry, zipkin::zipkin};
+use self::{common::Fault, opentelemetry::opentelemetry, zipkin::zipkin};
 use super::fields::{fields, of_field, text_of};
 use crate::model::Provider;
 
@@ -57,49 +57,16 @@ fn provider(element: &Value) -> Result<(Arc<str>, Provider), String> {
 
 fn of_kind(kind: &str, value: &Value) -> Result<Provider, String> {
     let read = match kind {
-        "zipkin" => zipkin(value)?,
-        "opentelemetry" => opentelemetry(value)?,
-        _ => None,
+        "zipkin" => zipkin(value),
+        "opentelemetry" => opentelemetry(value),
+        _ => return Ok(Provider::NotBuilt(kind.into())),
     };
     match read {
-        Some(provider) => Ok(Provider::Tracing(provider)),
-        None => Ok(Provider::NotBuilt(not_built(kind, value).into())),
+        Ok(provider) => Ok(Provider::Tracing(provider)),
+        Err(Fault::NotBuilt(what)) => Ok(Provider::NotBuilt(format!("{kind} with {what}").into())),
+        Err(Fault::Wrong(fault)) => Err(fault),
     }
 }
-
-/// What is not built of a provider.
-fn not_built(kind: &str, value: &Value) -> String {
-    match kind {
-        "zipkin" | "opentelemetry" => format!("{kind} with {}", field_names(value)),
-        kind => kind.to_owned(),
-    }
-}
-
-fn field_names(value: &Value) -> String {
-    let names = fields(value).unwrap_or_default().into_iter();
-    let names = names.map(|(name, _)| name);
-    let unknown = names.filter(|name| !KNOWN.contains(&name.as_str()));
-    let names: Vec<String> = unknown.collect();
-    if names.is_empty() {
-        "headers by envName".to_owned()
-    } else {
-        names.join(", ")
-    }
-}
-
-/// The fields of both kinds.
-const KNOWN: [&str; 10] = [
-    "service",
-    "port",
-    "maxTagLength",
-    "path",
-    "enable64bitTraceId",
-    "traceContextOption",
-    "timeout",
-    "headers",
-    "http",
-    "grpc",
-];
 
 #[cfg(test)]
 mod tests {
@@ -184,7 +151,19 @@ mod tests {
             ),
             (
                 "zipkin: {service: a, port: 1, headers: [{name: a, envName: B}]}",
-                "zipkin with headers by envName",
+                "zipkin with headers.envName",
+            ),
+            (
+                "opentelemetry: {service: a, port: 1, path: /spans}",
+                "opentelemetry with path",
+            ),
+            (
+                "opentelemetry: {service: a, port: 1, http: {path: /v1, uri: b}}",
+                "opentelemetry with http.uri",
+            ),
+            (
+                "opentelemetry: {service: a, port: 1, grpc: {initialMetadata: [{name: a, envName: B}]}}",
+                "opentelemetry with grpc.initialMetadata.envName",
             ),
         ] {
             assert_eq!(one(fields), Provider::NotBuilt(what.into()));
@@ -207,15 +186,27 @@ mod tests {
             ),
             (
                 "[{name: a, zipkin: {service: z}}]",
-                "[0]: zipkin: port: must be a number from 1 to 65535",
+                "[0]: zipkin: port: must be set to a number from 1 to 65535",
             ),
             (
                 "[{name: a, zipkin: {service: z, port: 70000}}]",
-                "[0]: zipkin: port: must be a number that is not too large, not 70000",
+                "[0]: zipkin: port: must be a number from 1 to 65535, without quotes, not 70000",
+            ),
+            (
+                "[{name: a, zipkin: {service: z, port: '9411'}}]",
+                "[0]: zipkin: port: must be a number from 1 to 65535, without quotes, not \"9411\"",
+            ),
+            (
+                "[{name: a, zipkin: {service: z, port: 1, headers: [{name: b}]}}]",
+                "[0]: zipkin: headers: \"b\" has no value",
             ),
             (
                 "[{name: a, opentelemetry: {service: z, port: 1, http: {}}}]",
-                "[0]: opentelemetry: http.path: must begin with / and have no spaces, not \"\"",
+                "[0]: opentelemetry: http: path: must begin with / and have no spaces, not \"\"",
+            ),
+            (
+                "[{name: a, opentelemetry: {service: z, port: 1, http: {path: /v1}, grpc: {}}}]",
+                "[0]: opentelemetry: http and grpc can't be set together: the collector's port speaks one of them",
             ),
             (
                 "[{name: a, x: {}}, {name: a, y: {}}]",

@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use pillion_api::{Percentage, WorkloadMode};
 
-use super::view::View;
+use super::{collectors::find, view::View};
 use crate::model::{
     client::Client,
-    names::{ClusterKey, resolve_host, service_host},
+    names::ClusterKey,
     objects::{
-        CollectorProtocol, MeshConfig, Provider, ProxyCollector, ProxyKind, ProxyTracing,
-        ServiceAddress, Tags, TracingProvider, Zipkin,
+        CollectorProtocol, MeshConfig, Provider, ProxyCollector, ProxyKind, ProxyTracing, Tags,
+        TracingProvider, Zipkin,
     },
     rules::Telemetry,
     tracing::{Collector, Tracer, Tracing},
-    world::{Destination, Port, World},
+    world::World,
 };
 
 /// How many tags there are, of those of the mesh and of the pod together. Each may have as many.
@@ -136,49 +136,28 @@ impl Finish<'_> {
 
     /// The collector of the proxy's own configuration.
     fn provider(&self) -> Option<TracingProvider> {
-        match self.proxy.collector.as_ref()? {
-            ProxyCollector::Zipkin(service) => Some(TracingProvider {
-                service: service.clone(),
-                protocol: CollectorProtocol::Zipkin(Zipkin::default()),
-                max_path_length: None,
-            }),
-            ProxyCollector::NotBuilt(_) => None,
-        }
+        let service = match self.proxy.collector.as_ref()? {
+            ProxyCollector::Zipkin(service) => service,
+            ProxyCollector::Default(service) => {
+                // Nobody has asked for it: it must be a Service, which only its namespace can make.
+                let (to, _) = find(self.view, service).ok()?;
+                to.external.is_none().then_some(service)?
+            }
+            ProxyCollector::NotBuilt(_) => return None,
+        };
+        Some(TracingProvider {
+            service: service.clone(),
+            protocol: CollectorProtocol::Zipkin(Zipkin::default()),
+            max_path_length: None,
+        })
     }
 
     fn collector(&self, provider: &TracingProvider) -> Option<Collector> {
-        let (to, port) = find(self.view, &provider.service)?;
+        let (to, port) = find(self.view, &provider.service).ok()?;
         Some(Collector {
             cluster: ClusterKey::new(&to.host, port.number).name(),
             host: Arc::clone(&to.host),
             protocol: provider.protocol.clone(),
         })
     }
-}
-
-/// The destination that an address means, and its port; none, if there is none.
-pub(super) fn find<'a>(
-    view: &'a View,
-    address: &ServiceAddress,
-) -> Option<(&'a Arc<Destination>, &'a Port)> {
-    let to = destination(view, &address.host)?;
-    let namespace = &to.meta.key.namespace;
-    let is_meant = address
-        .namespace
-        .as_ref()
-        .is_none_or(|own| own == namespace);
-    let port = to.port(address.port).filter(|_| is_meant)?;
-    Some((to, port))
-}
-
-/// The destination of a host, which may be shortened as for DNS.
-fn destination<'a>(view: &'a View, host: &str) -> Option<&'a Arc<Destination>> {
-    let host = host.strip_suffix('.').unwrap_or(host);
-    let domain = &view.mesh.domain;
-    let full = resolve_host(host, &view.namespace, domain);
-    view.destination(&full).or_else(|| {
-        let short = host.strip_suffix(".svc").unwrap_or(host);
-        let (name, namespace) = short.split_once('.')?;
-        view.destination(&service_host(name, namespace, domain))
-    })
 }

@@ -1,6 +1,6 @@
 //! What the mesh's configuration, and a pod's own, say about tracing.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use pillion_api::{CustomTag, Percentage};
 
@@ -40,6 +40,8 @@ pub struct ProxyTracing {
 pub enum ProxyCollector {
     /// `zipkin.address`.
     Zipkin(ServiceAddress),
+    /// Where Zipkin is looked for without any configuration. Only a Service counts.
+    Default(ServiceAddress),
     /// One of another kind, which is not built: the field that names it.
     NotBuilt(Arc<str>),
 }
@@ -134,10 +136,42 @@ impl MeshTracing {
             default_provider: None,
             providers: BTreeMap::new(),
             proxies: ProxyTracing {
-                collector: Some(ProxyCollector::Zipkin(zipkin)),
+                collector: Some(ProxyCollector::Default(zipkin)),
                 ..ProxyTracing::default()
             },
         }
+    }
+
+    /// Completes hosts without a dot: they are of the namespace that stands before them, else of this one.
+    pub fn complete_hosts(&mut self, namespace: &str) {
+        for provider in self.providers.values_mut() {
+            if let Provider::Tracing(provider) = provider {
+                provider.service.complete_host(namespace);
+            }
+        }
+        if let Some(ProxyCollector::Zipkin(service)) = &mut self.proxies.collector {
+            service.complete_host(namespace);
+        }
+    }
+}
+
+impl ServiceAddress {
+    fn complete_host(&mut self, namespace: &str) {
+        // IPv6 addresses have no dots.
+        if !self.host.contains(['.', ':']) {
+            let namespace = self.namespace.as_deref().unwrap_or(namespace);
+            self.host = format!("{}.{namespace}", self.host).into();
+        }
+    }
+}
+
+/// `[NAMESPACE/]HOST:PORT`
+impl fmt::Display for ServiceAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(namespace) = &self.namespace {
+            write!(f, "{namespace}/")?;
+        }
+        write!(f, "{}:{}", self.host, self.port)
     }
 }
 

@@ -11,6 +11,9 @@ use crate::model::{
     ProxyTracing, ServiceAddress, Tracer, Tracing, TracingProvider, Zipkin,
 };
 
+/// Where Zipkin is looked for.
+const ZIPKIN: &str = "zipkin.istio-system.svc.cluster.local";
+
 /// A mesh with Zipkin where it is looked for.
 fn mesh() -> Mesh {
     let mut mesh = Mesh::with_web();
@@ -320,6 +323,76 @@ fn a_provider_may_be_of_a_namespace() {
         let wanted = is_known.then_some("otel.obs.svc.cluster.local");
         assert_eq!(host.as_deref(), wanted, "{namespace}");
     }
+}
+
+/// Whoever may write ServiceEntries in some namespace would get the spans of all.
+#[test]
+fn a_service_entry_does_not_get_the_spans_of_the_default_collector() {
+    let mut mesh = Mesh::with_web();
+    let entry = |host: &str| {
+        json!({ "hosts": [host], "ports": [{ "number": 9411, "name": "http", "protocol": "HTTP" }],
+            "resolution": "STATIC", "endpoints": [{ "address": "192.0.2.1" }] })
+    };
+    for host in ["zipkin.istio-system", ZIPKIN] {
+        for namespace in ["other", "istio-system"] {
+            let name = format!("{namespace}/zipkin");
+            mesh.rule("ServiceEntry", &name, entry(host));
+            assert_eq!(
+                tracing(&mesh, "shop/client"),
+                Tracing::default(),
+                "{name}: {host}"
+            );
+        }
+    }
+    // The Service gets them, whoever else has a host that reads alike.
+    for namespace in ["other", "istio-system"] {
+        let name = format!("{namespace}/zipkin");
+        mesh.rule("ServiceEntry", &name, entry("zipkin.istio-system"));
+    }
+    mesh.service(service("istio-system", "zipkin", &[("http", 9411)]));
+    assert_eq!(&*sent(&mesh, "shop/client").collector.host, ZIPKIN);
+    assert_eq!(&*sent(&mesh, "other/client").collector.host, ZIPKIN);
+}
+
+#[test]
+fn a_collector_of_a_namespace_is_no_service_entry_of_another() {
+    for (owner, host, is_found) in [
+        ("other", "zipkin.obs.svc.cluster.local", false),
+        ("other", "zipkin.obs.svc", false),
+        ("obs", "zipkin.obs.svc.cluster.local", true),
+        ("other", "zipkin.example.com", true),
+        ("other", "example.com", true),
+    ] {
+        let mut mesh = Mesh::with_web();
+        mesh.rule(
+            "ServiceEntry",
+            &format!("{owner}/entry"),
+            json!({ "hosts": [host], "ports": [{ "number": 80, "name": "http", "protocol": "HTTP" }],
+                "resolution": "STATIC", "endpoints": [{ "address": "192.0.2.1" }] }),
+        );
+        configure(&mut mesh, |tracing| {
+            let zipkin = ProxyCollector::Zipkin(address(host, 80));
+            tracing.proxies.collector = Some(zipkin);
+        });
+        let found = tracing(&mesh, "shop/client").client.is_some();
+        assert_eq!(found, is_found, "{owner}: {host}");
+    }
+}
+
+/// Its namespace says where its collector is.
+#[test]
+fn a_collector_may_be_another_name_of_one_elsewhere() {
+    let mut mesh = Mesh::with_web();
+    mesh.service(service("obs", "jaeger", &[("http", 9411)]));
+    let mut alias = service("istio-system", "zipkin", &[]);
+    alias.addresses.clear();
+    alias.external_name = Some("jaeger.obs.svc.cluster.local".into());
+    mesh.service(alias);
+    let tracer = sent(&mesh, "shop/client");
+    assert_eq!(
+        &*tracer.collector.cluster,
+        "outbound|9411||jaeger.obs.svc.cluster.local"
+    );
 }
 
 #[test]

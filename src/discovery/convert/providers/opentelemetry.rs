@@ -2,48 +2,72 @@
 
 use serde_json::Value;
 
-use super::common::{Common, headers, path};
+use super::common::{Common, Fault, headers, path};
 use crate::{
-    discovery::convert::fields::{duration, field, fields, of_field, text_of},
+    discovery::convert::fields::{duration, fields, of_field, text_of},
     model::{CollectorProtocol, Delivery, OpenTelemetry, TracingProvider},
 };
 
-/// Reads a provider; `None` if it asks for what is not built.
-pub(super) fn opentelemetry(value: &Value) -> Result<Option<TracingProvider>, String> {
+/// Reads a provider.
+pub(super) fn opentelemetry(value: &Value) -> Result<TracingProvider, Fault> {
     let (mut common, mut otlp) = (Common::default(), OpenTelemetry::default());
+    let (mut by_http, mut by_grpc) = (false, false);
     for (name, value) in fields(value)? {
-        let is_built = match name.as_str() {
+        let read = match name.as_str() {
             "http" => {
-                let path = field(value, "path").map(text_of).transpose();
-                let path = of_field("http.path", path)?.unwrap_or_default();
-                otlp.path = Some(of_field("http.path", self::path(path))?);
-                let delivery = delivery(value, "headers", &mut otlp.delivery);
-                of_field("http", delivery)?
+                by_http = true;
+                http(value, &mut otlp)
             }
             "grpc" => {
-                let delivery = delivery(value, "initialMetadata", &mut otlp.delivery);
-                of_field("grpc", delivery)?
+                by_grpc = true;
+                grpc(value, &mut otlp.delivery)
             }
-            _ => of_field(&name, common.read(&name, value))?,
+            _ => common.read(&name, value),
         };
-        if !is_built {
-            return Ok(None);
-        }
+        read.map_err(|fault| fault.in_field(&name))?;
     }
-    let protocol = CollectorProtocol::OpenTelemetry(otlp);
-    common.finish(protocol).map(Some)
+    if by_http && by_grpc {
+        let fault = "http and grpc can't be set together: the collector's port speaks one of them";
+        return Err(Fault::Wrong(fault.to_owned()));
+    }
+    Ok(common.finish(CollectorProtocol::OpenTelemetry(otlp))?)
 }
 
-/// Reads how messages are sent; says whether that is built.
-fn delivery(value: &Value, headers: &str, delivery: &mut Delivery) -> Result<bool, String> {
-    if let Some(timeout) = field(value, "timeout") {
-        delivery.timeout = Some(of_field("timeout", duration(timeout))?);
-    }
-    if let Some(value) = field(value, headers) {
-        match of_field(headers, self::headers(value))? {
-            Some(headers) => delivery.headers = headers,
-            None => return Ok(false),
+/// Reads how spans are sent by HTTP.
+fn http(value: &Value, otlp: &mut OpenTelemetry) -> Result<(), Fault> {
+    let mut path = "";
+    for (name, value) in fields(value)? {
+        match name.as_str() {
+            "path" => path = of_field("path", text_of(value))?,
+            _ => delivery(&name, value, "headers", &mut otlp.delivery)?,
         }
     }
-    Ok(true)
+    otlp.path = Some(of_field("path", self::path(path))?);
+    Ok(())
+}
+
+/// Reads how spans are sent by gRPC.
+fn grpc(value: &Value, of_grpc: &mut Delivery) -> Result<(), Fault> {
+    for (name, value) in fields(value)? {
+        delivery(&name, value, "initialMetadata", of_grpc)?;
+    }
+    Ok(())
+}
+
+/// Reads a field of how messages are sent, whose headers have this name.
+fn delivery(
+    name: &str,
+    value: &Value,
+    headers: &str,
+    delivery: &mut Delivery,
+) -> Result<(), Fault> {
+    if name == "timeout" {
+        delivery.timeout = Some(of_field(name, duration(value))?);
+    } else if name == headers {
+        let read = self::headers(value).map_err(|fault| fault.in_field(name))?;
+        delivery.headers = read;
+    } else {
+        return Err(Fault::NotBuilt(name.to_owned()));
+    }
+    Ok(())
 }

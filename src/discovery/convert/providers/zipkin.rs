@@ -2,32 +2,29 @@
 
 use serde_json::Value;
 
-use super::common::{Common, headers, path};
+use super::common::{Common, Fault, headers, path};
 use crate::{
-    discovery::convert::fields::{duration, fields, flag, of_field, text_of},
+    discovery::convert::fields::{duration, fields, flag, text_of},
     model::{CollectorProtocol, TracingProvider, Zipkin},
 };
 
-/// Reads a provider; `None` if it asks for what is not built.
-pub(super) fn zipkin(value: &Value) -> Result<Option<TracingProvider>, String> {
+/// Reads a provider.
+pub(super) fn zipkin(value: &Value) -> Result<TracingProvider, Fault> {
     let (mut common, mut zipkin) = (Common::default(), Zipkin::default());
     for (name, value) in fields(value)? {
         let read = read_zipkin(&mut common, &mut zipkin, &name, value);
-        if !of_field(&name, read)? {
-            return Ok(None);
-        }
+        read.map_err(|fault| fault.in_field(&name))?;
     }
-    let protocol = CollectorProtocol::Zipkin(zipkin);
-    common.finish(protocol).map(Some)
+    Ok(common.finish(CollectorProtocol::Zipkin(zipkin))?)
 }
 
-/// Reads a field; says whether it is built.
+/// Reads a field.
 fn read_zipkin<'a>(
     common: &mut Common<'a>,
     zipkin: &mut Zipkin,
     name: &str,
     value: &'a Value,
-) -> Result<bool, String> {
+) -> Result<(), Fault> {
     match name {
         "path" => match text_of(value)? {
             "" => {}
@@ -39,15 +36,12 @@ fn read_zipkin<'a>(
             "USE_B3_WITH_W3C_PROPAGATION" => zipkin.with_w3c = true,
             other => {
                 let wanted = "USE_B3 or USE_B3_WITH_W3C_PROPAGATION";
-                return Err(format!("must be {wanted}, not {other:?}"));
+                return Err(Fault::Wrong(format!("must be {wanted}, not {other:?}")));
             }
         },
         "timeout" => zipkin.delivery.timeout = Some(duration(value)?),
-        "headers" => match headers(value)? {
-            Some(headers) => zipkin.delivery.headers = headers,
-            None => return Ok(false),
-        },
+        "headers" => zipkin.delivery.headers = headers(value)?,
         _ => return common.read(name, value),
     }
-    Ok(true)
+    Ok(())
 }

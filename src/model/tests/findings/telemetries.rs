@@ -22,6 +22,12 @@ fn naming(provider: &str) -> Value {
 /// A mesh with the providers `dog`, which is not built, and `otel` at `otel.obs:4317`.
 fn mesh() -> Mesh {
     let mut mesh = Mesh::with_web();
+    configure(&mut mesh, |_| {});
+    mesh
+}
+
+/// Changes what the mesh's configuration says about tracing.
+fn configure(mesh: &mut Mesh, change: impl FnOnce(&mut MeshTracing)) {
     let mut tracing = MeshTracing::default_in("istio-system");
     let dog = Provider::NotBuilt("datadog".into());
     tracing.providers.insert("dog".into(), dog);
@@ -35,12 +41,12 @@ fn mesh() -> Mesh {
         max_path_length: None,
     });
     tracing.providers.insert("otel".into(), otel);
+    change(&mut tracing);
     let config = MeshConfig {
         tracing: Arc::new(tracing),
         ..MeshConfig::default()
     };
     assert!(mesh.apply(Event::Mesh(config)).rules);
-    mesh
 }
 
 #[test]
@@ -107,8 +113,69 @@ fn a_provider_that_is_not_there_is_told() {
     mesh.rule("Telemetry", "shop/a", naming("otel"));
     let finding = one(&mesh);
     assert!(
-        finding
-            .contains("the provider otel is at otel.obs.svc.cluster.local:4317, which is no port"),
+        finding.contains(
+            "the provider otel is at otel.obs.svc.cluster.local:4317, but no Service or ServiceEntry of that \
+             host is seen from the namespace shop: requests are not traced"
+        ),
+        "{finding}"
+    );
+    mesh.service(service("obs", "otel", &[("http", 80), ("grpc", 4318)]));
+    let finding = one(&mesh);
+    assert!(
+        finding.contains("but otel.obs.svc.cluster.local has only the ports 80, 4318: "),
+        "{finding}"
+    );
+}
+
+#[test]
+fn a_provider_of_another_namespace_is_told() {
+    let mut mesh = mesh();
+    mesh.service(service("obs", "otel", &[("grpc-otlp", 4317)]));
+    configure(&mut mesh, |tracing| {
+        let Some(Provider::Tracing(otel)) = tracing.providers.get_mut("otel") else {
+            panic!("no otel");
+        };
+        otel.service.namespace = Some("shop".into());
+    });
+    mesh.rule("Telemetry", "shop/a", naming("otel"));
+    let finding = one(&mesh);
+    assert!(
+        finding.contains(
+            "is at shop/otel.obs.svc.cluster.local:4317, but the host that is seen from the namespace shop is of \
+             the namespace obs: "
+        ),
+        "{finding}"
+    );
+}
+
+/// Who writes a Telemetry that leaves the provider to the mesh sees nothing else of it.
+#[test]
+fn a_default_provider_that_gets_nothing_is_told() {
+    let mut mesh = mesh();
+    configure(&mut mesh, |tracing| {
+        tracing.default_provider = Some("otel".into());
+    });
+    assert_eq!(mesh.findings(), [""; 0]);
+    mesh.rule("Telemetry", "shop/a", json!({ "tracing": [{}] }));
+    let finding = one(&mesh);
+    assert!(
+        finding.starts_with(
+            "Telemetry shop/a: the provider otel (of defaultProviders) is at otel.obs.svc.cluster.local:4317, but "
+        ),
+        "{finding}"
+    );
+    mesh.service(service("obs", "otel", &[("otlp", 4317)]));
+    assert!(one(&mesh).contains("(of defaultProviders) gets spans by gRPC"));
+    // Nobody asks for its spans.
+    let disabled = json!({ "tracing": [{ "disableSpanReporting": true }] });
+    mesh.rule("Telemetry", "shop/a", disabled);
+    assert_eq!(mesh.findings(), [""; 0]);
+    // They go to whom the root's Telemetry names, which is told of it itself.
+    mesh.rule("Telemetry", "shop/a", json!({ "tracing": [{}] }));
+    mesh.rule("Telemetry", "istio-system/all", naming("dog"));
+    let finding = one(&mesh);
+    assert!(
+        finding.starts_with("Telemetry istio-system/all: the provider dog is not built"),
         "{finding}"
     );
 }
