@@ -2,12 +2,14 @@
 //! the mesh's key `mesh`, as [`crate::loading`] reads and checks them.
 
 pub(crate) mod capture;
+pub(crate) mod fields;
 pub(crate) mod guards;
 pub(crate) mod mesh;
 pub(crate) mod overlay;
 pub(crate) mod policy;
 pub(crate) mod proxy_config;
 pub(crate) mod templates;
+mod tracing;
 pub(crate) mod values;
 
 use kube_core::Selector;

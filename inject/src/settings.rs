@@ -118,6 +118,7 @@ impl Settings {
         .into_iter()
         .filter(|(applies, _)| *applies)
         .map(|(_, warning)| warning)
+        .chain(self.own_proxy_config.tracing_warnings())
         .collect()
     }
 

@@ -2,11 +2,14 @@
 
 use serde_json::{Map, Value};
 
-use super::overlay::overlay;
+use super::{
+    fields::{camel_case, wrong},
+    overlay::overlay,
+    tracing,
+};
 use crate::{
     fault::Fault,
     pod::kind_of,
-    quote,
     value_checks::{duration, interception_mode, variable_name},
 };
 
@@ -29,6 +32,7 @@ enum Kind {
     Duration,
     InterceptionMode,
     Tracing,
+    Address,
     WhenUnreachable,
 }
 
@@ -74,7 +78,7 @@ const FIELDS: &[(&str, Kind)] = &[
     ("tracing", Kind::Tracing),
     ("tracingServiceName", Kind::Text),
     (WHEN_UNREACHABLE, Kind::WhenUnreachable),
-    ("zipkinAddress", Kind::Text),
+    ("zipkinAddress", Kind::Address),
 ];
 
 impl ProxyConfig {
@@ -94,16 +98,13 @@ impl ProxyConfig {
             let name = camel_case(key);
             match FIELDS.iter().find(|(field, _)| *field == name) {
                 None => faults.push(Fault::at(key, "unknown field")),
-                Some((_, kind)) => match kind.check(value) {
-                    Ok(()) => {
+                Some((_, kind)) => {
+                    let found = kind.faults(value);
+                    if found.is_empty() {
                         fields.insert(name, value.clone());
                     }
-                    Err(expected) => {
-                        let value = value.to_string();
-                        let value = quote::excerpt(&value, quote::VALUE);
-                        faults.push(Fault::at(key, format!("must be {expected}, not {value}")));
-                    }
-                },
+                    faults.extend(found.into_iter().map(|fault| fault.in_field(key)));
+                }
             }
         }
         if faults.is_empty() {
@@ -151,6 +152,12 @@ impl ProxyConfig {
             .filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))
     }
 
+    /// What `tracing` asks for in vain.
+    pub fn tracing_warnings(&self) -> Vec<String> {
+        let tracing = self.0.get("tracing");
+        tracing.map(tracing::warnings).unwrap_or_default()
+    }
+
     /// As JSON, for the proxy's environment.
     pub fn to_json(&self) -> String {
         Value::Object(self.0.clone()).to_string()
@@ -158,6 +165,15 @@ impl ProxyConfig {
 }
 
 impl Kind {
+    /// What is wrong with a value.
+    fn faults(self, value: &Value) -> Vec<Fault> {
+        match (self.check(value), self) {
+            (Err(expected), _) => vec![wrong(expected, value)],
+            (Ok(()), Self::Tracing) => tracing::faults(value),
+            (Ok(()), _) => Vec::new(),
+        }
+    }
+
     /// Checks a value; the error is what it must be.
     fn check(self, value: &Value) -> Result<(), &'static str> {
         let (is_valid, expected) = match self {
@@ -168,7 +184,7 @@ impl Kind {
                 "a port (0–65535)",
             ),
             Self::Count => (value.as_u64().is_some(), "a whole number"),
-            Self::Mapping => (value.is_object(), "a mapping"),
+            Self::Mapping | Self::Tracing => (value.is_object(), "a mapping"),
             Self::Texts => (
                 value
                     .as_object()
@@ -192,12 +208,9 @@ impl Kind {
                     .is_some_and(|mode| interception_mode(mode).is_ok()),
                 "REDIRECT, TPROXY or NONE",
             ),
-            Self::Tracing => (
-                value.as_object().is_some_and(|map| {
-                    let sampling = map.get("sampling").filter(|sampling| !sampling.is_null());
-                    sampling.is_none_or(is_percentage)
-                }),
-                "a mapping, whose sampling is a number from 0 to 100",
+            Self::Address => (
+                value.as_str().is_some_and(tracing::is_address),
+                "HOST:PORT",
             ),
             Self::WhenUnreachable => (
                 matches!(value.as_str(), Some("Refuse" | "Passthrough")),
@@ -212,24 +225,6 @@ impl Kind {
         };
         if is_valid { Ok(()) } else { Err(expected) }
     }
-}
-
-/// Whether a value is a number from 0 to 100.
-fn is_percentage(value: &Value) -> bool {
-    let number = value.as_f64();
-    number.is_some_and(|number| (0.0..=100.0).contains(&number))
-}
-
-/// Protobuf's JSON takes `proxy_metadata` for `proxyMetadata`.
-pub(crate) fn camel_case(key: &str) -> String {
-    let mut parts = key.split('_');
-    let mut name = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let mut letters = part.chars();
-        name.extend(letters.next().map(|first| first.to_ascii_uppercase()));
-        name.extend(letters);
-    }
-    name
 }
 
 #[cfg(test)]
@@ -291,8 +286,30 @@ mod tests {
         }
         for bad in [json!(-1), json!(100.5), json!("10")] {
             let said = tracing(bad).unwrap_err();
-            assert!(said.contains("a number from 0 to 100"), "{said}");
+            assert!(
+                said.starts_with("tracing.sampling: must be a number from 0 to 100, not "),
+                "{said}"
+            );
         }
+    }
+
+    #[test]
+    fn rejects_a_collector_that_is_nowhere() {
+        let faults = ProxyConfig::new(
+            &json!({"zipkinAddress": "zipkin", "tracing": {"zipkin": {"address": "zipkin"}}}),
+        );
+        assert_eq!(
+            texts(&faults.unwrap_err()),
+            [
+                "tracing.zipkin.address: must be HOST:PORT, not \"zipkin\"",
+                "zipkinAddress: must be HOST:PORT, not \"zipkin\"",
+            ]
+        );
+        let faults = ProxyConfig::new(&json!({"tracing": ["sampling"]})).unwrap_err();
+        assert_eq!(
+            texts(&faults),
+            ["tracing: must be a mapping, not [\"sampling\"]"]
+        );
     }
 
     #[test]

@@ -5,10 +5,7 @@ use serde_json::{Map, Value};
 
 use super::mesh_fields;
 use crate::{
-    config::{
-        mesh::Mesh,
-        proxy_config::{ProxyConfig, camel_case},
-    },
+    config::{fields::camel_case, mesh::Mesh, proxy_config::ProxyConfig},
     fault::Fault,
     pod::kind_of,
     unsupported, yaml,

@@ -435,6 +435,28 @@ fn warns_of_annotations_without_effect() {
     assert_eq!(warnings.len(), 2, "{warnings:?}");
 }
 
+/// A fault there would have been found out by nobody: discovery reads it, long after the pod was made.
+#[test]
+fn tracing_that_can_not_be_is_refused_and_what_is_not_built_is_told() {
+    let pod = |tracing: &str| {
+        let config = format!("tracing: {tracing}");
+        web(json!({ "proxy.istio.io/config": config }), json!({}))
+    };
+    let refusal = refused(&pod("{zipkin: {address: zipkin}, customTags: {a: {}}}"));
+    assert_eq!(refusal.reason(), "invalid_annotation");
+    let refusal = refusal.to_string();
+    for said in [
+        "tracing.zipkin.address: must be HOST:PORT, not \"zipkin\"",
+        "tracing.customTags.a: exactly one of literal, environment and header must be set",
+    ] {
+        assert!(refusal.contains(said), "{refusal}");
+    }
+    let dog = pod("{datadog: {address: 'dog:8126'}}");
+    let (_, warnings) = inject_with(&BUILTIN, &target(&dog));
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("not built (datadog)"), "{warnings:?}");
+}
+
 #[test]
 fn an_empty_label_names_nothing() {
     let mut pod = web(json!({}), json!({}));
