@@ -2,6 +2,7 @@
 
 mod clusters;
 mod common;
+mod crowded;
 mod interner;
 #[cfg(test)]
 mod tests;
@@ -133,6 +134,7 @@ impl Snapshots {
             .clusters
             .add(&outbound.clusters, &self.model, &mut self.interner);
         let common = self.commons.outbound(
+            client,
             &outbound,
             (settings, tracing.client.as_ref()),
             &mut self.interner,
@@ -158,9 +160,9 @@ impl Snapshots {
             .clusters
             .add(&tables.clusters, &self.model, &mut self.interner);
         let tracer = tracing.client.as_ref();
-        let common = self
-            .commons
-            .gateway(&tables, (settings, tracer), &mut self.interner);
+        let common =
+            self.commons
+                .gateway(client, &tables, (settings, tracer), &mut self.interner);
         let mut own = Own::new(&mut self.interner);
         own.cluster(&render::black_hole(settings));
         let own = own.done();

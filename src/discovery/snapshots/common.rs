@@ -6,10 +6,10 @@ use std::{collections::HashMap, sync::Arc};
 use pillion_envoy_api::type_url;
 use pillion_xds::Resources;
 
-use super::interner::Interner;
+use super::{crowded::Crowded, interner::Interner};
 use crate::{
     discovery::render::{self, Settings},
-    model::{GatewayTables, Outbound, RouteTables, Tracer},
+    model::{Client, GatewayTables, Outbound, RouteTables, Tracer},
 };
 
 /// Listeners and route tables.
@@ -33,8 +33,8 @@ enum Source {
 /// What the listeners are made of: the address of the answer, and how requests are traced.
 type Key = (usize, Option<Arc<Tracer>>);
 
-/// How many different ways to trace those have that see the same. Others are not traced: pods' own
-/// configurations would make as many listeners as there are pods.
+/// How many different ways to trace those have that see the same. Others are not traced, and the log
+/// says so: pods' own configurations would make as many listeners as there are pods.
 const TRACERS: usize = 64;
 
 /// What was rendered.
@@ -46,17 +46,19 @@ pub(super) struct Commons {
     /// By the address of the answer, its route tables, which tracing does not change, and how many
     /// keys it has.
     routes: HashMap<usize, (Resources, usize)>,
+    crowded: Crowded,
 }
 
 impl Commons {
-    /// Returns the place of what sidecars have in common.
+    /// Returns the place of what sidecars have in common with this one.
     pub fn outbound(
         &mut self,
+        client: &Client,
         outbound: &Arc<Outbound>,
         (settings, tracer): (&Settings, Option<&Arc<Tracer>>),
         interner: &mut Interner,
     ) -> usize {
-        let key = self.key(Arc::as_ptr(outbound).addr(), tracer);
+        let key = self.key(client, Arc::as_ptr(outbound).addr(), tracer);
         let tracer = key.1.clone();
         self.place(key, |routes| {
             let tracer = tracer.as_deref();
@@ -75,14 +77,15 @@ impl Commons {
         })
     }
 
-    /// Returns the place of what gateways have in common.
+    /// Returns the place of what gateways have in common with this one.
     pub fn gateway(
         &mut self,
+        client: &Client,
         tables: &Arc<GatewayTables>,
         (settings, tracer): (&Settings, Option<&Arc<Tracer>>),
         interner: &mut Interner,
     ) -> usize {
-        let key = self.key(Arc::as_ptr(tables).addr(), tracer);
+        let key = self.key(client, Arc::as_ptr(tables).addr(), tracer);
         let tracer = key.1.clone();
         self.place(key, |routes| {
             let tracer = tracer.as_deref();
@@ -102,14 +105,14 @@ impl Commons {
     }
 
     /// The key of an answer. There are so many different ones for it, and one without tracing.
-    fn key(&self, answer: usize, tracer: Option<&Arc<Tracer>>) -> Key {
+    fn key(&mut self, client: &Client, answer: usize, tracer: Option<&Arc<Tracer>>) -> Key {
         let key = (answer, tracer.cloned());
         let keys = self.routes.get(&answer).map_or(0, |(_, keys)| *keys);
-        if self.by_key.contains_key(&key) || keys < TRACERS {
-            key
-        } else {
-            (answer, None)
+        if tracer.is_none() || self.by_key.contains_key(&key) || keys < TRACERS {
+            return key;
         }
+        self.crowded.tell(client.namespace(), TRACERS);
+        (answer, None)
     }
 
     /// The place of a key. What has none is rendered, with the route tables of its answer if there are any.
@@ -133,9 +136,13 @@ impl Commons {
         self.all.get(place)
     }
 
-    /// Forgets everything.
+    /// Forgets everything, but for what was said.
     pub fn clear(&mut self) {
-        *self = Self::default();
+        let crowded = std::mem::take(&mut self.crowded);
+        *self = Self {
+            crowded,
+            ..Self::default()
+        };
     }
 }
 

@@ -1,5 +1,7 @@
 //! How proxies are told to trace requests.
 
+use pillion_telemetry::{Format, logged};
+
 use super::*;
 
 /// The tracing of all connection managers, by listener and chain: the percentage, or nothing.
@@ -130,4 +132,28 @@ fn so_many_ways_to_trace_have_listeners() {
     }
     // One of them is without tracing.
     assert_eq!(listeners.len(), 65);
+}
+
+#[test]
+fn a_namespace_with_more_ways_to_trace_is_named_once() {
+    let mut mesh = traced_mesh();
+    let mut trace_in_ways = |most: u32| {
+        logged(Format::Json, || {
+            for number in 0..most {
+                let mut client = mesh.pod("a", "10.0.1.1", "sidecar");
+                client.tracing = Some(Arc::new(ProxyTracing {
+                    max_path_length: Some(number),
+                    ..ProxyTracing::default()
+                }));
+                _ = mesh.0.of(&client);
+            }
+            mesh.0.forget();
+        })
+    };
+    let told = |lines: &str| lines.matches("\"namespace\":\"shop\"").count();
+    assert_eq!(told(&trace_in_ways(64)), 0);
+    let lines = trace_in_ways(70);
+    assert_eq!(told(&lines), 1, "{lines}");
+    assert!(lines.contains("more than 64 different"), "{lines}");
+    assert_eq!(told(&trace_in_ways(70)), 0);
 }
