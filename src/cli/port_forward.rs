@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use futures::FutureExt;
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper::{Request, body::Bytes, client::conn::http1, header};
+use hyper::{Request, StatusCode, body::Bytes, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client};
@@ -23,6 +23,21 @@ const ANSWER: Duration = Duration::from_secs(60);
 const LARGEST: usize = 64 << 20;
 /// The longest text of an error, in bytes.
 const ERROR: usize = 1_024;
+
+/// An answer with another status than 200.
+#[derive(Debug, thiserror::Error)]
+#[error("{path} answers {status}: {text}")]
+struct OtherStatus {
+    path: String,
+    status: StatusCode,
+    text: String,
+}
+
+/// Whether the port has been reached, and has answered that there is nothing at this path.
+pub(super) fn is_not_found(error: &anyhow::Error) -> bool {
+    let other: Option<&OtherStatus> = error.downcast_ref();
+    other.is_some_and(|other| other.status == StatusCode::NOT_FOUND)
+}
 
 /// Returns what a pod's port answers to `GET path`.
 ///
@@ -51,6 +66,9 @@ pub(super) async fn get(
     forwarder.abort();
     match answer {
         Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) if error.is::<OtherStatus>() => {
+            Err(error).with_context(|| format!("the pod {pod} refuses the request at port {port}"))
+        }
         Ok(Err(error)) => {
             // Only the kubelet knows why, if it has said so.
             let reason = failure.and_then(FutureExt::now_or_never).flatten();
@@ -82,7 +100,11 @@ async fn exchange(
     if !status.is_success() {
         let text = String::from_utf8_lossy(&body);
         let text = clean(text.lines().next().unwrap_or_default());
-        bail!("{path} answers {status}: {text}");
+        return Err(anyhow::Error::new(OtherStatus {
+            path: path.to_owned(),
+            status,
+            text,
+        }));
     }
     Ok(body)
 }
@@ -109,4 +131,40 @@ fn refused(error: kube::Error, pod: &PodName) -> anyhow::Error {
         _ => format!("cannot forward a port of the pod {pod}"),
     };
     anyhow::Error::from(error).context(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    /// What is made of the answer of a port.
+    async fn asked(answer: &'static str) -> anyhow::Result<Bytes> {
+        let (ours, mut theirs) = duplex(4_096);
+        let serve = async move {
+            let mut request = [0; 4_096];
+            let read = theirs.read(&mut request).await.unwrap();
+            assert!(request[..read].starts_with(b"GET /tracing HTTP/1.1\r\n"));
+            theirs.write_all(answer.as_bytes()).await.unwrap();
+            theirs
+        };
+        let (answer, _) = tokio::join!(exchange(TokioIo::new(ours), "/tracing"), serve);
+        answer
+    }
+
+    #[tokio::test]
+    async fn tells_what_is_not_there_from_other_failures() {
+        let ok = asked("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").await;
+        assert_eq!(&*ok.unwrap(), b"hi");
+        let none = "HTTP/1.1 404 Not Found\r\ncontent-length: 12\r\n\r\ninvalid path";
+        let error = asked(none).await.unwrap_err().context("asked");
+        assert!(is_not_found(&error), "{error:?}");
+        assert_eq!(
+            error.root_cause().to_string(),
+            "/tracing answers 404 Not Found: invalid path"
+        );
+        let failed = asked("HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n").await;
+        assert!(!is_not_found(&failed.unwrap_err()));
+    }
 }

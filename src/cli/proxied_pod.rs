@@ -184,6 +184,20 @@ pub(super) fn check(pod: &Pod, name: &PodName) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether a pod's proxy is a gateway: our proxy's arguments begin with `gateway` then, those of Istio's
+/// with `proxy router`.
+pub(super) fn is_gateway(pod: &Pod) -> bool {
+    let containers = pod.spec.iter().flat_map(|spec| {
+        let native = spec.init_containers.iter().flatten();
+        spec.containers.iter().chain(native)
+    });
+    let mut proxies = containers.filter(|container| container.name == CONTAINER);
+    proxies.any(|proxy| {
+        let mut arguments = proxy.args.iter().flatten().take(2);
+        arguments.any(|argument| argument == "gateway" || argument == "router")
+    })
+}
+
 /// Why a container does not run; `None` if it does.
 fn not_running(container: Option<&ContainerStatus>) -> Option<String> {
     let state = container.and_then(|container| container.state.as_ref());
@@ -277,6 +291,24 @@ mod tests {
             {"name": "istio-proxy", "image": "", "imageID": "", "ready": true, "restartCount": 0,
              "state": {"running": {}}}]});
         assert_eq!(checked(spec, status), Ok(()));
+    }
+
+    #[test]
+    fn a_gateway_is_known_by_its_arguments() {
+        let is_gateway = |spec: Value| {
+            let pod = json!({"metadata": {"name": "web"}, "spec": spec});
+            is_gateway(&serde_json::from_value(pod).unwrap())
+        };
+        let with = |arguments: &[&str]| json!([{"name": "istio-proxy", "args": arguments}]);
+        for arguments in [&["gateway", "--x"][..], &["proxy", "router"]] {
+            assert!(is_gateway(json!({"containers": with(arguments)})));
+        }
+        let app = json!([{"name": "app", "args": ["gateway"]}]);
+        for containers in [with(&["sidecar"]), with(&["proxy", "sidecar", "router"]), app] {
+            assert!(!is_gateway(json!({"containers": containers})), "{containers}");
+        }
+        let native = json!({"containers": [{"name": "app"}], "initContainers": with(&["sidecar"])});
+        assert!(!is_gateway(native));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod backend;
 mod check;
 mod command;
+mod id;
 mod jaeger;
 mod show;
 mod span;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::harness::{Namespace, busybox, eventually, pod, server, service};
 
 /// Runs `pillion`; what it has printed.
-async fn pillion(shop: &Namespace, arguments: &[&str]) -> Output {
+pub async fn pillion(shop: &Namespace, arguments: &[&str]) -> Output {
     let mut command = shop.cluster.tool(env!("CARGO_BIN_EXE_pillion"));
     command.args(arguments).args(["-n", shop.name()]);
     command.output().await.unwrap()

@@ -107,6 +107,20 @@ fn shows_a_trace_that_a_store_has_answered() {
 }
 
 #[test]
+fn a_trace_is_asked_for_by_an_id_or_by_a_service() {
+    for (arguments, expected) in [
+        (&["web.shop"][..], "hexadecimal digits"),
+        (&["-n", "shop"][..], "--service"),
+        (&["7", "--service", "web.shop"][..], "cannot be used with"),
+    ] {
+        let output = pillion(&[&["trace", "show"][..], arguments].concat(), "");
+        let error = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
 fn injects_every_kind_that_makes_pods() {
     let spec = "{containers: [{name: app, image: app}]}";
     for (kind, api_version, pod) in [

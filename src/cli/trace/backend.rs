@@ -10,6 +10,7 @@ use k8s_openapi::{
 use kube::{Api, Client, ResourceExt, api::ListParams};
 
 use super::{
+    id::TraceId,
     jaeger,
     span::Trace,
     zipkin::{self, Stored},
@@ -61,10 +62,15 @@ impl Backend {
         let port = target_port(&service).with_context(|| {
             format!("the Service {namespace}/{SERVICE} has no port whose targetPort is a number")
         })?;
+        // Without one, all pods of the namespace would be listed.
+        let labels = selector(&service).with_context(|| {
+            format!(
+                "the Service {namespace}/{SERVICE} has no selector, so the pods behind it are not known: give it one, or \
+                 save what the store answers and read the file with -f"
+            )
+        })?;
         let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-        let pods = pods
-            .list(&ListParams::default().labels(&selector(&service)))
-            .await;
+        let pods = pods.list(&ListParams::default().labels(&labels)).await;
         let pods = pods.with_context(|| format!("cannot list pods in {namespace}"))?;
         let pod = pods.items.iter().find(|pod| is_ready(pod));
         let pod = pod.with_context(|| {
@@ -94,14 +100,16 @@ impl Backend {
         );
     }
 
-    /// The trace with this id.
-    pub async fn trace(&self, id: &str) -> anyhow::Result<Option<Trace>> {
-        check(id, "trace id")?;
+    /// The trace with this id; `None` if it has none.
+    pub async fn trace(&self, id: &TraceId) -> anyhow::Result<Option<Trace>> {
         let path = match self.kind {
             Kind::Jaeger => format!("/jaeger/api/traces/{id}"),
             Kind::Zipkin => format!("/zipkin/api/v2/trace/{id}"),
         };
-        let answer = self.get(&path).await?;
+        let answer = match self.get(&path).await {
+            Err(error) if port_forward::is_not_found(&error) => return Ok(None),
+            answer => answer?,
+        };
         Ok(match self.kind {
             Kind::Jaeger => self.jaeger(&answer)?.into_iter().next(),
             Kind::Zipkin => zipkin::trace(self.read::<Vec<Stored>>(&answer)?),
@@ -110,7 +118,7 @@ impl Backend {
 
     /// The newest trace of a service in the last two days.
     pub async fn newest(&self, service: &str) -> anyhow::Result<Option<Trace>> {
-        check(service, "service's name")?;
+        check(service)?;
         let path = match self.kind {
             Kind::Jaeger => {
                 format!("/jaeger/api/traces?service={service}&limit={LOOKED_AT}")
@@ -167,11 +175,11 @@ impl Kind {
     }
 }
 
-/// Checks what becomes part of a URL.
-fn check(text: &str, what: &str) -> anyhow::Result<()> {
+/// Checks the name of a service, which becomes part of a URL.
+fn check(service: &str) -> anyhow::Result<()> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-:".contains(c);
-    if text.is_empty() || !text.chars().all(is_plain) {
-        bail!("{:?} is no {what}", printable(text));
+    if service.is_empty() || !service.chars().all(is_plain) {
+        bail!("{:?} is no service's name", printable(service));
     }
     Ok(())
 }
@@ -186,7 +194,8 @@ fn target_port(service: &Service) -> Option<u16> {
     u16::try_from(number).ok()
 }
 
-fn selector(service: &Service) -> String {
+/// The labels of its pods, if it says which.
+fn selector(service: &Service) -> Option<String> {
     let selector = service
         .spec
         .as_ref()
@@ -195,7 +204,7 @@ fn selector(service: &Service) -> String {
     let labels: Vec<_> = labels
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
-    labels.join(",")
+    (!labels.is_empty()).then(|| labels.join(","))
 }
 
 fn is_ready(pod: &Pod) -> bool {
@@ -225,14 +234,17 @@ mod tests {
         assert_eq!(of(json!({"port": 80, "targetPort": "http"})), None);
         assert_eq!(target_port(&service(json!({}))), None);
         let labels = service(json!({"selector": {"app": "jaeger", "tier": "1"}}));
-        assert_eq!(selector(&labels), "app=jaeger,tier=1");
+        assert_eq!(selector(&labels).as_deref(), Some("app=jaeger,tier=1"));
+        for none in [json!({}), json!({"selector": {}})] {
+            assert_eq!(selector(&service(none)), None);
+        }
     }
 
     #[test]
     fn what_would_change_the_url_is_refused() {
-        assert!(check("istio-ingressgateway.istio-system", "name").is_ok());
+        assert!(check("istio-ingressgateway.istio-system").is_ok());
         for text in ["", "a b", "a/../b", "a?b", "a&limit=1", "a\u{1b}"] {
-            let error = check(text, "service's name").unwrap_err().to_string();
+            let error = check(text).unwrap_err().to_string();
             assert!(error.ends_with("is no service's name"), "{error}");
         }
     }

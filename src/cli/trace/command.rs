@@ -14,7 +14,10 @@ Examples:
 
 show reads the store behind the Service `tracing` (Jaeger or Zipkin, samples/addons), check the proxy's port 15000, both
 through the API server. That needs permission to get and create pods/portforward in the namespace of the pod that is asked;
-show also needs to get Services and to list pods there.";
+show also needs to get Services and to list pods there.
+
+check ends with the exit code 1 if the application does not pass the headers of traces on, and with 0 if it does, or if too
+little has been seen to say so.";
 
 /// Arguments of `pillion trace`.
 #[derive(Debug, clap::Args)]

@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 
 use super::{
     backend::Backend,
+    id::TraceId,
     jaeger,
     span::Trace,
     tree,
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// The first in most traces.
-const GATEWAY: &str = "istio-ingressgateway.istio-system";
+const GATEWAY: &str = "istio-ingressgateway";
 /// How many services are named if none has the name that is given.
 const NAMED: usize = 20;
 
@@ -26,18 +27,13 @@ const NAMED: usize = 20;
 pub(super) struct Args {
     /// The id of the trace [default: the newest of the service].
     #[arg(value_name = "TRACE", conflicts_with_all = ["service", "file"])]
-    trace: Option<String>,
-    /// The service, as NAME.NAMESPACE, whose newest trace is shown.
-    #[arg(
-        short = 's',
-        long,
-        value_name = "SERVICE",
-        default_value = GATEWAY,
-        conflicts_with = "file"
-    )]
-    service: String,
+    trace: Option<TraceId>,
+    /// The service, as NAME.NAMESPACE, whose newest trace is shown [default: istio-ingressgateway, in the namespace of
+    /// --istioNamespace].
+    #[arg(short = 's', long, value_name = "SERVICE", conflicts_with = "file")]
+    service: Option<String>,
     /// The namespace of the service, if its name has none.
-    #[arg(short = 'n', long, value_name = "NAMESPACE")]
+    #[arg(short = 'n', long, value_name = "NAMESPACE", requires = "service")]
     namespace: Option<String>,
     /// A file with what Jaeger (/api/traces/TRACE) or Zipkin (/api/v2/trace/TRACE) answers; - for standard input.
     #[arg(short = 'f', long, value_name = "FILE")]
@@ -66,11 +62,10 @@ impl Args {
 
     /// As spans have it.
     fn service(&self) -> String {
-        match &self.namespace {
-            Some(namespace) if !self.service.contains('.') => {
-                format!("{}.{namespace}", self.service)
-            }
-            _ => self.service.clone(),
+        match (&self.service, &self.namespace) {
+            (None, _) => format!("{GATEWAY}.{}", self.istio_namespace),
+            (Some(name), Some(namespace)) if !name.contains('.') => format!("{name}.{namespace}"),
+            (Some(name), _) => name.clone(),
         }
     }
 
@@ -80,7 +75,11 @@ impl Args {
         let store = Backend::find(client, &self.istio_namespace).await?;
         if let Some(id) = &self.trace {
             let found = store.trace(id).await?;
-            return found.with_context(|| format!("the store has no trace {}", printable(id)));
+            return found.with_context(|| {
+                format!(
+                    "the store has no trace {id}: it is not stored yet, was not sampled, or is older than what the store keeps"
+                )
+            });
         }
         let service = self.service();
         if let Some(found) = store.newest(&service).await? {
@@ -128,7 +127,38 @@ fn read(text: &[u8]) -> anyhow::Result<Option<Trace>> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
+
+    #[derive(Debug, clap::Parser)]
+    struct Show {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn service_of(arguments: &[&str]) -> Result<String, clap::error::ErrorKind> {
+        let shown = Show::try_parse_from([&["show"][..], arguments].concat());
+        shown
+            .map(|show| show.args.service())
+            .map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn the_service_is_the_one_that_is_named_or_the_gateway() {
+        for (arguments, service) in [
+            (&[][..], "istio-ingressgateway.istio-system"),
+            (&["-i", "mesh"][..], "istio-ingressgateway.mesh"),
+            (&["-s", "web.shop"][..], "web.shop"),
+            (&["-s", "web", "-n", "shop"][..], "web.shop"),
+            (&["-s", "web.shop", "-n", "other"][..], "web.shop"),
+        ] {
+            assert_eq!(service_of(arguments), Ok(service.to_owned()));
+        }
+        // A namespace alone would have shown the gateway's trace.
+        assert!(service_of(&["-n", "shop"]).is_err());
+        assert!(service_of(&["7", "-s", "web.shop"]).is_err());
+    }
 
     #[test]
     fn reads_what_either_store_answers() {

@@ -28,7 +28,14 @@ pub(super) fn format(trace: &Trace) -> String {
         .take(SHOWN)
         .map(|placed| row(placed, start))
         .collect();
-    let headings = ["SERVICE", "KIND", "OPERATION", "START", "MS", "STATUS"];
+    let headings = [
+        "SERVICE",
+        "KIND",
+        "OPERATION",
+        "START (MS)",
+        "TOOK (MS)",
+        "STATUS",
+    ];
     let mut text = format!(
         "Trace {}: {}, {}, {} ms\n\n{}",
         printable(&trace.id),
@@ -38,8 +45,8 @@ pub(super) fn format(trace: &Trace) -> String {
         table::format(&headings, &rows)
     );
     if placed.len() > SHOWN {
-        let more = plural(placed.len() - SHOWN, "span");
-        text.push_str(&format!("and {more} more\n"));
+        let more = plural(placed.len() - SHOWN, "more span");
+        text.push_str(&format!("and {more}\n"));
     }
     let lost = lost(&trace.spans);
     if lost > 0 {
@@ -216,7 +223,7 @@ mod tests {
                 .all(|line| line.chars().count() < 3 * DEPTH + 12)
         );
         let text = format(&Trace::of(deep).unwrap());
-        assert!(text.contains("\nand 18999 spans more\n"));
+        assert!(text.contains("\nand 18999 more spans\n"));
     }
 
     #[test]
@@ -232,9 +239,9 @@ mod tests {
         assert_eq!(
             format(&Trace::of(vec![web, call]).unwrap()),
             "Trace 7: 2 spans, 2 services, 12.345 ms\n\n\
-             SERVICE   KIND     OPERATION                         START   MS       STATUS\n\
-             web       server   web.shop.svc.cluster.local:80/*   0.000   12.345   -\n\
-             └─ call   -        -                                 2.000   1.500    503, error\n"
+             SERVICE   KIND     OPERATION                         START (MS)   TOOK (MS)   STATUS\n\
+             web       server   web.shop.svc.cluster.local:80/*   0.000        12.345      -\n\
+             └─ call   -        -                                 2.000        1.500       503, error\n"
         );
     }
 }

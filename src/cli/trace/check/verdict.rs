@@ -43,6 +43,13 @@ struct Requests {
     with_traceparent: u64,
 }
 
+impl Seen {
+    /// Whether the application cuts traces.
+    pub fn has_cut(&self) -> bool {
+        self.verdict == Verdict::Cuts
+    }
+}
+
 /// What there is to say, and to do.
 pub(super) fn text(pod: &PodName, seen: &Seen) -> String {
     let Traces {
@@ -96,17 +103,18 @@ fn passed(requests: &Requests) -> String {
         ("B3", with_b3),
         ("traceparent", with_traceparent),
     ];
-    let counts = kinds.map(|(kind, count)| format!("{kind} on {count}"));
+    let counts = kinds.map(|(kind, count)| format!("{count} had {kind}"));
     format!(
-        "Of the {all} requests that it sent so, there was {}.\n",
+        "Of the {all} requests that it sent outside of any trace, {}.\n",
         counts.join(", ")
     )
 }
 
 fn advice(headers: &[String]) -> String {
     format!(
-        "To mend it, copy these headers of each request to all requests that are made for it:\n  {}\nLibraries for tracing do it, such as \
-         OpenTelemetry's (OTEL_PROPAGATORS=tracecontext,b3multi); x-request-id is to be copied besides. docs/tracing.md says more.\n",
+        "To fix this, copy these headers of each request to all requests that are made for it:\n  {}\nLibraries for tracing do it, such as \
+         OpenTelemetry's (OTEL_PROPAGATORS=tracecontext,b3multi); x-request-id must be copied as well. docs/tracing.md, \"Pass \
+         the headers on\", has an example.\n",
         printable(&headers.join(", "))
     )
 }
@@ -117,7 +125,7 @@ mod tests {
 
     use super::*;
 
-    fn said(verdict: &str, [continued, cut, ended]: [u64; 3]) -> String {
+    fn seen(verdict: &str, [continued, cut, ended]: [u64; 3]) -> Seen {
         let seen = json!({
             "verdict": verdict,
             "propagation": "b3",
@@ -127,11 +135,23 @@ mod tests {
                 "all": 4, "with_request_id": 3, "with_b3": 0, "with_traceparent": 1,
             },
         });
+        serde_json::from_value(seen).unwrap()
+    }
+
+    fn said(verdict: &str, traces: [u64; 3]) -> String {
         let pod = PodName {
             namespace: "shop".to_owned(),
             name: "web".to_owned(),
         };
-        text(&pod, &serde_json::from_value(seen).unwrap())
+        text(&pod, &seen(verdict, traces))
+    }
+
+    #[test]
+    fn only_an_application_that_cuts_traces_fails() {
+        assert!(seen("cuts", [1, 4, 2]).has_cut());
+        for verdict in ["passes_on", "unknown"] {
+            assert!(!seen(verdict, [1, 4, 2]).has_cut(), "{verdict}");
+        }
     }
 
     #[test]
@@ -140,7 +160,7 @@ mod tests {
         for part in [
             "shop/web does not pass the headers of traces on: of 7 traced requests",
             "4 were cut",
-            "x-request-id on 3, B3 on 0, traceparent on 1",
+            "Of the 4 requests that it sent outside of any trace, 3 had x-request-id, 0 had B3, 1 had traceparent.\n",
             "\n  x-request-id, x-b3-traceid, b [2J3\n",
             "docs/tracing.md",
         ] {
