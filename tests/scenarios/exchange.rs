@@ -46,8 +46,12 @@ pub async fn send(pod: &Pod, case: &Case, cluster: &Cluster, exchange: &Exchange
             None => outcome::of_bytes(&got, &received),
         };
         spans::steady(&mut outcome, exchange);
+        let context = spans::context(exchange, &received);
+        if let Some((trace, _)) = &context {
+            pod.recorder.remember_trace(trace.clone());
+        }
         if exchange.times == 1 && case.servers.iter().any(|server| server.spans) {
-            spans::add(&mut outcome, exchange, &received, &pod.recorder).await;
+            spans::add(&mut outcome, exchange, context, &pod.recorder).await;
         }
         let client = got.client;
         all.push(Sent { outcome, client });

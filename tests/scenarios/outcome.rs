@@ -11,7 +11,7 @@
 //! | `server`, `method`, `path`, `host`, `sent` | what the last try's server received; `sent` is the body |
 //! | `up.NAME` | a header that it received; of contexts of traces, numbers that the client has not sent are `*` |
 //! | `mark` | what its `x-request-id` says of tracing: the digit of its version |
-//! | `spans`, `span.name`, `span.kind`, `span.parent`, `span.tag.NAME` | how many spans of the request's trace its collector got, and the first of them |
+//! | `spans`, `span.name`, `span.kind`, `span.parent`, `span.tag.NAME` | how many spans of the request's trace its collector got by then, and the first of them; a scenario fails if it gets others in the end |
 //! | `flags`, `cluster`, `route`, `logged` | response flags, cluster, route and status of the access log |
 //!
 //! If a request is sent many times: `status.CODE`, `count.SERVER` and `mark.MARK`, which count.

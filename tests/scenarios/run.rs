@@ -20,6 +20,7 @@ use crate::{
     outcome::{self, Outcome},
     pod::{Pod, Software},
     programs::Programs,
+    spans,
     upstream::Servers,
 };
 
@@ -120,6 +121,9 @@ impl Group {
             let send = |pod| exchange::send(pod, case, cluster, exchange);
             let (ours, envoys) = tokio::join!(send(ours), send(envoys));
             run.push([ours, envoys]);
+        }
+        for (who, pod) in ["our proxy", "Envoy"].into_iter().zip(&self.pods) {
+            spans::unwanted(case, who, &pod.recorder)?;
         }
         Ok(run)
     }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    case::Exchange,
+    case::{Case, Exchange},
     outcome::Outcome,
     upstream::{Received, Recorder},
 };
@@ -104,13 +104,9 @@ fn hex(bytes: &[u8]) -> String {
     text
 }
 
-/// Adds the spans of a request's trace, as soon as there is one that is wanted.
-pub async fn add(
-    outcome: &mut Outcome,
-    exchange: &Exchange,
-    received: &[Received],
-    recorder: &Recorder,
-) {
+/// What a request was told of its trace, or says of it itself where no server has received it: the
+/// trace, and whether its spans are wanted.
+pub fn context(exchange: &Exchange, received: &[Received]) -> Option<(String, bool)> {
     let sent = exchange
         .headers
         .iter()
@@ -118,8 +114,18 @@ pub async fn add(
     let sent: Vec<_> = sent
         .map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
-    let headers = received.last().map_or(&sent, |last| &last.headers);
-    let spans = match context(headers) {
+    in_headers(received.last().map_or(&sent, |last| &last.headers))
+}
+
+/// Adds the spans of a request's trace, as soon as there is one that is wanted. That none comes of one
+/// whose spans are not wanted is known at the end of the scenario.
+pub async fn add(
+    outcome: &mut Outcome,
+    exchange: &Exchange,
+    context: Option<(String, bool)>,
+    recorder: &Recorder,
+) {
+    let spans = match context {
         Some((trace, true)) => {
             let arrive = async {
                 loop {
@@ -155,8 +161,7 @@ pub async fn add(
     }
 }
 
-/// A trace, and whether its spans are wanted.
-fn context(headers: &[(String, String)]) -> Option<(String, bool)> {
+fn in_headers(headers: &[(String, String)]) -> Option<(String, bool)> {
     let find = |name: &str| {
         let found = headers.iter().find(|(other, _)| other == name);
         found.map(|(_, value)| value.as_str())
@@ -164,11 +169,28 @@ fn context(headers: &[(String, String)]) -> Option<(String, bool)> {
     if let Some(trace) = find("x-b3-traceid") {
         return Some((trace.to_owned(), find("x-b3-sampled") == Some("1")));
     }
+    if let Some(b3) = find("b3") {
+        let mut parts = b3.split('-');
+        let (trace, _span) = (parts.next()?, parts.next()?);
+        let is_wanted = matches!(parts.next(), Some("1" | "d"));
+        return Some((trace.to_owned(), is_wanted));
+    }
     let parts: Vec<_> = find("traceparent")?.split('-').collect();
     let [_, trace, _, flags] = parts[..] else {
         return None;
     };
     Some((trace.to_owned(), flags == "01"))
+}
+
+/// Says which spans have come that no request of the scenario wants. Its last request must be one whose
+/// span has come: proxies send spans in their order, so the others would have come before.
+pub fn unwanted(case: &Case, who: &str, recorder: &Recorder) -> Result<(), String> {
+    let spans = recorder.take_unwanted_spans();
+    let has_collector = case.servers.iter().any(|server| server.spans);
+    if !has_collector || spans.is_empty() {
+        return Ok(());
+    }
+    Err(format!("{who} sends spans that nobody wants: {spans:#?}"))
 }
 
 /// Makes values of contexts steady: numbers that the client has not sent are stars.

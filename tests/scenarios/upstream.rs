@@ -1,7 +1,7 @@
 //! The servers of a scenario, and what they received.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     io,
     net::SocketAddr,
     sync::{Arc, Mutex},
@@ -54,6 +54,9 @@ pub struct Recorder(Arc<Mutex<State>>);
 struct State {
     received: Vec<Received>,
     spans: Vec<Span>,
+    /// The traces of the scenario's requests, and those of the scenarios before it.
+    traces: BTreeSet<String>,
+    earlier: BTreeSet<String>,
     /// How many tries each server has had.
     tries: HashMap<String, usize>,
 }
@@ -73,6 +76,24 @@ impl Recorder {
         let (taken, others) = spans.into_iter().partition(|span| span.trace == trace);
         state.spans = others;
         taken
+    }
+
+    /// Remembers the trace of a request, whether or not its spans are wanted.
+    pub fn remember_trace(&self, trace: String) {
+        self.0.lock().unwrap().traces.insert(trace);
+    }
+
+    /// Ends a scenario, and takes the spans that it wants of none of its requests. Those of earlier
+    /// scenarios' requests may come late: their collector was not there.
+    pub fn take_unwanted_spans(&self) -> Vec<Span> {
+        let mut state = self.0.lock().unwrap();
+        let spans = std::mem::take(&mut state.spans);
+        let traces = std::mem::take(&mut state.traces);
+        let is_late =
+            |span: &Span| state.earlier.contains(&span.trace) && !traces.contains(&span.trace);
+        let unwanted = spans.into_iter().filter(|span| !is_late(span)).collect();
+        state.earlier.extend(traces);
+        unwanted
     }
 
     /// Records a request, and returns which try it is for its server.
