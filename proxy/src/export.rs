@@ -12,8 +12,10 @@ mod courier;
 mod failure;
 mod grpc;
 mod request;
+mod retry_info;
 #[cfg(test)]
 mod tests;
+mod trouble;
 
 use std::{sync::Arc, time::Duration};
 

@@ -15,8 +15,10 @@ use super::{
 };
 use crate::{net::socket::connect, tables::SpanProtocol};
 
-/// The largest head of an answer.
+/// The largest head of an answer by HTTP/1.1.
 const MAX_HEAD: usize = 16 * 1024;
+/// The same by HTTP/2.
+const MAX_HEADER_LIST: u32 = 16 * 1024;
 
 /// A connection, which is closed when it is dropped.
 #[derive(Debug)]
@@ -56,7 +58,7 @@ impl Connection {
             }
             SpanProtocol::OtlpGrpc => {
                 let mut builder = http2::Builder::new(TokioExecutor::new());
-                builder.max_header_list_size(MAX_HEAD as u32);
+                builder.max_header_list_size(MAX_HEADER_LIST);
                 let (sender, driver) = builder.handshake(stream).await.map_err(broken)?;
                 (Sender::Http2(sender), tokio::spawn(drive(driver)))
             }

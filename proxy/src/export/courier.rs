@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     answer::rejected, backoff::Backoff, connection::Connection, failure::Failure, request::request,
+    trouble::Trouble,
 };
 use crate::{
     records::{Outlet, Report},
@@ -21,8 +22,9 @@ use crate::{
 const INTERVAL: Duration = Duration::from_secs(1);
 /// How many endpoints are drawn to find one that has not just failed.
 const DRAWS: u32 = 3;
-/// The log says no more often that a collector does not take its spans.
-const QUIET: Duration = Duration::from_secs(60);
+/// How often a report is sent that a collector has seen and not taken: it may be the report's fault,
+/// and others wait behind it.
+const TRIES: u32 = 5;
 
 /// Who sends the spans of one collector.
 #[derive(Debug)]
@@ -30,18 +32,11 @@ pub(super) struct Courier {
     outlet: Arc<Outlet>,
     tables: watch::Receiver<Arc<Snapshot>>,
     connection: Option<Connection>,
-    /// The endpoint that could not be reached last.
+    /// The endpoint that has failed last.
     failed: Option<SocketAddr>,
     backoff: Backoff,
     random: Rng,
     trouble: Trouble,
-}
-
-/// What the log has been told.
-#[derive(Debug, Default)]
-struct Trouble {
-    is_told: bool,
-    last: Option<Instant>,
 }
 
 impl Courier {
@@ -68,7 +63,10 @@ impl Courier {
                 () = stop.cancelled() => {}
             }
             let is_last = stop.is_cancelled() || self.outlet.is_gone();
-            while let Some(full) = self.outlet.take_full() {
+            // However many of them there are, what is in the others gets its turn.
+            while (is_last || Instant::now() < next)
+                && let Some(full) = self.outlet.take_full()
+            {
                 self.deliver(&full, &stop).await;
             }
             if !is_last && Instant::now() < next {
@@ -84,9 +82,12 @@ impl Courier {
         }
     }
 
-    /// Sends a report until it is taken or refused; where it is the last thing to do, once.
+    /// Sends a report until it is taken, refused, or sent too often; where it is the last thing to do,
+    /// once. Who has not taken it is left alone for a while.
     async fn deliver(&mut self, report: &Report, stop: &CancellationToken) {
+        let mut tries = 0;
         loop {
+            let before = self.endpoints();
             let failure = match self.attempt(report).await {
                 Ok(rejected) => {
                     self.outlet.counters.reported(report.spans, rejected);
@@ -96,26 +97,44 @@ impl Courier {
                 }
                 Err(failure) => failure,
             };
-            self.connection = None;
+            // Another endpoint may do better. One that refuses has answered as it should.
+            if failure.may_pass()
+                && let Some(open) = self.connection.take()
+            {
+                self.failed = Some(open.address);
+            }
             self.outlet.counters.failed();
             self.trouble.tell(&self.outlet.collector.cluster, &failure);
-            if !failure.may_pass() || stop.is_cancelled() || self.outlet.is_gone() {
+            tries += u32::from(failure.is_of_report());
+            let is_last = stop.is_cancelled() || self.outlet.is_gone();
+            let is_over = is_last || !failure.may_pass() || tries >= TRIES;
+            if is_over {
                 self.outlet.counters.dropped(report.spans);
+            }
+            if is_last {
                 return;
             }
             let longest = self.backoff.next(self.random.f64());
             tokio::select! {
-                () = self.wait(longest) => {}
+                () = self.wait(&before, longest) => {}
                 () = stop.cancelled() => {}
+            }
+            if is_over {
+                return;
             }
         }
     }
 
-    /// Waits, but no longer than until the collector has other endpoints: these are tried at once.
-    pub(super) async fn wait(&mut self, longest: Duration) {
+    /// The collector's endpoints of now.
+    pub(super) fn endpoints(&self) -> Vec<SocketAddr> {
+        addresses(&self.tables.borrow(), &self.outlet.collector.cluster)
+    }
+
+    /// Waits, but no longer than until the collector has other endpoints than before: these are tried
+    /// at once.
+    pub(super) async fn wait(&mut self, before: &[SocketAddr], longest: Duration) {
         let until = Instant::now() + longest;
         let cluster = Arc::clone(&self.outlet.collector.cluster);
-        let before = addresses(&self.tables.borrow(), &cluster);
         let others = self
             .tables
             .wait_for(|tables| addresses(tables, &cluster) != before);
@@ -203,33 +222,4 @@ fn addresses_of(cluster: &Cluster) -> impl Iterator<Item = SocketAddr> {
     };
     set.into_iter()
         .flat_map(|set| set.iter().map(|(address, _)| address))
-}
-
-impl Trouble {
-    fn tell(&mut self, cluster: &str, failure: &Failure) {
-        let is_quiet = self.last.is_some_and(|last| last.elapsed() < QUIET);
-        if self.is_told || is_quiet {
-            return;
-        }
-        self.is_told = true;
-        self.last = Some(Instant::now());
-        if failure.may_pass() {
-            tracing::warn!(
-                cluster,
-                "spans can't be sent to their collector: {failure}; the newest ones are kept until they can, and pillion_tracing_spans_dropped_total counts the others"
-            );
-        } else {
-            tracing::warn!(
-                cluster,
-                "spans are dropped that their collector does not take: {failure}; pillion_tracing_spans_dropped_total counts them"
-            );
-        }
-    }
-
-    fn end(&mut self, cluster: &str) {
-        if self.is_told {
-            self.is_told = false;
-            tracing::info!(cluster, "spans reach their collector again");
-        }
-    }
 }

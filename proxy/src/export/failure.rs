@@ -31,8 +31,12 @@ pub(super) enum Failure {
     Status(StatusCode),
     #[error("its answer has no status of gRPC")]
     NotGrpc,
-    #[error("it answers with gRPC's status {0}")]
-    GrpcStatus(u32),
+    #[error("it answers with gRPC's status {status}")]
+    GrpcStatus {
+        status: u32,
+        /// It says when to come again.
+        says_when: bool,
+    },
 }
 
 impl Failure {
@@ -46,9 +50,55 @@ impl Failure {
             | Self::Timeout(_) => true,
             Self::Request(_) | Self::TooLong(_) | Self::NotGrpc => false,
             Self::Status(status) => matches!(status.as_u16(), 429 | 502 | 503 | 504),
-            // CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED and UNAVAILABLE, of those that
-            // OpenTelemetry has sent again.
-            Self::GrpcStatus(status) => matches!(status, 1 | 4 | 8 | 10 | 14),
+            Self::GrpcStatus { status, says_when } => match status {
+                // CANCELLED, DEADLINE_EXCEEDED, ABORTED and UNAVAILABLE, of those that OpenTelemetry has
+                // sent again.
+                1 | 4 | 10 | 14 => true,
+                // RESOURCE_EXHAUSTED may be for good: a report may be too large.
+                8 => *says_when,
+                _ => false,
+            },
+        }
+    }
+
+    /// Whether it may be because of this one report: somebody was there to take it.
+    pub fn is_of_report(&self) -> bool {
+        !matches!(
+            self,
+            Self::NoCluster(_) | Self::NoEndpoint(_) | Self::Connect { .. }
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_exhausted_may_pass_only_if_the_collector_says_when() {
+        let with = |status, says_when| Failure::GrpcStatus { status, says_when };
+        assert!(with(8, true).may_pass() && !with(8, false).may_pass());
+        assert!(with(14, false).may_pass() && !with(3, true).may_pass());
+    }
+
+    #[test]
+    fn a_report_is_to_blame_only_where_somebody_has_seen_it() {
+        let cluster = || Arc::from("zipkin");
+        for failure in [
+            Failure::NoCluster(cluster()),
+            Failure::NoEndpoint(cluster()),
+            Failure::Connect {
+                address: SocketAddr::from(([10, 0, 0, 1], 9411)),
+                source: io::ErrorKind::ConnectionRefused.into(),
+            },
+        ] {
+            assert!(!failure.is_of_report() && failure.may_pass(), "{failure}");
+        }
+        for failure in [
+            Failure::Timeout(Duration::ZERO),
+            Failure::Status(StatusCode::SERVICE_UNAVAILABLE),
+        ] {
+            assert!(failure.is_of_report() && failure.may_pass(), "{failure}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::HeaderMap;
 
-use super::failure::Failure;
+use super::{failure::Failure, retry_info};
 
 /// A flag for compression, and a length of four bytes.
 const HEAD: usize = 5;
@@ -28,11 +28,15 @@ pub(super) fn message(body: &Bytes) -> Bytes {
 
 /// Checks the status, which is in the trailers, or in the head of an answer that has only that.
 pub(super) fn check(head: &HeaderMap, trailers: Option<&HeaderMap>) -> Result<(), Failure> {
-    let status = trailers.unwrap_or(head).get("grpc-status");
+    let fields = trailers.unwrap_or(head);
+    let status = fields.get("grpc-status");
     let status = status.and_then(|value| value.to_str().ok()?.parse().ok());
     match status {
         Some(0) => Ok(()),
-        Some(other) => Err(Failure::GrpcStatus(other)),
+        Some(status) => Err(Failure::GrpcStatus {
+            status,
+            says_when: retry_info::is_in(fields),
+        }),
         None => Err(Failure::NotGrpc),
     }
 }
@@ -42,6 +46,21 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+
+    #[test]
+    fn a_collector_that_is_exhausted_may_say_when_to_come_again() {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from_static("8"));
+        let may_pass = |trailers: &HeaderMap| {
+            let failed = check(&HeaderMap::new(), Some(trailers));
+            failed.unwrap_err().may_pass()
+        };
+        assert!(!may_pass(&trailers));
+        // A status with the code 8 and the detail `RetryInfo`.
+        let details = "CAgaKgoodHlwZS5nb29nbGVhcGlzLmNvbS9nb29nbGUucnBjLlJldHJ5SW5mbw==";
+        trailers.insert("grpc-status-details-bin", HeaderValue::from_static(details));
+        assert!(may_pass(&trailers));
+    }
 
     #[test]
     fn a_message_is_framed() {
@@ -64,7 +83,10 @@ mod tests {
         let (none, fine) = (HeaderMap::new(), with("0"));
         assert!(check(&none, Some(&fine)).is_ok() && check(&fine, None).is_ok());
         let failed = check(&none, Some(&with("14"))).unwrap_err();
-        assert!(matches!(failed, Failure::GrpcStatus(14)) && failed.may_pass());
+        let is_it = |status, says_when| status == 14 && !says_when;
+        assert!(
+            matches!(failed, Failure::GrpcStatus { status, says_when } if is_it(status, says_when))
+        );
         for (head, trailers) in [(&none, None), (&fine, Some(&none)), (&with("x"), None)] {
             assert!(matches!(check(head, trailers), Err(Failure::NotGrpc)));
         }

@@ -1,22 +1,24 @@
 //! Spans on their way to collectors that run.
 
+mod endpoints;
+mod refused;
 mod server;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use http::{HeaderValue, StatusCode};
+use http::HeaderValue;
 use tokio::time::{sleep, timeout};
 
 use self::server::{Server, Taken};
-use super::{Exporter, courier::Courier};
+use super::Exporter;
 use crate::{
     records::{
         Recorder, Records, Span, Workload,
         trace_test_util::{collector, span},
     },
     tables::{
-        ClusterSettings, ClusterStates, Clusters, Collector, EndpointSettings, EndpointSource,
-        Publisher, Snapshot, SpanProtocol,
+        Balancer, ClusterSettings, ClusterStates, Clusters, Collector, EndpointSettings,
+        EndpointSource, Publisher, Snapshot, SpanProtocol,
     },
 };
 
@@ -32,8 +34,14 @@ struct Sender {
 /// Tables whose cluster `collector` has these endpoints.
 fn tables(generation: u64, endpoints: &[SocketAddr]) -> Snapshot {
     let endpoints = endpoints.iter().copied().map(EndpointSettings::new);
-    let source = EndpointSource::List(endpoints.collect());
+    tables_of(generation, endpoints.collect())
+}
+
+/// The same with endpoints that have their turns by weight.
+fn tables_of(generation: u64, endpoints: Vec<EndpointSettings>) -> Snapshot {
+    let source = EndpointSource::List(endpoints);
     let mut settings = ClusterSettings::new("collector");
+    settings.balancer = Balancer::RoundRobin;
     settings.connect_timeout = Duration::from_secs(60);
     let cluster = ClusterStates::default().build(settings, source);
     let clusters = Arc::new(Clusters::from_iter([cluster]));
@@ -199,122 +207,22 @@ async fn a_connection_that_breaks_while_it_was_idle_is_no_failure() {
     assert_eq!(sender.counted("reports_failed"), 0);
 }
 
-#[tokio::test]
-async fn spans_wait_for_a_collector_that_restarts() {
-    let server = Server::start(SpanProtocol::Zipkin).await;
-    let sender = Sender::to(SpanProtocol::Zipkin, server.address);
-    sender.record("before");
-    sender.until("spans_sent", 1).await;
-    let address = server.stop().await;
-    sender.record("meanwhile");
-    sender.until("reports_failed", 1).await;
-    let server = Server::start_at(SpanProtocol::Zipkin, address).await;
-    sender.until("spans_sent", 2).await;
-    assert_eq!(names(&server.taken()), ["meanwhile"]);
-    assert_eq!(sender.counted("spans_dropped"), 0);
-}
-
-#[tokio::test]
-async fn a_report_that_may_be_taken_later_is_sent_again() {
-    for protocol in [SpanProtocol::OtlpHttp, SpanProtocol::OtlpGrpc] {
-        let server = Server::start(protocol).await;
-        server.refuse(1, StatusCode::SERVICE_UNAVAILABLE);
-        let sender = Sender::to(protocol, server.address);
-        sender.record("a");
-        sender.until("spans_sent", 1).await;
-        assert_eq!(names(&server.taken()), ["a"], "{protocol:?}");
-        assert_eq!(sender.counted("reports_failed"), 1, "{protocol:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_report_that_is_refused_is_dropped_and_counted() {
-    for protocol in [
-        SpanProtocol::Zipkin,
-        SpanProtocol::OtlpHttp,
-        SpanProtocol::OtlpGrpc,
-    ] {
-        let server = Server::start(protocol).await;
-        server.refuse(1, StatusCode::BAD_REQUEST);
-        let sender = Sender::to(protocol, server.address);
-        sender.record("a");
-        sender.until("spans_dropped", 1).await;
-        sender.record("b");
-        sender.until("spans_sent", 1).await;
-        assert_eq!(names(&server.taken()), ["b"], "{protocol:?}");
-    }
-}
-
-#[tokio::test]
-async fn spans_that_a_collector_rejects_are_counted() {
-    for protocol in [SpanProtocol::OtlpHttp, SpanProtocol::OtlpGrpc] {
-        let server = Server::start(protocol).await;
-        server.reject(1);
-        let sender = Sender::to(protocol, server.address);
-        sender.record("a");
-        sender.record("b");
-        sender.until("reports_sent", 1).await;
-        let counted = ["spans_sent", "spans_dropped"].map(|name| sender.counted(name));
-        assert_eq!(counted, [1, 1], "{protocol:?}");
-    }
-}
-
-#[tokio::test]
-async fn an_endpoint_that_is_away_is_not_waited_for_where_there_is_another() {
-    let gone = Server::start(SpanProtocol::Zipkin).await.stop().await;
-    let server = Server::start(SpanProtocol::Zipkin).await;
-    let snapshot = tables(1, &[gone, server.address]);
-    let sender = Sender::start(collector(SpanProtocol::Zipkin), snapshot);
-    sender.record("a");
-    sender.until("spans_sent", 1).await;
-    assert!(sender.counted("reports_failed") <= 1);
-}
-
-#[tokio::test]
-async fn newer_tables_lead_elsewhere() {
-    let old = Server::start(SpanProtocol::Zipkin).await;
-    let mut sender = Sender::start(
-        collector(SpanProtocol::Zipkin),
-        Snapshot::pass_through(Duration::ZERO),
-    );
-    sender.record("a");
-    // There is no such cluster.
-    sender.until("reports_failed", 1).await;
-    sender.publisher.publish(tables(2, &[old.address]));
-    sender.until("spans_sent", 1).await;
-    let new = Server::start(SpanProtocol::Zipkin).await;
-    sender.publisher.publish(tables(3, &[new.address]));
-    sender.record("b");
-    sender.until("spans_sent", 2).await;
-    assert_eq!(
-        (names(&old.taken()), names(&new.taken())),
-        (vec!["a"], vec!["b"])
-    );
-}
-
 #[tokio::test(start_paused = true)]
-async fn other_endpoints_are_tried_at_once() {
-    let [old, new] = [1, 2].map(|last| SocketAddr::from(([10, 0, 0, last], 9411)));
-    let records = Records::new(Workload::default(), None);
-    let collector = Arc::new(collector(SpanProtocol::Zipkin));
-    records.recorder().span(&collector, &span());
-    let (mut publisher, updates) = Publisher::new(tables(1, &[old]));
-    let mut courier = Courier::new(records.spans().next().await, updates);
-    let begun = tokio::time::Instant::now();
-    let longest = Duration::from_secs(30);
-    let publish = async {
-        sleep(Duration::from_secs(1)).await;
-        publisher.publish(tables(2, &[old]));
-        sleep(Duration::from_secs(1)).await;
-        publisher.publish(tables(3, &[old, new]));
-    };
-    tokio::join!(courier.wait(longest), publish);
-    assert_eq!(begun.elapsed().as_secs(), 2);
-    // Nothing else happens.
-    courier.wait(longest).await;
-    drop(publisher);
-    courier.wait(longest).await;
-    assert_eq!(begun.elapsed().as_secs(), 62);
+async fn spans_that_are_few_do_not_wait_for_many() {
+    let server = Server::start(SpanProtocol::Zipkin).await;
+    // Longer than any span should wait.
+    server.take_so_long(Duration::from_secs(2));
+    let sender = Sender::to(SpanProtocol::Zipkin, server.address);
+    let long = "x".repeat(1000);
+    for _ in 0..500 {
+        sender.record(&long);
+    }
+    let other = sender.records.recorder();
+    let name = "of another worker";
+    other.span(&sender.collector, &Span { name, ..span() });
+    sender.until("reports_sent", 2).await;
+    let second = names(&server.taken()[1..2]).join(" ");
+    assert!(second.contains(name), "{second}");
 }
 
 #[tokio::test]

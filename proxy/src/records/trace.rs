@@ -6,6 +6,7 @@
 mod counters;
 mod otlp;
 mod outlet;
+mod seldom;
 mod span;
 mod spans;
 #[cfg(test)]

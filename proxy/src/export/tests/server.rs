@@ -5,6 +5,7 @@ use std::{
     io, mem,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -31,6 +32,7 @@ use serde_json::Value;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::{AbortHandle, JoinHandle},
+    time::sleep,
 };
 use tonic::Status;
 
@@ -63,6 +65,8 @@ struct State {
     rejected: i64,
     hangs: bool,
     breaks: bool,
+    /// How long it takes to answer by HTTP/1.1.
+    time: Duration,
     /// The head of the newest call of gRPC, which its service does not see.
     head: Taken,
 }
@@ -120,6 +124,11 @@ impl Server {
     /// Answers nobody any more.
     pub fn hang(&self) {
         self.state().hangs = true;
+    }
+
+    /// Takes so long for each report that comes by HTTP/1.1.
+    pub fn take_so_long(&self, time: Duration) {
+        self.state().time = time;
     }
 
     /// Closes the connection of the next report instead of an answer, if it comes by HTTP/1.1.
@@ -210,6 +219,10 @@ async fn by_http(
     }
     if mem::take(&mut state.lock().unwrap().breaks) {
         return Err(io::ErrorKind::ConnectionAborted.into());
+    }
+    let time = state.lock().unwrap().time;
+    if !time.is_zero() {
+        sleep(time).await;
     }
     let taken = match protocol {
         SpanProtocol::Zipkin => of_zipkin(&body, head),

@@ -9,16 +9,18 @@ use std::{
     mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use super::{
     counters::Counters,
     otlp::{self, Otlp},
+    seldom::Seldom,
     span::Span,
     zipkin::{self, Zipkin},
 };
@@ -29,7 +31,9 @@ use crate::{
 
 /// Bytes from which on a batch is full.
 const BATCH: usize = 64 * 1024;
-/// Bytes of full batches that may wait.
+/// What a new batch has room for: the span that fills it seldom makes it grow.
+const ROOM: usize = BATCH + BATCH / 8;
+/// Bytes that the full batches that wait may take.
 const MAX_WAITING: usize = 2 * 1024 * 1024;
 
 /// Spans that wait for a collector.
@@ -41,7 +45,12 @@ pub(crate) struct Outlet {
     workers: Mutex<Vec<Arc<Mutex<Batch>>>>,
     queue: Mutex<Queue>,
     is_full: Notify,
+    overflow: Seldom,
+    /// Since the last time that somebody asked.
     used: AtomicBool,
+    born: Instant,
+    /// When it was used last, in seconds of its life.
+    used_at: AtomicU64,
     gone: AtomicBool,
 }
 
@@ -63,6 +72,7 @@ struct Batch {
 #[derive(Debug, Default)]
 struct Queue {
     batches: VecDeque<Batch>,
+    /// What they take of memory, which may be twice what they hold.
     bytes: usize,
 }
 
@@ -102,7 +112,10 @@ impl Outlet {
             workers: Mutex::default(),
             queue: Mutex::default(),
             is_full: Notify::new(),
+            overflow: Seldom::default(),
             used: AtomicBool::new(true),
+            born: Instant::now(),
+            used_at: AtomicU64::new(0),
             gone: AtomicBool::new(false),
         }
     }
@@ -117,9 +130,12 @@ impl Outlet {
         }
     }
 
-    /// Waits until a batch is full.
+    /// Waits until a batch is full, unless one is.
     pub async fn filled(&self) {
-        self.is_full.notified().await;
+        let has_none = lock(&self.queue).batches.is_empty();
+        if has_none {
+            self.is_full.notified().await;
+        }
     }
 
     /// The oldest full batch, if there is one.
@@ -156,6 +172,27 @@ impl Outlet {
         self.used.swap(false, Relaxed)
     }
 
+    /// How long it has not been used, in whole seconds.
+    pub(super) fn idle(&self) -> Duration {
+        let seconds = self.age().saturating_sub(self.used_at.load(Relaxed));
+        Duration::from_secs(seconds)
+    }
+
+    fn age(&self) -> u64 {
+        self.born.elapsed().as_secs()
+    }
+
+    /// Most often it is marked already: then there is nothing to write.
+    fn mark_used(&self) {
+        if !self.used.load(Relaxed) {
+            self.used.store(true, Relaxed);
+        }
+        let now = self.age();
+        if self.used_at.load(Relaxed) != now {
+            self.used_at.store(now, Relaxed);
+        }
+    }
+
     /// Nobody will take anything any more.
     pub(super) fn forget(&self) {
         self.gone.store(true, Relaxed);
@@ -171,6 +208,12 @@ impl Outlet {
         let lost = lock(&self.queue).push(full);
         if lost > 0 {
             self.counters.dropped(lost);
+            if self.overflow.is_due() {
+                tracing::warn!(
+                    cluster = &*self.collector.cluster,
+                    "spans are dropped, the oldest first, because more than 2 MiB wait for their collector; pillion_tracing_spans_dropped_total counts them. If it is not away, trace a smaller share of the requests or have it take more"
+                );
+            }
         }
         self.is_full.notify_one();
     }
@@ -179,7 +222,7 @@ impl Outlet {
 impl Queue {
     /// Adds a batch. How many spans made room for it.
     fn push(&mut self, full: Batch) -> u64 {
-        self.bytes += full.bytes.len();
+        self.bytes += full.bytes.capacity();
         self.batches.push_back(full);
         let mut lost = 0;
         while self.bytes > MAX_WAITING
@@ -193,7 +236,7 @@ impl Queue {
 
     fn pop(&mut self) -> Option<Batch> {
         let oldest = self.batches.pop_front()?;
-        self.bytes -= oldest.bytes.len();
+        self.bytes -= oldest.bytes.capacity();
         Some(oldest)
     }
 }
@@ -202,10 +245,7 @@ impl Inlet {
     /// Appends a span.
     pub fn record(&self, span: &Span<'_>) {
         let outlet = &self.outlet;
-        // Most often it is marked already: then there is nothing to write.
-        if !outlet.used.load(Relaxed) {
-            outlet.used.store(true, Relaxed);
-        }
+        outlet.mark_used();
         let mut batch = lock(&self.batch);
         match &outlet.form {
             Form::Zipkin(zipkin) => zipkin.write(span, &mut batch.bytes),
@@ -216,7 +256,7 @@ impl Inlet {
             return;
         }
         let room = Batch {
-            bytes: Vec::with_capacity(BATCH + BATCH / 32),
+            bytes: Vec::with_capacity(ROOM),
             spans: 0,
         };
         let full = mem::replace(&mut *batch, room);
@@ -312,11 +352,28 @@ mod tests {
             fill(&inlet, "new");
         }
         assert_eq!(outlet.counters.get().dropped, lost);
-        let mut waiting = 0;
+        let queue = lock(&outlet.queue);
+        let taken = queue.batches.iter().map(|batch| batch.bytes.capacity());
+        assert_eq!(queue.bytes, taken.sum::<usize>());
+        // The oldest batch has made more room than was needed.
+        let (least, most) = (MAX_WAITING - 4 * BATCH, MAX_WAITING);
+        assert!((least..=most).contains(&queue.bytes), "{}", queue.bytes);
+        drop(queue);
         while let Some(report) = outlet.take_full() {
             assert_eq!(names(&report)[0], "new");
-            waiting += report.body.len();
         }
-        assert!((MAX_WAITING - 2 * BATCH..=MAX_WAITING + BATCH).contains(&waiting));
+        assert_eq!(lock(&outlet.queue).bytes, 0);
+    }
+
+    #[tokio::test]
+    async fn who_has_not_taken_all_full_batches_does_not_wait() {
+        let outlet = outlet();
+        let inlet = outlet.inlet();
+        fill(&inlet, "first");
+        fill(&inlet, "second");
+        outlet.filled().await;
+        assert!(outlet.take_full().is_some());
+        outlet.filled().await;
+        assert!(outlet.take_full().is_some());
     }
 }

@@ -1,12 +1,16 @@
 //! The spans of the process, by their collectors.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use tokio::sync::Notify;
 
 use super::{
     counters::{self, Counters},
     outlet::{Inlet, Outlet},
+    seldom::Seldom,
     span::Span,
 };
 use crate::{
@@ -16,6 +20,9 @@ use crate::{
 
 /// Collectors at a time. A mesh has one or two; each may hold 2 MiB of spans.
 const MAX_COLLECTORS: usize = 8;
+/// A collector that was used later is not forgotten for another one: of nine that get spans by turns, each
+/// would be connected to for a single span.
+const LONG_AGO: Duration = Duration::from_secs(60);
 
 /// The spans of all workers.
 #[derive(Debug)]
@@ -24,6 +31,7 @@ pub(crate) struct Spans {
     outlets: Mutex<Outlets>,
     /// Tells that there is another one.
     is_new: Notify,
+    too_many: Seldom,
     zipkin: Arc<Counters>,
     opentelemetry: Arc<Counters>,
 }
@@ -42,6 +50,7 @@ impl Spans {
             workload,
             outlets: Mutex::default(),
             is_new: Notify::new(),
+            too_many: Seldom::default(),
             zipkin: Arc::default(),
             opentelemetry: Arc::default(),
         }
@@ -81,13 +90,15 @@ impl Spans {
         self.zipkin.get().dropped + self.opentelemetry.get().dropped
     }
 
-    /// What waits for a collector; `None` if there are too many.
+    /// What waits for a collector; `None` if there are too many that are in use.
     fn outlet(&self, collector: &Arc<Collector>) -> Option<Arc<Outlet>> {
         let mut outlets = self.lock();
         if let Some(known) = outlets.known.iter().find(|it| it.collector == *collector) {
             return Some(Arc::clone(known));
         }
-        if outlets.known.len() >= MAX_COLLECTORS {
+        if outlets.known.len() >= MAX_COLLECTORS && !outlets.forget_oldest() {
+            drop(outlets);
+            self.tell_too_many(&collector.cluster);
             return None;
         }
         let counters = Arc::clone(self.counters(collector.protocol));
@@ -97,6 +108,15 @@ impl Spans {
         outlets.new.push(Arc::clone(&outlet));
         self.is_new.notify_one();
         Some(outlet)
+    }
+
+    fn tell_too_many(&self, cluster: &str) {
+        if self.too_many.is_due() {
+            tracing::warn!(
+                cluster,
+                "spans are dropped, because {MAX_COLLECTORS} other collectors have got some within a minute and there may be no more; pillion_tracing_spans_dropped_total counts them. Have Telemetries and proxy.istio.io/config name fewer providers"
+            );
+        }
     }
 
     fn counters(&self, protocol: SpanProtocol) -> &Arc<Counters> {
@@ -109,6 +129,20 @@ impl Spans {
     /// Nothing under the lock panics halfway, so what is behind it is whole.
     fn lock(&self) -> MutexGuard<'_, Outlets> {
         self.outlets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Outlets {
+    /// Makes room for another one: forgets the one that was used longest ago, if that is long ago.
+    fn forget_oldest(&mut self) -> bool {
+        let idle = self.known.iter().map(|outlet| outlet.idle()).enumerate();
+        match idle.max_by_key(|(_, idle)| *idle) {
+            Some((at, idle)) if idle >= LONG_AGO => {
+                self.known.remove(at).forget();
+                true
+            }
+            _ => false,
+        }
     }
 }
 
@@ -157,6 +191,8 @@ impl WorkerSpans {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::advance;
+
     use super::*;
     use crate::records::trace::test_util::{collector, span};
 
@@ -212,6 +248,33 @@ mod tests {
             worker.record(&named(&number.to_string()), &span());
         }
         assert_eq!(spans.lock().known.len(), MAX_COLLECTORS);
+        assert_eq!(spans.dropped(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_collector_has_the_place_of_the_one_that_was_used_longest_ago() {
+        let spans = spans();
+        let mut worker = WorkerSpans::new(&spans);
+        let names: Vec<_> = (0..MAX_COLLECTORS).map(|it| it.to_string()).collect();
+        for name in &names {
+            worker.record(&named(name), &span());
+        }
+        advance(LONG_AGO / 2).await;
+        for name in names.iter().filter(|name| *name != "3") {
+            worker.record(&named(name), &span());
+        }
+        advance(LONG_AGO / 2).await;
+        worker.record(&named("new"), &span());
+        let is_known = |name: &str| {
+            let outlets = spans.lock();
+            let mut known = outlets.known.iter();
+            known.any(|outlet| &*outlet.collector.cluster == name)
+        };
+        assert!(is_known("new") && is_known("0") && !is_known("3"));
+        assert_eq!(spans.lock().known.len(), MAX_COLLECTORS);
+        // The others are in use.
+        worker.record(&named("3"), &span());
+        assert!(!is_known("3"));
         assert_eq!(spans.dropped(), 1);
     }
 
