@@ -3,5 +3,7 @@
 mod bookinfo;
 mod chains;
 mod collector;
+mod made;
 mod outcomes;
+mod providers;
 mod sampling;
