@@ -187,6 +187,7 @@ fn assert_few_rights(container: &Value) {
         (&true.into(), &true.into())
     );
     assert_eq!(rights["capabilities"]["drop"][0], "ALL");
+    assert_eq!(rights["seccompProfile"]["type"], "RuntimeDefault");
 }
 
 #[test]
