@@ -133,6 +133,8 @@ async fn begin<'a, D: Downstream>(
         (decided, is_by_old) = match Box::pin(exchange.wait(known.clone())).await {
             Ok(known) => exchange.decide(newer.get_or_init(|| known)),
             Err(ended) => {
+                // It is traced as its listener says, which is known.
+                exchange.trace(&decided);
                 exchange.end(Err(ended)).await;
                 return None;
             }

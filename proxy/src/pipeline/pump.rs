@@ -16,6 +16,8 @@ pub(super) struct Pump {
     pub bytes: u64,
     /// What the trailers say of the outcome of a gRPC call.
     pub grpc_status: Option<u32>,
+    /// Whether anybody reads the following: it would be copied for each call that fails.
+    pub wants_grpc_message: bool,
     /// Why it has failed, in the server's words.
     pub grpc_message: Option<Box<[u8]>>,
 }
@@ -92,14 +94,18 @@ impl Pump {
 
     fn read_trailers(&mut self, trailers: &Fields) {
         self.grpc_status = grpc_status(trailers);
-        if self.grpc_status.is_some_and(|status| status != 0) {
-            self.grpc_message = trailers.find(GRPC_MESSAGE).map(Box::from);
+        let has_failed = self.grpc_status.is_some_and(|status| status != 0);
+        if self.wants_grpc_message && has_failed {
+            let message = trailers.find(GRPC_MESSAGE);
+            self.grpc_message = message.map(|text| text[..text.len().min(MAX_MESSAGE)].into());
         }
     }
 }
 
 /// What a server says of a failed call of gRPC.
 pub(super) const GRPC_MESSAGE: &[u8] = b"grpc-message";
+/// Bytes of it that a span says, as of any value.
+const MAX_MESSAGE: usize = 1024;
 
 /// The status of a gRPC call, which is in the trailers, or in a head without a body.
 pub(super) fn grpc_status(fields: &Fields) -> Option<u32> {
@@ -142,6 +148,36 @@ mod tests {
         fn poll_flush(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Broken>> {
             Poll::Ready(Ok(()))
         }
+    }
+
+    /// A call that has failed: trailers alone.
+    struct Failed(Fields);
+
+    impl Source for Failed {
+        fn poll_piece(&mut self, _context: &mut Context<'_>) -> Poll<Result<Piece<'_>, Broken>> {
+            Poll::Ready(Ok(Piece::Trailers(&self.0)))
+        }
+
+        fn consume(&mut self, _bytes: usize) {}
+    }
+
+    #[test]
+    fn why_a_call_has_failed_is_kept_for_who_wants_it() {
+        let kept = |wants_grpc_message, status: &[u8]| {
+            let mut trailers = Fields::default();
+            trailers.push(b"grpc-status", status);
+            trailers.push(GRPC_MESSAGE, &[b'x'; 2000]);
+            let mut pump = Pump {
+                wants_grpc_message,
+                ..Pump::default()
+            };
+            let mut context = Context::from_waker(Waker::noop());
+            let polled = pump.poll(&mut context, &mut Failed(trailers), &mut Everything);
+            assert!(polled.is_ready() && pump.grpc_status.is_some());
+            pump.grpc_message.map(|message| message.len())
+        };
+        assert_eq!(kept(true, b"13"), Some(1024));
+        assert_eq!((kept(true, b"0"), kept(false, b"13")), (None, None));
     }
 
     #[test]

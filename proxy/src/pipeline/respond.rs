@@ -59,6 +59,7 @@ impl<'a, D: Downstream> Exchange<'a, '_, D> {
             self.downstream.become_tunnel();
             clock.stop();
         }
+        attempt.down.wants_grpc_message = self.request.traced.is_wanted();
         let rest = Rest {
             attempt,
             held,

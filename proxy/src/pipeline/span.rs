@@ -6,9 +6,9 @@ use http::StatusCode;
 
 use super::worker::Worker;
 use crate::{
-    message::{FieldName, RequestHead, Scheme},
+    message::{FieldName, Fields, RequestHead, Scheme},
     records::{RequestRecord, ResponseFlags, Span, SpanKind, Tag},
-    tables::{CustomTag, CustomValue, SpanProtocol, Tracing},
+    tables::{CustomTag, CustomValue, Propagation, SpanProtocol, Tracing},
     trace::Outgoing,
     traffic::Direction,
 };
@@ -57,11 +57,14 @@ impl OpenSpan {
         if let Some(message) = record.grpc_message {
             tags.push(Tag::bytes("grpc.message", message));
         }
+        let is_error = is_error(record.status, record.grpc_status);
+        if is_error {
+            tags.push(Tag::text("error", "true"));
+        }
         for tag in &tracing.tags {
             add_custom(tag, record, &mut tags);
         }
         let (kind, name) = self.named(record);
-        let state = request.fields.get(FieldName::TraceState);
         let span = Span {
             trace: self.context.trace,
             id: self.context.span,
@@ -70,13 +73,25 @@ impl OpenSpan {
             name: &name,
             started: record.started,
             duration: record.duration,
-            is_error: is_error(record.status, record.grpc_status),
+            is_error,
             tags: &tags,
-            trace_state: state
-                .and_then(|it| str::from_utf8(it).ok())
-                .unwrap_or_default(),
+            trace_state: self.trace_state(&request.fields),
         };
         worker.recorder.span(&tracing.collector, &span);
+    }
+
+    /// The `tracestate` that servers are told. Where they are told none, nobody has looked whether it is
+    /// one, and of which trace.
+    fn trace_state<'a>(&self, fields: &'a Fields) -> &'a str {
+        let tracing = &self.tracing;
+        let is_told = tracing.tells_servers && tracing.propagation != Propagation::B3;
+        if !is_told || self.context.parent.is_none() {
+            return "";
+        }
+        let state = fields.get(FieldName::TraceState);
+        state
+            .and_then(|it| str::from_utf8(it).ok())
+            .unwrap_or_default()
     }
 
     /// Envoy's names for requests that no route has a name for.
@@ -179,7 +194,6 @@ mod tests {
     use http::Method;
 
     use super::*;
-    use crate::message::Fields;
 
     #[test]
     fn a_url_has_the_path_that_the_client_sent() {

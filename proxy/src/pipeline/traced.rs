@@ -177,6 +177,11 @@ impl Traced {
         }
     }
 
+    /// Whether its span will be recorded.
+    pub fn is_wanted(&self) -> bool {
+        matches!(self, Self::Wanted(_))
+    }
+
     /// The trace that the request is part of.
     pub fn trace(&self) -> Option<TraceId> {
         match self {

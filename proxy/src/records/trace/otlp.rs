@@ -124,7 +124,6 @@ fn fields(span: &Span<'_>, out: &mut Vec<u8>) {
     time(field::START, started, out);
     time(field::END, started.saturating_add(span.duration), out);
     if span.is_error {
-        attribute(field::ATTRIBUTES, "error", b"true", out);
         begin(
             field::STATUS,
             number_len(field::CODE, STATUS_CODE_ERROR),
@@ -286,7 +285,6 @@ mod tests {
         assert_eq!(
             pairs(&sent.attributes),
             [
-                ("error", "true"),
                 ("component", "proxy"),
                 ("http.status_code", "503"),
                 ("user_agent", "a\u{fffd}b"),

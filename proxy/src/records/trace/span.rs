@@ -37,6 +37,7 @@ pub(crate) struct Span<'a> {
     pub name: &'a str,
     pub started: SystemTime,
     pub duration: Duration,
+    /// For collectors that have another place for it than a tag.
     pub is_error: bool,
     /// No name twice. Those after the first [`MAX_TAGS`] are left out.
     pub tags: &'a [Tag<'a>],

@@ -63,13 +63,10 @@ pub(super) fn body(mut spans: Vec<u8>) -> Bytes {
     spans.into()
 }
 
-/// An error is a tag, as Zipkin has it. As in Envoy, a tag without a value is none.
+/// As in Envoy, a tag without a value is none.
 fn tags(span: &Span<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b",\"tags\":{");
     let before = out.len();
-    if span.is_error {
-        tag(b"error", b"true", out);
-    }
     let mut digits = itoa::Buffer::new();
     for it in span.sent_tags() {
         let value = it.value.sent(&mut digits);
@@ -139,7 +136,7 @@ mod tests {
             "timestamp": 1_460_751_910_007_000_u64,
             "duration": 1500,
             "localEndpoint": {"serviceName": "reviews.shop", "ipv4": "10.0.0.9"},
-            "tags": {"error": "true", "component": "proxy", "http.status_code": "503"},
+            "tags": {"component": "proxy", "http.status_code": "503"},
         });
         assert_eq!(spans(&[server]), json!([expected]));
     }
