@@ -15,7 +15,7 @@ mod token;
 pub(crate) use self::{
     body::{BodySize, Broken, Piece, Sink, Source},
     field_name::FieldName,
-    fields::{FieldLine, Fields},
+    fields::{FieldLine, Fields, SPARE_BYTES, SPARE_FIELDS},
     methods::is_known_method,
     request::{RequestHead, Scheme},
     response::ResponseHead,

@@ -5,13 +5,7 @@ use super::{
     characters::elements, connection_field::ConnectionOptions, field_lines::FieldLines,
     numbers::parse_decimal, refusal::BadLine,
 };
-use crate::message::Fields;
-
-/// What the pipeline adds to a head finds room without a second allocation: bytes of names
-/// and values.
-const SPARE_BYTES: usize = 512;
-/// The same, in fields.
-const SPARE_FIELDS: usize = 12;
+use crate::message::{Fields, SPARE_BYTES, SPARE_FIELDS};
 
 /// A field that may come only once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

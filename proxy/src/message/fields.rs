@@ -45,6 +45,12 @@ pub(super) struct Span {
 /// Colon, space, CR and LF.
 const AROUND: usize = 4;
 
+/// What the pipeline adds to a head finds room without a second allocation: bytes of names and
+/// values.
+pub(crate) const SPARE_BYTES: usize = 512;
+/// The same, in fields.
+pub(crate) const SPARE_FIELDS: usize = 12;
+
 impl Fields {
     /// Makes room for so many fields with so many bytes of names and values.
     pub fn with_capacity(bytes: usize, fields: usize) -> Self {
@@ -71,6 +77,13 @@ impl Fields {
         name.make_ascii_lowercase();
         let known = FieldName::of(name);
         self.list.push(Field { known, line });
+    }
+
+    /// For how many bytes and fields there is room.
+    #[cfg(test)]
+    pub fn room(&self) -> (usize, usize) {
+        let bytes = self.bytes.capacity() - self.bytes.len();
+        (bytes, self.list.capacity() - self.list.len())
     }
 
     /// How many there are.

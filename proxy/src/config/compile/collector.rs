@@ -148,8 +148,12 @@ fn http_service(
         return Err(Fault::new("http_uri.cluster", "is missing"));
     };
     let timeout = limit("timeout", timeout).map_err(at("http_uri"))?;
-    // It may be a path alone.
-    let (host, target) = match uri.split_once("://") {
+    // It may be a path alone, in whose query there may be anything.
+    let absolute = match uri.starts_with('/') {
+        true => None,
+        false => uri.split_once("://"),
+    };
+    let (host, target) = match absolute {
         None => (host_of(&cluster), uri.as_str()),
         Some((_, rest)) => match rest.find('/') {
             Some(at) => rest.split_at(at),

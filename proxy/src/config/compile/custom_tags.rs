@@ -9,14 +9,15 @@ use pillion_envoy_api::envoy::r#type::tracing::v3::{
 
 use super::{
     fault::{Fault, at, each},
-    text::bounded,
+    text::{bounded, cut},
 };
 use crate::tables::{CustomTag, CustomValue};
 
 /// Of one connection manager; spans have not many more.
 const MAX_TAGS: usize = 32;
 
-/// The tags in the order of their names, which is Envoy's. Of two with one name, the last one counts.
+/// The tags in the order in which they come. Of two with one name, the last one counts, in the place of
+/// the first.
 pub(super) fn custom_tags(messages: Vec<TagMessage>) -> Result<Box<[CustomTag]>, Fault> {
     let tags = each("custom_tags", MAX_TAGS, messages, custom_tag)?;
     let mut all: Vec<CustomTag> = Vec::with_capacity(tags.len());
@@ -42,15 +43,7 @@ fn custom_tag(message: TagMessage) -> Result<Option<CustomTag>, Fault> {
         Some(Type::Environment(Environment {
             name,
             default_value,
-        })) => {
-            let found = env::var(&name).unwrap_or_default();
-            let value = if found.is_empty() {
-                default_value
-            } else {
-                found
-            };
-            literal("environment", &value)?
-        }
+        })) => of_environment(env::var(&name).ok(), &default_value)?,
         Some(Type::RequestHeader(header)) => {
             let (name, value) = header_of(header).map_err(at("request_header"))?;
             Some(CustomValue::RequestField(name, value))
@@ -74,6 +67,18 @@ fn literal(field: &'static str, value: &str) -> Result<Option<CustomValue>, Faul
     Ok((!value.is_empty()).then(|| CustomValue::Literal(value.into())))
 }
 
+/// The value of a variable, of which a span would not send more than the beginning. Whoever has written
+/// the configuration may not know how long it is in this pod.
+fn of_environment(
+    found: Option<String>,
+    default_value: &str,
+) -> Result<Option<CustomValue>, Fault> {
+    match found.filter(|found| !found.is_empty()) {
+        Some(found) => literal("environment", cut(&found)),
+        None => literal("environment", default_value),
+    }
+}
+
 /// The name in lower case, and what stands in for a field that is not there.
 fn header_of(message: Header) -> Result<(Box<[u8]>, Box<str>), Fault> {
     let Header {
@@ -86,4 +91,35 @@ fn header_of(message: Header) -> Result<(Box<[u8]>, Box<str>), Fault> {
     let name = bounded("name", &name)?.to_ascii_lowercase();
     let value = bounded("default_value", &default_value)?;
     Ok((name.into_bytes().into(), value.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(found: Option<String>, default_value: &str) -> Option<Box<str>> {
+        match of_environment(found, default_value).unwrap()? {
+            CustomValue::Literal(text) => Some(text),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_long_variable_is_cut_between_two_characters() {
+        let most = 8 * 1024;
+        let long = format!("{}\u{20ac}{}", "x".repeat(most - 1), "y".repeat(9000));
+        assert_eq!(value(Some(long), ""), Some("x".repeat(most - 1).into()));
+        let whole = "x".repeat(most);
+        assert_eq!(value(Some(whole.clone()), ""), Some(whole.into()));
+    }
+
+    #[test]
+    fn a_default_stands_in_for_a_variable_without_a_value() {
+        for found in [None, Some(String::new())] {
+            assert_eq!(value(found.clone(), "d").as_deref(), Some("d"));
+            assert_eq!(value(found, ""), None);
+        }
+        // Who has written it can shorten it.
+        assert!(of_environment(None, &"x".repeat(9000)).is_err());
+    }
 }

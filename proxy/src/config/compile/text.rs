@@ -83,6 +83,11 @@ fn regex(message: RegexMatcher) -> String {
     }
 }
 
+/// As much of a text as [`bounded`] takes, of one that is not the configuration's own.
+pub(super) fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_TEXT)]
+}
+
 /// Refuses texts that no request could have.
 pub(super) fn bounded<'a>(field: &'static str, text: &'a str) -> Result<&'a str, Fault> {
     match text.len() <= MAX_TEXT {

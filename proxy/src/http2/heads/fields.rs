@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_LENGTH};
 
-use crate::message::{Broken, FieldName, Fields, is_token};
+use crate::message::{Broken, FieldName, Fields, SPARE_BYTES, SPARE_FIELDS, is_token};
 
 /// A head that is not passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -24,17 +24,28 @@ pub(super) struct Read<'a> {
     pub content_length: Option<u64>,
 }
 
+/// Bytes of an authority and a path, which a head keeps in the same place as its fields.
+const TARGET: usize = 128;
+
 /// Reads the fields of a head that came; `max` is how many it may have.
 pub(super) fn read(headers: &HeaderMap, max: usize) -> Result<Read<'_>, BadHead> {
+    read_with_room(headers, max, (SPARE_BYTES + TARGET, SPARE_FIELDS))
+}
+
+/// The same, with room for so many more bytes and fields.
+fn read_with_room(
+    headers: &HeaderMap,
+    max: usize,
+    (more_bytes, more_fields): (usize, usize),
+) -> Result<Read<'_>, BadHead> {
     if headers.len() > max {
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
         return Err(BadHead::Refused(status, "there are too many fields"));
     }
     let size = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
-    // Beside the fields, a head keeps its authority and path in the same place.
-    let bytes = headers.iter().map(size).sum::<usize>() + 128;
+    let bytes = headers.iter().map(size).sum::<usize>() + more_bytes;
     let mut read = Read {
-        fields: Fields::with_capacity(bytes, headers.len() + 4),
+        fields: Fields::with_capacity(bytes, headers.len() + more_fields),
         ..Read::default()
     };
     for (name, value) in headers {
@@ -83,7 +94,8 @@ pub(in crate::http2) fn read_trailers(
     headers: &HeaderMap,
     max: usize,
 ) -> Result<Fields, &'static str> {
-    let read = read(headers, max).map_err(|bad| match bad {
+    // Nothing is added to them.
+    let read = read_with_room(headers, max, (0, 0)).map_err(|bad| match bad {
         BadHead::Malformed(why) | BadHead::Refused(_, why) => why,
     })?;
     if read.host.is_some() || read.content_length.is_some() {
@@ -185,6 +197,15 @@ mod tests {
         assert_eq!(read.content_length, Some(12));
         assert_eq!(read.fields.len(), 1);
         assert_eq!(read.fields.get(FieldName::Te), Some(&b"trailers"[..]));
+    }
+
+    #[test]
+    fn what_is_added_to_a_head_finds_room() {
+        let headers = headers(&[("a", "1"), ("b", "2")]);
+        let (bytes, fields) = read(&headers, 2).unwrap().fields.room();
+        assert!(bytes >= SPARE_BYTES && fields >= SPARE_FIELDS);
+        let (bytes, fields) = read_trailers(&headers, 2).unwrap().room();
+        assert!(bytes < SPARE_BYTES && fields < SPARE_FIELDS);
     }
 
     #[test]

@@ -161,6 +161,33 @@ fn a_service_says_more_about_zipkin() {
     assert_eq!(collector.timeout, Duration::from_secs(2));
 }
 
+#[test]
+fn a_path_alone_may_have_a_url_in_its_query() {
+    let service = |uri: &str| HttpService {
+        http_uri: Some(HttpUri {
+            uri: uri.to_owned(),
+            http_upstream_type: Some(HttpUpstreamType::Cluster("otel".to_owned())),
+            timeout: None,
+        }),
+        ..HttpService::default()
+    };
+    for (uri, authority, path) in [
+        ("/v1?for=http://a/b", "otel", "/v1?for=http://a/b"),
+        ("http://c/v1?for=http://a/b", "c", "/v1?for=http://a/b"),
+        ("http://c", "c", "/"),
+    ] {
+        let tracing = tracing(of_open_telemetry(&OpenTelemetryConfig {
+            http_service: Some(service(uri)),
+            ..OpenTelemetryConfig::default()
+        }));
+        let collector = &tracing.collector;
+        assert_eq!(
+            (collector.authority.as_str(), collector.path.as_str()),
+            (authority, path)
+        );
+    }
+}
+
 fn grpc() -> OpenTelemetryConfig {
     OpenTelemetryConfig {
         grpc_service: Some(GrpcService {
