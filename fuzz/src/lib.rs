@@ -4,6 +4,7 @@
 //! hardly ever a pod that reaches the templates, and never one of megabytes, so most
 //! targets use the fuzzer's bytes as instructions for [`pillion_grammar`].
 
+mod answers;
 mod chosen;
 mod config;
 mod configurations;
@@ -30,6 +31,7 @@ mod templates;
 mod uninject;
 mod units;
 
+pub use answers::answers;
 pub use config::config;
 pub use contexts::contexts;
 pub use exchange::exchange;
@@ -51,6 +53,7 @@ pub type Target = fn(&[u8]);
 
 /// All fuzz targets, by name.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("answers", answers),
     ("config", config),
     ("contexts", contexts),
     ("exchange", exchange),

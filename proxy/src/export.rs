@@ -11,6 +11,8 @@ mod connection;
 mod courier;
 mod failure;
 mod grpc;
+#[cfg(feature = "test-util")]
+mod played;
 mod request;
 mod retry_info;
 #[cfg(test)]
@@ -27,6 +29,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::courier::Courier;
+#[cfg(feature = "test-util")]
+pub use self::played::{AnsweredLine, CollectorAnswer, NotTaken, read_answer};
 use crate::{records::Spans, tables::Snapshot};
 
 /// How long the process waits for its last spans.

@@ -34,6 +34,7 @@ mod traffic;
 #[cfg(feature = "test-util")]
 pub mod test_util {
     pub use crate::config::check_resource;
+    pub use crate::export::{AnsweredLine, CollectorAnswer, NotTaken, read_answer};
     pub use crate::http1::{
         Event, Head, Trailers, read_requests, read_responses, rewrite_request, rewrite_response,
     };
