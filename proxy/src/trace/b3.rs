@@ -161,8 +161,7 @@ pub(super) struct Came {
 
 impl Came {
     pub fn of(fields: &TraceFields<'_>) -> Self {
-        let is_debugged =
-            |b3: &[u8]| single(b3).is_some_and(|it| it.said == Some(Said::Debugged));
+        let is_debugged = |b3: &[u8]| single(b3).is_some_and(|it| it.said == Some(Said::Debugged));
         Self {
             single: fields.b3.map(is_debugged),
             has_several: fields.b3_trace_id.is_some(),
