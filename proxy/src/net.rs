@@ -4,6 +4,7 @@ pub(crate) mod bind;
 pub(crate) mod buffers;
 #[cfg(feature = "test-util")]
 mod either;
+pub(crate) mod flow;
 pub(crate) mod input;
 #[cfg(feature = "test-util")]
 pub(crate) mod memory;
@@ -11,6 +12,7 @@ pub(crate) mod memory;
 pub(crate) mod network;
 pub(crate) mod original_dst;
 pub(crate) mod output;
+pub(crate) mod pipe;
 pub(crate) mod sizes;
 pub(crate) mod socket;
 pub(crate) mod stream;

@@ -18,6 +18,8 @@ mod namespace;
 mod place;
 #[path = "hostile/pod.rs"]
 mod pod;
+#[path = "network/program.rs"]
+mod program;
 #[allow(dead_code)] // the unit tests that have these files use more of them
 #[path = "../src/config/test_util.rs"]
 mod resources;

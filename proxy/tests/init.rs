@@ -4,6 +4,8 @@
 
 #[path = "network/namespace.rs"]
 mod namespace;
+#[path = "network/program.rs"]
+mod program;
 #[path = "init/run.rs"]
 mod run;
 #[path = "init/servers.rs"]

@@ -6,6 +6,8 @@
 mod application;
 #[path = "ports/pod.rs"]
 mod pod;
+#[path = "network/program.rs"]
+mod program;
 
 /// Runs the rest of the test in a namespace of its own, or says loudly that there can't be one.
 macro_rules! in_namespace {

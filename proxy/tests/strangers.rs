@@ -11,6 +11,8 @@ mod nginx;
 mod pair;
 #[path = "strangers/pod.rs"]
 mod pod;
+#[path = "network/program.rs"]
+mod program;
 
 /// Two pods of the test's own, with variables of the client's and the server's sidecar; or
 /// a loud message that there can't be any.

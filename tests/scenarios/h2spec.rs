@@ -7,11 +7,7 @@ use serde_json::json;
 use tokio::task::spawn_blocking;
 
 use crate::{
-    case::Case,
-    objects::Cluster,
-    pod::Pod,
-    programs::{self, Programs},
-    run::Group,
+    case::Case, objects::Cluster, pod::Pod, program, programs::Programs, run::Group,
     upstream::Servers,
 };
 
@@ -65,7 +61,7 @@ async fn results(pod: &Pod, h2spec: &Path) -> Results {
     let report = folder.join("h2spec.xml");
     let mut command = pod.inside.command();
     command
-        .arg(programs::copy(h2spec, folder))
+        .arg(program::copy(h2spec, folder))
         .args([
             "--strict",
             "--timeout",

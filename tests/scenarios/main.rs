@@ -21,6 +21,8 @@ mod objects;
 mod outcome;
 mod place;
 mod pod;
+#[path = "../../proxy/tests/network/program.rs"]
+mod program;
 mod programs;
 mod raw;
 mod run;

@@ -22,7 +22,8 @@ use crate::{
     client, log,
     objects::{POD, POD_NAME},
     place::Place,
-    programs::{Programs, copy},
+    program::copy,
+    programs::Programs,
     upstream::Recorder,
 };
 

@@ -103,14 +103,3 @@ fn lacking(programs: &Programs) -> Option<String> {
     let complaint = String::from_utf8_lossy(&made.stderr);
     (!made.status.success()).then(|| format!("scenarios need root: {}", complaint.trim()))
 }
-
-/// A copy of a program that every user may run: the checkout may be private.
-pub fn copy(program: &Path, folder: &Path) -> PathBuf {
-    let copy = folder.join(program.file_name().unwrap());
-    // Another process writes it: a file that this one writes may be open in children that other threads
-    // start meanwhile, and can't be executed until they have closed it.
-    let mut install = Command::new("install");
-    install.args(["-m", "755"]).arg(program).arg(&copy);
-    assert!(install.status().unwrap().success(), "{}", copy.display());
-    copy
-}

@@ -8,13 +8,7 @@ use std::{
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::{
-    buffers::Buffer,
-    sizes::{LARGE, SIZE},
-};
-
-/// A response may come in a large read and small ones before the next large one comes.
-const BULK_READS: u8 = 4;
+use super::{buffers::Buffer, flow::Flow, sizes::LARGE};
 
 /// Received bytes. Without any, there is no buffer.
 #[derive(Debug, Default)]
@@ -22,9 +16,7 @@ pub(crate) struct Input {
     buffer: Option<Buffer>,
     from: usize,
     to: usize,
-    /// For so many reads a buffer for bulk is taken: one of the last brought as much as the others
-    /// hold, so the next one may bring more.
-    bulk: u8,
+    flow: Flow,
 }
 
 impl Input {
@@ -64,7 +56,7 @@ impl Input {
         // While there is nothing to receive, an empty buffer goes back to its list.
         let mut buffer = match self.buffer.take() {
             Some(buffer) => self.make_room(buffer)?,
-            None if self.bulk > 0 => Buffer::bulk(),
+            None if self.flow.is_bulk() => Buffer::bulk(),
             None => Buffer::take(),
         };
         let room = buffer.len() - self.to;
@@ -75,10 +67,7 @@ impl Input {
             self.buffer = Some(buffer);
         }
         ready!(polled)?;
-        self.bulk = match received >= room.min(SIZE) {
-            true => BULK_READS,
-            false => self.bulk.saturating_sub(1),
-        };
+        self.flow.brought(received, room);
         self.to += received;
         Poll::Ready(Ok(received))
     }
@@ -107,6 +96,7 @@ mod tests {
     use tokio::io::AsyncWriteExt as _;
 
     use super::*;
+    use crate::net::sizes::SIZE;
 
     #[tokio::test]
     async fn takes_larger_buffers_while_reads_fill_them() {

@@ -12,6 +12,11 @@ pub(crate) const BULK: usize = 128 * 1024;
 pub(crate) const MAX_BULK: usize = 32;
 /// How many of these it keeps when they are free.
 pub(crate) const MAX_FREE_BULK: usize = 4;
+/// How many pipes a thread has at a time, each of two descriptors and at most [`BULK`] bytes of the
+/// kernel's.
+pub(crate) const MAX_PIPES: usize = 32;
+/// How many of these it keeps when they are free.
+pub(crate) const MAX_FREE_PIPES: usize = 4;
 /// How many free buffers a thread keeps, of those for what it receives and of those for what it
 /// sends: more than are in use at a time where data flows as fast as it is read.
 pub(crate) const MAX_FREE: usize = 64;

@@ -6,7 +6,7 @@ use std::fs;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::net::sizes::{BULK, BULK_OF_THREAD, SIZE};
+use crate::net::sizes::{BULK, BULK_OF_THREAD, MAX_PIPES, SIZE};
 
 /// More than that are not needed.
 const MOST: usize = 30_000;
@@ -16,6 +16,8 @@ const LEAST: usize = 64;
 const FILES_OF_ONE: usize = 2;
 /// Descriptors for everything else: listeners, the sidecar's own ports, probes and scrapes.
 const FILES_OF_THE_REST: usize = 512;
+/// Descriptors of a worker's pipes.
+const FILES_OF_WORKER: usize = 2 * MAX_PIPES;
 /// Memory of a connection at its worst: a full buffer in each direction on both sides.
 const MEMORY_OF_ONE: usize = 4 * SIZE;
 /// What it takes on top where both of its sides bring much at a time.
@@ -59,7 +61,8 @@ fn raise_files() -> Option<u64> {
 fn fitting(files: Option<u64>, memory: Option<u64>, workers: usize) -> usize {
     let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let by_files = files.map_or(MOST, |files| {
-        whole(files).saturating_sub(FILES_OF_THE_REST) / FILES_OF_ONE
+        let rest = FILES_OF_THE_REST.saturating_add(workers.saturating_mul(FILES_OF_WORKER));
+        whole(files).saturating_sub(rest) / FILES_OF_ONE
     });
     let by_memory = memory.map_or(MOST, |memory| {
         let memory = whole(memory / 4 * 3);
@@ -81,7 +84,7 @@ mod tests {
         let gibibyte = 1 << 30;
         assert_eq!(fitting(None, None, 2), 30_000);
         assert_eq!(fitting(Some(1_048_576), None, 2), 30_000);
-        assert_eq!(fitting(Some(20_000), None, 2), 9_744);
+        assert_eq!(fitting(Some(20_000), None, 2), 9_680);
         assert_eq!(fitting(Some(1_048_576), Some(gibibyte), 0), 12_288);
         assert_eq!(fitting(Some(1_048_576), Some(gibibyte), 2), 12_176);
         assert_eq!(fitting(None, Some(gibibyte / 8), 2), 1_424);

@@ -17,7 +17,9 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::net::{input::Input, socket::reset_when_dropped, turn::Turn};
+use crate::net::{
+    flow::Flow, input::Input, pipe::Pipe, sizes::SIZE, socket::reset_when_dropped, turn::Turn,
+};
 
 /// Bytes that have been passed on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -142,6 +144,9 @@ enum Broken {
 struct Direction {
     /// What has been read and not written; an idle direction has no buffer.
     held: Input,
+    /// What the kernel holds in the same way, where there is much.
+    piped: Option<Pipe>,
+    flow: Flow,
     state: State,
     passed: u64,
 }
@@ -158,6 +163,8 @@ impl Direction {
     fn new(held: Input) -> Self {
         Self {
             held,
+            piped: None,
+            flow: Flow::default(),
             state: State::Open,
             passed: 0,
         }
@@ -171,13 +178,11 @@ impl Direction {
     ) -> Poll<Result<(), Broken>> {
         let mut turn = Turn::new();
         while turn.goes_on() {
-            turn.pass(self.held.bytes().len());
-            if !self.held.is_empty() {
-                ready!(self.write(writer, context)).map_err(|_| Broken::Writing)?;
-            }
+            turn.pass(self.holds());
+            ready!(self.write(writer, context)).map_err(|_| Broken::Writing)?;
             match self.state {
                 State::Open => {
-                    let received = ready!(self.held.poll_receive(reader, context));
+                    let received = ready!(self.receive(reader, context));
                     if received.map_err(|_| Broken::Reading)? == 0 {
                         self.state = State::Ending;
                     }
@@ -194,15 +199,52 @@ impl Direction {
         Poll::Pending
     }
 
+    /// How many bytes have been read and not written.
+    fn holds(&self) -> usize {
+        let piped = self.piped.as_ref().map_or(0, Pipe::holds);
+        self.held.bytes().len() + piped
+    }
+
+    /// Reads more when everything has been written.
+    fn receive(
+        &mut self,
+        reader: &mut TcpStream,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let pipe = self.flow.is_bulk().then(Pipe::take).flatten();
+        let polled = match pipe {
+            Some(mut pipe) => {
+                let filled = pipe.poll_fill(reader, context);
+                // While there is nothing to read, an empty pipe goes back to its list.
+                self.piped = (pipe.holds() > 0).then_some(pipe);
+                filled
+            }
+            None => self.held.poll_receive(reader, context),
+        };
+        if let Poll::Ready(Ok(received)) = polled {
+            self.flow.brought(received, SIZE);
+        }
+        polled
+    }
+
+    /// Writes everything that has been read.
     fn write(&mut self, writer: &mut TcpStream, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.held.is_empty() {
-            let written = ready!(Pin::new(&mut *writer).poll_write(context, self.held.bytes()))?;
+        while self.holds() > 0 {
+            let written = match &mut self.piped {
+                Some(pipe) => ready!(pipe.poll_empty(writer, context))?,
+                None => {
+                    let bytes = self.held.bytes();
+                    let written = ready!(Pin::new(&mut *writer).poll_write(context, bytes))?;
+                    self.held.consume(written);
+                    written
+                }
+            };
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.held.consume(written);
             self.passed += u64::try_from(written).unwrap_or(u64::MAX);
         }
+        self.piped = None;
         Poll::Ready(Ok(()))
     }
 }

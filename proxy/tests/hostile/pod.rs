@@ -3,7 +3,7 @@
 use std::{
     fs,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -18,6 +18,7 @@ use crate::{
     control_plane::ControlPlane,
     namespace::{BINARY, INJECTED, Namespace, can_run},
     place::Place,
+    program::copy,
     usage::Usage,
 };
 
@@ -50,7 +51,7 @@ fn binary(pod: &Namespace) -> PathBuf {
     let path = pod.folder().join("pillion-proxy");
     // A link takes no room, but not every file system has one to there.
     if fs::hard_link(BINARY, &path).is_err() {
-        fs::copy(BINARY, &path).unwrap();
+        return copy(Path::new(BINARY), pod.folder());
     }
     path
 }

@@ -1,8 +1,11 @@
 //! `pillion-proxy init` in a namespace.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
-use crate::namespace::{BINARY, Namespace, Run};
+use crate::{
+    namespace::{BINARY, Namespace, Run},
+    program::copy,
+};
 
 const UNPRIVILEGED: &str = "setpriv --reuid 1337 --regid 1337 --clear-groups --inh-caps +net_admin,+net_raw \
                             --ambient-caps +net_admin,+net_raw --bounding-set -all,+net_admin,+net_raw --no-new-privs --";
@@ -22,7 +25,7 @@ impl Namespace {
     pub fn init_unprivileged(&self, flags: &[&str]) -> Run {
         let binary = self.folder().join("pillion-proxy");
         if !binary.exists() {
-            fs::copy(BINARY, &binary).unwrap();
+            copy(Path::new(BINARY), self.folder());
             self.sh(&format!(
                 "setcap cap_net_admin,cap_net_raw+p {}",
                 binary.display()

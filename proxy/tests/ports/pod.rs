@@ -6,12 +6,14 @@ use std::{
     env, fmt, fs,
     io::{Read as _, Write as _, stderr},
     net::TcpStream,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{self, Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
 };
+
+use crate::program::copy;
 
 /// The pod's address.
 pub const POD: &str = "10.0.0.5";
@@ -91,8 +93,7 @@ impl Sidecar {
         // Where every user may look.
         let folder = env::temp_dir().join(format!("pillion-ports-{}", process::id()));
         fs::create_dir(&folder).unwrap();
-        let binary = folder.join("pillion-proxy");
-        fs::copy(BINARY, &binary).unwrap();
+        let binary = copy(Path::new(BINARY), &folder);
         let mut command = Command::new("setpriv");
         command.args("--reuid 1337 --regid 1337 --clear-groups --".split(' '));
         command.arg(binary);

@@ -10,7 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::namespace::{BINARY, INJECTED, Namespace};
+use crate::{
+    namespace::{BINARY, INJECTED, Namespace},
+    program::copy,
+};
 
 /// Generous: nothing is measured.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -18,12 +21,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The binary, where every user may run it.
 static FOR_ALL: LazyLock<PathBuf> = LazyLock::new(|| {
     let folder = env::temp_dir().join("pillion-strangers");
-    fs::create_dir_all(&folder).unwrap();
+    let own = folder.join(process::id().to_string());
+    fs::create_dir_all(&own).unwrap();
     let path = folder.join("pillion-proxy");
     // Written whole or not at all: another run may be using it.
-    let part = folder.join(format!("pillion-proxy.{}", process::id()));
-    fs::copy(BINARY, &part).unwrap();
-    fs::rename(&part, &path).unwrap();
+    fs::rename(copy(Path::new(BINARY), &own), &path).unwrap();
+    fs::remove_dir(own).unwrap();
     path
 });
 
