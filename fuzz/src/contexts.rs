@@ -88,7 +88,10 @@ fn check(propagation: u8, came: &[Line], passed: &PassedContext) {
         check_trace_parent(passed);
         let states = values(&passed.lines, "tracestate");
         assert!(states.len() < 2);
-        assert!(states.is_empty() || has("traceparent"), "a state of nothing");
+        assert!(
+            states.is_empty() || has("traceparent"),
+            "a state of nothing"
+        );
     }
 }
 

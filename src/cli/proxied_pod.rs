@@ -304,8 +304,15 @@ mod tests {
             assert!(is_gateway(json!({"containers": with(arguments)})));
         }
         let app = json!([{"name": "app", "args": ["gateway"]}]);
-        for containers in [with(&["sidecar"]), with(&["proxy", "sidecar", "router"]), app] {
-            assert!(!is_gateway(json!({"containers": containers})), "{containers}");
+        for containers in [
+            with(&["sidecar"]),
+            with(&["proxy", "sidecar", "router"]),
+            app,
+        ] {
+            assert!(
+                !is_gateway(json!({"containers": containers})),
+                "{containers}"
+            );
         }
         let native = json!({"containers": [{"name": "app"}], "initContainers": with(&["sidecar"])});
         assert!(!is_gateway(native));

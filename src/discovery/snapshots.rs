@@ -160,9 +160,9 @@ impl Snapshots {
             .clusters
             .add(&tables.clusters, &self.model, &mut self.interner);
         let tracer = tracing.client.as_ref();
-        let common =
-            self.commons
-                .gateway(client, &tables, (settings, tracer), &mut self.interner);
+        let common = self
+            .commons
+            .gateway(client, &tables, (settings, tracer), &mut self.interner);
         let mut own = Own::new(&mut self.interner);
         own.cluster(&render::black_hole(settings));
         let own = own.done();

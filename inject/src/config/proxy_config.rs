@@ -208,10 +208,7 @@ impl Kind {
                     .is_some_and(|mode| interception_mode(mode).is_ok()),
                 "REDIRECT, TPROXY or NONE",
             ),
-            Self::Address => (
-                value.as_str().is_some_and(tracing::is_address),
-                "HOST:PORT",
-            ),
+            Self::Address => (value.as_str().is_some_and(tracing::is_address), "HOST:PORT"),
             Self::WhenUnreachable => (
                 matches!(value.as_str(), Some("Refuse" | "Passthrough")),
                 "Refuse or Passthrough",

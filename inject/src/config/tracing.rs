@@ -57,9 +57,8 @@ pub(super) fn warnings(tracing: &Value) -> Vec<String> {
     };
     let is_not_built =
         |name: &str, value: &Value| NOT_BUILT.contains(&name) || (name == TLS && is_tls(value));
-    let is_unknown = |name: &str, _: &Value| {
-        name != TLS && !BUILT.contains(&name) && !NOT_BUILT.contains(&name)
-    };
+    let is_unknown =
+        |name: &str, _: &Value| name != TLS && !BUILT.contains(&name) && !NOT_BUILT.contains(&name);
     let not_built = names(&is_not_built).map(|names| {
         format!(
             "tracing in the ProxyConfig asks for what is not built ({names}): requests are traced only where a \
@@ -307,7 +306,13 @@ mod tests {
             assert!(is_address(good), "{good}");
         }
         for bad in [
-            "zipkin", ":9411", "zipkin:", "zipkin:0", "zipkin:65536", "a b:1", "obs/zipkin:1",
+            "zipkin",
+            ":9411",
+            "zipkin:",
+            "zipkin:0",
+            "zipkin:65536",
+            "a b:1",
+            "obs/zipkin:1",
         ] {
             assert!(!is_address(bad), "{bad}");
         }

@@ -18,8 +18,8 @@ impl FromStr for TraceId {
     type Err = NoTraceId;
 
     fn from_str(text: &str) -> Result<Self, NoTraceId> {
-        let is_id = (1..=DIGITS).contains(&text.len())
-            && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_id =
+            (1..=DIGITS).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         is_id
             .then(|| Self(text.to_ascii_lowercase()))
             .ok_or(NoTraceId)
@@ -46,7 +46,10 @@ mod tests {
                 "4bf92f3577b34da6a3ce929d0e0e4736",
             ),
         ] {
-            assert_eq!(text.parse().map(|id: TraceId| id.to_string()), Ok(id.to_owned()));
+            assert_eq!(
+                text.parse().map(|id: TraceId| id.to_string()),
+                Ok(id.to_owned())
+            );
         }
         let long = "0".repeat(33);
         for text in ["", "web.shop", "a/../b", "a?b", "0x7", &long] {

@@ -112,9 +112,8 @@ fn zipkin(value: &Value) -> Result<Option<ProxyCollector>, String> {
     }
     let address = text.rsplit_once(':').and_then(|(host, port)| {
         let port = port.parse().ok().filter(|port| *port > 0)?;
-        let is_host = !host.is_empty()
-            && !host.contains('/')
-            && !host.contains(char::is_whitespace);
+        let is_host =
+            !host.is_empty() && !host.contains('/') && !host.contains(char::is_whitespace);
         is_host.then(|| ServiceAddress {
             namespace: None,
             host: host.to_ascii_lowercase().into(),
@@ -207,7 +206,11 @@ mod tests {
                 "tracing: {{zipkin: {{address: 'z:1'}}, tlsSettings: {settings}}}"
             ));
             let tls = ProxyCollector::NotBuilt("tlsSettings".into());
-            let wanted = if is_told { Some(tls) } else { zipkin_at("z", 1) };
+            let wanted = if is_told {
+                Some(tls)
+            } else {
+                zipkin_at("z", 1)
+            };
             assert_eq!(read.unwrap().collector, wanted, "{settings}");
         }
     }

@@ -84,10 +84,7 @@ async fn each_telemetry_has_the_provider_that_it_names() {
         let span = traced(&shop, jaeger, client).await;
         assert_eq!(span.kind, "client", "{span:#?}");
         let url = &span.tags["http.url"];
-        assert!(
-            url.ends_with(&format!("/get?client={client}")),
-            "{span:#?}"
-        );
+        assert!(url.ends_with(&format!("/get?client={client}")), "{span:#?}");
         assert_eq!(span.tags["http.status_code"], "200", "{span:#?}");
         // It is this provider's doing: there is no other in its configuration.
         let listeners = printed(&shop, &["proxy-config", "listeners", client, "-o", "json"]).await;

@@ -221,7 +221,9 @@ fn unreachable_provider(
 fn why(missing: Missing<'_>, seen_from: &str) -> String {
     match missing {
         Missing::Host => {
-            format!("no Service or ServiceEntry of that host is seen from the namespace {seen_from}")
+            format!(
+                "no Service or ServiceEntry of that host is seen from the namespace {seen_from}"
+            )
         }
         Missing::Namespace(namespace) => format!(
             "the host that is seen from the namespace {seen_from} is of the namespace {namespace}"

@@ -35,7 +35,8 @@ async fn what_a_server_calls_a_request_reaches_no_application() {
     unwanted.sampling.random = 0;
     for traced in [tracing(Propagation::B3), unwanted] {
         let proxy = Setup::default().start_tracing(traced).await;
-        let response = "HTTP/1.1 204 No Content\r\nX-Envoy-Decorator-Operation: of the server\r\n\r\n";
+        let response =
+            "HTTP/1.1 204 No Content\r\nX-Envoy-Decorator-Operation: of the server\r\n\r\n";
         let (_, answer) = exchange(&proxy, GET, response).await;
         assert_eq!(field(&answer, "x-envoy-decorator-operation"), None);
     }
