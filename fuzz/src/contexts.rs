@@ -71,7 +71,11 @@ fn values<'a>(lines: &'a [Line], name: &str) -> Vec<&'a [u8]> {
 
 /// Checks with eyes of our own what servers get of a request that came with these lines.
 fn check(propagation: u8, came: &[Line], passed: &PassedContext) {
-    let (writes_b3, writes_w3c) = (propagation % 3 < 2, propagation % 3 > 0);
+    let (writes_b3, writes_w3c) = match propagation % 3 {
+        0 => (true, false),
+        1 => (true, true),
+        _ => (false, true),
+    };
     let has = |name| !values(came, name).is_empty();
     if writes_b3 {
         // What came in one field alone goes on in one field alone.

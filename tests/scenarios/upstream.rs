@@ -194,7 +194,7 @@ async fn answer(
     if server.spans {
         let path = request.uri().path().to_owned();
         let body = request.into_body().collect().await;
-        let body = body.map(|body| body.to_bytes()).unwrap_or_default();
+        let body = body.map(Collected::to_bytes).unwrap_or_default();
         recorder
             .0
             .lock()

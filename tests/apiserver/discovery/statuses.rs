@@ -73,7 +73,8 @@ async fn a_telemetry_has_a_status() {
     let all = ("Telemetry", "all");
     let metrics = json!({"metrics": [{"providers": [{"name": "prometheus"}]}]});
     shop.rule(all.0, all.1, metrics).await.unwrap();
-    let text = message_of(&shop, all, ("Reconciled", "invalid")).await;
+    message_of(&shop, all, ("Reconciled", "invalid")).await;
+    let text = message_of(&shop, all, ("PassedAnalysis", "errorsFound")).await;
     assert!(text.contains("spec.metrics: "), "{text}");
 
     let spec = json!({"tracing": [{"providers": [{"name": "none"}], "randomSamplingPercentage": 12.5}], "metrics": []});
