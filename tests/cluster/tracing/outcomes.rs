@@ -125,8 +125,20 @@ async fn spans_say_what_became_of_requests() {
 
     shop.kubectl(&["scale", "deployment/httpbin", "--replicas=0"])
         .await;
+    // A pod that is ending answers 503, too.
+    let gone = [
+        "wait",
+        "--for=delete",
+        "pod",
+        "-l",
+        "app=httpbin",
+        "--timeout=2m",
+    ];
+    shop.kubectl(&gone).await;
     eventually("nobody is there", async || {
-        (status(&shop, "none-0", "/get").await == "503").then_some(())
+        let url = "http://httpbin:8000/get?mark=none-0";
+        let body = shop.exec_in("deploy/sleep", "sleep", &["curl", "-s", url]);
+        body.await.contains("no healthy upstream").then_some(())
     })
     .await;
     assert_eq!(status(&shop, "none-1", "/get").await, "503");
