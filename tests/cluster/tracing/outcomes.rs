@@ -136,9 +136,9 @@ async fn spans_say_what_became_of_requests() {
     ];
     shop.kubectl(&gone).await;
     eventually("nobody is there", async || {
-        let url = "http://httpbin:8000/get?mark=none-0";
-        let body = shop.exec_in("deploy/sleep", "sleep", &["curl", "-s", url]);
-        body.await.contains("no healthy upstream").then_some(())
+        let curl = ["curl", "-s", "http://httpbin:8000/get?mark=none-0"];
+        let body = shop.exec_in("deploy/sleep", "sleep", &curl).await;
+        body.contains("no healthy upstream").then_some(())
     })
     .await;
     assert_eq!(status(&shop, "none-1", "/get").await, "503");
