@@ -37,8 +37,8 @@ const METRICS: SocketAddr = SocketAddr::new(POD, 15090);
 
 /// Descriptors with which there are 64 places, which is the fewest; and with which there are
 /// 1,000.
-pub const FEW: usize = 640;
-pub const MANY: usize = 2512;
+pub const FEW: usize = 768;
+pub const MANY: usize = 2640;
 
 const PROGRAMS: [(&str, &str); 2] = [
     ("iptables-nft-save", "apt-get install iptables"),
@@ -254,6 +254,17 @@ impl Pod {
     pub fn counts_either(&self, one: &str, other: &str, at_least: u64) {
         let counted = || self.counted(one, &[]) + self.counted(other, &[]);
         self.wait_for(&format!("{one} and {other}"), || counted() >= at_least);
+    }
+
+    /// Tries until that has been counted.
+    pub fn counts_after(&self, name: &str, try_it: impl Fn()) {
+        self.wait_for(name, || {
+            let is_counted = self.counted(name, &[]) > 0;
+            if !is_counted {
+                try_it();
+            }
+            is_counted
+        });
     }
 
     fn wait_for(&self, what: &str, holds: impl Fn() -> bool) {
