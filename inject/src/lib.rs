@@ -60,7 +60,7 @@ pub mod yaml;
 
 pub use annotation_fault::AnnotationFault;
 pub use annotations::{PROXY_CONFIG, STATUS};
-pub use config::{Config, policy::NativeSidecars};
+pub use config::{Config, fields::camel_case, policy::NativeSidecars};
 pub use fault::{ConfigError, ConfigKey, Fault};
 pub use findings::Findings;
 pub use guard::{Action, Bypass, Guard};

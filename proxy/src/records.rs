@@ -17,6 +17,7 @@ mod process;
 mod recorder;
 mod registry;
 mod request_series;
+mod seldom;
 #[cfg(test)]
 mod test_util;
 #[cfg(test)]

@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use crate::{fault::Fault, quote};
 
-/// Protobuf's JSON takes `proxy_metadata` for `proxyMetadata`.
-pub(crate) fn camel_case(key: &str) -> String {
+/// A field's name as Protobuf's JSON has it, which also takes `proxy_metadata` for `proxyMetadata`.
+#[must_use]
+pub fn camel_case(key: &str) -> String {
     let mut parts = key.split('_');
     let mut name = parts.next().unwrap_or_default().to_owned();
     for part in parts {

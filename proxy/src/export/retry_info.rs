@@ -1,5 +1,10 @@
 //! Whether a collector says when to come again, in the details of gRPC's status.
 
+use base64::{
+    Engine as _,
+    alphabet::STANDARD,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 use http::HeaderMap;
 use pillion_envoy_api::google::rpc::Status;
 use prost::Message as _;
@@ -7,38 +12,21 @@ use prost::Message as _;
 /// Google's message for it. That it is there is what counts: how long to wait is decided here.
 const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
 
+/// gRPC's values in binary may or may not be padded.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
 /// Whether the fields that have the status say it.
 pub(super) fn is_in(fields: &HeaderMap) -> bool {
     let details = fields.get("grpc-status-details-bin");
-    let details = details.and_then(|value| decoded(value.as_bytes()));
+    let details = details.and_then(|value| BASE64.decode(value).ok());
     let status = details.and_then(|details| Status::decode(&details[..]).ok());
     let details = status.map(|status| status.details).unwrap_or_default();
     details.iter().any(|detail| detail.type_url == RETRY_INFO)
-}
-
-/// The bytes of a text in base64, which may or may not be padded.
-fn decoded(text: &[u8]) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 3);
-    // The last bits of them are not part of a byte yet.
-    let (mut digits, mut bits) = (0_u32, 0);
-    for digit in text.iter().take_while(|digit| **digit != b'=') {
-        let value = match digit {
-            b'A'..=b'Z' => digit - b'A',
-            b'a'..=b'z' => digit - b'a' + 26,
-            b'0'..=b'9' => digit - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        digits = digits << 6 | u32::from(value);
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            let [.., byte] = (digits >> bits).to_be_bytes();
-            bytes.push(byte);
-        }
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]
@@ -59,9 +47,9 @@ mod tests {
             ("Zm9vYmFy", "foobar"),
             ("fn4+Pz8v", "~~>??/"),
         ] {
-            assert_eq!(decoded(text.as_bytes()).unwrap(), bytes.as_bytes());
+            assert_eq!(BASE64.decode(text).unwrap(), bytes.as_bytes());
         }
-        assert_eq!(decoded(b"Zg =="), None);
+        assert!(BASE64.decode("Zg ==").is_err());
     }
 
     #[test]
@@ -81,7 +69,7 @@ mod tests {
                 details: types.iter().map(detail).collect(),
                 ..Status::default()
             };
-            base64(&status.encode_to_vec())
+            BASE64.encode(status.encode_to_vec())
         };
         let other = "type.googleapis.com/google.rpc.QuotaFailure";
         assert!(is_in(&with(&text(&[other, RETRY_INFO]))));
@@ -89,20 +77,5 @@ mod tests {
             assert!(!is_in(&with(&value)), "{value}");
         }
         assert!(!is_in(&HeaderMap::new()));
-    }
-
-    fn base64(bytes: &[u8]) -> String {
-        const DIGITS: &[u8; 64] =
-            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        let mut text = String::new();
-        for three in bytes.chunks(3) {
-            let byte = |at| u32::from(three.get(at).copied().unwrap_or_default());
-            let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-            for at in 0..=three.len() {
-                let digit = bits >> (18 - 6 * at) & 0x3f;
-                text.push(char::from(DIGITS[digit as usize]));
-            }
-        }
-        text
     }
 }

@@ -8,7 +8,11 @@ use std::{
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::{buffers::Buffer, flow::Flow, sizes::LARGE};
+use super::{
+    buffers::Buffer,
+    flow::Flow,
+    sizes::{LARGE, SIZE},
+};
 
 /// Received bytes. Without any, there is no buffer.
 #[derive(Debug, Default)]
@@ -31,6 +35,16 @@ impl Input {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.from == self.to
+    }
+
+    /// Whether the next read may bring more than usual buffers hold.
+    pub fn expects_bulk(&self) -> bool {
+        self.flow.is_bulk()
+    }
+
+    /// So many bytes have been read without it, while it was empty.
+    pub fn brought_elsewhere(&mut self, received: usize) {
+        self.flow.brought(received, SIZE);
     }
 
     /// Passes over the first bytes.
@@ -96,7 +110,6 @@ mod tests {
     use tokio::io::AsyncWriteExt as _;
 
     use super::*;
-    use crate::net::sizes::SIZE;
 
     #[tokio::test]
     async fn takes_larger_buffers_while_reads_fill_them() {

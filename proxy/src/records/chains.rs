@@ -17,10 +17,9 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
 };
 
-use super::trace::TraceId;
+use super::{seldom::Seldom, trace::TraceId};
 use crate::tables::Propagation;
 
 pub(crate) use self::{
@@ -30,8 +29,6 @@ pub(crate) use self::{
 
 /// Traces that are looked at, at a time.
 const MAX_OPEN: usize = 1024;
-/// Between two warnings.
-const PAUSE: Duration = Duration::from_secs(600);
 
 /// What is known of the traces of the process.
 #[derive(Debug, Default)]
@@ -40,6 +37,7 @@ pub(crate) struct Chains {
     open: AtomicUsize,
     alone: Alone,
     state: Mutex<State>,
+    warned: Seldom,
 }
 
 /// Requests that left, as part of no trace, while traces were open. Workers count them without
@@ -62,7 +60,6 @@ struct State {
     ended: u64,
     /// The form of contexts that was read last.
     propagation: Option<Propagation>,
-    warned: Option<Instant>,
 }
 
 /// A trace that requests under way are part of.
@@ -178,14 +175,12 @@ impl Chains {
             self.alone.spare.store(0, Relaxed);
         }
         let counts = self.counts(&state);
-        let now = Instant::now();
-        let is_silent = state.warned.is_none_or(|last| now >= last + PAUSE);
-        if counts.verdict() != Verdict::Cuts || !is_silent {
+        let propagation = state.propagation;
+        drop(state);
+        if counts.verdict() != Verdict::Cuts || !self.warned.is_due() {
             return;
         }
-        state.warned = Some(now);
-        let headers = headers(state.propagation).join(", ");
-        drop(state);
+        let headers = headers(propagation).join(", ");
         let Counts { cut, alone, .. } = counts;
         tracing::warn!(
             cut,

@@ -6,7 +6,6 @@
 mod counters;
 mod otlp;
 mod outlet;
-mod seldom;
 mod span;
 mod spans;
 #[cfg(test)]

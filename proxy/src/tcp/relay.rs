@@ -17,9 +17,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::net::{
-    flow::Flow, input::Input, pipe::Pipe, sizes::SIZE, socket::reset_when_dropped, turn::Turn,
-};
+use crate::net::{input::Input, pipe::Pipe, socket::reset_when_dropped, turn::Turn};
 
 /// Bytes that have been passed on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -146,7 +144,6 @@ struct Direction {
     held: Input,
     /// What the kernel holds in the same way, where there is much.
     piped: Option<Pipe>,
-    flow: Flow,
     state: State,
     passed: u64,
 }
@@ -164,7 +161,6 @@ impl Direction {
         Self {
             held,
             piped: None,
-            flow: Flow::default(),
             state: State::Open,
             passed: 0,
         }
@@ -211,20 +207,17 @@ impl Direction {
         reader: &mut TcpStream,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        let pipe = self.flow.is_bulk().then(Pipe::take).flatten();
-        let polled = match pipe {
-            Some(mut pipe) => {
-                let filled = pipe.poll_fill(reader, context);
-                // While there is nothing to read, an empty pipe goes back to its list.
-                self.piped = (pipe.holds() > 0).then_some(pipe);
-                filled
-            }
-            None => self.held.poll_receive(reader, context),
+        let pipe = self.held.expects_bulk().then(Pipe::take).flatten();
+        let Some(mut pipe) = pipe else {
+            return self.held.poll_receive(reader, context);
         };
-        if let Poll::Ready(Ok(received)) = polled {
-            self.flow.brought(received, SIZE);
+        let filled = pipe.poll_fill(reader, context);
+        if let Poll::Ready(Ok(received)) = filled {
+            self.held.brought_elsewhere(received);
         }
-        polled
+        // While there is nothing to read, an empty pipe goes back to its list.
+        self.piped = (pipe.holds() > 0).then_some(pipe);
+        filled
     }
 
     /// Writes everything that has been read.

@@ -1,6 +1,7 @@
 //! What a proxy's `/config_dump` has in it, be the proxy Envoy, which writes the fields' names
 //! in snake case, or ours, which writes them in camel case. Pure.
 
+use pillion_inject::camel_case;
 use serde_json::Value;
 
 /// A field of a message, by its name in the proto.
@@ -20,17 +21,6 @@ pub(super) fn items<'a>(message: &'a Value, name: &str) -> &'a [Value] {
 /// A field that is text.
 pub(super) fn text<'a>(message: &'a Value, name: &str) -> &'a str {
     field(message, name).as_str().unwrap_or_default()
-}
-
-fn camel_case(name: &str) -> String {
-    let mut parts = name.split('_');
-    let mut text = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let mut letters = part.chars();
-        text.extend(letters.next().map(|first| first.to_ascii_uppercase()));
-        text.push_str(letters.as_str());
-    }
-    text
 }
 
 /// The listeners that are in force.

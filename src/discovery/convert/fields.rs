@@ -2,19 +2,8 @@
 
 use std::time::Duration;
 
+pub(super) use pillion_inject::camel_case;
 use serde_json::Value;
-
-/// A field's name as JSON has it. Protobuf also reads the other form, `connect_timeout`.
-pub(super) fn camel_case(name: &str) -> String {
-    let mut words = name.split('_');
-    let mut text = words.next().unwrap_or_default().to_owned();
-    for word in words {
-        let mut letters = word.chars();
-        text.extend(letters.next().map(|letter| letter.to_ascii_uppercase()));
-        text.extend(letters);
-    }
-    text
-}
 
 /// The field of a map, in either form.
 pub(super) fn field<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {

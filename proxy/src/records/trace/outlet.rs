@@ -20,12 +20,11 @@ use tokio::{sync::Notify, time::Instant};
 use super::{
     counters::Counters,
     otlp::{self, Otlp},
-    seldom::Seldom,
     span::Span,
     zipkin::{self, Zipkin},
 };
 use crate::{
-    records::workload::Workload,
+    records::{seldom::Seldom, workload::Workload},
     tables::{Collector, SpanProtocol},
 };
 

@@ -10,10 +10,10 @@ use tokio::sync::Notify;
 use super::{
     counters::{self, Counters},
     outlet::{Inlet, Outlet},
-    seldom::Seldom,
     span::Span,
 };
 use crate::{
+    records::seldom::Seldom,
     records::workload::Workload,
     tables::{Collector, SpanProtocol},
 };
