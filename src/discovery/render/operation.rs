@@ -15,11 +15,11 @@ pub(super) fn operation(route: &model::Route, matches: &RouteMatch, port: u16) -
         Some(PathSpecifier::SafeRegex(pattern)) => pattern.regex.clone(),
         _ => "/*".to_owned(),
     };
-    let path = shortened(&path);
+    let path = shown(&path);
     let rule = route.rule.as_ref().map_or("", |rule| &rule.object.name);
     match only_destination(&route.action) {
-        Some(to) => decorator(&to.host, to.port, path),
-        None => decorator(rule, port, path),
+        Some(to) => decorator(&to.host, to.port, &path),
+        None => decorator(rule, port, &path),
     }
 }
 
@@ -45,6 +45,21 @@ pub(super) fn decorator(host: &str, port: u16, path: &str) -> Decorator {
 /// The longest path in the name of a span, in bytes. A pattern may have kilobytes.
 const LONGEST_PATH: usize = 256;
 
-fn shortened(path: &str) -> &str {
-    &path[..path.floor_char_boundary(LONGEST_PATH)]
+/// The beginning of a path. Servers are told the name in a field, which has no control characters: a proxy
+/// refuses a name with one, and the whole route table with it.
+fn shown(path: &str) -> String {
+    path[..path.floor_char_boundary(LONGEST_PATH)].replace(char::is_control, "?")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_shown_without_control_characters_and_not_for_ever() {
+        assert_eq!(shown("/a\u{1}b\n\u{9f}*"), "/a?b??*");
+        assert_eq!(shown("/ratings/\u{e9}"), "/ratings/\u{e9}");
+        let long = format!("/{}\u{20ac}", "x".repeat(LONGEST_PATH - 2));
+        assert_eq!(shown(&long), long[..LONGEST_PATH - 1]);
+    }
 }

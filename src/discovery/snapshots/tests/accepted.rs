@@ -52,6 +52,19 @@ fn many_rules_of_each_kind_are_accepted() {
     }
 }
 
+/// No request has such a path, but its route has a name for spans.
+#[test]
+fn the_proxy_takes_a_path_with_control_characters() {
+    let mut mesh = traced_mesh();
+    let client = mesh.pod("reviews", "10.0.0.1", "sidecar");
+    let spec = json!({"hosts": ["*.example.com"], "http": [{
+        "match": [{"uri": {"prefix": "/\u{1}"}}],
+        "route": [{"destination": {"host": "reviews"}}],
+    }]});
+    assert!(mesh.try_rule(pillion_api::Kind::VirtualService, "rule", spec));
+    check(&mut mesh, &client).unwrap();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
