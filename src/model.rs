@@ -8,6 +8,7 @@
 //! The objects must be valid: parsed and validated by `pillion_api`. What is valid and
 //! still can't be done, because of another object, is a [`Finding`].
 
+mod authentication;
 mod build;
 mod client;
 mod cluster;
@@ -28,6 +29,7 @@ mod tracing;
 mod world;
 
 pub use self::tracing::{Collector, Tracer, Tracing};
+pub use authentication::Effective;
 pub use client::Client;
 pub use cluster::{
     Address, Cluster, Discovery, Endpoint, EndpointGroup, Locality, UpstreamProtocol,
@@ -51,6 +53,7 @@ pub use routes::{
     PathMatch, PathRewrite, Redirect, RedirectPort, RequestFacts, Retries, Route, RouteMatch,
     RouteTable, Routes, RuleRef, TextMatch, ValueMatch, VirtualHost, WeightedCluster,
 };
+pub use rules::MtlsMode;
 pub use state::Model;
 pub use tables::{
     Cidr, Clusters, GatewayListener, GatewayProtocol, GatewayTables, Inbound, InboundPort,

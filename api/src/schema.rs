@@ -9,7 +9,8 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, TelemetrySpec, VirtualServiceSpec,
+    DestinationRuleSpec, GatewaySpec, PeerAuthenticationSpec, ServiceEntrySpec, TelemetrySpec,
+    VirtualServiceSpec,
     object::Kind,
 };
 
@@ -21,6 +22,7 @@ pub(crate) fn of(kind: Kind) -> &'static Value {
         Kind::Gateway => &SCHEMAS.gateway,
         Kind::ServiceEntry => &SCHEMAS.service_entry,
         Kind::Telemetry => &SCHEMAS.telemetry,
+        Kind::PeerAuthentication => &SCHEMAS.peer_authentication,
     }
 }
 
@@ -31,6 +33,7 @@ struct Schemas {
     gateway: Value,
     service_entry: Value,
     telemetry: Value,
+    peer_authentication: Value,
 }
 
 static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| Schemas {
@@ -39,6 +42,7 @@ static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| Schemas {
     gateway: generate::<GatewaySpec>(),
     service_entry: generate::<ServiceEntrySpec>(),
     telemetry: generate::<TelemetrySpec>(),
+    peer_authentication: generate::<PeerAuthenticationSpec>(),
 });
 
 /// The structural schema of a type.

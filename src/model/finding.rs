@@ -102,6 +102,8 @@ pub enum Kind {
     ServiceEntry,
     /// Istio's Telemetry.
     Telemetry,
+    /// Istio's PeerAuthentication.
+    PeerAuthentication,
 }
 
 impl fmt::Display for Kind {
@@ -113,6 +115,7 @@ impl fmt::Display for Kind {
             Self::Gateway => "Gateway",
             Self::ServiceEntry => "ServiceEntry",
             Self::Telemetry => "Telemetry",
+            Self::PeerAuthentication => "PeerAuthentication",
         })
     }
 }

@@ -9,7 +9,8 @@ use std::{
 };
 
 use pillion_api::{
-    DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, TelemetrySpec, VirtualServiceSpec,
+    DestinationRuleSpec, GatewaySpec, PeerAuthenticationSpec, ServiceEntrySpec, TelemetrySpec,
+    VirtualServiceSpec,
 };
 
 use self::changes::{Objects, Replaced};
@@ -34,6 +35,7 @@ pub(super) struct Index {
     gateways: Objects<Object<GatewaySpec>>,
     service_entries: Objects<Object<ServiceEntrySpec>>,
     telemetries: Objects<Object<TelemetrySpec>>,
+    peer_authentications: Objects<Object<PeerAuthenticationSpec>>,
     /// The slices of each Service.
     slices_of_service: BTreeMap<Key, BTreeSet<Key>>,
     /// The slices that name each pod.
@@ -71,6 +73,7 @@ impl Index {
             Event::Gateway(change) => rules(self.gateways.apply(change)),
             Event::ServiceEntry(change) => rules(self.service_entries.apply(change)),
             Event::Telemetry(change) => rules(self.telemetries.apply(change)),
+            Event::PeerAuthentication(change) => rules(self.peer_authentications.apply(change)),
             Event::Mesh(mesh) if mesh == self.mesh => Dirty::default(),
             Event::Mesh(mesh) => {
                 self.mesh = mesh;
@@ -220,6 +223,13 @@ impl Index {
     /// All Telemetries.
     pub fn telemetries(&self) -> impl Iterator<Item = &Arc<Object<TelemetrySpec>>> {
         self.telemetries.iter()
+    }
+
+    /// All PeerAuthentications.
+    pub fn peer_authentications(
+        &self,
+    ) -> impl Iterator<Item = &Arc<Object<PeerAuthenticationSpec>>> {
+        self.peer_authentications.iter()
     }
 
     /// The pods of a namespace, in the order of their names.

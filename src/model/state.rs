@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
+    authentication::Effective,
     build::{Builder, Shared},
     client::Client,
     cluster::{Cluster, EndpointGroup},
@@ -94,6 +95,13 @@ impl Model {
     /// How a proxy traces requests.
     pub fn tracing(&self, client: &Client) -> Tracing {
         self.builder().tracing(client)
+    }
+
+    /// What a port of a proxy's pod takes, by the PeerAuthentications.
+    pub fn mtls(&self, client: &Client, port: u16) -> Effective {
+        let builder = self.builder();
+        let authentication = &builder.world().authentication;
+        authentication.mtls(client.namespace(), &client.labels, port)
     }
 
     /// The endpoints of a cluster that has [`super::Discovery::Endpoints`], by locality and

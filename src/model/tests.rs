@@ -1,5 +1,6 @@
 //! The rules, as proxies see them.
 
+mod authentication;
 mod budgets;
 mod clusters;
 mod endpoints;

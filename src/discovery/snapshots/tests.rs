@@ -103,6 +103,12 @@ impl Mesh {
                 meta: meta(1),
                 spec: object.spec,
             })),
+            AnyObject::PeerAuthentication(object) => {
+                Event::PeerAuthentication(Change::Apply(Object {
+                    meta: meta(1),
+                    spec: object.spec,
+                }))
+            }
         };
         _ = self.apply(event);
         true

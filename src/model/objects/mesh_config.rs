@@ -21,6 +21,13 @@ pub struct MeshConfig {
     pub connect_timeout: Duration,
     /// Whose clients see objects that do not say it themselves. Default: all.
     pub exports: DefaultExports,
+    /// `enableAutoMtls`: whether clients speak mutual TLS to endpoints that do, where no
+    /// DestinationRule says. Default: true.
+    pub auto_mtls: bool,
+    /// `trustDomain`, which workloads' identities begin with. Default: `cluster.local`.
+    pub trust_domain: Arc<str>,
+    /// `trustDomainAliases`: others whose identities count as those of the own one.
+    pub trust_domain_aliases: Vec<Arc<str>>,
     /// What it says about tracing.
     pub tracing: Arc<MeshTracing>,
 }
@@ -46,6 +53,9 @@ impl Default for MeshConfig {
             load_balancer: LoadBalancer::LeastRequest,
             connect_timeout: Duration::from_secs(10),
             exports: DefaultExports::default(),
+            auto_mtls: true,
+            trust_domain: "cluster.local".into(),
+            trust_domain_aliases: Vec::new(),
             tracing: Arc::new(MeshTracing::default_in("istio-system")),
         }
     }

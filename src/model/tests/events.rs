@@ -21,7 +21,7 @@ struct Step {
     state: u8,
 }
 
-const KINDS: u8 = 11;
+const KINDS: u8 = 12;
 /// The state of an object that is gone.
 const GONE: u8 = 3;
 
@@ -57,6 +57,7 @@ impl Step {
                 7 => Event::Gateway(Change::Delete(key)),
                 8 => Event::ServiceEntry(Change::Delete(key)),
                 10 => Event::Telemetry(Change::Delete(key)),
+                11 => Event::PeerAuthentication(Change::Delete(key)),
                 _ => Event::Mesh(MeshConfig::default()),
             };
         }
@@ -155,6 +156,11 @@ impl Step {
                 "Telemetry",
                 json!({ "selector": { "matchLabels": { "version": format!("v{weight}") } },
                 "tracing": [{ "randomSamplingPercentage": weight }] }),
+            ),
+            11 => (
+                "PeerAuthentication",
+                json!({ "selector": { "matchLabels": { "version": format!("v{weight}") } },
+                "mtls": { "mode": if self.state == 0 { "STRICT" } else { "DISABLE" } } }),
             ),
             _ => (
                 "ServiceEntry",

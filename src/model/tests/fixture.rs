@@ -187,6 +187,10 @@ pub fn rule(kind: &str, name: &str, created: i64, spec: Value) -> Event {
             let spec = object.spec;
             Event::Telemetry(Change::Apply(Object { meta, spec }))
         }
+        api::AnyObject::PeerAuthentication(object) => {
+            let spec = object.spec;
+            Event::PeerAuthentication(Change::Apply(Object { meta, spec }))
+        }
     }
 }
 

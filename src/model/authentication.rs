@@ -1,0 +1,107 @@
+//! What pods' ports take: mutual TLS, plain text, or both, and which PeerAuthentication says so.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    objects::{Key, Labels},
+    rules::{MtlsMode, PeerAuthentication},
+};
+
+/// What a port takes, and who says so.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Effective {
+    /// What it takes.
+    pub mode: MtlsMode,
+    /// The PeerAuthentication that says it. None: the default.
+    pub decided_by: Option<Key>,
+}
+
+/// The PeerAuthentications of a mesh.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Authentication {
+    root: Arc<str>,
+    /// Those of each namespace, the oldest first.
+    namespaces: BTreeMap<Arc<str>, Vec<PeerAuthentication>>,
+}
+
+impl Authentication {
+    /// Takes in the objects, in any order. Those without a selector in the `root` namespace are for
+    /// the pods of all namespaces.
+    pub fn new(
+        root: &Arc<str>,
+        objects: impl IntoIterator<Item = PeerAuthentication>,
+    ) -> Self {
+        let mut namespaces: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for object in objects {
+            let of_namespace = namespaces.entry(Arc::clone(&object.meta.key.namespace));
+            of_namespace.or_default().push(object);
+        }
+        for of_namespace in namespaces.values_mut() {
+            of_namespace.sort_by(|one, other| one.meta.order(&other.meta));
+        }
+        let root = Arc::clone(root);
+        Self { root, namespaces }
+    }
+
+    /// What a port of the pods with these labels takes. Port, pods, namespace and mesh: the narrowest
+    /// scope that says it decides. In each of them, the oldest object holds, also if it leaves it to
+    /// a wider one.
+    pub fn mtls(&self, namespace: &str, labels: &Labels, port: u16) -> Effective {
+        let of_pods = self.of_pods(namespace, labels);
+        let of_port = of_pods.and_then(|of_pods| Some((of_pods, (*of_pods.ports.get(&port)?)?)));
+        match of_port {
+            Some((object, mode)) => Effective {
+                mode,
+                decided_by: Some(object.meta.key.clone()),
+            },
+            None => self.of_others(namespace, of_pods),
+        }
+    }
+
+    /// The same of all ports of the pods with these labels that no PeerAuthentication names.
+    pub fn mtls_of_pods(&self, namespace: &str, labels: &Labels) -> Effective {
+        self.of_others(namespace, self.of_pods(namespace, labels))
+    }
+
+    /// The ports of the pods with these labels that a PeerAuthentication names, in order. All others
+    /// are as [`Authentication::mtls_of_pods`] says.
+    pub fn named_ports(&self, namespace: &str, labels: &Labels) -> Vec<(u16, Effective)> {
+        let of_pods = self.of_pods(namespace, labels);
+        let ports = of_pods.into_iter().flat_map(|of_pods| of_pods.ports.keys());
+        ports
+            .map(|port| (*port, self.mtls(namespace, labels, *port)))
+            .collect()
+    }
+
+    /// The objects of each namespace, the oldest first.
+    pub fn namespaces(&self) -> impl Iterator<Item = (&Arc<str>, &[PeerAuthentication])> {
+        let all = self.namespaces.iter();
+        all.map(|(namespace, objects)| (namespace, objects.as_slice()))
+    }
+
+    fn of_others(&self, namespace: &str, of_pods: Option<&PeerAuthentication>) -> Effective {
+        let scopes = [
+            of_pods,
+            self.of_namespace(namespace),
+            self.of_namespace(&self.root),
+        ];
+        let mut scopes = scopes.into_iter().flatten();
+        let found = scopes.find_map(|object| Some((object, object.mode?)));
+        found.map_or_else(Effective::default, |(object, mode)| Effective {
+            mode,
+            decided_by: Some(object.meta.key.clone()),
+        })
+    }
+
+    /// The object for chosen pods.
+    fn of_pods(&self, namespace: &str, labels: &Labels) -> Option<&PeerAuthentication> {
+        let mut all = self.namespaces.get(namespace)?.iter();
+        all.find(|one| !one.selector.is_empty() && one.selector.select(labels))
+    }
+
+    /// The object for all pods of a namespace.
+    fn of_namespace(&self, namespace: &str) -> Option<&PeerAuthentication> {
+        let mut all = self.namespaces.get(namespace)?.iter();
+        all.find(|one| one.selector.is_empty())
+    }
+}
