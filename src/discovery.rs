@@ -168,6 +168,7 @@ fn spawn_model(
         domain: args.cluster_domain.as_str().into(),
         namespace: args.namespace.as_str().into(),
         load_balancer: args.load_balancer(),
+        mutual_tls: args.mutual_tls,
     };
     let mesh = Mesh::default_of(&defaults);
     let settings = watch::MeshSettings {

@@ -26,6 +26,7 @@ mod rules;
 mod state;
 mod tables;
 mod tracing;
+mod transport;
 mod world;
 
 pub use self::tracing::{Collector, Tracer, Tracing};
@@ -46,7 +47,7 @@ pub use objects::{
     Pod, Provider, ProxyCollector, ProxyKind, ProxyTracing, Service, ServiceAddress, ServicePort,
     SliceEndpoint, SlicePort, Tags, TargetPort, TracingProvider, Zipkin, is_export,
 };
-pub use policy::{ConnectionPool, LoadBalancer, Policy};
+pub use policy::{ClientTls, ConnectionPool, LoadBalancer, Policy};
 pub use protocol::Protocol;
 pub use routes::{
     Action, Decision, DirectResponse, Fallback, Forward, HeaderOperation, HeaderOperations,
@@ -59,6 +60,7 @@ pub use tables::{
     Cidr, Clusters, GatewayListener, GatewayProtocol, GatewayTables, Inbound, InboundPort,
     Listener, ListenerProtocol, Outbound, RouteTables, TcpCluster, TcpRoute,
 };
+pub use transport::{PeerName, Servers, Transport};
 
 #[cfg(test)]
 mod tests;

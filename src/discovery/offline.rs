@@ -64,6 +64,7 @@ impl Offline {
             domain: "cluster.local".into(),
             namespace: "istio-system".into(),
             load_balancer: LoadBalancer::LeastRequest,
+            mutual_tls: false,
         };
         let (updates, receiver) = mpsc::channel(UPDATES);
         let metrics = Arc::<Metrics>::default();
@@ -87,6 +88,18 @@ impl Offline {
             proxies,
             stop,
         })
+    }
+
+    /// Turns mutual TLS on or off, as the flag `--mutual-tls` does, and sets the mesh's configuration
+    /// back to one that says nothing.
+    ///
+    /// # Errors
+    ///
+    /// Returns that the thread of the model has ended.
+    pub async fn mutual_tls(&mut self, is_on: bool) -> Result<(), Faults> {
+        self.defaults.mutual_tls = is_on;
+        let mesh = Mesh::default_of(&self.defaults);
+        self.send(Update::Mesh(Box::new(mesh))).await
     }
 
     /// Replaces the mesh's configuration by this text of MeshConfig.

@@ -98,15 +98,18 @@ impl Snapshots {
         self.interner.prune();
     }
 
-    /// Renders the endpoints of these hosts again.
+    /// Renders the endpoints of these hosts again, and how they are spoken to.
     pub fn renew_endpoints(&mut self, hosts: &BTreeSet<Arc<str>>) {
         self.clusters
             .renew_endpoints(hosts, &self.model, &mut self.interner);
         for (snapshot, clusters) in self.classes.values_mut() {
             if let Some(set) = self.clusters.get(*clusters) {
+                let own = snapshot.get(type_url::CLUSTER).map(Layers::own).cloned();
+                let clusters = Layers::new(Arc::clone(&set.clusters), own.unwrap_or_default());
                 let assignments = Arc::clone(&set.assignments);
-                *snapshot =
-                    std::mem::take(snapshot).with(type_url::CLUSTER_LOAD_ASSIGNMENT, assignments);
+                *snapshot = std::mem::take(snapshot)
+                    .with_layers(type_url::CLUSTER, clusters)
+                    .with(type_url::CLUSTER_LOAD_ASSIGNMENT, assignments);
             }
         }
     }

@@ -16,6 +16,16 @@ pub struct Effective {
     pub decided_by: Option<Key>,
 }
 
+impl Effective {
+    /// Of a port in a mesh without mutual TLS.
+    pub(super) fn plaintext() -> Self {
+        Self {
+            mode: MtlsMode::Disable,
+            decided_by: None,
+        }
+    }
+}
+
 /// The PeerAuthentications of a mesh.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Authentication {

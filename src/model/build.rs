@@ -167,7 +167,7 @@ impl Builder {
 
     /// What a sidecar does with connections to its pod.
     pub fn inbound(&self, index: &Index, client: &Client) -> Inbound {
-        inbound::of_client(index, client)
+        inbound::of_client(index, &self.world, client)
     }
 
     /// How a proxy traces requests.

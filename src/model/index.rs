@@ -17,7 +17,9 @@ use self::changes::{Objects, Replaced};
 use super::{
     event::{Dirty, Event},
     names::service_host,
-    objects::{EndpointSlice, Key, Labels, MeshConfig, Namespace, Node, Object, Pod, Service},
+    objects::{
+        EndpointSlice, Key, Labels, MeshConfig, Namespace, Node, Object, Pod, ProxyKind, Service,
+    },
 };
 
 /// The objects, as the last event of each left them. Equal for equal objects, whatever the
@@ -132,8 +134,7 @@ impl Index {
     fn pod_replaced(&self, replaced: &Replaced<Pod>) -> Dirty {
         let mut dirty = Dirty::default();
         dirty.clients.insert(replaced.key.clone());
-        let labels = |pod: &Option<Arc<Pod>>| pod.as_ref().map(|pod| pod.labels.clone());
-        if labels(&replaced.old) != labels(&replaced.new) {
+        if seen_by_clients(&replaced.old) != seen_by_clients(&replaced.new) {
             let slices = self.slices_of_pod.get(&replaced.key).into_iter().flatten();
             let slices = slices.filter_map(|slice| self.slices.get(slice));
             dirty
@@ -236,6 +237,12 @@ impl Index {
     pub fn pods_in(&self, namespace: &Arc<str>) -> impl Iterator<Item = &Arc<Pod>> {
         self.pods.in_namespace(namespace)
     }
+}
+
+/// What of a pod other proxies see: which subsets it is in, and how it speaks.
+fn seen_by_clients(pod: &Option<Arc<Pod>>) -> Option<(&Labels, &str, ProxyKind)> {
+    let pod = pod.as_ref()?;
+    Some((&pod.labels, &pod.service_account, pod.proxy))
 }
 
 fn rules<T>(replaced: Option<Replaced<T>>) -> Dirty {

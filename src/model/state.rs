@@ -15,6 +15,7 @@ use super::{
     routes::VirtualHost,
     tables::{GatewayTables, Inbound, Outbound},
     tracing::Tracing,
+    transport::{self, Transport},
 };
 
 /// Services, endpoints and rules, and what they mean for proxies.
@@ -112,8 +113,18 @@ impl Model {
             .world()
             .destination(&cluster.key.host, &cluster.service);
         destination
-            .map(|destination| endpoints::of_cluster(&self.index, destination, cluster))
+            .map(|to| endpoints::of_cluster(&self.index, builder.world(), to, cluster))
             .unwrap_or_default()
+    }
+
+    /// Whether there is mutual TLS.
+    pub fn has_mutual_tls(&self) -> bool {
+        self.builder().world().mesh.mutual_tls
+    }
+
+    /// What connections to a cluster's endpoints are. It may change whenever these do.
+    pub fn transport(&self, cluster: &Cluster) -> Transport {
+        transport::of_cluster(&self.index, self.builder().world(), cluster)
     }
 
     /// The routes by which a sidecar sends requests for `host` at `port`: what the listener

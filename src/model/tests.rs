@@ -13,4 +13,5 @@ mod listeners;
 mod routes;
 mod service_entries;
 mod tracing;
+mod transport;
 mod virtual_hosts;

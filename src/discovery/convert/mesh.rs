@@ -23,6 +23,8 @@ pub(in crate::discovery) struct Defaults {
     pub namespace: Arc<str>,
     /// How requests are balanced where no DestinationRule says.
     pub load_balancer: LoadBalancer,
+    /// Whether there is mutual TLS.
+    pub mutual_tls: bool,
 }
 
 /// What the ConfigMap says.
@@ -51,6 +53,7 @@ impl Mesh {
                 domain: Arc::clone(&defaults.domain),
                 root_namespace: Arc::clone(&defaults.namespace),
                 load_balancer: defaults.load_balancer,
+                mutual_tls: defaults.mutual_tls,
                 tracing: Arc::new(MeshTracing::default_in(&defaults.namespace)),
                 ..MeshConfig::default()
             },
@@ -234,6 +237,7 @@ mod tests {
                 domain: "cluster.local".into(),
                 namespace: "mesh".into(),
                 load_balancer: LoadBalancer::RoundRobin,
+                mutual_tls: false,
             },
         )
     }

@@ -1,6 +1,7 @@
 //! A small mesh, rendered.
 
 mod accepted;
+mod mutual_tls;
 mod tracing;
 
 use std::{collections::BTreeSet, time::Duration};
@@ -21,6 +22,7 @@ fn settings() -> Settings {
         access_log_format: "".into(),
         connect_timeout: Duration::from_secs(10),
         outbound: OutboundPolicy::AllowAny,
+        mutual_tls: None,
         trusted_proxies: 0,
     }
 }
