@@ -73,6 +73,21 @@ impl Authentication {
             .collect()
     }
 
+    /// Whether any of them says that only mutual TLS is taken.
+    pub fn is_strict_anywhere(&self) -> bool {
+        let mut all = self.namespaces.values().flatten();
+        all.any(|object| {
+            let mut modes = object.ports.values().chain([&object.mode]);
+            modes.any(|mode| *mode == Some(MtlsMode::Strict))
+        })
+    }
+
+    /// Whether the object of that name is for the whole mesh.
+    pub fn is_of_mesh(&self, object: &Key) -> bool {
+        object.namespace == self.root
+            && (self.of_namespace(&self.root)).is_some_and(|one| one.meta.key == *object)
+    }
+
     /// The objects of each namespace, the oldest first.
     pub fn namespaces(&self) -> impl Iterator<Item = (&Arc<str>, &[PeerAuthentication])> {
         let all = self.namespaces.iter();
