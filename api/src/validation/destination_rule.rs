@@ -120,12 +120,9 @@ fn pool(findings: &mut Findings, pool: &ConnectionPoolSettings) {
 /// TLS towards the endpoints.
 fn client_tls(findings: &mut Findings, tls: &ClientTlsSettings) {
     findings.at("mode", |findings| match tls.mode {
-        ClientTlsMode::Disable => {}
-        ClientTlsMode::IstioMutual => {
-            findings.fault("mutual TLS is not built yet (ISTIO_MUTUAL); DISABLE is accepted, and so is a rule without tls");
-        }
+        ClientTlsMode::Disable | ClientTlsMode::IstioMutual => {}
         ClientTlsMode::Simple | ClientTlsMode::Mutual => {
-            findings.fault("TLS that the sidecar begins is not built yet (SIMPLE, MUTUAL); DISABLE is accepted, and so is a rule without tls");
+            findings.fault("TLS with certificates that are not the mesh's is not built yet (SIMPLE, MUTUAL); ISTIO_MUTUAL and DISABLE are accepted, and so is a rule without tls");
         }
     });
 }

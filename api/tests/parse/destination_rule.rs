@@ -44,17 +44,19 @@ fn names_what_is_not_built() {
 }
 
 #[test]
-fn says_that_mutual_tls_is_not_built() {
-    let said = fault("{host: a, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}");
+fn the_mesh_s_own_tls_is_built_and_other_is_not() {
+    let own = "{host: a, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}, portLevelSettings: [{port: {number: 80}, tls: {mode: ISTIO_MUTUAL}}]}}";
+    assert_eq!(warnings(Kind::DestinationRule, own), Vec::<String>::new());
+    for mode in ["SIMPLE", "MUTUAL"] {
+        let said = fault(&format!(
+            "{{host: a, subsets: [{{name: v1, trafficPolicy: {{tls: {{mode: {mode}}}}}}}]}}"
+        ));
+        let begin = "spec.subsets[0].trafficPolicy.tls.mode: TLS with certificates that are not the mesh's is not built yet";
+        assert!(said.starts_with(begin), "{said}");
+    }
+    let said = fault("{host: a, trafficPolicy: {tls: {mode: ISTIO_MUTUAL, sni: a}}}");
     assert!(
-        said.starts_with("spec.trafficPolicy.tls.mode: mutual TLS is not built yet"),
-        "{said}"
-    );
-    let said = fault("{host: a, subsets: [{name: v1, trafficPolicy: {tls: {mode: SIMPLE}}}]}");
-    assert!(
-        said.starts_with(
-            "spec.subsets[0].trafficPolicy.tls.mode: TLS that the sidecar begins is not built yet"
-        ),
+        said.starts_with("spec.trafficPolicy.tls.sni: this field of Istio's API is not built yet"),
         "{said}"
     );
 }

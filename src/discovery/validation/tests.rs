@@ -17,7 +17,7 @@ struct Served {
 impl Served {
     fn new(limits: Limits) -> Self {
         let metrics = Arc::<Metrics>::default();
-        Self::of(Validation::with_limits(limits, metrics).unwrap())
+        Self::of(Validation::with_limits(limits, metrics, Beside::default()).unwrap())
     }
 
     fn of(validation: Validation) -> Self {
@@ -219,7 +219,8 @@ fn answers_come_within_the_time_that_the_api_server_waits() {
 /// The time for the body and that for its turn may be more together than the API server waits.
 #[tokio::test(start_paused = true)]
 async fn a_review_that_waits_for_its_turn_is_answered_in_time() {
-    let mut validation = Validation::with_limits(limits(), Arc::default()).unwrap();
+    let mut validation =
+        Validation::with_limits(limits(), Arc::default(), Beside::default()).unwrap();
     // Nothing is reviewed.
     validation.pool = Pool::with_threads(0).unwrap();
     let served = Served::of(validation);
@@ -257,7 +258,8 @@ async fn counts_callers_that_do_not_wait_for_an_answer() {
         work: Duration::from_secs(3_600),
         ..limits()
     };
-    let mut validation = Validation::with_limits(limits, Arc::default()).unwrap();
+    let mut validation =
+        Validation::with_limits(limits, Arc::default(), Beside::default()).unwrap();
     // Nothing is reviewed.
     validation.pool = Pool::with_threads(0).unwrap();
     let served = Served::of(validation);

@@ -62,8 +62,8 @@ fn unknown_ports(
     objects: &[PeerAuthentication],
     tell: &mut impl FnMut(&Key, Problem, String),
 ) {
-    let mut with_ports = objects.iter().filter(|object| !object.ports.is_empty());
-    let mut with_ports = with_ports.by_ref().peekable();
+    let with_ports = objects.iter().filter(|object| !object.ports.is_empty());
+    let mut with_ports = with_ports.peekable();
     if with_ports.peek().is_none() {
         return;
     }
@@ -112,10 +112,10 @@ fn sent_to<'a>(
     pod: &'a Pod,
     services: &'a [&'a Arc<Service>],
 ) -> impl Iterator<Item = (&'a Service, u16, u16)> {
-    services.iter().flat_map(|service| {
+    services.iter().flat_map(move |service| {
         let ports = selector(service).map(|selector| by_selector(selector, service, pod));
         let ports = ports.into_iter().flatten();
-        ports.map(|(port, target)| (&***service, port.port, target))
+        ports.map(move |(port, target)| (&***service, port.port, target))
     })
 }
 
