@@ -31,6 +31,7 @@ mod world;
 
 pub use self::tracing::{Collector, Tracer, Tracing};
 pub use authentication::Effective;
+pub use build::StrictHosts;
 pub use client::Client;
 pub use cluster::{
     Address, Cluster, Discovery, Endpoint, EndpointGroup, Locality, UpstreamProtocol,

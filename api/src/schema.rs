@@ -10,8 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     DestinationRuleSpec, GatewaySpec, PeerAuthenticationSpec, ServiceEntrySpec, TelemetrySpec,
-    VirtualServiceSpec,
-    object::Kind,
+    VirtualServiceSpec, object::Kind,
 };
 
 /// The schema of a kind's spec. [`crate::not_built::MARK`] marks what is not built.

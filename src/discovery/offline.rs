@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     ads::{self, Ads},
+    beside::Beside,
     client::Connect,
     convert::{
         endpoints,
@@ -77,7 +78,11 @@ impl Offline {
             attributions: Attributions::undone(),
         };
         let proxies = tell.proxies.clone();
-        let findings = Findings::new(tell.board.clone(), watch::channel(false).1);
+        let findings = Findings::new(
+            tell.board.clone(),
+            Beside::default(),
+            watch::channel(false).1,
+        );
         let shared = (Arc::clone(&metrics), findings);
         thread::start(receiver, 0, synced, &mesh, shared)?;
         let stop = CancellationToken::new();

@@ -20,7 +20,7 @@ use pillion_xds::{Layers, Resource, Resources, Snapshot};
 
 use self::{clusters::ClusterSets, common::Commons, interner::Interner};
 use super::render::{self, Settings};
-use crate::model::{Client, Dirty, Event, Finding, Key, Model, ProxyKind};
+use crate::model::{Client, Dirty, Event, Finding, Key, Model, ProxyKind, StrictHosts};
 
 /// The model, and what was rendered of it.
 #[derive(Debug)]
@@ -81,6 +81,11 @@ impl Snapshots {
     /// What objects ask for and don't get, because of others.
     pub fn findings(&self) -> Vec<Finding> {
         self.model.findings()
+    }
+
+    /// The hosts whose pods take only mutual TLS.
+    pub fn strict_hosts(&self) -> StrictHosts {
+        self.model.strict_hosts()
     }
 
     /// Forgets what was rendered: rules have changed, which proxies see from now on. Resources

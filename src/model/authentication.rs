@@ -24,6 +24,32 @@ impl Effective {
             decided_by: None,
         }
     }
+
+    fn of((object, mode): (&PeerAuthentication, MtlsMode)) -> Self {
+        Self {
+            mode,
+            decided_by: Some(object.meta.key.clone()),
+        }
+    }
+}
+
+/// What holds for some pods.
+#[derive(Clone, Debug)]
+pub(super) struct Applied<'a> {
+    of_pods: Option<&'a PeerAuthentication>,
+    /// What the ports take that no PeerAuthentication names.
+    pub others: Effective,
+}
+
+impl Applied<'_> {
+    /// What a port takes.
+    pub fn mtls(&self, port: u16) -> Effective {
+        let of_port = self.of_pods.and_then(|of_pods| {
+            let mode = (*of_pods.ports.get(&port)?)?;
+            Some(Effective::of((of_pods, mode)))
+        });
+        of_port.unwrap_or_else(|| self.others.clone())
+    }
 }
 
 /// The PeerAuthentications of a mesh.
@@ -37,10 +63,7 @@ pub(super) struct Authentication {
 impl Authentication {
     /// Takes in the objects, in any order. Those without a selector in the `root` namespace are for
     /// the pods of all namespaces.
-    pub fn new(
-        root: &Arc<str>,
-        objects: impl IntoIterator<Item = PeerAuthentication>,
-    ) -> Self {
+    pub fn new(root: &Arc<str>, objects: impl IntoIterator<Item = PeerAuthentication>) -> Self {
         let mut namespaces: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for object in objects {
             let of_namespace = namespaces.entry(Arc::clone(&object.meta.key.namespace));
@@ -57,39 +80,26 @@ impl Authentication {
     /// scope that says it decides. In each of them, the oldest object holds, also if it leaves it to
     /// a wider one.
     pub fn mtls(&self, namespace: &str, labels: &Labels, port: u16) -> Effective {
-        let of_pods = self.of_pods(namespace, labels);
-        let of_port = of_pods.and_then(|of_pods| Some((of_pods, (*of_pods.ports.get(&port)?)?)));
-        match of_port {
-            Some((object, mode)) => Effective {
-                mode,
-                decided_by: Some(object.meta.key.clone()),
-            },
-            None => self.of_others(namespace, of_pods),
-        }
+        self.of(namespace, labels).mtls(port)
     }
 
     /// The same of all ports of the pods with these labels that no PeerAuthentication names.
     pub fn mtls_of_pods(&self, namespace: &str, labels: &Labels) -> Effective {
-        self.of_others(namespace, self.of_pods(namespace, labels))
+        self.of(namespace, labels).others
     }
 
     /// The ports of the pods with these labels that a PeerAuthentication names, in order. All others
     /// are as [`Authentication::mtls_of_pods`] says.
     pub fn named_ports(&self, namespace: &str, labels: &Labels) -> Vec<(u16, Effective)> {
+        let applied = self.of(namespace, labels);
+        let ports = applied.of_pods.into_iter();
+        let ports = ports.flat_map(|of_pods| of_pods.ports.keys());
+        ports.map(|port| (*port, applied.mtls(*port))).collect()
+    }
+
+    /// What holds for the pods with these labels, to be asked about many ports.
+    pub fn of(&self, namespace: &str, labels: &Labels) -> Applied<'_> {
         let of_pods = self.of_pods(namespace, labels);
-        let ports = of_pods.into_iter().flat_map(|of_pods| of_pods.ports.keys());
-        ports
-            .map(|port| (*port, self.mtls(namespace, labels, *port)))
-            .collect()
-    }
-
-    /// The objects of each namespace, the oldest first.
-    pub fn namespaces(&self) -> impl Iterator<Item = (&Arc<str>, &[PeerAuthentication])> {
-        let all = self.namespaces.iter();
-        all.map(|(namespace, objects)| (namespace, objects.as_slice()))
-    }
-
-    fn of_others(&self, namespace: &str, of_pods: Option<&PeerAuthentication>) -> Effective {
         let scopes = [
             of_pods,
             self.of_namespace(namespace),
@@ -97,10 +107,29 @@ impl Authentication {
         ];
         let mut scopes = scopes.into_iter().flatten();
         let found = scopes.find_map(|object| Some((object, object.mode?)));
-        found.map_or_else(Effective::default, |(object, mode)| Effective {
-            mode,
-            decided_by: Some(object.meta.key.clone()),
+        let others = found.map_or_else(Effective::default, Effective::of);
+        Applied { of_pods, others }
+    }
+
+    /// Whether any of them says that only mutual TLS is taken.
+    pub fn is_strict_anywhere(&self) -> bool {
+        let mut all = self.namespaces.values().flatten();
+        all.any(|object| {
+            let mut modes = object.ports.values().chain([&object.mode]);
+            modes.any(|mode| *mode == Some(MtlsMode::Strict))
         })
+    }
+
+    /// Whether the object of that name is for the whole mesh.
+    pub fn is_of_mesh(&self, object: &Key) -> bool {
+        object.namespace == self.root
+            && (self.of_namespace(&self.root)).is_some_and(|one| one.meta.key == *object)
+    }
+
+    /// The objects of each namespace, the oldest first.
+    pub fn namespaces(&self) -> impl Iterator<Item = (&Arc<str>, &[PeerAuthentication])> {
+        let all = self.namespaces.iter();
+        all.map(|(namespace, objects)| (namespace, objects.as_slice()))
     }
 
     /// The object for chosen pods.

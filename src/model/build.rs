@@ -21,6 +21,7 @@ mod route_tables;
 mod selectors;
 mod shadowed;
 mod shared;
+mod strict;
 mod tcp_routes;
 mod tracing;
 mod view;
@@ -31,6 +32,7 @@ use std::{
 };
 
 pub(super) use self::shared::Shared;
+pub use self::strict::StrictHosts;
 use self::{inbound::Targets, selectors::Selectors, view::View};
 use super::{
     client::Client,

@@ -68,12 +68,18 @@ pub enum Problem {
     MissingCollector,
     /// The port of a provider's Service speaks something else.
     CollectorProtocol,
-    /// Another Telemetry holds for the namespace.
+    /// Another object of the kind holds for the namespace.
     NamespaceTaken,
-    /// Another Telemetry holds for pods.
+    /// Another object of the kind holds for pods.
     PodsTaken,
-    /// A Telemetry's selector selects no pod.
+    /// A selector selects no pod.
     NoPods,
+    /// A PeerAuthentication is for a port on which no pod seems to listen.
+    UnknownPodPort,
+    /// A PeerAuthentication guards pods that have no proxy.
+    StrictWithoutProxy,
+    /// A DestinationRule has clients speak what servers refuse.
+    RefusedByServer,
     /// With others, there is too much for proxies or this service.
     LeftOut,
 }

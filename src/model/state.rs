@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
     authentication::Effective,
-    build::{Builder, Shared},
+    build::{Builder, Shared, StrictHosts},
     client::Client,
     cluster::{Cluster, EndpointGroup},
     endpoints,
@@ -138,6 +138,11 @@ impl Model {
     /// What objects ask for and don't get, because of others, in order.
     pub fn findings(&self) -> Vec<Finding> {
         self.builder().findings(&self.index)
+    }
+
+    /// The hosts whose pods take only mutual TLS.
+    pub fn strict_hosts(&self) -> StrictHosts {
+        StrictHosts::new(self.builder().world(), &self.index)
     }
 
     /// The index, for comparison.

@@ -25,13 +25,17 @@ pub(crate) fn peer_authentication(
             );
         }
     });
-    findings.each_key("portLevelMtls", &spec.port_level_mtls, |findings, port, _| {
-        if port_number(port).is_none() {
-            findings.fault(
+    findings.each_key(
+        "portLevelMtls",
+        &spec.port_level_mtls,
+        |findings, port, _| {
+            if port_number(port).is_none() {
+                findings.fault(
                 "must be the number of a port of the pods, from 1 to 65535; names are not taken",
             );
-        }
-    });
+            }
+        },
+    );
 }
 
 /// The number of a port, as a key of `portLevelMtls` has it.

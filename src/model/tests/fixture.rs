@@ -245,6 +245,7 @@ pub fn pod(namespace: &str, name: &str, labels: &[(&str, &str)], ip: &str) -> Po
             name: "main".into(),
             port: 8080,
         }],
+        has_proxy: true,
         proxy: ProxyKind::Sidecar,
         tracing: None,
     }
