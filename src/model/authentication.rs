@@ -114,10 +114,7 @@ impl Authentication {
     /// Whether any of them says that only mutual TLS is taken.
     pub fn is_strict_anywhere(&self) -> bool {
         let mut all = self.namespaces.values().flatten();
-        all.any(|object| {
-            let mut modes = object.ports.values().chain([&object.mode]);
-            modes.any(|mode| *mode == Some(MtlsMode::Strict))
-        })
+        all.any(PeerAuthentication::is_strict)
     }
 
     /// Whether the object of that name is for the whole mesh.

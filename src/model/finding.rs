@@ -78,6 +78,11 @@ pub enum Problem {
     UnknownPodPort,
     /// A PeerAuthentication guards pods that have no proxy.
     StrictWithoutProxy,
+    /// A PeerAuthentication has pods refuse what clients send them, because these don't know that they
+    /// take mutual TLS.
+    StrictWithoutLabel,
+    /// A PeerAuthentication asks for mutual TLS, which is off.
+    MutualTlsOff,
     /// A DestinationRule has clients speak what servers refuse.
     RefusedByServer,
     /// With others, there is too much for proxies or this service.

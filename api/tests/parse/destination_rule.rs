@@ -56,7 +56,10 @@ fn the_mesh_s_own_tls_is_built_and_other_is_not() {
     }
     for (tls, begin) in [
         ("sni: a b", "sni: must be a name of at most 255"),
-        ("subjectAltNames: [web]", "subjectAltNames[0]: must be a URI"),
+        (
+            "subjectAltNames: [web]",
+            "subjectAltNames[0]: must be a URI",
+        ),
         (
             "clientCertificate: a",
             "clientCertificate: this field of Istio's API is not built yet",

@@ -269,6 +269,8 @@ fn message(finding: &Finding) -> Message {
         Problem::CollectorProtocol => ("CollectorProtocol", "PIL0107", Warning),
         Problem::UnknownPodPort => ("PortLevelMtlsPortUnknown", "PIL0110", Warning),
         Problem::StrictWithoutProxy => ("StrictWithoutSidecar", "PIL0111", Warning),
+        Problem::StrictWithoutLabel => ("StrictWithoutTlsMode", "PIL0112", Warning),
+        Problem::MutualTlsOff => ("MutualTlsOff", "PIL0113", Warning),
     };
     Message {
         name,

@@ -12,7 +12,7 @@ use crate::{
         metrics::Metrics,
         update::Update,
     },
-    model::{Change, Event, Model, StrictHosts},
+    model::{Change, Event, MeshConfig, Model, StrictHosts},
 };
 
 /// A port whose connections are pipes.
@@ -152,8 +152,13 @@ fn strict_web() -> StrictHosts {
     let Update::Object(strict) = strict else {
         panic!("{strict:?}");
     };
+    let config = MeshConfig {
+        mutual_tls: true,
+        ..MeshConfig::default()
+    };
     for event in [
         *strict,
+        Event::Mesh(config),
         Event::Service(Change::Apply(service)),
         Event::Endpoints(Change::Apply(slice.unwrap())),
         Event::Pod(Change::Apply(pod.unwrap())),

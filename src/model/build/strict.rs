@@ -36,7 +36,7 @@ impl StrictHosts {
     /// Looks for them.
     pub(in crate::model) fn new(world: &World, index: &Index) -> Self {
         let mut hosts = BTreeMap::new();
-        if world.authentication.is_strict_anywhere() {
+        if world.mesh.mutual_tls && world.authentication.is_strict_anywhere() {
             for to in &world.destinations {
                 let ports = strict_ports(world, index, to);
                 if !ports.is_empty() {

@@ -54,6 +54,12 @@ pub(in crate::model) struct PeerAuthentication {
 }
 
 impl PeerAuthentication {
+    /// Whether it says of any port that it takes only mutual TLS.
+    pub fn is_strict(&self) -> bool {
+        let mut modes = self.ports.values().chain([&self.mode]);
+        modes.any(|mode| *mode == Some(MtlsMode::Strict))
+    }
+
     /// Reads an object.
     pub fn new(object: &Object<PeerAuthenticationSpec>) -> Self {
         let spec = &object.spec;

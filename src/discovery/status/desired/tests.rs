@@ -268,6 +268,8 @@ fn findings_have_the_codes_and_levels_of_istio() {
         (Problem::Shadowed, "PIL0106", "WARNING"),
         (Problem::UnknownPodPort, "PIL0110", "WARNING"),
         (Problem::StrictWithoutProxy, "PIL0111", "WARNING"),
+        (Problem::StrictWithoutLabel, "PIL0112", "WARNING"),
+        (Problem::MutualTlsOff, "PIL0113", "WARNING"),
         (Problem::RefusedByServer, "IST0113", "ERROR"),
         (Problem::NamespaceTaken, "IST0160", "ERROR"),
     ] {

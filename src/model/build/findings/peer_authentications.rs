@@ -15,7 +15,8 @@ use crate::model::{
     },
     finding::{Finding, Kind, Problem},
     index::Index,
-    objects::{Key, Pod, Service},
+    names::{TLS_MODE, TLS_MODE_ISTIO},
+    objects::{Key, Pod, ProxyKind, Service},
     rules::{HostRules, MtlsMode, PeerAuthentication},
     world::World,
 };
@@ -39,7 +40,26 @@ pub(super) fn without_effect(world: &World, index: &Index, findings: &mut Vec<Fi
             findings.push(Finding::new(kind, key, problem, message));
         };
         unknown_ports(index, namespace, objects, &mut tell);
-        unguarded(world, index, namespace, &mut tell);
+        if world.mesh.mutual_tls {
+            unguarded(world, index, namespace, &mut tell);
+        } else {
+            without_mutual_tls(objects, &mut tell);
+        }
+    }
+    if world.mesh.mutual_tls {
+        unlabelled(world, index, findings);
+    }
+}
+
+/// Those that ask for what this installation does not do.
+fn without_mutual_tls(
+    objects: &[PeerAuthentication],
+    tell: &mut impl FnMut(&Key, Problem, String),
+) {
+    for object in objects.iter().filter(|object| object.is_strict()) {
+        let message = "STRICT has no effect, because mutual TLS is off in this installation: start \
+                       the discovery service with --mutual-tls";
+        tell(&object.meta.key, Problem::MutualTlsOff, message.to_owned());
     }
 }
 
@@ -142,5 +162,29 @@ fn unguarded(
             pods.verb("takes", "take")
         );
         tell(&key, Problem::StrictWithoutProxy, message);
+    }
+}
+
+/// Those that say STRICT for pods to which clients send plain text, because they lack the label by
+/// which clients know that they take something else: pods that were injected without it.
+fn unlabelled(world: &World, index: &Index, findings: &mut Vec<Finding>) {
+    let mut all: BTreeMap<Key, First> = BTreeMap::new();
+    let pods = index.pods();
+    let pods = pods.filter(|pod| pod.has_proxy && pod.proxy == ProxyKind::Sidecar);
+    for pod in pods.filter(|pod| pod.labels.get(TLS_MODE) != Some(TLS_MODE_ISTIO)) {
+        let namespace = &pod.key.namespace;
+        let mtls = world.authentication.mtls_of_pods(namespace, &pod.labels);
+        if let (MtlsMode::Strict, Some(by)) = (mtls.mode, mtls.decided_by) {
+            all.entry(by).or_default().add(&pod.key);
+        }
+    }
+    for (key, pods) in all {
+        let message = format!(
+            "clients send plain text to pods without the label {TLS_MODE}: {TLS_MODE_ISTIO}, and STRICT \
+             refuses it: {pods} {} such. Restart them, so that they are injected with it",
+            pods.verb("is", "are")
+        );
+        let (kind, problem) = (Kind::PeerAuthentication, Problem::StrictWithoutLabel);
+        findings.push(Finding::new(kind, &key, problem, message));
     }
 }

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::one;
 use crate::model::{
-    Change, Event, Problem, TargetPort,
-    tests::fixture::{Mesh, key, pod, service, slice},
+    Change, Event, MeshConfig, Pod, Problem, TargetPort,
+    tests::fixture::{Mesh, gateway_pod, key, pod, service, slice},
 };
 
 const KIND: &str = "PeerAuthentication";
@@ -19,13 +19,27 @@ fn selecting(app: &str, mode: &str, ports: &Value) -> Value {
         "portLevelMtls": ports })
 }
 
-/// A mesh whose Service `shop/web` has a pod with a proxy, which listens on 8080, at port 80.
+/// A pod as it is injected.
+fn injected(namespace: &str, name: &str, app: &str, ip: &str) -> Pod {
+    let labels = [("app", app), ("security.istio.io/tlsMode", "istio")];
+    pod(namespace, name, &labels, ip)
+}
+
+/// A mesh with mutual TLS, whose Service `shop/web` has a pod with a proxy, which listens on 8080, at
+/// port 80.
 fn mesh() -> Mesh {
     let mut mesh = Mesh::with_web();
+    let config = MeshConfig {
+        mutual_tls: true,
+        ..MeshConfig::default()
+    };
+    assert!(mesh.apply(Event::Mesh(config)).rules);
     let mut web = service("shop", "web", &[("http", 80)]);
     web.ports[0].target = TargetPort::Number(8080);
     mesh.service(web);
-    mesh.pod(pod("shop", "web-10.1.0.1", &[("app", "web")], "10.1.0.1"));
+    mesh.pod(injected("shop", "client", "client", "10.0.0.1"));
+    mesh.pod(injected("other", "client", "client", "10.0.0.2"));
+    mesh.pod(injected("shop", "web-10.1.0.1", "web", "10.1.0.1"));
     let _ = mesh.slice(slice("shop", "web", &["10.1.0.1"]));
     mesh
 }
@@ -50,7 +64,11 @@ fn the_younger_one_of_a_pod_is_told_of_the_older() {
     mesh.pod(pod(
         "shop",
         "web-2",
-        &[("app", "web"), ("version", "v2")],
+        &[
+            ("app", "web"),
+            ("version", "v2"),
+            ("security.istio.io/tlsMode", "istio"),
+        ],
         "10.1.0.2",
     ));
     mesh.rule(KIND, "shop/z", selecting("web", "STRICT", &json!({})));
@@ -119,6 +137,40 @@ fn strict_for_pods_without_a_proxy_is_told() {
     assert!(finding.starts_with(told), "{finding}");
     mesh.rule(KIND, "shop/bare", selecting("bare", "DISABLE", &json!({})));
     assert_eq!(mesh.findings(), [""; 0]);
+}
+
+/// Pods that were injected before there was mutual TLS.
+#[test]
+fn strict_for_pods_without_the_label_is_told() {
+    let mut mesh = mesh();
+    let old = pod("shop", "old", &[("app", "old")], "10.1.0.2");
+    mesh.pod(old);
+    mesh.rule(KIND, "istio-system/all", mode("PERMISSIVE"));
+    assert_eq!(mesh.findings(), [""; 0]);
+    mesh.rule(KIND, "istio-system/all", mode("STRICT"));
+    let finding = one(&mesh);
+    assert!(
+        finding.starts_with("PeerAuthentication istio-system/all: clients send plain text to pods")
+            && finding.contains("refuses it: shop/old is such. Restart"),
+        "{finding}"
+    );
+    // A gateway serves what its Gateways say.
+    mesh.pod(gateway_pod("shop", "old", &[("app", "old")], "10.1.0.2"));
+    assert_eq!(mesh.findings(), [""; 0]);
+}
+
+#[test]
+fn strict_without_mutual_tls_is_told() {
+    let mut mesh = mesh();
+    let disable = json!({ "tls": { "mode": "DISABLE" } });
+    mesh.rule("DestinationRule", "shop/web", to_web(&disable));
+    mesh.rule(KIND, "shop/all", mode("STRICT"));
+    mesh.rule(KIND, "other/all", mode("PERMISSIVE"));
+    assert_eq!(mesh.findings().len(), 1);
+    assert!(mesh.apply(Event::Mesh(MeshConfig::default())).rules);
+    let finding = one(&mesh);
+    let told = "PeerAuthentication shop/all: STRICT has no effect, because mutual TLS is off";
+    assert!(finding.starts_with(told), "{finding}");
 }
 
 fn to_web(policy: &Value) -> Value {
