@@ -15,6 +15,7 @@
 
 mod ads;
 mod args;
+mod beside;
 mod client;
 mod convert;
 mod debug;
@@ -54,6 +55,7 @@ pub use offline::{Faults, Offline};
 
 use self::{
     ads::Ads,
+    beside::Beside,
     convert::mesh::{Defaults, Mesh},
     findings::Findings,
     identity::Authenticator,
@@ -88,6 +90,8 @@ const OVERLAPS_UNTIL_REMOVAL: u32 = 3;
 struct Shared {
     readiness: Arc<Readiness>,
     metrics: Arc<Metrics>,
+    /// What the webhook says of objects because of others.
+    beside: Beside,
 }
 
 /// Runs the discovery service until SIGTERM or SIGINT, then drains it.
@@ -168,6 +172,7 @@ fn spawn_model(
         domain: args.cluster_domain.as_str().into(),
         namespace: args.namespace.as_str().into(),
         load_balancer: args.load_balancer(),
+        mutual_tls: args.mutual_tls,
     };
     let mesh = Mesh::default_of(&defaults);
     let settings = watch::MeshSettings {
@@ -188,7 +193,7 @@ fn spawn_model(
     let synced = readiness.register("waiting for all lists, to render them");
     let metrics = Arc::clone(&shared.metrics);
     let (leads, is_leading) = latest::channel(false);
-    let findings = Findings::new(tell.board.clone(), is_leading);
+    let findings = Findings::new(tell.board.clone(), shared.beside.clone(), is_leading);
     let statuses = status::Settings {
         namespace: args.namespace.clone(),
         lease: args.revisioned("pillion-discovery-status"),
@@ -286,7 +291,7 @@ async fn spawn_servers(
         servers.spawn(ads::serve_plaintext(listener, ads.clone(), stop.clone()));
     }
     let listener = bind(args.webhook_address).await?;
-    let validation = Validation::start(Arc::clone(&shared.metrics))
+    let validation = Validation::start(Arc::clone(&shared.metrics), shared.beside.clone())
         .context("cannot start the threads that review rules")?;
     servers.spawn(validation.serve(
         listener,
