@@ -12,6 +12,7 @@ mod exposition;
 mod gateway;
 mod http1;
 mod http2;
+mod identity;
 mod init;
 mod kind;
 mod message;
