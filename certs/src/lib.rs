@@ -6,6 +6,7 @@
 //! - [`Resolver`]: the certificate that a running server presents, which can be replaced
 //!   without a restart.
 //! - [`Clients`]: the client certificates that a running server accepts.
+//! - [`asking_server_config`], [`verify_workload`]: the certificates that clients may present, and what these prove.
 //! - [`SpiffeId`]: a workload's identity.
 //! - [`client_config`]: for clients that trust given roots.
 //! - [`unverified_client_config`]: for health checks, which take any certificate.
@@ -34,6 +35,7 @@ mod client;
 mod clients;
 mod error;
 mod pair;
+mod presented;
 mod resolver;
 mod spiffe;
 mod unverified;
@@ -45,6 +47,7 @@ pub use client::client_config;
 pub use clients::Clients;
 pub use error::Error;
 pub use pair::Pair;
+pub use presented::{Unproven, asking_server_config, verify_workload};
 pub use resolver::{Resolver, install_provider, mutual_server_config, server_config};
 pub use spiffe::SpiffeId;
 pub use unverified::unverified_client_config;
