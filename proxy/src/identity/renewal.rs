@@ -25,7 +25,9 @@ impl Renewal {
     /// After half of what is left of its life, give or take a tenth, by a random number from 0 to 1.
     pub fn of(validity: Validity, now: OffsetDateTime, random: f64) -> Self {
         let left = Duration::try_from(validity.not_after - now).unwrap_or_default();
-        let half = left.min(LONGEST).mul_f64(0.45 + 0.1 * random.clamp(0.0, 1.0));
+        let half = left
+            .min(LONGEST)
+            .mul_f64(0.45 + 0.1 * random.clamp(0.0, 1.0));
         let after = half.max(SHORTEST);
         Self {
             at: now + after,

@@ -277,7 +277,10 @@ async fn answers_that_are_of_no_use_are_refused_with_a_reason() {
             "its element 0 has no certificates: invalid PEM",
         ),
         // A CA is no workload.
-        (Play::Answer(vec![root(), root()]), "can't be this workload's"),
+        (
+            Play::Answer(vec![root(), root()]),
+            "can't be this workload's",
+        ),
         (
             Play::Answer(vec![root(), "a".repeat(256 * 1024)]),
             "decoded message length too large",
@@ -308,20 +311,28 @@ async fn a_clock_that_is_a_little_behind_is_no_reason_to_be_without() {
     let answer = ask(&ca).await.unwrap();
     assert!(!answer.identity.validity().has_begun(now()));
     ca.play(Play::Issue("old.example", Duration::days(1)));
-    assert_eq!(ask(&ca).await.unwrap().identity.id().trust_domain(), "old.example");
+    assert_eq!(
+        ask(&ca).await.unwrap().identity.id().trust_domain(),
+        "old.example"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_token_comes_with_advice() {
     let ca = Ca::start("refused", now).await;
-    ca.play(Play::Refuse(Status::unauthenticated("the token has expired")));
+    ca.play(Play::Refuse(Status::unauthenticated(
+        "the token has expired",
+    )));
     let failure = ask(&ca).await.unwrap_err();
     assert_eq!(
         failure.to_string(),
         "its CA answers Unauthenticated: the token has expired"
     );
     assert!(failure.advice().contains("the audience istio-ca"));
-    ca.play(Play::Refuse(Status::new(Code::ResourceExhausted, "x".repeat(9_000))));
+    ca.play(Play::Refuse(Status::new(
+        Code::ResourceExhausted,
+        "x".repeat(9_000),
+    )));
     let failure = ask(&ca).await.unwrap_err();
     assert!(failure.to_string().len() < 600);
     assert!(failure.advice().contains("too many certificates"));
@@ -337,7 +348,10 @@ async fn without_a_token_the_present_certificate_proves_who_asks() {
     let by_token = Ca::start_with("token", now, authority.clone(), false).await;
     let mutual = Ca::start_with("mutual", now, authority, true).await;
     let identity = Arc::new(ask(&by_token).await.unwrap().identity);
-    assert!(matches!(ask(&mutual).await, Err(Failure::Connect(_) | Failure::Status(_))));
+    assert!(matches!(
+        ask(&mutual).await,
+        Err(Failure::Connect(_) | Failure::Status(_))
+    ));
     mutual.remove_token();
     let question = |identity: &Arc<_>| Question {
         server: mutual.connect(),

@@ -189,9 +189,7 @@ impl Played {
         let now = (self.now)();
         match self.play.clone() {
             Play::Issue(trust_domain, life) => Ok(self.issue(csr, trust_domain, now, life)),
-            Play::IssueFrom(from) => {
-                Ok(self.issue(csr, "cluster.local", from, Duration::days(1)))
-            }
+            Play::IssueFrom(from) => Ok(self.issue(csr, "cluster.local", from, Duration::days(1))),
             Play::AnotherKey => {
                 let key = pillion_certs::mesh::WorkloadKey::generate().unwrap();
                 let csr = key.request().unwrap();
