@@ -85,7 +85,7 @@ mod tests {
         let renewal = Renewal::of(lasting(Duration::from_secs(3600)), NOW, 0.5);
         let before = NOW - Duration::from_secs(24 * 3600);
         assert!(!renewal.is_due(before));
-        advance(Duration::from_secs(1800)).await;
+        advance(Duration::from_secs(1801)).await;
         assert!(renewal.is_due(before));
         assert_eq!(renewal.wait(before), Duration::ZERO);
     }

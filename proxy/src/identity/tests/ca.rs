@@ -70,7 +70,8 @@ impl Drop for Ca {
 impl Ca {
     /// Starts one that issues certificates of a day.
     pub async fn start(test: &str, now: fn() -> OffsetDateTime) -> Self {
-        let authority = Authority::generate("ca", now(), Duration::days(365)).unwrap();
+        let before = now() - Duration::days(2);
+        let authority = Authority::generate("ca", before, Duration::days(365)).unwrap();
         Self::start_with(test, now, authority, false).await
     }
 
