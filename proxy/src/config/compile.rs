@@ -27,6 +27,7 @@ mod route_action;
 mod route_configuration;
 mod route_match;
 mod scope;
+mod secret;
 mod service;
 mod tcp_proxy;
 #[cfg(test)]
@@ -50,4 +51,5 @@ pub(crate) use self::{
     load_assignment::{Endpoint, Host, LoadAssignment, Locality, assignment},
     parts::Part,
     route_configuration::{RouteTable, route_table},
+    secret::roots,
 };
