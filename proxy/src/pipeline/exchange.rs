@@ -88,7 +88,7 @@ impl Ended {
     pub fn within_response(interrupted: Interrupted) -> Self {
         match interrupted {
             Interrupted::Client(Broken::Protocol(reason)) => Self::BadRequest(reason),
-            Interrupted::Client(Broken::Closed | Broken::Reset(_)) => Self::ClientGone,
+            Interrupted::Client(_) => Self::ClientGone,
             Interrupted::Server(broken) => Self::Cut(broken),
             Interrupted::Idle => Self::Idle,
             Interrupted::Timeout(expired) => Self::Late(expired),

@@ -209,7 +209,7 @@ impl<'a, D: Downstream> Exchange<'a, '_, D> {
             Err(Interrupted::Client(Broken::Protocol(reason))) => {
                 Err(Ended::Failed(Failure::Target(reason)))
             }
-            Err(Interrupted::Client(Broken::Closed | Broken::Reset(_))) => Err(Ended::ClientGone),
+            Err(Interrupted::Client(_)) => Err(Ended::ClientGone),
             Err(Interrupted::Idle) => Err(Ended::Idle),
             Err(Interrupted::Timeout(expired)) => Ok(Err(Failed::late(expired, server))),
             Err(Interrupted::Server(broken)) => {

@@ -58,7 +58,7 @@ pub(super) async fn carry(
             let served = serve_http2(&worker, &connection, open, of_tcp(stream), input);
             return count_end(&metrics, connection.direction, &served.await);
         }
-        Protocol::Tls { server_name } => server_name.map(Arc::from),
+        Protocol::Tls { server_name, .. } => server_name.map(Arc::from),
         Protocol::Tcp | Protocol::Http1 | Protocol::Http2 => None,
     };
     tcp(&worker, &metrics, connection, server_name)
@@ -71,7 +71,9 @@ fn count_end(metrics: &Metrics, direction: Direction, end: &End) {
     match end {
         End::Flood(frame) => metrics.http2().flooded(reporter(direction), *frame),
         End::Silent | End::Broken(Broken::Protocol(_)) => metrics.http2().broken(),
-        End::Closed | End::Idle | End::Broken(Broken::Closed | Broken::Reset(_)) => {}
+        End::Closed
+        | End::Idle
+        | End::Broken(Broken::Closed | Broken::Reset(_) | Broken::Alert(_)) => {}
     }
 }
 

@@ -36,6 +36,13 @@ pub(super) async fn detect(
                 Err(_) => Protocol::Tcp,
             }
         }
+        Detection::Tls(limit) => {
+            let limit = if limit.is_zero() { IDLE } else { limit };
+            match timeout(limit, first_bytes(stream, &mut input)).await {
+                Ok(protocol) => protocol?,
+                Err(_) => Protocol::Tcp,
+            }
+        }
         Detection::Http => declared_http(stream, &mut input).await?,
     };
     Ok((protocol, input))

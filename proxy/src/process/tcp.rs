@@ -146,7 +146,7 @@ impl Tcp<'_> {
         let pick = self
             .worker
             .with_random(|random| cluster.pick(original, Avoid::default(), random));
-        let Pick::Endpoint(Picked { address, state }) = pick else {
+        let Pick::Endpoint(Picked { address, state, .. }) = pick else {
             return Err(match &*cluster.settings.name == BLACK_HOLE {
                 true => Refusal::Blocked,
                 false => Refusal::NoEndpoint,

@@ -198,6 +198,7 @@ pub fn with_http(http: HttpListener, clusters: impl IntoIterator<Item = Arc<Clus
         detection: Detection::Http,
         http: Some(http),
         tcp: TcpRoutes::default(),
+        tls: None,
     };
     let listener = Arc::new(listener);
     let listeners = Arc::make_mut(&mut snapshot.listeners);

@@ -30,6 +30,7 @@ async fn setup(tcp: TcpRoutes, connections: u32) -> Setup {
         detection: Detection::Tcp,
         http: None,
         tcp,
+        tls: None,
     };
     setup_with(Addresses::all(Arc::new(listener)), connections).await
 }

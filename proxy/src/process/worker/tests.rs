@@ -60,6 +60,7 @@ fn without_hosts(port: u16) -> Gateway {
         detection: Detection::Http,
         http: Some(HttpListener::new(Arc::new(Hosts::default()))),
         tcp: TcpRoutes::default(),
+        tls: None,
     };
     let records = Records::new(Workload::default(), None);
     gateway(port, listener, Clusters::default(), records)
@@ -75,6 +76,7 @@ fn to(port: u16, server: SocketAddr, records: Records) -> Gateway {
             routes: Vec::new(),
             default: Some(TcpRoute::to("server")),
         },
+        tls: None,
     };
     let endpoints = EndpointSource::List(vec![EndpointSettings::new(server)]);
     let cluster = ClusterStates::default().build(ClusterSettings::new("server"), endpoints);
