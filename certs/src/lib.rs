@@ -7,6 +7,8 @@
 //!   without a restart.
 //! - [`Clients`]: the client certificates that a running server accepts.
 //! - [`SpiffeId`]: a workload's identity.
+//! - [`Issuer`]: a CA that issues the certificates of workloads, from a [`CertificateRequest`].
+//! - [`mesh`]: mutual TLS between workloads.
 //! - [`client_config`]: for clients that trust given roots.
 //! - [`unverified_client_config`]: for health checks, which take any certificate.
 //!
@@ -26,14 +28,21 @@
 //! # }
 //! ```
 //!
-//! The crate does not read the clock: callers pass in the time.
+//! The crate does not read the clock: callers pass in the time. Only rustls itself does, and the
+//! keys of session tickets, which age by the monotonic clock.
 
 mod authority;
 mod bundle;
 mod client;
 mod clients;
+mod der;
 mod error;
+mod hexadecimal;
+mod issuer;
+pub mod mesh;
 mod pair;
+mod public_key;
+mod request;
 mod resolver;
 mod spiffe;
 mod unverified;
@@ -44,7 +53,9 @@ pub use bundle::{Bundle, Root};
 pub use client::client_config;
 pub use clients::Clients;
 pub use error::Error;
+pub use issuer::{Issued, Issuer};
 pub use pair::Pair;
+pub use request::{CertificateRequest, RequestError};
 pub use resolver::{Resolver, install_provider, mutual_server_config, server_config};
 pub use spiffe::SpiffeId;
 pub use unverified::unverified_client_config;

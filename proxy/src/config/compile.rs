@@ -28,6 +28,7 @@ mod route_action;
 mod route_configuration;
 mod route_match;
 mod scope;
+mod secret;
 mod service;
 mod subject_alt_names;
 mod tcp_proxy;
@@ -53,5 +54,6 @@ pub(crate) use self::{
     load_assignment::{Endpoint, Host, LoadAssignment, Locality, assignment},
     parts::{Part, TlsPart},
     route_configuration::{RouteTable, route_table},
+    secret::roots,
     transport_socket_matches::Sockets,
 };
