@@ -26,3 +26,12 @@ pub(crate) struct ClientCert {
     /// Its certificate's URI.
     pub uri: bool,
 }
+
+impl ClientCert {
+    /// The field is removed, and nothing is said.
+    pub const NOTHING: Self = Self {
+        forward: ForwardClientCert::Sanitize,
+        subject: false,
+        uri: false,
+    };
+}

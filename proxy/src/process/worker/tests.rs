@@ -43,6 +43,8 @@ fn gateway(port: u16, listener: Listener, clusters: Clusters, records: Records) 
         accepts_http10: false,
         edge: Some(Edge::default()),
         node: Arc::default(),
+        configs: Arc::default(),
+        credentials: watch::channel(None).1,
     };
     let (workers, entrances) = Workers::start(2, &shared).unwrap();
     Gateway {
