@@ -6,6 +6,7 @@
 //! - [`Resolver`]: the certificate that a running server presents, which can be replaced
 //!   without a restart.
 //! - [`Clients`]: the client certificates that a running server accepts.
+//! - [`asking_server_config`], [`verify_workload`]: the certificates that clients may present, and what these prove.
 //! - [`SpiffeId`]: a workload's identity.
 //! - [`Issuer`]: a CA that issues the certificates of workloads, from a [`CertificateRequest`].
 //! - [`mesh`]: mutual TLS between workloads.
@@ -41,6 +42,7 @@ mod hexadecimal;
 mod issuer;
 pub mod mesh;
 mod pair;
+mod presented;
 mod public_key;
 mod request;
 mod resolver;
@@ -55,6 +57,7 @@ pub use clients::Clients;
 pub use error::Error;
 pub use issuer::{Issued, Issuer};
 pub use pair::Pair;
+pub use presented::{Unproven, asking_server_config, verify_workload};
 pub use request::{CertificateRequest, RequestError};
 pub use resolver::{Resolver, install_provider, mutual_server_config, server_config};
 pub use spiffe::SpiffeId;

@@ -11,6 +11,7 @@ use crate::{Bundle, Error};
 /// identities in them.
 #[derive(Debug, Clone)]
 pub struct Trust {
+    bundle: Bundle,
     pub(super) roots: Arc<RootCertStore>,
     pub(super) trust_domains: BTreeSet<String>,
     pub(super) fingerprint: [u8; 32],
@@ -57,10 +58,17 @@ impl Trust {
         let mut fingerprint = [0; 32];
         fingerprint.copy_from_slice(context.finish().as_ref());
         Ok(Self {
+            bundle: roots.clone(),
             roots: Arc::new(store),
             trust_domains,
             fingerprint,
         })
+    }
+
+    /// The roots.
+    #[must_use]
+    pub fn roots(&self) -> &Bundle {
+        &self.bundle
     }
 
     /// The trust domains whose identities are accepted.

@@ -13,7 +13,7 @@ use hyper::{
     client::conn::http2::{Builder, SendRequest},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use pillion_certs::mesh::Identity;
+use pillion_certs::mesh::{self, Identity};
 use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -157,7 +157,7 @@ fn tls(
     let roots = roots().map_err(ConnectError::ReadRoots)?;
     let config = match identity {
         None => pillion_certs::client_config(&roots, &[b"h2"]),
-        Some(identity) => pillion_certs::client_config_as(identity, &roots, &[b"h2"]),
+        Some(identity) => mesh::control_plane_config(identity, &roots, &[b"h2"]),
     };
     let config = config.map_err(ConnectError::Roots)?;
     let name = ServerName::try_from(host).map_err(|_| ConnectError::Address)?;
