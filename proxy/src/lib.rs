@@ -32,6 +32,7 @@ mod tcp;
 mod timestamp;
 mod trace;
 mod traffic;
+mod transport;
 
 /// What tests and fuzz targets of other crates drive.
 #[cfg(feature = "test-util")]
