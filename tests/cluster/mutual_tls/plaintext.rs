@@ -113,10 +113,10 @@ async fn of_several_policies_the_oldest_wins() {
     sleep(Duration::from_secs(2)).await;
     let younger = peer_authentication("aa-younger", &mode("DISABLE"));
     shop.apply(&younger).await;
-    // Another object of the same namespace is in force: so the younger one has been looked at.
-    let mut of_port = mode("STRICT");
-    of_port["portLevelMtls"] = json!({PORTS[1].to_string(): {"mode": "PERMISSIVE"}});
-    shop.apply(&of_server(of_port)).await;
+    // What comes after it is in force: so the younger one has been looked at.
+    let of_port = json!({PORTS[1].to_string(): {"mode": "PERMISSIVE"}});
+    shop.apply(&of_server(json!({"portLevelMtls": of_port})))
+        .await;
     trio.until_answered("plain", &[PORTS[1]]).await;
     assert!(matches!(
         trio.ask("plain", PORTS[0]).await,
