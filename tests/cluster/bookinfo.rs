@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::harness::{Gateway, Namespace, Report, eventually, get_of};
 
 /// As the walk-through types it (2.8): one host.
-const FOR_ONE_HOST: &str = r#"
+pub const FOR_ONE_HOST: &str = r#"
 apiVersion: networking.istio.io/v1alpha3
 kind: Gateway
 metadata:
@@ -51,14 +51,19 @@ spec:
 
 async fn bookinfo(prefix: &str) -> Option<Namespace> {
     let shop = Namespace::injected(prefix).await?;
-    let applications = ["bookinfo/platform/kube/bookinfo.yaml", "sleep/sleep.yaml"];
-    shop.apply_samples(&applications).await;
-    shop.wait_for_deployments().await;
+    deploy(&shop).await;
     Some(shop)
 }
 
+/// All of Bookinfo, and a pod that asks.
+pub async fn deploy(shop: &Namespace) {
+    let applications = ["bookinfo/platform/kube/bookinfo.yaml", "sleep/sleep.yaml"];
+    shop.apply_samples(&applications).await;
+    shop.wait_for_deployments().await;
+}
+
 /// The stars of a page.
-fn stars(page: &str) -> &'static str {
+pub fn stars(page: &str) -> &'static str {
     let has = |color: &str| page.contains(&format!("color:{color}\" title"));
     match (has("red"), has("black")) {
         (true, _) => "red",

@@ -15,8 +15,10 @@ mod http;
 mod load;
 mod namespace;
 mod objects;
+mod policies;
 mod release;
 mod shell;
+mod tap;
 mod traces;
 mod versions;
 mod visitors;
@@ -29,8 +31,10 @@ pub use self::{
     load::{Load, Report},
     namespace::Namespace,
     objects::{Container, busybox, deployment, pod, samples, server, service, until_answered},
+    policies::{MeshPolicy, mode, peer_authentication},
     release::Release,
     shell::output,
+    tap::{Flow, Tap},
     traces::{Span, Store, parent, sampling, system},
     versions::{Versions, to},
     visitors::Visitors,

@@ -14,6 +14,7 @@ mod harness;
 mod injector;
 mod kubectl;
 mod lifecycle;
+mod mutual_tls;
 mod probes;
 mod proxy;
 mod registry;

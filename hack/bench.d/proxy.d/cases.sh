@@ -14,6 +14,8 @@ describe() {
   # Columns of the table: title, number of what pillion-load prints, perhaps a factor.
   columns=("requests/s=1" "CPU µs/request=6" "p50 ms=2" "p99 ms=3" "resident MiB=7")
   bar='' against_second='' adds_latency=''
+  # Which sidecars of a pair there are: both, or the server's alone. Without it, there are no pairs.
+  paired=''
   case $1 in
     1) title="1 connection" load=(http1 --connections 1)
       bar="CPU ≤ 0.40" ;;
@@ -44,6 +46,19 @@ describe() {
       participants="envoy pillion haproxy direct"
       columns=("MiB/s=1" "CPU s/GiB=6*0.001024" "resident MiB=7")
       bar="MiB/s ≥ 1.00; CPU ≤ 1.00" ;;
+    mtls) title="two sidecars, 32 connections" paired=both participants=$pairs
+      bar="requests/s ≥ 2.0; CPU ≤ 0.45" ;;
+    mtls-open) title="two sidecars, 1,000/s of 1 kB" paired=both participants="$pairs direct" port=${port_of[1k]} adds_latency=yes
+      load=(http1 --connections 64 --rate 1000)
+      columns=("requests/s=1" "p50 ms=2" "p99 ms=3" "vCPU of both=6*0.001")
+      bar="vCPU of both ≤ 0.14" ;;
+    tls) title="server's sidecar, 32 connections by TLS" paired=server participants=$pairs load=(http1 --connections 32 --tls "$folder/client") ;;
+    handshakes) title="server's sidecar, new connections" paired=server participants=$pairs load=(handshakes --connections 8 --tls "$folder/client")
+      columns=("connections/s=1" "CPU µs/connection=6" "p50 ms=2" "p99 ms=3")
+      bar="CPU ≤ 1.00" ;;
+    resumed) title="server's sidecar, resumed connections" paired=server participants=$pairs load=(handshakes --resume --connections 8 --tls "$folder/client")
+      columns=("connections/s=1" "CPU µs/connection=6" "p50 ms=2" "p99 ms=3")
+      bar="CPU ≤ 0.33" ;;
     tracing) title="tracing, 32 connections" participants=$tracers ;;
     *) fail "there is no case $1: choose from $all_cases" ;;
   esac

@@ -163,4 +163,6 @@ envoy_cluster() {
         cluster_name: outbound|$port||web-$host.bench.svc.cluster.local
         endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: $server, port_value: $port}}}}]}]
 YAML
+  # The other sidecar of a pair.
+  [ "$paired" != both ] || envoy_tls_to_server "$host"
 }

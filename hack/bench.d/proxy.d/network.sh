@@ -57,10 +57,10 @@ remove_network() {
   done
 }
 
-# helpers EXCEPT: options of pillion-load for all processes in the namespaces but this one.
+# helpers EXCEPT: options of pillion-load for all processes in the namespaces but these.
 helpers() {
   local name
-  for name in "${made[@]}"; do ip netns pids "$network-$name"; done | awk -v except="$1" '$1 != except { print "--helper " $1 }'
+  for name in "${made[@]}"; do ip netns pids "$network-$name"; done | awk -v except=" $1 " '!index(except, " " $1 " ") { print "--helper " $1 }'
 }
 
 # await WHAT PROCESS LOG COMMAND…: waits until a command succeeds, while a process lives.

@@ -23,19 +23,23 @@ start_discovery() {
 }
 declare -A discovery=()
 
+# sidecar_of_ours PLACE POD ADDRESS WORKERS DISCOVERY: sets `command` and `program` for a pod in the namespace of that name.
+sidecar_of_ours() {
+  # shellcheck disable=SC2016 # for the inner shell
+  command=(env PROXY_CONFIG="{\"concurrency\":$4,\"discoveryAddress\":\"$5:15012\"}" PILLION_ACCESS_LOG='{"accessLogFile":"/dev/null"}'
+    INSTANCE_IP="$3" POD_NAME="$2" POD_NAMESPACE=bench TRUST_DOMAIN=cluster.local
+    ip netns exec "$network-$1" sh -ec 'mount -t tmpfs tmpfs /run; mkdir -p /run/secrets/istio /run/secrets/tokens
+      cp "$1/root-cert.pem" /run/secrets/istio/; cp "$1/istio-token" /run/secrets/tokens/; shift; exec "$@"' sh "$folder/identity.$1"
+    taskset -c "$cores" "${first[@]}" "${as_proxy[@]}")
+  program=("$folder/pillion-proxy" sidecar)
+}
+
 # Sets `command` to how a proxy is executed, in its pod and with what is mounted into it.
 command_of() {
   local who=$1 configured
   configured="$protocol $port $hosts $(prefixes_of "$who") $(server_of "$who")"
   case $who in
-    pillion* | second)
-      # shellcheck disable=SC2016 # for the inner shell
-      command=(env PROXY_CONFIG="{\"concurrency\":$(workers_of "$who"),\"discoveryAddress\":\"127.0.0.1:15012\"}" PILLION_ACCESS_LOG='{"accessLogFile":"/dev/null"}'
-        INSTANCE_IP="10.213.${numbers[$who]}.2" POD_NAME=client POD_NAMESPACE=bench
-        ip netns exec "$network-$who" sh -ec 'mount -t tmpfs tmpfs /run; mkdir -p /run/secrets/istio /run/secrets/tokens
-          cp "$1/root-cert.pem" /run/secrets/istio/; cp "$1/istio-token" /run/secrets/tokens/; shift; exec "$@"' sh "$folder/identity.$who"
-        taskset -c "$cores" "${first[@]}" "${as_proxy[@]}")
-      program=("$folder/pillion-proxy" sidecar) ;;
+    pillion* | second) sidecar_of_ours "$who" client "10.213.${numbers[$who]}.2" "$(workers_of "$who")" 127.0.0.1 ;;
     envoy*)
       # shellcheck disable=SC2086 # several words
       envoy_bootstrap $configured "$(sampling_of "$who")" >"$folder/$who.yaml"
@@ -64,6 +68,7 @@ command_of() {
 declare -A pids=()
 start() {
   local who=$1 log=$folder/log.$1
+  [ -z "$paired" ] || { start_pair "$who"; return; }
   case $who in pillion* | second) start_discovery "$@" ;; esac
   command_of "$who"
   # HAProxy's access log goes to standard output.
@@ -75,7 +80,8 @@ start() {
 }
 
 stop_proxy() {
-  stop "${pids[$1]}"
+  # shellcheck disable=SC2086 # of a pair, there are two
+  stop ${pids[$1]}
   [ -z "${discovery[$1]:-}" ] || stop "${discovery[$1]}"
   unset "pids[$1]" "discovery[$1]"
 }
@@ -104,6 +110,7 @@ has_routes() {
 # load_of WHO: sets `loading` to the command of a load through a proxy, up to its own options.
 load_of() {
   local who=$1 from=$1 as=()
+  [ -z "$paired" ] || { load_of_pair "$who"; return; }
   if [ "$who" = direct ]; then from=pillion as=("${as_proxy[@]}"); fi
   target=$(server_of "$from"):$port
   [ "$protocol" != tcp ] || [ "$who" = direct ] || target=10.96.0.1:$port

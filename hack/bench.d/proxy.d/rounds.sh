@@ -6,12 +6,12 @@ declare -A dropped=() measured=()
 
 # run_once WHO FILE: one run; writes what pillion-load prints.
 run_once() {
-  local who=$1 file=$2 process=${pids[$1]:-} options=()
+  local who=$1 file=$2 process options=()
   load_of "$who"
-  [ -z "$process" ] || options=(--process "$process")
+  for process in ${pids[$who]:-}; do options+=(--process "$process"); done
   [ "${load[0]}" = bulk ] || options+=(--hosts "$hosts" --prefixes "$(prefixes_of "$who")")
   # shellcheck disable=SC2046 # several words
-  "${loading[@]}" "${load[0]}" "$target" "${load[@]:1}" --seconds "$seconds" ${options[@]+"${options[@]}"} $(helpers "$process") >"$file" 2>"$folder/error" ||
+  "${loading[@]}" "${load[0]}" "$target" "${load[@]:1}" --seconds "$seconds" ${options[@]+"${options[@]}"} $(helpers "${pids[$who]:-}") >"$file" 2>"$folder/error" ||
     fail "$who, $title: $(cat "$folder/error"); $(tail -3 "$folder/log.$who" 2>/dev/null)"
 }
 

@@ -2,7 +2,7 @@
 # The servers that all proxies send to. They share core 1 with the client.
 
 # port_of KIND: where a kind of server listens.
-declare -A port_of=([http]=8080 [http2]=8081 [16k]=8082 [grpc]=8083 [tcp]=9000)
+declare -A port_of=([http]=8080 [http2]=8081 [16k]=8082 [grpc]=8083 [1k]=8084 [tcp]=9000)
 
 # nginx_servers NAME [ADDRESS]: the configuration of nginx as a server, at all addresses or at one.
 nginx_servers() {

@@ -2,19 +2,20 @@
 
 use std::{
     io::{ErrorKind, Read as _, Write as _},
-    net::{SocketAddr, TcpStream},
     os::fd::{AsFd, BorrowedFd},
 };
 
 use anyhow::Context as _;
 use memchr::memmem;
 
+use crate::stream::{Stream, Target};
+
 /// The longest head that is looked at.
 const MAX_HEAD: usize = 16 * 1024;
 
 /// A connection.
 pub(crate) struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     /// The head of the response, as far as it has come.
     head: Vec<u8>,
     /// What is missing of the body, once the head is complete.
@@ -22,16 +23,25 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Opens it.
-    pub fn open(target: SocketAddr) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(target).with_context(|| format!("can't reach {target}"))?;
-        stream.set_nodelay(true)?;
-        stream.set_nonblocking(true)?;
+    /// Opens it; nothing waits for it from then on.
+    pub fn open(target: &Target) -> anyhow::Result<Self> {
+        let connection = Self::blocking(target)?;
+        connection.stream.socket().set_nonblocking(true)?;
+        Ok(connection)
+    }
+
+    /// Opens it; whoever receives waits.
+    pub fn blocking(target: &Target) -> anyhow::Result<Self> {
         Ok(Self {
-            stream,
+            stream: Stream::open(target)?,
             head: Vec::new(),
             body: None,
         })
+    }
+
+    /// Whether its TLS goes back to an earlier connection's.
+    pub fn is_resumed(&self) -> bool {
+        self.stream.is_resumed()
     }
 
     /// Sends a request.
@@ -81,7 +91,7 @@ impl Connection {
 
 impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.stream.as_fd()
+        self.stream.socket().as_fd()
     }
 }
 
@@ -109,7 +119,7 @@ mod tests {
 
     fn connection() -> Connection {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        Connection::open(listener.local_addr().unwrap()).unwrap()
+        Connection::open(&listener.local_addr().unwrap().into()).unwrap()
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<String> {
     anyhow::ensure!(args.at_once > 0, "none at once is none at all");
     let requests = args.asked.all(args.target.port());
     let mut requests = requests.iter().cycle();
+    let target = args.target.into();
     let mut missing = args.connections;
     let mut buffer = vec![0; 64 * 1024];
     while missing > 0 {
@@ -30,7 +31,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<String> {
         missing -= count;
         let mut connections = Vec::with_capacity(count);
         for request in requests.by_ref().take(count) {
-            let mut connection = Connection::open(args.target)?;
+            let mut connection = Connection::open(&target)?;
             connection.send(&request.http1())?;
             connections.push(connection);
         }

@@ -4,6 +4,7 @@ use crate::{
     load::{Load, OnFailure},
     measured::Measuring,
     requests::Asked,
+    tls::{Resumption, Tls},
 };
 
 #[derive(Debug, clap::Args)]
@@ -15,13 +16,16 @@ pub(crate) struct Args {
     /// Requests per second; without it, as many as there are answers.
     #[arg(long)]
     rate: Option<f64>,
+    #[command(flatten)]
+    tls: Tls,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<String> {
     let target = args.measuring.target;
     let requests = args.asked.all(target.port());
     let count = args.measuring.connections;
-    let mut load = Load::connect(target, count, &requests, args.rate, OnFailure::End)?;
+    let to = args.tls.target(target, Resumption::Off)?;
+    let mut load = Load::connect(to, count, &requests, args.rate, OnFailure::End)?;
     args.measuring.run(|length| {
         load.begin();
         let mut done = load.run(length)?;

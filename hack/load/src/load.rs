@@ -5,7 +5,6 @@ mod turn;
 
 use std::{
     collections::{HashSet, VecDeque},
-    net::SocketAddr,
     num::NonZeroU64,
     os::fd::OwnedFd,
     time::{Duration, Instant},
@@ -25,6 +24,7 @@ use super::{
     measured::Done,
     requests::{Prepared, Request},
     schedule::Schedule,
+    stream::Target,
 };
 
 /// What is done about a request that fails.
@@ -39,7 +39,7 @@ pub(crate) enum OnFailure {
 
 /// Connections that are kept from one run to the next.
 pub(crate) struct Load {
-    target: SocketAddr,
+    target: Target,
     epoll: OwnedFd,
     connections: Vec<Connection>,
     requests: Vec<Prepared>,
@@ -62,7 +62,7 @@ pub(crate) struct Load {
 impl Load {
     /// Opens the connections.
     pub fn connect(
-        target: SocketAddr,
+        target: impl Into<Target>,
         count: usize,
         requests: &[Request],
         rate: Option<f64>,
@@ -72,7 +72,7 @@ impl Load {
         set_current_timer_slack(NonZeroU64::new(1))?;
         anyhow::ensure!(!requests.is_empty(), "there is nothing to ask for");
         let mut load = Self {
-            target,
+            target: target.into(),
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             connections: Vec::with_capacity(count),
             requests: requests.iter().map(Request::prepare).collect(),
@@ -94,7 +94,7 @@ impl Load {
     }
 
     fn open(&self, number: usize) -> anyhow::Result<Connection> {
-        let connection = Connection::open(self.target)?;
+        let connection = Connection::open(&self.target)?;
         let data = epoll::EventData::new_u64(number.try_into()?);
         epoll::add(&self.epoll, &connection, data, epoll::EventFlags::IN)?;
         Ok(connection)
@@ -221,7 +221,7 @@ impl Load {
 mod tests {
     use std::{
         io::{Read as _, Write as _},
-        net::TcpListener,
+        net::{SocketAddr, TcpListener},
         thread,
     };
 

@@ -10,7 +10,7 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// Processor time, since some beginning.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Usage {
-    /// Of the process under test.
+    /// Of the processes under test.
     pub process: Duration,
     /// Of all that take part.
     ours: Duration,
@@ -22,8 +22,9 @@ pub(crate) struct Usage {
 
 impl Usage {
     /// Up to now.
-    pub fn now(process: Option<u32>, helpers: &[u32]) -> anyhow::Result<Self> {
-        let process = process.map_or(Ok(Duration::ZERO), processor_time)?;
+    pub fn now(processes: &[u32], helpers: &[u32]) -> anyhow::Result<Self> {
+        let times = processes.iter().map(|process| processor_time(*process));
+        let process: Duration = times.sum::<anyhow::Result<_>>()?;
         let mut ours = process + processor_time(std::process::id())?;
         for helper in helpers {
             ours += processor_time(*helper)?;
@@ -95,6 +96,17 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
+    /// What several processes have now, together. They may share pages.
+    pub fn of_all(processes: &[u32]) -> anyhow::Result<Self> {
+        processes.iter().try_fold(Self::default(), |sum, process| {
+            let one = Self::of(*process)?;
+            Ok(Self {
+                resident: sum.resident + one.resident,
+                anonymous: sum.anonymous + one.anonymous,
+            })
+        })
+    }
+
     /// What a process has now.
     pub fn of(process: u32) -> anyhow::Result<Self> {
         let text = fs::read_to_string(format!("/proc/{process}/status"))?;
@@ -123,12 +135,14 @@ mod tests {
 
     #[test]
     fn reads_its_own_process() {
-        let usage = Usage::now(Some(std::process::id()), &[]).unwrap();
+        let usage = Usage::now(&[std::process::id()], &[]).unwrap();
         assert!(usage.process > Duration::ZERO && usage.all > usage.busy);
         let memory = Memory::of(std::process::id()).unwrap();
+        let twice = Memory::of_all(&[std::process::id(), std::process::id()]).unwrap();
+        assert!(twice.anonymous > memory.anonymous);
         assert!(memory.anonymous > 0.0 && memory.resident > memory.anonymous);
         assert!(descriptors(std::process::id()).unwrap() > 2);
-        assert!(Usage::now(Some(u32::MAX), &[]).is_err());
+        assert!(Usage::now(&[u32::MAX], &[]).is_err());
     }
 
     #[test]

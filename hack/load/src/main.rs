@@ -6,14 +6,16 @@
 //! moment that its request was due, so that a stall counts for everyone who waits for it.
 //!
 //! The window of the measurement is the same for everything: requests, latencies, the
-//! processor time of the process under test, and of the machine.
+//! processor time of the processes under test, and of the machine.
 
 mod bulk;
 mod connection;
 mod crowd;
 mod failures;
+mod handshakes;
 mod http1;
 mod http2;
+mod idle;
 mod latencies;
 mod load;
 mod machine;
@@ -24,6 +26,8 @@ mod schedule;
 #[cfg(test)]
 mod scripts;
 mod soak;
+mod stream;
+mod tls;
 
 use std::process::ExitCode;
 
@@ -45,6 +49,10 @@ enum Command {
     Bulk(bulk::Args),
     /// Sends bytes to whoever connects.
     ServeBulk(bulk::ServeArgs),
+    /// Opens connections by TLS, each for one request, one after the other.
+    Handshakes(handshakes::Args),
+    /// Opens many connections, sends one request over each, and prints what memory they take of a process while they are idle.
+    Idle(idle::Args),
     /// Opens many connections, sends one request over each, and closes them all.
     Crowd(crowd::Args),
     /// Starts a program, and prints after how many milliseconds it says that it is ready.
@@ -77,6 +85,8 @@ fn run(command: &Command) -> anyhow::Result<String> {
         Command::Http2(args) => http2::run(args),
         Command::Bulk(args) => bulk::run(args),
         Command::ServeBulk(args) => bulk::serve(args),
+        Command::Handshakes(args) => handshakes::run(args),
+        Command::Idle(args) => idle::run(args),
         Command::Crowd(args) => crowd::run(args),
         Command::Ready(args) => ready::run(args),
         Command::Memory { process } => {

@@ -24,9 +24,9 @@ pub(crate) struct Measuring {
     /// How long to send requests before that.
     #[arg(long, default_value_t = 1.0)]
     warm_up: f64,
-    /// The process under test.
+    /// The process under test; those of several are added up.
     #[arg(long)]
-    process: Option<u32>,
+    process: Vec<u32>,
     /// Other processes that take part: what else the processors do is foreign.
     #[arg(long)]
     helper: Vec<u32>,
@@ -48,12 +48,12 @@ impl Measuring {
         mut load: impl FnMut(Duration) -> anyhow::Result<Done>,
     ) -> anyhow::Result<String> {
         load(Duration::from_secs_f64(self.warm_up))?;
-        let before = Usage::now(self.process, &self.helper)?;
+        let before = Usage::now(&self.process, &self.helper)?;
         let began = Instant::now();
         let done = load(Duration::from_secs_f64(self.seconds))?;
         let took = began.elapsed();
-        let used = Usage::now(self.process, &self.helper)?.since(&before);
-        let memory = self.process.map_or(Ok(Memory::default()), Memory::of)?;
+        let used = Usage::now(&self.process, &self.helper)?.since(&before);
+        let memory = Memory::of_all(&self.process)?;
         anyhow::ensure!(done.amount > 0.0, "nothing was answered");
         Ok(line(done, took, &used, &memory))
     }

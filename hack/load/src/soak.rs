@@ -98,7 +98,7 @@ fn sampled(args: &Args, load: &mut Load) -> anyhow::Result<Vec<Sample>> {
     let mut csv = csv.with_context(|| format!("can't write {}", args.csv.display()))?;
     writeln!(csv, "{}", Sample::TITLE)?;
     let mut samples = Vec::new();
-    let usage = || Usage::now(Some(args.process), &[]);
+    let usage = || Usage::now(&[args.process], &[]);
     let mut before = usage()?;
     let mut failed = load.failures.count();
     for number in 0..args.seconds {

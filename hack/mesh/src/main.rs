@@ -3,10 +3,13 @@
 //! real proxies (`offline`).
 //!
 //! Proxies are as real ones in all that discovery can tell: TLS, the token of a pod, all clusters and listeners, and
-//! the routes and endpoints that these cite by name. They keep nothing of it but names and versions.
+//! the routes and endpoints that these cite by name. They keep nothing of it but names and versions. Others ask for
+//! nothing but a certificate (`cold`).
 
+mod certificate;
 mod change;
 mod cluster;
+mod cold;
 mod connect;
 mod fleet;
 mod identity;
@@ -39,6 +42,9 @@ enum Command {
     },
     /// Measures a discovery service, and prints rows of Markdown: one about its process, then one for each kind of change.
     Measure(measure::Args),
+    /// Measures how soon a discovery service gives proxies their certificates that all ask at once, and prints a row of
+    /// Markdown.
+    Cold(cold::Args),
     /// Writes what a pod's proxy proves itself by (`istio-token`) and whom it trusts (`root-cert.pem`) into a folder,
     /// and prints the pod's name, its namespace and its address.
     Identity {
@@ -74,6 +80,7 @@ async fn run(command: Command) -> anyhow::Result<String> {
             Ok(String::new())
         }
         Command::Measure(args) => measure::run(&connect().await?, &args).await,
+        Command::Cold(args) => cold::run(&connect().await?, &args).await,
         Command::Identity { folder } => identity::write(&connect().await?, &folder).await,
         Command::Offline(args) => {
             offline::run(&args).await?;

@@ -8,7 +8,7 @@ mod objects;
 
 use std::{
     fs,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -28,7 +28,7 @@ use self::objects::{Mesh, Routes};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Where proxies connect to, by TLS.
+    /// Where proxies connect to, by TLS. At all addresses, that is 127.0.0.1 and the pod's.
     #[arg(long, default_value = "127.0.0.1:15012")]
     listen: SocketAddr,
     /// The folder for a proxy's `root-cert.pem` and `istio-token`, which are there once it listens.
@@ -55,9 +55,25 @@ pub(crate) struct Args {
     /// Rules set the response field `x-route` to HOST-PREFIX-GENERATION, by their numbers.
     #[arg(long)]
     marked: bool,
+    /// The folder of a CA: `ca.pem` and `ca-key.pem`. With it there is mutual TLS, of which the servers are pods: `server`, or
+    /// `server-1` and so on. The token is that of the client's account, which is called as its pod.
+    #[arg(long, value_name = "FOLDER")]
+    ca: Option<PathBuf>,
     /// The percentage of requests that is traced; their spans go to port 9411 of the servers, as to Zipkin.
     #[arg(long, value_name = "PERCENT")]
     tracing: Option<f64>,
+}
+
+impl Args {
+    /// What proxies connect to.
+    fn names(&self) -> Vec<String> {
+        match self.listen.ip() {
+            ip if ip.is_unspecified() => {
+                vec![Ipv4Addr::LOCALHOST.to_string(), self.pod_ip.to_string()]
+            }
+            ip => vec![ip.to_string()],
+        }
+    }
 }
 
 /// Serves until it is killed. Lines of its input change the mesh: `routes GENERATION` replaces the rules of one host
@@ -67,12 +83,16 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
         hosts: args.hosts,
         protocol: args.protocol.clone(),
         port: args.port,
+        are_pods: args.ca.is_some(),
         routes: Routes {
             prefixes: args.prefixes,
             marked: args.marked,
         },
     };
-    let discovery = Offline::start()?;
+    let mut discovery = Offline::start()?;
+    if let Some(folder) = &args.ca {
+        issue(&mut discovery, folder).await?;
+    }
     if let Some(percentage) = args.tracing {
         let sampling = json!({"defaultConfig": {"tracing": {"sampling": percentage}}});
         let configured = discovery.configure(&sampling.to_string()).await;
@@ -81,7 +101,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     }
     let all = mesh.all(args.pod_ip, &args.servers);
     apply(&discovery, &all).await?;
-    let (tls, root) = certificate(args.listen.ip())?;
+    let (tls, root) = certificate(&args.names())?;
     let listener = TcpListener::bind(args.listen).await;
     let listener = listener.with_context(|| format!("can't listen at {}", args.listen))?;
     let serving = tokio::spawn(discovery.serve_tls(listener, tls));
@@ -95,6 +115,18 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     serving.await.context("discovery has ended")
 }
 
+/// Turns mutual TLS on. Certificates come from the CA in a folder.
+async fn issue(discovery: &mut Offline, folder: &Path) -> anyhow::Result<()> {
+    let read = |name: &str| {
+        let file = folder.join(name);
+        fs::read_to_string(&file).with_context(|| format!("can't read {}", file.display()))
+    };
+    let (root, key) = (read("ca.pem")?, read("ca-key.pem")?);
+    let refused = |faults: Faults| anyhow::anyhow!("no mutual TLS: {}", faults.join("; "));
+    discovery.mutual_tls(true).await.map_err(refused)?;
+    discovery.issue_with(&root, &key, &root).map_err(refused)
+}
+
 async fn apply(discovery: &Offline, objects: &[Value]) -> anyhow::Result<()> {
     for object in objects {
         let name = &object["metadata"]["name"];
@@ -105,10 +137,10 @@ async fn apply(discovery: &Offline, objects: &[Value]) -> anyhow::Result<()> {
 }
 
 /// A certificate of its own, and the root that it is to be trusted by.
-fn certificate(ip: IpAddr) -> anyhow::Result<(Tls, String)> {
+fn certificate(names: &[String]) -> anyhow::Result<(Tls, String)> {
     let (now, day) = (OffsetDateTime::now_utc(), Duration::DAY);
     let authority = Authority::generate("bench", now, day)?;
-    let pair = authority.issue(&[ip.to_string()], now, day)?;
+    let pair = authority.issue(names, now, day)?;
     let resolver = Arc::new(Resolver::default());
     resolver.replace(&pair);
     let config = pillion_certs::server_config(resolver)?;
@@ -122,7 +154,7 @@ fn certificate(ip: IpAddr) -> anyhow::Result<(Tls, String)> {
 fn write(folder: &Path, root: &str) -> anyhow::Result<()> {
     fs::write(folder.join("root-cert.pem"), root)?;
     let (token, part) = (folder.join("istio-token"), folder.join("istio-token.part"));
-    // Nobody looks at it.
-    fs::write(&part, "token")?;
+    // It is the account's name, which the CA believes.
+    fs::write(&part, objects::CLIENT)?;
     fs::rename(part, token).context("can't write the token")
 }

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 /// The namespace of everything.
 const NAMESPACE: &str = "bench";
+/// The account of the client, as `NAMESPACE/NAME`.
+pub(super) const CLIENT: &str = "bench/client";
 
 /// A mesh of hosts that all have the same servers.
 #[derive(Debug)]
@@ -13,6 +15,8 @@ pub(super) struct Mesh {
     pub hosts: usize,
     pub protocol: String,
     pub port: u16,
+    /// Whether the servers are pods of the mesh, whose sidecars speak mutual TLS.
+    pub are_pods: bool,
     pub routes: Routes,
 }
 
@@ -29,13 +33,12 @@ impl Mesh {
     pub fn all(&self, pod: IpAddr, servers: &[IpAddr]) -> Vec<Value> {
         let mut objects = vec![
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}),
-            json!({
-                "apiVersion": "v1", "kind": "Pod",
-                "metadata": {"name": "client", "namespace": NAMESPACE, "uid": "client"},
-                "spec": {"containers": [{"name": "istio-proxy", "args": ["proxy", "sidecar"]}]},
-                "status": {"podIPs": [{"ip": pod}]},
-            }),
+            self::pod("client", pod),
         ];
+        if self.are_pods {
+            let servers = servers.iter().enumerate();
+            objects.extend(servers.map(|(number, ip)| self::pod(&server(number), *ip)));
+        }
         objects.extend((0..self.hosts).map(|host| self.service(host)));
         objects.extend(self.endpoints(servers));
         // TCP has no rules here.
@@ -72,7 +75,18 @@ impl Mesh {
 
     fn endpoints(&self, servers: &[IpAddr]) -> impl Iterator<Item = Value> {
         let port = json!({"name": self.protocol, "port": self.port});
-        (0..self.hosts).map(move |host| slice(&name(host), NAMESPACE, &port, servers))
+        let are_pods = self.are_pods;
+        (0..self.hosts).map(move |host| {
+            let mut slice = slice(&name(host), NAMESPACE, &port, servers);
+            let endpoints = slice["endpoints"].as_array_mut();
+            for (number, endpoint) in endpoints.into_iter().flatten().enumerate() {
+                if are_pods {
+                    endpoint["targetRef"] =
+                        json!({"kind": "Pod", "name": server(number), "namespace": NAMESPACE});
+                }
+            }
+            slice
+        })
     }
 
     /// The rules of a host. Each generation leads to another host's servers.
@@ -95,6 +109,30 @@ impl Mesh {
             "metadata": {"name": name(host), "namespace": NAMESPACE},
             "spec": {"hosts": [name(host)], "http": routes.collect::<Vec<_>>()},
         })
+    }
+}
+
+/// A pod with a sidecar, which has an account of its own.
+fn pod(name: &str, ip: IpAddr) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {
+            "name": name, "namespace": NAMESPACE, "uid": name,
+            "labels": {"app": name, "security.istio.io/tlsMode": "istio"},
+        },
+        "spec": {
+            "serviceAccountName": name,
+            "containers": [{"name": "istio-proxy", "args": ["proxy", "sidecar"]}],
+        },
+        "status": {"podIPs": [{"ip": ip}]},
+    })
+}
+
+/// What the pod of a server is called.
+fn server(number: usize) -> String {
+    match number {
+        0 => "server".to_owned(),
+        number => format!("server-{number}"),
     }
 }
 
@@ -146,6 +184,7 @@ mod tests {
             hosts: 2,
             protocol: protocol.to_owned(),
             port: 8080,
+            are_pods: false,
             routes: Routes {
                 prefixes: 2,
                 marked: true,
@@ -200,6 +239,30 @@ mod tests {
         }
         let is_traced = |snapshot: &Snapshot| says(snapshot, type_url::LISTENER, "/api/v2/spans");
         snapshots.wait_for(is_traced).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn servers_that_are_pods_speak_mutual_tls() {
+        let mut discovery = Offline::start().unwrap();
+        discovery.mutual_tls(true).await.unwrap();
+        let mesh = Mesh {
+            are_pods: true,
+            ..mesh("http")
+        };
+        let mut clients = discovery.follow(NAMESPACE, "client").await.unwrap();
+        let mut servers = discovery.follow(NAMESPACE, "server").await.unwrap();
+        for object in mesh.all(POD, &[SERVER]) {
+            discovery.apply(&object).await.unwrap();
+        }
+        let account = "spiffe://cluster.local/ns/bench/sa/server";
+        let names_it = |snapshot: &Snapshot| says(snapshot, type_url::CLUSTER, account);
+        clients.wait_for(names_it).await.unwrap();
+        let endpoints = type_url::CLUSTER_LOAD_ASSIGNMENT;
+        let speak_it = |snapshot: &Snapshot| says(snapshot, endpoints, "tlsMode");
+        clients.wait_for(speak_it).await.unwrap();
+        // The server's sidecar has the port, and takes both there.
+        let has_port = |snapshot: &Snapshot| says(snapshot, type_url::LISTENER, "inbound|8080||");
+        servers.wait_for(has_port).await.unwrap();
     }
 
     #[test]

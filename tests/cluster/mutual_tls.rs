@@ -1,0 +1,9 @@
+//! Mutual TLS between injected pods: what goes over the wire, who gets in where, and what changes under load.
+
+mod edge;
+mod modes;
+mod peers;
+mod plaintext;
+mod renewal;
+mod trio;
+mod wire;
