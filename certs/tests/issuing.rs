@@ -10,7 +10,10 @@ use rcgen::{
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use time::{Duration, OffsetDateTime};
-use x509_parser::{extensions::GeneralName, prelude::*};
+use x509_parser::{
+    extensions::GeneralName,
+    prelude::{ASN1Time, FromDer, X509Certificate, X509Version},
+};
 
 type Ca = CertifiedIssuer<'static, KeyPair>;
 

@@ -145,6 +145,8 @@ impl PeerFault {
             ) => Self::Plaintext,
             Error::PeerIncompatible(
                 PeerIncompatible::Tls12NotOffered
+                // Before the version, rustls misses an extension that came with TLS 1.2.
+                | PeerIncompatible::SignatureAlgorithmsExtensionRequired
                 | PeerIncompatible::Tls12NotOfferedOrEnabled
                 | PeerIncompatible::SupportedVersionsExtensionRequired
                 | PeerIncompatible::ServerDoesNotSupportTls12Or13

@@ -260,6 +260,9 @@ fn plaintext_and_old_tls_are_refused() {
     // TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA, without compression.
     let asks = [&version_and_random[..], &[0, 2, 0xc0, 0x13, 1, 0]].concat();
     assert_eq!(told(server(), &hello(1, &asks)), old);
+    // With the algorithms of signatures, which only TLS 1.2 has.
+    let newer = [&asks[..], &[0, 8, 0, 13, 0, 4, 0, 2, 4, 3]].concat();
+    assert_eq!(told(server(), &hello(1, &newer)), old);
     let answers = [&version_and_random[..], &[0xc0, 0x13, 0]].concat();
     assert_eq!(told(client(), &hello(2, &answers)), old);
     assert_eq!(told(client(), b"\x15\x03\x01\x00\x02\x02\x46"), old);
