@@ -21,9 +21,7 @@ pub fn client_config(roots: &str, protocols: &[&[u8]]) -> Result<ClientConfig, E
 }
 
 /// A configuration that trusts the root certificates in a PEM text.
-pub(crate) fn trusting(
-    roots: &str,
-) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, Error> {
+pub(crate) fn trusting(roots: &str) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, Error> {
     let mut store = RootCertStore::empty();
     for root in Bundle::from_pem(roots)?.to_der() {
         store.add(root)?;

@@ -109,7 +109,10 @@ fn state(held: &Held, type_url: &str, field: &str) -> Map<String, Value> {
     }
     fields.insert("version_info".to_owned(), json!(*record.version));
     fields.insert(field.to_owned(), resource);
-    fields.insert("last_updated".to_owned(), json!(timestamp(record.updated.into())));
+    fields.insert(
+        "last_updated".to_owned(),
+        json!(timestamp(record.updated.into())),
+    );
     fields
 }
 

@@ -74,8 +74,7 @@ pub(super) fn read(
     }
     let mut roots = Bundle::default();
     for (index, element) in elements.iter().enumerate() {
-        roots =
-            Bundle::from_pem(element).map_err(|source| Unusable::Element { index, source })?;
+        roots = Bundle::from_pem(element).map_err(|source| Unusable::Element { index, source })?;
         if roots.is_empty() {
             return Err(Unusable::Empty(index));
         }

@@ -43,11 +43,9 @@ impl Question {
             self.server.token = None;
         }
         let connection = Connection::open_as(&self.server, identity.as_deref()).await?;
-        let mut service = IstioCertificateServiceClient::with_origin(
-            connection.calls(),
-            connection.origin(),
-        )
-        .max_decoding_message_size(MAX_BYTES);
+        let mut service =
+            IstioCertificateServiceClient::with_origin(connection.calls(), connection.origin())
+                .max_decoding_message_size(MAX_BYTES);
         let answered = service.create_certificate(connection.request(request));
         let answered = timeout(PATIENCE, answered).await;
         let answered = answered.map_err(|_| Failure::Silent(PATIENCE))?;

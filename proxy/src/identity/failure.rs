@@ -44,6 +44,8 @@ impl Failure {
                 Code::Unavailable | Code::Unknown | Code::Cancelled | Code::DeadlineExceeded => {
                     Sort::Away
                 }
+                // It is longer than the longest that is read.
+                Code::OutOfRange => Sort::Unusable,
                 code => Sort::Refused(code),
             },
             Self::Unusable(_) | Self::Key(_) => Sort::Unusable,

@@ -25,7 +25,9 @@ impl Renewal {
     /// After half of what is left of its life, give or take a tenth, by a random number from 0 to 1.
     pub fn of(validity: Validity, now: OffsetDateTime, random: f64) -> Self {
         let left = Duration::try_from(validity.not_after - now).unwrap_or_default();
-        let half = left.min(LONGEST).mul_f64(0.45 + 0.1 * random.clamp(0.0, 1.0));
+        let half = left
+            .min(LONGEST)
+            .mul_f64(0.45 + 0.1 * random.clamp(0.0, 1.0));
         let after = half.max(SHORTEST);
         Self {
             at: now + after,
@@ -83,7 +85,7 @@ mod tests {
         let renewal = Renewal::of(lasting(Duration::from_secs(3600)), NOW, 0.5);
         let before = NOW - Duration::from_secs(24 * 3600);
         assert!(!renewal.is_due(before));
-        advance(Duration::from_secs(1800)).await;
+        advance(Duration::from_secs(1801)).await;
         assert!(renewal.is_due(before));
         assert_eq!(renewal.wait(before), Duration::ZERO);
     }

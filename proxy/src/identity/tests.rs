@@ -1,4 +1,5 @@
-//! A proxy and a CA that is played, over loopback and TLS. Time is paused: it passes where both wait.
+//! A proxy and a CA that is played, over loopback and TLS. Where time passes, it is paused: it goes on where both
+//! wait.
 
 mod ca;
 
@@ -173,11 +174,12 @@ async fn a_certificate_of_a_minute_is_renewed_within_it() {
 #[tokio::test(start_paused = true)]
 async fn the_old_certificate_stays_while_the_ca_is_away() {
     let ca = Ca::start("away", now).await;
+    ca.play(Play::Issue("cluster.local", Duration::hours(1)));
     let mut proxy = Proxy::start(&ca);
     let first = proxy.next().await;
     ca.play(Play::Refuse(Status::unavailable("restarting")));
     // It expires meanwhile.
-    pass(Duration::hours(25)).await;
+    pass(Duration::hours(2)).await;
     let asked = ca.asked();
     assert!(asked > 100, "{asked}");
     assert!(proxy.is_ready());
@@ -220,7 +222,7 @@ async fn new_roots_are_trusted_without_another_certificate() {
     let ca = Ca::start("roots", now).await;
     let mut proxy = Proxy::start(&ca);
     let first = proxy.next().await;
-    let authority = Authority::generate("new", now(), Duration::days(9)).unwrap();
+    let authority = Authority::generate("new", now(), Duration::days(2)).unwrap();
     let (old, new) = (ca.authority.certificate(), authority.certificate());
     let both = Bundle::from_pem(&format!("{old}{new}")).unwrap();
     proxy.roots.send_replace(Some(Arc::new(both.clone())));
@@ -259,7 +261,7 @@ async fn a_control_plane_without_a_ca_is_not_waited_for() {
     assert_eq!(proxy.next().await.generation, 1);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn answers_that_are_of_no_use_are_refused_with_a_reason() {
     let ca = Ca::start("garbage", now).await;
     let root = || ca.authority.certificate().to_owned();
@@ -274,10 +276,13 @@ async fn answers_that_are_of_no_use_are_refused_with_a_reason() {
         ),
         (
             Play::Answer(vec!["-----BEGIN CERTIFICATE-----".to_owned(), root()]),
-            "its element 0 has no certificates: invalid PEM",
+            "its element 0 has no certificates",
         ),
         // A CA is no workload.
-        (Play::Answer(vec![root(), root()]), "can't be this workload's"),
+        (
+            Play::Answer(vec![root(), root()]),
+            "can't be this workload's",
+        ),
         (
             Play::Answer(vec![root(), "a".repeat(256 * 1024)]),
             "decoded message length too large",
@@ -301,27 +306,35 @@ async fn answers_that_are_of_no_use_are_refused_with_a_reason() {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_clock_that_is_a_little_behind_is_no_reason_to_be_without() {
     let ca = Ca::start("behind", now).await;
     ca.play(Play::IssueFrom(now() + Duration::minutes(5)));
     let answer = ask(&ca).await.unwrap();
     assert!(!answer.identity.validity().has_begun(now()));
     ca.play(Play::Issue("old.example", Duration::days(1)));
-    assert_eq!(ask(&ca).await.unwrap().identity.id().trust_domain(), "old.example");
+    assert_eq!(
+        ask(&ca).await.unwrap().identity.id().trust_domain(),
+        "old.example"
+    );
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_refused_token_comes_with_advice() {
     let ca = Ca::start("refused", now).await;
-    ca.play(Play::Refuse(Status::unauthenticated("the token has expired")));
+    ca.play(Play::Refuse(Status::unauthenticated(
+        "the token has expired",
+    )));
     let failure = ask(&ca).await.unwrap_err();
     assert_eq!(
         failure.to_string(),
         "its CA answers Unauthenticated: the token has expired"
     );
     assert!(failure.advice().contains("the audience istio-ca"));
-    ca.play(Play::Refuse(Status::new(Code::ResourceExhausted, "x".repeat(9_000))));
+    ca.play(Play::Refuse(Status::new(
+        Code::ResourceExhausted,
+        "x".repeat(9_000),
+    )));
     let failure = ask(&ca).await.unwrap_err();
     assert!(failure.to_string().len() < 600);
     assert!(failure.advice().contains("too many certificates"));
@@ -331,13 +344,16 @@ async fn a_refused_token_comes_with_advice() {
     assert!(failure.advice().contains("istio-token"));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn without_a_token_the_present_certificate_proves_who_asks() {
     let authority = Authority::generate("ca", now(), Duration::days(9)).unwrap();
     let by_token = Ca::start_with("token", now, authority.clone(), false).await;
     let mutual = Ca::start_with("mutual", now, authority, true).await;
     let identity = Arc::new(ask(&by_token).await.unwrap().identity);
-    assert!(matches!(ask(&mutual).await, Err(Failure::Connect(_) | Failure::Status(_))));
+    assert!(matches!(
+        ask(&mutual).await,
+        Err(Failure::Connect(_) | Failure::Status(_))
+    ));
     mutual.remove_token();
     let question = |identity: &Arc<_>| Question {
         server: mutual.connect(),

@@ -55,11 +55,14 @@ pub(super) fn meanwhile(held: Option<Validity>, now: OffsetDateTime) -> String {
 /// A span of time, in days as long as there are a few.
 pub(super) fn span(span: time::Duration) -> String {
     let (days, hours, minutes) = (span.whole_days(), span.whole_hours(), span.whole_minutes());
-    match () {
-        () if days >= 2 => format!("{days} days"),
-        () if hours >= 2 => format!("{hours} hours"),
-        () if minutes >= 2 => format!("{minutes} minutes"),
-        () => format!("{} s", span.whole_seconds()),
+    if days >= 2 {
+        format!("{days} days")
+    } else if hours >= 2 {
+        format!("{hours} hours")
+    } else if minutes >= 2 {
+        format!("{minutes} minutes")
+    } else {
+        format!("{} s", span.whole_seconds())
     }
 }
 

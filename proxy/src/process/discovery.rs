@@ -81,7 +81,9 @@ pub(super) fn follow(
         when_unreachable,
     } = discovery;
     let configured = readiness.register("waiting for the first configuration from the control plane; the log says why it has not come");
-    let identified = readiness.register("waiting for a certificate from the control plane; the log says why it has not come");
+    let identified = readiness.register(
+        "waiting for a certificate from the control plane; the log says why it has not come",
+    );
     let first = config::closed(address, *when_unreachable, timeout);
     let node = node(kind, args);
     let id = Arc::from(node.id.as_str());

@@ -58,8 +58,9 @@ async fn stream(
     let (requests, mut receiver) = mpsc::channel(1);
     let requested = stream::poll_fn(move |context| receiver.poll_recv(context));
     let request = connection.request(requested);
-    let mut service = AggregatedDiscoveryServiceClient::with_origin(connection.calls(), connection.origin())
-        .max_decoding_message_size(MAX_RESPONSE_BYTES);
+    let mut service =
+        AggregatedDiscoveryServiceClient::with_origin(connection.calls(), connection.origin())
+            .max_decoding_message_size(MAX_RESPONSE_BYTES);
     // A server may send nothing, not even headers, until it has had a request.
     let call = service.delta_aggregated_resources(request);
     let responses = stream::once(async { call.await.map(Response::into_inner) }).try_flatten();

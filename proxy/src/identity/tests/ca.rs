@@ -70,7 +70,8 @@ impl Drop for Ca {
 impl Ca {
     /// Starts one that issues certificates of a day.
     pub async fn start(test: &str, now: fn() -> OffsetDateTime) -> Self {
-        let authority = Authority::generate("ca", now(), Duration::days(365)).unwrap();
+        let before = now() - Duration::days(2);
+        let authority = Authority::generate("ca", before, Duration::days(365)).unwrap();
         Self::start_with(test, now, authority, false).await
     }
 
@@ -189,9 +190,7 @@ impl Played {
         let now = (self.now)();
         match self.play.clone() {
             Play::Issue(trust_domain, life) => Ok(self.issue(csr, trust_domain, now, life)),
-            Play::IssueFrom(from) => {
-                Ok(self.issue(csr, "cluster.local", from, Duration::days(1)))
-            }
+            Play::IssueFrom(from) => Ok(self.issue(csr, "cluster.local", from, Duration::days(1))),
             Play::AnotherKey => {
                 let key = pillion_certs::mesh::WorkloadKey::generate().unwrap();
                 let csr = key.request().unwrap();

@@ -244,7 +244,14 @@ mod tests {
 
     #[test]
     fn help_names_every_path_once() {
-        for path in ["/certs", "/clusters", "/config_dump", "/logging", "/memory", "/ready"] {
+        for path in [
+            "/certs",
+            "/clusters",
+            "/config_dump",
+            "/logging",
+            "/memory",
+            "/ready",
+        ] {
             assert_eq!(HELP.matches(path).count(), 1, "{path}");
         }
     }

@@ -29,7 +29,10 @@ fn details(certificate: &Description, now: OffsetDateTime) -> Value {
     let validity = certificate.validity;
     let days = (validity.not_after - now).whole_days().max(0);
     let uris = certificate.uris.iter().map(|uri| json!({"uri": uri}));
-    let names = certificate.dns_names.iter().map(|name| json!({"dns": name}));
+    let names = certificate
+        .dns_names
+        .iter()
+        .map(|name| json!({"dns": name}));
     json!({
         "path": "<inline>",
         "serial_number": certificate.serial,
