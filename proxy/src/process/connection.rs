@@ -106,7 +106,10 @@ async fn ending(worker: &Worker, connection: &Connection, hello: &ClientHello) -
             Some(Ending {
                 tls: Arc::clone(chain.ends.as_ref()?),
                 has_http: chain.http.is_some(),
-                client_cert: chain.client_cert(),
+                client_cert: chain
+                    .http
+                    .as_ref()
+                    .map_or(ClientCert::NOTHING, |http| http.client_cert),
             })
         })
     };

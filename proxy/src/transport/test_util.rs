@@ -44,6 +44,22 @@ impl Mesh {
         })
     }
 
+    /// The certificate and the key of a workload, for programs that others wrote.
+    pub fn files(&self, account: &str) -> (String, String) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let request = rcgen::CertificateParams::default().serialize_request(&key);
+        let request = CertificateRequest::from_pem(&request.unwrap().pem().unwrap()).unwrap();
+        let now = OffsetDateTime::now_utc();
+        let id = SpiffeId::new("cluster.local", "shop", account).unwrap();
+        let issued = self.issuer.issue(&request, &id, now, Duration::hours(1));
+        (issued.unwrap().chain.concat(), key.serialize_pem())
+    }
+
+    /// The root, in PEM.
+    pub fn roots(&self) -> &str {
+        &self.root
+    }
+
     /// A worker's transport with these.
     pub fn transport(&self, account: &str) -> Transport {
         let (_, credentials) = tokio::sync::watch::channel(Some(self.credentials(account, 1)));

@@ -1,5 +1,7 @@
 //! Workers whose entrances open and close.
 
+mod mutual;
+
 use std::{net::SocketAddr, time::Duration};
 
 use tokio::{
@@ -26,6 +28,16 @@ struct Gateway {
 }
 
 fn gateway(port: u16, listener: Listener, clusters: Clusters, records: Records) -> Gateway {
+    let credentials = watch::channel(None).1;
+    gateway_as(credentials, port, listener, (clusters, records))
+}
+
+fn gateway_as(
+    credentials: watch::Receiver<Option<Arc<Credentials>>>,
+    port: u16,
+    listener: Listener,
+    (clusters, records): (Clusters, Records),
+) -> Gateway {
     let records = Arc::new(records);
     let listeners = Listeners {
         bound: [(port, Arc::new(listener))].into(),
@@ -44,7 +56,7 @@ fn gateway(port: u16, listener: Listener, clusters: Clusters, records: Records) 
         edge: Some(Edge::default()),
         node: Arc::default(),
         configs: Arc::default(),
-        credentials: watch::channel(None).1,
+        credentials,
     };
     let (workers, entrances) = Workers::start(2, &shared).unwrap();
     Gateway {
