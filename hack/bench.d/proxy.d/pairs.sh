@@ -7,6 +7,9 @@ pair_cases=mtls,mtls-open,tls,handshakes,resumed,idle
 # What is left out of capture: discovery, and the same servers 1,000 ports further up, for the direct way.
 beside=1000
 
+# beside_of KIND: the port of a kind of server that is not captured.
+beside_of() { echo $((${port_of[$1]} + beside)); }
+
 client_of() { echo "10.213.${numbers[$1]}.2"; }
 # The server's pod of a pair is called as the client's, with `-server`.
 app_of() { echo "10.213.${numbers[$1]}.3"; }
@@ -27,7 +30,7 @@ make_pairs() {
       # Thousands of connections a second leave their ports behind.
       inside "$end" sh -c 'echo 1 >/proc/sys/net/ipv4/tcp_tw_reuse' 2>/dev/null || true
       inside "$end" "$folder/pillion-proxy" init -p 15001 -z 15006 -u 1337 -m REDIRECT -i '*' -x '' -b '*' \
-        -d "15090,15021,15020,15012,$((port_of[http] + beside)),$((port_of[1k] + beside))" >"$folder/init.$end" 2>&1 ||
+        -d "15090,15021,15020,15012,$(beside_of http),$(beside_of 1k)" >"$folder/init.$end" 2>&1 ||
         fail "no capture in the pod of $end: $(tail -3 "$folder/init.$end")"
     done
     start_application "$who"
@@ -56,7 +59,7 @@ CONF
       cat <<CONF
   server {
     listen 0.0.0.0:${port_of[$kind]} backlog=4096;
-    listen 0.0.0.0:$((port_of[$kind] + beside)) backlog=4096;
+    listen 0.0.0.0:$(beside_of "$kind") backlog=4096;
     location / { return 200 "$one"; }
   }
 CONF
