@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034,SC2154 # variables are shared with the other parts
+# shellcheck shell=bash disable=SC2034,SC2154,SC2004 # variables are shared with the other parts
 # Two sidecars in a row that speak mutual TLS: the client's pod, and the server's with nginx as its application. Each pair has
 # a wire of its own. Both sidecars share core 0; the client, nginx and discovery share core 1.
 
@@ -82,10 +82,12 @@ make_certificates() {
     -keyout "$folder/ca/ca-key.pem" -out "$folder/ca/ca.pem" 2>"$folder/error" || fail "no CA: $(cat "$folder/error")"
   for name in client server; do
     mkdir "$folder/$name"
-    openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -subj / -keyout "$folder/$name/key.pem" -out "$folder/$name/request.pem" 2>"$folder/error" &&
-      openssl x509 -req -in "$folder/$name/request.pem" -CA "$folder/ca/ca.pem" -CAkey "$folder/ca/ca-key.pem" -days 1 -sha256 -out "$folder/$name/cert.pem" 2>"$folder/error" \
-        -extfile <(printf '%s\n' "subjectAltName=critical,URI:spiffe://cluster.local/ns/bench/sa/$name" 'keyUsage=critical,digitalSignature' \
-          'extendedKeyUsage=serverAuth,clientAuth' 'basicConstraints=critical,CA:FALSE') || fail "no certificate: $(cat "$folder/error")"
+    {
+      openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -subj / -keyout "$folder/$name/key.pem" -out "$folder/$name/request.pem" 2>"$folder/error" &&
+        openssl x509 -req -in "$folder/$name/request.pem" -CA "$folder/ca/ca.pem" -CAkey "$folder/ca/ca-key.pem" -days 1 -sha256 -out "$folder/$name/cert.pem" 2>"$folder/error" \
+          -extfile <(printf '%s\n' "subjectAltName=critical,URI:spiffe://cluster.local/ns/bench/sa/$name" 'keyUsage=critical,digitalSignature' \
+            'extendedKeyUsage=serverAuth,clientAuth' 'basicConstraints=critical,CA:FALSE')
+    } || fail "no certificate: $(cat "$folder/error")"
     # User 1337 reads them.
     chmod 644 "$folder/$name/key.pem"
   done
