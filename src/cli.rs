@@ -1,7 +1,9 @@
 //! The command line.
 
+mod authn;
 mod check_config;
 mod check_inject;
+mod config_dump;
 mod config_source;
 mod documents;
 mod injector_pods;
@@ -54,6 +56,8 @@ enum Command {
     /// Show the configuration of a proxy: its listeners, routes, clusters and endpoints.
     #[command(visible_alias = "pc")]
     ProxyConfig(Box<proxy_config::Args>),
+    /// Show which connections of a pod are mutual TLS, and which object says so.
+    Authn(authn::Args),
     /// Show a trace as a tree, and whether an application passes the headers of traces on.
     Trace(trace::Args),
     /// Print the completion script for a shell.
@@ -87,6 +91,7 @@ impl Cli {
             Command::CheckInject(args) => args.run().await,
             Command::ProxyStatus(args) => args.run().await,
             Command::ProxyConfig(args) => args.run().await,
+            Command::Authn(args) => args.run().await,
             Command::Trace(args) => args.run().await,
             Command::Completions { shell } => {
                 let mut script = Vec::new();

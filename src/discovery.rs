@@ -15,6 +15,7 @@
 
 mod ads;
 mod args;
+mod beside;
 mod ca;
 mod client;
 mod convert;
@@ -57,6 +58,7 @@ pub use offline::{Faults, Offline};
 
 use self::{
     ads::Ads,
+    beside::Beside,
     ca::{Ca, Signing, Tokens},
     convert::mesh::{Defaults, Mesh},
     findings::Findings,
@@ -99,6 +101,8 @@ type Issued = (ca::Lifetimes, latest::Receiver<Option<Arc<Signing>>>);
 struct Shared {
     readiness: Arc<Readiness>,
     metrics: Arc<Metrics>,
+    /// What the webhook says of objects because of others.
+    beside: Beside,
 }
 
 /// Runs the discovery service until SIGTERM or SIGINT, then drains it.
@@ -192,6 +196,7 @@ fn spawn_model(
         domain: args.cluster_domain.as_str().into(),
         namespace: args.namespace.as_str().into(),
         load_balancer: args.load_balancer(),
+        mutual_tls: args.mutual_tls,
         trust_domain: args.trust_domain.clone(),
     };
     let mesh = Mesh::default_of(&defaults);
@@ -214,7 +219,7 @@ fn spawn_model(
     let synced = readiness.register("waiting for all lists, to render them");
     let metrics = Arc::clone(&shared.metrics);
     let (leads, is_leading) = latest::channel(false);
-    let findings = Findings::new(tell.board.clone(), is_leading);
+    let findings = Findings::new(tell.board.clone(), shared.beside.clone(), is_leading);
     let statuses = status::Settings {
         namespace: args.namespace.clone(),
         lease: args.revisioned("pillion-discovery-status"),
@@ -317,7 +322,7 @@ async fn spawn_servers(
         servers.spawn(port::serve_plaintext(listener, ads.clone(), stop.clone()));
     }
     let listener = bind(args.webhook_address).await?;
-    let validation = Validation::start(Arc::clone(&shared.metrics))
+    let validation = Validation::start(Arc::clone(&shared.metrics), shared.beside.clone())
         .context("cannot start the threads that review rules")?;
     servers.spawn(validation.serve(
         listener,

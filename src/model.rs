@@ -8,6 +8,7 @@
 //! The objects must be valid: parsed and validated by `pillion_api`. What is valid and
 //! still can't be done, because of another object, is a [`Finding`].
 
+mod authentication;
 mod build;
 mod client;
 mod cluster;
@@ -25,9 +26,12 @@ mod rules;
 mod state;
 mod tables;
 mod tracing;
+mod transport;
 mod world;
 
 pub use self::tracing::{Collector, Tracer, Tracing};
+pub use authentication::Effective;
+pub use build::StrictHosts;
 pub use client::Client;
 pub use cluster::{
     Address, Cluster, Discovery, Endpoint, EndpointGroup, Locality, UpstreamProtocol,
@@ -44,18 +48,20 @@ pub use objects::{
     Pod, Provider, ProxyCollector, ProxyKind, ProxyTracing, Service, ServiceAddress, ServicePort,
     SliceEndpoint, SlicePort, Tags, TargetPort, TracingProvider, Zipkin, is_export,
 };
-pub use policy::{ConnectionPool, LoadBalancer, Policy};
+pub use policy::{ClientTls, ConnectionPool, LoadBalancer, Policy};
 pub use protocol::Protocol;
 pub use routes::{
     Action, Decision, DirectResponse, Fallback, Forward, HeaderOperation, HeaderOperations,
     PathMatch, PathRewrite, Redirect, RedirectPort, RequestFacts, Retries, Route, RouteMatch,
     RouteTable, Routes, RuleRef, TextMatch, ValueMatch, VirtualHost, WeightedCluster,
 };
+pub use rules::MtlsMode;
 pub use state::Model;
 pub use tables::{
     Cidr, Clusters, GatewayListener, GatewayProtocol, GatewayTables, Inbound, InboundPort,
     Listener, ListenerProtocol, Outbound, RouteTables, TcpCluster, TcpRoute,
 };
+pub use transport::{PeerName, Servers, Transport};
 
 #[cfg(test)]
 mod tests;

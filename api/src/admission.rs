@@ -16,7 +16,7 @@ use self::{
 };
 use crate::{
     fault::{Fault, Warning},
-    object::Kind,
+    object::{AnyObject, Kind},
     parse::parse,
 };
 
@@ -140,6 +140,19 @@ pub fn is_too_large(json: &[u8]) -> bool {
 ///
 /// If the body is no review.
 pub fn review(body: &[u8]) -> Result<Answer, ReviewError> {
+    review_beside(body, &|_| Vec::new())
+}
+
+/// As [`review`], with what `beside` says of a valid object: what other objects make of it. That comes
+/// first among the warnings, of which there can't be many.
+///
+/// # Errors
+///
+/// If the body is no review.
+pub fn review_beside(
+    body: &[u8],
+    beside: &dyn Fn(&AnyObject) -> Vec<String>,
+) -> Result<Answer, ReviewError> {
     if body.len() > LARGEST_REVIEW {
         return refuse(body).ok_or(ReviewError::TooLarge);
     }
@@ -148,7 +161,7 @@ pub fn review(body: &[u8]) -> Result<Answer, ReviewError> {
         return Err(ReviewError::Version);
     }
     let request = review.request;
-    let verdict = verdict(&request);
+    let verdict = verdict(&request, beside);
     Ok(answer(&request.uid, request.subject(), verdict))
 }
 
@@ -182,7 +195,7 @@ fn spec(object: Option<&RawValue>) -> Result<Option<String>, Unread> {
     Ok(read(object)?.get("spec").map(Value::to_string))
 }
 
-fn verdict(request: &Request<'_>) -> Verdict {
+fn verdict(request: &Request<'_>, beside: &dyn Fn(&AnyObject) -> Vec<String>) -> Verdict {
     let is_write = matches!(request.operation.as_str(), "CREATE" | "UPDATE");
     if !is_write || !request.sub_resource.is_empty() {
         return Verdict::ALLOWED;
@@ -209,10 +222,10 @@ fn verdict(request: &Request<'_>) -> Verdict {
             .or_insert_with(|| json!(request.namespace));
     }
     let faults = match parse(kind, object) {
-        Ok((_, warnings)) => {
-            return Verdict::Allowed {
-                warnings: warnings.iter().map(Warning::to_string).collect(),
-            };
+        Ok((object, warnings)) => {
+            let mut all = beside(&object);
+            all.extend(warnings.iter().map(Warning::to_string));
+            return Verdict::Allowed { warnings: all };
         }
         Err(faults) => faults,
     };

@@ -76,6 +76,7 @@ const fn short_name(kind: Kind) -> &'static str {
         Kind::Gateway => "gw",
         Kind::ServiceEntry => "se",
         Kind::Telemetry => "telemetry",
+        Kind::PeerAuthentication => "pa",
     }
 }
 
@@ -93,6 +94,11 @@ fn columns(kind: Kind) -> Option<Vec<CustomResourceColumnDefinition>> {
         Kind::DestinationRule => &[("Host", ".spec.host", "The service that the rule is for")],
         Kind::Gateway => return None,
         Kind::Telemetry => &[],
+        Kind::PeerAuthentication => &[(
+            "Mode",
+            ".spec.mtls.mode",
+            "What the pods' ports take: mutual TLS, plain text, or both",
+        )],
         Kind::ServiceEntry => &[
             ("Hosts", ".spec.hosts", "The service's DNS names"),
             (

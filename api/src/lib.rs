@@ -1,5 +1,6 @@
 //! Istio's kinds: `VirtualService`, `DestinationRule`, `Gateway` and `ServiceEntry` of
-//! `networking.istio.io`, and `Telemetry` of `telemetry.istio.io`.
+//! `networking.istio.io`, `Telemetry` of `telemetry.istio.io`, and `PeerAuthentication` of
+//! `security.istio.io`.
 //!
 //! Types with the field names of Istio's API, whose versions are the same, reading and checking of
 //! objects, and the CRDs. There is no Kubernetes client here, no clock, and no input or output.
@@ -18,6 +19,7 @@ mod object;
 mod parse;
 mod path;
 mod pattern;
+mod peer_authentication;
 mod percentage;
 mod re2;
 mod schema;
@@ -27,6 +29,7 @@ mod structure;
 mod telemetry;
 mod validation;
 mod virtual_service;
+mod workload_selector;
 
 pub use crds::crds;
 pub use destination_rule::*;
@@ -37,9 +40,11 @@ pub use not_built::NotBuilt;
 pub use object::{AnyObject, Kind, Metadata, Object};
 pub use parse::parse;
 pub use pattern::{Pattern, PatternError};
+pub use peer_authentication::*;
 pub use percentage::{Percentage, PercentageError};
 pub use service_entry::*;
 pub use string_match::StringMatch;
 pub use telemetry::*;
-pub use validation::custom_tags;
+pub use validation::{custom_tags, port_number};
 pub use virtual_service::*;
+pub use workload_selector::WorkloadSelector;

@@ -6,7 +6,8 @@ use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::{
-    DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, TelemetrySpec, VirtualServiceSpec,
+    DestinationRuleSpec, GatewaySpec, PeerAuthenticationSpec, ServiceEntrySpec, TelemetrySpec,
+    VirtualServiceSpec,
 };
 
 /// Which of the kinds an object is.
@@ -22,16 +23,19 @@ pub enum Kind {
     ServiceEntry,
     /// What proxies report of requests.
     Telemetry,
+    /// Whether pods take mutual TLS, plain text, or both.
+    PeerAuthentication,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::VirtualService,
         Self::DestinationRule,
         Self::Gateway,
         Self::ServiceEntry,
         Self::Telemetry,
+        Self::PeerAuthentication,
     ];
 
     /// The kind of that name, or none.
@@ -47,6 +51,7 @@ impl Kind {
             Self::Gateway => "Gateway",
             Self::ServiceEntry => "ServiceEntry",
             Self::Telemetry => "Telemetry",
+            Self::PeerAuthentication => "PeerAuthentication",
         }
     }
 
@@ -58,6 +63,7 @@ impl Kind {
             Self::Gateway => "gateways",
             Self::ServiceEntry => "serviceentries",
             Self::Telemetry => "telemetries",
+            Self::PeerAuthentication => "peerauthentications",
         }
     }
 
@@ -68,6 +74,7 @@ impl Kind {
                 "networking.istio.io"
             }
             Self::Telemetry => "telemetry.istio.io",
+            Self::PeerAuthentication => "security.istio.io",
         }
     }
 
@@ -78,6 +85,7 @@ impl Kind {
                 &["v1", "v1beta1", "v1alpha3"]
             }
             Self::Telemetry => &["v1", "v1alpha1"],
+            Self::PeerAuthentication => &["v1", "v1beta1"],
         }
     }
 }
@@ -125,6 +133,8 @@ pub enum AnyObject {
     ServiceEntry(Object<ServiceEntrySpec>),
     /// A `Telemetry`.
     Telemetry(Object<TelemetrySpec>),
+    /// A `PeerAuthentication`.
+    PeerAuthentication(Object<PeerAuthenticationSpec>),
 }
 
 impl AnyObject {
@@ -136,6 +146,7 @@ impl AnyObject {
             Self::Gateway(_) => Kind::Gateway,
             Self::ServiceEntry(_) => Kind::ServiceEntry,
             Self::Telemetry(_) => Kind::Telemetry,
+            Self::PeerAuthentication(_) => Kind::PeerAuthentication,
         }
     }
 
@@ -147,6 +158,7 @@ impl AnyObject {
             Self::Gateway(object) => &object.metadata,
             Self::ServiceEntry(object) => &object.metadata,
             Self::Telemetry(object) => &object.metadata,
+            Self::PeerAuthentication(object) => &object.metadata,
         }
     }
 }

@@ -48,6 +48,10 @@ pub fn parse(kind: Kind, mut value: Value) -> Result<(AnyObject, Vec<Warning>), 
         Kind::Telemetry => {
             typed(&mut findings, metadata, spec, validation::telemetry).map(AnyObject::Telemetry)
         }
+        Kind::PeerAuthentication => {
+            let validate = validation::peer_authentication;
+            typed(&mut findings, metadata, spec, validate).map(AnyObject::PeerAuthentication)
+        }
     };
     match (findings.finish(), object) {
         (Ok(warnings), Some(object)) => Ok((object, warnings)),

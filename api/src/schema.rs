@@ -9,8 +9,8 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, TelemetrySpec, VirtualServiceSpec,
-    object::Kind,
+    DestinationRuleSpec, GatewaySpec, PeerAuthenticationSpec, ServiceEntrySpec, TelemetrySpec,
+    VirtualServiceSpec, object::Kind,
 };
 
 /// The schema of a kind's spec. [`crate::not_built::MARK`] marks what is not built.
@@ -21,6 +21,7 @@ pub(crate) fn of(kind: Kind) -> &'static Value {
         Kind::Gateway => &SCHEMAS.gateway,
         Kind::ServiceEntry => &SCHEMAS.service_entry,
         Kind::Telemetry => &SCHEMAS.telemetry,
+        Kind::PeerAuthentication => &SCHEMAS.peer_authentication,
     }
 }
 
@@ -31,6 +32,7 @@ struct Schemas {
     gateway: Value,
     service_entry: Value,
     telemetry: Value,
+    peer_authentication: Value,
 }
 
 static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| Schemas {
@@ -39,6 +41,7 @@ static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| Schemas {
     gateway: generate::<GatewaySpec>(),
     service_entry: generate::<ServiceEntrySpec>(),
     telemetry: generate::<TelemetrySpec>(),
+    peer_authentication: generate::<PeerAuthenticationSpec>(),
 });
 
 /// The structural schema of a type.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 pub use custom_tag::{CustomTag, Source as TagSource};
 
-use crate::{NotBuilt, Percentage};
+use crate::{NotBuilt, Percentage, WorkloadSelector};
 
 /// The spec of a `Telemetry`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -28,14 +28,6 @@ pub struct TelemetrySpec {
     pub metrics: Option<NotBuilt>,
     /// How requests are logged.
     pub access_logging: Option<NotBuilt>,
-}
-
-/// Which pods are meant.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct WorkloadSelector {
-    /// The labels that they have.
-    pub match_labels: BTreeMap<String, String>,
 }
 
 /// How requests are traced. What is not set is as in the Telemetry of the namespace, or else of

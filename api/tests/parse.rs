@@ -4,6 +4,7 @@
 mod parse {
     pub mod destination_rule;
     pub mod gateway;
+    pub mod peer_authentication;
     pub mod service_entry;
     pub mod structure;
     pub mod telemetry;

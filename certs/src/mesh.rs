@@ -7,6 +7,8 @@
 //! - [`server_config`] and [`client_config`]: rustls' configurations of both ends.
 //! - [`EndpointConfigs`]: a client's configurations for the endpoints of a service, each with
 //!   sessions of its own.
+//! - [`control_plane_config`]: the same for clients of the control plane.
+//! - [`Description`]: what a certificate says, for those who look.
 //! - [`Peer`]: who is at the other end.
 //! - [`PeerFault`]: why the other end is refused.
 //!
@@ -24,6 +26,8 @@
 
 mod certificate;
 mod client;
+mod control_plane;
+mod description;
 mod endpoints;
 mod fault;
 mod identity;
@@ -37,6 +41,8 @@ mod trust;
 mod verifier;
 
 pub use client::{ClientSettings, client_config};
+pub use control_plane::control_plane_config;
+pub use description::Description;
 pub use endpoints::EndpointConfigs;
 pub use fault::PeerFault;
 pub use identity::Identity;

@@ -25,10 +25,7 @@ const INSTEAD: &[(&[&str], &str)] = &[
         &["install", "uninstall", "upgrade", "manifest"],
         "helm does that, with the chart charts/pillion (README.md)",
     ),
-    (
-        &["secret", "secrets"],
-        "this is not built yet: proxies have no certificates until there is mutual TLS",
-    ),
+    (&["secret", "secrets"], "pillion proxy-config secret POD"),
 ];
 
 /// Adds to an error about a command that only istioctl has what to do instead.

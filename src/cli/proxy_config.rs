@@ -3,10 +3,10 @@
 mod args;
 mod clusters;
 mod command;
-mod dump;
 mod endpoints;
 mod listener_match;
 mod listeners;
 mod routes;
+mod secrets;
 
 pub(super) use self::command::Args;

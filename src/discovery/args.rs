@@ -89,6 +89,10 @@ pub struct Args {
     /// How requests are balanced where no DestinationRule says.
     #[arg(long, value_enum, default_value_t)]
     default_load_balancer: Balancer,
+    /// Whether workloads speak mutual TLS, as PeerAuthentications and DestinationRules say. Without it, all connections are
+    /// in plain text.
+    #[arg(long, value_name = "BOOL", default_value_t = false, action = clap::ArgAction::Set)]
+    pub mutual_tls: bool,
     /// How long to continue serving after SIGTERM, so that proxies connect to another replica.
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pub drain_delay: Duration,

@@ -1,11 +1,12 @@
 //! What objects ask for and don't get: looked for on the replica that writes statuses, a while
-//! after rules or pods have changed, and less often the more work it makes.
+//! after rules or pods have changed, and less often the more work it makes. What the webhook says of
+//! it is looked for on every replica.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use tokio::{sync::watch, time::Instant};
 
-use super::{snapshots::Snapshots, status::Board};
+use super::{beside::Beside, snapshots::Snapshots, status::Board};
 use crate::model::Kind;
 
 /// The shortest pause between two searches.
@@ -16,10 +17,11 @@ const PODS: Duration = Duration::from_secs(10);
 /// The pause after a search, relative to how long that took.
 const REST: u32 = 20;
 
-/// Looks for findings, and puts them on the board.
+/// Looks for findings, and puts them on the board; tells the webhook what it says of them.
 #[derive(Debug)]
 pub(super) struct Findings {
     board: Board,
+    beside: Beside,
     leads: watch::Receiver<bool>,
     due: Option<Instant>,
     pause: Duration,
@@ -30,10 +32,11 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    /// Searches while `leads` says that this replica writes statuses.
-    pub fn new(board: Board, leads: watch::Receiver<bool>) -> Self {
+    /// Fills the board while `leads` says that this replica writes statuses.
+    pub fn new(board: Board, beside: Beside, leads: watch::Receiver<bool>) -> Self {
         Self {
             board,
+            beside,
             leads,
             due: None,
             pause: PAUSE,
@@ -48,7 +51,9 @@ impl Findings {
             // The process stops.
             std::future::pending::<()>().await;
         }
-        self.due = self.leads.borrow_and_update().then(Instant::now);
+        if *self.leads.borrow_and_update() {
+            self.due = Some(Instant::now());
+        }
     }
 
     /// Records that the model was told of a spec.
@@ -59,16 +64,12 @@ impl Findings {
     /// Records that all rules that the model was told of are in force.
     pub fn rules_changed(&mut self, now: Instant) {
         self.in_force.clone_from(&self.seen);
-        if *self.leads.borrow() {
-            self.search_by(now + self.pause);
-        }
+        self.search_by(now + self.pause);
     }
 
     /// Records that pods or endpoints came, went or have changed, and rules have not.
     pub fn pods_changed(&mut self, now: Instant) {
-        if *self.leads.borrow() {
-            self.search_by(now + self.pause.max(PODS));
-        }
+        self.search_by(now + self.pause.max(PODS));
     }
 
     fn search_by(&mut self, at: Instant) {
@@ -87,8 +88,11 @@ impl Findings {
             return;
         }
         self.due = None;
-        self.board
-            .found(snapshots.findings(), self.in_force.clone());
+        self.beside.set(snapshots.strict_hosts());
+        if *self.leads.borrow() {
+            self.board
+                .found(snapshots.findings(), self.in_force.clone());
+        }
         self.pause = PAUSE.max(now.elapsed() * REST);
     }
 }
@@ -100,7 +104,7 @@ mod tests {
     #[test]
     fn what_pods_change_waits_longer_than_what_rules_change() {
         let (_leads, receiver) = watch::channel(true);
-        let mut findings = Findings::new(Board::default(), receiver);
+        let mut findings = Findings::new(Board::default(), Beside::default(), receiver);
         let now = Instant::now();
         findings.pods_changed(now);
         assert_eq!(findings.due(), Some(now + PODS));
@@ -113,11 +117,11 @@ mod tests {
     }
 
     #[test]
-    fn a_replica_that_writes_no_statuses_does_not_search() {
+    fn a_replica_that_writes_no_statuses_finds_what_its_webhook_says() {
         let (_leads, receiver) = watch::channel(false);
-        let mut findings = Findings::new(Board::default(), receiver);
-        findings.pods_changed(Instant::now());
-        findings.rules_changed(Instant::now());
-        assert_eq!(findings.due(), None);
+        let mut findings = Findings::new(Board::default(), Beside::default(), receiver);
+        let now = Instant::now();
+        findings.rules_changed(now);
+        assert_eq!(findings.due(), Some(now + PAUSE));
     }
 }

@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     ads::Ads,
+    beside::Beside,
     ca::{Ca, Lifetimes, Signing, Tokens},
     client::Connect,
     convert::{
@@ -74,6 +75,7 @@ impl Offline {
             domain: "cluster.local".into(),
             namespace: "istio-system".into(),
             load_balancer: LoadBalancer::LeastRequest,
+            mutual_tls: false,
             trust_domain: None,
         };
         let (updates, receiver) = mpsc::channel(UPDATES);
@@ -87,7 +89,11 @@ impl Offline {
             attributions: Attributions::undone(),
         };
         let proxies = tell.proxies.clone();
-        let findings = Findings::new(tell.board.clone(), watch::channel(false).1);
+        let findings = Findings::new(
+            tell.board.clone(),
+            Beside::default(),
+            watch::channel(false).1,
+        );
         let shared = (Arc::clone(&metrics), findings);
         thread::start(receiver, 0, synced, &mesh, shared)?;
         let (signing, receiver) = watch::channel(None);
@@ -104,6 +110,18 @@ impl Offline {
             proxies,
             stop,
         })
+    }
+
+    /// Turns mutual TLS on or off, as the flag `--mutual-tls` does, and sets the mesh's configuration
+    /// back to one that says nothing.
+    ///
+    /// # Errors
+    ///
+    /// Returns that the thread of the model has ended.
+    pub async fn mutual_tls(&mut self, is_on: bool) -> Result<(), Faults> {
+        self.defaults.mutual_tls = is_on;
+        let mesh = Mesh::default_of(&self.defaults);
+        self.send(Update::Mesh(Box::new(mesh))).await
     }
 
     /// Replaces the mesh's configuration by this text of MeshConfig.

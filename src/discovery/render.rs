@@ -9,12 +9,14 @@ mod endpoints;
 mod gateway;
 mod http;
 mod inbound;
+mod inbound_chain;
 mod operation;
 mod outbound;
 mod route;
 mod route_action;
 mod route_match;
 mod settings;
+mod tls;
 mod tracing;
 
 pub(super) use cluster::{black_hole, outbound_cluster, passthrough};

@@ -20,7 +20,7 @@ use pillion_xds::{Layers, Resource, Resources, Snapshot};
 
 use self::{clusters::ClusterSets, common::Commons, interner::Interner};
 use super::render::{self, Settings};
-use crate::model::{Client, Dirty, Event, Finding, Key, Model, ProxyKind};
+use crate::model::{Client, Dirty, Event, Finding, Key, Model, ProxyKind, StrictHosts};
 
 /// The model, and what was rendered of it.
 #[derive(Debug)]
@@ -83,6 +83,11 @@ impl Snapshots {
         self.model.findings()
     }
 
+    /// The hosts whose pods take only mutual TLS.
+    pub fn strict_hosts(&self) -> StrictHosts {
+        self.model.strict_hosts()
+    }
+
     /// Forgets what was rendered: rules have changed, which proxies see from now on. Resources
     /// that are the same again keep their bytes.
     pub fn forget(&mut self) {
@@ -98,15 +103,18 @@ impl Snapshots {
         self.interner.prune();
     }
 
-    /// Renders the endpoints of these hosts again.
+    /// Renders the endpoints of these hosts again, and how they are spoken to.
     pub fn renew_endpoints(&mut self, hosts: &BTreeSet<Arc<str>>) {
         self.clusters
             .renew_endpoints(hosts, &self.model, &mut self.interner);
         for (snapshot, clusters) in self.classes.values_mut() {
             if let Some(set) = self.clusters.get(*clusters) {
+                let own = snapshot.get(type_url::CLUSTER).map(Layers::own).cloned();
+                let clusters = Layers::new(Arc::clone(&set.clusters), own.unwrap_or_default());
                 let assignments = Arc::clone(&set.assignments);
-                *snapshot =
-                    std::mem::take(snapshot).with(type_url::CLUSTER_LOAD_ASSIGNMENT, assignments);
+                *snapshot = std::mem::take(snapshot)
+                    .with_layers(type_url::CLUSTER, clusters)
+                    .with(type_url::CLUSTER_LOAD_ASSIGNMENT, assignments);
             }
         }
     }

@@ -1,7 +1,12 @@
 //! The thread that owns the model and renders: work of milliseconds, which must not run where
 //! connections are served.
 
-use std::{collections::HashMap, io, sync::Arc, thread};
+use std::{
+    collections::{BTreeSet, HashMap},
+    io,
+    sync::Arc,
+    thread,
+};
 
 use pillion_serve::Condition;
 use tokio::{
@@ -205,6 +210,10 @@ fn settings(mesh: &Mesh) -> Settings {
         access_log_format: Arc::clone(&mesh.access_log_format),
         connect_timeout: mesh.model.connect_timeout,
         outbound: mesh.model.outbound,
+        mutual_tls: mesh.model.mutual_tls.then(|| {
+            let trusted: BTreeSet<_> = mesh.model.trust_domains().cloned().collect();
+            trusted.into_iter().collect()
+        }),
         trusted_proxies: mesh.trusted_proxies,
     }
 }

@@ -1,5 +1,5 @@
 //! The webhook that reviews rules: bodies and limits around
-//! [`pillion_api::admission::review`].
+//! [`pillion_api::admission::review_beside`].
 //!
 //! A review that gets no answer is accepted by an API server whose `failurePolicy` is `Ignore`. So
 //! what is too large is answered, too, if the begin of the body says which review it is.
@@ -19,13 +19,19 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use pillion_api::admission::{Answer, BEGIN, LARGEST_REVIEW, ReviewError, refuse, review};
+use pillion_api::{
+    AnyObject,
+    admission::{Answer, BEGIN, LARGEST_REVIEW, ReviewError, refuse, review_beside},
+};
 use pillion_serve::{Budget, Limits, Peer, Port, Readiness, Room, Tls};
 use tokio::{net::TcpListener, sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use self::log::Log;
-use super::metrics::{Metrics, ReviewResult};
+use super::{
+    beside::Beside,
+    metrics::{Metrics, ReviewResult},
+};
 use crate::reviews::{
     body::{self, Unread},
     pool::{Pool, Unfinished},
@@ -66,6 +72,8 @@ pub(super) struct Validation {
     budget: Budget,
     pool: Pool,
     metrics: Arc<Metrics>,
+    /// What other objects make of one.
+    beside: Beside,
     log: Log,
 }
 
@@ -88,17 +96,18 @@ impl Validation {
     /// # Errors
     ///
     /// Returns an error if the system can't start a thread.
-    pub fn start(metrics: Arc<Metrics>) -> io::Result<Self> {
-        Self::with_limits(limits(), metrics)
+    pub fn start(metrics: Arc<Metrics>, beside: Beside) -> io::Result<Self> {
+        Self::with_limits(limits(), metrics, beside)
     }
 
-    fn with_limits(limits: Limits, metrics: Arc<Metrics>) -> io::Result<Self> {
+    fn with_limits(limits: Limits, metrics: Arc<Metrics>, beside: Beside) -> io::Result<Self> {
         Ok(Self {
             reviews: Semaphore::new(limits.in_flight),
             reviews_of_unknown: Semaphore::new(limits.in_flight_of_unknown()),
             budget: Budget::new(limits.buffered_bytes),
             pool: Pool::with_threads(THREADS)?,
             metrics,
+            beside,
             log: Log::new(),
             limits,
         })
@@ -152,7 +161,11 @@ impl Validation {
         // A large review takes milliseconds, in which no connection must wait. It has a thread
         // until it is done, also when its caller is gone: so many are in memory at most.
         let bytes = body.bytes.clone();
-        let work = move || review(&bytes).map(Reviewed::from);
+        let beside = self.beside.clone();
+        let work = move || {
+            let warnings = |object: &AnyObject| beside.warnings(object);
+            review_beside(&bytes, &warnings).map(Reviewed::from)
+        };
         let time = until.saturating_duration_since(Instant::now());
         let time = time.min(self.limits.work);
         let reviewed = self.pool.run(peer.caller(), time, work).await;

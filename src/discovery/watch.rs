@@ -77,6 +77,7 @@ pub(super) fn spawn(
             pillion_api::Kind::Gateway => "waiting for the list of Gateways",
             pillion_api::Kind::ServiceEntry => "waiting for the list of ServiceEntries",
             pillion_api::Kind::Telemetry => "waiting for the list of Telemetries",
+            pillion_api::Kind::PeerAuthentication => "waiting for the list of PeerAuthentications",
         });
         watches.tasks.spawn(rules::follow(
             client.clone(),

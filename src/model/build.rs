@@ -21,6 +21,7 @@ mod route_tables;
 mod selectors;
 mod shadowed;
 mod shared;
+mod strict;
 mod tcp_routes;
 mod tracing;
 mod view;
@@ -31,6 +32,7 @@ use std::{
 };
 
 pub(super) use self::shared::Shared;
+pub use self::strict::StrictHosts;
 use self::{inbound::Targets, selectors::Selectors, view::View};
 use super::{
     client::Client,
@@ -167,7 +169,7 @@ impl Builder {
 
     /// What a sidecar does with connections to its pod.
     pub fn inbound(&self, index: &Index, client: &Client) -> Inbound {
-        inbound::of_client(index, client)
+        inbound::of_client(index, &self.world, client)
     }
 
     /// How a proxy traces requests.

@@ -88,6 +88,8 @@ pub struct Endpoint {
     pub weight: u32,
     /// The pod behind it.
     pub pod: Option<Key>,
+    /// Whether it speaks mutual TLS at this port.
+    pub mutual_tls: bool,
 }
 
 /// The address of an endpoint.

@@ -6,7 +6,8 @@ use super::{
     cluster::{Address, Cluster, Endpoint, EndpointGroup, Locality},
     index::Index,
     objects::{EndpointSlice, Labels, Service, SliceEndpoint},
-    world::{Destination, External},
+    transport::is_mutual,
+    world::{Destination, External, World},
 };
 
 type Groups = BTreeMap<Locality, Vec<Endpoint>>;
@@ -14,6 +15,7 @@ type Groups = BTreeMap<Locality, Vec<Endpoint>>;
 /// The endpoints of a cluster, in the order of localities and addresses.
 pub(super) fn of_cluster(
     index: &Index,
+    world: &World,
     destination: &Destination,
     cluster: &Cluster,
 ) -> Vec<EndpointGroup> {
@@ -21,7 +23,7 @@ pub(super) fn of_cluster(
         Some(external) => of_entry(external, cluster.key.port, &cluster.labels),
         None => index
             .service(&destination.service)
-            .map(|service| of_service(index, service, cluster))
+            .map(|service| of_service((index, world), service, cluster))
             .unwrap_or_default(),
     };
     grouped(groups)
@@ -76,7 +78,8 @@ impl Selection {
     }
 }
 
-fn of_service(index: &Index, service: &Service, cluster: &Cluster) -> Groups {
+fn of_service(state: (&Index, &World), service: &Service, cluster: &Cluster) -> Groups {
+    let index = state.0;
     let mut ports = service.ports.iter();
     let Some(port) = ports.find(|port| port.port == cluster.key.port) else {
         return Groups::new();
@@ -92,7 +95,7 @@ fn of_service(index: &Index, service: &Service, cluster: &Cluster) -> Groups {
                         && selection.includes(service, endpoint)
                         && cluster.labels.select(&labels_of(index, endpoint))
                 };
-                add(index, &mut groups, slice, &port.name, chosen);
+                add(state, &mut groups, slice, &port.name, chosen);
             }
             if !groups.is_empty() {
                 return groups;
@@ -115,7 +118,7 @@ fn labels_of(index: &Index, endpoint: &SliceEndpoint) -> Labels {
 }
 
 fn add(
-    index: &Index,
+    (index, world): (&Index, &World),
     groups: &mut Groups,
     slice: &EndpointSlice,
     port: &Arc<str>,
@@ -126,11 +129,13 @@ fn add(
     };
     for endpoint in slice.endpoints.iter().filter(chosen) {
         let endpoints = groups.entry(locality(index, endpoint)).or_default();
+        let pod = endpoint.pod.as_ref().and_then(|pod| index.pod(pod));
         endpoints.push(Endpoint {
             address: Address::Ip(endpoint.address),
             port: port.port,
             weight: 1,
             pod: endpoint.pod.clone(),
+            mutual_tls: pod.is_some_and(|pod| is_mutual(world, pod, port.port)),
         });
     }
 }

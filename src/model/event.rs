@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use pillion_api::{
-    DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, TelemetrySpec, VirtualServiceSpec,
+    DestinationRuleSpec, GatewaySpec, PeerAuthenticationSpec, ServiceEntrySpec, TelemetrySpec,
+    VirtualServiceSpec,
 };
 
 use super::objects::{EndpointSlice, Key, MeshConfig, Namespace, Node, Object, Pod, Service};
@@ -35,6 +36,8 @@ pub enum Event {
     ServiceEntry(Change<Object<ServiceEntrySpec>>),
     /// A Telemetry.
     Telemetry(Change<Object<TelemetrySpec>>),
+    /// A PeerAuthentication.
+    PeerAuthentication(Change<Object<PeerAuthenticationSpec>>),
     /// The mesh's configuration.
     Mesh(MeshConfig),
 }

@@ -68,12 +68,23 @@ pub enum Problem {
     MissingCollector,
     /// The port of a provider's Service speaks something else.
     CollectorProtocol,
-    /// Another Telemetry holds for the namespace.
+    /// Another object of the kind holds for the namespace.
     NamespaceTaken,
-    /// Another Telemetry holds for pods.
+    /// Another object of the kind holds for pods.
     PodsTaken,
-    /// A Telemetry's selector selects no pod.
+    /// A selector selects no pod.
     NoPods,
+    /// A PeerAuthentication is for a port on which no pod seems to listen.
+    UnknownPodPort,
+    /// A PeerAuthentication guards pods that have no proxy.
+    StrictWithoutProxy,
+    /// A PeerAuthentication has pods refuse what clients send them, because these don't know that they
+    /// take mutual TLS.
+    StrictWithoutLabel,
+    /// A PeerAuthentication asks for mutual TLS, which is off.
+    MutualTlsOff,
+    /// A DestinationRule has clients speak what servers refuse.
+    RefusedByServer,
     /// With others, there is too much for proxies or this service.
     LeftOut,
 }
@@ -102,6 +113,8 @@ pub enum Kind {
     ServiceEntry,
     /// Istio's Telemetry.
     Telemetry,
+    /// Istio's PeerAuthentication.
+    PeerAuthentication,
 }
 
 impl fmt::Display for Kind {
@@ -113,6 +126,7 @@ impl fmt::Display for Kind {
             Self::Gateway => "Gateway",
             Self::ServiceEntry => "ServiceEntry",
             Self::Telemetry => "Telemetry",
+            Self::PeerAuthentication => "PeerAuthentication",
         })
     }
 }

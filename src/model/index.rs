@@ -9,14 +9,17 @@ use std::{
 };
 
 use pillion_api::{
-    DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, TelemetrySpec, VirtualServiceSpec,
+    DestinationRuleSpec, GatewaySpec, PeerAuthenticationSpec, ServiceEntrySpec, TelemetrySpec,
+    VirtualServiceSpec,
 };
 
 use self::changes::{Objects, Replaced};
 use super::{
     event::{Dirty, Event},
     names::service_host,
-    objects::{EndpointSlice, Key, Labels, MeshConfig, Namespace, Node, Object, Pod, Service},
+    objects::{
+        EndpointSlice, Key, Labels, MeshConfig, Namespace, Node, Object, Pod, ProxyKind, Service,
+    },
 };
 
 /// The objects, as the last event of each left them. Equal for equal objects, whatever the
@@ -34,6 +37,7 @@ pub(super) struct Index {
     gateways: Objects<Object<GatewaySpec>>,
     service_entries: Objects<Object<ServiceEntrySpec>>,
     telemetries: Objects<Object<TelemetrySpec>>,
+    peer_authentications: Objects<Object<PeerAuthenticationSpec>>,
     /// The slices of each Service.
     slices_of_service: BTreeMap<Key, BTreeSet<Key>>,
     /// The slices that name each pod.
@@ -71,6 +75,7 @@ impl Index {
             Event::Gateway(change) => rules(self.gateways.apply(change)),
             Event::ServiceEntry(change) => rules(self.service_entries.apply(change)),
             Event::Telemetry(change) => rules(self.telemetries.apply(change)),
+            Event::PeerAuthentication(change) => rules(self.peer_authentications.apply(change)),
             Event::Mesh(mesh) if mesh == self.mesh => Dirty::default(),
             Event::Mesh(mesh) => {
                 self.mesh = mesh;
@@ -129,8 +134,7 @@ impl Index {
     fn pod_replaced(&self, replaced: &Replaced<Pod>) -> Dirty {
         let mut dirty = Dirty::default();
         dirty.clients.insert(replaced.key.clone());
-        let labels = |pod: &Option<Arc<Pod>>| pod.as_ref().map(|pod| pod.labels.clone());
-        if labels(&replaced.old) != labels(&replaced.new) {
+        if seen_by_clients(&replaced.old) != seen_by_clients(&replaced.new) {
             let slices = self.slices_of_pod.get(&replaced.key).into_iter().flatten();
             let slices = slices.filter_map(|slice| self.slices.get(slice));
             dirty
@@ -222,10 +226,23 @@ impl Index {
         self.telemetries.iter()
     }
 
+    /// All PeerAuthentications.
+    pub fn peer_authentications(
+        &self,
+    ) -> impl Iterator<Item = &Arc<Object<PeerAuthenticationSpec>>> {
+        self.peer_authentications.iter()
+    }
+
     /// The pods of a namespace, in the order of their names.
     pub fn pods_in(&self, namespace: &Arc<str>) -> impl Iterator<Item = &Arc<Pod>> {
         self.pods.in_namespace(namespace)
     }
+}
+
+/// What of a pod other proxies see: which subsets it is in, and how it speaks.
+fn seen_by_clients(pod: &Option<Arc<Pod>>) -> Option<(&Labels, &str, ProxyKind)> {
+    let pod = pod.as_ref()?;
+    Some((&pod.labels, &pod.service_account, pod.proxy))
 }
 
 fn rules<T>(replaced: Option<Replaced<T>>) -> Dirty {

@@ -11,6 +11,11 @@ pub const INBOUND_PASSTHROUGH_CLUSTER: &str = "InboundPassthroughCluster";
 /// The gateway name that stands for all sidecars.
 pub const MESH_GATEWAY: &str = "mesh";
 
+/// The label of workloads that says what their proxies speak.
+pub const TLS_MODE: &str = "security.istio.io/tlsMode";
+/// Its value for those that speak mutual TLS.
+pub const TLS_MODE_ISTIO: &str = "istio";
+
 /// The host `NAME.NAMESPACE.svc.DOMAIN` of a Service.
 pub fn service_host(name: &str, namespace: &str, domain: &str) -> Arc<str> {
     format!("{name}.{namespace}.svc.{domain}").into()
@@ -103,6 +108,11 @@ impl ClusterKey {
     /// The cluster's name.
     pub fn name(&self) -> Arc<str> {
         self.to_string().into()
+    }
+
+    /// The name that clients ask for in TLS.
+    pub fn server_name(&self) -> String {
+        format!("outbound_.{}_.{}_.{}", self.port, self.subset, self.host)
     }
 }
 

@@ -1,7 +1,7 @@
 //! How a cluster's endpoints are used: what is left of DestinationRules once they are
 //! merged for a port and a subset.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// How requests, or connections, are spread over endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,6 +40,20 @@ pub struct ConnectionPool {
     pub use_client_protocol: bool,
 }
 
+/// TLS towards endpoints, as a DestinationRule says it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ClientTls {
+    /// `DISABLE`: none.
+    Disable,
+    /// `ISTIO_MUTUAL`: mutual TLS, whatever endpoints speak.
+    IstioMutual {
+        /// The name that clients ask for; none: the mesh's own.
+        sni: Option<Arc<str>>,
+        /// The names that servers' certificates may be for; none: those of the service's accounts.
+        names: Vec<Arc<str>>,
+    },
+}
+
 /// A cluster's policy.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Policy {
@@ -49,4 +63,6 @@ pub struct Policy {
     pub connect_timeout: Duration,
     /// Its limits.
     pub pool: ConnectionPool,
+    /// TLS towards its endpoints. None: as the endpoints speak it.
+    pub tls: Option<ClientTls>,
 }

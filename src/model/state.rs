@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
-    build::{Builder, Shared},
+    authentication::Effective,
+    build::{Builder, Shared, StrictHosts},
     client::Client,
     cluster::{Cluster, EndpointGroup},
     endpoints,
@@ -14,6 +15,7 @@ use super::{
     routes::VirtualHost,
     tables::{GatewayTables, Inbound, Outbound},
     tracing::Tracing,
+    transport::{self, Transport},
 };
 
 /// Services, endpoints and rules, and what they mean for proxies.
@@ -96,6 +98,13 @@ impl Model {
         self.builder().tracing(client)
     }
 
+    /// What a port of a proxy's pod takes, by the PeerAuthentications.
+    pub fn mtls(&self, client: &Client, port: u16) -> Effective {
+        let builder = self.builder();
+        let authentication = &builder.world().authentication;
+        authentication.mtls(client.namespace(), &client.labels, port)
+    }
+
     /// The endpoints of a cluster that has [`super::Discovery::Endpoints`], by locality and
     /// address. Only those that get traffic are among them.
     pub fn endpoints(&self, cluster: &Cluster) -> Vec<EndpointGroup> {
@@ -104,8 +113,18 @@ impl Model {
             .world()
             .destination(&cluster.key.host, &cluster.service);
         destination
-            .map(|destination| endpoints::of_cluster(&self.index, destination, cluster))
+            .map(|to| endpoints::of_cluster(&self.index, builder.world(), to, cluster))
             .unwrap_or_default()
+    }
+
+    /// Whether there is mutual TLS.
+    pub fn has_mutual_tls(&self) -> bool {
+        self.builder().world().mesh.mutual_tls
+    }
+
+    /// What connections to a cluster's endpoints are. It may change whenever these do.
+    pub fn transport(&self, cluster: &Cluster) -> Transport {
+        transport::of_cluster(&self.index, self.builder().world(), cluster)
     }
 
     /// The routes by which a sidecar sends requests for `host` at `port`: what the listener
@@ -119,6 +138,11 @@ impl Model {
     /// What objects ask for and don't get, because of others, in order.
     pub fn findings(&self) -> Vec<Finding> {
         self.builder().findings(&self.index)
+    }
+
+    /// The hosts whose pods take only mutual TLS.
+    pub fn strict_hosts(&self) -> StrictHosts {
+        StrictHosts::new(self.builder().world(), &self.index)
     }
 
     /// The index, for comparison.

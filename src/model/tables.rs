@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
 use super::{
+    authentication::Effective,
     cluster::Cluster,
     objects::{Key, OutboundPolicy},
     protocol::Protocol,
@@ -142,10 +143,14 @@ fn masked(address: IpAddr, length: u8) -> IpAddr {
 }
 
 /// What a sidecar does with connections to its pod.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Inbound {
     /// The ports that Services name, in order. Other ports are sniffed, and pass.
     pub ports: Vec<InboundPort>,
+    /// What other ports take.
+    pub others: Effective,
+    /// Those of the other ports that a PeerAuthentication names, in order.
+    pub named: Vec<(u16, Effective)>,
 }
 
 /// A port of the pod.
@@ -163,6 +168,8 @@ pub struct InboundPort {
     pub host: Arc<str>,
     /// That Service's port.
     pub service_port: u16,
+    /// What it takes.
+    pub mtls: Effective,
 }
 
 /// What a gateway does.

@@ -1,5 +1,6 @@
 //! The rules, as proxies see them.
 
+mod authentication;
 mod budgets;
 mod clusters;
 mod endpoints;
@@ -12,4 +13,5 @@ mod listeners;
 mod routes;
 mod service_entries;
 mod tracing;
+mod transport;
 mod virtual_hosts;

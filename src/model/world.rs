@@ -8,10 +8,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 pub(super) use self::destination::{Destination, External, Port, Resolution};
 use super::{
+    authentication::Authentication,
     index::Index,
     names::service_host,
     objects::{ExportTo, Key, Labels, MeshConfig},
-    rules::{DestinationRule, Gateway, HostRules, Telemetry, VirtualService},
+    rules::{DestinationRule, Gateway, HostRules, PeerAuthentication, Telemetry, VirtualService},
 };
 
 /// Destinations and rules.
@@ -32,6 +33,8 @@ pub(super) struct World {
     pub gateways: Vec<Arc<Gateway>>,
     /// The Telemetries of each namespace, the oldest first.
     pub telemetries: BTreeMap<Arc<str>, Vec<Telemetry>>,
+    /// The PeerAuthentications.
+    pub authentication: Authentication,
 }
 
 /// An ExternalName Service: another name of a host.
@@ -79,6 +82,7 @@ impl World {
             virtual_services,
             gateways,
             telemetries: telemetries(index),
+            authentication: authentication(index),
             mesh,
         }
     }
@@ -118,6 +122,12 @@ fn telemetries(index: &Index) -> BTreeMap<Arc<str>, Vec<Telemetry>> {
         of_namespace.sort_by(|one, other| one.meta.order(&other.meta));
     }
     all
+}
+
+fn authentication(index: &Index) -> Authentication {
+    let objects = index.peer_authentications();
+    let objects = objects.map(|object| PeerAuthentication::new(object));
+    Authentication::new(&index.mesh().root_namespace, objects)
 }
 
 fn destination_rules(index: &Index) -> BTreeMap<Arc<str>, HostRules> {

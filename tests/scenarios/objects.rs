@@ -178,6 +178,7 @@ fn completed(object: &Value) -> Value {
         Some("Service" | "Pod" | "Namespace") => "v1",
         Some("EndpointSlice") => "discovery.k8s.io/v1",
         Some("Telemetry") => "telemetry.istio.io/v1",
+        Some("PeerAuthentication") => "security.istio.io/v1",
         _ => "networking.istio.io/v1",
     };
     if object.get("apiVersion").is_none() {

@@ -19,10 +19,11 @@ pub struct ClientTlsSettings {
     pub ca_certificates: Option<NotBuilt>,
     /// The Secret with the certificates.
     pub credential_name: Option<NotBuilt>,
-    /// The names that the server's certificate may be for.
-    pub subject_alt_names: Option<NotBuilt>,
-    /// The name that the client asks for.
-    pub sni: Option<NotBuilt>,
+    /// The names that the server's certificate may be for. Default: the identities of the service's
+    /// accounts.
+    pub subject_alt_names: Vec<String>,
+    /// The name that the client asks for. Default: one that names port, subset and service.
+    pub sni: String,
     /// Whether the server's certificate is not checked.
     pub insecure_skip_verify: Option<NotBuilt>,
     /// The file with revoked certificates.

@@ -65,6 +65,13 @@ pub(super) const TAG_VALUE: usize = 1_024;
 /// Names of gateways or namespaces, and labels.
 pub(super) const NAMES: usize = 256;
 
+/// Bytes of the name that a TLS client asks for. Envoy takes no longer one.
+pub(super) const SERVER_NAME: usize = 255;
+/// Names that a server's certificate may be for: each cluster has them all.
+pub(super) const SERVER_NAMES: usize = 16;
+/// Bytes of such a name. Identities are no longer.
+pub(super) const IDENTITY: usize = 512;
+
 /// A text that gets into a table.
 pub(super) fn text(findings: &mut Findings, text: &str) {
     if text.len() > TEXT {

@@ -11,9 +11,9 @@ fn fault(text: &str) -> String {
 #[test]
 fn accepts_policies_that_are_built() {
     let spec = "{host: '*.example.com', exportTo: ['*'], subsets: [{name: v1}, {name: v2, labels: {version: v2}, trafficPolicy: {loadBalancer: {simple: RANDOM}}}],
-        trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN}, tls: {mode: DISABLE},
+        trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN}, tls: {mode: ISTIO_MUTUAL, sni: web.shop, subjectAltNames: ['spiffe://td/ns/shop/sa/web']},
             connectionPool: {tcp: {maxConnections: 100, connectTimeout: 30ms}, http: {http1MaxPendingRequests: 1, http2MaxRequests: 10, maxRetries: 2, h2UpgradePolicy: UPGRADE}},
-            portLevelSettings: [{port: {number: 80}, loadBalancer: {simple: LEAST_REQUEST}}]}}";
+            portLevelSettings: [{port: {number: 80}, tls: {mode: DISABLE}, loadBalancer: {simple: LEAST_REQUEST}}]}}";
     assert_eq!(warnings(Kind::DestinationRule, spec), Vec::<String>::new());
 }
 
@@ -44,19 +44,33 @@ fn names_what_is_not_built() {
 }
 
 #[test]
-fn says_that_mutual_tls_is_not_built() {
-    let said = fault("{host: a, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}");
-    assert!(
-        said.starts_with("spec.trafficPolicy.tls.mode: mutual TLS is not built yet"),
-        "{said}"
-    );
-    let said = fault("{host: a, subsets: [{name: v1, trafficPolicy: {tls: {mode: SIMPLE}}}]}");
-    assert!(
-        said.starts_with(
-            "spec.subsets[0].trafficPolicy.tls.mode: TLS that the sidecar begins is not built yet"
+fn the_mesh_s_own_tls_is_built_and_other_is_not() {
+    let own = "{host: a, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}, portLevelSettings: [{port: {number: 80}, tls: {mode: ISTIO_MUTUAL}}]}}";
+    assert_eq!(warnings(Kind::DestinationRule, own), Vec::<String>::new());
+    for mode in ["SIMPLE", "MUTUAL"] {
+        let said = fault(&format!(
+            "{{host: a, subsets: [{{name: v1, trafficPolicy: {{tls: {{mode: {mode}}}}}}}]}}"
+        ));
+        let begin = "spec.subsets[0].trafficPolicy.tls.mode: TLS with certificates that are not the mesh's is not built yet";
+        assert!(said.starts_with(begin), "{said}");
+    }
+    for (tls, begin) in [
+        ("sni: a b", "sni: must be a name of at most 255"),
+        (
+            "subjectAltNames: [web]",
+            "subjectAltNames[0]: must be a URI",
         ),
-        "{said}"
-    );
+        (
+            "clientCertificate: a",
+            "clientCertificate: this field of Istio's API is not built yet",
+        ),
+    ] {
+        let said = fault(&format!(
+            "{{host: a, trafficPolicy: {{tls: {{mode: ISTIO_MUTUAL, {tls}}}}}}}"
+        ));
+        let begin = format!("spec.trafficPolicy.tls.{begin}");
+        assert!(said.starts_with(&begin), "{said}");
+    }
 }
 
 #[test]

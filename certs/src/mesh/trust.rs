@@ -11,6 +11,7 @@ use crate::{Bundle, Error};
 /// identities in them.
 #[derive(Debug, Clone)]
 pub struct Trust {
+    bundle: Bundle,
     pub(super) roots: Arc<RootCertStore>,
     pub(super) trust_domains: BTreeSet<String>,
     pub(super) fingerprint: [u8; 32],
@@ -57,14 +58,56 @@ impl Trust {
         let mut fingerprint = [0; 32];
         fingerprint.copy_from_slice(context.finish().as_ref());
         Ok(Self {
+            bundle: roots.clone(),
             roots: Arc::new(store),
             trust_domains,
             fingerprint,
         })
     }
 
+    /// The roots.
+    #[must_use]
+    pub fn roots(&self) -> &Bundle {
+        &self.bundle
+    }
+
     /// The trust domains whose identities are accepted.
     pub fn trust_domains(&self) -> impl Iterator<Item = &str> {
         self.trust_domains.iter().map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::{Duration, OffsetDateTime};
+
+    use super::*;
+    use crate::Authority;
+
+    #[test]
+    fn is_the_same_in_any_order_and_another_with_any_other_part() {
+        let root = || {
+            let now = OffsetDateTime::UNIX_EPOCH + Duration::days(20_000);
+            let authority = Authority::generate("ca", now, Duration::days(1)).unwrap();
+            Bundle::from_pem(authority.certificate()).unwrap()
+        };
+        let (one, other) = (root(), root());
+        let trust = |roots: &Bundle, domains: &[&str]| {
+            let domains = domains.iter().map(|domain| (*domain).to_owned());
+            Trust::new(roots, domains).unwrap()
+        };
+        let both = one.clone().join(other.clone());
+        let first = trust(&both, &["a", "b"]);
+        assert_eq!(first, trust(&other.clone().join(one.clone()), &["b", "a"]));
+        for another in [
+            trust(&one, &["a", "b"]),
+            trust(&both, &["a"]),
+            trust(&both, &["ab"]),
+            trust(&both, &["a", "b", "c"]),
+        ] {
+            assert_ne!(first, another);
+        }
+        assert!(Trust::new(&Bundle::default(), ["a".to_owned()]).is_err());
+        assert!(Trust::new(&one, []).is_err());
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct Source {
     /// The namespace of the pod [default: that of the kubeconfig's context].
     #[arg(short = 'n', long, value_name = "NAMESPACE")]
     namespace: Option<String>,
-    /// A file with what the proxy's /config_dump answers (for endpoints: /clusters?format=json); - for standard input.
+    /// A file with what the proxy's /config_dump answers (for endpoints: /clusters?format=json, for secrets: /certs); - for standard input.
     #[arg(short = 'f', long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// The format of the output.

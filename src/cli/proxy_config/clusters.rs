@@ -2,8 +2,10 @@
 
 use serde_json::Value;
 
-use super::dump::{self, field, istio, rule, text};
-use crate::cli::table;
+use crate::cli::{
+    config_dump::{self, field, istio, rule, text},
+    table,
+};
 
 /// Which clusters are shown.
 #[derive(Debug, Default, clap::Args)]
@@ -69,7 +71,7 @@ impl<'a> Parts<'a> {
 impl Filter {
     /// The clusters of a dump that are shown, in order.
     pub fn select<'a>(&self, dump: &'a Value) -> Vec<&'a Value> {
-        let mut found = dump::clusters(dump);
+        let mut found = config_dump::clusters(dump);
         found.retain(|cluster| self.has(&Parts::of(cluster)));
         found.sort_by(|a, b| Parts::of(a).cmp(&Parts::of(b)));
         found

@@ -8,21 +8,23 @@ use serde_json::Value;
 
 use super::{
     args::{Output, Source},
-    clusters, dump, endpoints, listeners, routes,
+    clusters, endpoints, listeners, routes, secrets,
 };
-use crate::cli::{json, output};
+use crate::cli::{config_dump, json, output};
 
 const EXAMPLES: &str = "\
 Examples:
   pillion proxy-config listeners productpage-v1-5d8f9-x2x7q.bookinfo --port 9080
   pillion proxy-config routes deploy/productpage-v1 -n bookinfo --name 9080 --domain reviews
   pillion proxy-config clusters productpage-v1-5d8f9-x2x7q.bookinfo --fqdn reviews.bookinfo.svc.cluster.local
+  pillion proxy-config secret productpage-v1-5d8f9-x2x7q.bookinfo
   pillion proxy-config endpoints productpage-v1-5d8f9-x2x7q.bookinfo --cluster 'outbound|9080||reviews.bookinfo.svc.cluster.local'
 
 The proxy's port 15000 is read through the API server, which needs permission to get the pod, and to get and create
 pods/portforward in its namespace; for a workload, also to get that and to list pods.";
 
 const CONFIG_DUMP: &str = "/config_dump";
+const CERTS: &str = "/certs";
 const CLUSTERS: &str = "/clusters?format=json";
 
 /// Arguments of `pillion proxy-config`.
@@ -67,7 +69,13 @@ enum What {
         #[command(flatten)]
         source: Source,
     },
-    /// All of these.
+    /// The proxy's own certificate and the roots that it trusts; never its key.
+    #[command(name = "secret", visible_aliases = ["secrets", "s"])]
+    Secrets {
+        #[command(flatten)]
+        source: Source,
+    },
+    /// All of these, but the secrets.
     #[command(visible_alias = "a")]
     All {
         #[command(flatten)]
@@ -103,6 +111,16 @@ impl Args {
                 let found = filter.select(&statuses);
                 show(&source, &found.iter().collect::<Vec<_>>(), endpoints::table)?
             }
+            What::Secrets { source } => {
+                let found = source.proxy().await?.get(CERTS).await?;
+                if !found["certificates"].is_array() {
+                    bail!("this is not what a proxy answers to {CERTS}: it has no certificates");
+                }
+                match source.output {
+                    Output::Short => secrets::table(&found),
+                    Output::Json => json::pretty(&found)?,
+                }
+            }
             What::All { source } => all(&source).await?,
         };
         output::write(None, &text)?;
@@ -121,7 +139,7 @@ fn warn(dump: &Value) -> anyhow::Result<()> {
     if !dump["configs"].is_array() {
         bail!("this is not what a proxy answers to {CONFIG_DUMP}: it has no configs");
     }
-    for (name, reason) in dump::refused(dump) {
+    for (name, reason) in config_dump::refused(dump) {
         output::note(&format!(
             "warning: the proxy refuses {name}, and keeps what it had: {reason}"
         ));

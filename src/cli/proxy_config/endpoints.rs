@@ -2,8 +2,10 @@
 
 use serde_json::Value;
 
-use super::dump::{field, items, text};
-use crate::cli::table;
+use crate::cli::{
+    config_dump::{field, items, text},
+    table,
+};
 
 /// Which endpoints are shown.
 #[derive(Debug, Default, clap::Args)]

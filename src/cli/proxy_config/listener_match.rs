@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::dump::{field, items, text};
+use crate::cli::config_dump::{field, items, text};
 
 /// The conditions of a chain; `ALL` without one.
 pub(super) fn conditions(chain: &Value) -> String {

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::{
-    dump::{self, field, items, text},
-    listener_match::conditions,
+use super::listener_match::conditions;
+use crate::cli::{
+    config_dump::{self, field, items, text},
+    table,
 };
-use crate::cli::table;
 
 /// Which listeners are shown.
 #[derive(Debug, Default, clap::Args)]
@@ -37,7 +37,7 @@ enum Kind {
 impl Filter {
     /// The listeners of a dump that are shown, in order.
     pub fn select<'a>(&self, dump: &'a Value) -> Vec<&'a Value> {
-        let mut found = dump::listeners(dump);
+        let mut found = config_dump::listeners(dump);
         found.retain(|listener| self.has(listener));
         found.sort_by(|a, b| place(a).cmp(&place(b)));
         found

@@ -2,8 +2,10 @@
 
 use serde_json::Value;
 
-use super::dump::{self, field, items, rule, text};
-use crate::cli::table;
+use crate::cli::{
+    config_dump::{self, field, items, rule, text},
+    table,
+};
 
 /// Which route tables are shown.
 #[derive(Debug, Default, clap::Args)]
@@ -20,7 +22,7 @@ pub(super) struct Filter {
 impl Filter {
     /// The route tables of a dump that are shown, in order.
     pub fn select<'a>(&self, dump: &'a Value) -> Vec<&'a Value> {
-        let mut found = dump::routes(dump);
+        let mut found = config_dump::routes(dump);
         found.retain(|table| {
             let name = self.name.as_ref();
             let mut hosts = items(table, "virtual_hosts").iter();

@@ -10,5 +10,6 @@ pub(in crate::discovery) fn kind(kind: pillion_api::Kind) -> Kind {
         pillion_api::Kind::Gateway => Kind::Gateway,
         pillion_api::Kind::ServiceEntry => Kind::ServiceEntry,
         pillion_api::Kind::Telemetry => Kind::Telemetry,
+        pillion_api::Kind::PeerAuthentication => Kind::PeerAuthentication,
     }
 }

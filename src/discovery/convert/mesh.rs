@@ -23,6 +23,8 @@ pub(in crate::discovery) struct Defaults {
     pub namespace: Arc<str>,
     /// How requests are balanced where no DestinationRule says.
     pub load_balancer: LoadBalancer,
+    /// Whether there is mutual TLS.
+    pub mutual_tls: bool,
     /// The trust domain, whatever the configuration says.
     pub trust_domain: Option<Arc<str>>,
 }
@@ -53,6 +55,7 @@ impl Mesh {
                 domain: Arc::clone(&defaults.domain),
                 root_namespace: Arc::clone(&defaults.namespace),
                 load_balancer: defaults.load_balancer,
+                mutual_tls: defaults.mutual_tls,
                 tracing: Arc::new(MeshTracing::default_in(&defaults.namespace)),
                 ..with_trust_domain(defaults)
             },
@@ -112,6 +115,8 @@ impl Mesh {
                 "defaultDestinationRuleExportTo" => {
                     exports(value).map(|read| mesh.model.exports.destination_rules = read)
                 }
+                "enableAutoMtls" => auto_mtls(value).map(|read| mesh.model.auto_mtls = read),
+                // Istio's default, as without it.
                 "accessLogFile" => text_of(value).map(|read| mesh.access_log_file = read.into()),
                 "accessLogFormat" => {
                     text_of(value).map(|read| mesh.access_log_format = read.into())
@@ -160,6 +165,14 @@ impl Mesh {
             format!("defaultConfig.tracing.{name}: has no effect, because no such field is known")
         });
         default.into_iter().chain(proxies).chain(unknown).collect()
+    }
+}
+
+/// Reads whether clients use mutual TLS wherever servers do.
+fn auto_mtls(value: &Value) -> Result<bool, String> {
+    match value {
+        Value::Null => Ok(true),
+        value => flag(value),
     }
 }
 
@@ -238,6 +251,7 @@ mod tests {
                 domain: "cluster.local".into(),
                 namespace: "mesh".into(),
                 load_balancer: LoadBalancer::RoundRobin,
+                mutual_tls: false,
                 trust_domain: None,
             },
         )
@@ -309,6 +323,34 @@ mod tests {
         for bad in ["x", "[1]", "['a/b']", "['']", "{}"] {
             let text = format!("defaultServiceExportTo: {bad}");
             assert!(parse(&text).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn reads_whom_workloads_trust() {
+        let model = parse("").unwrap().model;
+        assert!(model.auto_mtls);
+        assert_eq!(&*model.trust_domain, "cluster.local");
+        assert!(model.trust_domain_aliases.is_empty());
+        let text = "enableAutoMtls: false\ntrust_domain: shop.example\n\
+                    trustDomainAliases: [old.example, cluster.local]\n";
+        let model = parse(text).unwrap().model;
+        assert!(!model.auto_mtls);
+        assert_eq!(&*model.trust_domain, "shop.example");
+        let aliases = ["old.example", "cluster.local"].map(Arc::<str>::from);
+        assert_eq!(model.trust_domain_aliases, aliases);
+        assert_eq!(
+            &*parse("trustDomain: ''").unwrap().model.trust_domain,
+            "cluster.local"
+        );
+        for bad in [
+            "enableAutoMtls: 'yes'",
+            "trustDomain: spiffe://a",
+            "trustDomain: Shop",
+            "trustDomainAliases: a",
+            "trustDomainAliases: ['']",
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
         }
     }
 

@@ -38,6 +38,7 @@ pub(in crate::discovery) fn pod(object: &Listed) -> Option<Pod> {
         service_account: account.into(),
         node: spec.node_name.as_deref().map(Into::into),
         ports: containers(spec).flat_map(ports).collect(),
+        has_proxy: containers(spec).any(|container| container.name == PROXY),
         proxy: proxy(spec),
         tracing: config(object).and_then(of_annotation).map(Arc::new),
     })
@@ -65,7 +66,7 @@ fn ports(container: &Container) -> impl Iterator<Item = ContainerPort> {
         })
         .filter_map(|port| {
             Some(ContainerPort {
-                name: port.name.as_deref()?.into(),
+                name: port.name.as_deref().unwrap_or_default().into(),
                 port: u16::try_from(port.container_port).ok()?,
             })
         })
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn has_the_named_ports_of_all_containers() {
+    fn has_the_ports_of_all_containers() {
         let spec = json!({
             "initContainers": [{"name": "istio-proxy", "args": ["sidecar"],
                 "ports": [{"name": "prom", "containerPort": 15090}]}],
@@ -154,12 +155,13 @@ mod tests {
         .unwrap();
         assert_eq!(pod.ips.len(), 2);
         assert_eq!(pod.proxy, ProxyKind::Sidecar);
+        assert!(pod.has_proxy);
         let ports: Vec<_> = pod
             .ports
             .iter()
             .map(|port| (&*port.name, port.port))
             .collect();
-        assert_eq!(ports, [("http", 80), ("prom", 15090)]);
+        assert_eq!(ports, [("http", 80), ("", 81), ("prom", 15090)]);
     }
 
     #[test]

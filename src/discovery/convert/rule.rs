@@ -27,6 +27,7 @@ pub(in crate::discovery) fn applied(
         AnyObject::Gateway(object) => Event::Gateway(apply(object)),
         AnyObject::ServiceEntry(object) => Event::ServiceEntry(apply(object)),
         AnyObject::Telemetry(object) => Event::Telemetry(apply(object)),
+        AnyObject::PeerAuthentication(object) => Event::PeerAuthentication(apply(object)),
     };
     Ok((Update::Object(Box::new(event)), warnings))
 }
@@ -39,6 +40,7 @@ pub(in crate::discovery) fn deleted(kind: Kind, key: Key) -> Update {
         Kind::Gateway => Event::Gateway(Change::Delete(key)),
         Kind::ServiceEntry => Event::ServiceEntry(Change::Delete(key)),
         Kind::Telemetry => Event::Telemetry(Change::Delete(key)),
+        Kind::PeerAuthentication => Event::PeerAuthentication(Change::Delete(key)),
     }))
 }
 

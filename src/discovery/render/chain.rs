@@ -29,10 +29,10 @@ use super::{
 use crate::model::{BLACK_HOLE_CLUSTER, OutboundPolicy, PASSTHROUGH_CLUSTER, TcpCluster, TcpRoute};
 
 /// What the HTTP inspector calls the protocols that are HTTP.
-const HTTP: [&str; 3] = ["http/1.0", "http/1.1", "h2c"];
+pub(super) const HTTP: [&str; 3] = ["http/1.0", "http/1.1", "h2c"];
 /// What the TLS inspector calls bytes that are not TLS. In TLS, a client may offer the same
 /// protocols by ALPN.
-const PLAIN: &str = "raw_buffer";
+pub(super) const PLAIN: &str = "raw_buffer";
 
 /// The match of connections that carry plain HTTP.
 pub(super) fn http_match() -> FilterChainMatch {

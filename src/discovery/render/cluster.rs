@@ -37,10 +37,11 @@ use super::{
     Settings,
     common::{ads, duration, istio_metadata, list, map, socket_address, text},
     endpoints::assignment,
+    tls,
 };
 use crate::model::{
     self, BLACK_HOLE_CLUSTER, ConnectionPool, Discovery, INBOUND_PASSTHROUGH_CLUSTER, InboundPort,
-    LoadBalancer, PASSTHROUGH_CLUSTER, UpstreamProtocol,
+    LoadBalancer, PASSTHROUGH_CLUSTER, Transport, UpstreamProtocol,
 };
 
 /// The source of connections from a sidecar to its own application, which the capture rules
@@ -52,7 +53,10 @@ const INBOUND_SOURCE_V6: Ipv6Addr = Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, 6);
 const DNS_REFRESH: Duration = Duration::from_secs(60);
 
 /// The cluster of a destination, or of a subset of its endpoints.
-pub(in crate::discovery) fn outbound_cluster(cluster: &model::Cluster) -> Cluster {
+pub(in crate::discovery) fn outbound_cluster(
+    cluster: &model::Cluster,
+    transport: &Transport,
+) -> Cluster {
     let policy = &cluster.policy;
     let mut rendered = Cluster {
         name: cluster.name.to_string(),
@@ -87,6 +91,16 @@ pub(in crate::discovery) fn outbound_cluster(cluster: &model::Cluster) -> Cluste
     };
     rendered.cluster_discovery_type = Some(ClusterDiscoveryType::Type(found.into()));
     speak(&mut rendered, cluster.protocol, &policy.pool);
+    let is_http2 = cluster.protocol == UpstreamProtocol::Http2;
+    match transport {
+        Transport::Plaintext => {}
+        Transport::Mutual(servers) => {
+            rendered.transport_socket = Some(tls::upstream(servers, is_http2));
+        }
+        Transport::Auto(servers) => {
+            rendered.transport_socket_matches = tls::by_endpoint(servers, is_http2);
+        }
+    }
     rendered
 }
 

@@ -8,7 +8,10 @@ use pillion_envoy_api::envoy::config::{
     },
 };
 
-use super::common::{address, named_address};
+use super::{
+    common::{address, named_address},
+    tls,
+};
 use crate::model::{self, Address, EndpointGroup};
 
 /// The endpoints of a cluster that takes them from the stream.
@@ -54,6 +57,7 @@ fn endpoint(endpoint: &model::Endpoint) -> LbEndpoint {
             ..Endpoint::default()
         })),
         load_balancing_weight: Some(endpoint.weight),
+        metadata: endpoint.mutual_tls.then(tls::speaks_it),
         ..LbEndpoint::default()
     }
 }

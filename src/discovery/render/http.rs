@@ -14,7 +14,8 @@ use pillion_envoy_api::{
             network::http_connection_manager::v3::{
                 HttpConnectionManager, HttpFilter, Rds,
                 http_connection_manager::{
-                    PathWithEscapedSlashesAction, RouteSpecifier, UpgradeConfig,
+                    ForwardClientCertDetails, PathWithEscapedSlashesAction, RouteSpecifier,
+                    SetCurrentClientCertDetails, UpgradeConfig,
                 },
                 http_filter,
             },
@@ -80,6 +81,7 @@ fn filter(
         Side::Inbound => "inbound",
         Side::Outbound | Side::Gateway => "outbound",
     };
+    let (forwarded, set) = client_certificate(side, settings);
     let manager = HttpConnectionManager {
         stat_prefix: format!("{direction}_{listener}"),
         route_specifier: Some(routes),
@@ -101,6 +103,8 @@ fn filter(
             Side::Outbound => String::new(),
             Side::Inbound | Side::Gateway => SERVER.to_owned(),
         },
+        forward_client_cert_details: forwarded.into(),
+        set_current_client_cert_details: set,
         upgrade_configs: vec![UpgradeConfig {
             upgrade_type: "websocket".to_owned(),
             ..UpgradeConfig::default()
@@ -114,6 +118,32 @@ fn filter(
             &manager,
         ))),
     }
+}
+
+/// What becomes of `x-forwarded-client-cert`. Only clients of the mesh, whom their certificates name,
+/// have others' words in it.
+fn client_certificate(
+    side: Side,
+    settings: &Settings,
+) -> (
+    ForwardClientCertDetails,
+    Option<SetCurrentClientCertDetails>,
+) {
+    let forwarded = match side {
+        Side::Inbound => ForwardClientCertDetails::AppendForward,
+        Side::Gateway => ForwardClientCertDetails::SanitizeSet,
+        Side::Outbound => return (ForwardClientCertDetails::Sanitize, None),
+    };
+    if settings.mutual_tls.is_none() {
+        return (ForwardClientCertDetails::Sanitize, None);
+    }
+    let set = SetCurrentClientCertDetails {
+        subject: Some(true),
+        dns: true,
+        uri: true,
+        ..SetCurrentClientCertDetails::default()
+    };
+    (forwarded, Some(set))
 }
 
 fn router() -> HttpFilter {

@@ -4,7 +4,6 @@ use pillion_envoy_api::envoy::config::{
     cluster::v3::Cluster,
     core::v3::TrafficDirection,
     listener::v3::{FilterChain, FilterChainMatch, Listener},
-    route::v3::RouteConfiguration,
 };
 
 use super::{
@@ -12,12 +11,13 @@ use super::{
     chain::{chain, http_inspector, http_match, original_dst, tcp_to, tls_inspector},
     cluster::{inbound_passthrough, inbound_port},
     common::address,
-    http::{self, Side},
+    inbound_chain::{Port, Speaks, chains, reads_http},
     outbound::{any_address, wait_for_bytes},
     route::inbound_routes,
 };
 use crate::model::{
-    BLACK_HOLE_CLUSTER, INBOUND_PASSTHROUGH_CLUSTER, Inbound, InboundPort, Protocol, Tracer,
+    BLACK_HOLE_CLUSTER, Effective, INBOUND_PASSTHROUGH_CLUSTER, Inbound, InboundPort, MtlsMode,
+    Protocol, Tracer,
 };
 
 /// The port to which inbound connections are captured.
@@ -35,29 +35,37 @@ pub(in crate::discovery) fn virtual_inbound(
         destination_port: Some(CAPTURE.into()),
         ..FilterChainMatch::default()
     };
-    let mut chains = vec![chain(
+    let mut all = vec![chain(
         "virtualInbound-blackhole",
         Some(own_port),
         tcp_to(BLACK_HOLE_CLUSTER, settings),
     )];
-    for port in &inbound.ports {
-        chains.extend(port_chains(port, (settings, tracer)));
+    let how = (settings, tracer);
+    all.extend(inbound.ports.iter().flat_map(|port| port_chains(port, how)));
+    let named = inbound.named.iter();
+    for (port, mtls) in named.filter(|(port, _)| *port != CAPTURE) {
+        let name = format!("virtualInbound_{port}");
+        let others = others(&name, Some(*port), mtls);
+        all.extend(other_chains(&others, how));
     }
-    chains.push(http_chain(
-        "virtualInbound-catchall-http",
-        http_match(),
-        inbound_routes(INBOUND_PASSTHROUGH_CLUSTER, "", 0),
-        (settings, tracer),
-    ));
+    let mut default = None;
+    if is_plain(inbound) {
+        let routes = inbound_routes(INBOUND_PASSTHROUGH_CLUSTER, "", 0);
+        let name = "virtualInbound-catchall-http";
+        let filter = reads_http(name, routes, how);
+        all.push(chain(name, Some(http_match()), filter));
+        let filter = tcp_to(INBOUND_PASSTHROUGH_CLUSTER, settings);
+        default = Some(chain("virtualInbound", None, filter));
+    } else {
+        // A default chain would also take what a port's own chains do not.
+        let others = others("virtualInbound", None, &inbound.others);
+        all.extend(other_chains(&others, how));
+    }
     let mut listener = Listener {
         name: "virtualInbound".to_owned(),
         address: Some(address(any_address(is_ipv6_only), CAPTURE)),
-        filter_chains: chains,
-        default_filter_chain: Some(chain(
-            "virtualInbound",
-            None,
-            tcp_to(INBOUND_PASSTHROUGH_CLUSTER, settings),
-        )),
+        filter_chains: all,
+        default_filter_chain: default,
         listener_filters: vec![original_dst(), tls_inspector(), http_inspector()],
         traffic_direction: TrafficDirection::Inbound.into(),
         ..Listener::default()
@@ -66,40 +74,44 @@ pub(in crate::discovery) fn virtual_inbound(
     listener
 }
 
+/// Whether no port takes mutual TLS.
+fn is_plain(inbound: &Inbound) -> bool {
+    let ports = inbound.ports.iter().map(|port| &port.mtls);
+    let named = inbound.named.iter().map(|(_, mtls)| mtls);
+    let mut all = ports.chain(named).chain([&inbound.others]);
+    all.all(|mtls| mtls.mode == MtlsMode::Disable)
+}
+
 /// The chains of a port of the pod.
 fn port_chains(port: &InboundPort, how: (&Settings, Option<&Tracer>)) -> Vec<FilterChain> {
-    let (name, cluster) = (format!("0.0.0.0_{}", port.port), &*port.cluster);
-    let routes = || inbound_routes(cluster, &port.host, port.service_port);
-    let of_port = |matches: FilterChainMatch| FilterChainMatch {
-        destination_port: Some(port.port.into()),
-        ..matches
+    if port.protocol == Protocol::Udp {
+        return Vec::new();
+    }
+    let rendered = Port {
+        name: &format!("0.0.0.0_{}", port.port),
+        number: Some(port.port),
+        speaks: Speaks::of(port.protocol),
+        mtls: &port.mtls,
+        cluster: &port.cluster,
     };
-    let any = of_port(FilterChainMatch::default());
-    let tcp = |matches| chain(&name, Some(matches), tcp_to(cluster, how.0));
-    match port.protocol {
-        Protocol::Udp => Vec::new(),
-        protocol if protocol.is_http() => vec![http_chain(&name, any, routes(), how)],
-        protocol if protocol.is_sniffed() => vec![
-            http_chain(
-                &format!("{name}_http"),
-                of_port(http_match()),
-                routes(),
-                how,
-            ),
-            tcp(any),
-        ],
-        _ => vec![tcp(any)],
+    let routes = || inbound_routes(&port.cluster, &port.host, port.service_port);
+    chains(&rendered, &routes, how)
+}
+
+/// Ports that no Service names.
+fn others<'a>(name: &'a str, number: Option<u16>, mtls: &'a Effective) -> Port<'a> {
+    Port {
+        name,
+        number,
+        speaks: Speaks::Sniffed,
+        mtls,
+        cluster: INBOUND_PASSTHROUGH_CLUSTER,
     }
 }
 
-fn http_chain(
-    name: &str,
-    matches: FilterChainMatch,
-    routes: RouteConfiguration,
-    how: (&Settings, Option<&Tracer>),
-) -> FilterChain {
-    let manager = http::inline(Side::Inbound, name, routes, how);
-    chain(name, Some(matches), manager)
+fn other_chains(port: &Port<'_>, how: (&Settings, Option<&Tracer>)) -> Vec<FilterChain> {
+    let routes = || inbound_routes(INBOUND_PASSTHROUGH_CLUSTER, "", 0);
+    chains(port, &routes, how)
 }
 
 /// The clusters of the ports of the pod, and the one of ports that no Service names.

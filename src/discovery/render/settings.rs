@@ -15,6 +15,8 @@ pub(in crate::discovery) struct Settings {
     pub connect_timeout: Duration,
     /// What becomes of destinations that the mesh does not know.
     pub outbound: OutboundPolicy,
+    /// The trust domains of clients that sidecars let in by mutual TLS; none: there is no mutual TLS.
+    pub mutual_tls: Option<Vec<Arc<str>>>,
     /// How many proxies in front of gateways are trusted to say who the client is.
     pub trusted_proxies: u32,
 }

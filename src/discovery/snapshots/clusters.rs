@@ -19,7 +19,7 @@ use crate::{
 pub(super) struct ClusterSet {
     /// What was rendered; its address is the set's key.
     _source: Arc<Clusters>,
-    /// Those whose endpoints come from the stream, by host.
+    /// Those that depend on endpoints, by host: they take them from the stream, or speak TLS to them.
     by_host: HashMap<Arc<str>, Vec<Arc<Cluster>>>,
     /// The clusters.
     pub clusters: Resources,
@@ -37,8 +37,7 @@ impl ClusterSets {
         let key = Arc::as_ptr(source).addr();
         self.0.entry(key).or_insert_with(|| {
             let clusters = source.values().map(|cluster| {
-                let rendered = render::outbound_cluster(cluster);
-                let resource = interner.resource(type_url::CLUSTER, &cluster.name, &rendered);
+                let resource = self::cluster(cluster, model, interner);
                 (Arc::clone(&resource.name), resource)
             });
             let clusters = Arc::new(clusters.collect());
@@ -52,7 +51,7 @@ impl ClusterSets {
                     )
                 });
             let mut by_host: HashMap<_, Vec<_>> = HashMap::new();
-            for cluster in source.values().filter(|cluster| has_endpoints(cluster)) {
+            for cluster in source.values() {
                 let of_host = by_host.entry(Arc::clone(&cluster.key.host)).or_default();
                 of_host.push(Arc::clone(cluster));
             }
@@ -76,7 +75,8 @@ impl ClusterSets {
         self.0.clear();
     }
 
-    /// Renders the endpoints of these hosts again.
+    /// Renders the endpoints of these hosts again, and what of their clusters depends on endpoints: the
+    /// names in their certificates, which must be known when they are.
     pub fn renew_endpoints(
         &mut self,
         hosts: &BTreeSet<Arc<str>>,
@@ -86,26 +86,44 @@ impl ClusterSets {
         for set in self.0.values_mut() {
             let of_hosts = hosts.iter().filter_map(|host| set.by_host.get(host));
             let of_hosts = of_hosts.flatten();
-            let mut changed = BTreeMap::new();
-            for cluster in of_hosts {
-                let now = assignment(cluster, model, interner);
-                let before = set.assignments.get(&cluster.name);
-                if before.is_none_or(|before| before.version != now.version) {
-                    changed.insert(Arc::clone(&cluster.name), now);
+            let (mut clusters, mut assignments) = (Vec::new(), Vec::new());
+            for one in of_hosts {
+                if model.has_mutual_tls() {
+                    clusters.push(cluster(one, model, interner));
+                }
+                if has_endpoints(one) {
+                    assignments.push(assignment(one, model, interner));
                 }
             }
-            if !changed.is_empty() {
-                // Streams share the map, so it is replaced rather than changed.
-                let mut assignments = BTreeMap::clone(&set.assignments);
-                assignments.extend(changed);
-                set.assignments = Arc::new(assignments);
-            }
+            replace(&mut set.clusters, clusters);
+            replace(&mut set.assignments, assignments);
         }
+    }
+}
+
+/// Puts those in the place of the ones of their names from which they differ.
+fn replace(all: &mut Resources, new: Vec<Arc<Resource>>) {
+    let differs = |new: &Arc<Resource>| {
+        let before = all.get(&new.name);
+        before.is_none_or(|before| before.version != new.version)
+    };
+    let changed = new.into_iter().filter(differs);
+    let changed: Vec<_> = changed.map(|new| (Arc::clone(&new.name), new)).collect();
+    if !changed.is_empty() {
+        // Streams share the map, so it is replaced rather than changed.
+        let mut renewed = BTreeMap::clone(all);
+        renewed.extend(changed);
+        *all = Arc::new(renewed);
     }
 }
 
 fn has_endpoints(cluster: &Cluster) -> bool {
     cluster.discovery == Discovery::Endpoints
+}
+
+fn cluster(cluster: &Cluster, model: &Model, interner: &mut Interner) -> Arc<Resource> {
+    let rendered = render::outbound_cluster(cluster, &model.transport(cluster));
+    interner.resource(type_url::CLUSTER, &cluster.name, &rendered)
 }
 
 fn assignment(cluster: &Cluster, model: &Model, interner: &mut Interner) -> Arc<Resource> {

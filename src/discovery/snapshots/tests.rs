@@ -1,6 +1,7 @@
 //! A small mesh, rendered.
 
 mod accepted;
+mod mutual_tls;
 mod tracing;
 
 use std::{collections::BTreeSet, time::Duration};
@@ -21,6 +22,7 @@ fn settings() -> Settings {
         access_log_format: "".into(),
         connect_timeout: Duration::from_secs(10),
         outbound: OutboundPolicy::AllowAny,
+        mutual_tls: None,
         trusted_proxies: 0,
     }
 }
@@ -103,6 +105,12 @@ impl Mesh {
                 meta: meta(1),
                 spec: object.spec,
             })),
+            AnyObject::PeerAuthentication(object) => {
+                Event::PeerAuthentication(Change::Apply(Object {
+                    meta: meta(1),
+                    spec: object.spec,
+                }))
+            }
         };
         _ = self.apply(event);
         true

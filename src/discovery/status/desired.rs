@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{checked::Checked, refusal::Refused};
 use crate::{
-    model::{Finding, Problem},
+    model::{Finding, Kind, Problem},
     text::{plural, shorten},
 };
 
@@ -223,6 +223,7 @@ fn warning(warning: &Warning) -> Message {
 /// an error in Istio; here it is a warning, because Bookinfo has such subsets.
 fn message(finding: &Finding) -> Message {
     use Level::{Error, Warning};
+    let of = finding.object.kind;
     let (name, code, level) = match finding.problem {
         Problem::MissingGateway
         | Problem::MissingHost
@@ -236,9 +237,18 @@ fn message(finding: &Finding) -> Message {
             "IST0109",
             Error,
         ),
+        Problem::RefusedByServer => ("MTLSPolicyConflict", "IST0113", Error),
         Problem::NoPods => ("NoMatchingWorkloadsFound", "IST0127", Warning),
         Problem::HostNotInGateway => ("VirtualServiceHostNotFoundInGateway", "IST0132", Warning),
         Problem::GatewayPortTaken => ("ConflictingGateways", "IST0145", Error),
+        Problem::PodsTaken if of == Kind::PeerAuthentication => {
+            ("ConflictingPeerAuthenticationSelectors", "PIL0109", Error)
+        }
+        Problem::NamespaceTaken if of == Kind::PeerAuthentication => (
+            "MultiplePeerAuthenticationsWithoutSelectors",
+            "PIL0108",
+            Error,
+        ),
         Problem::PodsTaken => ("ConflictingTelemetryWorkloadSelectors", "IST0159", Error),
         Problem::NamespaceTaken => (
             "MultipleTelemetriesWithoutWorkloadSelectors",
@@ -257,6 +267,10 @@ fn message(finding: &Finding) -> Message {
         Problem::GatewayPortOwn => ("GatewayPortOfProxy", "PIL0105", Error),
         Problem::Shadowed => ("VirtualServiceShadowed", "PIL0106", Warning),
         Problem::CollectorProtocol => ("CollectorProtocol", "PIL0107", Warning),
+        Problem::UnknownPodPort => ("PortLevelMtlsPortUnknown", "PIL0110", Warning),
+        Problem::StrictWithoutProxy => ("StrictWithoutSidecar", "PIL0111", Warning),
+        Problem::StrictWithoutLabel => ("StrictWithoutTlsMode", "PIL0112", Warning),
+        Problem::MutualTlsOff => ("MutualTlsOff", "PIL0113", Warning),
     };
     Message {
         name,

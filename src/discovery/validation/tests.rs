@@ -6,7 +6,14 @@ use tokio::{
 };
 
 use super::*;
-use crate::discovery::metrics::Metrics;
+use crate::{
+    discovery::{
+        convert::{endpoints, pod, rule, service},
+        metrics::Metrics,
+        update::Update,
+    },
+    model::{Change, Event, MeshConfig, Model, StrictHosts},
+};
 
 /// A port whose connections are pipes.
 struct Served {
@@ -17,7 +24,7 @@ struct Served {
 impl Served {
     fn new(limits: Limits) -> Self {
         let metrics = Arc::<Metrics>::default();
-        Self::of(Validation::with_limits(limits, metrics).unwrap())
+        Self::of(Validation::with_limits(limits, metrics, Beside::default()).unwrap())
     }
 
     fn of(validation: Validation) -> Self {
@@ -91,6 +98,74 @@ async fn answers_a_review() {
     for result in ["allowed", "refused", "failed"] {
         assert_eq!(served.count(result), "1", "{result}");
     }
+}
+
+/// `kubectl` shows it, when there is still time to do something about it.
+#[tokio::test(flavor = "multi_thread")]
+async fn warns_of_a_rule_that_servers_refuse() {
+    let beside = Beside::default();
+    let validation = Validation::with_limits(limits(), Arc::default(), beside.clone()).unwrap();
+    let served = Served::of(validation);
+    let object = json!({
+        "apiVersion": "networking.istio.io/v1", "kind": "DestinationRule", "metadata": {"name": "web"},
+        "spec": {"host": "web", "trafficPolicy": {"tls": {"mode": "DISABLE"}}},
+    });
+    let request = json!({
+        "uid": "1", "operation": "CREATE", "namespace": "shop", "object": object,
+        "kind": {"group": "networking.istio.io", "version": "v1", "kind": "DestinationRule"},
+    });
+    let answer = served.answer(&review(&request)).await;
+    assert!(!answer.contains("warnings"), "{answer}");
+    beside.set(strict_web());
+    let answer = served.answer(&review(&request)).await;
+    assert!(answer.contains("\"allowed\":true"), "{answer}");
+    let told =
+        "tls.mode DISABLE is refused by the pods of web.shop.svc.cluster.local at the port 80";
+    assert!(answer.contains(told), "{answer}");
+}
+
+/// A mesh whose pods of `shop/web` take only mutual TLS.
+fn strict_web() -> StrictHosts {
+    let mut model = Model::new();
+    let strict = json!({
+        "apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication",
+        "metadata": {"name": "all", "namespace": "shop"}, "spec": {"mtls": {"mode": "STRICT"}},
+    });
+    let strict = serde_json::from_value(strict).unwrap();
+    let (strict, _) = rule::applied(pillion_api::Kind::PeerAuthentication, &strict).unwrap();
+    let service = json!({
+        "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"clusterIP": "10.96.0.1", "selector": {"app": "web"}, "ports": [{"port": 80}]},
+    });
+    let slice = json!({
+        "metadata": {"name": "web-1", "namespace": "shop", "labels": {"kubernetes.io/service-name": "web"}},
+        "addressType": "IPv4", "ports": [{"port": 8080}],
+        "endpoints": [{"addresses": ["10.0.0.1"], "targetRef": {"kind": "Pod", "namespace": "shop", "name": "web"}}],
+    });
+    let pod = json!({
+        "metadata": {"name": "web", "namespace": "shop", "labels": {"app": "web"}},
+        "spec": {"containers": [{"name": "istio-proxy"}]}, "status": {"podIPs": [{"ip": "10.0.0.1"}]},
+    });
+    let service = service::service(&serde_json::from_value(service).unwrap());
+    let slice = endpoints::endpoint_slice(&serde_json::from_value(slice).unwrap());
+    let pod = pod::pod(&serde_json::from_value(pod).unwrap());
+    let Update::Object(strict) = strict else {
+        panic!("{strict:?}");
+    };
+    let config = MeshConfig {
+        mutual_tls: true,
+        ..MeshConfig::default()
+    };
+    for event in [
+        *strict,
+        Event::Mesh(config),
+        Event::Service(Change::Apply(service)),
+        Event::Endpoints(Change::Apply(slice.unwrap())),
+        Event::Pod(Change::Apply(pod.unwrap())),
+    ] {
+        _ = model.apply(event);
+    }
+    model.strict_hosts()
 }
 
 /// Eight callers that sent nothing but a head once kept all others out.
@@ -219,7 +294,8 @@ fn answers_come_within_the_time_that_the_api_server_waits() {
 /// The time for the body and that for its turn may be more together than the API server waits.
 #[tokio::test(start_paused = true)]
 async fn a_review_that_waits_for_its_turn_is_answered_in_time() {
-    let mut validation = Validation::with_limits(limits(), Arc::default()).unwrap();
+    let mut validation =
+        Validation::with_limits(limits(), Arc::default(), Beside::default()).unwrap();
     // Nothing is reviewed.
     validation.pool = Pool::with_threads(0).unwrap();
     let served = Served::of(validation);
@@ -257,7 +333,8 @@ async fn counts_callers_that_do_not_wait_for_an_answer() {
         work: Duration::from_secs(3_600),
         ..limits()
     };
-    let mut validation = Validation::with_limits(limits, Arc::default()).unwrap();
+    let mut validation =
+        Validation::with_limits(limits, Arc::default(), Beside::default()).unwrap();
     // Nothing is reviewed.
     validation.pool = Pool::with_threads(0).unwrap();
     let served = Served::of(validation);

@@ -4,7 +4,9 @@ mod admitted;
 mod destination_rules;
 mod gateways;
 mod labelled;
+mod peer_authentications;
 mod ports;
+mod taken;
 mod telemetries;
 mod unknown;
 
@@ -40,6 +42,8 @@ pub(super) fn of_world(
     let aliases = Aliases::new(&world.aliases);
     destination_rules::without_effect(world, index, &aliases, &mut findings);
     telemetries::without_effect(world, index, view, &mut findings);
+    peer_authentications::without_effect(world, index, &mut findings);
+    peer_authentications::refused(world, index, &mut findings);
     let mut admitted = Admitted::new(&world.gateways);
     for rules in &world.virtual_services {
         missing_gateways(&admitted, rules, &mut findings);

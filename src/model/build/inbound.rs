@@ -6,12 +6,14 @@ use std::{
 };
 
 use crate::model::{
+    authentication::Effective,
     client::Client,
     index::Index,
     names::{inbound_name, service_host},
     objects::{Labels, Pod, Service, ServicePort, TargetPort},
     protocol::Protocol,
     tables::{Inbound, InboundPort},
+    world::World,
 };
 
 /// The most ports of a pod that have a chain and a cluster of their own. Others pass, as those do
@@ -30,7 +32,13 @@ struct Target<'a> {
 
 /// The inbound ports of a sidecar. Of several Services at one port, the oldest decides; of too many
 /// ports, those of the oldest Services are there.
-pub(super) fn of_client(index: &Index, client: &Client) -> Inbound {
+pub(super) fn of_client(index: &Index, world: &World, client: &Client) -> Inbound {
+    // None: there is no mutual TLS.
+    let mtls = world.mesh.mutual_tls.then_some(&world.authentication);
+    let of_port = |port| {
+        let effective = mtls.map(|all| all.mtls(client.namespace(), &client.labels, port));
+        effective.unwrap_or_else(Effective::plaintext)
+    };
     let mut ports: BTreeMap<u16, InboundPort> = BTreeMap::new();
     for target in all(index, client) {
         if ports.len() >= PORTS && !ports.contains_key(&target.number) {
@@ -50,11 +58,20 @@ pub(super) fn of_client(index: &Index, client: &Client) -> Inbound {
                 service: key.clone(),
                 host: service_host(&key.name, &key.namespace, &index.mesh().domain),
                 service_port: port.port,
+                mtls: of_port(number),
             }
         });
     }
+    let others = mtls.map(|all| all.mtls_of_pods(client.namespace(), &client.labels));
+    let named = mtls.map(|all| all.named_ports(client.namespace(), &client.labels));
+    let named = named.into_iter().flatten();
     Inbound {
+        named: named
+            .filter(|(port, _)| !ports.contains_key(port))
+            .take(PORTS)
+            .collect(),
         ports: ports.into_values().collect(),
+        others: others.unwrap_or_else(Effective::plaintext),
     }
 }
 

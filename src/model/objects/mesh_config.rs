@@ -21,12 +21,28 @@ pub struct MeshConfig {
     pub connect_timeout: Duration,
     /// Whose clients see objects that do not say it themselves. Default: all.
     pub exports: DefaultExports,
+    /// Whether there is mutual TLS at all: the flag `--mutual-tls`. Default: false.
+    pub mutual_tls: bool,
+    /// `enableAutoMtls`: whether clients speak mutual TLS to endpoints that do, where no
+    /// DestinationRule says. Default: true.
+    pub auto_mtls: bool,
+    /// `trustDomain`, which workloads' identities begin with. Default: `cluster.local`.
+    pub trust_domain: Arc<str>,
+    /// `trustDomainAliases`: others whose identities count as those of the own one.
+    pub trust_domain_aliases: Vec<Arc<str>>,
     /// What it says about tracing.
     pub tracing: Arc<MeshTracing>,
     /// `trustDomain`, in which workloads get their identities. Default: `cluster.local`.
     pub trust_domain: Arc<str>,
     /// `trustDomainAliases`: other trust domains whose workloads count as this one's.
     pub trust_domain_aliases: Vec<Arc<str>>,
+}
+
+impl MeshConfig {
+    /// The trust domains of workloads that others trust: the own one, and its aliases.
+    pub fn trust_domains(&self) -> impl Iterator<Item = &Arc<str>> {
+        std::iter::once(&self.trust_domain).chain(&self.trust_domain_aliases)
+    }
 }
 
 /// Whose clients see objects that do not say it themselves: entries as of `exportTo`; none are all
@@ -50,6 +66,10 @@ impl Default for MeshConfig {
             load_balancer: LoadBalancer::LeastRequest,
             connect_timeout: Duration::from_secs(10),
             exports: DefaultExports::default(),
+            mutual_tls: false,
+            auto_mtls: true,
+            trust_domain: "cluster.local".into(),
+            trust_domain_aliases: Vec::new(),
             tracing: Arc::new(MeshTracing::default_in("istio-system")),
             trust_domain: "cluster.local".into(),
             trust_domain_aliases: Vec::new(),

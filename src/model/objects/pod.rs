@@ -20,18 +20,20 @@ pub struct Pod {
     pub service_account: Arc<str>,
     /// The node that it runs on.
     pub node: Option<Arc<str>>,
-    /// The named TCP ports of its containers, in their order.
+    /// The TCP ports that its containers declare, in their order. Some have no name.
     pub ports: Vec<ContainerPort>,
+    /// Whether it has a proxy, by its own manifest.
+    pub has_proxy: bool,
     /// What its proxy is.
     pub proxy: ProxyKind,
     /// What its own ProxyConfig says about tracing: the annotation `proxy.istio.io/config`.
     pub tracing: Option<Arc<ProxyTracing>>,
 }
 
-/// A named port of a container.
+/// A port of a container.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ContainerPort {
-    /// The name.
+    /// The name; empty for none.
     pub name: Arc<str>,
     /// The number.
     pub port: u16,

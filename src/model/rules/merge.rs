@@ -6,14 +6,15 @@ use std::{
 };
 
 use pillion_api::{
-    ConnectionPoolSettings, H2UpgradePolicy, LoadBalancerSettings, SimpleLb, Subset, TrafficPolicy,
+    ClientTlsMode, ClientTlsSettings, ConnectionPoolSettings, H2UpgradePolicy,
+    LoadBalancerSettings, SimpleLb, Subset, TrafficPolicy,
 };
 
 use super::destination_rule::DestinationRule;
 use crate::model::{
     hosts::{covers, is_wildcard},
     objects::{Key, Labels, MeshConfig},
-    policy::{ConnectionPool, LoadBalancer, Policy},
+    policy::{ClientTls, ConnectionPool, LoadBalancer, Policy},
 };
 
 /// What DestinationRules of one host and one namespace say together.
@@ -183,6 +184,7 @@ pub(in crate::model) fn policy(
         },
         connect_timeout: timeout.map_or(mesh.connect_timeout, |timeout| timeout.0),
         pool: blocks.pool.map(pool).unwrap_or_default(),
+        tls: blocks.tls.map(tls),
     }
 }
 
@@ -191,6 +193,7 @@ pub(in crate::model) fn policy(
 struct Blocks<'a> {
     load_balancer: Option<&'a LoadBalancerSettings>,
     pool: Option<&'a ConnectionPoolSettings>,
+    tls: Option<&'a ClientTlsSettings>,
 }
 
 impl<'a> Blocks<'a> {
@@ -204,11 +207,30 @@ impl<'a> Blocks<'a> {
             Some(own) => Self {
                 load_balancer: own.load_balancer.as_ref(),
                 pool: own.connection_pool.as_ref(),
+                tls: own.tls.as_ref(),
             },
             None => Self {
                 load_balancer: policy.load_balancer.as_ref().or(self.load_balancer),
                 pool: policy.connection_pool.as_ref().or(self.pool),
+                tls: policy.tls.as_ref().or(self.tls),
             },
+        }
+    }
+}
+
+fn tls(settings: &ClientTlsSettings) -> ClientTls {
+    match settings.mode {
+        ClientTlsMode::IstioMutual => ClientTls::IstioMutual {
+            sni: (!settings.sni.is_empty()).then(|| settings.sni.as_str().into()),
+            names: settings
+                .subject_alt_names
+                .iter()
+                .map(|name| name.as_str().into())
+                .collect(),
+        },
+        // Validation refuses the other ones.
+        ClientTlsMode::Disable | ClientTlsMode::Simple | ClientTlsMode::Mutual => {
+            ClientTls::Disable
         }
     }
 }

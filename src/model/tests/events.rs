@@ -10,7 +10,7 @@ use serde_json::json;
 use super::fixture::{self, Mesh, key, pod, service, slice};
 use crate::model::{
     Change, Client, ClusterKey, Dirty, EndpointGroup, Event, GatewayTables, Inbound, Key, Labels,
-    MeshConfig, Model, Outbound, ProxyKind, ProxyTracing, Tracing,
+    MeshConfig, Model, Outbound, ProxyKind, ProxyTracing, Tracing, Transport,
 };
 
 /// An event for one of a few objects, in one of a few states.
@@ -21,7 +21,7 @@ struct Step {
     state: u8,
 }
 
-const KINDS: u8 = 11;
+const KINDS: u8 = 12;
 /// The state of an object that is gone.
 const GONE: u8 = 3;
 
@@ -57,7 +57,8 @@ impl Step {
                 7 => Event::Gateway(Change::Delete(key)),
                 8 => Event::ServiceEntry(Change::Delete(key)),
                 10 => Event::Telemetry(Change::Delete(key)),
-                _ => Event::Mesh(MeshConfig::default()),
+                11 => Event::PeerAuthentication(Change::Delete(key)),
+                _ => Event::Mesh(mutual_tls()),
             };
         }
         match self.kind {
@@ -73,7 +74,7 @@ impl Step {
                     "cluster.local"
                 }
                 .into(),
-                ..MeshConfig::default()
+                ..mutual_tls()
             }),
             _ => self.rule(),
         }
@@ -113,7 +114,12 @@ impl Step {
 
     fn pod(self) -> crate::model::Pod {
         let version = if self.state == 0 { "v1" } else { "v2" };
-        let labels = [("app", "a"), ("version", version)];
+        let mode = if self.state == 0 { "disabled" } else { "istio" };
+        let labels = [
+            ("app", "a"),
+            ("version", version),
+            ("security.istio.io/tlsMode", mode),
+        ];
         let ip = if self.name { "10.1.0.1" } else { "10.1.0.2" };
         let mut pod = pod("shop", &self.key().name, &labels, ip);
         if self.state == 1 {
@@ -124,6 +130,7 @@ impl Step {
         }
         if self.state == 2 {
             pod.proxy = ProxyKind::Gateway;
+            pod.service_account = "other".into();
         }
         pod
     }
@@ -156,6 +163,11 @@ impl Step {
                 json!({ "selector": { "matchLabels": { "version": format!("v{weight}") } },
                 "tracing": [{ "randomSamplingPercentage": weight }] }),
             ),
+            11 => (
+                "PeerAuthentication",
+                json!({ "selector": { "matchLabels": { "version": format!("v{weight}") } },
+                "mtls": { "mode": if self.state == 0 { "STRICT" } else { "DISABLE" } } }),
+            ),
             _ => (
                 "ServiceEntry",
                 json!({ "hosts": ["e.com"], "resolution": "STATIC",
@@ -167,9 +179,18 @@ impl Step {
     }
 }
 
+/// Mutual TLS is on.
+fn mutual_tls() -> MeshConfig {
+    MeshConfig {
+        mutual_tls: true,
+        ..MeshConfig::default()
+    }
+}
+
 /// A model in which requests are traced.
 fn with_collector() -> Model {
     let mut model = Model::new();
+    let _ = model.apply(Event::Mesh(mutual_tls()));
     let zipkin = service("istio-system", "zipkin", &[("http", 9411)]);
     let _ = model.apply(Event::Service(Change::Apply(zipkin)));
     model
@@ -209,7 +230,7 @@ struct Answers {
     outbound: Vec<Arc<Outbound>>,
     inbound: Vec<(Key, Inbound)>,
     gateways: Vec<Arc<GatewayTables>>,
-    endpoints: BTreeMap<ClusterKey, Vec<EndpointGroup>>,
+    endpoints: BTreeMap<ClusterKey, (Vec<EndpointGroup>, Transport)>,
     tracing: Vec<Tracing>,
     clients: Vec<Option<Client>>,
 }
@@ -235,7 +256,10 @@ fn answers(model: &Model) -> Answers {
         .flat_map(|outbound| outbound.clusters.values());
     Answers {
         endpoints: clusters
-            .map(|cluster| (cluster.key.clone(), model.endpoints(cluster)))
+            .map(|cluster| {
+                let endpoints = (model.endpoints(cluster), model.transport(cluster));
+                (cluster.key.clone(), endpoints)
+            })
             .collect(),
         inbound: all
             .iter()

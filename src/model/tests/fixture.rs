@@ -187,6 +187,10 @@ pub fn rule(kind: &str, name: &str, created: i64, spec: Value) -> Event {
             let spec = object.spec;
             Event::Telemetry(Change::Apply(Object { meta, spec }))
         }
+        api::AnyObject::PeerAuthentication(object) => {
+            let spec = object.spec;
+            Event::PeerAuthentication(Change::Apply(Object { meta, spec }))
+        }
     }
 }
 
@@ -241,6 +245,7 @@ pub fn pod(namespace: &str, name: &str, labels: &[(&str, &str)], ip: &str) -> Po
             name: "main".into(),
             port: 8080,
         }],
+        has_proxy: true,
         proxy: ProxyKind::Sidecar,
         tracing: None,
     }

@@ -30,6 +30,8 @@ pub(in crate::model) struct Destination {
     pub resolution: Resolution,
     /// What a ServiceEntry says of its endpoints; `None` for a Service.
     pub external: Option<External>,
+    /// Whether it is no part of the mesh: `MESH_EXTERNAL`.
+    pub is_external: bool,
     /// The addresses of a headless Service's pods.
     pub pods: BTreeSet<IpAddr>,
 }
@@ -107,6 +109,7 @@ fn of_service(index: &Index, service: &Service) -> Destination {
             Resolution::Endpoints
         },
         external: None,
+        is_external: false,
         pods: if service.headless {
             pods.collect()
         } else {

@@ -11,6 +11,7 @@ use super::destination::{Destination, External, Port, Resolution};
 use crate::model::{
     cluster::{Address, Endpoint, EndpointGroup, Locality},
     index::Index,
+    names::{TLS_MODE, TLS_MODE_ISTIO},
     objects::{ExportTo, Key, Object},
     protocol::Protocol,
     tables::Cidr,
@@ -21,7 +22,7 @@ pub(super) fn destinations(index: &Index) -> Vec<Destination> {
     let entries = index.service_entries();
     let hosts = entries.flat_map(|entry| entry.spec.hosts.iter().map(move |host| (entry, host)));
     hosts
-        .map(|(entry, host)| destination(entry, host, &index.mesh().exports.services))
+        .map(|(entry, host)| destination(index, entry, host))
         .collect()
 }
 
@@ -61,7 +62,8 @@ fn add_ports(old: &mut Destination, new: Destination) {
         .extend(endpoints.filter(|(number, _)| lacks(number)));
 }
 
-fn destination(entry: &Object<ServiceEntrySpec>, host: &str, exports: &[Arc<str>]) -> Destination {
+fn destination(index: &Index, entry: &Object<ServiceEntrySpec>, host: &str) -> Destination {
+    let exports = &index.mesh().exports.services;
     let spec = &entry.spec;
     let namespace = &entry.meta.key.namespace;
     let host: Arc<str> = host.to_ascii_lowercase().into();
@@ -89,12 +91,14 @@ fn destination(entry: &Object<ServiceEntrySpec>, host: &str, exports: &[Arc<str>
             api::Resolution::Dns => Resolution::Dns,
             api::Resolution::DnsRoundRobin => Resolution::LogicalDns,
         },
-        external: Some(external(spec, &host)),
+        external: Some(external(spec, &host, index.mesh().mutual_tls)),
+        is_external: spec.location == api::Location::MeshExternal,
         pods: BTreeSet::new(),
     }
 }
 
-fn external(spec: &ServiceEntrySpec, host: &Arc<str>) -> External {
+fn external(spec: &ServiceEntrySpec, host: &Arc<str>, has_mutual_tls: bool) -> External {
+    let is_mesh = has_mutual_tls && spec.location == api::Location::MeshInternal;
     let own = WorkloadEntry {
         address: host.to_string(),
         ..WorkloadEntry::default()
@@ -112,7 +116,7 @@ fn external(spec: &ServiceEntrySpec, host: &Arc<str>) -> External {
         let endpoints = entries.iter().map(|entry| {
             let group = EndpointGroup {
                 locality: locality(&entry.locality),
-                endpoints: vec![endpoint(entry, port)],
+                endpoints: vec![endpoint(entry, port, is_mesh)],
             };
             (entry.labels.clone().into_iter().collect(), group)
         });
@@ -123,7 +127,7 @@ fn external(spec: &ServiceEntrySpec, host: &Arc<str>) -> External {
     }
 }
 
-fn endpoint(entry: &WorkloadEntry, port: &api::ServicePort) -> Endpoint {
+fn endpoint(entry: &WorkloadEntry, port: &api::ServicePort, is_mesh: bool) -> Endpoint {
     let target = port.target_port.unwrap_or(port.number);
     Endpoint {
         address: match entry.address.parse() {
@@ -133,6 +137,11 @@ fn endpoint(entry: &WorkloadEntry, port: &api::ServicePort) -> Endpoint {
         port: entry.ports.get(&port.name).copied().unwrap_or(target),
         weight: entry.weight.max(1),
         pod: None,
+        mutual_tls: is_mesh
+            && entry
+                .labels
+                .get(TLS_MODE)
+                .is_some_and(|mode| mode == TLS_MODE_ISTIO),
     }
 }
 

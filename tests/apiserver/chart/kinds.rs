@@ -8,12 +8,13 @@ use tokio::io::AsyncWriteExt;
 use super::helm::{in_cluster, success};
 use crate::eventually;
 
-const KINDS: [&str; 5] = [
+const KINDS: [&str; 6] = [
     "virtualservices.networking.istio.io",
     "destinationrules.networking.istio.io",
     "gateways.networking.istio.io",
     "serviceentries.networking.istio.io",
     "telemetries.telemetry.istio.io",
+    "peerauthentications.security.istio.io",
 ];
 
 /// Runs kubectl with an input; it has to succeed.

@@ -167,6 +167,7 @@ async fn discovery_has_the_rights_it_needs_and_no_more() {
         "networking.istio.io/gateways",
         "networking.istio.io/serviceentries",
         "telemetry.istio.io/telemetries",
+        "security.istio.io/peerauthentications",
         webhooks,
     ] {
         needed.push(format!("list {resource}"));

@@ -42,7 +42,9 @@ async fn the_chart_s_service_account_is_all_that_discovery_needs() {
     shop.rule("VirtualService", "bad", bad).await.unwrap();
     let bad = json!({"metrics": [{}]});
     shop.rule("Telemetry", "bad", bad).await.unwrap();
-    for kind in ["VirtualService", "Telemetry"] {
+    let bad = json!({"portLevelMtls": {"80": {"mode": "STRICT"}}});
+    shop.rule("PeerAuthentication", "bad", bad).await.unwrap();
+    for kind in ["VirtualService", "Telemetry", "PeerAuthentication"] {
         eventually("a status", async || {
             let status = shop.status(kind, "bad").await;
             status["conditions"].is_array().then_some(())

@@ -87,6 +87,23 @@ async fn a_telemetry_has_a_status() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_peer_authentication_has_a_status() {
+    let _alone = WRITER.lock().await;
+    let discovery = Installation::with(true).await;
+    let shop = discovery.shop().await;
+    let strict = json!({"mtls": {"mode": "STRICT"}});
+    let (older, younger) = (("PeerAuthentication", "one"), ("PeerAuthentication", "two"));
+    shop.rule(older.0, older.1, strict.clone()).await.unwrap();
+    message_of(&shop, older, ("Reconciled", "inForce")).await;
+    message_of(&shop, older, ("PassedAnalysis", "noErrorsFound")).await;
+    shop.rule(younger.0, younger.1, strict).await.unwrap();
+    let text = message_of(&shop, younger, ("PassedAnalysis", "errorsFound")).await;
+    assert!(text.contains("the older PeerAuthentication"), "{text}");
+    let status = shop.status(younger.0, younger.1).await;
+    assert_eq!(status["validationMessages"][0]["type"]["code"], "PIL0108");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_replica_holds_the_lease() {
     let _alone = WRITER.lock().await;
     let discovery = Installation::with(true).await;

@@ -16,7 +16,7 @@ async fn refuses_a_rule_that_cannot_work() {
         "webhooks": [{
             "name": "rev.validation.istio.io",
             "clientConfig": {"url": format!("https://{}/validate", discovery.webhook)},
-            "rules": [{"apiGroups": ["networking.istio.io", "telemetry.istio.io"], "apiVersions": ["*"],
+            "rules": [{"apiGroups": ["networking.istio.io", "telemetry.istio.io", "security.istio.io"], "apiVersions": ["*"],
                 "operations": ["CREATE", "UPDATE"], "resources": ["*"]}],
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": shop.namespace}},
             "admissionReviewVersions": ["v1"],
@@ -52,6 +52,19 @@ async fn refuses_a_rule_that_cannot_work() {
         .unwrap_err();
     let begin = format!(
         "Telemetry {}/bad: spec.tracing[0].providers[0]",
+        shop.namespace
+    );
+    assert!(refused.to_string().contains(&begin), "{refused}");
+    let refused = shop
+        .rule(
+            "PeerAuthentication",
+            "bad",
+            json!({"mtls": {"mode": "STRICT"}, "portLevelMtls": {"80": {"mode": "DISABLE"}}}),
+        )
+        .await
+        .unwrap_err();
+    let begin = format!(
+        "PeerAuthentication {}/bad: spec.portLevelMtls: is only for chosen pods",
         shop.namespace
     );
     assert!(refused.to_string().contains(&begin), "{refused}");

@@ -22,6 +22,7 @@ fn brings_the_kinds_that_rules_are_written_in() {
         "gateways.networking.istio.io",
         "serviceentries.networking.istio.io",
         "virtualservices.networking.istio.io",
+        "peerauthentications.security.istio.io",
         "telemetries.telemetry.istio.io",
     ];
     assert_eq!(names(&[]), expected);
@@ -58,6 +59,7 @@ fn serves_the_versions_that_users_write() {
         let (yes, no) = (&Value::Bool(true), &Value::Bool(false));
         let older: &[&str] = match crd["spec"]["group"].as_str() {
             Some("telemetry.istio.io") => &["v1alpha1"],
+            Some("security.istio.io") => &["v1beta1"],
             _ => &["v1beta1", "v1alpha3"],
         };
         let mut expected = vec![("v1", yes, yes)];

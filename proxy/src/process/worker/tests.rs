@@ -43,6 +43,8 @@ fn gateway(port: u16, listener: Listener, clusters: Clusters, records: Records) 
         accepts_http10: false,
         edge: Some(Edge::default()),
         node: Arc::default(),
+        configs: Arc::default(),
+        credentials: watch::channel(None).1,
     };
     let (workers, entrances) = Workers::start(2, &shared).unwrap();
     Gateway {
@@ -60,6 +62,7 @@ fn without_hosts(port: u16) -> Gateway {
         detection: Detection::Http,
         http: Some(HttpListener::new(Arc::new(Hosts::default()))),
         tcp: TcpRoutes::default(),
+        tls: None,
     };
     let records = Records::new(Workload::default(), None);
     gateway(port, listener, Clusters::default(), records)
@@ -75,6 +78,7 @@ fn to(port: u16, server: SocketAddr, records: Records) -> Gateway {
             routes: Vec::new(),
             default: Some(TcpRoute::to("server")),
         },
+        tls: None,
     };
     let endpoints = EndpointSource::List(vec![EndpointSettings::new(server)]);
     let cluster = ClusterStates::default().build(ClusterSettings::new("server"), endpoints);

@@ -266,6 +266,12 @@ fn findings_have_the_codes_and_levels_of_istio() {
         (Problem::UnknownRuleHost, "IST0174", "WARNING"),
         (Problem::GatewayPortOwn, "PIL0105", "ERROR"),
         (Problem::Shadowed, "PIL0106", "WARNING"),
+        (Problem::UnknownPodPort, "PIL0110", "WARNING"),
+        (Problem::StrictWithoutProxy, "PIL0111", "WARNING"),
+        (Problem::StrictWithoutLabel, "PIL0112", "WARNING"),
+        (Problem::MutualTlsOff, "PIL0113", "WARNING"),
+        (Problem::RefusedByServer, "IST0113", "ERROR"),
+        (Problem::NamespaceTaken, "IST0160", "ERROR"),
     ] {
         let findings = [finding(problem, "a text")];
         let said = said(Facts {
@@ -274,6 +280,23 @@ fn findings_have_the_codes_and_levels_of_istio() {
         });
         let is_error = level == "ERROR";
         assert_eq!(said, (code.to_owned(), level.to_owned(), is_error));
+    }
+}
+
+/// Istio has codes for this where it is about Telemetries.
+#[test]
+fn what_older_objects_have_taken_has_a_code_for_each_kind() {
+    for (problem, code) in [
+        (Problem::NamespaceTaken, "PIL0108"),
+        (Problem::PodsTaken, "PIL0109"),
+    ] {
+        let mut finding = finding(problem, "a text");
+        finding.object.kind = Kind::PeerAuthentication;
+        let said = said(Facts {
+            findings: &[finding],
+            ..facts(1)
+        });
+        assert_eq!(said, (code.to_owned(), "ERROR".to_owned(), true));
     }
 }
 

@@ -1,11 +1,8 @@
 //! Telemetries that others leave nothing for, or whose provider nobody reaches.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
-use super::labelled::Labelled;
+use super::taken;
 use crate::model::{
     build::{
         collectors::{Missing, find},
@@ -14,14 +11,10 @@ use crate::model::{
     },
     finding::{Finding, Kind, Problem},
     index::Index,
-    objects::{CollectorProtocol, Key, Labels, OpenTelemetry, Provider, TracingProvider},
+    objects::{CollectorProtocol, OpenTelemetry, Provider, TracingProvider},
     rules::Telemetry,
     world::World,
 };
-
-/// How many different labels of pods all selectors of a namespace are compared with. Nothing is said
-/// of what the others select.
-const LOOKED_AT: usize = 65_536;
 
 /// Telemetries that have no effect, or less than they ask for.
 pub(super) fn without_effect(
@@ -31,98 +24,17 @@ pub(super) fn without_effect(
     findings: &mut Vec<Finding>,
 ) {
     for (namespace, telemetries) in &world.telemetries {
-        let mut tell = |telemetry: &Telemetry, problem, message| {
-            let key = &telemetry.meta.key;
-            findings.push(Finding::new(Kind::Telemetry, key, problem, message));
-        };
-        taken_namespace(telemetries, &mut tell);
-        taken_pods(index, namespace, telemetries, &mut tell);
+        let selecting = telemetries.iter();
+        let selecting: Vec<_> = selecting
+            .map(|telemetry| (&telemetry.meta.key, &telemetry.selector))
+            .collect();
+        taken::by_older(Kind::Telemetry, index, namespace, &selecting, findings);
         let view = view(namespace);
         for telemetry in telemetries {
             for (problem, message) in unreachable(world, &view, telemetry) {
-                tell(telemetry, problem, message);
+                let key = &telemetry.meta.key;
+                findings.push(Finding::new(Kind::Telemetry, key, problem, message));
             }
-        }
-    }
-}
-
-/// Those that are for a whole namespace, as an older one is.
-fn taken_namespace(telemetries: &[Telemetry], tell: &mut impl FnMut(&Telemetry, Problem, String)) {
-    let mut all = telemetries.iter().filter(|one| one.selector.is_empty());
-    let Some(owner) = all.next() else { return };
-    for telemetry in all {
-        let message = format!(
-            "the older Telemetry {} is for all pods of the namespace, too: this one is ignored. Put \
-             what they say into one, or give this one a selector",
-            owner.meta.key
-        );
-        tell(telemetry, Problem::NamespaceTaken, message);
-    }
-}
-
-/// Those whose pods an older one has, or that have no pods.
-fn taken_pods(
-    index: &Index,
-    namespace: &Arc<str>,
-    telemetries: &[Telemetry],
-    tell: &mut impl FnMut(&Telemetry, Problem, String),
-) {
-    let mut selecting = telemetries
-        .iter()
-        .filter(|one| !one.selector.is_empty())
-        .peekable();
-    if selecting.peek().is_none() {
-        return;
-    }
-    // Of pods that are equal, one is enough.
-    let mut pods: BTreeMap<&Labels, &Key> = BTreeMap::new();
-    for pod in index.pods_in(namespace) {
-        pods.entry(&pod.labels).or_insert(&pod.key);
-    }
-    let mut labelled = Labelled::default();
-    pods.keys().for_each(|labels| labelled.add(labels));
-    let names: Vec<&Key> = pods.into_values().collect();
-    let mut owners: BTreeMap<usize, &Key> = BTreeMap::new();
-    let mut by_selector: BTreeMap<&Labels, &Key> = BTreeMap::new();
-    let mut left = LOOKED_AT;
-    for telemetry in selecting {
-        if let Some(owner) = by_selector.get(&telemetry.selector) {
-            let message = format!(
-                "the older Telemetry {owner} has the same selector: this one is ignored. Put what \
-                 they say into one"
-            );
-            tell(telemetry, Problem::PodsTaken, message);
-            continue;
-        }
-        by_selector.insert(&telemetry.selector, &telemetry.meta.key);
-        let mut is_empty = true;
-        let mut taken = First::default();
-        let mut by = BTreeSet::new();
-        for number in labelled.selected(&telemetry.selector).take(left) {
-            is_empty = false;
-            left -= 1;
-            let owner = *owners.entry(number).or_insert(&telemetry.meta.key);
-            if *owner != telemetry.meta.key {
-                by.insert(owner);
-                names.get(number).into_iter().for_each(|pod| taken.add(pod));
-            }
-        }
-        if is_empty && left > 0 {
-            let labels = First::of_labels(&telemetry.selector);
-            let message = format!(
-                "the selector {labels} selects no pod of the namespace that has an address yet. \
-                 Unless its pods are starting, use labels that they have"
-            );
-            tell(telemetry, Problem::NoPods, message);
-        }
-        if !taken.is_empty() {
-            let mut older = First::default();
-            by.into_iter().for_each(|owner| older.add(owner));
-            let message = format!(
-                "this one is ignored for pods that an older Telemetry ({older}) selects, too, such as \
-                 {taken}. Change the selectors so that one selects a pod"
-            );
-            tell(telemetry, Problem::PodsTaken, message);
         }
     }
 }

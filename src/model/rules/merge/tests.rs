@@ -172,6 +172,43 @@ fn what_is_said_of_a_port_inherits_nothing() {
 }
 
 #[test]
+fn what_is_said_about_tls_is_replaced_as_a_whole() {
+    let mutual = |sni: &str| json!({ "mode": "ISTIO_MUTUAL", "sni": sni });
+    let all = rules(&[(
+        "shop",
+        "one",
+        json!({ "host": "web", "trafficPolicy": {
+            "tls": { "mode": "ISTIO_MUTUAL", "sni": "all", "subjectAltNames": ["a"] },
+            "portLevelSettings": [
+                { "port": { "number": 80 }, "tls": { "mode": "DISABLE" } },
+                { "port": { "number": 81 }, "loadBalancer": { "simple": "RANDOM" } } ] },
+            "subsets": [
+                { "name": "own", "trafficPolicy": { "tls": mutual("own") } },
+                { "name": "ports", "trafficPolicy": { "portLevelSettings": [
+                    { "port": { "number": 80 }, "tls": mutual("port") } ] } },
+                { "name": "none" } ] }),
+    )]);
+    let merged = merge(&all, &mut Merges::default(), ("root", "shop"), WEB).unwrap();
+    let tls = |subset: Option<&str>, port| {
+        let subset = subset.map(|name| &merged.subset(name).unwrap().spec);
+        match policy(&MeshConfig::default(), Some(&merged), subset, port).tls {
+            None => "none".to_owned(),
+            Some(ClientTls::Disable) => "disable".to_owned(),
+            Some(ClientTls::IstioMutual { sni, names }) => {
+                format!("{} {names:?}", sni.as_deref().unwrap_or("-"))
+            }
+        }
+    };
+    let all = [(None, 79), (None, 80), (None, 81)].map(|(subset, port)| tls(subset, port));
+    assert_eq!(all, ["all [\"a\"]", "disable", "none"]);
+    let ports = [79, 80, 81].map(|port| tls(Some("own"), port));
+    assert_eq!(ports, ["own []"; 3]);
+    let ports = [79, 80].map(|port| tls(Some("ports"), port));
+    assert_eq!(ports, ["all [\"a\"]", "port []"]);
+    assert_eq!(tls(Some("none"), 80), "disable");
+}
+
+#[test]
 fn the_meshs_balancer_is_used_where_no_rule_says() {
     let mesh = MeshConfig {
         load_balancer: LoadBalancer::RoundRobin,

@@ -467,6 +467,25 @@ fn telemetry() -> BoxedStrategy<Value> {
     object(vec![("tracing", list(tracing, 1..3))])
 }
 
+fn peer_authentication() -> BoxedStrategy<Value> {
+    let mtls = || {
+        let modes = text(
+            &["STRICT", "PERMISSIVE", "DISABLE", "UNSET"],
+            &["strict", ""],
+        );
+        object(vec![("mode", modes)])
+    };
+    let ports = map(text(&["80", "8080"], &["0", "http"]), mtls());
+    object(vec![
+        ("mtls", mtls()),
+        ("portLevelMtls", ports),
+        (
+            "selector",
+            Just(json!({"matchLabels": {"app": "web"}})).boxed(),
+        ),
+    ])
+}
+
 pub(super) fn rule() -> BoxedStrategy<(pillion_api::Kind, Value)> {
     use pillion_api::Kind;
     prop_oneof![
@@ -475,6 +494,7 @@ pub(super) fn rule() -> BoxedStrategy<(pillion_api::Kind, Value)> {
         2 => service_entry().prop_map(|spec| (Kind::ServiceEntry, spec)),
         1 => gateway().prop_map(|spec| (Kind::Gateway, spec)),
         1 => telemetry().prop_map(|spec| (Kind::Telemetry, spec)),
+        1 => peer_authentication().prop_map(|spec| (Kind::PeerAuthentication, spec)),
     ]
     .boxed()
 }

@@ -5,7 +5,7 @@ use pillion_inject::camel_case;
 use serde_json::Value;
 
 /// A field of a message, by its name in the proto.
-pub(super) fn field<'a>(message: &'a Value, name: &str) -> &'a Value {
+pub(in crate::cli) fn field<'a>(message: &'a Value, name: &str) -> &'a Value {
     message
         .get(name)
         .or_else(|| message.get(camel_case(name)))
@@ -13,18 +13,18 @@ pub(super) fn field<'a>(message: &'a Value, name: &str) -> &'a Value {
 }
 
 /// A field that is a list.
-pub(super) fn items<'a>(message: &'a Value, name: &str) -> &'a [Value] {
+pub(in crate::cli) fn items<'a>(message: &'a Value, name: &str) -> &'a [Value] {
     let items = field(message, name).as_array();
     items.map(Vec::as_slice).unwrap_or_default()
 }
 
 /// A field that is text.
-pub(super) fn text<'a>(message: &'a Value, name: &str) -> &'a str {
+pub(in crate::cli) fn text<'a>(message: &'a Value, name: &str) -> &'a str {
     field(message, name).as_str().unwrap_or_default()
 }
 
 /// The listeners that are in force.
-pub(super) fn listeners(dump: &Value) -> Vec<&Value> {
+pub(in crate::cli) fn listeners(dump: &Value) -> Vec<&Value> {
     let static_ones = entries(dump, "ListenersConfigDump", "static_listeners");
     let dynamic = entries(dump, "ListenersConfigDump", "dynamic_listeners");
     let dynamic = dynamic.map(|entry| field(entry, "active_state"));
@@ -32,21 +32,27 @@ pub(super) fn listeners(dump: &Value) -> Vec<&Value> {
 }
 
 /// The clusters that are in force.
-pub(super) fn clusters(dump: &Value) -> Vec<&Value> {
+pub(in crate::cli) fn clusters(dump: &Value) -> Vec<&Value> {
     let static_ones = entries(dump, "ClustersConfigDump", "static_clusters");
     let dynamic = entries(dump, "ClustersConfigDump", "dynamic_active_clusters");
     present(static_ones.chain(dynamic), "cluster")
 }
 
 /// The route tables that are in force.
-pub(super) fn routes(dump: &Value) -> Vec<&Value> {
+pub(in crate::cli) fn routes(dump: &Value) -> Vec<&Value> {
     let static_ones = entries(dump, "RoutesConfigDump", "static_route_configs");
     let dynamic = entries(dump, "RoutesConfigDump", "dynamic_route_configs");
     present(static_ones.chain(dynamic), "route_config")
 }
 
+/// The endpoints that are in force, if the dump was asked for them.
+pub(in crate::cli) fn load_assignments(dump: &Value) -> Vec<&Value> {
+    let dynamic = entries(dump, "EndpointsConfigDump", "dynamic_endpoint_configs");
+    present(dynamic, "endpoint_config")
+}
+
 /// The names of resources whose newest version is refused, and why.
-pub(super) fn refused(dump: &Value) -> Vec<(String, String)> {
+pub(in crate::cli) fn refused(dump: &Value) -> Vec<(String, String)> {
     let lists = [
         ("ClustersConfigDump", "dynamic_active_clusters", "cluster"),
         ("ClustersConfigDump", "dynamic_warming_clusters", "cluster"),
@@ -73,13 +79,13 @@ pub(super) fn refused(dump: &Value) -> Vec<(String, String)> {
 }
 
 /// Istio's metadata of a resource: a field.
-pub(super) fn istio<'a>(resource: &'a Value, name: &str) -> &'a Value {
+pub(in crate::cli) fn istio<'a>(resource: &'a Value, name: &str) -> &'a Value {
     let metadata = field(field(resource, "metadata"), "filter_metadata");
     &metadata["istio"][name]
 }
 
 /// The rule that a resource was made of, as `NAME.NAMESPACE`, by the path in Istio's metadata.
-pub(super) fn rule(resource: &Value) -> String {
+pub(in crate::cli) fn rule(resource: &Value) -> String {
     let path = istio(resource, "config").as_str().unwrap_or_default();
     let parts: Vec<_> = path.split('/').collect();
     match parts.as_slice() {

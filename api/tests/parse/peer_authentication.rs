@@ -1,0 +1,135 @@
+//! `PeerAuthentication`.
+
+use pillion_api::{AnyObject, Kind, MutualTlsMode};
+use serde_json::json;
+
+use crate::{read, warnings};
+
+const KIND: Kind = Kind::PeerAuthentication;
+
+fn fault(text: &str) -> String {
+    crate::fault(KIND, text)
+}
+
+#[test]
+fn accepts_what_istio_accepts() {
+    for spec in [
+        "{mtls: {mode: STRICT}}",
+        "{mtls: {mode: UNSET}}",
+        "{mtls: {}}",
+        "{selector: {}, mtls: {mode: PERMISSIVE}}",
+        "{selector: {matchLabels: {app: web}}, mtls: {mode: DISABLE}, portLevelMtls: {}}",
+        "{selector: {matchLabels: {app: web}}, portLevelMtls: {8080: {mode: STRICT}, 65535: {}}}",
+    ] {
+        assert_eq!(warnings(KIND, spec), Vec::<String>::new(), "{spec}");
+    }
+    let spec = "{selector: {matchLabels: {app: web}}, mtls: {mode: STRICT}, portLevelMtls: {8080: {mode: DISABLE}}}";
+    let Ok((AnyObject::PeerAuthentication(object), _)) = read(KIND, spec) else {
+        panic!("{spec}");
+    };
+    let mode = object.spec.mtls.map(|mtls| mtls.mode);
+    assert_eq!(mode, Some(MutualTlsMode::Strict));
+    let port = &object.spec.port_level_mtls["8080"];
+    assert_eq!(port.mode, MutualTlsMode::Disable);
+    let selector = object.spec.selector.unwrap();
+    assert_eq!(selector.match_labels["app"], "web");
+}
+
+#[test]
+fn takes_both_versions() {
+    for (version, is_known) in [("v1", true), ("v1beta1", true), ("v1alpha1", false)] {
+        let object = json!({
+            "apiVersion": format!("security.istio.io/{version}"), "kind": "PeerAuthentication",
+            "metadata": {"name": "a"}, "spec": {"mtls": {"mode": "STRICT"}},
+        });
+        let read = pillion_api::parse(KIND, object);
+        assert_eq!(read.is_ok(), is_known, "{version}");
+    }
+}
+
+#[test]
+fn modes_of_ports_are_for_chosen_pods() {
+    for spec in [
+        "{portLevelMtls: {80: {mode: STRICT}}}",
+        "{selector: {}, portLevelMtls: {80: {mode: STRICT}}}",
+        "{selector: {matchLabels: {}}, portLevelMtls: {80: {mode: STRICT}}}",
+    ] {
+        let said = fault(spec);
+        assert!(
+            said.starts_with(
+                "spec.portLevelMtls: is only for chosen pods: set selector.matchLabels"
+            ),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_port_is_a_number() {
+    for port in ["0", "65536", "http", "+80", "080", "-1", "''", "' 80'"] {
+        let said = fault(&format!(
+            "{{selector: {{matchLabels: {{app: web}}}}, portLevelMtls: {{'{}': {{mode: STRICT}}}}}}",
+            port.trim_matches('\'')
+        ));
+        assert!(
+            said.contains("must be the number of a port of the pods, from 1 to 65535"),
+            "{port}: {said}"
+        );
+    }
+}
+
+/// A mistake here would leave open what was meant to be closed.
+#[test]
+fn names_what_is_wrong() {
+    for (spec, said) in [
+        (
+            "{mtls: {mode: MUTUAL}}",
+            "spec.mtls.mode: must be one of UNSET, DISABLE, PERMISSIVE, STRICT, not \"MUTUAL\"",
+        ),
+        ("{mtls: {mode: strict}}", "not \"strict\""),
+        (
+            "{mtls: STRICT}",
+            "spec.mtls: must be an object with fields such as mode",
+        ),
+        ("{mode: STRICT}", "`mode` belongs in"),
+        (
+            "{selector: {app: web}, mtls: {}}",
+            "spec.selector.app: there is no such field",
+        ),
+        (
+            "{selector: {matchLabels: {'a b': c}}, mtls: {}}",
+            "the key of a label",
+        ),
+        (
+            "{selector: {matchLabels: {a: '*'}}, mtls: {}}",
+            "spec.selector.matchLabels",
+        ),
+    ] {
+        let fault = fault(spec);
+        assert!(fault.contains(said), "{fault}");
+    }
+}
+
+#[test]
+fn warns_of_one_that_says_nothing() {
+    for spec in ["{}", "{selector: {matchLabels: {app: web}}}"] {
+        let said = warnings(KIND, spec);
+        assert_eq!(
+            said,
+            ["spec: says nothing: set mtls.mode to STRICT, PERMISSIVE or DISABLE"]
+        );
+    }
+}
+
+#[test]
+fn bounds_ports() {
+    let ports = |count: u16| {
+        let ports: Vec<String> = (1..=count).map(|port| format!("{port}: {{}}")).collect();
+        format!(
+            "{{selector: {{matchLabels: {{app: web}}}}, portLevelMtls: {{{}}}}}",
+            ports.join(", ")
+        )
+    };
+    assert_eq!(warnings(KIND, &ports(256)), Vec::<String>::new());
+    assert!(fault(&ports(257)).contains("there can't be more than 256"));
+}

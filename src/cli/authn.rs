@@ -1,0 +1,8 @@
+//! `pillion authn`.
+
+mod check;
+mod command;
+mod inbound;
+mod outbound;
+
+pub(super) use self::command::Args;

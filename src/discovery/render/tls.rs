@@ -1,0 +1,199 @@
+//! Transport sockets: the mesh's mutual TLS, and none.
+
+use std::{sync::Arc, time::Duration};
+
+use pillion_envoy_api::{
+    Any, any,
+    envoy::{
+        config::{
+            cluster::v3::cluster::TransportSocketMatch,
+            core::v3::{
+                ApiConfigSource, ApiVersion, ConfigSource, GrpcService, Metadata, TransportSocket,
+                api_config_source::ApiType,
+                config_source::ConfigSourceSpecifier,
+                grpc_service::{EnvoyGrpc, TargetSpecifier},
+                transport_socket::ConfigType,
+            },
+        },
+        extensions::transport_sockets::{
+            raw_buffer::v3::RawBuffer,
+            tls::v3::{
+                CertificateValidationContext, CommonTlsContext, DownstreamTlsContext,
+                SdsSecretConfig, SubjectAltNameMatcher, TlsParameters, UpstreamTlsContext,
+                common_tls_context::{CombinedCertificateValidationContext, ValidationContextType},
+                subject_alt_name_matcher::SanType,
+                tls_parameters::TlsProtocol,
+            },
+        },
+        r#type::matcher::v3::{StringMatcher, string_matcher::MatchPattern},
+    },
+    type_url,
+};
+use prost_types::Struct;
+
+use super::common::{duration, map, text};
+use crate::model::{PeerName, Servers};
+
+/// The cluster of the agent that has the workload's certificate. It is the proxy's own.
+const AGENT: &str = "sds-grpc";
+/// The workload's certificate, as the agent knows it.
+const CERTIFICATE: &str = "default";
+/// The roots that the mesh trusts.
+const ROOTS: &str = "ROOTCA";
+/// The key of an endpoint's metadata by which its transport socket is chosen.
+const SOCKET_MATCH: &str = "envoy.transport_socket_match";
+/// What of the metadata says it.
+const TLS_MODE: &str = "tlsMode";
+/// Its value for mutual TLS.
+const ISTIO: &str = "istio";
+/// The cipher suites of TLS 1.2; those of 1.3 are not a matter of configuration.
+const CIPHERS: [&str; 6] = [
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES256-GCM-SHA384",
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-RSA-AES128-GCM-SHA256",
+    "AES256-GCM-SHA384",
+    "AES128-GCM-SHA256",
+];
+
+/// What a server's TLS is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carries {
+    /// HTTP.
+    Http,
+    /// Bytes.
+    Bytes,
+}
+
+/// Mutual TLS of a server: with clients of these trust domains.
+pub(super) fn downstream(carries: Carries, trust_domains: &[Arc<str>]) -> TransportSocket {
+    // The names by which the mesh's clients tell that it is they are not among these: what is
+    // agreed on is what is spoken.
+    let protocols: &[&str] = match carries {
+        Carries::Http => &["h2", "http/1.1"],
+        Carries::Bytes => &[],
+    };
+    let prefix = |domain: &Arc<str>| MatchPattern::Prefix(format!("spiffe://{domain}/"));
+    let names = trust_domains.iter().map(prefix).collect();
+    let mut common = common(protocols, names);
+    if let Some(params) = &mut common.tls_params {
+        params.cipher_suites = CIPHERS.map(str::to_owned).to_vec();
+    }
+    let context = DownstreamTlsContext {
+        common_tls_context: Some(common),
+        require_client_certificate: Some(true),
+        ..DownstreamTlsContext::default()
+    };
+    tls(any(type_url::DOWNSTREAM_TLS_CONTEXT, &context))
+}
+
+/// Mutual TLS of a client: with these servers.
+pub(super) fn upstream(servers: &Servers, is_http2: bool) -> TransportSocket {
+    let protocols: &[&str] = if is_http2 { &[ISTIO, "h2"] } else { &[ISTIO] };
+    let names = servers.names.iter().map(|name| match name {
+        PeerName::Exact(name) => MatchPattern::Exact(name.to_string()),
+        PeerName::Prefix(prefix) => MatchPattern::Prefix(prefix.to_string()),
+    });
+    let context = UpstreamTlsContext {
+        common_tls_context: Some(common(protocols, names.collect())),
+        sni: servers.sni.to_string(),
+        ..UpstreamTlsContext::default()
+    };
+    tls(any(type_url::UPSTREAM_TLS_CONTEXT, &context))
+}
+
+/// Mutual TLS to endpoints that have [`speaks_it`], and plain text to others.
+pub(super) fn by_endpoint(servers: &Servers, is_http2: bool) -> Vec<TransportSocketMatch> {
+    let case = |name: &str, matches: Struct, socket| TransportSocketMatch {
+        name: name.to_owned(),
+        r#match: Some(matches),
+        transport_socket: Some(socket),
+    };
+    let plain = any(type_url::RAW_BUFFER, &RawBuffer::default());
+    let plain = socket("envoy.transport_sockets.raw_buffer", plain);
+    vec![
+        case("tlsMode-istio", mode(), upstream(servers, is_http2)),
+        // Without a condition, for all that the first one is not for.
+        case("tlsMode-disabled", Struct::default(), plain),
+    ]
+}
+
+/// The metadata of an endpoint that speaks mutual TLS.
+pub(super) fn speaks_it() -> Metadata {
+    Metadata {
+        filter_metadata: [(SOCKET_MATCH.to_owned(), mode())].into(),
+        ..Metadata::default()
+    }
+}
+
+fn mode() -> Struct {
+    map([(TLS_MODE, text(ISTIO))])
+}
+
+/// What both sides have: the workload's certificate, and the names that the other side's may have.
+fn common(protocols: &[&str], names: Vec<MatchPattern>) -> CommonTlsContext {
+    let names = names.into_iter().map(|pattern| SubjectAltNameMatcher {
+        san_type: SanType::Uri.into(),
+        matcher: Some(StringMatcher {
+            match_pattern: Some(pattern),
+            ..StringMatcher::default()
+        }),
+        ..SubjectAltNameMatcher::default()
+    });
+    let own = CertificateValidationContext {
+        match_typed_subject_alt_names: names.collect(),
+        ..CertificateValidationContext::default()
+    };
+    CommonTlsContext {
+        tls_params: Some(TlsParameters {
+            tls_minimum_protocol_version: TlsProtocol::TlSv12.into(),
+            tls_maximum_protocol_version: TlsProtocol::TlSv13.into(),
+            ..TlsParameters::default()
+        }),
+        tls_certificate_sds_secret_configs: vec![secret(CERTIFICATE)],
+        alpn_protocols: protocols.iter().map(|name| (*name).to_owned()).collect(),
+        validation_context_type: Some(ValidationContextType::CombinedValidationContext(
+            CombinedCertificateValidationContext {
+                default_validation_context: Some(own),
+                validation_context_sds_secret_config: Some(secret(ROOTS)),
+            },
+        )),
+        ..CommonTlsContext::default()
+    }
+}
+
+/// A secret that the agent has. A proxy waits for it.
+fn secret(name: &str) -> SdsSecretConfig {
+    let agent = GrpcService {
+        target_specifier: Some(TargetSpecifier::EnvoyGrpc(EnvoyGrpc {
+            cluster_name: AGENT.to_owned(),
+            ..EnvoyGrpc::default()
+        })),
+        ..GrpcService::default()
+    };
+    let source = ApiConfigSource {
+        api_type: ApiType::Grpc.into(),
+        transport_api_version: ApiVersion::V3.into(),
+        grpc_services: vec![agent],
+        ..ApiConfigSource::default()
+    };
+    SdsSecretConfig {
+        name: name.to_owned(),
+        sds_config: Some(ConfigSource {
+            config_source_specifier: Some(ConfigSourceSpecifier::ApiConfigSource(source)),
+            initial_fetch_timeout: Some(duration(Duration::ZERO)),
+            resource_api_version: ApiVersion::V3.into(),
+        }),
+    }
+}
+
+fn tls(context: Any) -> TransportSocket {
+    socket("envoy.transport_sockets.tls", context)
+}
+
+fn socket(name: &str, config: Any) -> TransportSocket {
+    TransportSocket {
+        name: name.to_owned(),
+        config_type: Some(ConfigType::TypedConfig(config)),
+    }
+}

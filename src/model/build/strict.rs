@@ -1,0 +1,220 @@
+//! Hosts whose pods take only mutual TLS, and what of a DestinationRule they refuse.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use pillion_api::{ClientTlsMode, ClientTlsSettings, DestinationRuleSpec, Subset, TrafficPolicy};
+
+use super::first::First;
+use crate::model::{
+    hosts::{covers, is_wildcard},
+    index::Index,
+    names::resolve_host,
+    objects::{EndpointSlice, Key, Pod},
+    rules::MtlsMode,
+    world::{Destination, World},
+};
+
+/// How many pods of a Service are looked at: those of one Service mostly are equal.
+const PODS: usize = 8;
+/// How many hosts of a wildcard are told.
+const HOSTS: usize = 4;
+/// How many settings of a rule are compared with ports. Nothing is said of more ports.
+const COMPARED: usize = 1 << 20;
+
+/// The hosts of the mesh whose pods take only mutual TLS.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StrictHosts {
+    domain: Arc<str>,
+    /// The ports of each, and the PeerAuthentications that say it.
+    hosts: BTreeMap<Arc<str>, BTreeMap<u16, Key>>,
+}
+
+impl StrictHosts {
+    /// Looks for them.
+    pub(in crate::model) fn new(world: &World, index: &Index) -> Self {
+        let mut hosts = BTreeMap::new();
+        if world.mesh.mutual_tls && world.authentication.is_strict_anywhere() {
+            for to in &world.destinations {
+                let ports = strict_ports(world, index, to);
+                if !ports.is_empty() {
+                    hosts.insert(Arc::clone(&to.host), ports);
+                }
+            }
+        }
+        let domain = Arc::clone(&world.mesh.domain);
+        Self { domain, hosts }
+    }
+
+    /// What a DestinationRule in a namespace asks of clients that such hosts refuse, host by host.
+    pub fn refusals(&self, namespace: &str, rule: &DestinationRuleSpec) -> Vec<String> {
+        let host = resolve_host(&rule.host, namespace, &self.domain);
+        self.refused(&host, rule.traffic_policy.as_ref(), &rule.subsets)
+    }
+
+    /// The same of a rule whose host is complete.
+    pub(super) fn refused(
+        &self,
+        host: &str,
+        policy: Option<&TrafficPolicy>,
+        subsets: &[Subset],
+    ) -> Vec<String> {
+        let mut asked = Asked::new(policy, subsets);
+        if !asked.is_refused_anywhere() {
+            return Vec::new();
+        }
+        let told =
+            |(host, ports): (&Arc<str>, &BTreeMap<u16, Key>)| refusal(host, ports, &mut asked);
+        if is_wildcard(host) {
+            let hosts = self.hosts.iter().filter(|(own, _)| covers(host, own));
+            hosts.filter_map(told).take(HOSTS).collect()
+        } else {
+            let found = self.hosts.get_key_value(host).and_then(told);
+            found.into_iter().collect()
+        }
+    }
+}
+
+/// The ports of a Service at which a pod with a proxy takes only mutual TLS.
+fn strict_ports(world: &World, index: &Index, to: &Destination) -> BTreeMap<u16, Key> {
+    let mut strict = BTreeMap::new();
+    let Some(service) = index.service(&to.service).filter(|_| to.external.is_none()) else {
+        return strict;
+    };
+    for slice in index.slices(&to.service).take(PODS) {
+        for pod in pods(index, slice) {
+            let applied = world.authentication.of(&pod.key.namespace, &pod.labels);
+            for port in &service.ports {
+                let mut ports = slice.ports.iter();
+                let Some(own) = ports.find(|own| own.name == port.name) else {
+                    continue;
+                };
+                let mtls = applied.mtls(own.port);
+                if let (MtlsMode::Strict, Some(by)) = (mtls.mode, mtls.decided_by) {
+                    strict.entry(port.port).or_insert(by);
+                }
+            }
+        }
+    }
+    strict
+}
+
+/// The first pods of a slice that have a proxy.
+fn pods<'a>(index: &'a Index, slice: &'a EndpointSlice) -> impl Iterator<Item = &'a Pod> {
+    let endpoints = slice.endpoints.iter().take(PODS);
+    let pods = endpoints.filter_map(|endpoint| index.pod(endpoint.pod.as_ref()?));
+    pods.map(AsRef::as_ref).filter(|pod| pod.has_proxy)
+}
+
+/// What to tell of a host; none, if nothing is refused.
+fn refusal(host: &str, strict: &BTreeMap<u16, Key>, asked: &mut Asked<'_>) -> Option<String> {
+    let mut ports = First::default();
+    let (mut modes, mut by) = (BTreeSet::new(), BTreeSet::new());
+    for (port, key) in strict {
+        let refused = asked.modes_at(*port);
+        if !refused.is_empty() {
+            ports.add(port);
+            by.insert(key);
+            modes.extend(refused);
+        }
+    }
+    if ports.is_empty() {
+        return None;
+    }
+    let (mut names, mut said) = (First::default(), First::default());
+    by.into_iter().for_each(|key| names.add(key));
+    modes.into_iter().for_each(|mode| said.add(mode));
+    Some(format!(
+        "tls.mode {said} is refused by the pods of {host} at {}: they take only the mesh's mutual TLS \
+         (STRICT, by the PeerAuthentication {names}). Remove tls or set its mode to ISTIO_MUTUAL, or \
+         set the PeerAuthentication's to PERMISSIVE",
+        ports.of("port")
+    ))
+}
+
+/// What a DestinationRule asks of clients at each port.
+struct Asked<'a> {
+    policy: Option<&'a TrafficPolicy>,
+    subsets: &'a [Subset],
+    /// What was found so far: the hosts of a wildcard mostly have the same ports.
+    modes: BTreeMap<u16, BTreeSet<&'static str>>,
+    /// How many more ports are looked at.
+    left: usize,
+}
+
+impl<'a> Asked<'a> {
+    fn new(policy: Option<&'a TrafficPolicy>, subsets: &'a [Subset]) -> Self {
+        let mut asked = Self {
+            policy,
+            subsets,
+            modes: BTreeMap::new(),
+            left: 0,
+        };
+        let settings = asked.policies();
+        let settings = settings.map(|policy| policy.port_level_settings.len() + 1);
+        asked.left = COMPARED / settings.sum::<usize>().max(1);
+        asked
+    }
+
+    /// The policies of the rule and of its subsets.
+    fn policies(&self) -> impl Iterator<Item = &'a TrafficPolicy> {
+        let subsets = self.subsets.iter();
+        let subsets = subsets.filter_map(|subset| subset.traffic_policy.as_ref());
+        self.policy.into_iter().chain(subsets)
+    }
+
+    /// Whether there is anything that servers may refuse.
+    fn is_refused_anywhere(&self) -> bool {
+        self.policies().any(|policy| {
+            let ports = policy.port_level_settings.iter();
+            let ports = ports.filter_map(|port| port.tls.as_ref());
+            let mut all = policy.tls.iter().chain(ports);
+            all.any(|tls| refused_mode(tls.mode).is_some())
+        })
+    }
+
+    /// The modes for a port, of all endpoints and of subsets, that are not the mesh's mutual TLS.
+    fn modes_at(&mut self, port: u16) -> BTreeSet<&'static str> {
+        if let Some(modes) = self.modes.get(&port) {
+            return modes.clone();
+        }
+        let Some(left) = self.left.checked_sub(1) else {
+            return BTreeSet::new();
+        };
+        self.left = left;
+        let of_all = tls(None, self.policy, port);
+        let subsets = self.subsets.iter();
+        let subsets = subsets.map(|subset| tls(of_all, subset.traffic_policy.as_ref(), port));
+        let all = [of_all].into_iter().chain(subsets).flatten();
+        let modes: BTreeSet<_> = all.filter_map(|tls| refused_mode(tls.mode)).collect();
+        self.modes.insert(port, modes.clone());
+        modes
+    }
+}
+
+/// The settings for a port, where a policy has none those of the wider one. What a policy says about a
+/// port stands alone.
+fn tls<'a>(
+    wider: Option<&'a ClientTlsSettings>,
+    policy: Option<&'a TrafficPolicy>,
+    port: u16,
+) -> Option<&'a ClientTlsSettings> {
+    let Some(policy) = policy else { return wider };
+    let mut ports = policy.port_level_settings.iter();
+    let of_port = ports.find(|own| own.port.is_some_and(|own| own.number == port));
+    match of_port {
+        Some(own) => own.tls.as_ref(),
+        None => policy.tls.as_ref().or(wider),
+    }
+}
+
+fn refused_mode(mode: ClientTlsMode) -> Option<&'static str> {
+    match mode {
+        ClientTlsMode::Disable => Some("DISABLE"),
+        ClientTlsMode::Simple => Some("SIMPLE"),
+        ClientTlsMode::Mutual => Some("MUTUAL"),
+        ClientTlsMode::IstioMutual => None,
+    }
+}

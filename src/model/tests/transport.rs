@@ -1,0 +1,320 @@
+//! What connections to endpoints are, and what pods' ports take.
+
+use serde_json::{Value, json};
+
+use super::fixture::{Mesh, gateway_pod, pod, service, slice};
+use crate::model::{
+    Change, Cluster, Event, MeshConfig, MtlsMode, PeerName, Pod, Servers, Transport,
+};
+
+const WEB: &str = "outbound|80||web.shop.svc.cluster.local";
+
+fn config() -> MeshConfig {
+    MeshConfig {
+        mutual_tls: true,
+        ..MeshConfig::default()
+    }
+}
+
+/// A pod whose proxy speaks mutual TLS, of an account.
+fn mutual(name: &str, ip: &str, account: &str) -> Pod {
+    let labels = [("app", "web"), ("security.istio.io/tlsMode", "istio")];
+    let mut pod = pod("shop", name, &labels, ip);
+    pod.service_account = account.into();
+    pod
+}
+
+/// The Service `web` with two endpoints that speak mutual TLS, and one that doesn't.
+fn mesh() -> Mesh {
+    let mut mesh = Mesh::with_web();
+    assert!(mesh.apply(Event::Mesh(config())).rules);
+    mesh.pod(mutual("web-10.1.0.1", "10.1.0.1", "web"));
+    mesh.pod(mutual("web-10.1.0.2", "10.1.0.2", "api"));
+    mesh.pod(pod("shop", "web-10.1.0.3", &[("app", "web")], "10.1.0.3"));
+    let _ = mesh.slice(slice("shop", "web", &["10.1.0.1", "10.1.0.2", "10.1.0.3"]));
+    mesh
+}
+
+fn cluster(mesh: &Mesh, name: &str) -> Cluster {
+    Cluster::clone(&mesh.outbound("shop/client").clusters[name])
+}
+
+fn transport(mesh: &Mesh, name: &str) -> Transport {
+    mesh.model.transport(&cluster(mesh, name))
+}
+
+/// The ports' addresses that speak mutual TLS.
+fn speaking(mesh: &Mesh) -> Vec<String> {
+    let groups = mesh.model.endpoints(&cluster(mesh, WEB));
+    let endpoints = groups.into_iter().flat_map(|group| group.endpoints);
+    let speaking = endpoints.filter(|endpoint| endpoint.mutual_tls);
+    speaking
+        .map(|one| one.pod.unwrap().name.to_string())
+        .collect()
+}
+
+fn exact(names: &[&str]) -> Vec<PeerName> {
+    names
+        .iter()
+        .map(|name| PeerName::Exact((*name).into()))
+        .collect()
+}
+
+fn rule(mesh: &mut Mesh, spec: Value) {
+    mesh.rule("DestinationRule", "shop/web", spec);
+}
+
+#[test]
+fn endpoints_are_spoken_to_as_they_speak_and_checked_by_their_accounts() {
+    let mesh = mesh();
+    let servers = Servers {
+        sni: "outbound_.80_._.web.shop.svc.cluster.local".into(),
+        names: exact(&[
+            "spiffe://cluster.local/ns/shop/sa/api",
+            "spiffe://cluster.local/ns/shop/sa/default",
+            "spiffe://cluster.local/ns/shop/sa/web",
+        ]),
+    };
+    assert_eq!(transport(&mesh, WEB), Transport::Auto(servers));
+    assert_eq!(speaking(&mesh), ["web-10.1.0.1", "web-10.1.0.2"]);
+}
+
+#[test]
+fn without_mutual_tls_everything_is_plain() {
+    let mut mesh = mesh();
+    rule(
+        &mut mesh,
+        json!({ "host": "web", "trafficPolicy": { "tls": { "mode": "ISTIO_MUTUAL" } } }),
+    );
+    assert!(mesh.apply(Event::Mesh(MeshConfig::default())).rules);
+    assert_eq!(transport(&mesh, WEB), Transport::Plaintext);
+    assert!(speaking(&mesh).is_empty());
+    mesh.pod(mutual("web", "10.1.0.9", "web"));
+    let inbound = mesh.model.inbound(&mesh.client("shop/web"));
+    assert_eq!(inbound.others.mode, MtlsMode::Disable);
+    assert_eq!(inbound.ports[0].mtls.mode, MtlsMode::Disable);
+}
+
+#[test]
+fn a_trust_domains_aliases_are_as_good() {
+    let mut mesh = mesh();
+    mesh.pod(mutual("web-10.1.0.2", "10.1.0.2", "web"));
+    mesh.pod(mutual("web-10.1.0.3", "10.1.0.3", "web"));
+    let config = MeshConfig {
+        trust_domain: "new".into(),
+        trust_domain_aliases: vec!["old".into()],
+        ..config()
+    };
+    assert!(mesh.apply(Event::Mesh(config)).rules);
+    let Transport::Auto(servers) = transport(&mesh, WEB) else {
+        panic!("no mutual TLS");
+    };
+    let names = ["spiffe://new/ns/shop/sa/web", "spiffe://old/ns/shop/sa/web"];
+    assert_eq!(servers.names, exact(&names));
+}
+
+/// Each of a tenant's clusters would list them all.
+#[test]
+fn of_many_accounts_the_namespace_is_named() {
+    let mut mesh = Mesh::with_web();
+    assert!(mesh.apply(Event::Mesh(config())).rules);
+    let ips: Vec<_> = (0..300)
+        .map(|n| format!("10.3.{}.{}", n / 200, n % 200))
+        .collect();
+    for ip in &ips {
+        mesh.pod(mutual(&format!("web-{ip}"), ip, ip));
+    }
+    let ips: Vec<_> = ips.iter().map(String::as_str).collect();
+    let _ = mesh.slice(slice("shop", "web", &ips));
+    let Transport::Auto(servers) = transport(&mesh, WEB) else {
+        panic!("no mutual TLS");
+    };
+    let prefix = "spiffe://cluster.local/ns/shop/sa/";
+    assert_eq!(servers.names, [PeerName::Prefix(prefix.into())]);
+}
+
+/// Whoever writes slices says only who is in the own namespace.
+#[test]
+fn the_account_of_another_namespaces_pod_does_not_count() {
+    let mut mesh = mesh();
+    let mut other = slice("shop", "web", &["10.0.0.2"]);
+    other.endpoints[0].pod = Some(super::fixture::key("other/client"));
+    let _ = mesh.slice(other);
+    let Transport::Auto(servers) = transport(&mesh, WEB) else {
+        panic!("no mutual TLS");
+    };
+    assert_eq!(servers.names, []);
+}
+
+#[test]
+fn a_destination_rule_wins_over_what_endpoints_speak() {
+    let mut mesh = mesh();
+    rule(
+        &mut mesh,
+        json!({ "host": "web", "trafficPolicy": { "tls": { "mode": "DISABLE" } },
+        "subsets": [{ "name": "v1", "trafficPolicy": { "tls": {
+            "mode": "ISTIO_MUTUAL", "sni": "web", "subjectAltNames": ["spiffe://td/ns/a/sa/b"] } } },
+            { "name": "v2", "trafficPolicy": { "tls": { "mode": "ISTIO_MUTUAL" } } }] }),
+    );
+    assert_eq!(transport(&mesh, WEB), Transport::Plaintext);
+    let v1 = transport(&mesh, "outbound|80|v1|web.shop.svc.cluster.local");
+    let servers = Servers {
+        sni: "web".into(),
+        names: exact(&["spiffe://td/ns/a/sa/b"]),
+    };
+    assert_eq!(v1, Transport::Mutual(servers));
+    let v2 = transport(&mesh, "outbound|80|v2|web.shop.svc.cluster.local");
+    let Transport::Mutual(servers) = v2 else {
+        panic!("{v2:?}");
+    };
+    assert_eq!(
+        &*servers.sni,
+        "outbound_.80_.v2_.web.shop.svc.cluster.local"
+    );
+    assert_eq!(servers.names.len(), 3);
+}
+
+#[test]
+fn without_auto_mtls_only_rules_say_it() {
+    let mut mesh = mesh();
+    let config = MeshConfig {
+        auto_mtls: false,
+        ..config()
+    };
+    assert!(mesh.apply(Event::Mesh(config)).rules);
+    assert_eq!(transport(&mesh, WEB), Transport::Plaintext);
+    rule(
+        &mut mesh,
+        json!({ "host": "web", "trafficPolicy": { "tls": { "mode": "ISTIO_MUTUAL" } } }),
+    );
+    assert!(matches!(transport(&mesh, WEB), Transport::Mutual(_)));
+}
+
+#[test]
+fn what_is_no_part_of_the_mesh_is_spoken_to_in_plain_text() {
+    let mut mesh = mesh();
+    let entry = |location: &str| {
+        json!({ "hosts": ["e.com"], "resolution": "STATIC", "location": location,
+            "ports": [{ "number": 80, "name": "http", "protocol": "HTTP" }],
+            "endpoints": [
+                { "address": "192.0.2.1", "labels": { "security.istio.io/tlsMode": "istio" } },
+                { "address": "192.0.2.2" }] })
+    };
+    let name = "outbound|80||e.com";
+    let speaking = |mesh: &Mesh| {
+        let groups = mesh.model.endpoints(&cluster(mesh, name));
+        let endpoints = groups.iter().flat_map(|group| &group.endpoints);
+        endpoints.map(|one| one.mutual_tls).collect::<Vec<_>>()
+    };
+    mesh.rule("ServiceEntry", "shop/e", entry("MESH_EXTERNAL"));
+    assert_eq!(transport(&mesh, name), Transport::Plaintext);
+    assert_eq!(speaking(&mesh), [false, false]);
+    mesh.rule("ServiceEntry", "shop/e", entry("MESH_INTERNAL"));
+    assert!(matches!(transport(&mesh, name), Transport::Auto(servers) if servers.names.is_empty()));
+    assert_eq!(speaking(&mesh), [true, false]);
+}
+
+#[test]
+fn a_port_that_takes_plain_text_only_is_spoken_to_so() {
+    let mut mesh = mesh();
+    let spec = json!({ "selector": { "matchLabels": { "app": "web" } },
+        "portLevelMtls": { "8080": { "mode": "DISABLE" } } });
+    mesh.rule("PeerAuthentication", "shop/web", spec.clone());
+    assert!(speaking(&mesh).is_empty());
+    let mut other = spec;
+    other["portLevelMtls"] = json!({ "8081": { "mode": "DISABLE" } });
+    mesh.rule("PeerAuthentication", "shop/web", other);
+    assert_eq!(speaking(&mesh).len(), 2);
+}
+
+#[test]
+fn a_gateways_ports_are_its_gateways() {
+    let mut mesh = mesh();
+    let labels = [("app", "web"), ("security.istio.io/tlsMode", "istio")];
+    mesh.pod(gateway_pod("shop", "web-10.1.0.1", &labels, "10.1.0.1"));
+    assert_eq!(speaking(&mesh), ["web-10.1.0.2"]);
+}
+
+/// The client has chosen one, and metadata go with none of them.
+#[test]
+fn a_headless_service_is_spoken_to_by_mutual_tls_if_all_its_pods_speak_it() {
+    let mut mesh = mesh();
+    let mut headless = service("shop", "web", &[("http", 80)]);
+    headless.headless = true;
+    headless.addresses.clear();
+    mesh.service(headless);
+    assert_eq!(transport(&mesh, WEB), Transport::Plaintext);
+    let change = mutual("web-10.1.0.3", "10.1.0.3", "web");
+    let dirty = mesh.apply(Event::Pod(Change::Apply(change)));
+    assert!(dirty.endpoints.contains("web.shop.svc.cluster.local"));
+    assert!(matches!(transport(&mesh, WEB), Transport::Mutual(_)));
+    mesh.rule(
+        "PeerAuthentication",
+        "shop/all",
+        json!({ "mtls": { "mode": "DISABLE" } }),
+    );
+    assert_eq!(transport(&mesh, WEB), Transport::Plaintext);
+}
+
+#[test]
+fn a_headless_service_without_pods_is_spoken_to_in_plain_text() {
+    let mut mesh = Mesh::with_web();
+    assert!(mesh.apply(Event::Mesh(config())).rules);
+    let mut headless = service("shop", "web", &[("http", 80)]);
+    headless.headless = true;
+    mesh.service(headless);
+    assert_eq!(transport(&mesh, WEB), Transport::Plaintext);
+}
+
+#[test]
+fn another_account_is_a_change_of_endpoints() {
+    let mut mesh = mesh();
+    let pod = mutual("web-10.1.0.1", "10.1.0.1", "new");
+    let dirty = mesh.apply(Event::Pod(Change::Apply(pod)));
+    assert!(!dirty.rules);
+    let hosts: Vec<_> = dirty.endpoints.iter().map(|host| &**host).collect();
+    assert_eq!(hosts, ["web.shop.svc.cluster.local"]);
+}
+
+#[test]
+fn a_name_that_is_too_long_is_not_asked_for() {
+    let mut mesh = Mesh::with_web();
+    assert!(mesh.apply(Event::Mesh(config())).rules);
+    let host = format!("{}.{}.com", ["a"; 60].join("."), ["b".repeat(60)].join("."));
+    let host = format!("{host}.{}.{}", "c".repeat(20), "d".repeat(40));
+    assert!(host.len() > 240, "{}", host.len());
+    mesh.rule(
+        "ServiceEntry",
+        "shop/e",
+        json!({ "hosts": [host], "resolution": "STATIC", "location": "MESH_INTERNAL",
+            "ports": [{ "number": 80, "name": "http", "protocol": "HTTP" }],
+            "endpoints": [{ "address": "192.0.2.1" }] }),
+    );
+    let name = format!("outbound|80||{host}");
+    assert!(matches!(transport(&mesh, &name), Transport::Auto(servers) if servers.sni.is_empty()));
+}
+
+#[test]
+fn a_sidecar_takes_what_peer_authentications_say() {
+    let mut mesh = mesh();
+    mesh.pod(mutual("web", "10.1.0.9", "web"));
+    let spec = json!({ "selector": { "matchLabels": { "app": "web" } },
+        "mtls": { "mode": "STRICT" },
+        "portLevelMtls": { "80": { "mode": "DISABLE" }, "9000": { "mode": "PERMISSIVE" } } });
+    mesh.rule("PeerAuthentication", "shop/web", spec);
+    let inbound = mesh.model.inbound(&mesh.client("shop/web"));
+    let [port] = &inbound.ports[..] else {
+        panic!("{inbound:?}");
+    };
+    assert_eq!((port.port, port.mtls.mode), (80, MtlsMode::Disable));
+    assert_eq!(inbound.others.mode, MtlsMode::Strict);
+    assert_eq!(
+        inbound.others.decided_by.as_ref().unwrap().to_string(),
+        "shop/web"
+    );
+    // Those that a Service names have chains of their own.
+    let [(9000, named)] = &inbound.named[..] else {
+        panic!("{inbound:?}");
+    };
+    assert_eq!(named.mode, MtlsMode::Permissive);
+}
