@@ -32,10 +32,6 @@ pub struct MeshConfig {
     pub trust_domain_aliases: Vec<Arc<str>>,
     /// What it says about tracing.
     pub tracing: Arc<MeshTracing>,
-    /// `trustDomain`, in which workloads get their identities. Default: `cluster.local`.
-    pub trust_domain: Arc<str>,
-    /// `trustDomainAliases`: other trust domains whose workloads count as this one's.
-    pub trust_domain_aliases: Vec<Arc<str>>,
 }
 
 impl MeshConfig {
@@ -71,8 +67,6 @@ impl Default for MeshConfig {
             trust_domain: "cluster.local".into(),
             trust_domain_aliases: Vec::new(),
             tracing: Arc::new(MeshTracing::default_in("istio-system")),
-            trust_domain: "cluster.local".into(),
-            trust_domain_aliases: Vec::new(),
         }
     }
 }
