@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034,SC2154 # variables are shared with the other parts
+# shellcheck shell=bash disable=SC2034,SC2154,SC2004 # variables are shared with the other parts
 # Two sidecars in a row that speak mutual TLS: the client's pod, and the server's with nginx as its application. Each pair has
 # a wire of its own. Both sidecars share core 0; the client, nginx and discovery share core 1.
 
@@ -6,6 +6,9 @@ pairs="envoy pillion"
 pair_cases=mtls,mtls-open,tls,handshakes,resumed,idle
 # What is left out of capture: discovery, and the same servers 1,000 ports further up, for the direct way.
 beside=1000
+
+# beside_of KIND: the port of a kind of server that is not captured.
+beside_of() { echo $((${port_of[$1]} + beside)); }
 
 client_of() { echo "10.213.${numbers[$1]}.2"; }
 # The server's pod of a pair is called as the client's, with `-server`.
@@ -27,7 +30,7 @@ make_pairs() {
       # Thousands of connections a second leave their ports behind.
       inside "$end" sh -c 'echo 1 >/proc/sys/net/ipv4/tcp_tw_reuse' 2>/dev/null || true
       inside "$end" "$folder/pillion-proxy" init -p 15001 -z 15006 -u 1337 -m REDIRECT -i '*' -x '' -b '*' \
-        -d "15090,15021,15020,15012,$((port_of[http] + beside)),$((port_of[1k] + beside))" >"$folder/init.$end" 2>&1 ||
+        -d "15090,15021,15020,15012,$(beside_of http),$(beside_of 1k)" >"$folder/init.$end" 2>&1 ||
         fail "no capture in the pod of $end: $(tail -3 "$folder/init.$end")"
     done
     start_application "$who"
@@ -56,7 +59,7 @@ CONF
       cat <<CONF
   server {
     listen 0.0.0.0:${port_of[$kind]} backlog=4096;
-    listen 0.0.0.0:$((port_of[$kind] + beside)) backlog=4096;
+    listen 0.0.0.0:$(beside_of "$kind") backlog=4096;
     location / { return 200 "$one"; }
   }
 CONF
@@ -79,10 +82,12 @@ make_certificates() {
     -keyout "$folder/ca/ca-key.pem" -out "$folder/ca/ca.pem" 2>"$folder/error" || fail "no CA: $(cat "$folder/error")"
   for name in client server; do
     mkdir "$folder/$name"
-    openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -subj / -keyout "$folder/$name/key.pem" -out "$folder/$name/request.pem" 2>"$folder/error" &&
-      openssl x509 -req -in "$folder/$name/request.pem" -CA "$folder/ca/ca.pem" -CAkey "$folder/ca/ca-key.pem" -days 1 -sha256 -out "$folder/$name/cert.pem" 2>"$folder/error" \
-        -extfile <(printf '%s\n' "subjectAltName=critical,URI:spiffe://cluster.local/ns/bench/sa/$name" 'keyUsage=critical,digitalSignature' \
-          'extendedKeyUsage=serverAuth,clientAuth' 'basicConstraints=critical,CA:FALSE') || fail "no certificate: $(cat "$folder/error")"
+    {
+      openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -subj / -keyout "$folder/$name/key.pem" -out "$folder/$name/request.pem" 2>"$folder/error" &&
+        openssl x509 -req -in "$folder/$name/request.pem" -CA "$folder/ca/ca.pem" -CAkey "$folder/ca/ca-key.pem" -days 1 -sha256 -out "$folder/$name/cert.pem" 2>"$folder/error" \
+          -extfile <(printf '%s\n' "subjectAltName=critical,URI:spiffe://cluster.local/ns/bench/sa/$name" 'keyUsage=critical,digitalSignature' \
+            'extendedKeyUsage=serverAuth,clientAuth' 'basicConstraints=critical,CA:FALSE')
+    } || fail "no certificate: $(cat "$folder/error")"
     # User 1337 reads them.
     chmod 644 "$folder/$name/key.pem"
   done
