@@ -400,7 +400,7 @@ fn a_mode_changes_the_listener_of_its_pods_and_their_endpoints_alone() {
     let after = clients.each_ref().map(|client| mesh.0.of(client).1);
     assert_eq!(
         of(1, &after),
-        [REVIEWS, "outbound|9080|v1|reviews.shop.svc.cluster.local"]
+        ["outbound|9080|v1|reviews.shop.svc.cluster.local", REVIEWS]
     );
 }
 
