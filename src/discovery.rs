@@ -9,8 +9,8 @@
 //!                         render/ (pure)
 //! ```
 //!
-//! Beside that, `certificates` keeps the serving certificate and the mesh's CA, `root_cert`
-//! writes the CA's root into every namespace, `validation` reviews rules, `status` writes
+//! Beside that, `certificates` keeps the serving certificate and the mesh's CA, `turnover` tells
+//! proxies of its roots, `root_cert` writes them into every namespace, `validation` reviews rules, `status` writes
 //! what became of them, and `debug` says what proxies make of it.
 
 mod ads;
@@ -31,6 +31,7 @@ mod root_cert;
 mod snapshots;
 mod status;
 mod thread;
+mod turnover;
 mod update;
 mod validation;
 mod watch;
@@ -66,8 +67,10 @@ use self::{
 };
 use crate::{
     certificates::{
-        self, Owner, WAITS_FOR_CA_BUNDLE, WAITS_FOR_CERTIFICATE,
+        self, Issuing, Owner, WAITS_FOR_CA_BUNDLE, WAITS_FOR_CERTIFICATE,
         ca_bundle::{self, Roots, Trusted},
+        own::MeshCa,
+        plugged::Found,
     },
     cluster,
     control_thread::{ControlThread, drain},
@@ -79,6 +82,9 @@ const CONTROLLER: &str = "pillion-discovery";
 const HANDSHAKE_HINT: &str = "if a proxy reports a bad certificate or an unknown issuer, the ConfigMap \
                               istio-ca-root-cert of its namespace does not have the root of this service; if an \
                               API server does, the caBundle does not";
+/// What is waited for until the CA is known.
+const WAITS_FOR_CA: &str =
+    "waiting for the mesh's CA; if one is plugged in, the log says why it is invalid";
 /// After how many overlaps a root that is not wanted is removed: another replica may learn of
 /// a new CA an overlap later.
 const OVERLAPS_UNTIL_REMOVAL: u32 = 3;
@@ -108,10 +114,15 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let client = cluster::client().await?;
     let mut tasks = JoinSet::new();
     let tell = tell(&mut tasks, &client, &shared);
-    let (updates, model) = spawn_model(&mut tasks, &args, &client, (&shared, &tell))?;
+    let (trust_domain, _) = latest::channel(None);
+    let (updates, model) =
+        spawn_model(&mut tasks, &args, &client, (&shared, &tell), trust_domain)?;
     let resolver = Arc::new(Resolver::default());
     let owner = owner(&shared);
-    spawn_certificates(&mut tasks, &args, &client, &owner, Arc::clone(&resolver));
+    let issuing = spawn_certificates(&mut tasks, &args, &client, &owner, Arc::clone(&resolver));
+    let known = shared.readiness.register(WAITS_FOR_CA);
+    let metrics = Arc::clone(&shared.metrics);
+    tasks.spawn(turnover::run(issuing, updates.clone(), known, metrics));
 
     let tls = pillion_certs::server_config(resolver)?;
     let tls = Tls::new(&tls, owner.certificate.clone(), HANDSHAKE_HINT);
@@ -162,6 +173,7 @@ fn spawn_model(
     args: &Args,
     client: &Client,
     (shared, tell): (&Shared, &Tell),
+    trust_domain: latest::Sender<Option<Arc<str>>>,
 ) -> anyhow::Result<(mpsc::Sender<Update>, oneshot::Receiver<()>)> {
     let (updates, receiver) = mpsc::channel(UPDATES);
     let defaults = Defaults {
@@ -174,6 +186,7 @@ fn spawn_model(
         namespace: args.namespace.clone(),
         name: args.revisioned("istio"),
         defaults,
+        trust_domain,
     };
     let readiness = &shared.readiness;
     let context = watch::Context {
@@ -184,7 +197,8 @@ fn spawn_model(
         board: &tell.board,
         readiness,
     };
-    let watches = watch::spawn(tasks, settings, &context);
+    // Nor is anything rendered before the roots are known.
+    let waits_for = watch::spawn(tasks, settings, &context) + 1;
     let synced = readiness.register("waiting for all lists, to render them");
     let metrics = Arc::clone(&shared.metrics);
     let (leads, is_leading) = latest::channel(false);
@@ -197,7 +211,7 @@ fn spawn_model(
         let board = tell.board.clone();
         tasks.spawn(status::run(client.clone(), statuses, board, leads));
     }
-    let model = thread::start(receiver, watches, synced, &mesh, (metrics, findings))
+    let model = thread::start(receiver, waits_for, synced, &mesh, (metrics, findings))
         .context("cannot start the model's thread")?;
     Ok((updates, model))
 }
@@ -215,14 +229,24 @@ fn owner(shared: &Shared) -> Owner {
     }
 }
 
-/// Starts the tasks that keep the certificates, and those that make clients trust them.
+/// Starts the tasks that keep the certificates, and those that make clients trust them. Returns
+/// what workloads' certificates are signed with.
 fn spawn_certificates(
     tasks: &mut JoinSet<()>,
     args: &Args,
     client: &Client,
     owner: &Owner,
     resolver: Arc<Resolver>,
-) {
+) -> latest::Receiver<Option<Arc<Issuing>>> {
+    let (plugged, found) = latest::channel(Found::Unknown);
+    tasks.spawn(certificates::plugged::run(
+        client.clone(),
+        args.plugged_ca(),
+        plugged,
+        owner.clone(),
+    ));
+    let (issuing, signs) = latest::channel(None);
+    let mesh = MeshCa::new(found, issuing);
     let (roots, wanted) = latest::channel(Roots::Unknown);
     let (trusted, trusted_roots) = latest::channel(Trusted::nothing());
     let removal_delay = args.ca_overlap * OVERLAPS_UNTIL_REMOVAL;
@@ -261,7 +285,9 @@ fn spawn_certificates(
         serving,
         trusted_roots,
         owner.clone(),
+        Some(mesh),
     ));
+    signs
 }
 
 /// Starts the servers. They end after the returned token is cancelled, when their streams have
