@@ -16,3 +16,5 @@ pub(crate) use owner::{Owner, WAITS_FOR_CA_BUNDLE, WAITS_FOR_CERTIFICATE};
 pub(crate) use rotation::Plan;
 pub(crate) use serving::Serving;
 pub(crate) use signer::Issuing;
+#[cfg(test)]
+pub(crate) use signer::Signer;

@@ -42,7 +42,9 @@ pub(super) enum StateError {
     Missing(&'static str),
     #[error("the key {0}: {1}")]
     Certificate(&'static str, Error),
-    #[error("the key old-ca.since does not have one Unix timestamp for each certificate of old-ca.crt")]
+    #[error(
+        "the key old-ca.since does not have one Unix timestamp for each certificate of old-ca.crt"
+    )]
     Time,
 }
 

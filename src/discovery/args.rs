@@ -2,11 +2,14 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
+use anyhow::Context;
 use pillion_telemetry::Format;
 
+use super::{ca::Lifetimes, convert::trust_domain::checked};
 use crate::{
     certificates::{Plan, own, plugged},
     flags::{self, check_lifetimes, duration, seconds, serving_name},
@@ -54,6 +57,10 @@ pub struct Args {
     /// The DNS domain of the cluster.
     #[arg(long, value_name = "DOMAIN", default_value = "cluster.local")]
     pub cluster_domain: String,
+    /// The trust domain that workloads get their identities in [default: trustDomain of the mesh configuration, else
+    /// cluster.local].
+    #[arg(long, value_name = "DOMAIN", value_parser = checked)]
+    pub trust_domain: Option<Arc<str>>,
     /// An additional DNS name or IP address for the serving certificate. May be given more than once.
     #[arg(long = "serving-dns-name", value_name = "NAME", value_parser = serving_name)]
     serving_dns_names: Vec<String>,
@@ -64,13 +71,6 @@ pub struct Args {
     /// its CA signs in place of the mesh's own one.
     #[arg(long, value_name = "NAME", default_value = "cacerts")]
     plugged_ca_secret: String,
-    /// The lifetime of a workload's certificate, if the workload asks for no other.
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
-    pub workload_certificate_lifetime: Duration,
-    /// The longest lifetime of a workload's certificate. A CA that was replaced stays trusted for so long, and for
-    /// --ca-overlap.
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
-    pub max_workload_certificate_lifetime: Duration,
     /// The lifetime of the mesh's CA. It is replaced after two thirds of it.
     #[arg(long, value_name = "DURATION", default_value = "3650d", value_parser = duration)]
     ca_lifetime: Duration,
@@ -81,6 +81,13 @@ pub struct Args {
     /// minutes to update a mounted ConfigMap.
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
     pub ca_overlap: Duration,
+    /// The lifetime of a workload's certificate, if its proxy asks for none.
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    workload_certificate_lifetime: Duration,
+    /// The longest lifetime of a workload's certificate. Who asks for more gets this. A CA that was replaced stays trusted
+    /// for so long, and for --ca-overlap.
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    max_workload_certificate_lifetime: Duration,
     /// Whether to write the statuses of rules. Where several revisions run, one of them should.
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
     pub statuses: bool,
@@ -180,6 +187,25 @@ impl Args {
         }
     }
 
+    /// Returns how long the certificates of workloads are valid.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a lifetime is shorter than that of the shortest certificate, or the default is longer than
+    /// the longest.
+    pub(super) fn workload_lifetimes(&self) -> anyhow::Result<Lifetimes> {
+        let default = seconds(self.workload_certificate_lifetime);
+        let longest = seconds(self.max_workload_certificate_lifetime);
+        let lifetimes = Lifetimes::new(default, longest).with_context(|| {
+            format!(
+                "--workload-certificate-lifetime {:?} must be at least a minute, and at most \
+                 --max-workload-certificate-lifetime {:?}",
+                self.workload_certificate_lifetime, self.max_workload_certificate_lifetime
+            )
+        })?;
+        Ok(lifetimes)
+    }
+
     /// Checks that a CA is valid for long enough to be replaced by the next one.
     ///
     /// # Errors
@@ -187,14 +213,8 @@ impl Args {
     /// Returns an error if the CA's lifetime is too short, or a duration is 0.
     pub(super) fn check_lifetimes(&self) -> anyhow::Result<()> {
         let (ca, overlap) = (self.ca_lifetime, self.ca_overlap);
-        let workload = self.workload_certificate_lifetime;
         let longest = self.max_workload_certificate_lifetime;
         check_lifetimes(ca, self.certificate_lifetime, overlap)?;
-        anyhow::ensure!(
-            !workload.is_zero() && workload <= longest,
-            "--workload-certificate-lifetime {workload:?} must not be 0, nor longer than \
-             --max-workload-certificate-lifetime {longest:?}"
-        );
         let least = (longest + overlap * 2) * 2;
         anyhow::ensure!(
             least <= ca,
@@ -230,8 +250,6 @@ mod tests {
         let error = check("--ca-lifetime 2919m").unwrap_err().to_string();
         assert!(error.contains("twice --max-workload"), "{error}");
         assert!(check("--max-workload-certificate-lifetime 3650d").is_err());
-        assert!(check("--workload-certificate-lifetime 0s").is_err());
-        assert!(check("--workload-certificate-lifetime 25h").is_err());
         assert!(check("--ca-overlap 0s").is_err());
     }
 

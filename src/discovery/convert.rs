@@ -10,3 +10,4 @@ mod providers;
 pub(super) mod rule;
 pub(super) mod service;
 mod tracing;
+pub(super) mod trust_domain;

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use pillion_certs::Bundle;
-use pillion_serve::Condition;
 use time::OffsetDateTime;
 use tokio::sync::{mpsc, watch};
 
@@ -15,7 +14,6 @@ use crate::certificates::Issuing;
 pub(super) async fn run(
     mut issuing: watch::Receiver<Option<Arc<Issuing>>>,
     updates: mpsc::Sender<Update>,
-    known: Condition,
     metrics: Arc<Metrics>,
 ) {
     let mut roots = None;
@@ -29,7 +27,7 @@ pub(super) async fn run(
                 return;
             }
             if is_first {
-                known.set(true);
+                // Nothing is rendered before: a proxy would be told that there are no roots.
                 let _ = updates.send(Update::Synced).await;
             }
         }
@@ -40,11 +38,7 @@ pub(super) async fn run(
 }
 
 /// Tells proxies of their roots, if these have changed. Returns whether anybody listens.
-async fn tell(
-    updates: &mpsc::Sender<Update>,
-    before: &mut Option<Bundle>,
-    now: &Bundle,
-) -> bool {
+async fn tell(updates: &mpsc::Sender<Update>, before: &mut Option<Bundle>, now: &Bundle) -> bool {
     if before.as_ref() == Some(now) {
         return true;
     }

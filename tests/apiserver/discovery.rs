@@ -4,6 +4,7 @@ mod account;
 mod ads;
 mod installation;
 mod mesh;
+mod plugged;
 mod root;
 mod statuses;
 mod streams;

@@ -148,11 +148,7 @@ fn is_due(pair: &Pair, signer: &Signer, now: OffsetDateTime) -> Result<bool, Err
     Ok(now >= validity.renewal() && signer.not_after()? > validity.not_after)
 }
 
-async fn issue(
-    plugged: &Arc<Plugged>,
-    plan: &Plan,
-    now: OffsetDateTime,
-) -> anyhow::Result<Pair> {
+async fn issue(plugged: &Arc<Plugged>, plan: &Plan, now: OffsetDateTime) -> anyhow::Result<Pair> {
     let (plugged, names) = (Arc::clone(plugged), plan.names.clone());
     let lifetime = plan.certificate_lifetime;
     // A large RSA key takes milliseconds.

@@ -3,7 +3,7 @@
 //! The files have Istio's names, or those that cert-manager gives them; Istio reads both.
 
 use k8s_openapi::api::core::v1::Secret;
-use pillion_certs::{Authority, Bundle, Error};
+use pillion_certs::{Authority, Bundle, Error, Issuer};
 use time::{Duration, OffsetDateTime};
 
 use crate::certificates::signer::Signer;
@@ -41,14 +41,14 @@ pub(crate) enum PluggedError {
     #[error("the key {0} has no certificate that is still valid")]
     NoRoot(&'static str),
     #[error(
-        "whoever trusts {root} would not accept a certificate that {certificate} signs ({error}): is {certificate} a CA, and \
+        "whoever trusts {root} would not accept a certificate that {certificate} signs ({reason}): is {certificate} a CA, and \
          does {chain} have all certificates between it and the root?"
     )]
     Unacceptable {
         certificate: &'static str,
         chain: &'static str,
         root: &'static str,
-        error: Error,
+        reason: Error,
     },
 }
 
@@ -116,11 +116,14 @@ impl Plugged {
             }
             Signer::under_root(authority, above.to_pem())
         };
-        let root = root_of(&signer, &roots, now).map_err(|error| PluggedError::Unacceptable {
+        // Workloads' certificates need all of them, one above the other.
+        Issuer::from_pem(&signer.chain(), signer.key())
+            .map_err(|error| PluggedError::Invalid(layout.chain, error))?;
+        let root = root_of(&signer, &roots, now).map_err(|reason| PluggedError::Unacceptable {
             certificate: layout.certificate,
             chain: layout.chain,
             root: layout.roots,
-            error,
+            reason,
         })?;
         Ok(Self {
             signer,
@@ -153,6 +156,8 @@ fn root_of(signer: &Signer, roots: &Bundle, now: OffsetDateTime) -> Result<Bundl
     for root in roots.each() {
         match pair.check_accepted(&names, &root, now) {
             Ok(()) => return Ok(root),
+            // Without the words about API servers.
+            Err(Error::Unacceptable(error)) => refused = Error::Untrusted(error),
             Err(error) => refused = error,
         }
     }

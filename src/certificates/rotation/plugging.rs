@@ -87,3 +87,137 @@ pub(in crate::certificates) fn unplug(state: &State, now: OffsetDateTime) -> Sta
     state.reinstate(&own);
     state
 }
+
+#[cfg(test)]
+mod tests {
+    use pillion_certs::Bundle;
+    use time::Duration;
+
+    use super::*;
+    use crate::certificates::{
+        plugged::fixture::{now, plugged, successions},
+        rotation::{Plan, Step},
+    };
+
+    fn plan() -> Plan {
+        Plan {
+            authority_name: "test CA",
+            names: vec!["a.b.svc".into()],
+            authority_lifetime: Duration::days(300),
+            certificate_lifetime: Duration::days(30),
+            overlap: Duration::minutes(2),
+            retention: Duration::hours(25),
+        }
+    }
+
+    fn name(choice: &Choice) -> &'static str {
+        match choice {
+            Choice::Wait => "wait",
+            Choice::Own => "own",
+            Choice::Unplug => "unplug",
+            Choice::Use(_) => "use",
+            Choice::Plug(_) => "plug",
+        }
+    }
+
+    fn root(plugged: &Plugged) -> String {
+        plugged.root().to_pem()
+    }
+
+    #[test]
+    fn the_own_ca_is_used_where_none_is_plugged_in() {
+        let state = plan().begin(now()).unwrap();
+        for found in [Found::Unknown, Found::Absent, Found::Broken] {
+            assert_eq!(name(&choose(&found, None, &state, |_| true)), "own");
+        }
+    }
+
+    #[test]
+    fn a_first_plugged_ca_waits_until_it_is_trusted_and_both_are_trusted_after_it() {
+        let (plan, new) = (plan(), Arc::new(plugged()));
+        let state = plan.begin(now()).unwrap();
+        let found = Found::Valid(Arc::clone(&new));
+        assert_eq!(name(&choose(&found, None, &state, |_| false)), "own");
+        assert_eq!(name(&choose(&found, None, &state, |_| true)), "plug");
+        let own = Bundle::from_pem(state.authority.certificate()).unwrap();
+
+        let state = plug(&state, root(&new), now());
+        // Also in a replica that does not know for how long it has been trusted.
+        assert_eq!(name(&choose(&found, None, &state, |_| false)), "use");
+        let both = own.clone().join(new.root().clone());
+        let roots = state.roots(now()).unwrap();
+        assert!(roots.contains(&both) && roots.len() == 2);
+        // Until the last certificate of the own one has expired.
+        let later = now() + plan.retention;
+        assert_eq!(plan.next_forgotten(&state, later - Duration::SECOND), None);
+        let forgotten = plan.next_forgotten(&state, later);
+        assert_eq!(forgotten, Some(Step::ForgetAuthority));
+        let state = plan.take(Step::ForgetAuthority, &state, later).unwrap();
+        assert_eq!(&state.roots(later).unwrap(), new.root());
+    }
+
+    #[test]
+    fn another_ca_of_the_same_root_is_used_at_once_and_another_root_is_trusted_first() {
+        let plan = plan();
+        let [first, renewed, with_next, next] = successions().map(Arc::new);
+        let state = plan.begin(now()).unwrap();
+        let state = plug(&state, root(&first), now());
+        let chosen = |new: &Arc<Plugged>, used: &Arc<Plugged>, state: &State, trusted: bool| {
+            let found = Found::Valid(Arc::clone(new));
+            match choose(&found, Some(used), state, |_| trusted) {
+                Choice::Use(chosen) if Arc::ptr_eq(&chosen, new) => "new",
+                Choice::Use(_) => "old",
+                choice => name(&choice),
+            }
+        };
+        assert_eq!(chosen(&renewed, &first, &state, false), "new");
+        assert_eq!(chosen(&with_next, &renewed, &state, false), "new");
+        assert_eq!(with_next.roots().len(), 2);
+        assert_eq!(chosen(&next, &with_next, &state, false), "old");
+        assert_eq!(chosen(&next, &with_next, &state, true), "plug");
+
+        let later = now() + Duration::HOUR;
+        let state = plug(&state, root(&next), later);
+        assert_eq!(chosen(&next, &with_next, &state, false), "new");
+        // A replica that has not seen the new one yet does not turn back.
+        assert_eq!(chosen(&with_next, &with_next, &state, true), "new");
+        assert_eq!(state.plugged.as_deref(), Some(&*root(&next)));
+        let roots = state.roots(later).unwrap();
+        assert!(roots.contains(first.root()) && roots.contains(next.root()));
+
+        // And back, while both are trusted.
+        let state = plug(&state, root(&first), later);
+        assert!(state.old.iter().all(|old| old.certificate != root(&first)));
+        assert!(state.roots(later).unwrap().contains(next.root()));
+    }
+
+    #[test]
+    fn a_replica_that_starts_uses_what_is_there() {
+        let [first, _, _, next] = successions().map(Arc::new);
+        let state = plug(&plan().begin(now()).unwrap(), root(&first), now());
+        let found = Found::Valid(next);
+        // It has no key of the one before.
+        assert_eq!(name(&choose(&found, None, &state, |_| false)), "plug");
+        for (found, expected) in [
+            (Found::Unknown, "wait"),
+            (Found::Broken, "wait"),
+            (Found::Absent, "unplug"),
+        ] {
+            assert_eq!(name(&choose(&found, None, &state, |_| true)), expected);
+        }
+        let unplugged = unplug(&state, now());
+        assert!(unplugged.plugged.is_none());
+        let roots = unplugged.roots(now()).unwrap();
+        assert!(roots.contains(first.root()) && roots.len() == 2);
+    }
+
+    #[test]
+    fn a_deleted_ca_stays_until_a_replica_goes_back_to_the_own_one() {
+        let last = Arc::new(plugged());
+        let state = plug(&plan().begin(now()).unwrap(), root(&last), now());
+        let found = Found::Deleted(Arc::clone(&last));
+        assert_eq!(name(&choose(&found, Some(&last), &state, |_| true)), "use");
+        let state = unplug(&state, now());
+        assert_eq!(name(&choose(&found, Some(&last), &state, |_| true)), "own");
+    }
+}

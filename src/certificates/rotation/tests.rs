@@ -173,9 +173,7 @@ fn a_state_is_the_same_after_being_written_and_read() {
     assert_eq!(read(&state).data(), state.data());
     for _ in 0..2 {
         let next = plan.take(Step::PrepareAuthority, &state, start()).unwrap();
-        state = plan
-            .take(Step::PromoteAuthority, &next, start())
-            .unwrap();
+        state = plan.take(Step::PromoteAuthority, &next, start()).unwrap();
     }
     state.next = plan
         .take(Step::PrepareAuthority, &state, start())

@@ -23,6 +23,10 @@ pub struct MeshConfig {
     pub exports: DefaultExports,
     /// What it says about tracing.
     pub tracing: Arc<MeshTracing>,
+    /// `trustDomain`, in which workloads get their identities. Default: `cluster.local`.
+    pub trust_domain: Arc<str>,
+    /// `trustDomainAliases`: other trust domains whose workloads count as this one's.
+    pub trust_domain_aliases: Vec<Arc<str>>,
 }
 
 /// Whose clients see objects that do not say it themselves: entries as of `exportTo`; none are all
@@ -47,6 +51,8 @@ impl Default for MeshConfig {
             connect_timeout: Duration::from_secs(10),
             exports: DefaultExports::default(),
             tracing: Arc::new(MeshTracing::default_in("istio-system")),
+            trust_domain: "cluster.local".into(),
+            trust_domain_aliases: Vec::new(),
         }
     }
 }
