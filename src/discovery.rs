@@ -9,8 +9,9 @@
 //!                         render/ (pure)
 //! ```
 //!
-//! Beside that, `ca` issues certificates of workloads at the same port, `certificates` keeps the serving certificate and the mesh's CA, `root_cert`
-//! writes the CA's root into every namespace, `validation` reviews rules, `status` writes
+//! Beside that, `ca` issues certificates of workloads at the same port, `certificates` keeps the
+//! serving certificate and the mesh's CA, `turnover` tells proxies of its roots, `root_cert` writes
+//! them into every namespace, `validation` reviews rules, `status` writes
 //! what became of them, and `debug` says what proxies make of it.
 
 mod ads;
@@ -35,6 +36,7 @@ mod root_cert;
 mod snapshots;
 mod status;
 mod thread;
+mod turnover;
 mod update;
 mod validation;
 mod watch;
@@ -74,6 +76,8 @@ use crate::{
     certificates::{
         self, Issuing, Owner, WAITS_FOR_CA_BUNDLE, WAITS_FOR_CERTIFICATE,
         ca_bundle::{self, Roots, Trusted},
+        own::MeshCa,
+        plugged::Found,
     },
     cluster,
     control_thread::{ControlThread, drain},
@@ -129,9 +133,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let (updates, model) = spawn_model(&mut tasks, &args, &client, told)?;
     let resolver = Arc::new(Resolver::default());
     let owner = owner(&shared);
-    let (issuing, authorities) = latest::channel(None);
-    let served = (Arc::clone(&resolver), issuing);
-    spawn_certificates(&mut tasks, &args, &client, &owner, served);
+    let authorities = spawn_certificates(&mut tasks, &args, &client, &owner, Arc::clone(&resolver));
+    let metrics = Arc::clone(&shared.metrics);
+    tasks.spawn(turnover::run(authorities.clone(), updates.clone(), metrics));
     let (signing, signed_with) = latest::channel(None);
     let can_sign = shared.readiness.register(WAITS_FOR_AUTHORITY);
     tasks.spawn(ca::feed(authorities, trust_domains, signing, can_sign));
@@ -215,7 +219,8 @@ fn spawn_model(
         board: &tell.board,
         readiness,
     };
-    let watches = watch::spawn(tasks, settings, &context);
+    // Nor is anything rendered before the roots are known.
+    let waits_for = watch::spawn(tasks, settings, &context) + 1;
     let synced = readiness.register("waiting for all lists, to render them");
     let metrics = Arc::clone(&shared.metrics);
     let (leads, is_leading) = latest::channel(false);
@@ -228,7 +233,7 @@ fn spawn_model(
         let board = tell.board.clone();
         tasks.spawn(status::run(client.clone(), statuses, board, leads));
     }
-    let model = thread::start(receiver, watches, synced, &mesh, (metrics, findings))
+    let model = thread::start(receiver, waits_for, synced, &mesh, (metrics, findings))
         .context("cannot start the model's thread")?;
     Ok((updates, model))
 }
@@ -246,14 +251,24 @@ fn owner(shared: &Shared) -> Owner {
     }
 }
 
-/// Starts the tasks that keep the certificates, and those that make clients trust them.
+/// Starts the tasks that keep the certificates, and those that make clients trust them. Returns
+/// what workloads' certificates are signed with.
 fn spawn_certificates(
     tasks: &mut JoinSet<()>,
     args: &Args,
     client: &Client,
     owner: &Owner,
-    (resolver, issuing): (Arc<Resolver>, latest::Sender<Option<Arc<Issuing>>>),
-) {
+    resolver: Arc<Resolver>,
+) -> latest::Receiver<Option<Arc<Issuing>>> {
+    let (plugged, found) = latest::channel(Found::Unknown);
+    tasks.spawn(certificates::plugged::run(
+        client.clone(),
+        args.plugged_ca(),
+        plugged,
+        owner.clone(),
+    ));
+    let (issuing, signs) = latest::channel(None);
+    let mesh = MeshCa::new(found, issuing);
     let (roots, wanted) = latest::channel(Roots::Unknown);
     let (trusted, trusted_roots) = latest::channel(Trusted::nothing());
     let removal_delay = args.ca_overlap * OVERLAPS_UNTIL_REMOVAL;
@@ -285,15 +300,16 @@ fn spawn_certificates(
         trusted_roots.clone(),
         args.ca_overlap,
         owner.clone(),
-    )
-    .telling(issuing);
+    );
     tasks.spawn(certificates::own::run(
         client.clone(),
         args.own_certificates(),
         serving,
         trusted_roots,
         owner.clone(),
+        Some(mesh),
     ));
+    signs
 }
 
 /// Starts the servers. They end after the returned token is cancelled, when their streams have

@@ -149,6 +149,7 @@ fn spawn_tasks(
             serving,
             trusted_roots,
             shared.owner(),
+            None,
         )),
     };
 }

@@ -81,6 +81,13 @@ impl Bundle {
         self.roots.iter()
     }
 
+    /// Iterates over the certificates as bundles of one.
+    pub fn each(&self) -> impl Iterator<Item = Self> {
+        self.roots.iter().map(|root| Self {
+            roots: vec![root.clone()],
+        })
+    }
+
     /// Whether it contains all certificates of the other bundle.
     #[must_use]
     pub fn contains(&self, others: &Self) -> bool {
@@ -192,6 +199,8 @@ mod tests {
     fn tells_what_is_in_it() {
         let (first, second) = (root(1), root(1));
         let both = first.clone().join(second.clone());
+        let each: Vec<_> = both.each().collect();
+        assert_eq!(each, [first.clone(), second.clone()]);
         assert!(both.contains(&second) && !second.contains(&both));
         assert!(both.shares_one_with(&second) && !first.shares_one_with(&second));
         assert_eq!(both.clone().within(&second), second);

@@ -3,17 +3,19 @@
 //! The chart creates the Secret empty, and the role fills it: in a cluster, it has no
 //! permission to create one. With that permission, outside of a cluster, it creates it.
 
+mod mesh_ca;
 mod missing;
+mod store;
+mod turns;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::StreamExt;
 use k8s_openapi::{
     ByteString,
     api::{coordination::v1::Lease, core::v1::Secret},
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
-use kube::{Api, Client, api::PostParams};
+use kube::{Api, Client};
 use pillion_certs::{Bundle, Error};
 use time::OffsetDateTime;
 use tokio::{
@@ -21,16 +23,18 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use self::missing::Missing;
+pub(crate) use self::mesh_ca::MeshCa;
+use self::{mesh_ca::changed, missing::Missing, store::Store};
 use super::{
     ca_bundle::Trusted,
     owner::Owner,
-    rotation::{Plan, Step},
+    plugged::Plugged,
+    rotation::Plan,
     serving::{Certificate, Serving},
     state::{State, StateError},
 };
 use crate::{
-    cluster::{Acquired, Events, acquire_lease, is_forbidden, watch_object, with_timeout},
+    cluster::{Events, is_forbidden, watch_object, with_timeout},
     error_chain,
 };
 
@@ -51,22 +55,25 @@ impl Settings {
     }
 }
 
-/// Serves the certificate in the Secret, and rotates the certificates.
+/// Serves the certificate in the Secret, and rotates the certificates. With a mesh, a CA that
+/// is plugged in takes the place of the Secret's.
 pub(crate) async fn run(
     client: Client,
     settings: Settings,
     serving: Serving,
     trusted: watch::Receiver<Trusted>,
     owner: Owner,
+    mesh: Option<MeshCa>,
 ) {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), &settings.namespace);
     let mut changes = watch_object(secrets.clone(), &settings.secret);
+    let mut plugged = mesh.as_ref().map(MeshCa::changes);
     let mut ticks = interval(settings.tick());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut reconciler = Reconciler {
         events: Events::new(client.clone(), owner.controller),
         leases: Api::namespaced(client, &settings.namespace),
-        secrets,
+        store: Store::new(secrets, settings.secret.clone()),
         settings,
         // A pod's name is unique; outside of a cluster, use the process' id.
         holder: std::env::var("POD_NAME")
@@ -76,6 +83,7 @@ pub(crate) async fn run(
         found: Found::Unknown,
         unreported: None,
         missing: Missing::new(owner),
+        mesh,
     };
     loop {
         tokio::select! {
@@ -84,6 +92,7 @@ pub(crate) async fn run(
                 Ok(None) => reconciler.lost(),
                 Err(error) => tracing::warn!(error = error_chain(&error), "the watch of the certificates' Secret failed; watching again"),
             },
+            () = changed(&mut plugged) => {}
             _ = ticks.tick() => {}
         }
         reconciler.advance().await;
@@ -101,11 +110,11 @@ enum Found {
     /// Its contents are invalid, which has been logged; with its last valid contents.
     Unusable(Option<Box<State>>),
     /// Its contents are valid.
-    State(Box<(Secret, State)>),
+    State(Arc<(Secret, State)>),
 }
 
 struct Reconciler {
-    secrets: Api<Secret>,
+    store: Store,
     leases: Api<Lease>,
     settings: Settings,
     /// This replica, in the Lease.
@@ -118,6 +127,8 @@ struct Reconciler {
     unreported: Option<(Secret, StateError)>,
     /// Reports a missing Secret that the role may not create.
     missing: Missing,
+    /// What a role adds that signs for a mesh.
+    mesh: Option<MeshCa>,
 }
 
 impl Reconciler {
@@ -136,7 +147,7 @@ impl Reconciler {
 
     fn last_good(&mut self) -> Option<Box<State>> {
         match std::mem::replace(&mut self.found, Found::Unknown) {
-            Found::State(found) => Some(Box::new(found.1)),
+            Found::State(found) => Some(Box::new(found.1.clone())),
             Found::Missing(state) | Found::Empty(_, state) | Found::Unusable(state) => state,
             Found::Unknown => None,
         }
@@ -163,9 +174,14 @@ impl Reconciler {
                 return;
             }
         };
-        if let Ok(roots) = state.roots(OffsetDateTime::now_utc()) {
-            self.serving.tell(&state.authority, &roots);
+        if state.plugged.is_none() && !self.mesh.as_ref().is_some_and(MeshCa::is_plugged) {
+            self.offer_own(&state);
         }
+        self.found = Found::State(Arc::new((secret, state)));
+    }
+
+    /// Offers the Secret's serving certificate.
+    fn offer_own(&mut self, state: &State) {
         let offered = Bundle::from_pem(state.authority.certificate()).and_then(|roots| {
             let certificate = Certificate {
                 pair: state.pair.clone(),
@@ -174,10 +190,10 @@ impl Reconciler {
             self.serving.offer(certificate, OffsetDateTime::now_utc())
         });
         if let Err(error) = offered {
+            let secret = &self.settings.secret;
             self.serving.record_refused();
-            tracing::error!(secret = name, %error, "the serving certificate is invalid");
+            tracing::error!(secret, %error, "the serving certificate is invalid");
         }
-        self.found = Found::State(Box::new((secret, state)));
     }
 
     async fn advance(&mut self) {
@@ -190,10 +206,19 @@ impl Reconciler {
         }
         let now = OffsetDateTime::now_utc();
         self.serving.advance(now);
+        let plugged = match self.mesh.as_ref().map(MeshCa::newest) {
+            None => Ok(None),
+            Some(newest) => newest,
+        };
         let advanced = match &self.found {
             Found::Unknown | Found::Unusable(_) => return,
+            // Nobody would trust a CA of which another one takes the place in a moment.
+            Found::Missing(_) | Found::Empty(..) if plugged.is_err() => return,
             Found::Missing(_) if self.missing.was_denied_just_now() => return,
-            Found::Missing(last) => match self.create(last.as_deref(), now).await {
+            Found::Missing(last) => match self
+                .create(last.as_deref(), plugged.ok().flatten(), now)
+                .await
+            {
                 Err(error) if error.downcast_ref().is_some_and(is_forbidden) => {
                     let (namespace, name) = (&self.settings.namespace, &self.settings.secret);
                     self.missing
@@ -203,8 +228,14 @@ impl Reconciler {
                 }
                 created => created,
             },
-            Found::Empty(secret, last) => self.fill(secret, last.as_deref(), now).await,
-            Found::State(found) => self.rotate(&found.0, &found.1, now).await,
+            Found::Empty(secret, last) => {
+                let plugged = plugged.ok().flatten();
+                self.fill(secret, last.as_deref(), plugged, now).await
+            }
+            Found::State(found) => {
+                let found = Arc::clone(found);
+                self.turn_over(&found.0, &found.1, now).await
+            }
         };
         match advanced {
             Ok(Some(secret)) => self.load(secret),
@@ -219,46 +250,30 @@ impl Reconciler {
     }
 
     /// Returns the contents for an empty Secret: the last valid ones, or a new CA with a
-    /// certificate.
+    /// certificate, which is not used if another one is plugged in.
     fn contents(
         &self,
         last: Option<&State>,
+        plugged: Option<Arc<Plugged>>,
         now: OffsetDateTime,
     ) -> Result<BTreeMap<String, ByteString>, Error> {
-        Ok(match last {
-            Some(state) => state.data(),
-            None => self.settings.plan.begin(now)?.data(),
-        })
+        if let Some(state) = last {
+            return Ok(state.data());
+        }
+        let mut state = self.settings.plan.begin(now)?;
+        state.plugged = plugged.map(|plugged| plugged.root().to_pem());
+        Ok(state.data())
     }
 
     /// Creates the Secret, or returns that of another replica which was faster.
     async fn create(
         &self,
         last: Option<&State>,
+        plugged: Option<Arc<Plugged>>,
         now: OffsetDateTime,
     ) -> anyhow::Result<Option<Secret>> {
-        let name = &self.settings.secret;
-        let secret = Secret {
-            metadata: ObjectMeta {
-                name: Some(name.clone()),
-                ..ObjectMeta::default()
-            },
-            data: Some(self.contents(last, now)?),
-            type_: Some("Opaque".to_owned()),
-            ..Secret::default()
-        };
-        let parameters = PostParams::default();
-        let created = self.secrets.create(&parameters, &secret);
-        match with_timeout(created).await {
-            Ok(secret) => {
-                tracing::info!(secret = name, "created the certificates' Secret");
-                Ok(Some(secret))
-            }
-            Err(kube::Error::Api(status)) if status.code == 409 => {
-                Ok(with_timeout(self.secrets.get_opt(name)).await?)
-            }
-            Err(error) => Err(error.into()),
-        }
+        let data = self.contents(last, plugged, now)?;
+        Ok(self.store.create(data).await?)
     }
 
     /// Fills the Secret, unless another replica has done so.
@@ -266,9 +281,11 @@ impl Reconciler {
         &self,
         secret: &Secret,
         last: Option<&State>,
+        plugged: Option<Arc<Plugged>>,
         now: OffsetDateTime,
     ) -> anyhow::Result<Option<Secret>> {
-        let filled = self.replace(secret, self.contents(last, now)?).await?;
+        let data = self.contents(last, plugged, now)?;
+        let filled = self.store.replace(secret, data).await?;
         if filled.is_some() {
             tracing::info!(
                 secret = self.settings.secret,
@@ -276,66 +293,5 @@ impl Reconciler {
             );
         }
         Ok(filled)
-    }
-
-    async fn rotate(
-        &self,
-        secret: &Secret,
-        state: &State,
-        now: OffsetDateTime,
-    ) -> anyhow::Result<Option<Secret>> {
-        let roots = state.roots(now)?;
-        let trusted_for = self.trusted.borrow().time_of(&roots);
-        self.serving.tell(&state.authority, &roots);
-        self.serving.trust(Some(roots));
-        let Some(step) = self.settings.plan.next_step(state, now, trusted_for)? else {
-            return Ok(None);
-        };
-        let lease = acquire_lease(&self.leases, &self.settings.secret, &self.holder);
-        match with_timeout(lease).await? {
-            Acquired::Held => {}
-            Acquired::HeldByAnother => return Ok(None),
-            Acquired::Missing => tracing::warn!(
-                lease = self.settings.secret,
-                "the chart's Lease is missing, and this process may not create one: create it again with helm \
-                 upgrade. Until then, replicas may conflict with each other"
-            ),
-        }
-        self.take_step(step, secret, state, now).await
-    }
-
-    async fn take_step(
-        &self,
-        step: Step,
-        secret: &Secret,
-        state: &State,
-        now: OffsetDateTime,
-    ) -> anyhow::Result<Option<Secret>> {
-        let data = self.settings.plan.take(step, state, now)?.data();
-        let replaced = self.replace(secret, data).await?;
-        if replaced.is_some() {
-            tracing::info!(?step, "rotated the certificates");
-        }
-        Ok(replaced)
-    }
-
-    /// Replaces the Secret's contents. Returns `None` if the Secret has changed since it was
-    /// read, according to its resource version.
-    async fn replace(
-        &self,
-        secret: &Secret,
-        data: BTreeMap<String, ByteString>,
-    ) -> kube::Result<Option<Secret>> {
-        let mut secret = secret.clone();
-        secret.data = Some(data);
-        let parameters = PostParams::default();
-        let replaced = self
-            .secrets
-            .replace(&self.settings.secret, &parameters, &secret);
-        match with_timeout(replaced).await {
-            Ok(secret) => Ok(Some(secret)),
-            Err(kube::Error::Api(status)) if status.code == 409 => Ok(None),
-            Err(error) => Err(error),
-        }
     }
 }

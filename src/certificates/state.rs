@@ -1,5 +1,5 @@
-//! The contents of the Secret that all replicas share: a CA, a serving certificate, and
-//! during a rotation the next or the previous CA.
+//! The contents of the Secret that all replicas share: a CA, a serving certificate, during a
+//! rotation the next or previous CAs, and the root of a CA that is plugged in.
 
 use std::collections::BTreeMap;
 
@@ -16,9 +16,15 @@ pub(super) struct State {
     pub pair: Pair,
     /// The next CA: already trusted, not used yet.
     pub next: Option<Authority>,
-    /// The previous CA: still trusted, no longer used.
-    pub old: Option<Old>,
+    /// The root of the plugged CA that is used in place of the own one, in PEM.
+    pub plugged: Option<String>,
+    /// Previous CAs: still trusted, no longer used. None is there twice.
+    pub old: Vec<Old>,
 }
+
+/// How many previous CAs are kept. Own ones need one; whoever plugs in more of them while they
+/// are still trusted loses the first ones.
+const OLD: usize = 16;
 
 /// A CA that is no longer used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +42,9 @@ pub(super) enum StateError {
     Missing(&'static str),
     #[error("the key {0}: {1}")]
     Certificate(&'static str, Error),
-    #[error("the key old-ca.since is not a Unix timestamp")]
+    #[error(
+        "the key old-ca.since does not have one Unix timestamp for each certificate of old-ca.crt"
+    )]
     Time,
 }
 
@@ -54,21 +62,20 @@ impl State {
             Authority::from_pem(&text(certificate)?, &text(key)?)
                 .map_err(|error| StateError::Certificate(certificate, error))
         };
-        let old = match optional("old-ca.crt")? {
-            Some(certificate) => {
-                Bundle::from_pem(&certificate)
-                    .map_err(|error| StateError::Certificate("old-ca.crt", error))?;
-                let seconds = text("old-ca.since")?
-                    .parse()
-                    .map_err(|_| StateError::Time)?;
-                let since = OffsetDateTime::from_unix_timestamp(seconds);
-                Some(Old {
-                    certificate,
-                    since: since.map_err(|_| StateError::Time)?,
-                })
-            }
-            None => None,
+        let root = |key: &'static str, text: &str| {
+            Bundle::from_pem(text).map_err(|error| StateError::Certificate(key, error))
         };
+        let old = match optional("old-ca.crt")? {
+            Some(text_of_all) => {
+                let certificates = root("old-ca.crt", &text_of_all)?;
+                since_each(&certificates, &text("old-ca.since")?)?
+            }
+            None => Vec::new(),
+        };
+        let plugged = optional("plugged-root.crt")?;
+        if let Some(certificate) = &plugged {
+            root("plugged-root.crt", certificate)?;
+        }
         Ok(Self {
             authority: authority("ca.crt", "ca.key")?,
             pair: Pair::from_pem(&text("tls.crt")?, &text("tls.key")?)
@@ -77,6 +84,7 @@ impl State {
                 Some(_) => Some(authority("next-ca.crt", "next-ca.key")?),
                 None => None,
             },
+            plugged,
             old,
         })
     }
@@ -95,25 +103,64 @@ impl State {
             put("next-ca.crt", next.certificate());
             put("next-ca.key", next.key());
         }
-        if let Some(old) = &self.old {
-            put("old-ca.crt", &old.certificate);
-            put("old-ca.since", &old.since.unix_timestamp().to_string());
+        if let Some(root) = &self.plugged {
+            put("plugged-root.crt", root);
+        }
+        if !self.old.is_empty() {
+            let certificates = self.old.iter().map(|old| old.certificate.as_str());
+            put("old-ca.crt", &certificates.collect::<String>());
+            let since = self.old.iter().map(|old| old.since.unix_timestamp());
+            let since: Vec<_> = since.map(|seconds| seconds.to_string()).collect();
+            put("old-ca.since", &since.join("\n"));
         }
         data
     }
 
-    /// Returns the roots that API servers must trust: the current, the next and the previous
-    /// CA.
+    /// Returns the roots that clients must trust: the current, the next and the previous CAs. An
+    /// own CA in whose place another one is used is none of them.
     pub fn roots(&self, now: OffsetDateTime) -> Result<Bundle, Error> {
-        let certificates = [
-            Some(self.authority.certificate()),
-            self.next.as_ref().map(Authority::certificate),
-            self.old.as_ref().map(|old| old.certificate.as_str()),
-        ];
+        let is_own = self.plugged.is_none();
+        let current = match &self.plugged {
+            Some(root) => root.as_str(),
+            None => self.authority.certificate(),
+        };
+        let next = self.next.as_ref().filter(|_| is_own);
+        let certificates = [Some(current), next.map(Authority::certificate)];
+        let old = self.old.iter().map(|old| old.certificate.as_str());
         let mut roots = Bundle::default();
-        for certificate in certificates.into_iter().flatten() {
+        for certificate in certificates.into_iter().flatten().chain(old) {
             roots = roots.join(Bundle::from_pem(certificate)?);
         }
         Ok(roots.valid_at(now))
     }
+
+    /// Records that a CA is no longer used, and from when on.
+    pub fn retire(&mut self, certificate: String, since: OffsetDateTime) {
+        self.reinstate(&certificate);
+        self.old.push(Old { certificate, since });
+        let surplus = self.old.len().saturating_sub(OLD);
+        self.old.drain(..surplus);
+    }
+
+    /// Records that a CA is used again, if it was used before.
+    pub fn reinstate(&mut self, certificate: &str) {
+        self.old.retain(|old| old.certificate != certificate);
+    }
+}
+
+/// Previous CAs, with the times at which they were replaced, one in a line.
+fn since_each(certificates: &Bundle, since: &str) -> Result<Vec<Old>, StateError> {
+    let since: Vec<_> = since.split_whitespace().collect();
+    if since.len() != certificates.len() {
+        return Err(StateError::Time);
+    }
+    let old = certificates.each().zip(since).map(|(certificate, since)| {
+        let seconds = since.parse().ok();
+        let since = seconds.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+        Some(Old {
+            certificate: certificate.to_pem(),
+            since: since?,
+        })
+    });
+    old.collect::<Option<_>>().ok_or(StateError::Time)
 }

@@ -11,7 +11,7 @@ use pillion_telemetry::Format;
 
 use super::{ca::Lifetimes, convert::trust_domain::checked};
 use crate::{
-    certificates::{Plan, own},
+    certificates::{Plan, own, plugged},
     flags::{self, check_lifetimes, duration, seconds, serving_name},
     model::LoadBalancer,
 };
@@ -67,6 +67,10 @@ pub struct Args {
     /// The Secret with the mesh's CA and the serving certificate [default: pillion-discovery-certs[-REVISION]].
     #[arg(long, value_name = "NAME")]
     certificate_secret: Option<String>,
+    /// The Secret with a CA that is plugged in, with the names of files that Istio or cert-manager give them. If it exists,
+    /// its CA signs in place of the mesh's own one.
+    #[arg(long, value_name = "NAME", default_value = "cacerts")]
+    plugged_ca_secret: String,
     /// The lifetime of the mesh's CA. It is replaced after two thirds of it.
     #[arg(long, value_name = "DURATION", default_value = "3650d", value_parser = duration)]
     ca_lifetime: Duration,
@@ -80,8 +84,9 @@ pub struct Args {
     /// The lifetime of a workload's certificate, if its proxy asks for none.
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
     workload_certificate_lifetime: Duration,
-    /// The longest lifetime of a workload's certificate. Who asks for more gets this.
-    #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = duration)]
+    /// The longest lifetime of a workload's certificate. Who asks for more gets this. A CA that was replaced stays trusted
+    /// for so long, and for --ca-overlap.
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
     max_workload_certificate_lifetime: Duration,
     /// Whether to write the statuses of rules. Where several revisions run, one of them should.
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
@@ -173,7 +178,16 @@ impl Args {
                 authority_lifetime: seconds(self.ca_lifetime),
                 certificate_lifetime: seconds(self.certificate_lifetime),
                 overlap: seconds(self.ca_overlap),
+                retention: seconds(self.max_workload_certificate_lifetime + self.ca_overlap),
             },
+        }
+    }
+
+    /// Returns where a CA may be plugged in.
+    pub(super) fn plugged_ca(&self) -> plugged::Settings {
+        plugged::Settings {
+            namespace: self.namespace.clone(),
+            secret: self.plugged_ca_secret.clone(),
         }
     }
 
@@ -202,13 +216,46 @@ impl Args {
     ///
     /// Returns an error if the CA's lifetime is too short, or a duration is 0.
     pub(super) fn check_lifetimes(&self) -> anyhow::Result<()> {
-        check_lifetimes(self.ca_lifetime, self.certificate_lifetime, self.ca_overlap)
+        let (ca, overlap) = (self.ca_lifetime, self.ca_overlap);
+        let longest = self.max_workload_certificate_lifetime;
+        check_lifetimes(ca, self.certificate_lifetime, overlap)?;
+        let least = (longest + overlap * 2) * 2;
+        anyhow::ensure!(
+            least <= ca,
+            "--ca-lifetime {ca:?} is too short: a CA stays trusted after it is replaced, until the last certificate that it \
+             signed has expired, and before that the next one must not be replaced. It must be at least {least:?}, which is \
+             twice --max-workload-certificate-lifetime {longest:?} with two of --ca-overlap {overlap:?}"
+        );
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn a_ca_outlives_what_the_one_before_has_signed() {
+        let check = |flags: &str| {
+            let flags = ["discovery"].into_iter().chain(flags.split_whitespace());
+            Command::parse_from(flags).args.check_lifetimes()
+        };
+        assert!(check("").is_ok());
+        // Twice 24 h and two overlaps of 10 min.
+        assert!(check("--ca-lifetime 2920m").is_ok());
+        let error = check("--ca-lifetime 2919m").unwrap_err().to_string();
+        assert!(error.contains("twice --max-workload"), "{error}");
+        assert!(check("--max-workload-certificate-lifetime 3650d").is_err());
+        assert!(check("--ca-overlap 0s").is_err());
+    }
 
     #[test]
     fn the_debug_port_is_on_loopback() {

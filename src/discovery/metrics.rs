@@ -78,6 +78,7 @@ const RENDER_BUCKETS: [f64; 8] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0];
 pub(super) struct Metrics {
     registry: Registry,
     certificates: CertificateMetrics,
+    ca_expiry: Gauge,
     ads_port: PortMetrics,
     webhook_port: PortMetrics,
     streams: Gauge,
@@ -96,6 +97,7 @@ impl Default for Metrics {
         let mut metrics = Self {
             registry: Registry::default(),
             certificates: CertificateMetrics::default(),
+            ca_expiry: Gauge::default(),
             ads_port: PortMetrics::default(),
             webhook_port: PortMetrics::default(),
             streams: Gauge::default(),
@@ -134,6 +136,11 @@ impl Metrics {
             "pillion_build",
             "The version that is running",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+        );
+        registry.register(
+            "pillion_discovery_ca_expiration_timestamp_seconds",
+            "When the CA that signs workloads' certificates expires, in seconds since the epoch; 0 before there is one",
+            self.ca_expiry.clone(),
         );
         registry.register(
             "pillion_discovery_streams",
@@ -181,6 +188,11 @@ impl Metrics {
     /// What is counted of the serving certificate.
     pub fn certificates(&self) -> &CertificateMetrics {
         &self.certificates
+    }
+
+    /// Records when the CA that signs workloads' certificates expires, in seconds since the epoch.
+    pub fn ca_expires(&self, unix_seconds: i64) {
+        self.ca_expiry.set(unix_seconds);
     }
 
     /// The metrics of the port for proxies.

@@ -135,6 +135,15 @@ impl Offline {
         self.send(Update::Mesh(Box::new(mesh))).await
     }
 
+    /// Replaces the roots that all proxies trust, in PEM (`ROOTCA`).
+    ///
+    /// # Errors
+    ///
+    /// Returns that the thread of the model has ended.
+    pub async fn trust(&self, roots: &str) -> Result<(), Faults> {
+        self.send(Update::Roots(roots.into())).await
+    }
+
     /// Issues certificates by this CA from now on: its chain, without the root, or the root itself if that signs; its key;
     /// and the roots that workloads trust; all in PEM. Identities are of the trust domain of the last configuration.
     ///
@@ -334,6 +343,26 @@ mod tests {
         snapshots.wait_for(has).await.unwrap();
         discovery.delete(&service).await.unwrap();
         snapshots.wait_for(|snapshot| !has(snapshot)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn all_proxies_get_the_roots_whenever_they_change() {
+        let discovery = Offline::start().unwrap();
+        let mut snapshots = discovery.follow("default", "client").await.unwrap();
+        discovery.apply(&pod()).await.unwrap();
+        for roots in ["one", "another", "one"] {
+            discovery.trust(roots).await.unwrap();
+            let has = |snapshot: &Snapshot| {
+                let secrets = snapshot.get(type_url::SECRET);
+                let names = secrets.map(|secrets| secrets.iter().count());
+                let found = secrets.and_then(|secrets| secrets.get("ROOTCA"));
+                let bytes = found.map(|found| found.body.value.to_vec());
+                let text =
+                    String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned();
+                names == Some(1) && text.contains(roots)
+            };
+            snapshots.wait_for(has).await.unwrap();
+        }
     }
 
     #[tokio::test]

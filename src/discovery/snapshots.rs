@@ -27,6 +27,8 @@ use crate::model::{Client, Dirty, Event, Finding, Key, Model, ProxyKind, StrictH
 pub(super) struct Snapshots {
     model: Model,
     settings: Settings,
+    /// The roots that all proxies trust.
+    secrets: Resources,
     interner: Interner,
     clusters: ClusterSets,
     commons: Commons,
@@ -52,6 +54,7 @@ impl Snapshots {
         Self {
             model: Model::paced(),
             settings,
+            secrets: Resources::default(),
             interner: Interner::default(),
             clusters: ClusterSets::default(),
             commons: Commons::default(),
@@ -71,6 +74,24 @@ impl Snapshots {
         let differs = self.settings != settings;
         self.settings = settings;
         differs
+    }
+
+    /// Replaces the roots that all proxies trust, in PEM. Returns whether they have changed.
+    pub fn trust(&mut self, roots: &str) -> bool {
+        let secret = render::root_ca(roots);
+        let resource = self
+            .interner
+            .resource(type_url::SECRET, render::ROOT_CA, &secret);
+        let before = self.secrets.get(render::ROOT_CA);
+        if before.is_some_and(|before| before.version == resource.version) {
+            return false;
+        }
+        self.secrets = by_name([resource]);
+        for (snapshot, _) in self.classes.values_mut() {
+            let secrets = Arc::clone(&self.secrets);
+            *snapshot = std::mem::take(snapshot).with(type_url::SECRET, secrets);
+        }
+        true
     }
 
     /// The proxy of a pod, if the pod is known.
@@ -194,7 +215,8 @@ impl Snapshots {
     }
 
     fn assemble(&self, common: usize, clusters: usize, own: Rendered) -> Snapshot {
-        let mut snapshot = Snapshot::new();
+        let secrets = Arc::clone(&self.secrets);
+        let mut snapshot = Snapshot::new().with(type_url::SECRET, secrets);
         if let Some(set) = self.clusters.get(clusters) {
             let clusters = Layers::new(Arc::clone(&set.clusters), by_name(own.clusters));
             snapshot = snapshot.with_layers(type_url::CLUSTER, clusters).with(

@@ -32,8 +32,8 @@ const BATCH: usize = 1024;
 
 /// Starts the thread. It ends when all senders of updates are gone.
 ///
-/// `watches` is the number of watches that have to list their objects before anything is
-/// rendered; `synced` is then set.
+/// `watches` is the number of watches that have to list their objects, and of others that have
+/// something to tell, before anything is rendered; `synced` is then set.
 ///
 /// # Errors
 ///
@@ -51,6 +51,7 @@ pub(super) fn start(
         connected: Vec::new(),
         uids: HashMap::new(),
         dirty: Dirty::default(),
+        roots_changed: false,
         pace: Pace::default(),
         waits_for: watches,
         synced,
@@ -82,6 +83,8 @@ struct Owner {
     uids: HashMap<Key, Arc<str>>,
     /// What has not gone out yet.
     dirty: Dirty,
+    /// The roots have changed, and have not gone out yet.
+    roots_changed: bool,
     pace: Pace,
     /// How many watches have not listed their objects yet.
     waits_for: usize,
@@ -126,6 +129,10 @@ impl Owner {
                 let mut dirty = self.snapshots.apply(Event::Mesh(mesh.model.clone()));
                 dirty.rules |= self.snapshots.set(settings(&mesh));
                 dirty
+            }
+            Update::Roots(roots) => {
+                self.roots_changed |= self.snapshots.trust(&roots);
+                return;
             }
             Update::Synced => {
                 self.waits_for = self.waits_for.saturating_sub(1);
@@ -173,7 +180,8 @@ impl Owner {
                 self.snapshots.renew_endpoints(&dirty.endpoints);
             }
         }
-        let to_all = due || !dirty.endpoints.is_empty();
+        let roots_changed = std::mem::take(&mut self.roots_changed);
+        let to_all = due || !dirty.endpoints.is_empty() || roots_changed;
         let to_some = !dirty.clients.is_empty();
         if to_all || to_some {
             let (snapshots, uids) = (&mut self.snapshots, &self.uids);

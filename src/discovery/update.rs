@@ -25,6 +25,8 @@ pub(super) enum Update {
     Seen(Kind, u64),
     /// The mesh's configuration has changed.
     Mesh(Box<Mesh>),
+    /// The roots that proxies trust have changed, in PEM.
+    Roots(Arc<str>),
     /// All objects of one more watch are known.
     Synced,
     /// A proxy has connected.

@@ -118,6 +118,8 @@ impl Args {
                 authority_lifetime: seconds(self.ca_lifetime),
                 certificate_lifetime: seconds(self.certificate_lifetime),
                 overlap: seconds(self.ca_overlap),
+                // Nobody else has a certificate of it.
+                retention: seconds(self.ca_overlap),
             },
         }
     }

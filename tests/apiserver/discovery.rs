@@ -7,6 +7,7 @@ mod certificates;
 mod forged;
 mod installation;
 mod mesh;
+mod plugged;
 mod root;
 mod statuses;
 mod streams;

@@ -1,4 +1,4 @@
-//! What is signed with: the CA of the certificates' Secret, in the mesh's trust domain.
+//! What is signed with: the CA of the certificates' Secret, or one that is plugged in, in the mesh's trust domain.
 
 use std::sync::Arc;
 
@@ -48,9 +48,9 @@ pub(in crate::discovery) async fn feed(
 }
 
 fn made(authority: &Issuing, trust_domain: &str) -> Result<Signing, Error> {
-    let Issuing { authority, roots } = authority;
+    let Issuing { signer, roots } = authority;
     Ok(Signing {
-        issuer: Issuer::from_pem(authority.certificate(), authority.key())?,
+        issuer: Issuer::from_pem(&signer.chain(), signer.key())?,
         roots: roots.clone(),
         trust_domain: trust_domain.to_owned(),
     })
@@ -63,6 +63,7 @@ mod tests {
     use time::{Duration, OffsetDateTime};
 
     use super::*;
+    use crate::certificates::Signer;
 
     #[tokio::test]
     async fn a_ca_and_a_trust_domain_are_needed() {
@@ -74,7 +75,8 @@ mod tests {
         let authority =
             Authority::generate("ca", OffsetDateTime::now_utc(), Duration::DAY).unwrap();
         let roots = Bundle::from_pem(authority.certificate()).unwrap();
-        let issuing = Issuing { authority, roots };
+        let signer = Signer::root(authority);
+        let issuing = Issuing { signer, roots };
         authorities.send_replace(Some(Arc::new(issuing)));
         tokio::task::yield_now().await;
         assert!(!condition.holds() && signing.borrow().is_none());

@@ -81,6 +81,19 @@ impl Installation {
         kubeconfig: &Path,
         statuses: bool,
     ) -> Self {
+        let installation = Self::spawn(client, namespace, kubeconfig, statuses, &[]);
+        installation.ready().await;
+        installation
+    }
+
+    /// The same with more flags, and does not wait.
+    pub fn spawn(
+        client: Client,
+        namespace: String,
+        kubeconfig: &Path,
+        statuses: bool,
+        flags: &[&str],
+    ) -> Self {
         let (ads, webhook, status, debug) = (port(), port(), port(), port());
         // Killed with this thread, too: a test process that is killed drops nothing.
         let child = Command::new("setpriv")
@@ -94,13 +107,14 @@ impl Installation {
             .args(["--serving-dns-name", "127.0.0.1", "--drain-delay", "0s"])
             .args(["--log-format", "text"])
             .arg(format!("--statuses={statuses}"))
+            .args(flags)
             .env("KUBECONFIG", kubeconfig)
             .env_remove("POD_NAME")
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let installation = Self {
+        Self {
             client,
             namespace,
             ads,
@@ -108,12 +122,11 @@ impl Installation {
             debug,
             status,
             child,
-        };
-        installation.ready().await;
-        installation
+        }
     }
 
-    async fn ready(&self) {
+    /// Waits until it is ready.
+    pub async fn ready(&self) {
         eventually("discovery is ready", async || {
             assert!(self.child.id().is_some(), "discovery ended");
             let answer = self.get("/readyz")?;

@@ -56,6 +56,14 @@ fn refuses_values_that_it_does_not_know() {
         ),
         ("injector.clientCA.key=../key", "does not match"),
         ("injector.logFormat=yaml", "value must be one of"),
+        (
+            "discovery.workloadCertificateLifetime=soon",
+            "does not match",
+        ),
+        (
+            "discovery.maxWorkloadCertificateLifetime=0h",
+            "does not match",
+        ),
         ("global.imagePullPolicy=Sometimes", "value must be one of"),
         ("global.proxy.logLevel=loud", "value must be one of"),
         (
@@ -427,6 +435,30 @@ fn every_installation_has_policies_for_its_own_accounts() {
             assert_eq!(binding["spec"]["policyName"], policy["metadata"]["name"]);
             assert_eq!(binding["spec"]["validationActions"], json!(["Deny"]));
         }
+    }
+}
+
+/// Whoever has its token reads a plugged CA, and can't put another one in its place.
+#[test]
+fn discovery_reads_a_plugged_ca_and_knows_how_long_certificates_last() {
+    let lifetimes =
+        "discovery.workloadCertificateLifetime=1h,discovery.maxWorkloadCertificateLifetime=2d";
+    let objects = template("mesh", &["--set", lifetimes]);
+    let role = named(&objects, "Role", "pillion-discovery");
+    let rules = role["rules"].as_array().unwrap().iter();
+    let mut of_cacerts = rules.filter(|rule| rule["resourceNames"].to_string().contains("cacerts"));
+    let rule = of_cacerts.next().unwrap();
+    assert_eq!(rule["resources"], json!(["secrets"]));
+    assert_eq!(rule["verbs"], json!(["get", "list", "watch"]));
+    assert!(of_cacerts.next().is_none());
+    let deployment = named(&objects, "Deployment", "pillion-discovery");
+    let arguments = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
+    for argument in [
+        "--workload-certificate-lifetime=1h",
+        "--max-workload-certificate-lifetime=2d",
+    ] {
+        let arguments = arguments.as_array().unwrap();
+        assert!(arguments.contains(&json!(argument)), "{arguments:?}");
     }
 }
 

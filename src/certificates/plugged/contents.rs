@@ -1,0 +1,201 @@
+//! The contents of Istio's Secret `cacerts`: a CA that somebody else makes and renews.
+//!
+//! The files have Istio's names, or those that cert-manager gives them; Istio reads both.
+
+use k8s_openapi::api::core::v1::Secret;
+use pillion_certs::{Authority, Bundle, Error, Issuer};
+use time::{Duration, OffsetDateTime};
+
+use crate::certificates::signer::Signer;
+
+/// The most bytes of one file.
+const FILE: usize = 256 * 1024;
+/// The most certificates between the CA and its root, with the CA's own.
+const CHAIN: usize = 8;
+/// The most roots.
+const ROOTS: usize = 32;
+/// The name in the certificate that is issued to see whether the CA can.
+const TRIAL: &str = "trial.pillion.invalid";
+
+/// A CA that is plugged in. Whoever trusts its root accepts what it signs: that was tried.
+#[derive(Debug)]
+pub(crate) struct Plugged {
+    signer: Signer,
+    /// The root that it stands under.
+    root: Bundle,
+    /// All roots that are to be trusted, with this one.
+    roots: Bundle,
+}
+
+/// Why the contents are refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PluggedError {
+    #[error("the key {0} is missing")]
+    Missing(&'static str),
+    #[error("the key {0} is not text, or has more than {FILE} bytes")]
+    NotText(&'static str),
+    #[error("the key {0}: {1}")]
+    Invalid(&'static str, Error),
+    #[error("the key {0} has more than {1} certificates")]
+    TooMany(&'static str, usize),
+    #[error("the key {0} has no certificate that is still valid")]
+    NoRoot(&'static str),
+    #[error(
+        "whoever trusts {root} would not accept a certificate that {certificate} signs ({reason}): is {certificate} a CA, and \
+         does {chain} have all certificates between it and the root?"
+    )]
+    Unacceptable {
+        certificate: &'static str,
+        chain: &'static str,
+        root: &'static str,
+        reason: Error,
+    },
+}
+
+/// The names of the files.
+struct Layout {
+    /// The CA's certificate.
+    certificate: &'static str,
+    key: &'static str,
+    /// The CA's certificate, and those above it.
+    chain: &'static str,
+    roots: &'static str,
+}
+
+const ISTIO: Layout = Layout {
+    certificate: "ca-cert.pem",
+    key: "ca-key.pem",
+    chain: "cert-chain.pem",
+    roots: "root-cert.pem",
+};
+
+/// The type `kubernetes.io/tls`, which cert-manager writes.
+const TLS: Layout = Layout {
+    certificate: "tls.crt",
+    key: "tls.key",
+    chain: "tls.crt",
+    roots: "ca.crt",
+};
+
+impl Plugged {
+    /// Reads the contents of a Secret. This takes milliseconds, because the CA signs.
+    ///
+    /// # Errors
+    ///
+    /// Returns why they are invalid, or of no use now.
+    pub fn read(secret: &Secret, now: OffsetDateTime) -> Result<Self, PluggedError> {
+        let layout = match &secret.data {
+            // As Istio does it.
+            Some(data) if data.contains_key(TLS.certificate) => TLS,
+            _ => ISTIO,
+        };
+        let certificate = required(secret, layout.certificate)?;
+        let key = private_key(&required(secret, layout.key)?);
+        let chain = file(secret, layout.chain)?.unwrap_or_default();
+        let roots = required(secret, layout.roots)?;
+
+        let own = bundle(layout.certificate, &certificate, CHAIN)?;
+        let chain = bundle(layout.chain, &chain, CHAIN + ROOTS)?;
+        let roots = bundle(layout.roots, &roots, ROOTS)?.valid_at(now);
+        if roots.is_empty() {
+            return Err(PluggedError::NoRoot(layout.roots));
+        }
+        let invalid = |error| PluggedError::Invalid(layout.certificate, error);
+        let first = own.each().next();
+        let first = first.ok_or_else(|| invalid(Error::Missing("certificate")))?;
+        let authority = Authority::from_pem(&first.to_pem(), &key).map_err(invalid)?;
+        let validity = authority.validity().map_err(invalid)?;
+        validity.check(now).map_err(invalid)?;
+
+        let signer = if roots.contains(&first) {
+            Signer::root(authority)
+        } else {
+            let above = own.join(chain).without(&first).without(&roots);
+            if above.len() >= CHAIN {
+                return Err(PluggedError::TooMany(layout.chain, CHAIN));
+            }
+            Signer::under_root(authority, above.to_pem())
+        };
+        // Workloads' certificates need all of them, one above the other.
+        Issuer::from_pem(&signer.chain(), signer.key())
+            .map_err(|error| PluggedError::Invalid(layout.chain, error))?;
+        let root = root_of(&signer, &roots, now).map_err(|reason| PluggedError::Unacceptable {
+            certificate: layout.certificate,
+            chain: layout.chain,
+            root: layout.roots,
+            reason,
+        })?;
+        Ok(Self {
+            signer,
+            root,
+            roots,
+        })
+    }
+
+    /// The CA.
+    pub fn signer(&self) -> &Signer {
+        &self.signer
+    }
+
+    /// The root that it stands under.
+    pub fn root(&self) -> &Bundle {
+        &self.root
+    }
+
+    /// All roots that are to be trusted.
+    pub fn roots(&self) -> &Bundle {
+        &self.roots
+    }
+}
+
+/// The root under which a CA stands: with that alone, what it signs is accepted.
+fn root_of(signer: &Signer, roots: &Bundle, now: OffsetDateTime) -> Result<Bundle, Error> {
+    let names = [TRIAL.to_owned()];
+    let pair = signer.issue(&names, now, Duration::MINUTE)?;
+    let mut refused = Error::Missing("root certificate");
+    for root in roots.each() {
+        match pair.check_accepted(&names, &root, now) {
+            Ok(()) => return Ok(root),
+            // Without the words about API servers.
+            Err(Error::Unacceptable(error)) => refused = Error::Untrusted(error),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
+}
+
+fn required(secret: &Secret, key: &'static str) -> Result<String, PluggedError> {
+    file(secret, key)?.ok_or(PluggedError::Missing(key))
+}
+
+fn file(secret: &Secret, key: &'static str) -> Result<Option<String>, PluggedError> {
+    let data = secret.data.as_ref();
+    let Some(bytes) = data.and_then(|data| data.get(key)) else {
+        return Ok(None);
+    };
+    if bytes.0.len() > FILE {
+        return Err(PluggedError::NotText(key));
+    }
+    let text = String::from_utf8(bytes.0.clone());
+    text.map(Some).map_err(|_| PluggedError::NotText(key))
+}
+
+fn bundle(key: &'static str, text: &str, most: usize) -> Result<Bundle, PluggedError> {
+    if text.matches("-----BEGIN CERTIFICATE-----").count() > most {
+        return Err(PluggedError::TooMany(key, most));
+    }
+    Bundle::from_pem(text).map_err(|error| PluggedError::Invalid(key, error))
+}
+
+/// The block of the private key: openssl writes the parameters of an elliptic curve before it.
+fn private_key(text: &str) -> String {
+    let begin = text.match_indices("-----BEGIN ").find(|(at, _)| {
+        let line = text[*at..].lines().next().unwrap_or_default();
+        line.ends_with("PRIVATE KEY-----")
+    });
+    let block = begin.map_or(text, |(at, _)| &text[at..]);
+    block.to_owned()
+}
+
+#[cfg(test)]
+pub(in crate::certificates) mod tests;

@@ -1,0 +1,230 @@
+//! Secrets as Istio's tools and cert-manager write them.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::ByteString;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
+    PKCS_RSA_SHA256, RsaKeySize,
+};
+
+use super::*;
+
+type Ca = CertifiedIssuer<'static, KeyPair>;
+
+fn rsa() -> KeyPair {
+    KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap()
+}
+
+fn params(name: &str, days: i64) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params
+        .distinguished_name
+        .push(DnType::OrganizationName, "Istio");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.not_before = now() - Duration::DAY;
+    params.not_after = now() + Duration::days(days);
+    params
+}
+
+/// The time of these tests.
+pub fn now() -> OffsetDateTime {
+    OffsetDateTime::UNIX_EPOCH + Duration::days(20_000)
+}
+
+/// A root with this key.
+fn root(key: KeyPair) -> Ca {
+    Ca::self_signed(params("Root CA", 3650), key).unwrap()
+}
+
+/// A CA under another one.
+fn under(above: &Ca, days: i64) -> Ca {
+    let key = KeyPair::generate().unwrap();
+    Ca::signed_by(params("Intermediate CA", days), key, above).unwrap()
+}
+
+fn secret(files: &[(&str, String)]) -> Secret {
+    let files = files.iter().map(|(name, text)| {
+        let bytes = ByteString(text.as_bytes().to_vec());
+        ((*name).to_owned(), bytes)
+    });
+    Secret {
+        data: Some(files.collect::<BTreeMap<_, _>>()),
+        ..Secret::default()
+    }
+}
+
+/// Istio's layout: the chain has the root, too.
+fn cacerts(ca: &Ca, chain: &[&Ca], roots: &[&Ca]) -> Secret {
+    let joined = |all: &[&Ca]| all.iter().map(|one| one.pem()).collect::<String>();
+    secret(&[
+        ("ca-cert.pem", ca.pem()),
+        ("ca-key.pem", ca.key().serialize_pem()),
+        ("cert-chain.pem", joined(chain)),
+        ("root-cert.pem", joined(roots)),
+    ])
+}
+
+fn bundle_of(ca: &Ca) -> Bundle {
+    Bundle::from_pem(&ca.pem()).unwrap()
+}
+
+/// A CA under a new root, read.
+pub fn plugged() -> Plugged {
+    let root = root(KeyPair::generate().unwrap());
+    let ca = under(&root, 365);
+    Plugged::read(&cacerts(&ca, &[&ca, &root], &[&root]), now()).unwrap()
+}
+
+/// Another CA under the same root, and one with a new root beside that.
+pub fn successions() -> [Plugged; 4] {
+    let [one, two] = [(); 2].map(|()| root(KeyPair::generate().unwrap()));
+    let read = |above: &Ca, roots: &[&Ca]| {
+        let ca = under(above, 365);
+        Plugged::read(&cacerts(&ca, &[&ca, above], roots), now()).unwrap()
+    };
+    [
+        read(&one, &[&one]),
+        read(&one, &[&one]),
+        read(&one, &[&one, &two]),
+        read(&two, &[&two]),
+    ]
+}
+
+#[test]
+fn reads_what_istio_s_tools_write() {
+    let root = root(rsa());
+    let upper = under(&root, 700);
+    let ca = Ca::signed_by(params("Intermediate CA", 365), rsa(), &upper).unwrap();
+    let other = self::root(KeyPair::generate().unwrap());
+    let secret = cacerts(&ca, &[&ca, &upper, &root], &[&other, &root]);
+    let plugged = Plugged::read(&secret, now()).unwrap();
+    assert_eq!(plugged.root(), &bundle_of(&root));
+    assert_eq!(plugged.roots().len(), 2);
+    // Whoever trusts the root alone accepts it: the certificates between are in the chain.
+    let names = ["a.svc".to_owned()];
+    let pair = plugged
+        .signer()
+        .issue(&names, now(), Duration::DAY)
+        .unwrap();
+    pair.check_accepted(&names, plugged.root(), now()).unwrap();
+    let chain = Bundle::from_pem(pair.chain()).unwrap();
+    assert_eq!(chain.len(), 3, "and the root is not");
+    assert!(!chain.shares_one_with(plugged.roots()));
+}
+
+#[test]
+fn reads_what_cert_manager_writes() {
+    let root = root(rsa());
+    let ca = under(&root, 90);
+    let files = [
+        ("tls.crt", ca.pem()),
+        ("tls.key", ca.key().serialize_pem()),
+        ("ca.crt", root.pem()),
+    ];
+    let plugged = Plugged::read(&secret(&files), now()).unwrap();
+    assert_eq!(plugged.root(), &bundle_of(&root));
+    assert_eq!(
+        plugged.signer().not_after().unwrap(),
+        now() + Duration::days(90)
+    );
+}
+
+#[test]
+fn a_root_may_sign_itself_and_have_a_curve_s_parameters_before_its_key() {
+    let root = root(KeyPair::generate().unwrap());
+    let parameters =
+        "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+    let files = [
+        ("ca-cert.pem", root.pem()),
+        (
+            "ca-key.pem",
+            format!("{parameters}{}", root.key().serialize_pem()),
+        ),
+        ("root-cert.pem", root.pem()),
+    ];
+    let plugged = Plugged::read(&secret(&files), now()).unwrap();
+    let pair = plugged
+        .signer()
+        .issue(&["a".to_owned()], now(), Duration::DAY);
+    let chain = Bundle::from_pem(pair.unwrap().chain()).unwrap();
+    assert_eq!(chain.len(), 1);
+}
+
+#[test]
+fn refuses_what_nobody_would_accept() {
+    let (root, stranger) = (
+        root(KeyPair::generate().unwrap()),
+        self::root(KeyPair::generate().unwrap()),
+    );
+    let upper = under(&root, 700);
+    let ca = under(&upper, 365);
+    let mut leaf = params("no CA", 365);
+    leaf.is_ca = IsCa::NoCa;
+    let leaf = Ca::signed_by(leaf, KeyPair::generate().unwrap(), &root).unwrap();
+    let good = || cacerts(&ca, &[&ca, &upper], &[&root]);
+    assert!(Plugged::read(&good(), now()).is_ok());
+    let without = |key: &str| {
+        let mut secret = good();
+        secret.data.as_mut().unwrap().remove(key);
+        secret
+    };
+    let with = |key: &str, text: &str| {
+        let mut secret = good();
+        let bytes = ByteString(text.as_bytes().to_vec());
+        secret.data.as_mut().unwrap().insert(key.to_owned(), bytes);
+        secret
+    };
+    for (secret, expected) in [
+        (Secret::default(), "ca-cert.pem is missing"),
+        (without("ca-key.pem"), "ca-key.pem is missing"),
+        (without("root-cert.pem"), "root-cert.pem is missing"),
+        (with("root-cert.pem", ""), "root-cert.pem has no"),
+        (with("ca-cert.pem", "x"), "ca-cert.pem: "),
+        (with("ca-key.pem", "x"), "ca-cert.pem: "),
+        (
+            with("ca-key.pem", &stranger.key().serialize_pem()),
+            "does not match",
+        ),
+        (
+            with("cert-chain.pem", &upper.pem().replacen("MII", "AAA", 1)),
+            "cert-chain.pem: ",
+        ),
+        (
+            with("root-cert.pem", &root.pem().repeat(ROOTS + 1)),
+            "more than 32",
+        ),
+        (
+            with("root-cert.pem", &"#".repeat(FILE + 1)),
+            "more than 262144 bytes",
+        ),
+        // The certificate between the two is missing.
+        (without("cert-chain.pem"), "root-cert.pem would not accept"),
+        (
+            cacerts(&ca, &[&ca, &upper], &[&stranger]),
+            "root-cert.pem would not accept",
+        ),
+        (cacerts(&leaf, &[&leaf], &[&root]), "not a CA's"),
+        (with("tls.crt", &ca.pem()), "tls.key is missing"),
+    ] {
+        let error = Plugged::read(&secret, now()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{expected}: {error}");
+    }
+    let error = Plugged::read(&good(), now() + Duration::days(366)).unwrap_err();
+    assert!(error.to_string().contains("expired"), "{error}");
+    let error = Plugged::read(&good(), now() - Duration::days(2)).unwrap_err();
+    assert!(error.to_string().contains("not valid before"), "{error}");
+}
+
+#[test]
+fn roots_that_have_expired_are_left_out() {
+    let key = KeyPair::generate().unwrap();
+    let expired = Ca::self_signed(params("Root CA", -1), key).unwrap();
+    let root = root(KeyPair::generate().unwrap());
+    let ca = under(&root, 365);
+    let secret = cacerts(&ca, &[&ca], &[&expired, &root]);
+    let plugged = Plugged::read(&secret, now()).unwrap();
+    assert_eq!(plugged.roots(), &bundle_of(&root));
+}
