@@ -236,7 +236,8 @@ impl Tcp<'_> {
         match done {
             Ok((server, parties)) => Ok((server, Some(parties))),
             Err(failure) => {
-                self.worker.warn_of_server(address, &settings.name, &failure);
+                self.worker
+                    .warn_of_server(address, &settings.name, &failure);
                 Err(Refusal::Tls {
                     to: address,
                     failure,

@@ -58,11 +58,12 @@ mod tests {
     use super::*;
 
     fn hello(name: &'static str) -> Vec<u8> {
-        let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(RootCertStore::empty())
-            .with_no_client_auth();
+        let mut config =
+            ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(RootCertStore::empty())
+                .with_no_client_auth();
         config.alpn_protocols = vec![b"istio".to_vec(), b"h2".to_vec()];
         let mut client = ClientConnection::new(Arc::new(config), name.try_into().unwrap()).unwrap();
         let mut bytes = Vec::new();

@@ -96,7 +96,9 @@ impl Configs {
         }
         let offers = tls.offers(carried).into_iter();
         let settings = ClientSettings {
-            alpn: offers.map(|protocol| protocol.as_bytes().to_vec()).collect(),
+            alpn: offers
+                .map(|protocol| protocol.as_bytes().to_vec())
+                .collect(),
             sans: sans(&tls.sans),
         };
         let common = client_config(&credentials.identity, &credentials.trust, &settings)?;

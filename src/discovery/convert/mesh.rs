@@ -289,6 +289,7 @@ mod tests {
             domain: "cluster.local".into(),
             namespace: "mesh".into(),
             load_balancer: LoadBalancer::RoundRobin,
+            mutual_tls: false,
             trust_domain: Some("flag".into()),
         };
         for text in ["", "trustDomain: td"] {
