@@ -138,7 +138,7 @@ pub(super) async fn changed(found: &mut Option<watch::Receiver<Found>>) {
         None => false,
     };
     if !is_told {
-        pending().await;
+        pending::<()>().await;
     }
 }
 
