@@ -201,7 +201,10 @@ async fn a_server_of_plaintext_is_told_from_one_of_tls() {
     let tls = client_tls("reviews");
     let ask = secure(&client, &tls, to, connected, LONG);
     let answer = async {
-        accepted.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        accepted
+            .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            .await
+            .unwrap();
         accepted
     };
     let (failed, _accepted) = tokio::join!(ask, answer);

@@ -79,7 +79,10 @@ mod tests {
     fn trust_is_told_from_identity() {
         let mesh = Mesh::new();
         let transport = Transport::default();
-        assert!(matches!(transport.credentials(), Err(TlsFailure::NoIdentity)));
+        assert!(matches!(
+            transport.credentials(),
+            Err(TlsFailure::NoIdentity)
+        ));
         let mut seen = vec![transport.trust_number()];
         for credentials in [
             mesh.credentials("a", 1),
