@@ -73,6 +73,7 @@ pub(super) async fn carry(
             server_name: server_name.map(Arc::from),
             protocols: protocols.into_iter().map(Vec::into_boxed_slice).collect(),
         }),
+        Protocol::OldTls => Some(ClientHello::default()),
         Protocol::Tcp | Protocol::Http1 | Protocol::Http2 => None,
     };
     if let Some(hello) = hello.as_ref().filter(|_| way.has_tls)

@@ -45,7 +45,7 @@ pub(super) async fn detect(
             }
         }
         Detection::Http => match declared_http(stream, &mut input).await? {
-            tls @ Protocol::Tls { .. } if has_tls => tls,
+            tls @ (Protocol::Tls { .. } | Protocol::OldTls) if has_tls => tls,
             Protocol::Http2 => Protocol::Http2,
             // What is not HTTP gets an answer that says so.
             _ => Protocol::Http1,

@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use rustls::server::Acceptor;
+use rustls::{Error, server::Acceptor};
 
 /// The type of the record that a TLS client sends first (RFC 8446, 5.1).
 pub(super) const HANDSHAKE: u8 = 0x16;
@@ -17,6 +17,8 @@ pub(super) enum ClientHello {
         server_name: Option<String>,
         protocols: Vec<Vec<u8>>,
     },
+    /// They are one, of a version that is too old to be read.
+    Old,
     /// They are not one.
     Invalid,
 }
@@ -44,6 +46,7 @@ pub(super) fn sniff(bytes: &[u8]) -> ClientHello {
                 };
             }
             Ok(None) => {}
+            Err((Error::PeerIncompatible(_), _)) => return ClientHello::Old,
             Err(_) => return ClientHello::Invalid,
         }
     }

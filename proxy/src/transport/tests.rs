@@ -223,3 +223,20 @@ async fn nobody_waits_for_a_silent_server() {
     assert!(matches!(failed, Err(TlsFailure::TimedOut(LONG))));
     assert_eq!(began.elapsed(), LONG);
 }
+
+#[test]
+fn trust_is_told_from_identity() {
+    let mesh = Mesh::new();
+    let transport = Transport::default();
+    let mut seen = vec![transport.trust_number()];
+    for credentials in [
+        mesh.credentials("a", 1),
+        // Another certificate.
+        mesh.credentials("a", 2),
+        Mesh::new().credentials("a", 3),
+    ] {
+        transport.take(Some(credentials));
+        seen.push(transport.trust_number());
+    }
+    assert_eq!(seen, [0, 1, 1, 2]);
+}
