@@ -37,6 +37,9 @@ pub enum Error {
     /// A CA's certificates can't be used to issue others.
     #[error("the CA's certificates can't be used: {0}")]
     Chain(&'static str),
+    /// Peers would not accept what a CA issues.
+    #[error("no trusted root stands behind what the CA issues: {0}")]
+    Untrusted(rustls::Error),
     /// A CA's key is of a kind that can't be used.
     #[error("the CA's key must be ECDSA on P-256 or P-384, or RSA with at least 2048 bits")]
     CaKey,

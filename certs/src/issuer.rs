@@ -1,5 +1,6 @@
 //! A CA that issues the certificates of workloads.
 
+mod accepted;
 mod content;
 mod signer;
 
@@ -14,9 +15,10 @@ use x509_parser::{
 
 use self::{content::Content, signer::Signer};
 use crate::{
-    CertificateRequest, Error, SpiffeId, Validity,
+    Bundle, CertificateRequest, Error, SpiffeId, Validity,
     der::{SEQUENCE, bits, element},
     hexadecimal::hexadecimal,
+    mesh::WorkloadKey,
 };
 
 /// Certificates are valid from before their time of issue, because the clocks of a cluster
@@ -149,6 +151,19 @@ impl Issuer {
             serial: hexadecimal(&serial),
             not_after,
         })
+    }
+
+    /// Checks that peers that trust these roots accept what the CA issues.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if they would not, or the CA is not valid at this time.
+    pub fn check_accepted(&self, roots: &Bundle, now: OffsetDateTime) -> Result<(), Error> {
+        let request = CertificateRequest::from_pem(&WorkloadKey::generate()?.request()?)
+            .map_err(|error| Error::Certificate(error.to_string()))?;
+        let somebody = SpiffeId::new("pillion.invalid", "check", "check")?;
+        let issued = self.issue(&request, &somebody, now, Duration::minutes(1))?;
+        accepted::check(&issued, roots, now)
     }
 
     /// When the CA and all those above it are valid.

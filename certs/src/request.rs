@@ -99,3 +99,6 @@ fn algorithms(kind: Kind) -> &'static [Oid<'static>] {
         Kind::Rsa => RSA,
     }
 }
+
+#[cfg(test)]
+mod tests;

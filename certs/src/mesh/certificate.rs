@@ -5,7 +5,7 @@ use x509_parser::{
     prelude::{FromDer, X509Certificate, X509Name},
 };
 
-use super::fault::{PeerFault, shown};
+use super::fault::{PeerFault, few, shown};
 use crate::{SpiffeId, Validity, hexadecimal::hexadecimal};
 
 /// What a certificate says about whom it belongs to.
@@ -58,7 +58,7 @@ impl Certificate {
                 .parse()
                 .map_err(|_| PeerFault::NotSpiffe { found: shown(uri) }),
             several => Err(PeerFault::SeveralUris {
-                found: several.iter().take(8).map(|uri| shown(uri)).collect(),
+                found: few(several.iter().map(|uri| shown(uri))),
             }),
         }
     }
@@ -108,4 +108,63 @@ fn escaped(value: &str) -> String {
         escaped.push(character);
     }
     escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
+
+    use super::*;
+
+    fn certificate(params: CertificateParams) -> Certificate {
+        let key = KeyPair::generate().unwrap();
+        Certificate::read(params.self_signed(&key).unwrap().der()).unwrap()
+    }
+
+    #[test]
+    fn writes_the_subject_by_rfc_2253() {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        for (kind, value) in [
+            (DnType::CountryName, "DE"),
+            (DnType::OrganizationName, "Meier, Söhne + Co"),
+            (DnType::CommonName, " #web"),
+        ] {
+            params.distinguished_name.push(kind, value);
+        }
+        let certificate = certificate(params);
+        assert_eq!(
+            certificate.subject,
+            "CN=\\ #web,O=Meier\\, Söhne \\+ Co,C=DE"
+        );
+        assert_eq!(escaped("#a"), "\\#a");
+    }
+
+    #[test]
+    fn names_its_owner_by_the_best_name_that_it_has() {
+        let with = |common_name: &str, names: &[SanType]| {
+            let mut params = CertificateParams::default();
+            params.distinguished_name = DistinguishedName::new();
+            if !common_name.is_empty() {
+                let name = &mut params.distinguished_name;
+                name.push(DnType::CommonName, common_name);
+            }
+            params.subject_alt_names = names.to_vec();
+            certificate(params).owner()
+        };
+        let uri = SanType::URI("spiffe://a/ns/b/sa/c".try_into().unwrap());
+        let dns = SanType::DnsName("web.example".try_into().unwrap());
+        assert_eq!(with("web", &[dns.clone(), uri]), "spiffe://a/ns/b/sa/c");
+        assert_eq!(with("web", &[dns]), "web.example");
+        assert_eq!(with("web", &[]), "CN=web");
+        assert!(with("", &[]).starts_with("an unnamed peer (serial number "));
+    }
+
+    #[test]
+    fn refuses_what_is_no_certificate() {
+        for bytes in [&b""[..], b"\x30\x00", &[0xff; 64]] {
+            let fault = Certificate::read(bytes).unwrap_err();
+            assert_eq!(fault, PeerFault::Malformed("it is no X.509"));
+        }
+    }
 }

@@ -58,3 +58,23 @@ impl EndpointConfigs {
         config
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::unverified_client_config;
+
+    #[test]
+    fn keeps_the_sessions_of_the_latest_endpoints() {
+        let common = Arc::new(unverified_client_config().unwrap());
+        let configs = EndpointConfigs::new(common, 2);
+        let endpoint = |port| SocketAddr::from(([10, 0, 0, 1], port));
+        let [first, second] = [1, 2].map(|port| configs.of(endpoint(port)));
+        assert!(!Arc::ptr_eq(&first, &second));
+        assert!(Arc::ptr_eq(&first, &configs.of(endpoint(1))));
+        let _third = configs.of(endpoint(3));
+        assert!(Arc::ptr_eq(&second, &configs.of(endpoint(2))));
+        assert!(!Arc::ptr_eq(&first, &configs.of(endpoint(1))));
+        assert_eq!(configs.known.lock().unwrap().configs.len(), 2);
+    }
+}

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 /// The longest name that is shown, in characters. A peer chooses its names itself.
 const LONGEST: usize = 300;
-/// The most expected names that are shown.
+/// The most names of a list that are shown.
 const MOST: usize = 4;
 
 /// Why the other end of a connection is refused, in words for operators. Names in it that come
@@ -55,12 +55,12 @@ pub enum PeerFault {
     #[error(
         "{found} is of another trust domain than {}: add it to trustDomainAliases if it is \
          to be accepted",
-        few(trusted)
+        trusted.join(", ")
     )]
     ForeignTrustDomain {
         /// The identity.
         found: String,
-        /// The trust domains that are accepted.
+        /// The first of the trust domains that are accepted, and how many more there are.
         trusted: Vec<String>,
     },
     /// The certificate has no URI.
@@ -72,10 +72,10 @@ pub enum PeerFault {
     /// The certificate has several URIs.
     #[error(
         "the certificate has several URIs, and a workload's must have one: {}",
-        few(found)
+        found.join(", ")
     )]
     SeveralUris {
-        /// The URIs.
+        /// The first of the URIs, and how many more there are.
         found: Vec<String>,
     },
     /// The URI is not a workload's identity.
@@ -91,10 +91,10 @@ pub enum PeerFault {
     #[error(
         "the peer is {found}, which is none of those expected here: {}; does its pod belong to \
          this service, and run as one of the service's accounts?",
-        few(expected)
+        expected.join(", ")
     )]
     WrongName {
-        /// The names that are expected.
+        /// The first of the names that are expected, and how many more there are.
         expected: Vec<String>,
         /// The identity.
         found: String,
@@ -145,6 +145,8 @@ impl PeerFault {
             ) => Self::Plaintext,
             Error::PeerIncompatible(
                 PeerIncompatible::Tls12NotOffered
+                // Before the version, rustls misses an extension that came with TLS 1.2.
+                | PeerIncompatible::SignatureAlgorithmsExtensionRequired
                 | PeerIncompatible::Tls12NotOfferedOrEnabled
                 | PeerIncompatible::SupportedVersionsExtensionRequired
                 | PeerIncompatible::ServerDoesNotSupportTls12Or13
@@ -209,18 +211,54 @@ fn is_about_certificates(alert: AlertDescription) -> bool {
 
 /// Text of a certificate as it may be shown.
 pub(super) fn shown(text: &str) -> String {
-    let mut shown: String = text.escape_debug().take(LONGEST).collect();
-    if shown.len() < text.len() {
+    let mut characters = text.escape_debug();
+    let mut shown: String = characters.by_ref().take(LONGEST).collect();
+    if characters.next().is_some() {
         shown.push('…');
     }
     shown
 }
 
-/// The first of some names, and how many more there are.
-fn few(names: &[String]) -> String {
-    let mut text = names.iter().take(MOST).cloned().collect::<Vec<_>>();
-    if names.len() > MOST {
-        text.push(format!("and {} more", names.len() - MOST));
+/// The first of some names, and in their place how many more there are.
+pub(super) fn few(names: impl ExactSizeIterator<Item = String>) -> Vec<String> {
+    let more = names.len().saturating_sub(MOST);
+    let mut few: Vec<_> = names.take(MOST).collect();
+    if more > 0 {
+        few.push(format!("and {more} more"));
     }
-    text.join(", ")
+    few
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_names_bounded_and_without_control_characters() {
+        assert_eq!(shown("spiffe://a/ns/b/sa/c"), "spiffe://a/ns/b/sa/c");
+        assert_eq!(shown("a\n\u{1b}[31m"), "a\\n\\u{1b}[31m");
+        let long = shown(&"\n".repeat(1000));
+        assert!(long.ends_with('…') && long.chars().count() == LONGEST + 1);
+    }
+
+    #[test]
+    fn shows_few_names_of_many() {
+        let names = |count: usize| (0..count).map(|number| number.to_string());
+        assert_eq!(few(names(2)), ["0", "1"]);
+        assert_eq!(few(names(9)), ["0", "1", "2", "3", "and 5 more"]);
+    }
+
+    #[test]
+    fn is_nothing_where_the_peer_is_not_at_fault() {
+        assert_eq!(PeerFault::of(&Error::HandshakeNotComplete), None);
+        let closed = Error::AlertReceived(AlertDescription::InternalError);
+        assert_eq!(PeerFault::of(&closed), None);
+        assert_eq!(
+            PeerFault::of_io(&io::ErrorKind::ConnectionReset.into()),
+            None
+        );
+        let plain = Error::InvalidMessage(InvalidMessage::InvalidContentType);
+        let stream = io::Error::new(io::ErrorKind::InvalidData, plain);
+        assert_eq!(PeerFault::of_io(&stream), Some(PeerFault::Plaintext));
+    }
 }

@@ -41,3 +41,21 @@ impl WorkloadKey {
         PrivatePkcs8KeyDer::from(self.0.serialize_der()).into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CertificateRequest;
+
+    #[test]
+    fn asks_with_a_request_that_is_accepted() {
+        let key = WorkloadKey::generate().unwrap();
+        assert!(CertificateRequest::from_pem(&key.request().unwrap()).is_ok());
+    }
+
+    #[test]
+    fn does_not_show_itself() {
+        let key = WorkloadKey::generate().unwrap();
+        assert_eq!(format!("{key:?}"), "WorkloadKey");
+    }
+}

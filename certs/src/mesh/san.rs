@@ -31,3 +31,20 @@ impl fmt::Display for SanMatch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn matches_whole_uris_and_beginnings() {
+        let web = "spiffe://cluster.local/ns/shop/sa/web";
+        let exact = SanMatch::UriExact(web.to_owned());
+        assert!(exact.matches(web) && !exact.matches(&format!("{web}2")));
+        let prefix = SanMatch::UriPrefix("spiffe://cluster.local/ns/shop/".to_owned());
+        assert!(prefix.matches(web));
+        assert!(!prefix.matches("spiffe://cluster.local/ns/shop2/sa/web"));
+        assert_eq!(exact.to_string(), web);
+        assert_eq!(prefix.to_string(), "spiffe://cluster.local/ns/shop/*");
+    }
+}

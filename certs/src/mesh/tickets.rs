@@ -153,3 +153,65 @@ impl ProducesTickets for Bound {
         self.tickets.open(ticket, &self.context, Instant::now())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONTEXT: [u8; 32] = [7; 32];
+
+    #[test]
+    fn opens_what_it_sealed() {
+        let (tickets, now) = (Tickets::new().unwrap(), Instant::now());
+        let ticket = tickets.seal(b"session", &CONTEXT, now).unwrap();
+        let opened = tickets.clone().open(&ticket, &CONTEXT, now);
+        assert_eq!(opened.as_deref(), Some(&b"session"[..]));
+        let again = tickets.seal(b"session", &CONTEXT, now).unwrap();
+        assert_ne!(again, ticket, "two tickets must not look alike");
+    }
+
+    #[test]
+    fn a_ticket_is_of_no_use_elsewhere() {
+        let (tickets, now) = (Tickets::new().unwrap(), Instant::now());
+        let ticket = tickets.seal(b"session", &CONTEXT, now).unwrap();
+        assert_eq!(tickets.open(&ticket, &[8; 32], now), None);
+        let others = Tickets::new().unwrap();
+        assert_eq!(others.open(&ticket, &CONTEXT, now), None);
+    }
+
+    #[test]
+    fn refuses_what_is_damaged() {
+        let (tickets, now) = (Tickets::new().unwrap(), Instant::now());
+        let ticket = tickets.seal(b"session", &CONTEXT, now).unwrap();
+        for place in 0..ticket.len() {
+            let mut damaged = ticket.clone();
+            damaged[place] ^= 1;
+            assert_eq!(tickets.open(&damaged, &CONTEXT, now), None, "{place}");
+            assert_eq!(tickets.open(&ticket[..place], &CONTEXT, now), None);
+        }
+        let long = [ticket.as_slice(), &[0; 2 * LONGEST]].concat();
+        assert_eq!(tickets.open(&long, &CONTEXT, now), None);
+        assert_eq!(tickets.seal(&[0; LONGEST + 1], &CONTEXT, now), None);
+    }
+
+    #[test]
+    fn a_ticket_lives_for_an_hour_at_most() {
+        let (tickets, start) = (Tickets::new().unwrap(), Instant::now());
+        let opens = |ticket: &[u8], now| tickets.open(ticket, &CONTEXT, now).is_some();
+        let first = tickets.seal(b"first", &CONTEXT, start).unwrap();
+        assert!(opens(&first, start + TURN));
+        let second = tickets.seal(b"second", &CONTEXT, start + TURN).unwrap();
+        assert_ne!(first[..NAME], second[..NAME]);
+        assert!(opens(&first, start + TURN * 3 / 2));
+        assert!(opens(&second, start + TURN * 2));
+        assert!(!opens(&first, start + TURN * 2));
+        // After a long time in which nobody came, none is left.
+        assert!(!opens(&second, start + TURN * 9));
+    }
+
+    #[test]
+    fn does_not_show_its_keys() {
+        let shown = format!("{:?}", Tickets::new().unwrap());
+        assert!(shown.contains("current: Key,"), "{shown}");
+    }
+}

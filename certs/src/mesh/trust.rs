@@ -68,3 +68,38 @@ impl Trust {
         self.trust_domains.iter().map(String::as_str)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use time::{Duration, OffsetDateTime};
+
+    use super::*;
+    use crate::Authority;
+
+    #[test]
+    fn is_the_same_in_any_order_and_another_with_any_other_part() {
+        let root = || {
+            let now = OffsetDateTime::UNIX_EPOCH + Duration::days(20_000);
+            let authority = Authority::generate("ca", now, Duration::days(1)).unwrap();
+            Bundle::from_pem(authority.certificate()).unwrap()
+        };
+        let (one, other) = (root(), root());
+        let trust = |roots: &Bundle, domains: &[&str]| {
+            let domains = domains.iter().map(|domain| (*domain).to_owned());
+            Trust::new(roots, domains).unwrap()
+        };
+        let both = one.clone().join(other.clone());
+        let first = trust(&both, &["a", "b"]);
+        assert_eq!(first, trust(&other.clone().join(one.clone()), &["b", "a"]));
+        for another in [
+            trust(&one, &["a", "b"]),
+            trust(&both, &["a"]),
+            trust(&both, &["ab"]),
+            trust(&both, &["a", "b", "c"]),
+        ] {
+            assert_ne!(first, another);
+        }
+        assert!(Trust::new(&Bundle::default(), ["a".to_owned()]).is_err());
+        assert!(Trust::new(&one, []).is_err());
+    }
+}

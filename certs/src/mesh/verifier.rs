@@ -18,7 +18,11 @@ use rustls::{
 use time::OffsetDateTime;
 
 use super::{
-    certificate::Certificate, fault::PeerFault, provider::provider, san::SanMatch, trust::Trust,
+    certificate::Certificate,
+    fault::{PeerFault, few, shown},
+    provider::provider,
+    san::SanMatch,
+    trust::Trust,
 };
 
 /// The most certificates above the peer's own.
@@ -61,12 +65,12 @@ impl Verifier {
         if !self.trust.trust_domains.contains(id.trust_domain()) {
             return Err(PeerFault::ForeignTrustDomain {
                 found: id.to_string(),
-                trusted: self.trust.trust_domains.iter().cloned().collect(),
+                trusted: few(self.trust.trust_domains.iter().cloned()),
             });
         }
         if !self.sans.is_empty() && !self.sans.iter().any(|san| san.matches(id.as_str())) {
             return Err(PeerFault::WrongName {
-                expected: self.sans.iter().map(ToString::to_string).collect(),
+                expected: few(self.sans.iter().map(ToString::to_string)),
                 found: id.to_string(),
             });
         }
@@ -104,7 +108,7 @@ fn chain_fault(error: &Error, certificate: &Certificate) -> PeerFault {
         // A CA of the same name with another key looks like a bad signature.
         E::UnknownIssuer | E::BadSignature => PeerFault::UnknownIssuer {
             peer,
-            issuer: match super::fault::shown(&certificate.issuer) {
+            issuer: match shown(&certificate.issuer) {
                 unnamed if unnamed.is_empty() => "an unnamed CA".to_owned(),
                 issuer => issuer,
             },
