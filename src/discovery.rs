@@ -54,6 +54,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub use args::Args;
+#[doc(hidden)] // for the fuzz target
+pub use identity::token_lasts;
 #[doc(hidden)] // for the scenarios and the benchmarks
 pub use offline::{Faults, Offline};
 

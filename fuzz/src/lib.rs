@@ -6,9 +6,11 @@
 
 mod answers;
 mod chosen;
+mod claims;
 mod config;
 mod configurations;
 mod contexts;
+mod csr;
 mod cursor;
 mod exchange;
 mod free;
@@ -32,8 +34,10 @@ mod uninject;
 mod units;
 
 pub use answers::answers;
+pub use claims::claims;
 pub use config::config;
 pub use contexts::contexts;
+pub use csr::csr;
 pub use exchange::exchange;
 pub use http::http;
 pub use http1::http1;
@@ -54,8 +58,10 @@ pub type Target = fn(&[u8]);
 /// All fuzz targets, by name.
 pub const TARGETS: &[(&str, Target)] = &[
     ("answers", answers),
+    ("claims", claims),
     ("config", config),
     ("contexts", contexts),
+    ("csr", csr),
     ("exchange", exchange),
     ("http", http),
     ("http1", http1),

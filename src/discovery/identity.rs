@@ -17,6 +17,7 @@ pub(super) use self::{
     answer::{Identity, Refusal},
     bearer::bearer,
 };
+pub use self::token::lasts as token_lasts;
 use self::{
     cache::{Cache, Fingerprint},
     turns::Turns,

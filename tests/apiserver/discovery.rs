@@ -2,6 +2,9 @@
 
 mod account;
 mod ads;
+mod ask;
+mod certificates;
+mod forged;
 mod installation;
 mod mesh;
 mod plugged;

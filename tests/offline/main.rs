@@ -2,6 +2,9 @@
 //! manifests, the chart as helm renders it, and what holds for any pod.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+#[path = "../apiserver/discovery/ask.rs"]
+mod ask;
+mod ca;
 mod chart;
 mod cli;
 mod demo;

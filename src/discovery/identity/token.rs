@@ -16,7 +16,7 @@ struct Claims {
 }
 
 /// Returns how long a token is good for, from now.
-pub(super) fn lasts(token: &str) -> Duration {
+pub fn lasts(token: &str) -> Duration {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

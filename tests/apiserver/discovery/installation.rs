@@ -242,15 +242,21 @@ impl Shop {
 
     /// A token as the kubelet projects it into a pod.
     pub async fn token(&self, pod: &Pod, audience: &str) -> String {
+        self.token_of("default", Some(pod), audience).await
+    }
+
+    /// A token of an account, which is bound to a pod or to nothing.
+    pub async fn token_of(&self, account: &str, pod: Option<&Pod>, audience: &str) -> String {
+        let bound_object_ref = pod.map(|pod| BoundObjectReference {
+            api_version: Some("v1".to_owned()),
+            kind: Some("Pod".to_owned()),
+            name: pod.metadata.name.clone(),
+            uid: pod.metadata.uid.clone(),
+        });
         let request = TokenRequest {
             spec: Some(TokenRequestSpec {
                 audiences: Some(vec![audience.to_owned()]),
-                bound_object_ref: Some(BoundObjectReference {
-                    api_version: Some("v1".to_owned()),
-                    kind: Some("Pod".to_owned()),
-                    name: pod.metadata.name.clone(),
-                    uid: pod.metadata.uid.clone(),
-                }),
+                bound_object_ref,
                 expiration_seconds: Some(3600),
             }),
             ..TokenRequest::default()
@@ -258,7 +264,7 @@ impl Shop {
         let accounts = self.api::<ServiceAccount>();
         let parameters = PostParams::default();
         let made = accounts
-            .create_token_request("default", &parameters, &request)
+            .create_token_request(account, &parameters, &request)
             .await;
         made.unwrap().status.unwrap().token.unwrap()
     }
