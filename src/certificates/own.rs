@@ -34,7 +34,7 @@ use super::{
     state::{State, StateError},
 };
 use crate::{
-    cluster::{Events, is_forbidden, watch_object, with_timeout},
+    cluster::{Events, is_forbidden, watch_object},
     error_chain,
 };
 
