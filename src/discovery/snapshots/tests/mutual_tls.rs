@@ -15,7 +15,7 @@ fn mutual_mesh() -> Mesh {
         ..settings()
     };
     assert!(mesh.0.set(settings));
-    mesh.pods_of_reviews(&[
+    let _ = mesh.pods_of_reviews(&[
         ("reviews-1", "10.0.0.1", "istio"),
         ("reviews-2", "10.0.0.2", "disabled"),
     ]);
@@ -408,7 +408,7 @@ fn a_mode_changes_the_listener_of_its_pods_and_their_endpoints_alone() {
 #[test]
 fn without_mutual_tls_nothing_is_said_of_it() {
     let mut mesh = small_mesh();
-    mesh.pods_of_reviews(&[
+    let _ = mesh.pods_of_reviews(&[
         ("reviews-1", "10.0.0.1", "istio"),
         ("reviews-2", "10.0.0.2", "istio"),
     ]);
