@@ -32,6 +32,8 @@ pub(super) struct Question {
 impl Question {
     /// Asks for a certificate of a new key.
     pub async fn ask(mut self) -> Result<Answer, Failure> {
+        #[cfg(test)]
+        let _still = super::still::stop_time();
         let key = WorkloadKey::generate().map_err(Failure::Key)?;
         let request = IstioCertificateRequest {
             csr: key.request().map_err(Failure::Key)?,
