@@ -11,4 +11,4 @@ mod state;
 
 pub(crate) use owner::{Owner, WAITS_FOR_CA_BUNDLE, WAITS_FOR_CERTIFICATE};
 pub(crate) use rotation::Plan;
-pub(crate) use serving::Serving;
+pub(crate) use serving::{Issuing, Serving};

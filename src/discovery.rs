@@ -9,22 +9,25 @@
 //!                         render/ (pure)
 //! ```
 //!
-//! Beside that, `certificates` keeps the serving certificate and the mesh's CA, `root_cert`
+//! Beside that, `ca` issues certificates of workloads at the same port, `certificates` keeps the serving certificate and the mesh's CA, `root_cert`
 //! writes the CA's root into every namespace, `validation` reviews rules, `status` writes
 //! what became of them, and `debug` says what proxies make of it.
 
 mod ads;
 mod args;
 mod beside;
+mod ca;
 mod client;
 mod convert;
 mod debug;
 mod findings;
+mod grpc;
 mod identity;
 mod metrics;
 mod names;
 mod offline;
 mod pace;
+mod port;
 pub(crate) mod proxies;
 mod render;
 mod report;
@@ -56,6 +59,7 @@ pub use offline::{Faults, Offline};
 use self::{
     ads::Ads,
     beside::Beside,
+    ca::{Ca, Signing, Tokens},
     convert::mesh::{Defaults, Mesh},
     findings::Findings,
     identity::Authenticator,
@@ -68,7 +72,7 @@ use self::{
 };
 use crate::{
     certificates::{
-        self, Owner, WAITS_FOR_CA_BUNDLE, WAITS_FOR_CERTIFICATE,
+        self, Issuing, Owner, WAITS_FOR_CA_BUNDLE, WAITS_FOR_CERTIFICATE,
         ca_bundle::{self, Roots, Trusted},
     },
     cluster,
@@ -84,6 +88,13 @@ const HANDSHAKE_HINT: &str = "if a proxy reports a bad certificate or an unknown
 /// After how many overlaps a root that is not wanted is removed: another replica may learn of
 /// a new CA an overlap later.
 const OVERLAPS_UNTIL_REMOVAL: u32 = 3;
+
+/// What is waited for until certificates of workloads can be signed.
+const WAITS_FOR_AUTHORITY: &str = "waiting for the mesh's CA and its trust domain, to sign certificates of workloads; \
+                                   if the CA can't sign, the log says why";
+
+/// How long certificates are valid, and what they are signed with.
+type Issued = (ca::Lifetimes, latest::Receiver<Option<Arc<Signing>>>);
 
 /// What the tasks of the role share.
 #[derive(Debug, Clone, Default)]
@@ -102,6 +113,7 @@ struct Shared {
 /// invalid configuration or certificate, it runs but is not ready, and reports why.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     args.check_lifetimes()?;
+    let lifetimes = args.workload_lifetimes()?;
     let _flush = pillion_telemetry::init(args.log_format)?;
     let shared = Shared::default();
     let status_port = bind(args.status_address).await?;
@@ -112,14 +124,26 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let client = cluster::client().await?;
     let mut tasks = JoinSet::new();
     let tell = tell(&mut tasks, &client, &shared);
-    let (updates, model) = spawn_model(&mut tasks, &args, &client, (&shared, &tell))?;
+    let (trust_domain, trust_domains) = latest::channel(None);
+    let told = (&shared, &tell, trust_domain);
+    let (updates, model) = spawn_model(&mut tasks, &args, &client, told)?;
     let resolver = Arc::new(Resolver::default());
     let owner = owner(&shared);
-    spawn_certificates(&mut tasks, &args, &client, &owner, Arc::clone(&resolver));
+    let (issuing, authorities) = latest::channel(None);
+    let served = (Arc::clone(&resolver), issuing);
+    spawn_certificates(&mut tasks, &args, &client, &owner, served);
+    let (signing, signed_with) = latest::channel(None);
+    let can_sign = shared.readiness.register(WAITS_FOR_AUTHORITY);
+    tasks.spawn(ca::feed(authorities, trust_domains, signing, can_sign));
 
-    let tls = pillion_certs::server_config(resolver)?;
-    let tls = Tls::new(&tls, owner.certificate.clone(), HANDSHAKE_HINT);
-    let (mut servers, stop) = spawn_servers(&args, &client, (&shared, &tell), updates, tls).await?;
+    let tls = |config| Tls::new(&config, owner.certificate.clone(), HANDSHAKE_HINT);
+    let tls = [
+        tls(pillion_certs::server_config(Arc::clone(&resolver))?),
+        tls(pillion_certs::asking_server_config(resolver)?),
+    ];
+    let issued = (lifetimes, signed_with);
+    let (mut servers, stop) =
+        spawn_servers(&args, &client, (&shared, &tell), (updates, issued), tls).await?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         revision = args.revision(),
@@ -165,7 +189,7 @@ fn spawn_model(
     tasks: &mut JoinSet<()>,
     args: &Args,
     client: &Client,
-    (shared, tell): (&Shared, &Tell),
+    (shared, tell, trust_domain): (&Shared, &Tell, latest::Sender<Option<Arc<str>>>),
 ) -> anyhow::Result<(mpsc::Sender<Update>, oneshot::Receiver<()>)> {
     let (updates, receiver) = mpsc::channel(UPDATES);
     let defaults = Defaults {
@@ -173,12 +197,14 @@ fn spawn_model(
         namespace: args.namespace.as_str().into(),
         load_balancer: args.load_balancer(),
         mutual_tls: args.mutual_tls,
+        trust_domain: args.trust_domain.clone(),
     };
     let mesh = Mesh::default_of(&defaults);
     let settings = watch::MeshSettings {
         namespace: args.namespace.clone(),
         name: args.revisioned("istio"),
         defaults,
+        trust_domain,
     };
     let readiness = &shared.readiness;
     let context = watch::Context {
@@ -226,7 +252,7 @@ fn spawn_certificates(
     args: &Args,
     client: &Client,
     owner: &Owner,
-    resolver: Arc<Resolver>,
+    (resolver, issuing): (Arc<Resolver>, latest::Sender<Option<Arc<Issuing>>>),
 ) {
     let (roots, wanted) = latest::channel(Roots::Unknown);
     let (trusted, trusted_roots) = latest::channel(Trusted::nothing());
@@ -259,7 +285,8 @@ fn spawn_certificates(
         trusted_roots.clone(),
         args.ca_overlap,
         owner.clone(),
-    );
+    )
+    .telling(issuing);
     tasks.spawn(certificates::own::run(
         client.clone(),
         args.own_certificates(),
@@ -275,11 +302,15 @@ async fn spawn_servers(
     args: &Args,
     client: &Client,
     (shared, tell): (&Shared, &Tell),
-    updates: mpsc::Sender<Update>,
-    tls: Tls,
+    (updates, (lifetimes, signing)): (mpsc::Sender<Update>, Issued),
+    [webhook_tls, ads_tls]: [Tls; 2],
 ) -> anyhow::Result<(JoinSet<()>, CancellationToken)> {
     let (mut servers, stop) = (JoinSet::new(), CancellationToken::new());
     let authenticator = Authenticator::new(client.clone(), Arc::clone(&shared.metrics));
+    let authenticator = Arc::new(authenticator);
+    let tokens = Tokens::Reviewed(Arc::clone(&authenticator));
+    let ca = Ca::start(tokens, signing, lifetimes, Arc::clone(&shared.metrics))
+        .context("cannot start the threads that sign certificates")?;
     let metrics = Arc::clone(&shared.metrics);
     let ads = Ads::new(authenticator, updates, metrics, tell.clone(), stop.clone());
     let listener = bind(args.debug_address).await?;
@@ -288,22 +319,22 @@ async fn spawn_servers(
     if let Some(address) = args.plaintext_address() {
         let listener = bind(address).await?;
         tracing::warn!(%address, "serving ADS without authentication, for tests");
-        servers.spawn(ads::serve_plaintext(listener, ads.clone(), stop.clone()));
+        servers.spawn(port::serve_plaintext(listener, ads.clone(), stop.clone()));
     }
     let listener = bind(args.webhook_address).await?;
     let validation = Validation::start(Arc::clone(&shared.metrics), shared.beside.clone())
         .context("cannot start the threads that review rules")?;
     servers.spawn(validation.serve(
         listener,
-        tls.clone(),
+        webhook_tls,
         Arc::clone(&shared.readiness),
         stop.clone(),
     ));
     let listener = bind(args.ads_address).await?;
-    servers.spawn(ads::serve(
+    servers.spawn(port::serve(
         listener,
-        tls,
-        ads,
+        ads_tls,
+        (ads, ca),
         (
             Arc::clone(&shared.readiness),
             shared.metrics.ads_port().clone(),

@@ -135,6 +135,18 @@ impl Root {
             not_after,
         })
     }
+
+    /// The certificate in DER.
+    #[must_use]
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// When it expires.
+    #[must_use]
+    pub fn not_after(&self) -> OffsetDateTime {
+        self.not_after
+    }
 }
 
 fn certificates(text: &str) -> Result<impl Iterator<Item = Pem>, Error> {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+use rustls::{
+    ClientConfig, ConfigBuilder, RootCertStore, client::WantsClientCert, crypto::aws_lc_rs,
+};
 
 use crate::{Bundle, Error};
 
@@ -13,6 +15,13 @@ use crate::{Bundle, Error};
 ///
 /// Returns an error if a root is invalid or the text contains none.
 pub fn client_config(roots: &str, protocols: &[&[u8]]) -> Result<ClientConfig, Error> {
+    let mut config = trusting(roots)?.with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|one| one.to_vec()).collect();
+    Ok(config)
+}
+
+/// A configuration that trusts the root certificates in a PEM text.
+pub(crate) fn trusting(roots: &str) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, Error> {
     let mut store = RootCertStore::empty();
     for root in Bundle::from_pem(roots)?.to_der() {
         store.add(root)?;
@@ -21,12 +30,9 @@ pub fn client_config(roots: &str, protocols: &[&[u8]]) -> Result<ClientConfig, E
         return Err(Error::Missing("root certificate"));
     }
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
+    Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(store)
-        .with_no_client_auth();
-    config.alpn_protocols = protocols.iter().map(|one| one.to_vec()).collect();
-    Ok(config)
+        .with_root_certificates(store))
 }
 
 #[cfg(test)]

@@ -31,6 +31,15 @@ pub enum Error {
     /// The text is not a workload's identity.
     #[error("not an identity like spiffe://TRUST_DOMAIN/ns/NAMESPACE/sa/SERVICE_ACCOUNT: {0}")]
     Spiffe(String),
+    /// The certificate is not a workload's.
+    #[error("not the certificate of a workload: {0}")]
+    Workload(String),
+    /// A CA's certificates can't be used to issue others.
+    #[error("the CA's certificates can't be used: {0}")]
+    Chain(&'static str),
+    /// A CA's key is of a kind that can't be used.
+    #[error("the CA's key must be ECDSA on P-256 or P-384, or RSA with at least 2048 bits")]
+    CaKey,
     /// A certificate can't be issued.
     #[error("cannot issue a certificate: {0}")]
     Issue(#[from] rcgen::Error),

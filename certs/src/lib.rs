@@ -6,7 +6,10 @@
 //! - [`Resolver`]: the certificate that a running server presents, which can be replaced
 //!   without a restart.
 //! - [`Clients`]: the client certificates that a running server accepts.
+//! - [`asking_server_config`], [`verify_workload`]: the certificates that clients may present, and what these prove.
 //! - [`SpiffeId`]: a workload's identity.
+//! - [`Issuer`]: a CA that issues the certificates of workloads, from a [`CertificateRequest`].
+//! - [`mesh`]: mutual TLS between workloads.
 //! - [`client_config`]: for clients that trust given roots.
 //! - [`unverified_client_config`]: for health checks, which take any certificate.
 //!
@@ -26,14 +29,22 @@
 //! # }
 //! ```
 //!
-//! The crate does not read the clock: callers pass in the time.
+//! The crate does not read the clock: callers pass in the time. Only rustls itself does, and the
+//! keys of session tickets, which age by the monotonic clock.
 
 mod authority;
 mod bundle;
 mod client;
 mod clients;
+mod der;
 mod error;
+mod hexadecimal;
+mod issuer;
+pub mod mesh;
 mod pair;
+mod presented;
+mod public_key;
+mod request;
 mod resolver;
 mod spiffe;
 mod unverified;
@@ -44,7 +55,10 @@ pub use bundle::{Bundle, Root};
 pub use client::client_config;
 pub use clients::Clients;
 pub use error::Error;
+pub use issuer::{Issued, Issuer};
 pub use pair::Pair;
+pub use presented::{Unproven, asking_server_config, verify_workload};
+pub use request::{CertificateRequest, RequestError};
 pub use resolver::{Resolver, install_provider, mutual_server_config, server_config};
 pub use spiffe::SpiffeId;
 pub use unverified::unverified_client_config;

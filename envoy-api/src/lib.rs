@@ -1,5 +1,6 @@
 //! The part of Envoy's API v3 that Pillion uses: messages, and the service that sends them. Beside
-//! it, OpenTelemetry's messages for spans of traces, and the service that takes them.
+//! it, OpenTelemetry's messages for spans of traces, and the service that takes them, and those of the service
+//! of Istio's CA that issues certificates.
 //!
 //! The modules have the names of Envoy's packages, for example
 //! [`envoy::config::listener::v3::Listener`]. They are generated from `proto/`, whose files
@@ -47,6 +48,6 @@ pub use bounds::MAX_ELEMENTS;
 pub use codec::MessageDecoder;
 pub use descriptors::{FILE_DESCRIPTOR_SET, is_known};
 pub use error::Error;
-pub use generated::{envoy, google, opentelemetry};
+pub use generated::{envoy, google, istio, opentelemetry};
 pub use json::to_json;
 pub use unknown::{MAX_PATHS, unknown_fields};

@@ -71,7 +71,7 @@ fn check(protocol: &Protocol, input: &[u8]) {
             assert!(line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0"));
             assert!(line[0].is_ascii_graphic(), "a method");
         }
-        Protocol::Tls { server_name } => {
+        Protocol::Tls { server_name, .. } => {
             let message = handshake(input);
             assert_eq!(message.first(), Some(&1), "a ClientHello");
             let found = name(&message).map(|name| name.to_ascii_lowercase());

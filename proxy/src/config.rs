@@ -14,6 +14,7 @@ mod driver;
 mod dump;
 mod late;
 mod node;
+mod roots;
 mod store;
 #[cfg(test)]
 mod test_util;

@@ -6,7 +6,6 @@
 //! the pipeline, and tell the collector's own proxy not to trace them.
 
 mod answer;
-mod backoff;
 mod connection;
 mod courier;
 mod failure;

@@ -3,6 +3,7 @@
 //! It knows no Kubernetes: what it does follows from its arguments, its environment and,
 //! later, the resources that a control plane serves over xDS.
 
+mod backoff;
 mod bounds;
 pub mod cli;
 mod clock;
@@ -12,6 +13,7 @@ mod exposition;
 mod gateway;
 mod http1;
 mod http2;
+mod identity;
 mod init;
 mod kind;
 mod message;
@@ -27,8 +29,10 @@ mod sidecar;
 mod sniff;
 mod tables;
 mod tcp;
+mod timestamp;
 mod trace;
 mod traffic;
+mod transport;
 
 /// What tests and fuzz targets of other crates drive.
 #[cfg(feature = "test-util")]

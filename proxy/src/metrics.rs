@@ -1,5 +1,6 @@
 //! What the proxy shows of itself: what it counts here, and the records of the traffic.
 
+mod certificates;
 mod http2;
 
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-pub(crate) use self::http2::Http2;
+pub(crate) use self::{certificates::Certificates, http2::Http2};
 use crate::{records::Records, traffic::Direction};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -47,6 +48,7 @@ pub(crate) struct Metrics {
     http2: Http2,
     own_ports: PortMetrics,
     configuration: Configuration,
+    certificates: Certificates,
     scrapes: Counter,
     scrape_failures: Family<ScrapeLabels, Counter>,
 }
@@ -122,6 +124,11 @@ impl Metrics {
     /// What clients of HTTP/2 did that no request tells of.
     pub fn http2(&self) -> &Http2 {
         &self.http2
+    }
+
+    /// The workload's certificate.
+    pub fn certificates(&self) -> &Certificates {
+        &self.certificates
     }
 
     /// What the proxy's own ports count, all of them together.
@@ -208,6 +215,8 @@ impl Metrics {
         own_ports.register(&mut registry, "pillion_own_ports_");
         let configuration = Configuration::default();
         configuration.register(&mut registry);
+        let certificates = Certificates::default();
+        certificates.register(&mut registry);
         let (scrapes, scrape_failures) = (Counter::default(), Family::default());
         registry.register(
             "istio_agent_scrapes",
@@ -231,6 +240,7 @@ impl Metrics {
             http2,
             own_ports,
             configuration,
+            certificates,
             scrapes,
             scrape_failures,
         }

@@ -2,8 +2,6 @@
 
 pub(crate) mod bind;
 pub(crate) mod buffers;
-#[cfg(feature = "test-util")]
-mod either;
 pub(crate) mod flow;
 pub(crate) mod input;
 #[cfg(feature = "test-util")]
@@ -16,4 +14,6 @@ pub(crate) mod pipe;
 pub(crate) mod sizes;
 pub(crate) mod socket;
 pub(crate) mod stream;
+pub(crate) mod tls;
+pub(crate) mod tls_alert;
 pub(crate) mod turn;

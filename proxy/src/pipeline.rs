@@ -4,6 +4,7 @@
 //! One task does all of it: it passes the request's body up and the response's body down.
 
 mod attempt;
+mod client_cert;
 mod clock;
 mod connection;
 mod connector;
@@ -38,6 +39,7 @@ mod worker;
 #[cfg(feature = "test-util")]
 pub use self::played::{Edit, Edits, Fate, Play, Setting};
 pub(crate) use self::{
+    client_cert::ClientCertField,
     connection::{Connection, TABLES_TIME},
     edge::Edge,
     endpoint::destination,

@@ -13,6 +13,7 @@ mod flags;
 mod histogram;
 mod labels;
 mod open_metrics;
+mod parties;
 mod process;
 mod recorder;
 mod registry;
@@ -30,8 +31,9 @@ pub(crate) use self::trace::test_util as trace_test_util;
 pub(crate) use self::{
     access_log::AccessLogConfig,
     chains::{Chains, Counts, InboundTrace, PassedOn, Verdict, headers},
-    facts::{ConnectionFacts, RequestRecord, connect_failure},
+    facts::{ConnectionFacts, DownstreamTls, RequestRecord, connect_failure, tls_failure},
     flags::{ResponseFlag, ResponseFlags},
+    parties::Parties,
     process::Records,
     recorder::Recorder,
     trace::{Outlet, Report, Span, SpanId, SpanKind, Spans, Tag, TraceId},

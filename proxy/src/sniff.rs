@@ -12,10 +12,12 @@ pub enum Protocol {
     Http1,
     /// HTTP/2 with prior knowledge, in plain text.
     Http2,
-    /// TLS, with the name that the client asks for.
+    /// TLS, with what the client asks for.
     Tls {
-        /// As the client asks for it, if it does.
+        /// The server's name, if it asks for one.
         server_name: Option<String>,
+        /// The protocols that it offers.
+        protocols: Vec<Vec<u8>>,
     },
     /// Anything else.
     Tcp,
@@ -26,6 +28,15 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// At most so many bytes are looked at: a ClientHello with many key shares, or a long request line.
 pub const MAX_BYTES: usize = 16 * 1024;
+
+/// Recognises TLS, and nothing else; `None` while the bytes may become it.
+pub(crate) fn sniff_tls(bytes: &[u8]) -> Option<Protocol> {
+    match bytes.first() {
+        None => None,
+        Some(&tls::HANDSHAKE) => sniff(bytes),
+        Some(_) => Some(Protocol::Tcp),
+    }
+}
 
 /// Recognises the protocol; `None` while the bytes may become more than one.
 pub fn sniff(bytes: &[u8]) -> Option<Protocol> {
@@ -38,7 +49,13 @@ pub fn sniff(bytes: &[u8]) -> Option<Protocol> {
     let found = if bytes.first() == Some(&tls::HANDSHAKE) {
         match tls::sniff(bytes) {
             ClientHello::Incomplete => None,
-            ClientHello::Complete { server_name } => Some(Protocol::Tls { server_name }),
+            ClientHello::Complete {
+                server_name,
+                protocols,
+            } => Some(Protocol::Tls {
+                server_name,
+                protocols,
+            }),
             ClientHello::Invalid => Some(Protocol::Tcp),
         }
     } else {
@@ -117,6 +134,14 @@ mod tests {
         assert_eq!(sniff(&[b'A'; 100]), Some(Protocol::Tcp));
         let endless = [&b"GET /"[..], &vec![b'a'; MAX_BYTES]].concat();
         assert_eq!(sniff(&endless), Some(Protocol::Tcp));
+    }
+
+    #[test]
+    fn nobody_waits_for_more_of_what_is_no_tls() {
+        assert_eq!(sniff_tls(b""), None);
+        assert_eq!(sniff_tls(b"\x16\x03"), None);
+        assert_eq!(sniff_tls(b"G"), Some(Protocol::Tcp));
+        assert_eq!(sniff_tls(b"\x16\x01"), Some(Protocol::Tcp));
     }
 
     #[test]

@@ -9,11 +9,13 @@
 //! builds clusters, so that counters and turns go on from one generation to the next.
 
 mod built_in;
+mod client_cert;
 mod cluster;
 mod clusters;
 mod collector;
 mod header_edits;
 mod hosts;
+mod http_listener;
 mod listener;
 mod lookup;
 mod pattern;
@@ -27,12 +29,15 @@ mod route_match;
 mod snapshot;
 mod tcp_routes;
 mod text_match;
+mod tls;
+mod tls_chains;
 mod tracing;
 
 #[cfg(test)]
 pub(crate) use self::retry_policy::RetryConditions;
 pub(crate) use self::{
     built_in::{BLACK_HOLE, INBOUND_PASSTHROUGH, PASSTHROUGH},
+    client_cert::{ClientCert, ForwardClientCert},
     cluster::{
         ActiveRequest, Avoid, Balancer, CircuitLimits, Cluster, ClusterSettings, ClusterState,
         ClusterStates, Counted, EndpointSettings, EndpointSource, EndpointState, Endpoints,
@@ -42,7 +47,8 @@ pub(crate) use self::{
     collector::{Collector, SpanProtocol},
     header_edits::{EditAction, HeaderEdits, HeaderLevels},
     hosts::{Hosts, VirtualHost},
-    listener::{Addresses, Detection, HttpListener, Listener, Listeners},
+    http_listener::HttpListener,
+    listener::{Addresses, Detection, Listener, Listeners},
     lookup::Lookup,
     pattern::Pattern,
     patterns::Patterns,
@@ -60,5 +66,7 @@ pub(crate) use self::{
         AddressRange, ServerName, TcpAction, TcpForward, TcpRefusal, TcpRoute, TcpRoutes,
     },
     text_match::TextMatch,
+    tls::{Carried, ClientHello, DownstreamTls, SanMatch, UpstreamTls},
+    tls_chains::{TlsChain, TlsChains, TlsChoice},
     tracing::{CustomTag, CustomValue, Propagation, Sampling, Tracing},
 };

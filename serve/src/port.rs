@@ -15,6 +15,7 @@ use hyper_util::{
     server::conn::auto,
 };
 use pillion_telemetry::{Rates, Throttle};
+use rustls::pki_types::CertificateDer;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -51,6 +52,7 @@ pub struct Peer {
     activity: Arc<Activity>,
     shares: Arc<Shares>,
     connected: Arc<Connected>,
+    certificates: Arc<[CertificateDer<'static>]>,
 }
 
 impl Peer {
@@ -58,6 +60,13 @@ impl Peer {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The certificates that it presented, its own first; none if it was not asked, or has none.
+    /// The TLS configuration says what has been checked of them.
+    #[must_use]
+    pub fn certificates(&self) -> &Arc<[CertificateDer<'static>]> {
+        &self.certificates
     }
 
     /// The requests that its address may have in flight.
@@ -224,6 +233,7 @@ where
             activity: Arc::new(Activity::new()),
             shares: Arc::clone(&connected.shares),
             connected: Arc::new(connected),
+            certificates: Arc::default(),
         };
         let protocol = if is_http2 {
             Protocol::Http2
@@ -241,11 +251,12 @@ where
         tls: Option<Tls>,
     ) {
         let evicted = connected.evicted.clone();
-        let peer = Peer {
+        let mut peer = Peer {
             address,
             activity: Arc::new(Activity::new()),
             shares: Arc::clone(&connected.shares),
             connected,
+            certificates: Arc::default(),
         };
         let Some(tls) = tls else {
             return self.http(stream, peer, Protocol::Http1).await;
@@ -256,7 +267,9 @@ where
             None if evicted.is_cancelled() => self.metrics.evicted(),
             None => {}
             Some(Ok(Ok(stream))) => {
-                let protocol = match stream.get_ref().1.alpn_protocol() {
+                let session = stream.get_ref().1;
+                peer.certificates = session.peer_certificates().unwrap_or_default().into();
+                let protocol = match session.alpn_protocol() {
                     Some(b"h2") => Protocol::Http2,
                     _ => Protocol::Http1,
                 };

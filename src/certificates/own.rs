@@ -163,6 +163,9 @@ impl Reconciler {
                 return;
             }
         };
+        if let Ok(roots) = state.roots(OffsetDateTime::now_utc()) {
+            self.serving.tell(&state.authority, &roots);
+        }
         let offered = Bundle::from_pem(state.authority.certificate()).and_then(|roots| {
             let certificate = Certificate {
                 pair: state.pair.clone(),
@@ -283,6 +286,7 @@ impl Reconciler {
     ) -> anyhow::Result<Option<Secret>> {
         let roots = state.roots(now)?;
         let trusted_for = self.trusted.borrow().time_of(&roots);
+        self.serving.tell(&state.authority, &roots);
         self.serving.trust(Some(roots));
         let Some(step) = self.settings.plan.next_step(state, now, trusted_for)? else {
             return Ok(None);

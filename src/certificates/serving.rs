@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use pillion_certs::{Bundle, Error, Pair, Resolver, Validity};
+use pillion_certs::{Authority, Bundle, Error, Pair, Resolver, Validity};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
@@ -20,6 +20,15 @@ pub(crate) struct Certificate {
     pub roots: Option<Bundle>,
 }
 
+/// The CA whose certificates are served, which also signs those of workloads.
+#[derive(Debug)]
+pub(crate) struct Issuing {
+    /// The CA that signs now.
+    pub authority: Authority,
+    /// All that are trusted.
+    pub roots: Bundle,
+}
+
 /// The certificate that is served, and the next one.
 pub(crate) struct Serving {
     resolver: Arc<Resolver>,
@@ -28,6 +37,8 @@ pub(crate) struct Serving {
     /// How long API servers take to learn of a changed caBundle.
     overlap: Duration,
     owner: Owner,
+    /// Who is told of the CA, if anybody is.
+    issuing: Option<watch::Sender<Option<Arc<Issuing>>>>,
     served: Option<Certificate>,
     next: Option<Certificate>,
     /// Whether it has expired, which has been logged.
@@ -48,10 +59,36 @@ impl Serving {
             trusted,
             overlap,
             owner,
+            issuing: None,
             served: None,
             next: None,
             has_expired: false,
         }
+    }
+
+    /// The same, which also tells of the CA and of the roots.
+    pub fn telling(mut self, issuing: watch::Sender<Option<Arc<Issuing>>>) -> Self {
+        self.issuing = Some(issuing);
+        self
+    }
+
+    /// Tells of the CA that signs now, and of the roots, if they differ from those before.
+    pub fn tell(&self, authority: &Authority, roots: &Bundle) {
+        let Some(issuing) = &self.issuing else {
+            return;
+        };
+        issuing.send_if_modified(|before| {
+            let differs = before.as_ref().is_none_or(|before| {
+                before.authority.certificate() != authority.certificate() || before.roots != *roots
+            });
+            if differs {
+                *before = Some(Arc::new(Issuing {
+                    authority: authority.clone(),
+                    roots: roots.clone(),
+                }));
+            }
+            differs
+        });
     }
 
     /// Offers a valid certificate, which is served as soon as API servers trust its CA.

@@ -3,10 +3,9 @@
 
 mod memory;
 mod observer;
-mod port;
 mod service;
 mod stream;
 mod streams;
 
-pub(super) use port::{serve, serve_plaintext};
+pub(super) use service::{DELTA, SOTW};
 pub(super) use stream::Ads;

@@ -2,11 +2,14 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
+use anyhow::Context;
 use pillion_telemetry::Format;
 
+use super::{ca::Lifetimes, convert::trust_domain::checked};
 use crate::{
     certificates::{Plan, own},
     flags::{self, check_lifetimes, duration, seconds, serving_name},
@@ -54,6 +57,10 @@ pub struct Args {
     /// The DNS domain of the cluster.
     #[arg(long, value_name = "DOMAIN", default_value = "cluster.local")]
     pub cluster_domain: String,
+    /// The trust domain that workloads get their identities in [default: trustDomain of the mesh configuration, else
+    /// cluster.local].
+    #[arg(long, value_name = "DOMAIN", value_parser = checked)]
+    pub trust_domain: Option<Arc<str>>,
     /// An additional DNS name or IP address for the serving certificate. May be given more than once.
     #[arg(long = "serving-dns-name", value_name = "NAME", value_parser = serving_name)]
     serving_dns_names: Vec<String>,
@@ -70,6 +77,12 @@ pub struct Args {
     /// minutes to update a mounted ConfigMap.
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
     pub ca_overlap: Duration,
+    /// The lifetime of a workload's certificate, if its proxy asks for none.
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    workload_certificate_lifetime: Duration,
+    /// The longest lifetime of a workload's certificate. Who asks for more gets this.
+    #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = duration)]
+    max_workload_certificate_lifetime: Duration,
     /// Whether to write the statuses of rules. Where several revisions run, one of them should.
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
     pub statuses: bool,
@@ -162,6 +175,25 @@ impl Args {
                 overlap: seconds(self.ca_overlap),
             },
         }
+    }
+
+    /// Returns how long the certificates of workloads are valid.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a lifetime is shorter than that of the shortest certificate, or the default is longer than
+    /// the longest.
+    pub(super) fn workload_lifetimes(&self) -> anyhow::Result<Lifetimes> {
+        let default = seconds(self.workload_certificate_lifetime);
+        let longest = seconds(self.max_workload_certificate_lifetime);
+        let lifetimes = Lifetimes::new(default, longest).with_context(|| {
+            format!(
+                "--workload-certificate-lifetime {:?} must be at least a minute, and at most \
+                 --max-workload-certificate-lifetime {:?}",
+                self.workload_certificate_lifetime, self.max_workload_certificate_lifetime
+            )
+        })?;
+        Ok(lifetimes)
     }
 
     /// Checks that a CA is valid for long enough to be replaced by the next one.

@@ -10,4 +10,4 @@ mod providers;
 pub(super) mod rule;
 pub(super) mod service;
 mod tracing;
-mod trust;
+pub(super) mod trust_domain;

@@ -1,6 +1,7 @@
 //! Who a proxy is: the pod that its service-account token is bound to, as the API server says.
 
 mod answer;
+mod bearer;
 mod cache;
 mod token;
 mod turns;
@@ -12,7 +13,10 @@ use kube::{Api, Client, api::PostParams};
 use pillion_serve::Caller;
 use tokio::time::timeout;
 
-pub(super) use self::answer::{Identity, Refusal};
+pub(super) use self::{
+    answer::{Identity, Refusal},
+    bearer::bearer,
+};
 use self::{
     cache::{Cache, Fingerprint},
     turns::Turns,
@@ -120,11 +124,12 @@ impl Authenticator {
 /// The pod that a user's token is bound to.
 fn pod_of(user: &UserInfo, lasts: Duration) -> Option<Identity> {
     let account = user.username.as_deref()?.strip_prefix(ACCOUNT)?;
-    let (namespace, _) = account.split_once(':')?;
+    let (namespace, account) = account.split_once(':')?;
     let extra = |name| user.extra.as_ref()?.get(name)?.first();
     Some(Identity {
         pod: Key::new(namespace, extra(POD_NAME)?.as_str()),
         uid: Some(extra(POD_UID)?.as_str().into()),
+        account: account.into(),
         lasts,
     })
 }
@@ -135,16 +140,18 @@ mod tests {
 
     use super::*;
 
-    fn pod(user: serde_json::Value) -> Option<Key> {
+    fn pod(user: serde_json::Value) -> Option<(Key, String)> {
         let user = serde_json::from_value(user).unwrap();
-        pod_of(&user, Duration::ZERO).map(|identity| identity.pod)
+        let identity = pod_of(&user, Duration::ZERO)?;
+        Some((identity.pod, identity.account.to_string()))
     }
 
     #[test]
-    fn a_bound_token_names_its_pod() {
+    fn a_bound_token_names_its_pod_and_account() {
         let extra = json!({POD_NAME: ["web-1"], POD_UID: ["u"]});
         let user = json!({"username": "system:serviceaccount:shop:web", "extra": extra});
-        assert_eq!(pod(user), Some(Key::new("shop", "web-1")));
+        let web = (Key::new("shop", "web-1"), "web".to_owned());
+        assert_eq!(pod(user), Some(web));
     }
 
     #[test]

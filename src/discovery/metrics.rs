@@ -1,5 +1,7 @@
 //! The metrics of the discovery service, in the OpenMetrics text format.
 
+mod issuance;
+
 use std::time::Duration;
 
 use pillion_serve::PortMetrics;
@@ -10,6 +12,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use self::issuance::Issuance;
+pub(super) use self::issuance::{Proof, Reason};
 use crate::metrics::CertificateMetrics;
 
 /// What became of a token.
@@ -79,6 +83,7 @@ pub(super) struct Metrics {
     streams: Gauge,
     without_room: Family<BoundLabels, Counter>,
     tokens: Family<ResultLabels, Counter>,
+    issuance: Issuance,
     replies: Family<ReplyLabels, Counter>,
     resources: Family<KindLabels, Counter>,
     renderings: Histogram,
@@ -96,6 +101,7 @@ impl Default for Metrics {
             streams: Gauge::default(),
             without_room: Family::default(),
             tokens: Family::default(),
+            issuance: Issuance::default(),
             replies: Family::default(),
             resources: Family::default(),
             renderings: Histogram::new(RENDER_BUCKETS),
@@ -123,6 +129,7 @@ impl Metrics {
         self.certificates.register(registry);
         self.ads_port.register(registry, "pillion_ads_");
         self.webhook_port.register(registry, "pillion_webhook_");
+        self.issuance.register(registry);
         registry.register(
             "pillion_build",
             "The version that is running",
@@ -209,6 +216,16 @@ impl Metrics {
             TokenResult::Unavailable => "unavailable",
         };
         self.tokens.get_or_create(&ResultLabels { result }).inc();
+    }
+
+    /// Counts a certificate that was issued to a workload.
+    pub fn certificate_issued(&self, proof: Proof) {
+        self.issuance.issued(proof);
+    }
+
+    /// Counts a certificate that was refused to somebody.
+    pub fn certificate_refused(&self, reason: Reason) {
+        self.issuance.refused(reason);
     }
 
     /// Counts a proxy's reply to a response.

@@ -6,11 +6,15 @@
 //! no cluster for that. These are outside of this crate, so it is public, but hidden as what is there for the fuzz
 //! targets: the commands that run them need no feature for it.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use k8s_openapi::api::{core::v1, discovery::v1::EndpointSlice};
 use kube::core::{DynamicObject, PartialObjectMeta};
 use pillion_api::Kind;
+use pillion_certs::{Bundle, Issuer};
 use pillion_serve::{PortMetrics, Readiness, Tls};
 use pillion_xds::Snapshot;
 use serde::de::DeserializeOwned;
@@ -22,8 +26,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ads::{self, Ads},
+    ads::Ads,
     beside::Beside,
+    ca::{Ca, Lifetimes, Signing, Tokens},
     client::Connect,
     convert::{
         endpoints,
@@ -32,6 +37,7 @@ use super::{
     },
     findings::Findings,
     metrics::Metrics,
+    port,
     proxies::{Attributions, Proxies, Tell},
     report::Reports,
     status::Board,
@@ -48,6 +54,10 @@ pub type Faults = Vec<String>;
 pub struct Offline {
     updates: mpsc::Sender<Update>,
     ads: Ads,
+    ca: Ca,
+    signing: watch::Sender<Option<Arc<Signing>>>,
+    /// That of the last configuration.
+    trust_domain: Mutex<Arc<str>>,
     defaults: Defaults,
     proxies: Proxies,
     stop: CancellationToken,
@@ -66,6 +76,7 @@ impl Offline {
             namespace: "istio-system".into(),
             load_balancer: LoadBalancer::LeastRequest,
             mutual_tls: false,
+            trust_domain: None,
         };
         let (updates, receiver) = mpsc::channel(UPDATES);
         let metrics = Arc::<Metrics>::default();
@@ -85,8 +96,14 @@ impl Offline {
         );
         let shared = (Arc::clone(&metrics), findings);
         thread::start(receiver, 0, synced, &mesh, shared)?;
+        let (signing, receiver) = watch::channel(None);
+        let lifetimes = Lifetimes::default();
+        let ca = Ca::start(Tokens::Believed, receiver, lifetimes, Arc::clone(&metrics))?;
         let stop = CancellationToken::new();
         Ok(Self {
+            ca,
+            signing,
+            trust_domain: Mutex::new(mesh.model.trust_domain),
             ads: Ads::of_anyone(updates.clone(), metrics, tell, stop.clone()),
             updates,
             defaults,
@@ -104,6 +121,7 @@ impl Offline {
     pub async fn mutual_tls(&mut self, is_on: bool) -> Result<(), Faults> {
         self.defaults.mutual_tls = is_on;
         let mesh = Mesh::default_of(&self.defaults);
+        *self.domain() = Arc::clone(&mesh.model.trust_domain);
         self.send(Update::Mesh(Box::new(mesh))).await
     }
 
@@ -114,7 +132,34 @@ impl Offline {
     /// Returns what is wrong with the text.
     pub async fn configure(&self, mesh: &str) -> Result<(), Faults> {
         let mesh = Mesh::parse(mesh, &self.defaults)?;
+        *self.domain() = Arc::clone(&mesh.model.trust_domain);
         self.send(Update::Mesh(Box::new(mesh))).await
+    }
+
+    /// Issues certificates by this CA from now on: its chain, without the root, or the root itself if that signs; its key;
+    /// and the roots that workloads trust; all in PEM. Identities are of the trust domain of the last configuration.
+    ///
+    /// # Errors
+    ///
+    /// Returns what is wrong with the CA.
+    pub fn issue_with(&self, chain: &str, key: &str, roots: &str) -> Result<(), Faults> {
+        let signing = || {
+            Ok::<_, pillion_certs::Error>(Signing {
+                issuer: Issuer::from_pem(chain, key)?,
+                roots: Bundle::from_pem(roots)?,
+                trust_domain: self.domain().to_string(),
+            })
+        };
+        let signing = signing().map_err(|error| vec![error.to_string()])?;
+        self.signing.send_replace(Some(Arc::new(signing)));
+        Ok(())
+    }
+
+    fn domain(&self) -> MutexGuard<'_, Arc<str>> {
+        // A name is whole after any panic.
+        self.trust_domain
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Creates or replaces an object: a Service, EndpointSlice, Pod or Namespace, or one of
@@ -139,14 +184,16 @@ impl Offline {
     /// Serves proxies without TLS until this value is dropped. A proxy is the pod that its
     /// node id names.
     pub fn serve(&self, listener: TcpListener) -> impl Future<Output = ()> + use<> {
-        ads::serve_plaintext(listener, self.ads.clone(), self.stop.clone())
+        port::serve_plaintext(listener, self.ads.clone(), self.stop.clone())
     }
 
-    /// The same with TLS. Tokens are not looked at.
+    /// The same with TLS. Streams need no token. Certificates are issued once there is a CA for it
+    /// ([`issue_with`](Self::issue_with)): the token `NAMESPACE/SERVICEACCOUNT` gets that account's.
     pub fn serve_tls(&self, listener: TcpListener, tls: Tls) -> impl Future<Output = ()> + use<> {
-        let (ads, stop) = (self.ads.clone(), self.stop.clone());
+        let services = (self.ads.clone(), self.ca.clone());
+        let stop = self.stop.clone();
         let observed = (Arc::<Readiness>::default(), PortMetrics::default());
-        ads::serve(listener, tls, ads, observed, stop)
+        port::serve(listener, tls, services, observed, stop)
     }
 
     /// Receives what the proxy of a pod gets, now and whenever that changes. Before the pod is

@@ -1,4 +1,4 @@
-//! The threads that process reviews.
+//! The threads that process reviews, and those that sign certificates.
 //!
 //! Processing a review only needs CPU time, up to tens of milliseconds for the largest
 //! body. On a thread that also does I/O, it would delay every connection there. So there
@@ -79,11 +79,20 @@ impl Pool {
     ///
     /// Returns an error if the system can't start a thread.
     pub(crate) fn with_threads(threads: usize) -> io::Result<Self> {
+        Self::named("review", threads)
+    }
+
+    /// Starts that many threads, whose names begin with this one.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the system can't start a thread.
+    pub(crate) fn named(name: &str, threads: usize) -> io::Result<Self> {
         let pool = Self(Arc::default());
         for number in 0..threads {
             let shared = Arc::clone(&pool.0);
             thread::Builder::new()
-                .name(format!("review-{number}"))
+                .name(format!("{name}-{number}"))
                 .spawn(move || shared.work())?;
         }
         Ok(pool)

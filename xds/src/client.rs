@@ -12,8 +12,9 @@ mod state;
 mod subscription;
 mod transport;
 
-pub use connect::{Connect, Provider, file};
+pub use connect::{Connect, ConnectError, Provider, file};
 pub use error::{ProtocolError, SubscribeError};
 pub use event::{Event, Refusal, Update};
 pub use run::{Handle, run};
 pub use state::Client;
+pub use transport::{Calls, Connection};

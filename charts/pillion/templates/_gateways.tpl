@@ -100,6 +100,10 @@ A value of an environment variable, in quotes. Kubernetes expands $(NAME) in it;
   value: {{ .Values.global.meshID | default $trustDomain | quote }}
 - name: TRUST_DOMAIN
   value: {{ $trustDomain | quote }}
+{{- with $mesh.trustDomainAliases }}
+- name: PILLION_TRUST_DOMAIN_ALIASES
+  value: {{ join "," . | quote }}
+{{- end }}
 {{- with $mesh.accessLogFile }}
 - name: PILLION_ACCESS_LOG
   value: {{ include "pillion.jsonVariable" (pick $mesh "accessLogFile" "accessLogEncoding" "accessLogFormat") }}

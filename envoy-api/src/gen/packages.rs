@@ -152,6 +152,13 @@ pub mod google {
         include!("google.rpc.rs");
     }
 }
+pub mod istio {
+    pub mod v1 {
+        pub mod auth {
+            include!("istio.v1.auth.rs");
+        }
+    }
+}
 pub mod opentelemetry {
     pub mod proto {
         pub mod collector {

@@ -11,10 +11,11 @@ use crate::{
 };
 
 /// Variables that tell the proxy whom to trust, who it is, and what it does while nobody configures it.
-const IDENTITY: [&str; 9] = [
+const IDENTITY: [&str; 10] = [
     "CA_ADDR",
     "INSTANCE_IP",
     "PILLION_DISCOVERY",
+    "PILLION_TRUST_DOMAIN_ALIASES",
     "PILLION_WHEN_UNREACHABLE",
     "POD_NAME",
     "POD_NAMESPACE",

@@ -41,6 +41,7 @@ fn refuse(name: &str, server: &str, detection_timeout: Duration) -> Addresses {
         detection: Detection::Sniff(detection_timeout),
         http: Some(HttpListener::new(Arc::new(Hosts::refusing(&text)))),
         tcp: TcpRoutes::refusing(TcpRefusal::NotConfigured),
+        tls: None,
     }))
 }
 

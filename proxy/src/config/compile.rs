@@ -6,6 +6,7 @@
 mod any;
 mod balancer;
 mod circuit_breakers;
+mod client_cert;
 mod citations;
 mod cluster;
 mod collector;
@@ -27,13 +28,16 @@ mod route_action;
 mod route_configuration;
 mod route_match;
 mod scope;
+mod secret;
 mod service;
+mod subject_alt_names;
 mod tcp_proxy;
 #[cfg(test)]
 mod tests;
 mod text;
 mod tracing;
 mod transport_socket;
+mod transport_socket_matches;
 mod upgrades;
 mod upstream_protocol;
 mod values;
@@ -48,6 +52,8 @@ pub(crate) use self::{
     fault::{Fault, Faults},
     listener::{Listener, Place, Used, listener, refusing_listener},
     load_assignment::{Endpoint, Host, LoadAssignment, Locality, assignment},
-    parts::Part,
+    parts::{Part, TlsPart},
     route_configuration::{RouteTable, route_table},
+    secret::roots,
+    transport_socket_matches::Sockets,
 };

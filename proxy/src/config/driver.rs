@@ -10,6 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use pillion_certs::Bundle;
 use pillion_envoy_api::type_url;
 use pillion_serve::Condition;
 use pillion_xds::client::{Client, Connect, Event, Handle, Refusal, Update, run};
@@ -25,6 +26,7 @@ use super::{
     dump::Dump,
     late::Late,
     node::Node,
+    roots::{ROOTS, Roots},
     store::{Refused, Step, Store, Wanted},
 };
 use crate::{
@@ -43,6 +45,8 @@ pub(crate) struct Settings {
     pub detection_timeout: Duration,
     /// Where the state of the configuration is shown.
     pub metrics: Arc<Metrics>,
+    /// Where the mesh's roots go.
+    pub roots: watch::Sender<Option<Arc<Bundle>>>,
 }
 
 /// A running driver.
@@ -103,11 +107,16 @@ pub(super) async fn follow(
         node,
         server,
         metrics,
+        roots,
         ..
     } = settings;
     let mut client = Client::new(node.to_message());
-    for type_url in [type_url::CLUSTER, type_url::LISTENER] {
-        if let Err((name, error)) = client.subscribe(type_url, [Arc::from("*")]) {
+    for (type_url, name) in [
+        (type_url::SECRET, ROOTS),
+        (type_url::CLUSTER, "*"),
+        (type_url::LISTENER, "*"),
+    ] {
+        if let Err((name, error)) = client.subscribe(type_url, [Arc::from(name)]) {
             tracing::error!(type_url, %name, %error, "can't subscribe");
         }
     }
@@ -127,6 +136,7 @@ pub(super) async fn follow(
         tables,
         configured,
         late: Late::default(),
+        roots: Roots::new(roots),
     };
     let mut freeing = interval(FREEING);
     freeing.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -179,6 +189,7 @@ struct Following {
     configured: Condition,
     /// Clusters that were refused once they were needed.
     late: Late,
+    roots: Roots,
 }
 
 impl Following {
@@ -227,7 +238,10 @@ impl Following {
             }
             _ => Vec::new(),
         };
-        let refused = self.store.apply(type_url, changed, &removed, now);
+        let refused = match type_url {
+            type_url::SECRET => self.roots.apply(changed, &removed),
+            _ => self.store.apply(type_url, changed, &removed, now),
+        };
         let mut refusals = self.refuse(type_url, refused);
         refusals.extend(late);
         self.client.nack(type_url, nonce, refusals).await;

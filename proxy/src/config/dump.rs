@@ -1,15 +1,13 @@
 //! What the server has sent, in the shape of Envoy's `/config_dump`.
 
-use std::time::SystemTime;
-
 use pillion_envoy_api::{to_json, type_url};
 use serde_json::{Map, Value, json};
-use time::OffsetDateTime;
 
 use super::{
     node::Node,
     store::{Held, Refusal},
 };
+use crate::timestamp::timestamp;
 
 /// All resources at one time. It is cheap to make; turning it into JSON is not.
 #[derive(Debug, Clone, Default)]
@@ -111,43 +109,18 @@ fn state(held: &Held, type_url: &str, field: &str) -> Map<String, Value> {
     }
     fields.insert("version_info".to_owned(), json!(*record.version));
     fields.insert(field.to_owned(), resource);
-    fields.insert("last_updated".to_owned(), json!(timestamp(record.updated)));
+    fields.insert(
+        "last_updated".to_owned(),
+        json!(timestamp(record.updated.into())),
+    );
     fields
 }
 
 /// Envoy's `UpdateFailureState`.
 fn failure(refusal: &Refusal) -> Value {
     json!({
-        "last_update_attempt": timestamp(refusal.at),
+        "last_update_attempt": timestamp(refusal.at.into()),
         "details": *refusal.reason,
         "version_info": *refusal.version,
     })
-}
-
-/// RFC 3339, in UTC and to the millisecond.
-fn timestamp(time: SystemTime) -> String {
-    let time = OffsetDateTime::from(time);
-    format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
-        time.year(),
-        u8::from(time.month()),
-        time.day(),
-        time.hour(),
-        time.minute(),
-        time.second(),
-        time.millisecond(),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn times_are_those_of_protobuf_s_json() {
-        let time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_225_599_005);
-        assert_eq!(timestamp(time), "2025-12-31T23:59:59.005Z");
-    }
 }

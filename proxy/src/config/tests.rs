@@ -18,7 +18,7 @@ use pillion_envoy_api::{
 use pillion_serve::Readiness;
 use serde_json::Value;
 use tokio::{
-    sync::oneshot,
+    sync::{oneshot, watch},
     task::{LocalSet, spawn_local},
     time::{sleep, timeout},
 };
@@ -55,6 +55,7 @@ async fn follow(server: &Server, readiness: &Readiness) -> (Proxy, Driver) {
         server: server.connect(),
         detection_timeout: Duration::from_secs(1),
         metrics: Arc::new(Metrics::new(Arc::new(records))),
+        roots: watch::channel(None).0,
     };
     let driver = start(settings, first(), readiness.register("configured")).unwrap();
     let proxy = Setup::default().start_with(|_| first()).await;

@@ -10,16 +10,18 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    answer::rejected, backoff::Backoff, connection::Connection, failure::Failure, request::request,
-    trouble::Trouble,
+    answer::rejected, connection::Connection, failure::Failure, request::request, trouble::Trouble,
 };
 use crate::{
+    backoff::Backoff,
     records::{Outlet, Report},
     tables::{Avoid, Cluster, Endpoints, Lookup, Pick, Snapshot},
 };
 
 /// How long spans stay with their workers at most.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// How long a collector that is away is left alone after its first failure, and at most.
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// How many endpoints are drawn to find one that has not just failed.
 const DRAWS: u32 = 3;
 /// How often a report is sent that a collector has seen and not taken: it may be the report's fault,
@@ -47,7 +49,7 @@ impl Courier {
             tables,
             connection: None,
             failed: None,
-            backoff: Backoff::default(),
+            backoff: Backoff::new(BACKOFF.0, BACKOFF.1),
             random: Rng::new(),
             trouble: Trouble::default(),
         }

@@ -96,7 +96,7 @@ impl Wire {
             return Poll::Ready(Ok(0));
         }
         let received = ready!(self.input.poll_receive(&mut self.io, context));
-        let received = received.map_err(|_| Broken::Closed)?;
+        let received = received.map_err(|error| Broken::of_io(&error))?;
         self.ended = received == 0;
         Poll::Ready(Ok(received))
     }
@@ -167,11 +167,12 @@ impl<T: OnWire> Sink for T {
             return Poll::Ready(Err(WRONG_LENGTH));
         }
         if wire.output.room() < MIN_ROOM {
-            ready!(wire.output.poll_send(&mut wire.io, context)).map_err(|_| Broken::Closed)?;
+            let sent = ready!(wire.output.poll_send(&mut wire.io, context));
+            sent.map_err(|error| Broken::of_io(&error))?;
         }
         if data.len() >= DIRECT && wire.encoder.is_identity() {
             let sent = ready!(wire.output.poll_send_with(data, &mut wire.io, context));
-            let sent = sent.map_err(|_| Broken::Closed)?;
+            let sent = sent.map_err(|error| Broken::of_io(&error))?;
             wire.encoder.wrote(sent).map_err(|_| WRONG_LENGTH)?;
             return Poll::Ready(Ok(sent));
         }
@@ -193,7 +194,8 @@ impl<T: OnWire> Sink for T {
 
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         let wire = self.wire();
-        ready!(wire.output.poll_send(&mut wire.io, context)).map_err(|_| Broken::Closed)?;
+        let sent = ready!(wire.output.poll_send(&mut wire.io, context));
+        sent.map_err(|error| Broken::of_io(&error))?;
         if wire.closing == Closing::Wanted {
             // The other side may have gone; then it hears nothing, either.
             let _ = ready!(Pin::new(&mut wire.io).poll_shutdown(context));

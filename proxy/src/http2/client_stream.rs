@@ -147,7 +147,7 @@ impl ClientStream {
     fn failed(&mut self, error: &h2::Error) -> Broken {
         let nothing_was_written = self.tally.written() == self.written;
         self.unprocessed = nothing_was_written || is_unprocessed(error);
-        broken(error)
+        self.tally.alert().map_or_else(|| broken(error), Broken::Alert)
     }
 }
 

@@ -29,7 +29,7 @@ impl End {
             None if error.is_library() && error.reason() == Some(Reason::ENHANCE_YOUR_CALM) => {
                 Self::Flood(Frame::Other)
             }
-            None => Self::Broken(broken(error)),
+            None => Self::Broken(tally.alert().map_or_else(|| broken(error), Broken::Alert)),
         }
     }
 }

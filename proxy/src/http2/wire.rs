@@ -14,6 +14,8 @@ use bytes::{Buf as _, Bytes};
 use pillion_serve::{Frame, Meter};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::net::tls_alert::TlsAlert;
+
 /// What a connection's bytes and its streams tell each other.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
@@ -23,6 +25,7 @@ pub(super) struct Tally {
     written: AtomicU64,
     flood: OnceLock<Frame>,
     leaves: AtomicBool,
+    alert: OnceLock<TlsAlert>,
 }
 
 impl Tally {
@@ -54,6 +57,12 @@ impl Tally {
     /// The kind of frame whose flood has ended the connection.
     pub fn flood(&self) -> Option<Frame> {
         self.flood.get().copied()
+    }
+
+    /// The alert of TLS by which the other side has ended the connection. h2 keeps of errors no more
+    /// than their texts.
+    pub fn alert(&self) -> Option<TlsAlert> {
+        self.alert.get().copied()
     }
 
     fn take_credit(&self) -> u32 {
@@ -125,6 +134,11 @@ impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
             self.first.advance(length);
             Poll::Ready(Ok(()))
         };
+        if let Poll::Ready(Err(error)) = &read
+            && let Some(alert) = TlsAlert::of_io(error)
+        {
+            let _ = self.tally.alert.set(alert);
+        }
         match buffer.filled() {
             filled if filled.len() > before => match self.took(&filled[before..]) {
                 Ok(()) => read,

@@ -1,8 +1,12 @@
 //! Bodies: where they come from and where they go.
 
-use std::task::{Context, Poll};
+use std::{
+    io,
+    task::{Context, Poll},
+};
 
 use super::Fields;
+use crate::net::tls_alert::TlsAlert;
 
 /// What a head says of its body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +42,16 @@ pub(crate) enum Broken {
     /// What came is not HTTP, or not allowed.
     #[error("{0}")]
     Protocol(&'static str),
+    /// The other side has broken off by an alert of TLS.
+    #[error("{0}")]
+    Alert(TlsAlert),
+}
+
+impl Broken {
+    /// What an error of a connection means for its messages.
+    pub fn of_io(error: &io::Error) -> Self {
+        TlsAlert::of_io(error).map_or(Self::Closed, Self::Alert)
+    }
 }
 
 /// The receiving side of a message.

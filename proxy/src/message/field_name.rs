@@ -72,6 +72,7 @@ field_names! {
     XEnvoyTimeout = "x-envoy-upstream-rq-timeout-ms",
     XEnvoyTryTimeout = "x-envoy-upstream-rq-per-try-timeout-ms",
     XEnvoyUpstreamServiceTime = "x-envoy-upstream-service-time",
+    XForwardedClientCert = "x-forwarded-client-cert",
     XForwardedFor = "x-forwarded-for",
     XForwardedProto = "x-forwarded-proto",
     XRequestId = "x-request-id",

@@ -106,7 +106,8 @@ impl Output {
             }
         }
         self.release();
-        Poll::Ready(Ok(()))
+        // TLS may hold some of it.
+        Pin::new(io).poll_flush(context)
     }
 
     /// Gives the buffer back, all of which has been sent.

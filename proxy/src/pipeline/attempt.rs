@@ -243,7 +243,7 @@ impl Attempt {
 fn refused_response(broken: Broken) -> Interrupted {
     match broken {
         Broken::Protocol(_) => Interrupted::Server(broken),
-        Broken::Closed | Broken::Reset(_) => Interrupted::Client(broken),
+        Broken::Closed | Broken::Reset(_) | Broken::Alert(_) => Interrupted::Client(broken),
     }
 }
 

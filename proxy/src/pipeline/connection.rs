@@ -4,13 +4,15 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use pillion_serve::Caller;
 
+use super::client_cert::ClientCertField;
 use crate::{
-    tables::{Listener, Listeners, Lookup},
+    tables::{ClientHello, Listener, Listeners, Lookup},
     traffic::Direction,
+    transport::Secured,
 };
 
 /// A connection that clients have made.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Connection {
     pub direction: Direction,
     pub peer: SocketAddr,
@@ -18,6 +20,10 @@ pub(crate) struct Connection {
     pub original: SocketAddr,
     /// Whether that is the proxy itself, a gateway: the connection was not captured.
     pub is_bound: bool,
+    /// What is known of the client, if it has proved who it is.
+    pub secured: Option<Arc<Secured>>,
+    /// What requests say of the client's certificate.
+    pub client_cert: ClientCertField,
 }
 
 /// How long a request or a connection waits for tables that say where it goes.
@@ -31,6 +37,11 @@ impl Connection {
             return bound.map_or(Lookup::Missing, Lookup::Found);
         }
         listeners.find(self.direction, self.original)
+    }
+
+    /// What the client of a connection of TLS that ends here has asked for.
+    pub fn hello(&self) -> Option<&ClientHello> {
+        self.secured.as_ref().map(|secured| &secured.hello)
     }
 
     /// Where the client wanted to go, by the kernel's word; `None` if it wanted the proxy itself.

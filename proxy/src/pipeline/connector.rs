@@ -3,7 +3,10 @@
 use std::{future::poll_fn, io, pin::pin, sync::Arc};
 
 use pillion_serve::Caller;
-use tokio::{task::spawn_local, time::timeout};
+use tokio::{
+    task::spawn_local,
+    time::{Instant, timeout},
+};
 
 use super::{failure::Failure, upstream::Upstream, worker::Worker};
 use crate::{
@@ -12,7 +15,9 @@ use crate::{
     message::{Broken, RequestHead},
     net::stream::{Stream, connect},
     pool::{Company, Destination, Http1Connection, Lease},
-    tables::{Cluster, Counted, EndpointState, Overflow, Permit},
+    records::Parties,
+    tables::{Carried, Cluster, Counted, EndpointState, Overflow, Permit},
+    transport::{TlsFailure, secure},
 };
 
 /// Which version of HTTP a server is spoken to in.
@@ -43,6 +48,8 @@ pub(super) struct Begun {
     pub upstream: Upstream,
     /// Whether the connection has been idle: the server may have closed it meanwhile.
     pub reused: bool,
+    /// Who speaks to whom, if both have proved it.
+    pub parties: Option<Arc<Parties>>,
 }
 
 /// What a request has waited for.
@@ -78,6 +85,7 @@ impl Connector<'_> {
         };
         connection.client.start(head);
         Ok(Begun {
+            parties: connection.parties().cloned(),
             upstream: Upstream::Http1(connection),
             reused,
         })
@@ -94,8 +102,9 @@ impl Connector<'_> {
             },
         };
         let open = self.worker.http1_pool.opening(self.destination);
-        let client = Client::new(self.connect().await?);
-        let lease = Lease::new(self.cluster, self.endpoint, permit);
+        let (stream, parties) = self.connect().await?;
+        let client = Client::new(stream);
+        let lease = Lease::new(self.cluster, self.endpoint, permit).between(parties);
         let connection = Http1Connection::new(client, self.destination, lease, open);
         Ok((Box::new(connection), false))
     }
@@ -180,7 +189,7 @@ impl Connector<'_> {
                 Err(permit) => permit,
             },
         };
-        let stream = self.connect().await?;
+        let (stream, parties) = self.connect().await?;
         let limits = &self.worker.http2_setup.limits;
         let connected = http2::connect(stream, limits).await;
         let (mut connection, driver) = connected.map_err(|broken| self.broken(broken))?;
@@ -191,7 +200,7 @@ impl Connector<'_> {
             // The connection counts as long as it is there.
             drop(permit);
         });
-        let lease = Lease::new(self.cluster, self.endpoint, None);
+        let lease = Lease::new(self.cluster, self.endpoint, None).between(parties.clone());
         let pool = &self.worker.http2_pool;
         pool.add(self.company(), connection.clone(), lease);
         drop(alone);
@@ -200,6 +209,7 @@ impl Connector<'_> {
         Ok(Begun {
             upstream: Upstream::Http2(Box::new(stream)),
             reused: false,
+            parties,
         })
     }
 
@@ -235,13 +245,14 @@ impl Connector<'_> {
     }
 
     async fn begin_on_shared(&self, head: &RequestHead) -> Result<Option<Begun>, Failure> {
-        let Some(mut connection) = self.worker.http2_pool.take(self.company()) else {
+        let Some((mut connection, parties)) = self.worker.http2_pool.take(self.company()) else {
             return Ok(None);
         };
         match self.send(&mut connection, head).await {
             Ok(stream) => Ok(Some(Begun {
                 upstream: Upstream::Http2(Box::new(stream)),
                 reused: true,
+                parties,
             })),
             // A connection that ends just now is as good as none.
             Err(NotSent::Gone | NotSent::Full) => Ok(None),
@@ -256,13 +267,45 @@ impl Connector<'_> {
         }
     }
 
-    async fn connect(&self) -> Result<Stream, Failure> {
+    /// A new connection, and who speaks to whom on it, if both have proved it.
+    async fn connect(&self) -> Result<(Stream, Option<Arc<Parties>>), Failure> {
         let Destination {
-            address, source, ..
+            address,
+            source,
+            secured,
+            ..
         } = self.destination;
-        let timeout = self.cluster.settings.connect_timeout;
-        let connected = connect(address, source, timeout).await;
-        connected.map_err(|error| self.unreachable(error))
+        let settings = &self.cluster.settings;
+        let (within, began) = (settings.connect_timeout, Instant::now());
+        let connected = connect(address, source, within).await;
+        let stream = connected.map_err(|error| self.unreachable(error))?;
+        let (tls, stream) = match (secured.and(settings.tls.as_ref()), stream) {
+            (Some(tls), Stream::Tcp(stream)) => (tls, stream),
+            (_, stream) => return Ok((stream, None)),
+        };
+        let transport = &self.worker.transport;
+        let left = within.saturating_sub(began.elapsed());
+        let done = secure(transport, tls, (self.carried(), address), stream, left).await;
+        let (stream, parties) = done.map_err(|failure| self.insecure(failure))?;
+        Ok((stream, Some(parties)))
+    }
+
+    fn carried(&self) -> Carried {
+        match self.version {
+            Version::Http1 => Carried::Http1,
+            Version::Http2 => Carried::Http2,
+        }
+    }
+
+    fn insecure(&self, failure: TlsFailure) -> Failure {
+        let to = self.destination.address;
+        let cluster = Arc::clone(&self.cluster.settings.name);
+        self.worker.warn_of_server(to, &cluster, &failure);
+        Failure::Tls {
+            to,
+            cluster,
+            failure,
+        }
     }
 
     fn unreachable(&self, error: io::Error) -> Failure {

@@ -23,8 +23,13 @@ pub(crate) struct Edge {
 
 impl Edge {
     /// Removes what clients may not say, and says what the gateway knows itself. `peer` is
-    /// who has connected. Returns the client that a trusted proxy speaks for.
-    pub(super) fn admit(&self, head: &mut RequestHead, peer: IpAddr) -> Option<IpAddr> {
+    /// who has connected, and `scheme` how. Returns the client that a trusted proxy speaks for.
+    pub(super) fn admit(
+        &self,
+        head: &mut RequestHead,
+        peer: IpAddr,
+        scheme: Scheme,
+    ) -> Option<IpAddr> {
         let fields = &mut head.fields;
         let client = self.client(fields);
         fields.retain(|known, name, _| self.keeps(known, name));
@@ -34,10 +39,9 @@ impl Edge {
         }
         let scheme = match fields.get(FieldName::XForwardedProto) {
             Some(b"https") => Scheme::Https,
-            // Listeners have no TLS yet.
             _ => {
-                fields.set(FieldName::XForwardedProto, b"http");
-                Scheme::Http
+                fields.set(FieldName::XForwardedProto, proto(scheme));
+                scheme
             }
         };
         let way = way(fields, peer);
@@ -73,6 +77,14 @@ impl Edge {
     }
 }
 
+/// What `x-forwarded-proto` says of a scheme.
+pub(super) fn proto(scheme: Scheme) -> &'static [u8] {
+    match scheme {
+        Scheme::Http => b"http",
+        Scheme::Https => b"https",
+    }
+}
+
 /// The addresses that the request has come by, with that of the peer at the end.
 fn way(fields: &Fields, peer: IpAddr) -> Vec<u8> {
     let mut way = Vec::new();
@@ -99,7 +111,7 @@ mod tests {
             fields.push(name.as_bytes(), value.as_bytes());
         }
         let mut head = RequestHead::new(Method::GET, Some(b"a"), b"/", fields);
-        let client = edge.admit(&mut head, PEER);
+        let client = edge.admit(&mut head, PEER, Scheme::Http);
         let external = head.fields.find(b"x-envoy-external-address").unwrap();
         let expected = client.unwrap_or(PEER).to_string();
         assert_eq!(external, expected.as_bytes());
@@ -192,7 +204,7 @@ mod tests {
             fields.push(b"x-forwarded-proto", forwarded);
             let mut head = RequestHead::new(Method::GET, Some(b"a"), b"/", fields);
             head.scheme = claimed;
-            edge.admit(&mut head, PEER);
+            edge.admit(&mut head, PEER, Scheme::Http);
             head.effective_scheme()
         };
         let stranger = Edge::default();

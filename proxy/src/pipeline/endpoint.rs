@@ -2,15 +2,18 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::worker::Worker;
 use crate::{
     net::socket::{INBOUND_SOURCE_V4, INBOUND_SOURCE_V6},
     pool::Destination,
-    tables::{Cluster, Source},
+    tables::{Cluster, Picked, Source},
 };
 
 /// Where to connect to for a request to an endpoint of that cluster, and from which address:
 /// connections to the pod's application come from one that is not captured again.
-pub(crate) fn destination(cluster: &Cluster, address: SocketAddr) -> Destination {
+pub(crate) fn destination(worker: &Worker, cluster: &Cluster, picked: &Picked) -> Destination {
+    let address = picked.address;
+    let trust = worker.transport.trust_number();
     let source: Option<IpAddr> = match (cluster.settings.source, address) {
         (Source::Any, _) => None,
         (Source::Inbound, SocketAddr::V4(_)) => Some(INBOUND_SOURCE_V4.into()),
@@ -20,5 +23,6 @@ pub(crate) fn destination(cluster: &Cluster, address: SocketAddr) -> Destination
         address,
         source,
         mark: cluster.mark.number(),
+        secured: picked.is_secured.then_some(trust),
     }
 }

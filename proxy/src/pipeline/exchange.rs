@@ -13,6 +13,7 @@ use super::{
     clock::Expired,
     connection::{Connection, TABLES_TIME},
     downstream::Downstream,
+    edge::Edge,
     failure::{Failure, upstream_flag},
     headers::{edit_request, edit_response},
     local_reply::{Text, direct_reply, discard, local_reply, redirect_reply},
@@ -26,7 +27,7 @@ use super::{
     worker::Worker,
 };
 use crate::{
-    message::{BodySize, Broken, RequestHead, ResponseHead},
+    message::{BodySize, Broken, RequestHead, ResponseHead, Scheme},
     records::ResponseFlag,
     tables::{Clusters, DirectResponse, Held, Leaving, Listeners, Redirect, Route},
     traffic::Direction,
@@ -88,7 +89,7 @@ impl Ended {
     pub fn within_response(interrupted: Interrupted) -> Self {
         match interrupted {
             Interrupted::Client(Broken::Protocol(reason)) => Self::BadRequest(reason),
-            Interrupted::Client(Broken::Closed | Broken::Reset(_)) => Self::ClientGone,
+            Interrupted::Client(_) => Self::ClientGone,
             Interrupted::Server(broken) => Self::Cut(broken),
             Interrupted::Idle => Self::Idle,
             Interrupted::Timeout(expired) => Self::Late(expired),
@@ -188,11 +189,19 @@ impl<'a, 't, D: Downstream> Exchange<'a, 't, D> {
         downstream: &'a mut D,
     ) -> Self {
         let mut tally = Tally::new();
+        let scheme = match connection.secured {
+            Some(_) => Scheme::Https,
+            None => Scheme::Http,
+        };
         if let Some(edge) = &worker.edge {
-            tally.client = edge.admit(&mut head, connection.peer.ip());
+            tally.client = edge.admit(&mut head, connection.peer.ip(), scheme);
+        }
+        let keeps = |edge: &Edge| edge.keeps_client_cert;
+        if !worker.edge.as_ref().is_some_and(keeps) {
+            connection.client_cert.apply(&mut head.fields);
         }
         let mut has_new_id = false;
-        edit_request(&mut head, || {
+        edit_request(&mut head, scheme, || {
             has_new_id = true;
             worker.request_id()
         });

@@ -5,7 +5,7 @@ use std::{fmt, io, net::SocketAddr, sync::Arc};
 use http::StatusCode;
 
 use super::clock::Expired;
-use crate::{message::Broken, records::ResponseFlag};
+use crate::{message::Broken, records::ResponseFlag, transport::TlsFailure};
 
 /// What stood between a request and its response.
 #[derive(Debug)]
@@ -44,6 +44,12 @@ pub(super) enum Failure {
     NoOriginalDestination { cluster: Arc<str> },
     /// The server could not be reached.
     Connect { to: SocketAddr, error: io::Error },
+    /// The server has not proved who it is, or has something to object.
+    Tls {
+        to: SocketAddr,
+        cluster: Arc<str>,
+        failure: TlsFailure,
+    },
     /// The server broke off before it answered, or what it sent is not HTTP.
     Upstream { to: SocketAddr, broken: Broken },
 }
@@ -69,6 +75,7 @@ impl Failure {
             | Self::NoEndpoint { .. }
             | Self::NoOriginalDestination { .. }
             | Self::Connect { .. }
+            | Self::Tls { .. }
             | Self::Upstream { .. } => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -87,7 +94,7 @@ impl Failure {
             Self::NoEndpoint { .. } | Self::NoOriginalDestination { .. } => {
                 ResponseFlag::NoHealthyUpstream
             }
-            Self::Connect { .. } => ResponseFlag::UpstreamConnectionFailure,
+            Self::Connect { .. } | Self::Tls { .. } => ResponseFlag::UpstreamConnectionFailure,
             Self::Upstream { broken, .. } => upstream_flag(broken),
         }
     }
@@ -106,11 +113,14 @@ impl Failure {
             Self::Overflow { .. } => "upstream_reset_before_response_started{overflow}",
             Self::Timeout { expired, .. } => expired.details(),
             Self::NoEndpoint { .. } | Self::NoOriginalDestination { .. } => "no_healthy_upstream",
-            Self::Connect { .. } => "upstream_reset_before_response_started{connection_failure}",
+            Self::Connect { .. } | Self::Tls { .. } => {
+                "upstream_reset_before_response_started{connection_failure}"
+            }
             Self::Upstream { broken, .. } => match broken {
                 Broken::Closed => "upstream_reset_before_response_started{connection_termination}",
                 Broken::Reset(_) => "upstream_reset_before_response_started{remote_reset}",
                 Broken::Protocol(_) => "upstream_reset_before_response_started{protocol_error}",
+                Broken::Alert(_) => "upstream_reset_before_response_started{connection_failure}",
             },
         }
     }
@@ -134,6 +144,7 @@ pub(super) fn upstream_flag(broken: &Broken) -> ResponseFlag {
         Broken::Closed => ResponseFlag::UpstreamConnectionTermination,
         Broken::Reset(_) => ResponseFlag::UpstreamRemoteReset,
         Broken::Protocol(_) => ResponseFlag::UpstreamProtocolError,
+        Broken::Alert(_) => ResponseFlag::UpstreamConnectionFailure,
     }
 }
 
@@ -191,6 +202,14 @@ impl fmt::Display for Failure {
                 "no healthy upstream: the cluster {cluster} sends requests to where their clients were going, and these came to the gateway itself; a DestinationRule with the load balancer PASSTHROUGH is for sidecars"
             ),
             Self::Connect { to, error } => connect_text(formatter, *to, error),
+            Self::Tls {
+                to,
+                cluster,
+                failure,
+            } => write!(
+                formatter,
+                "mutual TLS with the server at {to} (cluster {cluster}) failed: {failure}"
+            ),
             Self::Upstream { to, broken } => match broken {
                 Broken::Closed => write!(
                     formatter,
@@ -204,6 +223,9 @@ impl fmt::Display for Failure {
                     formatter,
                     "the response of the server at {to} is not valid HTTP: {reason}"
                 ),
+                Broken::Alert(alert) => {
+                    write!(formatter, "the server at {to} ended the connection: {alert}")
+                }
             },
         }
     }

@@ -192,11 +192,16 @@ impl<'a, D: Downstream> Exchange<'a, '_, D> {
         (held, clock): (&mut Held<'_>, &mut Clock),
     ) -> Result<Outcome, Ended> {
         let begun = self.begin(to, picked, retries.want_fresh_connection(), clock);
-        let Begun { upstream, reused } = match begun.await? {
+        let Begun {
+            upstream,
+            reused,
+            parties,
+        } = match begun.await? {
             Ok(begun) => begun,
             Err(failure) => return Ok(Err(Failed::not_begun(failure))),
         };
         self.request.tally.upstream_local = upstream.local();
+        self.request.tally.upstream_parties = parties;
         if !reused && !retries.are_left() {
             held.stop();
         }
@@ -209,10 +214,14 @@ impl<'a, D: Downstream> Exchange<'a, '_, D> {
             Err(Interrupted::Client(Broken::Protocol(reason))) => {
                 Err(Ended::Failed(Failure::Target(reason)))
             }
-            Err(Interrupted::Client(Broken::Closed | Broken::Reset(_))) => Err(Ended::ClientGone),
+            Err(Interrupted::Client(_)) => Err(Ended::ClientGone),
             Err(Interrupted::Idle) => Err(Ended::Idle),
             Err(Interrupted::Timeout(expired)) => Ok(Err(Failed::late(expired, server))),
             Err(Interrupted::Server(broken)) => {
+                if let Broken::Alert(alert) = &broken {
+                    let (worker, cluster) = (self.worker, to.cluster.name());
+                    worker.warn_of_server(picked.address, cluster, alert);
+                }
                 let was_stale = reused && self.may_repeat(&attempt, held);
                 let why = Some(no_response(&attempt.upstream));
                 let to = picked.address;
@@ -260,7 +269,7 @@ impl<'a, D: Downstream> Exchange<'a, '_, D> {
             worker: self.worker,
             cluster: to.cluster,
             endpoint: picked.state.as_ref(),
-            destination: destination(to.cluster, picked.address),
+            destination: destination(self.worker, to.cluster, picked),
             client: self.connection.client(),
             version,
             fresh,
@@ -290,7 +299,9 @@ impl Failed {
     /// The request could not be begun.
     fn not_begun(failure: Failure) -> Self {
         let why = match &failure {
-            Failure::Connect { .. } | Failure::Upstream { .. } => Some(NoResponse::NotConnected),
+            Failure::Connect { .. } | Failure::Tls { .. } | Failure::Upstream { .. } => {
+                Some(NoResponse::NotConnected)
+            }
             Failure::Timeout { expired, .. } => after_timeout(*expired),
             _ => None,
         };

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::routing::Target;
+use super::{edge::proto, routing::Target};
 use crate::{
     clock::HttpDate,
-    message::{FieldName, RequestHead, ResponseHead},
+    message::{FieldName, RequestHead, ResponseHead, Scheme},
 };
 
 /// What applications ask Envoy for. A server must not take it for its own.
@@ -17,12 +17,16 @@ const FOR_THE_PROXY: [FieldName; 5] = [
     FieldName::XEnvoyTryTimeout,
 ];
 
-/// Adds to a request what routes and servers look at. `request_id` makes a new id.
-pub(super) fn edit_request(head: &mut RequestHead, request_id: impl FnOnce() -> [u8; 36]) {
+/// Adds to a request what routes and servers look at. `scheme` is how it came, and `request_id` makes a
+/// new id.
+pub(super) fn edit_request(
+    head: &mut RequestHead,
+    scheme: Scheme,
+    request_id: impl FnOnce() -> [u8; 36],
+) {
     let fields = &mut head.fields;
     if fields.get(FieldName::XForwardedProto).is_none() {
-        // Connections are plain text until workloads have certificates.
-        fields.push(b"x-forwarded-proto", b"http");
+        fields.push(b"x-forwarded-proto", proto(scheme));
     }
     if fields
         .get(FieldName::XRequestId)
@@ -111,7 +115,7 @@ mod tests {
     #[test]
     fn requests_get_what_they_lack() {
         let mut head = RequestHead::new(Method::GET, Some(b"a"), b"/", Fields::default());
-        edit_request(&mut head, || ID);
+        edit_request(&mut head, Scheme::Http, || ID);
         set_attempt(&mut head, 1);
         let value = |name| head.fields.get(name).unwrap();
         assert_eq!(value(FieldName::XForwardedProto), b"http");
@@ -125,7 +129,7 @@ mod tests {
         fields.push(b"x-request-id", b"mine");
         fields.push(b"x-forwarded-proto", b"https");
         let mut head = RequestHead::new(Method::GET, Some(b"a"), b"/", fields.clone());
-        edit_request(&mut head, || ID);
+        edit_request(&mut head, Scheme::Http, || ID);
         let after: Vec<_> = head.fields.iter().collect();
         assert_eq!(after, fields.iter().collect::<Vec<_>>());
     }

@@ -21,7 +21,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Connection, Edge, Worker, serve_http1, serve_http2};
+use super::{ClientCertField, Connection, Edge, Worker, serve_http1, serve_http2};
 use crate::{
     net::{
         input::Input,
@@ -91,6 +91,8 @@ impl Play {
             peer: SocketAddr::new(CLIENT, 40_000),
             original: ORIGINAL,
             is_bound: setting.gateway,
+            secured: None,
+            client_cert: ClientCertField::default(),
         };
         let http2 = setting.http2;
         let worker = worker(setting);

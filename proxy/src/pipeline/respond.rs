@@ -50,7 +50,7 @@ impl<'a, D: Downstream> Exchange<'a, '_, D> {
         self.start(&mut head).map_err(|broken| match broken {
             // The client's version of HTTP can't carry it.
             Broken::Protocol(_) => bad_response(from, broken),
-            Broken::Closed | Broken::Reset(_) => Ended::ClientGone,
+            Broken::Closed | Broken::Reset(_) | Broken::Alert(_) => Ended::ClientGone,
         })?;
         if self.request.head.is_tunnel() {
             attempt.answer_tunnel(is_tunnel);

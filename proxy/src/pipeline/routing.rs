@@ -96,7 +96,7 @@ pub(super) fn decide<'t>(
         Lookup::Missing => return Decision::Gone.into(),
         Lookup::Waiting => return Decision::Wait.into(),
     };
-    let Some(http) = &listener.http else {
+    let Some(http) = listener.http_of(connection.hello()) else {
         return Decision::Gone.into();
     };
     Decided {

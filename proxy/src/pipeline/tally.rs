@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -15,9 +16,13 @@ use super::{
     pump::{GRPC_MESSAGE, grpc_status},
 };
 use crate::{
-    message::{Fields, RequestHead},
-    records::{RequestRecord, ResponseFlag, ResponseFlags, connect_failure},
+    message::{Broken, Fields, RequestHead},
+    records::{
+        DownstreamTls, Parties, RequestRecord, ResponseFlag, ResponseFlags, connect_failure,
+        tls_failure,
+    },
     tables::{Cluster, Route},
+    traffic::Direction,
 };
 
 /// What a request's record will say.
@@ -37,6 +42,8 @@ pub(super) struct Tally {
     pub upstream_host: Option<SocketAddr>,
     pub upstream_local: Option<SocketAddr>,
     pub upstream_failure: Option<String>,
+    /// This proxy and the server, if both have proved who they are.
+    pub upstream_parties: Option<Arc<Parties>>,
     /// The client that a trusted proxy speaks for.
     pub client: Option<IpAddr>,
     pub response_fields: Option<Fields>,
@@ -59,6 +66,7 @@ impl Tally {
             upstream_host: None,
             upstream_local: None,
             upstream_failure: None,
+            upstream_parties: None,
             client: None,
             response_fields: None,
         }
@@ -68,9 +76,15 @@ impl Tally {
     pub fn failed(&mut self, failure: &Failure) {
         self.flags.insert(failure.flag());
         self.details = failure.details();
-        if let Failure::Connect { error, .. } = failure {
-            self.upstream_failure = Some(connect_failure(error));
-        }
+        self.upstream_failure = match failure {
+            Failure::Connect { error, .. } => Some(connect_failure(error)),
+            Failure::Tls { failure, .. } => Some(tls_failure(failure)),
+            Failure::Upstream {
+                broken: Broken::Alert(alert),
+                ..
+            } => Some(tls_failure(alert)),
+            _ => return,
+        };
     }
 
     /// The client has gone.
@@ -97,9 +111,10 @@ impl Tally {
     pub fn record<'a>(
         &'a self,
         request: &'a RequestHead,
-        connection: &Connection,
+        connection: &'a Connection,
         (route, cluster): (Option<&'a Route>, Option<&'a Cluster>),
     ) -> RequestRecord<'a> {
+        let secured = connection.secured.as_deref();
         RequestRecord {
             direction: connection.direction,
             request,
@@ -122,7 +137,15 @@ impl Tally {
             downstream_local: connection.original,
             downstream_remote: connection.peer,
             client: self.client,
-            server_name: None,
+            server_name: secured.and_then(|secured| secured.hello.name()),
+            downstream_tls: secured.map(|secured| DownstreamTls {
+                parties: &secured.parties,
+                version: secured.version,
+            }),
+            parties: match connection.direction {
+                Direction::Inbound => secured.map(|secured| &*secured.parties),
+                Direction::Outbound => self.upstream_parties.as_deref(),
+            },
             upstream_failure: self.upstream_failure.as_deref(),
             response_fields: self.response_fields.as_ref(),
             trace: None,

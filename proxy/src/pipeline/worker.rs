@@ -1,6 +1,6 @@
 //! What the requests of a worker share.
 
-use std::{cell::RefCell, sync::Arc, time::Duration};
+use std::{cell::RefCell, fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use fastrand::Rng;
 use tokio::time::{Instant, interval};
@@ -14,6 +14,7 @@ use crate::{
     records::Recorder,
     tables::Current,
     traffic::Direction,
+    transport::Transport,
 };
 
 /// What the requests of a worker share.
@@ -33,6 +34,7 @@ pub(crate) struct Worker {
     pub edge: Option<Edge>,
     /// What the control plane calls the proxy; empty without one.
     pub node: Arc<str>,
+    pub transport: Transport,
     random: RefCell<Rng>,
 }
 
@@ -59,7 +61,15 @@ impl Worker {
             accepts_http10,
             edge,
             node: Arc::default(),
+            transport: Transport::default(),
             random: RefCell::default(),
+        }
+    }
+
+    /// Has the log say why there is no TLS with a server.
+    pub fn warn_of_server(&self, server: SocketAddr, cluster: &str, failure: &dyn fmt::Display) {
+        if let Some(held_back) = self.transport.may_warn(server.ip()) {
+            tracing::warn!(%server, cluster, held_back = held_back.own(), "mutual TLS with a server failed: {failure}");
         }
     }
 

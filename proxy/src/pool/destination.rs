@@ -11,4 +11,7 @@ pub(crate) struct Destination {
     /// The number of its cluster's mark: clusters don't use each other's connections, nor
     /// those that were made under other settings.
     pub mark: u64,
+    /// Where the server has to prove who it is: the number of those who are trusted. `None` for
+    /// plaintext.
+    pub secured: Option<u64>,
 }

@@ -3,13 +3,13 @@
 //! A pool belongs to a worker. The connection that was used last is used first, so that
 //! the ones that are not needed grow old and are closed.
 
-use std::{cell::RefCell, future::poll_fn, rc::Rc, task::Poll, time::Duration};
+use std::{cell::RefCell, future::poll_fn, rc::Rc, sync::Arc, task::Poll, time::Duration};
 
 use hashbrown::HashMap;
 use tokio::{sync::oneshot, task::unconstrained, time::Instant};
 
 use super::{Destination, lease::Lease, waiting::Waiting};
-use crate::{http1::Client, tables::Counted};
+use crate::{http1::Client, records::Parties, tables::Counted};
 
 /// How long a connection may be idle where the server does not say how long it keeps one:
 /// less than the shortest that common servers have (Node.js, Apache: 5 s).
@@ -42,6 +42,11 @@ impl Http1Connection {
             lease,
             _open: open,
         }
+    }
+
+    /// Who speaks to whom, if both have proved it.
+    pub fn parties(&self) -> Option<&Arc<Parties>> {
+        self.lease.parties()
     }
 }
 

@@ -1,13 +1,13 @@
 //! Connections of HTTP/2, which carry many requests at a time.
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use hashbrown::HashMap;
 use pillion_serve::Caller;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{Destination, lease::Lease};
-use crate::http2::Connection;
+use crate::{http2::Connection, records::Parties};
 
 /// How long a connection without a stream is kept.
 const IDLE: Duration = Duration::from_secs(60);
@@ -46,8 +46,8 @@ struct Shared {
 }
 
 impl Http2Pool {
-    /// A connection that takes another stream.
-    pub fn take(&self, company: Company) -> Option<Connection> {
+    /// A connection that takes another stream, and who speaks to whom on it, if both have proved it.
+    pub fn take(&self, company: Company) -> Option<(Connection, Option<Arc<Parties>>)> {
         let mut servers = self.servers.borrow_mut();
         let server = servers.get_mut(&company)?;
         server
@@ -59,9 +59,11 @@ impl Http2Pool {
         shared.used = Instant::now();
         if !shared.lease.count_request() {
             // It ends by itself behind its last stream.
-            return Some(server.connections.swap_remove(index).connection);
+            let last = server.connections.swap_remove(index);
+            let parties = last.lease.parties().cloned();
+            return Some((last.connection, parties));
         }
-        Some(shared.connection.clone())
+        Some((shared.connection.clone(), shared.lease.parties().cloned()))
     }
 
     /// Whether there is a connection, even if it takes no more streams.

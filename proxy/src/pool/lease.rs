@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use crate::tables::{Cluster, ClusterState, EndpointState, Permit, PoolMark};
+use crate::{
+    records::Parties,
+    tables::{Cluster, ClusterState, EndpointState, Permit, PoolMark},
+};
 
 /// What a connection belongs to, and how long it may be used.
 #[derive(Debug)]
@@ -18,6 +21,7 @@ pub(crate) struct Lease {
     idle_timeout: Option<Duration>,
     /// `None` without a limit.
     requests_left: Option<u32>,
+    parties: Option<Arc<Parties>>,
 }
 
 impl Lease {
@@ -35,7 +39,18 @@ impl Lease {
             endpoint: endpoint.map(Arc::downgrade),
             idle_timeout: cluster.settings.idle_timeout,
             requests_left: most.map(std::num::NonZeroU32::get),
+            parties: None,
         }
+    }
+
+    /// The same, of one whose ends have proved who they are, if they have.
+    pub fn between(self, parties: Option<Arc<Parties>>) -> Self {
+        Self { parties, ..self }
+    }
+
+    /// Who speaks to whom, if both have proved it.
+    pub fn parties(&self) -> Option<&Arc<Parties>> {
+        self.parties.as_ref()
     }
 
     /// Whether the cluster has the endpoint still, and would make the connection in the same way.

@@ -62,6 +62,7 @@ mod tests {
             address: ([10, 0, 0, 1], 80).into(),
             source: None,
             mark: 0,
+            secured: None,
         }
     }
 

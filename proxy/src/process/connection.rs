@@ -4,16 +4,24 @@ use std::{net::SocketAddr, rc::Rc, sync::Arc};
 
 use tokio::net::TcpStream;
 
-use super::{detect::detect, entrance::Entrance, port_numbers, tcp::Tcp};
+use super::{
+    detect::{detect, is_http2},
+    entrance::Entrance,
+    port_numbers,
+    tcp::Tcp,
+};
 use crate::{
     http2::End,
     message::Broken,
     metrics::{Metrics, reporter},
-    net::{original_dst::original_dst, socket::reset_when_dropped, stream::of_tcp},
-    pipeline::{Connection, TABLES_TIME, Worker, serve_http1, serve_http2},
+    net::{
+        input::Input, original_dst::original_dst, socket::reset_when_dropped, stream::of_tcp,
+    },
+    pipeline::{ClientCertField, Connection, TABLES_TIME, Worker, serve_http1, serve_http2},
     sniff::Protocol,
-    tables::{Detection, Listener, Lookup, Snapshot},
+    tables::{ClientCert, ClientHello, Detection, DownstreamTls, Listener, Lookup, Snapshot},
     traffic::{Direction, Open},
+    transport::accept,
 };
 
 /// Carries a connection to where it was going.
@@ -25,7 +33,7 @@ pub(super) async fn carry(
     shared: (Rc<Worker>, Arc<Metrics>),
 ) {
     let (worker, metrics) = shared;
-    let Some(connection) = begin(&stream, peer, entrance, &metrics) else {
+    let Some(mut connection) = begin(&stream, peer, entrance, &metrics) else {
         return reset_when_dropped(&stream);
     };
     let original = connection.original;
@@ -40,17 +48,19 @@ pub(super) async fn carry(
         Lookup::Found(way) => way,
         Lookup::Missing => Way::TCP,
         Lookup::Waiting => {
-            return tcp(&worker, &metrics, connection, None).refuse_untold(&stream);
+            return tcp(&worker, &metrics, connection, None).refuse_untold(&of_tcp(stream));
         }
     };
-    let (protocol, input) = match detect(&mut stream, original.port(), way.detection).await {
+    let how = (way.detection, way.has_tls);
+    let (protocol, input) = match detect(&mut stream, original.port(), how).await {
         Ok(detected) => detected,
         Err(error) => {
             tracing::debug!(%peer, %original, %error, "the connection broke before it said anything");
             return;
         }
     };
-    let server_name = match protocol {
+    connection.client_cert = ClientCertField::of(way.client_cert, None);
+    let hello = match protocol {
         Protocol::Http1 if way.has_http => {
             return serve_http1(&worker, &connection, of_tcp(stream), input).await;
         }
@@ -58,12 +68,94 @@ pub(super) async fn carry(
             let served = serve_http2(&worker, &connection, open, of_tcp(stream), input);
             return count_end(&metrics, connection.direction, &served.await);
         }
-        Protocol::Tls { server_name } => server_name.map(Arc::from),
+        Protocol::Tls {
+            server_name,
+            protocols,
+        } => Some(ClientHello {
+            server_name: server_name.map(Arc::from),
+            protocols: protocols.into_iter().map(Vec::into_boxed_slice).collect(),
+        }),
         Protocol::Tcp | Protocol::Http1 | Protocol::Http2 => None,
     };
-    tcp(&worker, &metrics, connection, server_name)
-        .carry(stream, input)
+    if let Some(hello) = hello.as_ref().filter(|_| way.has_tls)
+        && let Some(ending) = ending(&worker, &connection, hello).await
+    {
+        let shared = (&*worker, &*metrics, open);
+        let carried = carry_tls(shared, connection, (stream, input), (hello.clone(), ending));
+        // Few connections of a kind need the room for the other kind.
+        return Box::pin(carried).await;
+    }
+    tcp(&worker, &metrics, connection, hello)
+        .carry(of_tcp(stream), input)
         .await;
+}
+
+/// What is done with a connection whose TLS ends here.
+struct Ending {
+    tls: Arc<DownstreamTls>,
+    has_http: bool,
+    client_cert: ClientCert,
+}
+
+/// How TLS ends here, if it does.
+async fn ending(worker: &Worker, connection: &Connection, hello: &ClientHello) -> Option<Ending> {
+    let look = |tables: &Snapshot| {
+        let listener = connection.listener(&tables.listeners);
+        listener.map(|listener| {
+            let chain = listener.tls_chain(hello)?;
+            Some(Ending {
+                tls: Arc::clone(chain.ends.as_ref()?),
+                has_http: chain.http.is_some(),
+                client_cert: chain
+                    .http
+                    .as_ref()
+                    .map_or(ClientCert::NOTHING, |http| http.client_cert),
+            })
+        })
+    };
+    match worker.tables.look_up(TABLES_TIME, look).await {
+        Lookup::Found(ending) => ending,
+        Lookup::Missing | Lookup::Waiting => None,
+    }
+}
+
+/// Carries what is inside of a connection of TLS.
+async fn carry_tls(
+    (worker, metrics, open): (&Worker, &Metrics, &Open),
+    mut connection: Connection,
+    sent: (TcpStream, Input),
+    (hello, ending): (ClientHello, Ending),
+) {
+    let offered = hello.clone();
+    let (mut stream, secured) = match accept(&worker.transport, &ending.tls, sent, hello).await {
+        Ok(accepted) => accepted,
+        Err(failure) => {
+            return tcp(worker, metrics, connection, Some(offered)).refuse_client(failure);
+        }
+    };
+    drop(offered);
+    connection.client_cert = ClientCertField::of(ending.client_cert, Some(&secured));
+    let agreed = secured.protocol.clone();
+    connection.secured = Some(Arc::new(secured));
+    if !ending.has_http {
+        let carried = tcp(worker, metrics, connection, None);
+        return carried.carry(stream, Input::default()).await;
+    }
+    let detected = match agreed.as_deref() {
+        Some(b"h2") => Ok((true, Input::default())),
+        Some(b"http/1.1") => Ok((false, Input::default())),
+        _ => is_http2(&mut stream).await,
+    };
+    match detected {
+        Ok((false, input)) => serve_http1(worker, &connection, stream, input).await,
+        Ok((true, input)) => {
+            let served = serve_http2(worker, &connection, open, stream, input);
+            count_end(metrics, connection.direction, &served.await);
+        }
+        Err(error) => {
+            tracing::debug!(peer = %connection.peer, %error, "the connection broke before its first request");
+        }
+    }
 }
 
 /// Counts the clients that no request tells of.
@@ -71,7 +163,9 @@ fn count_end(metrics: &Metrics, direction: Direction, end: &End) {
     match end {
         End::Flood(frame) => metrics.http2().flooded(reporter(direction), *frame),
         End::Silent | End::Broken(Broken::Protocol(_)) => metrics.http2().broken(),
-        End::Closed | End::Idle | End::Broken(Broken::Closed | Broken::Reset(_)) => {}
+        End::Closed
+        | End::Idle
+        | End::Broken(Broken::Closed | Broken::Reset(_) | Broken::Alert(_)) => {}
     }
 }
 
@@ -79,13 +173,13 @@ fn tcp<'a>(
     worker: &'a Worker,
     metrics: &'a Metrics,
     connection: Connection,
-    server_name: Option<Arc<str>>,
+    hello: Option<ClientHello>,
 ) -> Tcp<'a> {
     Tcp {
         worker,
         metrics,
         connection,
-        server_name,
+        hello,
     }
 }
 
@@ -121,6 +215,8 @@ fn begin(
         peer,
         original,
         is_bound: matches!(entrance, Entrance::Bound(_)),
+        secured: None,
+        client_cert: ClientCertField::default(),
     })
 }
 
@@ -129,6 +225,9 @@ fn begin(
 struct Way {
     detection: Detection,
     has_http: bool,
+    /// Whether TLS is told from everything else.
+    has_tls: bool,
+    client_cert: ClientCert,
 }
 
 impl Way {
@@ -136,12 +235,16 @@ impl Way {
     const TCP: Self = Self {
         detection: Detection::Tcp,
         has_http: false,
+        has_tls: false,
+        client_cert: ClientCert::NOTHING,
     };
 
     fn of(listener: &Listener, destination: SocketAddr) -> Self {
         Self {
             detection: listener.detection_for(destination),
             has_http: listener.http.is_some(),
+            has_tls: listener.tls.is_some(),
+            client_cert: listener.http.as_ref().map_or(ClientCert::NOTHING, |http| http.client_cert),
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use std::{future::poll_fn, io, task::Poll};
 
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{io::AsyncRead, net::TcpStream, time::timeout};
 
 use crate::{
     bounds::{HEAD_TIME, IDLE},
-    net::input::Input,
-    sniff::{Protocol, sniff},
+    net::{input::Input, stream::Stream},
+    sniff::{Protocol, sniff, sniff_tls},
     tables::Detection,
 };
 
@@ -15,7 +15,8 @@ use crate::{
 /// wait for the client there.
 const SERVER_FIRST: [u16; 4] = [25, 53, 3306, 27017];
 
-/// What the connection speaks, and what has been received meanwhile.
+/// What the connection speaks, and what has been received meanwhile. `has_tls` says whether TLS is told
+/// from everything else, whatever is declared.
 ///
 /// # Errors
 ///
@@ -23,36 +24,65 @@ const SERVER_FIRST: [u16; 4] = [25, 53, 3306, 27017];
 pub(super) async fn detect(
     stream: &mut TcpStream,
     port: u16,
-    detection: Detection,
+    (detection, has_tls): (Detection, bool),
 ) -> io::Result<(Protocol, Input)> {
     let mut input = Input::default();
     let protocol = match detection {
         Detection::Tcp => Protocol::Tcp,
-        Detection::Sniff(_) if SERVER_FIRST.contains(&port) => Protocol::Tcp,
+        Detection::Sniff(_) if SERVER_FIRST.contains(&port) && !has_tls => Protocol::Tcp,
         Detection::Sniff(limit) => {
             let limit = if limit.is_zero() { IDLE } else { limit };
-            match timeout(limit, first_bytes(stream, &mut input)).await {
+            match timeout(limit, first_bytes(stream, &mut input, sniff)).await {
                 Ok(protocol) => protocol?,
                 Err(_) => Protocol::Tcp,
             }
         }
-        Detection::Http => declared_http(stream, &mut input).await?,
+        Detection::Tls(limit) => {
+            let limit = if limit.is_zero() { IDLE } else { limit };
+            match timeout(limit, first_bytes(stream, &mut input, sniff_tls)).await {
+                Ok(protocol) => protocol?,
+                Err(_) => Protocol::Tcp,
+            }
+        }
+        Detection::Http => match declared_http(stream, &mut input).await? {
+            tls @ Protocol::Tls { .. } if has_tls => tls,
+            Protocol::Http2 => Protocol::Http2,
+            // What is not HTTP gets an answer that says so.
+            _ => Protocol::Http1,
+        },
     };
     Ok((protocol, input))
+}
+
+/// Whether requests on a connection whose handshake is done are of HTTP/2, and what has been received
+/// meanwhile. What is not HTTP gets an answer that says so.
+///
+/// # Errors
+///
+/// When the connection breaks, or its client is silent for an hour.
+pub(super) async fn is_http2(stream: &mut Stream) -> io::Result<(bool, Input)> {
+    let mut input = Input::default();
+    let first = poll_fn(|context| input.poll_receive(stream, context));
+    if timeout(IDLE, first).await?? == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let protocol = timeout(HEAD_TIME, first_bytes(stream, &mut input, sniff)).await;
+    let protocol = protocol.unwrap_or(Ok(Protocol::Http1))?;
+    Ok((protocol == Protocol::Http2, input))
 }
 
 async fn declared_http(stream: &mut TcpStream, input: &mut Input) -> io::Result<Protocol> {
     let silent = timeout(IDLE, stream.peek(&mut [0])).await;
     silent??;
-    let protocol = timeout(HEAD_TIME, first_bytes(stream, input)).await;
-    Ok(match protocol.unwrap_or(Ok(Protocol::Http1))? {
-        Protocol::Http2 => Protocol::Http2,
-        // What is not HTTP gets an answer that says so.
-        _ => Protocol::Http1,
-    })
+    let protocol = timeout(HEAD_TIME, first_bytes(stream, input, sniff)).await;
+    protocol.unwrap_or(Ok(Protocol::Http1))
 }
 
-async fn first_bytes(stream: &mut TcpStream, input: &mut Input) -> io::Result<Protocol> {
+async fn first_bytes<R: AsyncRead + Unpin>(
+    stream: &mut R,
+    input: &mut Input,
+    sniff: fn(&[u8]) -> Option<Protocol>,
+) -> io::Result<Protocol> {
     poll_fn(|context| {
         loop {
             if let Some(protocol) = sniff(input.bytes()) {
@@ -92,7 +122,7 @@ mod tests {
 
     async fn detected(sent: &[u8], port: u16, detection: Detection) -> (Protocol, Vec<u8>) {
         let (_client, mut stream) = accepted(sent).await;
-        let (protocol, input) = detect(&mut stream, port, detection).await.unwrap();
+        let (protocol, input) = detect(&mut stream, port, (detection, false)).await.unwrap();
         (protocol, input.bytes().to_vec())
     }
 
@@ -124,7 +154,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn no_client_is_waited_for_without_end() {
         let (_client, mut silent) = accepted(b"").await;
-        assert!(detect(&mut silent, 80, Detection::Http).await.is_err());
+        assert!(detect(&mut silent, 80, (Detection::Http, false)).await.is_err());
         assert_eq!(
             detected(b"GET", 80, Detection::Http).await,
             (Protocol::Http1, b"GET".to_vec())

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, env, fs, io, sync::Arc};
 
 use pillion_serve::Readiness;
 use pillion_xds::client::{Connect, file};
+use time::OffsetDateTime;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
@@ -11,7 +12,8 @@ use super::{
     environment::{Discovery, Environment, LABELS_FILE},
 };
 use crate::{
-    config::{self, Dump, Node, Settings},
+    config::{self, Dump, Node},
+    identity::{self, Credentials},
     kind::Kind,
     metrics::Metrics,
     records::labels,
@@ -31,9 +33,14 @@ pub(super) struct Configuration {
     pub node: Arc<str>,
     /// `None` without a control plane.
     pub dumps: Option<mpsc::Sender<oneshot::Sender<Dump>>>,
-    /// Without a control plane, nobody else holds the channel open.
-    _publisher: Option<Arc<Publisher>>,
+    /// The workload's certificate, and whom it trusts; none before the CA has answered, nor without a
+    /// control plane.
+    pub credentials: watch::Receiver<Option<Arc<Credentials>>>,
+    /// Without a control plane, nobody else holds the channels open.
+    _senders: Option<Arc<Senders>>,
 }
+
+type Senders = (Publisher, watch::Sender<Option<Arc<Credentials>>>);
 
 impl Configuration {
     /// Returns once nobody makes tables any more: their thread has ended, which it never does
@@ -44,8 +51,8 @@ impl Configuration {
     }
 }
 
-/// Begins to follow the control plane, if there is one. Until it has answered, the proxy is
-/// not ready.
+/// Begins to follow the control plane, if there is one, and asks its CA for a certificate. Until both
+/// have answered, the proxy is not ready.
 ///
 /// # Errors
 ///
@@ -60,11 +67,13 @@ pub(super) fn follow(
     let timeout = environment.detection_timeout;
     let Some(discovery) = &environment.discovery else {
         let (publisher, tables) = Publisher::new(Snapshot::pass_through(timeout));
+        let (sender, credentials) = watch::channel(None);
         return Ok(Configuration {
             tables,
             node: Arc::default(),
             dumps: None,
-            _publisher: Some(Arc::new(publisher)),
+            credentials,
+            _senders: Some(Arc::new((publisher, sender))),
         });
     };
     let Discovery {
@@ -72,26 +81,41 @@ pub(super) fn follow(
         when_unreachable,
     } = discovery;
     let configured = readiness.register("waiting for the first configuration from the control plane; the log says why it has not come");
+    let identified = readiness.register(
+        "waiting for a certificate from the control plane; the log says why it has not come",
+    );
     let first = config::closed(address, *when_unreachable, timeout);
     let node = node(kind, args);
     let id = Arc::from(node.id.as_str());
-    let settings = Settings {
+    let server = Connect {
+        address: address.clone(),
+        roots: Some(file(ROOTS)),
+        token: Some(file(TOKEN)),
+    };
+    let (sender, roots) = watch::channel(None);
+    let settings = config::Settings {
         kind,
         node,
         detection_timeout: timeout,
         metrics: Arc::clone(metrics),
-        server: Connect {
-            address: address.clone(),
-            roots: Some(file(ROOTS)),
-            token: Some(file(TOKEN)),
-        },
+        server: server.clone(),
+        roots: sender,
     };
     let driver = config::start(settings, first, configured)?;
+    let credentials = identity::start(identity::Settings {
+        server,
+        trust_domains: environment.trust_domains.clone(),
+        roots,
+        metrics: Arc::clone(metrics),
+        identified,
+        now: OffsetDateTime::now_utc,
+    });
     Ok(Configuration {
         tables: driver.tables,
         node: id,
         dumps: Some(driver.dumps),
-        _publisher: None,
+        credentials,
+        _senders: None,
     })
 }
 
@@ -130,7 +154,8 @@ mod tests {
             tables: updates,
             node: Arc::default(),
             dumps: None,
-            _publisher: None,
+            credentials: watch::channel(None).1,
+            _senders: None,
         };
         let thread = thread::spawn(move || {
             publisher.publish(tables());

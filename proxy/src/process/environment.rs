@@ -11,6 +11,7 @@ use std::{
 
 use crate::{
     config::WhenUnreachable,
+    identity::TrustDomains,
     records::{AccessLogConfig, Workload},
 };
 
@@ -56,6 +57,9 @@ pub(super) struct Environment {
     pub detection_timeout: Duration,
     /// The control plane. `PILLION_DISCOVERY=none`: there is none.
     pub discovery: Option<Discovery>,
+    /// `TRUST_DOMAIN`, and `PILLION_TRUST_DOMAIN_ALIASES` separated by commas: whose identities the
+    /// mesh's are.
+    pub trust_domains: TrustDomains,
 }
 
 /// The control plane.
@@ -70,6 +74,9 @@ pub(super) struct Discovery {
 
 /// The control plane where nobody says which one.
 const DISCOVERY: &str = "pillion-discovery.istio-system.svc:15012";
+
+/// The most trust domains besides the own one.
+const MAX_ALIASES: usize = 64;
 
 /// Where the injector mounts the pod's labels.
 pub(super) const LABELS_FILE: &str = "/etc/istio/pod/labels";
@@ -108,6 +115,7 @@ impl Environment {
         let environment = Self {
             proxy_config,
             discovery,
+            trust_domains: variables.trust_domains(),
             cpu_limit: variables.read("ISTIO_CPU_LIMIT", "a whole number", |text| {
                 text.parse().ok()
             }),
@@ -196,6 +204,23 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
                 .read("PILLION_WHEN_UNREACHABLE", "Refuse or Passthrough", when)
                 .unwrap_or_default(),
         })
+    }
+
+    fn trust_domains(&mut self) -> TrustDomains {
+        let names = |text: &str| {
+            let names = text.split(',').map(str::trim);
+            let names: Vec<_> = names.filter(|name| !name.is_empty()).collect();
+            (names.len() <= MAX_ALIASES).then(|| names.into_iter().map(str::to_owned).collect())
+        };
+        let aliases = self.read(
+            "PILLION_TRUST_DOMAIN_ALIASES",
+            "at most 64 trust domains, separated by commas",
+            names,
+        );
+        TrustDomains {
+            own: (self.variable)("TRUST_DOMAIN").filter(|name| !name.is_empty()),
+            aliases: aliases.unwrap_or_default(),
+        }
     }
 
     fn probe_address(&mut self) -> IpAddr {
@@ -347,6 +372,22 @@ mod tests {
             assert_eq!(environment.scrape_targets, []);
             assert!(remarks[0].contains("the proxy's own"), "{remarks:?}");
         }
+    }
+
+    #[test]
+    fn the_trust_domain_has_aliases() {
+        let (environment, remarks) = read(&[
+            ("TRUST_DOMAIN", "mesh.example"),
+            ("PILLION_TRUST_DOMAIN_ALIASES", "old.example, cluster.local"),
+        ]);
+        let TrustDomains { own, aliases } = environment.trust_domains;
+        assert_eq!(own.as_deref(), Some("mesh.example"));
+        assert_eq!(aliases, ["old.example", "cluster.local"]);
+        assert!(remarks.is_empty(), "{remarks:?}");
+        let many = "a,".repeat(65);
+        let (environment, remarks) = read(&[("PILLION_TRUST_DOMAIN_ALIASES", &many)]);
+        assert_eq!(environment.trust_domains, TrustDomains::default());
+        assert!(remarks[0].contains("at most 64"), "{remarks:?}");
     }
 
     #[test]

@@ -1,8 +1,12 @@
 //! Why a connection is reset whose bytes would be passed on.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, sync::Arc};
 
-use crate::{records::ResponseFlag, tables::TcpRefusal};
+use crate::{
+    records::{ResponseFlag, connect_failure, tls_failure},
+    tables::TcpRefusal,
+    transport::TlsFailure,
+};
 
 /// What stood between a connection and its server.
 #[derive(Debug)]
@@ -11,6 +15,11 @@ pub(super) enum Refusal {
     NoListener,
     /// The listener has no route for the connection.
     NoRoute,
+    /// The client speaks plaintext where it has to prove who it is. The object that says so, where it is
+    /// known.
+    Plaintext { policy: Option<Arc<str>> },
+    /// The client has not proved who it is.
+    Handshake(TlsFailure),
     /// The tables say so.
     ByTables(TcpRefusal),
     /// The control plane has not said in time where the connection goes.
@@ -25,17 +34,22 @@ pub(super) enum Refusal {
     Overflow,
     /// The server could not be reached.
     Connect { to: SocketAddr, error: io::Error },
+    /// The server has not proved who it is, or has something to object.
+    Tls { to: SocketAddr, failure: TlsFailure },
 }
 
 impl Refusal {
     /// Envoy's response flag.
     pub fn flag(&self) -> ResponseFlag {
         match self {
-            Self::NoListener | Self::NoRoute | Self::ByTables(_) => ResponseFlag::NoRouteFound,
+            Self::NoListener | Self::NoRoute | Self::Plaintext { .. } | Self::ByTables(_) => {
+                ResponseFlag::NoRouteFound
+            }
+            Self::Handshake(_) => ResponseFlag::DownstreamProtocolError,
             Self::TimedOut | Self::NoCluster => ResponseFlag::NoClusterFound,
             Self::Blocked | Self::NoEndpoint => ResponseFlag::NoHealthyUpstream,
             Self::Overflow => ResponseFlag::UpstreamOverflow,
-            Self::Connect { .. } => ResponseFlag::UpstreamConnectionFailure,
+            Self::Connect { .. } | Self::Tls { .. } => ResponseFlag::UpstreamConnectionFailure,
         }
     }
 
@@ -46,6 +60,8 @@ impl Refusal {
             Self::NoListener => "listener_not_found",
             // Envoy's own.
             Self::NoRoute => "filter_chain_not_found",
+            Self::Plaintext { .. } => "plaintext",
+            Self::Handshake(failure) | Self::Tls { failure, .. } => failure.kind(),
             Self::ByTables(TcpRefusal::NotConfigured) => "not_configured",
             Self::ByTables(TcpRefusal::Unusable) => "configuration_refused",
             Self::TimedOut => "configuration_timeout",
@@ -54,6 +70,15 @@ impl Refusal {
             Self::NoEndpoint => "no_healthy_upstream",
             Self::Overflow => "overflow",
             Self::Connect { .. } => "connection_failure",
+        }
+    }
+
+    /// The server that could not be used, and why not.
+    pub fn server(&self) -> Option<(SocketAddr, String)> {
+        match self {
+            Self::Connect { to, error } => Some((*to, connect_failure(error))),
+            Self::Tls { to, failure } => Some((*to, tls_failure(failure))),
+            _ => None,
         }
     }
 }

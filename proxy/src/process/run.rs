@@ -96,6 +96,8 @@ async fn carry(
         records: Arc::clone(records),
         tables: configuration.tables.clone(),
         node: Arc::clone(&configuration.node),
+        configs: Arc::default(),
+        credentials: configuration.credentials.clone(),
         drain: drain.clone(),
         accepts_http10: environment.accepts_http10,
         edge: kind

@@ -6,23 +6,26 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::refusal::Refusal;
 use crate::{
     metrics::Metrics,
     net::{
         input::Input,
-        socket::{connect, reset_when_dropped},
+        socket::connect,
+        stream::{Stream, of_tcp, reset_when_dropped},
     },
     pipeline::{Connection, TABLES_TIME, Worker, destination},
     pool::Destination,
-    records::{ConnectionFacts, ResponseFlag, ResponseFlags, connect_failure},
+    records::{ConnectionFacts, Parties, ResponseFlag, ResponseFlags},
     tables::{
-        ActiveRequest, Avoid, BLACK_HOLE, Cluster, Counted, EndpointState, Lookup, Overflow,
-        Permit, Pick, Picked, Snapshot, TcpAction,
+        ActiveRequest, Avoid, BLACK_HOLE, Carried, ClientHello, Cluster, Counted, EndpointState,
+        Listener, Lookup, Overflow, Permit, Pick, Snapshot, TcpAction,
     },
     tcp::relay::{End, relay},
+    traffic::Direction,
+    transport::{TlsFailure, secure},
 };
 
 /// A connection whose bytes are passed on as they are.
@@ -30,8 +33,8 @@ pub(super) struct Tcp<'a> {
     pub worker: &'a Worker,
     pub metrics: &'a Metrics,
     pub connection: Connection,
-    /// What the client asks for in its TLS handshake.
-    pub server_name: Option<Arc<str>>,
+    /// What the client asks for in its TLS handshake, if it does one.
+    pub hello: Option<ClientHello>,
 }
 
 /// Where a connection goes.
@@ -43,15 +46,17 @@ struct Way {
 
 /// A connection to a server.
 struct Connected {
-    server: TcpStream,
+    server: Stream,
     address: SocketAddr,
+    /// This proxy and the server, if both have proved who they are.
+    parties: Option<Arc<Parties>>,
     /// Count it, where the cluster has a limit and where the endpoint is one of several.
     counted: (Option<Permit>, Option<ActiveRequest>),
 }
 
 impl Tcp<'_> {
     /// Carries it to its end.
-    pub async fn carry(self, stream: TcpStream, received: Input) {
+    pub async fn carry(self, stream: Stream, received: Input) {
         let mut facts = self.facts();
         let Way {
             cluster,
@@ -68,8 +73,12 @@ impl Tcp<'_> {
         };
         facts.upstream_host = Some(connected.address);
         facts.upstream_local = connected.server.local_addr().ok();
+        if self.connection.direction == Direction::Outbound {
+            facts.parties = connected.parties;
+        }
         // A connection may outlive many generations of its cluster.
         drop(cluster);
+        let (to, name) = (connected.address, Arc::clone(&facts.cluster));
         let live = self.worker.recorder.connection(facts);
         let Connected {
             server,
@@ -84,13 +93,17 @@ impl Tcp<'_> {
             End::Closed => ResponseFlags::default(),
             End::ClientReset => ResponseFlag::DownstreamConnectionTermination.into(),
             End::ServerReset => ResponseFlag::UpstreamConnectionTermination.into(),
+            End::ServerAlert(alert) => {
+                self.worker.warn_of_server(to, &name, &alert);
+                ResponseFlag::UpstreamConnectionFailure.into()
+            }
             End::Idle => ResponseFlag::StreamIdleTimeout.into(),
         };
         live.closed(flags);
     }
 
     /// Resets a connection of which the tables have not said anything in time.
-    pub fn refuse_untold(&self, stream: &TcpStream) {
+    pub fn refuse_untold(&self, stream: &Stream) {
         self.warn_untold();
         self.refuse(stream, self.facts(), Refusal::TimedOut);
     }
@@ -122,8 +135,8 @@ impl Tcp<'_> {
             Lookup::Waiting => return Lookup::Waiting,
         };
         let original = self.connection.original;
-        let Some(route) = listener.tcp.find(original, self.server_name.as_deref()) else {
-            return Lookup::Found(Err(Refusal::NoRoute));
+        let Some(route) = listener.route_of(original, self.hello()) else {
+            return Lookup::Found(Err(self.without_route(listener)));
         };
         let forward = match &route.action {
             TcpAction::Forward(forward) => forward,
@@ -141,12 +154,50 @@ impl Tcp<'_> {
         })
     }
 
+    fn hello(&self) -> Option<&ClientHello> {
+        self.connection.hello().or(self.hello.as_ref())
+    }
+
+    /// Why a connection is refused that the listener has no route for.
+    fn without_route(&self, listener: &Listener) -> Refusal {
+        match listener.mutual_chain().filter(|_| self.hello().is_none()) {
+            Some(chain) => {
+                let policy = chain.policy.clone();
+                self.warn_of_plaintext(policy.as_deref());
+                Refusal::Plaintext { policy }
+            }
+            None => Refusal::NoRoute,
+        }
+    }
+
+    fn warn_of_plaintext(&self, policy: Option<&str>) {
+        let (peer, port) = (self.connection.peer, self.connection.original.port());
+        if let Some(held_back) = self.worker.transport.may_warn(peer.ip()) {
+            tracing::warn!(
+                %peer, port, policy, held_back = held_back.own(),
+                "refused a client that speaks plaintext, because this port takes mutual TLS alone: give the client a sidecar, or \
+                 set the mode of the PeerAuthentication to PERMISSIVE for this port"
+            );
+        }
+    }
+
+    /// Records a connection whose client has not proved who it is.
+    pub fn refuse_client(&self, failure: TlsFailure) {
+        let (peer, port) = (self.connection.peer, self.connection.original.port());
+        if failure.is_remarkable()
+            && let Some(held_back) = self.worker.transport.may_warn(peer.ip())
+        {
+            tracing::warn!(%peer, port, held_back = held_back.own(), "mutual TLS with a client failed: {failure}");
+        }
+        self.record(self.facts(), &Refusal::Handshake(failure));
+    }
+
     async fn connect(&self, cluster: &Cluster) -> Result<Connected, Refusal> {
         let original = self.connection.original_destination();
         let pick = self
             .worker
             .with_random(|random| cluster.pick(original, Avoid::default(), random));
-        let Pick::Endpoint(Picked { address, state }) = pick else {
+        let Pick::Endpoint(picked) = pick else {
             return Err(match &*cluster.settings.name == BLACK_HOLE {
                 true => Refusal::Blocked,
                 false => Refusal::NoEndpoint,
@@ -155,35 +206,65 @@ impl Tcp<'_> {
         let permit = cluster
             .enter(Counted::Connections)
             .map_err(|Overflow| Refusal::Overflow)?;
-        let active = state.as_ref().map(EndpointState::begin);
-        let Destination {
-            address, source, ..
-        } = destination(cluster, address);
-        match connect(address, source, cluster.settings.connect_timeout).await {
-            Ok(server) => Ok(Connected {
-                server,
-                address,
-                counted: (permit, active),
-            }),
-            Err(error) => Err(Refusal::Connect { to: address, error }),
+        let active = picked.state.as_ref().map(EndpointState::begin);
+        let to = destination(self.worker, cluster, &picked);
+        let (server, parties) = self.connect_to(cluster, to).await?;
+        Ok(Connected {
+            server,
+            address: to.address,
+            parties,
+            counted: (permit, active),
+        })
+    }
+
+    async fn connect_to(
+        &self,
+        cluster: &Cluster,
+        to: Destination,
+    ) -> Result<(Stream, Option<Arc<Parties>>), Refusal> {
+        let settings = &cluster.settings;
+        let (within, began) = (settings.connect_timeout, Instant::now());
+        let address = to.address;
+        let server = connect(address, to.source, within).await;
+        let server = server.map_err(|error| Refusal::Connect { to: address, error })?;
+        let Some(tls) = to.secured.and(settings.tls.as_ref()) else {
+            return Ok((of_tcp(server), None));
+        };
+        let left = within.saturating_sub(began.elapsed());
+        let carried = (Carried::Bytes, address);
+        let done = Box::pin(secure(&self.worker.transport, tls, carried, server, left)).await;
+        match done {
+            Ok((server, parties)) => Ok((server, Some(parties))),
+            Err(failure) => {
+                self.worker.warn_of_server(address, &settings.name, &failure);
+                Err(Refusal::Tls {
+                    to: address,
+                    failure,
+                })
+            }
         }
     }
 
-    fn refuse(&self, stream: &TcpStream, mut facts: ConnectionFacts, refusal: Refusal) {
+    fn refuse(&self, stream: &Stream, facts: ConnectionFacts, refusal: Refusal) {
+        self.record(facts, &refusal);
+        reset_when_dropped(stream);
+    }
+
+    fn record(&self, mut facts: ConnectionFacts, refusal: &Refusal) {
         let reason = refusal.reason();
         tracing::debug!(peer = %facts.downstream_remote, original = %facts.downstream_local, reason, "a connection is reset");
         self.metrics.refused(facts.direction, reason);
         facts.flags = refusal.flag().into();
         facts.details = reason;
-        if let Refusal::Connect { to, error } = refusal {
-            facts.upstream_host = Some(to);
-            facts.upstream_failure = Some(Arc::from(connect_failure(&error)));
+        if let Some((server, why)) = refusal.server() {
+            facts.upstream_host = Some(server);
+            facts.upstream_failure = Some(Arc::from(why));
         }
         drop(self.worker.recorder.connection(facts));
-        reset_when_dropped(stream);
     }
 
     fn facts(&self) -> ConnectionFacts {
+        let secured = self.connection.secured.as_ref();
         ConnectionFacts {
             direction: self.connection.direction,
             flags: ResponseFlags::default(),
@@ -195,7 +276,11 @@ impl Tcp<'_> {
             upstream_local: None,
             downstream_local: self.connection.original,
             downstream_remote: self.connection.peer,
-            server_name: self.server_name.clone(),
+            server_name: self.hello().and_then(|hello| hello.server_name.clone()),
+            downstream_tls: secured.map(|secured| (Arc::clone(&secured.parties), secured.version)),
+            parties: secured
+                .filter(|_| self.connection.direction == Direction::Inbound)
+                .map(|secured| Arc::clone(&secured.parties)),
             upstream_failure: None,
         }
     }

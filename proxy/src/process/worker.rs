@@ -30,11 +30,13 @@ use super::{
     entrance::{Entrance, Entrances, Order},
 };
 use crate::{
+    identity::Credentials,
     metrics::Metrics,
     pipeline::{Edge, Worker},
     records::Records,
     tables::{Current, Snapshot},
     traffic::Traffic,
+    transport::{Configs, Transport},
 };
 
 /// How long workers may take to end, which is no more than to let go of their connections.
@@ -62,6 +64,9 @@ pub(super) struct Shared {
     pub edge: Option<Edge>,
     /// What the control plane calls the proxy; empty without one.
     pub node: Arc<str>,
+    /// The sessions of TLS, and what they are made with.
+    pub configs: Arc<Configs>,
+    pub credentials: watch::Receiver<Option<Arc<Credentials>>>,
 }
 
 impl Workers {
@@ -147,7 +152,10 @@ async fn serve(
         shared.edge.clone(),
     );
     worker.node = Arc::clone(&shared.node);
+    worker.transport = Transport::new(&shared.configs, &shared.credentials);
     let worker = Rc::new(worker);
+    let (follower, newer) = (Rc::clone(&worker), shared.credentials.clone());
+    spawn_local(async move { follower.transport.follow(newer).await });
     spawn_local(tables.follow(shared.tables.clone()));
     let sweeper = Rc::clone(&worker);
     spawn_local(async move { sweeper.sweep().await });

@@ -1,7 +1,7 @@
 //! What the data path tells about a request or a connection.
 
 use std::{
-    io,
+    fmt, io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, SystemTime},
@@ -9,7 +9,7 @@ use std::{
 
 use http::StatusCode;
 
-use super::{flags::ResponseFlags, trace::TraceId};
+use super::{flags::ResponseFlags, parties::Parties, trace::TraceId};
 use crate::{
     message::{Fields, RequestHead},
     tables::Service,
@@ -60,11 +60,25 @@ pub(crate) struct RequestRecord<'a> {
     pub client: Option<IpAddr>,
     /// The name in the client's TLS handshake.
     pub server_name: Option<&'a str>,
+    /// The TLS of the client's connection, if it ends here.
+    pub downstream_tls: Option<DownstreamTls<'a>>,
+    /// Who speaks to whom, if both have proved it: the client to this proxy where requests come in, this
+    /// proxy to the server where they go out.
+    pub parties: Option<&'a Parties>,
     /// Why the last connection to a server failed.
     pub upstream_failure: Option<&'a str>,
     pub response_fields: Option<&'a Fields>,
     /// The trace that it is part of, whether its span is wanted or not.
     pub trace: Option<TraceId>,
+}
+
+/// The TLS of a client's connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DownstreamTls<'a> {
+    /// The client and this proxy.
+    pub parties: &'a Parties,
+    /// Such as `TLSv1.3`.
+    pub version: &'static str,
 }
 
 /// A TCP connection, as far as it is known when it begins.
@@ -88,8 +102,17 @@ pub(crate) struct ConnectionFacts {
     pub downstream_remote: SocketAddr,
     /// The name in the client's TLS handshake.
     pub server_name: Option<Arc<str>>,
+    /// The ends of the client's connection of TLS, if it ends here, and its version.
+    pub downstream_tls: Option<(Arc<Parties>, &'static str)>,
+    /// Who speaks to whom, as in a request's record.
+    pub parties: Option<Arc<Parties>>,
     /// Why the connection to the server failed.
     pub upstream_failure: Option<Arc<str>>,
+}
+
+/// What the records say of a connection to a server with which there was no TLS, in Envoy's form.
+pub(crate) fn tls_failure(failure: &impl fmt::Display) -> String {
+    format!("TLS_error: {failure}")
 }
 
 /// What the records say of a connection to a server that could not be made, in Envoy's words.

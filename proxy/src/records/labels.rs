@@ -5,7 +5,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{flags::ResponseFlags, registry::Origin, workload::Workload};
+use super::{flags::ResponseFlags, parties::Parties, registry::Origin, workload::Workload};
 use crate::{
     tables::{BLACK_HOLE, INBOUND_PASSTHROUGH, PASSTHROUGH, Service},
     traffic::Direction,
@@ -80,11 +80,18 @@ pub(super) struct Outcome {
     /// gRPC's codes are 0 to 16; -1 stands for others, as in Envoy.
     pub grpc_status: Option<i8>,
     pub flags: ResponseFlags,
+    /// The key of the [`Parties`]; 0 if nobody has proved who it is.
+    pub parties: u64,
 }
 
 /// The 25 labels of a request.
-pub(super) fn of_request(own: &Workload, outcome: Outcome, to: Destination<'_>) -> String {
-    let mut labels = Labels::new(own, outcome.direction, to);
+pub(super) fn of_request(
+    own: &Workload,
+    outcome: Outcome,
+    to: Destination<'_>,
+    parties: Option<&Parties>,
+) -> String {
+    let mut labels = Labels::new(own, outcome.direction, to, parties);
     let protocol = if outcome.is_grpc { "grpc" } else { "http" };
     labels.add("request_protocol", protocol);
     labels.show("response_code", outcome.status);
@@ -92,7 +99,7 @@ pub(super) fn of_request(own: &Workload, outcome: Outcome, to: Destination<'_>) 
         Some(status) => labels.show("grpc_response_status", status),
         None => labels.add("grpc_response_status", ""),
     }
-    labels.end(outcome.direction, outcome.flags)
+    labels.end(outcome.direction, outcome.flags, parties)
 }
 
 /// The 23 labels of a connection.
@@ -101,44 +108,57 @@ pub(super) fn of_connection(
     direction: Direction,
     flags: ResponseFlags,
     to: Destination<'_>,
+    parties: Option<&Parties>,
 ) -> String {
-    let mut labels = Labels::new(own, direction, to);
+    let mut labels = Labels::new(own, direction, to, parties);
     labels.add("request_protocol", "tcp");
-    labels.end(direction, flags)
+    labels.end(direction, flags, parties)
 }
 
 struct Labels(String);
 
 impl Labels {
-    fn new(own: &Workload, direction: Direction, to: Destination<'_>) -> Self {
+    fn new(
+        own: &Workload,
+        direction: Direction,
+        to: Destination<'_>,
+        parties: Option<&Parties>,
+    ) -> Self {
+        let source = parties.map_or(UNKNOWN, Parties::source);
+        let destination = parties.map_or(UNKNOWN, Parties::destination);
         let mut labels = Self(String::with_capacity(1024));
         match direction {
             Direction::Outbound => {
                 labels.add("reporter", "source");
-                labels.source(own);
-                labels.destination(&Workload::default(), direction, to);
+                labels.source(own, source);
+                labels.destination(&Workload::default(), destination, (direction, to));
             }
             Direction::Inbound => {
                 labels.add("reporter", "destination");
-                labels.source(&Workload::default());
-                labels.destination(own, direction, to);
+                labels.source(&Workload::default(), source);
+                labels.destination(own, destination, (direction, to));
             }
         }
         labels
     }
 
-    fn source(&mut self, workload: &Workload) {
+    fn source(&mut self, workload: &Workload, principal: &str) {
         self.known("source_workload", &workload.name);
         self.known("source_canonical_service", &workload.canonical_service);
         self.revision("source_canonical_revision", workload);
         self.known("source_workload_namespace", &workload.namespace);
-        self.add("source_principal", UNKNOWN);
+        self.known("source_principal", principal);
         self.known("source_app", &workload.app);
         self.known("source_version", &workload.version);
         self.known("source_cluster", &workload.cluster);
     }
 
-    fn destination(&mut self, workload: &Workload, direction: Direction, to: Destination<'_>) {
+    fn destination(
+        &mut self,
+        workload: &Workload,
+        principal: &str,
+        (direction, to): (Direction, Destination<'_>),
+    ) {
         let canonical = workload.canonical_service.as_bytes();
         let (service, name) = match to {
             Destination::Service(service) => (service.host.as_bytes(), service.name.as_bytes()),
@@ -170,7 +190,7 @@ impl Labels {
         };
         self.known("destination_workload", &workload.name);
         self.known("destination_workload_namespace", namespace);
-        self.add("destination_principal", UNKNOWN);
+        self.known("destination_principal", principal);
         self.known("destination_app", &workload.app);
         self.known("destination_version", &workload.version);
         self.known_bytes("destination_service", service);
@@ -181,12 +201,18 @@ impl Labels {
         self.known("destination_cluster", &workload.cluster);
     }
 
-    fn end(mut self, direction: Direction, flags: ResponseFlags) -> String {
+    fn end(
+        mut self,
+        direction: Direction,
+        flags: ResponseFlags,
+        parties: Option<&Parties>,
+    ) -> String {
         self.show("response_flags", flags);
-        // A client does not say it, as in Istio; no connection has mutual TLS yet.
-        let policy = match direction {
-            Direction::Outbound => UNKNOWN,
-            Direction::Inbound => "none",
+        // A client does not say it, as in Istio.
+        let policy = match (direction, parties) {
+            (Direction::Outbound, _) => UNKNOWN,
+            (Direction::Inbound, Some(_)) => "mutual_tls",
+            (Direction::Inbound, None) => "none",
         };
         self.add("connection_security_policy", policy);
         self.0

@@ -103,16 +103,17 @@ impl Recorder {
             Some(service) => Destination::Service(service),
             None => Destination::new(facts.direction, "", &facts.cluster, &[]),
         };
-        let enter = |flags, to, origin| {
-            let labels = labels::of_connection(&self.shared.workload, facts.direction, flags, to);
+        let enter = |flags, to, (origin, parties)| {
+            let own = &self.shared.workload;
+            let labels = labels::of_connection(own, facts.direction, flags, to, parties);
             self.shared.connections.enter(self.worker, &labels, origin)
         };
-        let own = enter(facts.flags, to, to.origin());
+        let own = enter(facts.flags, to, (to.origin(), facts.parties.as_deref()));
         own.unwrap_or_else(|| {
             self.shared.connection_overflows.fetch_add(1, Relaxed);
             let flags = ResponseFlags::NONE;
             // The overflow has always room.
-            enter(flags, Destination::Overflow, Origin::Overflow).unwrap_or_default()
+            enter(flags, Destination::Overflow, (Origin::Overflow, None)).unwrap_or_default()
         })
     }
 }

@@ -15,6 +15,7 @@ use super::{
     flags::ResponseFlags,
     histogram::{Histogram, add},
     labels::{self, Destination, Outcome},
+    parties::Parties,
     registry::{Caps, Origin, Registry, Slot},
     workload::Workload,
 };
@@ -129,12 +130,17 @@ impl RequestSeries {
             status: request.status.map_or(0, |status| status.as_u16()),
             grpc_status: request.grpc_status.filter(|_| request.is_grpc).map(known),
             flags: request.flags,
+            parties: request.parties.map_or(0, Parties::key),
+        };
+        let untold = Outcome {
+            parties: 0,
+            ..outcome
         };
         let any = Outcome {
             status: 0,
             grpc_status: None,
             flags: ResponseFlags::NONE,
-            ..outcome
+            ..untold
         };
         let authority = request.request.authority().unwrap_or_default();
         let to = match request.service {
@@ -148,7 +154,7 @@ impl RequestSeries {
         let is_counted = self.count(context, (outcome, to), to.origin(), request)
             || self.count(
                 context,
-                (outcome, Destination::Overflow),
+                (untold, Destination::Overflow),
                 Origin::Configured,
                 request,
             )
@@ -173,7 +179,8 @@ impl RequestSeries {
         if let Some(known) = known.filter(|known| known.slot.touch()) {
             known.slot.cells.count(request);
         } else {
-            let Some(slot) = self.enter((shared, own), key, hash, origin) else {
+            let parties = request.parties.filter(|parties| parties.key() == key.0.parties);
+            let Some(slot) = self.enter((shared, own), (key, parties), hash, origin) else {
                 return false;
             };
             slot.touch();
@@ -189,7 +196,7 @@ impl RequestSeries {
     fn enter(
         &mut self,
         (shared, own): (&SharedSeries, &Workload),
-        key: (Outcome, Destination<'_>),
+        (key, parties): ((Outcome, Destination<'_>), Option<&Parties>),
         hash: u64,
         origin: Origin,
     ) -> Option<Arc<Slot<RequestCells>>> {
@@ -201,7 +208,7 @@ impl RequestSeries {
         {
             return None;
         }
-        let labels = labels::of_request(own, key.0, key.1);
+        let labels = labels::of_request(own, key.0, key.1, parties);
         let Some(slot) = registry.enter(self.worker, &labels, origin) else {
             self.full[usize::from(origin == Origin::Client)] = Some(generation);
             return None;

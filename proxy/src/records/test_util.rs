@@ -65,6 +65,8 @@ pub(super) fn request(request: &RequestHead) -> RequestRecord<'_> {
         downstream_remote: "10.0.0.5:40000".parse().unwrap(),
         client: None,
         server_name: None,
+        downstream_tls: None,
+        parties: None,
         upstream_failure: None,
         response_fields: None,
         trace: None,
@@ -86,6 +88,8 @@ pub(super) fn connection() -> ConnectionFacts {
         downstream_local: request.downstream_local,
         downstream_remote: request.downstream_remote,
         server_name: Some("db.example".into()),
+        downstream_tls: None,
+        parties: None,
         upstream_failure: None,
     }
 }

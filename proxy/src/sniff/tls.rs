@@ -1,4 +1,4 @@
-//! Is it TLS? And which server does the client ask for?
+//! Is it TLS? And which server does the client ask for, to speak what with?
 
 use std::io::Cursor;
 
@@ -12,8 +12,11 @@ pub(super) const HANDSHAKE: u8 = 0x16;
 pub(super) enum ClientHello {
     /// They may become one.
     Incomplete,
-    /// They are one, with the name that it asks for, if it does.
-    Complete { server_name: Option<String> },
+    /// They are one, with the name that it asks for, if it does, and the protocols that it offers.
+    Complete {
+        server_name: Option<String>,
+        protocols: Vec<Vec<u8>>,
+    },
     /// They are not one.
     Invalid,
 }
@@ -33,8 +36,12 @@ pub(super) fn sniff(bytes: &[u8]) -> ClientHello {
         }
         match acceptor.accept() {
             Ok(Some(accepted)) => {
-                let server_name = accepted.client_hello().server_name().map(str::to_owned);
-                return ClientHello::Complete { server_name };
+                let hello = accepted.client_hello();
+                let offered = hello.alpn().into_iter().flatten();
+                return ClientHello::Complete {
+                    server_name: hello.server_name().map(str::to_owned),
+                    protocols: offered.map(<[u8]>::to_vec).collect(),
+                };
             }
             Ok(None) => {}
             Err(_) => return ClientHello::Invalid,
@@ -51,11 +58,12 @@ mod tests {
     use super::*;
 
     fn hello(name: &'static str) -> Vec<u8> {
-        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(RootCertStore::empty())
             .with_no_client_auth();
+        config.alpn_protocols = vec![b"istio".to_vec(), b"h2".to_vec()];
         let mut client = ClientConnection::new(Arc::new(config), name.try_into().unwrap()).unwrap();
         let mut bytes = Vec::new();
         client.write_tls(&mut bytes).unwrap();
@@ -63,8 +71,11 @@ mod tests {
     }
 
     #[test]
-    fn reads_the_name() {
-        let complete = |server_name| ClientHello::Complete { server_name };
+    fn reads_the_name_and_the_protocols() {
+        let complete = |server_name| ClientHello::Complete {
+            server_name,
+            protocols: vec![b"istio".to_vec(), b"h2".to_vec()],
+        };
         let name = Some("reviews.default.svc".to_owned());
         assert_eq!(sniff(&hello("reviews.default.svc")), complete(name));
         // Clients that connect to an address send no name (RFC 6066, 3).

@@ -60,6 +60,7 @@ fn listener(name: &str, cluster: &str, host: VirtualHost, detection: Detection) 
             routes: Vec::new(),
             default: Some(TcpRoute::to(cluster)),
         },
+        tls: None,
     })
 }
 

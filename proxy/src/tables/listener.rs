@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use hashbrown::HashMap;
 
-use super::{Hosts, Lookup, TcpRoutes, Tracing};
+use super::{
+    ClientHello, HttpListener, Lookup, TcpRoute, TcpRoutes, TlsChain, TlsChains, TlsChoice,
+};
 use crate::traffic::Direction;
 
 /// How a connection's protocol is found out.
@@ -15,6 +17,8 @@ pub(crate) enum Detection {
     Sniff(Duration),
     /// It is HTTP. What is not is refused.
     Http,
+    /// By its first bytes, whether it is TLS. A client that says nothing for so long speaks TCP.
+    Tls(Duration),
     /// It is not looked at, and its bytes are passed on as they are.
     Tcp,
 }
@@ -29,6 +33,8 @@ pub(crate) struct Listener {
     pub http: Option<HttpListener>,
     /// Where connections go that are not HTTP.
     pub tcp: TcpRoutes,
+    /// What is done with TLS, where it is told from everything else.
+    pub tls: Option<TlsChains>,
 }
 
 impl Listener {
@@ -40,23 +46,49 @@ impl Listener {
             false => self.detection,
         }
     }
-}
 
-/// What a listener does with HTTP.
-#[derive(Debug, Clone)]
-pub(crate) struct HttpListener {
-    pub hosts: Arc<Hosts>,
-    /// `None` if no request is traced.
-    pub tracing: Option<Arc<Tracing>>,
-}
-
-impl HttpListener {
-    /// With that table, and nothing else.
-    pub fn new(hosts: Arc<Hosts>) -> Self {
-        Self {
-            hosts,
-            tracing: None,
+    /// The chain of a connection of TLS that is told from everything else.
+    pub fn tls_chain(&self, hello: &ClientHello) -> Option<&TlsChain> {
+        match self.tls.as_ref()?.find(hello) {
+            TlsChoice::Chain(chain) => Some(chain),
+            TlsChoice::Other | TlsChoice::None => None,
         }
+    }
+
+    /// Where requests of a connection go, which is one of TLS if it has said such a hello.
+    pub fn http_of(&self, hello: Option<&ClientHello>) -> Option<&HttpListener> {
+        match hello {
+            None => self.http.as_ref(),
+            Some(hello) => self.tls_chain(hello)?.http.as_ref(),
+        }
+    }
+
+    /// Where the bytes of a connection go, which is one of TLS if it has said such a hello.
+    pub fn route_of(
+        &self,
+        destination: SocketAddr,
+        hello: Option<&ClientHello>,
+    ) -> Option<&TcpRoute> {
+        let name = hello.and_then(ClientHello::name);
+        let (Some(hello), Some(tls)) = (hello, &self.tls) else {
+            return self.tcp.find(destination, name);
+        };
+        match tls.find(hello) {
+            TlsChoice::Chain(chain) => chain.tcp.find(destination, name),
+            TlsChoice::Other => self.tcp.find(destination, name),
+            TlsChoice::None => self.tcp.default.as_ref(),
+        }
+    }
+
+    /// The chain that clients could use which prove who they are.
+    pub fn mutual_chain(&self) -> Option<&TlsChain> {
+        self.tls.as_ref()?.first_end()
+    }
+
+    /// Whether it has HTTP in plaintext, and whether it has HTTP within TLS.
+    fn has_http(&self) -> [bool; 2] {
+        let in_tls = self.tls.as_ref().is_some_and(TlsChains::have_http);
+        [self.http.is_some(), in_tls]
     }
 }
 
@@ -122,13 +154,16 @@ impl Addresses {
 
 /// Whether a connection has had a listener of HTTP, and has none now, nor may there be one soon.
 fn loses_http((before, now): (Lookup<&Arc<Listener>>, Lookup<&Arc<Listener>>)) -> bool {
-    let had = matches!(before, Lookup::Found(listener) if listener.http.is_some());
-    let has = match now {
-        Lookup::Found(listener) => listener.http.is_some(),
-        Lookup::Waiting => true,
-        Lookup::Missing => false,
+    let had = match before {
+        Lookup::Found(listener) => listener.has_http(),
+        Lookup::Waiting | Lookup::Missing => [false; 2],
     };
-    had && !has
+    let has = match now {
+        Lookup::Found(listener) => listener.has_http(),
+        Lookup::Waiting => [true; 2],
+        Lookup::Missing => [false; 2],
+    };
+    had.iter().zip(has).any(|(had, has)| *had && !has)
 }
 
 /// All listeners.
@@ -173,6 +208,7 @@ mod tests {
             detection: Detection::Tcp,
             http: None,
             tcp: TcpRoutes::default(),
+            tls: None,
         })
     }
 
@@ -199,6 +235,7 @@ mod tests {
             detection: Detection::Http,
             http: Some(HttpListener::new(Arc::default())),
             tcp: TcpRoutes::default(),
+            tls: None,
         })
     }
 

@@ -128,10 +128,15 @@ impl TcpRoute {
 
     /// Resets all connections.
     pub fn refusing(why: TcpRefusal) -> Self {
+        Self::of_all(TcpAction::Refuse(why))
+    }
+
+    /// Does that with all connections.
+    pub fn of_all(action: TcpAction) -> Self {
         Self {
             destinations: Vec::new(),
             server_names: Vec::new(),
-            action: TcpAction::Refuse(why),
+            action,
         }
     }
 
@@ -145,16 +150,16 @@ impl TcpRoute {
         fitting.map(|range| range.bits.saturating_add(1)).max()
     }
 
-    fn name_rank(&self, name: Option<&str>) -> Option<usize> {
-        if self.server_names.is_empty() {
-            return Some(0);
-        }
-        let name = name?;
-        self.server_names
-            .iter()
-            .filter_map(|own| own.rank(name))
-            .max()
+}
+
+/// How special one of these names is for a connection's: 0 where they are for any; `None` if none
+/// of them is for it.
+pub(super) fn name_rank(server_names: &[ServerName], name: Option<&str>) -> Option<usize> {
+    if server_names.is_empty() {
+        return Some(0);
     }
+    let name = name?;
+    server_names.iter().filter_map(|own| own.rank(name)).max()
 }
 
 impl TcpRoutes {
@@ -186,7 +191,7 @@ impl TcpRoutes {
         });
         let best = ranked.clone().map(|(rank, _)| rank).max();
         let nearest = ranked.filter(|(rank, _)| Some(*rank) == best);
-        let named = nearest.filter_map(|(_, route)| Some((route.name_rank(server_name)?, route)));
+        let named = nearest.filter_map(|(_, route)| Some((name_rank(&route.server_names, server_name)?, route)));
         // Of equals, the first one.
         let best = named.reduce(|best, next| if next.0 > best.0 { next } else { best });
         best.map(|(_, route)| route).or(self.default.as_ref())

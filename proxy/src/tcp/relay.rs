@@ -13,11 +13,16 @@ use std::{
 
 use tokio::{
     io::AsyncWrite,
-    net::TcpStream,
     time::{Instant, sleep_until},
 };
 
-use crate::net::{input::Input, pipe::Pipe, socket::reset_when_dropped, turn::Turn};
+use crate::net::{
+    input::Input,
+    pipe::Pipe,
+    stream::{Stream, reset_when_dropped},
+    tls_alert::TlsAlert,
+    turn::Turn,
+};
 
 /// Bytes that have been passed on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,6 +42,8 @@ pub(crate) enum End {
     ClientReset,
     /// The server broke off.
     ServerReset,
+    /// The server broke off by an alert of TLS.
+    ServerAlert(TlsAlert),
     /// Nothing was sent for too long.
     Idle,
 }
@@ -47,9 +54,9 @@ pub(crate) enum End {
 /// `received` is what the client has sent already. `passed` hears of bytes as they are
 /// passed on.
 pub(crate) async fn relay(
-    client: TcpStream,
+    client: Stream,
     received: Input,
-    server: TcpStream,
+    server: Stream,
     idle: Duration,
     passed: impl Fn(Bytes),
 ) -> End {
@@ -84,7 +91,7 @@ pub(crate) async fn relay(
     match end {
         End::Closed => {}
         End::ClientReset => reset_when_dropped(&relay.server),
-        End::ServerReset => reset_when_dropped(&relay.client),
+        End::ServerReset | End::ServerAlert(_) => reset_when_dropped(&relay.client),
         End::Idle => {
             reset_when_dropped(&relay.client);
             reset_when_dropped(&relay.server);
@@ -94,8 +101,8 @@ pub(crate) async fn relay(
 }
 
 struct Relay {
-    client: TcpStream,
-    server: TcpStream,
+    client: Stream,
+    server: Stream,
     up: Direction,
     down: Direction,
 }
@@ -105,14 +112,15 @@ impl Relay {
         let up = self.up.poll(&mut self.client, &mut self.server, context);
         if let Poll::Ready(Err(broken)) = up {
             return Poll::Ready(match broken {
-                Broken::Reading => End::ClientReset,
-                Broken::Writing => End::ServerReset,
+                Broken::Reading(_) => End::ClientReset,
+                Broken::Writing => self.server_is_gone(context),
             });
         }
         let down = self.down.poll(&mut self.server, &mut self.client, context);
         if let Poll::Ready(Err(broken)) = down {
             return Poll::Ready(match broken {
-                Broken::Reading => End::ServerReset,
+                Broken::Reading(Some(alert)) => End::ServerAlert(alert),
+                Broken::Reading(None) => End::ServerReset,
                 Broken::Writing => End::ClientReset,
             });
         }
@@ -120,6 +128,14 @@ impl Relay {
             Poll::Ready(End::Closed)
         } else {
             Poll::Pending
+        }
+    }
+
+    /// A server that takes nothing more may have said why.
+    fn server_is_gone(&mut self, context: &mut Context<'_>) -> End {
+        match self.down.poll(&mut self.server, &mut self.client, context) {
+            Poll::Ready(Err(Broken::Reading(Some(alert)))) => End::ServerAlert(alert),
+            _ => End::ServerReset,
         }
     }
 
@@ -134,7 +150,8 @@ impl Relay {
 
 /// The side of a direction that broke off.
 enum Broken {
-    Reading,
+    /// By this alert, if by one.
+    Reading(Option<TlsAlert>),
     Writing,
 }
 
@@ -168,8 +185,8 @@ impl Direction {
 
     fn poll(
         &mut self,
-        reader: &mut TcpStream,
-        writer: &mut TcpStream,
+        reader: &mut Stream,
+        writer: &mut Stream,
         context: &mut Context<'_>,
     ) -> Poll<Result<(), Broken>> {
         let mut turn = Turn::new();
@@ -178,8 +195,9 @@ impl Direction {
             ready!(self.write(writer, context)).map_err(|_| Broken::Writing)?;
             match self.state {
                 State::Open => {
-                    let received = ready!(self.receive(reader, context));
-                    if received.map_err(|_| Broken::Reading)? == 0 {
+                    let received = ready!(self.receive(reader, writer, context));
+                    let broken = |error| Broken::Reading(TlsAlert::of_io(&error));
+                    if received.map_err(broken)? == 0 {
                         self.state = State::Ending;
                     }
                 }
@@ -201,17 +219,20 @@ impl Direction {
         self.held.bytes().len() + piped
     }
 
-    /// Reads more when everything has been written.
+    /// Reads more when everything has been written. The kernel passes bytes on that nobody has to look at.
     fn receive(
         &mut self,
-        reader: &mut TcpStream,
+        reader: &mut Stream,
+        writer: &Stream,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        let pipe = self.held.expects_bulk().then(Pipe::take).flatten();
-        let Some(mut pipe) = pipe else {
+        let sockets = reader.plain().zip(writer.plain());
+        let sockets = sockets.filter(|_| self.held.expects_bulk());
+        let piped = sockets.and_then(|(reader, _)| Some((reader, Pipe::take()?)));
+        let Some((socket, mut pipe)) = piped else {
             return self.held.poll_receive(reader, context);
         };
-        let filled = pipe.poll_fill(reader, context);
+        let filled = pipe.poll_fill(socket, context);
         if let Poll::Ready(Ok(received)) = filled {
             self.held.brought_elsewhere(received);
         }
@@ -221,11 +242,11 @@ impl Direction {
     }
 
     /// Writes everything that has been read.
-    fn write(&mut self, writer: &mut TcpStream, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn write(&mut self, writer: &mut Stream, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.holds() > 0 {
-            let written = match &mut self.piped {
-                Some(pipe) => ready!(pipe.poll_empty(writer, context))?,
-                None => {
+            let written = match (&mut self.piped, writer.plain()) {
+                (Some(pipe), Some(socket)) => ready!(pipe.poll_empty(socket, context))?,
+                _ => {
                     let bytes = self.held.bytes();
                     let written = ready!(Pin::new(&mut *writer).poll_write(context, bytes))?;
                     self.held.consume(written);
@@ -238,7 +259,8 @@ impl Direction {
             self.passed += u64::try_from(written).unwrap_or(u64::MAX);
         }
         self.piped = None;
-        Poll::Ready(Ok(()))
+        // TLS may hold some of it.
+        Pin::new(writer).poll_flush(context)
     }
 }
 
@@ -248,11 +270,12 @@ mod tests {
 
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
-        net::TcpListener,
+        net::{TcpListener, TcpStream},
         task::spawn_local,
     };
 
     use super::*;
+    use crate::net::{socket::reset_when_dropped, stream::of_tcp};
 
     const LONG: Duration = Duration::from_secs(3600);
 
@@ -278,6 +301,7 @@ mod tests {
                     sent: before.sent + bytes.sent,
                 });
             };
+            let (accepted, connected) = (of_tcp(accepted), of_tcp(connected));
             let end = relay(accepted, Input::default(), connected, idle, count).await;
             (passed.get(), end)
         };

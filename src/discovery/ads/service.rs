@@ -1,11 +1,6 @@
-//! The service as HTTP sees it.
+//! The two methods as HTTP sees them.
 
-use std::{
-    convert::Infallible,
-    error::Error,
-    pin::Pin,
-    task::{Context, Poll},
-};
+use std::error::Error;
 
 use hyper::{Request as HttpRequest, Response as HttpResponse, body::Body};
 use pillion_envoy_api::{
@@ -17,38 +12,28 @@ use tonic::{Request, Status, Streaming, metadata::MetadataMap};
 
 use super::stream::{Ads, Variant};
 
-const DELTA: &str =
+/// The method of the incremental variant.
+pub(in crate::discovery) const DELTA: &str =
     "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
-const SOTW: &str =
+/// The method of the variant "state of the world".
+pub(in crate::discovery) const SOTW: &str =
     "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
 
-/// Serves the two methods. tonic's own server would keep a copy of the largest response for each stream.
-#[derive(Debug, Clone)]
-pub(super) struct Service(pub Ads);
-
-impl<B> tonic::codegen::Service<HttpRequest<B>> for Service
-where
-    B: Body + Send + 'static,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
-    type Response = HttpResponse<tonic::body::Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: HttpRequest<B>) -> Self::Future {
-        let ads = self.0.clone();
-        Box::pin(async move {
-            let answered = match request.uri().path() {
-                DELTA => answer_to::<DeltaDiscoveryRequest, B>(&ads, request).await,
-                SOTW => answer_to::<DiscoveryRequest, B>(&ads, request).await,
-                path => Err(Status::unimplemented(format!("there is no method {path}"))),
-            };
-            Ok(answered.unwrap_or_else(Status::into_http))
-        })
+impl Ads {
+    /// Answers a request to one of the two methods.
+    pub async fn call<B>(
+        &self,
+        request: HttpRequest<B>,
+    ) -> Result<HttpResponse<tonic::body::Body>, Status>
+    where
+        B: Body + Send + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        if request.uri().path() == SOTW {
+            answer_to::<DiscoveryRequest, B>(self, request).await
+        } else {
+            answer_to::<DeltaDiscoveryRequest, B>(self, request).await
+        }
     }
 }
 

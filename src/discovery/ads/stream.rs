@@ -25,7 +25,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Status, Streaming, metadata::MetadataMap};
+use tonic::{Request, Status, Streaming};
 
 use super::{
     memory::Memory,
@@ -35,7 +35,7 @@ use super::{
 use crate::{
     discovery::{
         client::Connect,
-        identity::{Authenticator, Identity, Refusal},
+        identity::{Authenticator, Identity, Refusal, bearer},
         metrics::Metrics,
         proxies::{Tell, Tracked},
         update::Update,
@@ -76,14 +76,14 @@ struct Opened {
 impl Ads {
     /// A service whose streams end when `stop` is cancelled.
     pub fn new(
-        authenticator: Authenticator,
+        authenticator: Arc<Authenticator>,
         updates: mpsc::Sender<Update>,
         metrics: Arc<Metrics>,
         tell: Tell,
         stop: CancellationToken,
     ) -> Self {
         Self {
-            authenticator: Some(Arc::new(authenticator)),
+            authenticator: Some(authenticator),
             ..Self::of_anyone(updates, metrics, tell, stop)
         }
     }
@@ -120,7 +120,7 @@ impl Ads {
         let address = peer.map_or(Ipv4Addr::LOCALHOST.into(), |peer| peer.address().ip());
         let identity = match &self.authenticator {
             Some(authenticator) => {
-                let token = token(request.metadata()).unwrap_or_default();
+                let token = bearer(request.metadata()).unwrap_or_default();
                 let identified = authenticator.identify(token, address).await;
                 let identity = identified.map_err(|refusal| refused(&refusal, address))?;
                 if let Some(peer) = peer {
@@ -243,13 +243,6 @@ fn stopping() -> Status {
     Status::unavailable("this replica is stopping; connect to another one")
 }
 
-/// The token in `authorization: Bearer TOKEN`.
-fn token(metadata: &MetadataMap) -> Option<&str> {
-    let value = metadata.get("authorization")?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
 fn refused(refusal: &Refusal, address: IpAddr) -> Status {
     tracing::debug!(peer = %address, %refusal, "refused a proxy");
     match refusal {
@@ -270,6 +263,7 @@ fn named(node: Option<&Node>) -> Result<Identity, Status> {
     Ok(Identity {
         pod: Key::new(namespace, name),
         uid: None,
+        account: "".into(),
         // Nothing expires.
         lasts: Duration::from_hours(24 * 365),
     })
@@ -376,19 +370,5 @@ mod tests {
             assert_eq!(pod(bad), None, "{bad}");
         }
         assert!(named(None).is_err());
-    }
-
-    #[test]
-    fn the_token_is_the_bearer_s() {
-        let with = |value: &str| {
-            let mut metadata = MetadataMap::new();
-            metadata.insert("authorization", value.parse().unwrap());
-            token(&metadata).map(str::to_owned)
-        };
-        assert_eq!(with("Bearer abc").as_deref(), Some("abc"));
-        assert_eq!(with("bearer  abc").as_deref(), Some("abc"));
-        assert_eq!(with("Basic abc"), None);
-        assert_eq!(with("abc"), None);
-        assert_eq!(token(&MetadataMap::new()), None);
     }
 }

@@ -8,7 +8,7 @@ use super::{
     fields::{camel_case, duration, field, flag, of_field, text_of},
     providers::providers,
     tracing::{of_proxy, unknown},
-    trust::{trust_domain, trust_domains},
+    trust_domain::{domain, domains},
 };
 use crate::model::{
     LoadBalancer, MeshConfig, MeshTracing, OutboundPolicy, Provider, ProxyCollector, is_export,
@@ -25,6 +25,8 @@ pub(in crate::discovery) struct Defaults {
     pub load_balancer: LoadBalancer,
     /// Whether there is mutual TLS.
     pub mutual_tls: bool,
+    /// The trust domain, whatever the configuration says.
+    pub trust_domain: Option<Arc<str>>,
 }
 
 /// What the ConfigMap says.
@@ -55,7 +57,7 @@ impl Mesh {
                 load_balancer: defaults.load_balancer,
                 mutual_tls: defaults.mutual_tls,
                 tracing: Arc::new(MeshTracing::default_in(&defaults.namespace)),
-                ..MeshConfig::default()
+                ..with_trust_domain(defaults)
             },
             access_log_file: "".into(),
             access_log_format: "".into(),
@@ -89,6 +91,14 @@ impl Mesh {
                         mesh.model.root_namespace = read.into();
                     }
                 }),
+                "trustDomain" => domain(value).map(|read| {
+                    if let (Some(read), None) = (read, &defaults.trust_domain) {
+                        mesh.model.trust_domain = read;
+                    }
+                }),
+                "trustDomainAliases" => {
+                    domains(value).map(|read| mesh.model.trust_domain_aliases = read)
+                }
                 "connectTimeout" => duration(value).map(|read| mesh.model.connect_timeout = read),
                 "defaultConfig" => default_config(value, &mut mesh, &mut tracing),
                 "enableTracing" => flag(value).map(|read| tracing.is_enabled = read),
@@ -106,12 +116,6 @@ impl Mesh {
                     exports(value).map(|read| mesh.model.exports.destination_rules = read)
                 }
                 "enableAutoMtls" => auto_mtls(value).map(|read| mesh.model.auto_mtls = read),
-                // Istio's default, as without it.
-                "trustDomain" if value.as_str() == Some("") => Ok(()),
-                "trustDomain" => trust_domain(value).map(|read| mesh.model.trust_domain = read),
-                "trustDomainAliases" => {
-                    trust_domains(value).map(|read| mesh.model.trust_domain_aliases = read)
-                }
                 "accessLogFile" => text_of(value).map(|read| mesh.access_log_file = read.into()),
                 "accessLogFormat" => {
                     text_of(value).map(|read| mesh.access_log_format = read.into())
@@ -169,6 +173,15 @@ fn auto_mtls(value: &Value) -> Result<bool, String> {
         Value::Null => Ok(true),
         value => flag(value),
     }
+}
+
+/// What is so by default, with the trust domain that the flags name.
+fn with_trust_domain(defaults: &Defaults) -> MeshConfig {
+    let mut model = MeshConfig::default();
+    if let Some(domain) = &defaults.trust_domain {
+        model.trust_domain = Arc::clone(domain);
+    }
+    model
 }
 
 /// Reads a list of namespaces as of `exportTo`.
@@ -238,6 +251,7 @@ mod tests {
                 namespace: "mesh".into(),
                 load_balancer: LoadBalancer::RoundRobin,
                 mutual_tls: false,
+                trust_domain: None,
             },
         )
     }
@@ -265,6 +279,35 @@ mod tests {
         assert_eq!(&*mesh.access_log_file, "/dev/stdout");
         assert_eq!(&*mesh.access_log_format, "%PROTOCOL%");
         assert_eq!(mesh.trusted_proxies, 2);
+        assert_eq!(&*mesh.model.trust_domain, "td");
+    }
+
+    #[test]
+    fn the_flag_s_trust_domain_wins() {
+        let defaults = Defaults {
+            domain: "cluster.local".into(),
+            namespace: "mesh".into(),
+            load_balancer: LoadBalancer::RoundRobin,
+            mutual_tls: false,
+            trust_domain: Some("flag".into()),
+        };
+        for text in ["", "trustDomain: td"] {
+            let mesh = Mesh::parse(text, &defaults).unwrap();
+            assert_eq!(&*mesh.model.trust_domain, "flag", "{text}");
+        }
+        assert!(Mesh::parse("trustDomain: 'no domain'", &defaults).is_err());
+    }
+
+    #[test]
+    fn the_default_trust_domain_is_istio_s() {
+        for text in ["", "trustDomain: ''", "trustDomain: null"] {
+            let mesh = parse(text).unwrap();
+            assert_eq!(&*mesh.model.trust_domain, "cluster.local", "{text}");
+            assert!(mesh.model.trust_domain_aliases.is_empty());
+        }
+        let aliases = parse("trust_domain_aliases: [old, older.example]").unwrap();
+        let aliases = aliases.model.trust_domain_aliases;
+        assert_eq!(aliases, ["old", "older.example"].map(Arc::<str>::from));
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub(in crate::discovery) struct Identity {
     pub pod: Key,
     /// Its `metadata.uid`. `None` if any pod of that name will do, which is so without TLS.
     pub uid: Option<Arc<str>>,
+    /// Its service account; empty if no token was asked for.
+    pub account: Arc<str>,
     /// How long the token is good for, from when it was checked.
     pub lasts: Duration,
 }

@@ -98,6 +98,7 @@ mod tests {
         Ok(Identity {
             pod: Key::new("shop", "web-1"),
             uid: None,
+            account: "web".into(),
             lasts: Duration::ZERO,
         })
     }

@@ -3,10 +3,12 @@
 //! One that is invalid is reported in the log and by an Event, and the last good one stays in
 //! force. Without a ConfigMap, the defaults hold.
 
+use std::sync::Arc;
+
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, Client, Resource};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::synced::Synced;
 use crate::{
@@ -31,6 +33,8 @@ pub(in crate::discovery) struct Settings {
     pub name: String,
     /// What the flags say.
     pub defaults: Defaults,
+    /// Who issues identities is told of the trust domain.
+    pub trust_domain: watch::Sender<Option<Arc<str>>>,
 }
 
 /// Follows the ConfigMap until the receiver is gone.
@@ -54,13 +58,29 @@ pub(super) async fn follow(
                 continue;
             }
         };
-        if let Some(mesh) = read(&settings, map.as_ref(), &reports)
+        let mesh = read(&settings, map.as_ref(), &reports);
+        tell(&settings, mesh.as_ref());
+        if let Some(mesh) = mesh
             && updates.send(Update::Mesh(Box::new(mesh))).await.is_err()
         {
             return;
         }
         synced.set(&updates).await;
     }
+}
+
+/// Tells of the trust domain. If the first configuration is invalid, the defaults hold, as they do for everything else.
+fn tell(settings: &Settings, mesh: Option<&Mesh>) {
+    settings.trust_domain.send_if_modified(|before| {
+        let domain = match mesh {
+            Some(mesh) => Arc::clone(&mesh.model.trust_domain),
+            None if before.is_some() => return false,
+            None => Mesh::default_of(&settings.defaults).model.trust_domain,
+        };
+        let differs = before.as_ref() != Some(&domain);
+        *before = Some(domain);
+        differs
+    });
 }
 
 /// Returns the configuration; `None` if it is invalid, which is reported.

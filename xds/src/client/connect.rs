@@ -52,29 +52,46 @@ impl fmt::Debug for Connect {
     }
 }
 
+/// Why there is no connection.
+#[derive(Debug, Error)]
+pub enum ConnectError {
+    /// The address can't be read.
+    #[error("the address is not HOST:PORT")]
+    Address,
+    /// There are no root certificates.
+    #[error("the root certificates can't be read: {0}")]
+    ReadRoots(io::Error),
+    /// The root certificates are of no use.
+    #[error("the root certificates are invalid: {0}")]
+    Roots(pillion_certs::Error),
+    /// There is no token.
+    #[error("the token can't be read: {0}")]
+    ReadToken(io::Error),
+    /// The token is of no use.
+    #[error("the token is empty, or has characters that no token has")]
+    Token,
+    /// Nobody accepts.
+    #[error("can't connect: {0}")]
+    Connect(io::Error),
+    /// One of both does not believe the other.
+    #[error("the TLS handshake failed: {0}")]
+    Tls(io::Error),
+    /// The server chose another protocol, or none.
+    #[error("the server does not speak HTTP/2")]
+    Protocol,
+    /// It takes too long.
+    #[error("no connection within {0:?}")]
+    Timeout(std::time::Duration),
+    /// The server does not speak HTTP/2 as it should.
+    #[error("the HTTP/2 handshake failed: {0}")]
+    Http2(hyper::Error),
+}
+
 /// Why there is no stream, or no longer.
 #[derive(Debug, Error)]
 pub(super) enum Failure {
-    #[error("the address is not HOST:PORT")]
-    Address,
-    #[error("the root certificates can't be read: {0}")]
-    ReadRoots(io::Error),
-    #[error("the root certificates are invalid: {0}")]
-    Roots(pillion_certs::Error),
-    #[error("the token can't be read: {0}")]
-    ReadToken(io::Error),
-    #[error("the token is empty, or has characters that no token has")]
-    Token,
-    #[error("can't connect: {0}")]
-    Connect(io::Error),
-    #[error("the TLS handshake failed: {0}")]
-    Tls(io::Error),
-    #[error("the server does not speak HTTP/2")]
-    Protocol,
-    #[error("no connection within {0:?}")]
-    Timeout(std::time::Duration),
-    #[error("the HTTP/2 handshake failed: {0}")]
-    Http2(hyper::Error),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     #[error("the server ended the stream")]
     Ended,
     #[error("the server ended the stream: {}: {}", .0.code(), crate::limits::shorten(.0.message(), 500))]

@@ -3,18 +3,20 @@
 use std::{pin::pin, time::Duration};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use pillion_envoy_api::envoy::service::discovery::v3::aggregated_discovery_service_client::AggregatedDiscoveryServiceClient;
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until},
 };
-use tonic::{Request, Response};
+use tonic::Response;
 
 use super::{
     connect::{Connect, Failure},
     driver::{Driver, Gone},
     event::Event,
-    transport::{self, Connection},
+    transport::Connection,
 };
+use crate::limits::MAX_RESPONSE_BYTES;
 
 /// How long a server may take until its first response, if it has to respond.
 const FIRST_RESPONSE: Duration = Duration::from_secs(30);
@@ -29,11 +31,11 @@ pub(super) struct Ended {
 
 /// Connects, and serves the stream until it ends.
 pub(super) async fn run(driver: &mut Driver, connect: &Connect) -> Result<Ended, Gone> {
-    let connection = match driver.during(Box::pin(transport::connect(connect))).await? {
+    let connection = match driver.during(Box::pin(Connection::open(connect))).await? {
         Ok(connection) => connection,
-        Err(failure) => {
+        Err(error) => {
             return Ok(Ended {
-                failure,
+                failure: error.into(),
                 has_worked: false,
             });
         }
@@ -50,17 +52,17 @@ pub(super) async fn run(driver: &mut Driver, connect: &Connect) -> Result<Ended,
 
 async fn stream(
     driver: &mut Driver,
-    mut connection: Connection,
+    connection: Connection,
     has_worked: &mut bool,
 ) -> Result<Failure, Gone> {
     let (requests, mut receiver) = mpsc::channel(1);
-    let mut request = Request::new(stream::poll_fn(move |context| receiver.poll_recv(context)));
-    if let Some(authorization) = connection.authorization.take() {
-        let metadata = request.metadata_mut();
-        metadata.insert("authorization", authorization);
-    }
+    let requested = stream::poll_fn(move |context| receiver.poll_recv(context));
+    let request = connection.request(requested);
+    let mut service =
+        AggregatedDiscoveryServiceClient::with_origin(connection.calls(), connection.origin())
+            .max_decoding_message_size(MAX_RESPONSE_BYTES);
     // A server may send nothing, not even headers, until it has had a request.
-    let call = connection.service.delta_aggregated_resources(request);
+    let call = service.delta_aggregated_resources(request);
     let responses = stream::once(async { call.await.map(Response::into_inner) }).try_flatten();
     let mut responses = pin!(responses);
     let silent = Instant::now() + FIRST_RESPONSE;

@@ -21,7 +21,7 @@ use super::{
     fault::{Fault, at, at_index, refuse_if},
     load_assignment::{LoadAssignment, check_has_addresses, load_assignment},
     service::service,
-    transport_socket::plaintext,
+    transport_socket_matches::{Sockets, sockets},
     upstream_protocol::{ProtocolFields, upstream_protocol},
     values::{from_same_server, ip, limit},
 };
@@ -40,6 +40,8 @@ pub(crate) struct Cluster {
     pub discovery: Discovery,
     /// Whether localities have shares of their own.
     pub weighs_localities: bool,
+    /// Which endpoints are spoken to by TLS.
+    pub sockets: Sockets,
 }
 
 /// Where endpoints come from.
@@ -70,13 +72,6 @@ pub(crate) fn cluster(name: &str, bytes: &[u8]) -> Result<Cluster, Fault> {
 
 /// Refuses what asks for something that isn't done.
 fn check(message: &ClusterMessage) -> Result<(), Fault> {
-    refuse_if(
-        !message.transport_socket_matches.is_empty(),
-        "transport_socket_matches",
-    )?;
-    if let Some(socket) = &message.transport_socket {
-        plaintext(socket).map_err(at("transport_socket"))?;
-    }
     refuse_if(message.outlier_detection.is_some(), "outlier_detection")?;
     refuse_if(
         message.load_balancing_policy.is_some(),
@@ -134,9 +129,9 @@ fn compile(message: ClusterMessage) -> Result<Cluster, Fault> {
         dns_lookup_family,
         upstream_bind_config,
         metadata,
+        transport_socket_matches,
+        transport_socket,
         // Checked above.
-        transport_socket_matches: _,
-        transport_socket: _,
         outlier_detection: _,
         load_balancing_policy: _,
         close_connections_on_host_health_failure: _,
@@ -148,7 +143,7 @@ fn compile(message: ClusterMessage) -> Result<Cluster, Fault> {
         track_timeout_budgets: _,
         // Buffers have bounds of their own.
         per_connection_buffer_limit_bytes: _,
-        // For TLS, which is refused.
+        // For names in handshakes that follow from requests, which none does.
         upstream_http_protocol_options: _,
         // The proxy backs off by itself.
         dns_failure_refresh_rate: _,
@@ -197,6 +192,7 @@ fn compile(message: ClusterMessage) -> Result<Cluster, Fault> {
             Discovery::Dns(dns(fields, discovery_type == DiscoveryType::LogicalDns)?)
         }
     };
+    let sockets = sockets(transport_socket, transport_socket_matches)?;
     let source = source(upstream_bind_config).map_err(at("upstream_bind_config"))?;
     let settings = ClusterSettings {
         service: service(metadata.as_ref()),
@@ -210,12 +206,15 @@ fn compile(message: ClusterMessage) -> Result<Cluster, Fault> {
         source,
         // Only the pod's own application is on this host.
         leaves_out_own_host: source == Source::Any,
+        tls: sockets.tls.clone(),
+        secures_original: sockets.secure(None),
         ..ClusterSettings::new(&name)
     };
     Ok(Cluster {
         settings,
         discovery,
         weighs_localities,
+        sockets,
     })
 }
 

@@ -26,6 +26,7 @@ use pillion_envoy_api::{
 
 use super::{
     any::message_of,
+    client_cert::client_cert,
     fault::{Fault, at, at_index, at_most, refuse_if},
     filters::{HttpFilter, http_filter},
     http2_options::check_http2,
@@ -37,7 +38,7 @@ use super::{
 };
 use crate::{
     kind::Kind,
-    tables::{Hosts, Tracing},
+    tables::{ClientCert, Hosts, Tracing},
 };
 
 /// Filters of one manager.
@@ -61,6 +62,8 @@ pub(crate) enum Routes {
 pub(super) struct Requests {
     pub routes: Routes,
     pub tracing: Option<Arc<Tracing>>,
+    /// What they say of their client's certificate.
+    pub client_cert: ClientCert,
 }
 
 pub(super) fn connection_manager(
@@ -81,6 +84,8 @@ pub(super) fn connection_manager(
         tracing,
         request_id_extension,
         internal_address_config,
+        forward_client_cert_details,
+        set_current_client_cert_details,
         ..
     } = message;
     filters(http_filters)?;
@@ -92,10 +97,15 @@ pub(super) fn connection_manager(
     for (index, message) in upgrade_configs.into_iter().enumerate() {
         upgrade(message).map_err(at_index("upgrade_configs", index))?;
     }
+    let client_cert = client_cert(forward_client_cert_details, set_current_client_cert_details)?;
     let around = around(request_id_extension, internal_address_config)?;
     let tracing = tracing.and_then(|message| traces(scope, message, around));
     let routes = routes(scope, route_specifier)?;
-    Ok(Requests { routes, tracing })
+    Ok(Requests {
+        routes,
+        tracing,
+        client_cert,
+    })
 }
 
 /// How requests are traced. They are served without it where that can't be done.
@@ -191,7 +201,7 @@ fn check_fields(message: &HttpConnectionManager) -> Result<(), Fault> {
     refuse_if(passes, "server_header_transformation")?;
     if let Some(SchemeHeaderTransformation {
         transformation,
-        // It is plaintext on both sides.
+        // Schemes are what the first proxy has said.
         match_upstream: _,
     }) = &message.scheme_header_transformation
     {

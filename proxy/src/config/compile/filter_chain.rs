@@ -1,6 +1,6 @@
 //! A filter chain: which connections it is for, and what is done with them.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use pillion_envoy_api::{
     Any,
@@ -17,28 +17,58 @@ use super::{
     fault::{Fault, at, at_index, at_most, each, refuse_if},
     scope::Scope,
     tcp_proxy::tcp_proxy,
-    transport_socket::plaintext,
+    service::policy,
+    transport_socket::{downstream, protocol},
     values::{address_range, port},
 };
 use crate::{
     kind::Kind,
-    tables::{AddressRange, Hosts, ServerName, TcpAction, TcpRefusal, TcpRoute},
+    tables::{
+        AddressRange, ClientCert, DownstreamTls, Hosts, ServerName, TcpAction, TcpRefusal, TcpRoute,
+    },
 };
 
 /// Filters of one chain.
 const MAX_FILTERS: usize = 64;
 /// Addresses and names that one chain is for.
 const MAX_MATCHES: usize = 4_096;
+/// Protocols that one chain is for.
+const MAX_PROTOCOLS: usize = 64;
 
 /// What is done with the connections of a chain.
 #[derive(Debug, Clone)]
 pub(super) enum Chain {
+    /// In plaintext.
     Http {
         requests: Requests,
         /// It is for what looks like HTTP; otherwise, it is for everything.
         is_sniffed: bool,
     },
-    Tcp(TcpRoute),
+    Tcp {
+        route: TcpRoute,
+        /// It is not for TLS.
+        is_plaintext: bool,
+    },
+    Tls(TlsMatch),
+}
+
+/// A chain for TLS that is told from everything else.
+#[derive(Debug, Clone)]
+pub(super) struct TlsMatch {
+    pub server_names: Vec<ServerName>,
+    pub protocols: Vec<Box<str>>,
+    /// How the handshake is done, if it is done here.
+    pub ends: Option<Arc<DownstreamTls>>,
+    pub action: TlsAction,
+    /// The object that has it so, where the configuration says.
+    pub policy: Option<Arc<str>>,
+}
+
+/// What is inside of a connection of TLS.
+#[derive(Debug, Clone)]
+pub(super) enum TlsAction {
+    Http(Requests),
+    Tcp(TcpAction),
 }
 
 /// The protocols that an inspector recognises in plaintext.
@@ -58,10 +88,9 @@ pub(super) fn filter_chain(
     let FilterChainMessage {
         filter_chain_match,
         filters,
-        // For filters that there are none of.
-        metadata: _,
+        metadata,
         transport_socket,
-        // For TLS, which is refused.
+        // Handshakes have a limit of their own.
         transport_socket_connect_timeout: _,
         // For logs.
         name: _,
@@ -69,50 +98,30 @@ pub(super) fn filter_chain(
     let matches = matches(filter_chain_match.unwrap_or_default());
     let matches = matches.map_err(at("filter_chain_match"))?;
     let speaks_http = !matches.protocols.is_empty() || filters.iter().any(is_http);
-    let action = transport_socket
-        .as_ref()
-        .map_or(Ok(()), plaintext)
-        .map_err(at("transport_socket"))
-        .and_then(|()| action(kind, scope, filters));
-    let action = action.unwrap_or_else(|fault| {
+    let socket = transport_socket.as_ref().map_or(Ok(None), downstream);
+    let refuse = |fault: Fault, speaks_http| {
         let refusal = match speaks_http {
-            true => Action::Http(Requests {
-                routes: refusing(&fault),
-                tracing: None,
-            }),
-            false => Action::Tcp(TcpAction::Refuse(TcpRefusal::Unusable)),
+            true => TlsAction::Http(Requests::refusing(&fault)),
+            false => TlsAction::Tcp(TcpAction::Refuse(TcpRefusal::Unusable)),
         };
         scope.refuse_chain(fault);
         refusal
-    });
-    let port = matches.destination_port;
-    let chain = match action {
-        Action::Http(requests) => {
-            let is_sniffed = matches.for_http().map_err(at("filter_chain_match"))?;
-            Chain::Http {
-                requests,
-                is_sniffed,
-            }
-        }
-        Action::Tcp(action) => {
-            matches.check_for_tcp().map_err(at("filter_chain_match"))?;
-            Chain::Tcp(TcpRoute {
-                destinations: matches.destinations,
-                server_names: matches.server_names,
-                action,
-            })
-        }
     };
-    Ok((port, chain))
+    let (ends, action) = match socket.map_err(at("transport_socket")) {
+        Ok(ends) => {
+            let action = action(kind, scope, filters);
+            (ends, action.unwrap_or_else(|fault| refuse(fault, speaks_http)))
+        }
+        // Without a handshake, nobody can be told why.
+        Err(fault) => (None, refuse(fault, speaks_http && !matches.is_tls())),
+    };
+    let port = matches.destination_port;
+    let policy = policy(metadata.as_ref());
+    let chain = matches.chain(ends, action, policy);
+    Ok((port, chain.map_err(at("filter_chain_match"))?))
 }
 
-/// What is done with a chain's connections, whichever ones these are.
-enum Action {
-    Http(Requests),
-    Tcp(TcpAction),
-}
-
-fn action(kind: Kind, scope: &Scope<'_>, filters: Vec<Filter>) -> Result<Action, Fault> {
+fn action(kind: Kind, scope: &Scope<'_>, filters: Vec<Filter>) -> Result<TlsAction, Fault> {
     let inside =
         |index: usize| move |fault: Fault| at_index("filters", index)(at("typed_config")(fault));
     match network_filter(filters)? {
@@ -121,13 +130,24 @@ fn action(kind: Kind, scope: &Scope<'_>, filters: Vec<Filter>) -> Result<Action,
                 let message = message_of(type_url::HTTP_CONNECTION_MANAGER, &config)?;
                 connection_manager(kind, scope, message)
             });
-            Ok(Action::Http(requests?))
+            Ok(TlsAction::Http(requests?))
         }
         Network::Tcp(index, config) => {
             let forward = message_of(type_url::TCP_PROXY, &config)
                 .and_then(|message| tcp_proxy(scope, message));
             let forward = forward.map_err(inside(index))?;
-            Ok(Action::Tcp(TcpAction::Forward(forward)))
+            Ok(TlsAction::Tcp(TcpAction::Forward(forward)))
+        }
+    }
+}
+
+impl Requests {
+    /// Those of a chain that can't be used.
+    fn refusing(fault: &Fault) -> Self {
+        Self {
+            routes: refusing(fault),
+            tracing: None,
+            client_cert: ClientCert::default(),
         }
     }
 }
@@ -195,7 +215,7 @@ struct Matches {
     destinations: Vec<AddressRange>,
     server_names: Vec<ServerName>,
     transport: String,
-    protocols: BTreeSet<String>,
+    protocols: Vec<Box<str>>,
 }
 
 fn matches(message: FilterChainMatch) -> Result<Matches, Fault> {
@@ -240,29 +260,89 @@ fn matches(message: FilterChainMatch) -> Result<Matches, Fault> {
             }
         })?,
         transport: transport_protocol,
-        protocols: application_protocols.into_iter().collect(),
+        protocols: each("application_protocols", MAX_PROTOCOLS, application_protocols, protocol)?,
     })
 }
 
 impl Matches {
+    /// Whether the chain is for TLS alone.
+    fn is_tls(&self) -> bool {
+        self.transport == "tls"
+    }
+
+    fn chain(
+        self,
+        ends: Option<Arc<DownstreamTls>>,
+        action: TlsAction,
+        policy: Option<Arc<str>>,
+    ) -> Result<Chain, Fault> {
+        if !["", "tls", "raw_buffer"].contains(&self.transport.as_str()) {
+            let reason = "must be tls or raw_buffer";
+            return Err(Fault::new("transport_protocol", reason));
+        }
+        let passes_by_name =
+            ends.is_none() && self.protocols.is_empty() && !self.server_names.is_empty();
+        if ends.is_none() && !self.is_tls() || passes_by_name {
+            return self.untold(action);
+        }
+        self.tls(ends, action, policy)
+    }
+
+    /// A chain for connections of TLS, which are told from others and by their protocols.
+    fn tls(
+        self,
+        ends: Option<Arc<DownstreamTls>>,
+        action: TlsAction,
+        policy: Option<Arc<str>>,
+    ) -> Result<Chain, Fault> {
+        refuse_if(!self.destinations.is_empty(), "prefix_ranges")?;
+        if self.transport == "raw_buffer" {
+            let reason = "must be tls where the chain has a transport_socket of TLS";
+            return Err(Fault::new("transport_protocol", reason));
+        }
+        if ends.is_none() && matches!(action, TlsAction::Http(_)) {
+            let reason = "must not be tls where the chain has no transport_socket of TLS";
+            return Err(Fault::new("transport_protocol", reason));
+        }
+        Ok(Chain::Tls(TlsMatch {
+            server_names: self.server_names,
+            protocols: self.protocols,
+            ends,
+            action,
+            policy,
+        }))
+    }
+
+    /// A chain for plaintext, or for connections of TLS that are told by their names at most.
+    fn untold(self, action: TlsAction) -> Result<Chain, Fault> {
+        match action {
+            TlsAction::Http(requests) => Ok(Chain::Http {
+                is_sniffed: self.for_http()?,
+                requests,
+            }),
+            TlsAction::Tcp(action) => {
+                self.check_for_tcp()?;
+                Ok(Chain::Tcp {
+                    is_plaintext: self.transport == "raw_buffer",
+                    route: TcpRoute {
+                        destinations: self.destinations,
+                        server_names: self.server_names,
+                        action,
+                    },
+                })
+            }
+        }
+    }
+
     /// Whether the chain is for what looks like HTTP, if its filter is one of HTTP.
     fn for_http(&self) -> Result<bool, Fault> {
         refuse_if(!self.destinations.is_empty(), "prefix_ranges")?;
         refuse_if(!self.server_names.is_empty(), "server_names")?;
-        if !["", "raw_buffer"].contains(&self.transport.as_str()) {
-            return Err(Fault::new(
-                "transport_protocol",
-                "must be raw_buffer: there is no TLS",
-            ));
-        }
         if self.protocols.is_empty() {
             return Ok(false);
         }
-        match self
-            .protocols
-            .iter()
-            .all(|protocol| HTTP.contains(&protocol.as_str()))
-        {
+        let mut protocols = self.protocols.iter();
+        match protocols.all(|protocol| HTTP.contains(&&**protocol)) {
             true => Ok(true),
             false => {
                 let reason = format!("must be of {}", HTTP.join(", "));
@@ -274,12 +354,16 @@ impl Matches {
     /// Checks that a chain of TCP is for connections that can be told apart.
     fn check_for_tcp(&self) -> Result<(), Fault> {
         refuse_if(!self.protocols.is_empty(), "application_protocols")?;
-        let is_any = self.transport.is_empty();
-        let is_named = self.transport == "tls" && !self.server_names.is_empty();
-        match is_any || is_named {
+        // Only TLS has a server name, whether the match says TLS or nothing.
+        let is_possible = match self.transport.as_str() {
+            "" => true,
+            "tls" => !self.server_names.is_empty(),
+            _ => self.server_names.is_empty(),
+        };
+        match is_possible {
             true => Ok(()),
             false => {
-                let reason = "is supported with server_names only, and must be tls then";
+                let reason = "must be tls with server_names";
                 Err(Fault::new("transport_protocol", reason))
             }
         }

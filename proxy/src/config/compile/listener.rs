@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     kind::Kind,
-    tables::{Detection, Patterns, TcpRefusal, TcpRoutes},
+    tables::{ClientCert, Detection, Patterns, TcpRefusal, TcpRoutes},
 };
 
 /// Filter chains of one listener, and addresses of it.
@@ -152,7 +152,10 @@ pub(crate) fn refusing_listener(kind: Kind, bytes: &[u8], fault: &Fault) -> Opti
         detection: Detection::Sniff(Duration::ZERO),
         routes: Some(refusing(fault)),
         tracing: None,
+        client_cert: ClientCert::default(),
         tcp: TcpRoutes::refusing(TcpRefusal::Unusable),
+        tls: Vec::new(),
+        leaves_other_tls: true,
     };
     Some(Listener {
         place,

@@ -16,6 +16,7 @@ use pillion_envoy_api::{
 use super::{
     any::message,
     fault::{Fault, at, at_most, each, refuse_if},
+    transport_socket_matches::tls_mode,
     values::host_port,
 };
 
@@ -41,6 +42,8 @@ pub(crate) struct Endpoint {
     pub port: u16,
     /// Its share within its locality; at least 1.
     pub weight: u32,
+    /// What it says of its transport, such as `istio` for mutual TLS.
+    pub tls_mode: Option<Box<str>>,
 }
 
 /// Endpoints of one place.
@@ -159,8 +162,7 @@ fn lb_endpoint(message: LbEndpoint) -> Result<Option<Endpoint>, Fault> {
     let LbEndpoint {
         host_identifier,
         health_status,
-        // Istio's says which endpoints speak mutual TLS; clusters that do are refused.
-        metadata: _,
+        metadata,
         load_balancing_weight,
     } = message;
     let weight = match load_balancing_weight {
@@ -177,7 +179,8 @@ fn lb_endpoint(message: LbEndpoint) -> Result<Option<Endpoint>, Fault> {
         Some(HostIdentifier::EndpointName(_)) => return Err(Fault::unsupported("endpoint_name")),
         None => return Err(Fault::new("endpoint", "is missing")),
     };
-    let endpoint = self::endpoint(endpoint, weight).map_err(at("endpoint"))?;
+    let mut endpoint = self::endpoint(endpoint, weight).map_err(at("endpoint"))?;
+    endpoint.tls_mode = tls_mode(metadata);
     Ok(is_usable.then_some(endpoint))
 }
 
@@ -200,5 +203,6 @@ fn endpoint(message: EndpointMessage, weight: u32) -> Result<Endpoint, Fault> {
         host,
         port: found.port,
         weight,
+        tls_mode: None,
     })
 }

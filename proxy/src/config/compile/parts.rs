@@ -5,9 +5,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use super::{
     connection_manager::{Requests, Routes},
     fault::Fault,
-    filter_chain::Chain,
+    filter_chain::{Chain, TlsAction, TlsMatch},
 };
-use crate::tables::{Detection, TcpRoute, TcpRoutes, Tracing};
+use crate::tables::{
+    ClientCert, Detection, DownstreamTls, ServerName, TcpRoute, TcpRoutes, Tracing,
+};
 
 /// What is done with some connections of a listener.
 #[derive(Debug, Clone)]
@@ -16,7 +18,28 @@ pub(crate) struct Part {
     pub routes: Option<Routes>,
     /// Of the requests that are routed.
     pub tracing: Option<Arc<Tracing>>,
+    /// What these say of their client's certificate.
+    pub client_cert: ClientCert,
     pub tcp: TcpRoutes,
+    /// Of TLS, where it is told from everything else.
+    pub tls: Vec<TlsPart>,
+    /// Whether connections of TLS that none of these is for by its name are treated as all others.
+    pub leaves_other_tls: bool,
+}
+
+/// What is done with some connections of TLS.
+#[derive(Debug, Clone)]
+pub(crate) struct TlsPart {
+    pub server_names: Vec<ServerName>,
+    pub protocols: Vec<Box<str>>,
+    /// How the handshake is done, if it is done here.
+    pub ends: Option<Arc<DownstreamTls>>,
+    pub routes: Option<Routes>,
+    pub tracing: Option<Arc<Tracing>>,
+    pub client_cert: ClientCert,
+    pub tcp: TcpRoutes,
+    /// The object that has it so, where the configuration says.
+    pub policy: Option<Arc<str>>,
 }
 
 /// Collects the chains of a listener, by destination port.
@@ -32,6 +55,10 @@ pub(super) struct Parts {
 struct Group {
     http: Option<Http>,
     tcp: Vec<TcpRoute>,
+    tls: Vec<TlsMatch>,
+    /// Whether some routes of TCP are for plaintext alone, and whether some are for TLS, too.
+    has_plaintext: bool,
+    has_any: bool,
 }
 
 #[derive(Debug)]
@@ -67,7 +94,17 @@ impl Parts {
                     is_sniffed,
                 });
             }
-            Chain::Tcp(route) => group.tcp.push(route),
+            Chain::Tcp {
+                route,
+                is_plaintext,
+            } => {
+                if route.server_names.is_empty() {
+                    group.has_plaintext |= is_plaintext;
+                    group.has_any |= !is_plaintext;
+                }
+                group.tcp.push(route);
+            }
+            Chain::Tls(chain) => group.tls.push(chain),
         }
         group.check()
     }
@@ -75,15 +112,15 @@ impl Parts {
     /// The chain for connections that no other is for.
     pub fn set_default(&mut self, chain: Chain) -> Result<(), Fault> {
         match chain {
-            Chain::Tcp(route) => {
+            Chain::Tcp { route, .. } => {
                 self.default = Some(route);
                 Ok(())
             }
             // Without other chains, it has all connections.
-            Chain::Http { .. } if self.groups.is_empty() => self.add(None, chain),
-            Chain::Http { .. } => Err(Fault::new(
+            Chain::Http { .. } | Chain::Tls(_) if self.groups.is_empty() => self.add(None, chain),
+            Chain::Http { .. } | Chain::Tls(_) => Err(Fault::new(
                 "filters",
-                "must be a TCP proxy where there are other chains",
+                "must be a TCP proxy in plaintext where there are other chains",
             )),
         }
     }
@@ -106,6 +143,10 @@ impl Group {
     /// the protocol. So do the tables, but that HTTP with a destination and a name to choose
     /// from is routed as HTTP.
     fn check(&self) -> Result<(), Fault> {
+        if self.has_plaintext && self.has_any {
+            let reason = "must be raw_buffer in all chains of TCP of this port, or in none of them";
+            return Err(Fault::new("filter_chain_match.transport_protocol", reason));
+        }
         let Some(http) = &self.http else {
             return Ok(());
         };
@@ -121,28 +162,104 @@ impl Group {
         Ok(())
     }
 
-    fn finish(self, default: Option<TcpRoute>, timeout: Duration) -> Part {
-        let Self { http, tcp } = self;
+    fn finish(mut self, default: Option<TcpRoute>, timeout: Duration) -> Part {
+        let tls = self.take_tls();
+        let Self { http, tcp, .. } = self;
         let names = tcp.iter().any(|route| !route.server_names.is_empty());
         let detection = match &http {
             // With names to choose by, what isn't TLS has to be HTTP.
             Some(http) if http.is_sniffed || names => Detection::Sniff(timeout),
             Some(_) => Detection::Http,
             None if names => Detection::Sniff(timeout),
+            None if !tls.is_empty() => Detection::Tls(timeout),
             None => Detection::Tcp,
         };
-        let (routes, tracing) = match http.map(|http| http.requests) {
-            Some(Requests { routes, tracing }) => (Some(routes), tracing),
-            None => (None, None),
-        };
+        let (routes, tracing, client_cert) = parted(http.map(|http| http.requests));
         Part {
             detection,
             routes,
             tracing,
+            client_cert,
             tcp: TcpRoutes {
                 routes: tcp,
                 default,
             },
+            tls,
+            leaves_other_tls: self.has_any,
         }
+    }
+
+    /// The chains for TLS. Where there are some, those that are told by their names are among them.
+    fn take_tls(&mut self) -> Vec<TlsPart> {
+        if self.tls.is_empty() {
+            return Vec::new();
+        }
+        let all = std::mem::take(&mut self.tcp);
+        let (named, others) = all
+            .into_iter()
+            .partition(|route| !route.server_names.is_empty());
+        self.tcp = others;
+        let told = std::mem::take(&mut self.tls).into_iter().map(TlsPart::from);
+        told.chain(Vec::into_iter(named).map(TlsPart::passing)).collect()
+    }
+}
+
+impl TlsPart {
+    /// Passes on what is told by its name.
+    fn passing(route: TcpRoute) -> Self {
+        Self {
+            server_names: route.server_names.clone(),
+            protocols: Vec::new(),
+            ends: None,
+            routes: None,
+            tracing: None,
+            client_cert: ClientCert::default(),
+            tcp: TcpRoutes {
+                routes: vec![route],
+                default: None,
+            },
+            policy: None,
+        }
+    }
+}
+
+impl From<TlsMatch> for TlsPart {
+    fn from(chain: TlsMatch) -> Self {
+        let TlsMatch {
+            server_names,
+            protocols,
+            ends,
+            action,
+            policy,
+        } = chain;
+        let (requests, route) = match action {
+            TlsAction::Http(requests) => (Some(requests), None),
+            TlsAction::Tcp(action) => (None, Some(TcpRoute::of_all(action))),
+        };
+        let (routes, tracing, client_cert) = parted(requests);
+        Self {
+            server_names,
+            protocols,
+            ends,
+            routes,
+            tracing,
+            client_cert,
+            tcp: TcpRoutes {
+                routes: route.into_iter().collect(),
+                default: None,
+            },
+            policy,
+        }
+    }
+}
+
+fn parted(requests: Option<Requests>) -> (Option<Routes>, Option<Arc<Tracing>>, ClientCert) {
+    match requests {
+        Some(Requests {
+            routes,
+            tracing,
+            client_cert,
+        }) => (Some(routes), tracing, client_cert),
+        None => (None, None, ClientCert::default()),
     }
 }

@@ -1,4 +1,4 @@
-//! Istio's metadata of a cluster.
+//! Istio's metadata of clusters and filter chains.
 
 use std::sync::Arc;
 
@@ -24,6 +24,13 @@ pub(super) fn service(metadata: Option<&Metadata>) -> Option<Service> {
         name: text(fields, "name")?,
         namespace: text(fields, "namespace")?,
     })
+}
+
+/// The object that a filter chain follows from: `config` in the metadata `istio`, as Istio writes it
+/// for routes, such as `/apis/security.istio.io/v1/namespaces/shop/peer-authentication/strict`. Only
+/// log lines name it, so one that can't be read is none.
+pub(super) fn policy(metadata: Option<&Metadata>) -> Option<Arc<str>> {
+    text(metadata?.filter_metadata.get("istio")?, "config")
 }
 
 /// The longest name of Kubernetes.

@@ -6,4 +6,5 @@ mod connection_manager;
 mod listener;
 mod route;
 mod route_refusals;
+mod tls;
 mod tracing;

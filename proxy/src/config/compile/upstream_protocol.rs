@@ -103,7 +103,7 @@ fn of_old_fields(
 fn of_extension(message: HttpProtocolOptions) -> Result<Protocol, Fault> {
     let HttpProtocolOptions {
         common_http_protocol_options,
-        // For TLS, which is refused.
+        // For names in handshakes that follow from requests, which none does.
         upstream_http_protocol_options: _,
         upstream_protocol_options,
     } = message;

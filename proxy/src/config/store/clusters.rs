@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{
     collection::{Arrival, Collection, Entry, MAX_BYTES},
-    endpoints::{Answers, endpoints, questions, resolved},
+    endpoints::{Answers, Manner, endpoints, questions, resolved},
     record::{Held, Record, Refusal, Refused},
     slot::Slot,
 };
@@ -399,21 +399,24 @@ impl Sources<'_> {
     }
 
     fn endpoints_of(&self, cluster: &compile::Cluster) -> EndpointSource {
-        let by_locality = cluster.weighs_localities;
+        let manner = Manner {
+            weighs_localities: cluster.weighs_localities,
+            sockets: &cluster.sockets,
+        };
         match &cluster.discovery {
             Discovery::OriginalDestination => EndpointSource::OriginalDestination,
-            Discovery::Static(found) => EndpointSource::List(endpoints(found, by_locality)),
+            Discovery::Static(found) => EndpointSource::List(endpoints(found, manner)),
             Discovery::Assignment(name) => match self.assignments.get(name) {
                 Some(entry) if entry.is_settled() => {
                     let found = entry.slot.in_force();
-                    let found = found.map(|found| endpoints(found, by_locality));
+                    let found = found.map(|found| endpoints(found, manner));
                     EndpointSource::List(found.unwrap_or_default())
                 }
                 _ => EndpointSource::Waiting,
             },
             Discovery::Dns(dns) => match self.has_endpoints_of(cluster) {
                 true => {
-                    let found = resolved(dns, by_locality, self.answers);
+                    let found = resolved(dns, manner, self.answers);
                     EndpointSource::List(found)
                 }
                 false => EndpointSource::Waiting,

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     config::{
-        compile::{Dns, Endpoint, Host, LoadAssignment, Locality},
+        compile::{Dns, Endpoint, Host, LoadAssignment, Locality, Sockets},
         dns::Question,
     },
     tables::EndpointSettings,
@@ -20,21 +20,27 @@ const MAX_ENDPOINTS: usize = 65_536;
 /// The last answers of DNS.
 pub(super) type Answers = HashMap<Question, Vec<IpAddr>>;
 
+/// What a cluster says of its endpoints.
+#[derive(Clone, Copy)]
+pub(super) struct Manner<'a> {
+    /// Whether localities have shares of their own.
+    pub weighs_localities: bool,
+    /// Which are spoken to by TLS.
+    pub sockets: &'a Sockets,
+}
+
 /// Endpoints by address alone.
-pub(super) fn endpoints(
-    assignment: &LoadAssignment,
-    weighs_localities: bool,
-) -> Vec<EndpointSettings> {
-    with_names(assignment, weighs_localities, |_| &[])
+pub(super) fn endpoints(assignment: &LoadAssignment, manner: Manner<'_>) -> Vec<EndpointSettings> {
+    with_names(assignment, manner, |_| &[])
 }
 
 /// Endpoints, some of which are named. A name without an answer has none.
 pub(super) fn resolved(
     dns: &Dns,
-    weighs_localities: bool,
+    manner: Manner<'_>,
     answers: &Answers,
 ) -> Vec<EndpointSettings> {
-    with_names(&dns.endpoints, weighs_localities, |name| {
+    with_names(&dns.endpoints, manner, |name| {
         let found = answers
             .get(&question(dns, name))
             .map_or(&[][..], Vec::as_slice);
@@ -65,21 +71,23 @@ fn question(dns: &Dns, name: &str) -> Question {
 
 fn with_names<'a>(
     assignment: &LoadAssignment,
-    weighs_localities: bool,
+    manner: Manner<'_>,
     addresses: impl Fn(&str) -> &'a [IpAddr],
 ) -> Vec<EndpointSettings> {
     let mut all = Vec::new();
     for locality in &assignment.localities {
-        let share = Share::of(locality, weighs_localities);
+        let share = Share::of(locality, manner.weighs_localities);
         if share.is_nothing() {
             continue;
         }
         for endpoint in &locality.endpoints {
             let weight = share.weight(endpoint);
+            let is_secured = manner.sockets.secure(endpoint.tls_mode.as_deref());
             let mut add = |ip| {
                 all.push(EndpointSettings {
                     weight,
                     priority: locality.priority,
+                    is_secured,
                     ..EndpointSettings::new(SocketAddr::new(ip, endpoint.port))
                 });
             };
@@ -151,6 +159,7 @@ mod tests {
             },
             port: 80,
             weight,
+            tls_mode: None,
         }
     }
 
@@ -178,11 +187,16 @@ mod tests {
                 locality(None, vec![endpoint("10.0.0.4", 1)]),
             ],
         };
-        assert_eq!(weights(&endpoints(&assignment, false)), [1, 2, 9, 1]);
-        assert_eq!(
-            weights(&endpoints(&assignment, true)),
-            [10_000, 20_000, 10_000]
-        );
+        let weights = |weighs_localities| {
+            let sockets = &Sockets::default();
+            let manner = Manner {
+                weighs_localities,
+                sockets,
+            };
+            weights(&endpoints(&assignment, manner))
+        };
+        assert_eq!(weights(false), [1, 2, 9, 1]);
+        assert_eq!(weights(true), [10_000, 20_000, 10_000]);
     }
 
     #[test]
@@ -204,7 +218,11 @@ mod tests {
         assert_eq!(asked.len(), 2);
         let addresses = ["10.0.0.1", "10.0.0.2"].map(|text| text.parse().unwrap());
         let answers = Answers::from([(asked[0].clone(), addresses.to_vec())]);
-        let found = resolved(&dns, false, &answers);
+        let manner = Manner {
+            weighs_localities: false,
+            sockets: &Sockets::default(),
+        };
+        let found = resolved(&dns, manner, &answers);
         assert_eq!(weights(&found), [2, 2, 1]);
         assert_eq!(found[1].address, "10.0.0.2:80".parse().unwrap());
     }

@@ -4,8 +4,10 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use super::collection::{Absence, Collection};
 use crate::{
-    config::compile::{self, Part, Place, RouteTable, Routes},
-    tables::{Addresses, Detection, Hosts, HttpListener, Listener, Listeners},
+    config::compile::{self, Part, Place, RouteTable, Routes, TlsPart},
+    tables::{
+        Addresses, Detection, Hosts, HttpListener, Listener, Listeners, TlsChain, TlsChains,
+    },
 };
 
 /// Puts the listeners together. Where two are for the same connections, the one whose name
@@ -72,22 +74,48 @@ fn build(
     tables: &Collection<RouteTable>,
     patience: Duration,
 ) -> Arc<Listener> {
-    let hosts = part.routes.as_ref().map(|routes| match routes {
-        Routes::Inline(hosts) => Arc::clone(hosts),
-        Routes::Named(table) => hosts(table, tables),
-    });
+    let chains = part.tls.iter().map(|part| chain(part, tables));
+    let chains: Vec<_> = chains.collect();
     Arc::new(Listener {
         name: Arc::clone(name),
         detection: match part.detection {
             Detection::Sniff(limit) if limit.is_zero() => Detection::Sniff(patience),
+            Detection::Tls(limit) if limit.is_zero() => Detection::Tls(patience),
             detection => detection,
         },
-        http: hosts.map(|hosts| HttpListener {
-            hosts,
+        http: part.routes.as_ref().map(|routes| HttpListener {
+            hosts: table(routes, tables),
             tracing: part.tracing.clone(),
+            client_cert: part.client_cert,
         }),
         tcp: part.tcp.clone(),
+        tls: (!chains.is_empty()).then_some(TlsChains {
+            chains,
+            leaves_others: part.leaves_other_tls,
+        }),
     })
+}
+
+fn chain(part: &TlsPart, tables: &Collection<RouteTable>) -> TlsChain {
+    TlsChain {
+        server_names: part.server_names.clone(),
+        protocols: part.protocols.clone(),
+        ends: part.ends.clone(),
+        http: part.routes.as_ref().map(|routes| HttpListener {
+            hosts: table(routes, tables),
+            tracing: part.tracing.clone(),
+            client_cert: part.client_cert,
+        }),
+        tcp: part.tcp.clone(),
+        policy: part.policy.clone(),
+    }
+}
+
+fn table(routes: &Routes, tables: &Collection<RouteTable>) -> Arc<Hosts> {
+    match routes {
+        Routes::Inline(hosts) => Arc::clone(hosts),
+        Routes::Named(table) => hosts(table, tables),
+    }
 }
 
 /// A table; one that hasn't come yet is waited for. One that isn't there, or can't be used,

@@ -57,7 +57,7 @@ pub(crate) struct Refused {
 
 impl Refused {
     /// That version of a name, for those faults.
-    pub(super) fn new(
+    pub(in crate::config) fn new(
         (name, version): (Arc<str>, Arc<str>),
         faults: &impl fmt::Display,
         is_used: bool,

@@ -107,6 +107,7 @@ impl Setting {
             detection: Detection::Http,
             http: Some(HttpListener::new(Arc::new(hosts))),
             tcp: TcpRoutes::default(),
+            tls: None,
         });
         let mut snapshot = Snapshot::pass_through(Duration::ZERO);
         let listeners = Arc::make_mut(&mut snapshot.listeners);

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     net::{input::Input, stream::of_tcp},
-    pipeline::{Connection, Edge, Worker, serve_http1, serve_http2},
+    pipeline::{ClientCertField, Connection, Edge, Worker, serve_http1, serve_http2},
     records::{Records, Workload},
     tables::{
         Addresses, Cluster, ClusterSettings, ClusterStates, Current, Detection, EndpointSettings,
@@ -136,6 +136,8 @@ impl Setup {
                     peer,
                     original: ORIGINAL,
                     is_bound,
+                    secured: None,
+                    client_cert: ClientCertField::default(),
                 };
                 let worker = Rc::clone(&worker);
                 let stream = of_tcp(stream);
@@ -198,6 +200,7 @@ pub fn with_http(http: HttpListener, clusters: impl IntoIterator<Item = Arc<Clus
         detection: Detection::Http,
         http: Some(http),
         tcp: TcpRoutes::default(),
+        tls: None,
     };
     let listener = Arc::new(listener);
     let listeners = Arc::make_mut(&mut snapshot.listeners);

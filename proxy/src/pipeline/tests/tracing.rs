@@ -63,8 +63,8 @@ fn hosts() -> Hosts {
 /// A listener that traces.
 fn traced(hosts: Hosts, tracing: Tracing) -> HttpListener {
     HttpListener {
-        hosts: Arc::new(hosts),
         tracing: Some(Arc::new(tracing)),
+        ..HttpListener::new(Arc::new(hosts))
     }
 }
 

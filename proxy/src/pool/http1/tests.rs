@@ -21,6 +21,7 @@ impl Server {
             address: listener.local_addr().unwrap(),
             source: None,
             mark: 0,
+            secured: None,
         };
         Self {
             listener,

@@ -1,5 +1,6 @@
 //! The administrator's port, with the paths and the shapes of Envoy's.
 
+mod certs;
 mod config;
 mod json;
 mod query;
@@ -29,6 +30,7 @@ use crate::process::{args, discovery::Configuration};
 
 const HELP: &str = "\
 admin commands are:
+  /certs: the workload's certificate, and the roots that it trusts
   /clusters: where traffic goes (?format=json)
   /config_dump: the configuration (?include_eds)
   /drain_listeners (POST): drain: not ready any more
@@ -49,6 +51,7 @@ pub(super) fn routes(shared: &Shared) -> Router {
     let (stats_of, prometheus_of, info_of, ready_of, log_of) =
         (with(), with(), with(), with(), with());
     let (dump_of, clusters_of, listeners_of, traces_of) = (with(), with(), with(), with());
+    let certs_of = with();
     let one_filter = Arc::new(Semaphore::new(1));
     let the_same = Arc::clone(&one_filter);
     Router::new()
@@ -81,6 +84,10 @@ pub(super) fn routes(shared: &Shared) -> Router {
             get(async move |RawQuery(query)| {
                 config::dump(&dump_of.configuration, query.as_deref()).await
             }),
+        )
+        .route(
+            "/certs",
+            get(async move || as_json(&certs::shown(&certs_of.configuration))),
         )
         .route(
             "/clusters",
@@ -237,7 +244,14 @@ mod tests {
 
     #[test]
     fn help_names_every_path_once() {
-        for path in ["/clusters", "/config_dump", "/logging", "/memory", "/ready"] {
+        for path in [
+            "/certs",
+            "/clusters",
+            "/config_dump",
+            "/logging",
+            "/memory",
+            "/ready",
+        ] {
             assert_eq!(HELP.matches(path).count(), 1, "{path}");
         }
     }

@@ -1,11 +1,12 @@
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::{
+    pipeline::ClientCertField,
     records::{Records, Workload},
     tables::{
         AddressRange, Addresses, ClusterSettings, ClusterStates, Current, Detection,
@@ -30,6 +31,7 @@ async fn setup(tcp: TcpRoutes, connections: u32) -> Setup {
         detection: Detection::Tcp,
         http: None,
         tcp,
+        tls: None,
     };
     setup_with(Addresses::all(Arc::new(listener)), connections).await
 }
@@ -81,12 +83,17 @@ impl Setup {
             peer,
             original: original.parse().unwrap(),
             is_bound: false,
+            secured: None,
+            client_cert: ClientCertField::default(),
         };
         let tcp = Tcp {
             worker: &self.worker,
             metrics: &self.metrics,
             connection,
-            server_name: server_name.map(Arc::from),
+            hello: server_name.map(|name| ClientHello {
+                server_name: Some(Arc::from(name)),
+                ..ClientHello::default()
+            }),
         };
         let serve = async {
             let mut server = self.server.accept().await.unwrap().0;
@@ -98,7 +105,7 @@ impl Setup {
             drop(client);
             read.map(|_| text)
         };
-        let carry = tcp.carry(stream, Input::default());
+        let carry = tcp.carry(of_tcp(stream), Input::default());
         let (text, ()) = tokio::join!(read, async {
             tokio::select! {
                 () = async { tokio::join!(carry, serve); } => {}

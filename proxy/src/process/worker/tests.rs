@@ -1,5 +1,7 @@
 //! Workers whose entrances open and close.
 
+mod mutual;
+
 use std::{net::SocketAddr, time::Duration};
 
 use tokio::{
@@ -26,6 +28,16 @@ struct Gateway {
 }
 
 fn gateway(port: u16, listener: Listener, clusters: Clusters, records: Records) -> Gateway {
+    let credentials = watch::channel(None).1;
+    gateway_as(credentials, port, listener, (clusters, records))
+}
+
+fn gateway_as(
+    credentials: watch::Receiver<Option<Arc<Credentials>>>,
+    port: u16,
+    listener: Listener,
+    (clusters, records): (Clusters, Records),
+) -> Gateway {
     let records = Arc::new(records);
     let listeners = Listeners {
         bound: [(port, Arc::new(listener))].into(),
@@ -43,6 +55,8 @@ fn gateway(port: u16, listener: Listener, clusters: Clusters, records: Records) 
         accepts_http10: false,
         edge: Some(Edge::default()),
         node: Arc::default(),
+        configs: Arc::default(),
+        credentials,
     };
     let (workers, entrances) = Workers::start(2, &shared).unwrap();
     Gateway {
@@ -60,6 +74,7 @@ fn without_hosts(port: u16) -> Gateway {
         detection: Detection::Http,
         http: Some(HttpListener::new(Arc::new(Hosts::default()))),
         tcp: TcpRoutes::default(),
+        tls: None,
     };
     let records = Records::new(Workload::default(), None);
     gateway(port, listener, Clusters::default(), records)
@@ -75,6 +90,7 @@ fn to(port: u16, server: SocketAddr, records: Records) -> Gateway {
             routes: Vec::new(),
             default: Some(TcpRoute::to("server")),
         },
+        tls: None,
     };
     let endpoints = EndpointSource::List(vec![EndpointSettings::new(server)]);
     let cluster = ClusterStates::default().build(ClusterSettings::new("server"), endpoints);

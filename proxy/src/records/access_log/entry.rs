@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::records::{
-    facts::{ConnectionFacts, RequestRecord},
+    facts::{ConnectionFacts, DownstreamTls, RequestRecord},
     flags::ResponseFlags,
 };
 
@@ -32,6 +32,8 @@ pub(in crate::records) struct Entry<'a> {
     /// Whom that proxy speaks for.
     pub client: Option<IpAddr>,
     pub server_name: Option<&'a str>,
+    /// The TLS of the client's connection, if it ends here.
+    pub downstream_tls: Option<DownstreamTls<'a>>,
     pub upstream_failure: Option<&'a str>,
 }
 
@@ -52,6 +54,7 @@ impl<'a> From<&'a RequestRecord<'a>> for Entry<'a> {
             downstream_remote: request.downstream_remote,
             client: request.client,
             server_name: request.server_name,
+            downstream_tls: request.downstream_tls,
             upstream_failure: request.upstream_failure,
         }
     }
@@ -79,6 +82,10 @@ impl<'a> Entry<'a> {
             downstream_remote: facts.downstream_remote,
             client: None,
             server_name: facts.server_name.as_deref(),
+            downstream_tls: facts.downstream_tls.as_ref().map(|(parties, version)| DownstreamTls {
+                parties,
+                version,
+            }),
             upstream_failure: facts.upstream_failure.as_deref(),
         }
     }

@@ -7,6 +7,7 @@ const OK: Outcome = Outcome {
     status: 200,
     grpc_status: None,
     flags: ResponseFlags::NONE,
+    parties: 0,
 };
 
 fn destination<'a>(direction: Direction, route: &str, cluster: &'a str) -> Destination<'a> {
@@ -22,7 +23,7 @@ fn value<'a>(labels: &'a str, name: &str) -> &'a str {
 /// Name, service's namespace and service of a request's destination.
 fn service(direction: Direction, route: &str, cluster: &str) -> [String; 3] {
     let outcome = Outcome { direction, ..OK };
-    let labels = of_request(&workload(), outcome, destination(direction, route, cluster));
+    let labels = of_request(&workload(), outcome, destination(direction, route, cluster), None);
     let names = [
         "destination_service_name",
         "destination_service_namespace",
@@ -34,7 +35,7 @@ fn service(direction: Direction, route: &str, cluster: &str) -> [String; 3] {
 #[test]
 fn a_client_reports_25_labels_in_istio_s_order() {
     let to = Destination::Host("ratings.shop.svc.cluster.local");
-    let labels = of_request(&workload(), OK, to);
+    let labels = of_request(&workload(), OK, to, None);
     let expected = "reporter=\"source\",source_workload=\"reviews-v1\",source_canonical_service=\"reviews\",\
         source_canonical_revision=\"v1\",source_workload_namespace=\"shop\",source_principal=\"unknown\",\
         source_app=\"reviews\",source_version=\"v1\",source_cluster=\"Kubernetes\",destination_workload=\"unknown\",\
@@ -58,7 +59,7 @@ fn a_server_reports_itself() {
         ..OK
     };
     let to = destination(Direction::Inbound, "default", "inbound|9080||");
-    let labels = of_request(&workload(), outcome, to);
+    let labels = of_request(&workload(), outcome, to, None);
     let expected = "reporter=\"destination\",source_workload=\"unknown\",source_canonical_service=\"unknown\",\
         source_canonical_revision=\"latest\",source_workload_namespace=\"unknown\",source_principal=\"unknown\",\
         source_app=\"unknown\",source_version=\"unknown\",source_cluster=\"unknown\",destination_workload=\"reviews-v1\",\
@@ -73,7 +74,7 @@ fn a_server_reports_itself() {
 #[test]
 fn a_connection_reports_23_labels() {
     let to = Destination::new(Direction::Outbound, "", "PassthroughCluster", b"");
-    let labels = of_connection(&workload(), Direction::Outbound, ResponseFlags::NONE, to);
+    let labels = of_connection(&workload(), Direction::Outbound, ResponseFlags::NONE, to, None);
     assert_eq!(labels.matches("=\"").count(), 23);
     assert_eq!(value(&labels, "destination_service"), "unknown");
     assert_eq!(
@@ -109,7 +110,7 @@ fn the_service_follows_from_route_and_cluster() {
 fn an_authority_can_not_leave_its_label() {
     let authority = b"a\"} 1\nb{c=\"\\d\r\xff";
     let to = Destination::new(Direction::Outbound, "", "", authority);
-    let labels = of_request(&workload(), OK, to);
+    let labels = of_request(&workload(), OK, to, None);
     let expected = "destination_service=\"a\\\"} 1\\nb{c=\\\"\\\\d\u{fffd}\u{fffd}\",";
     assert!(labels.contains(expected), "{labels}");
 }
@@ -126,7 +127,7 @@ fn a_name_longer_than_dns_allows_has_no_series_of_its_own() {
 
 #[test]
 fn what_is_not_known_of_the_workload_is_unknown() {
-    let labels = of_request(&Workload::default(), OK, Destination::Overflow);
+    let labels = of_request(&Workload::default(), OK, Destination::Overflow, None);
     assert_eq!(value(&labels, "source_workload"), "unknown");
     assert_eq!(value(&labels, "source_canonical_revision"), "latest");
     assert_eq!(value(&labels, "destination_service"), "overflow");

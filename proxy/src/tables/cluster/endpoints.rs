@@ -17,6 +17,8 @@ const MAX_TURNS: u64 = 4096;
 pub(crate) struct Endpoint {
     pub address: SocketAddr,
     pub state: Arc<EndpointState>,
+    /// Whether it is spoken to by the cluster's TLS.
+    pub is_secured: bool,
 }
 
 /// The endpoints that are in use: the healthy ones of the first priority that has some.
@@ -40,6 +42,7 @@ impl EndpointSet {
         let endpoints = used.iter().map(|endpoint| Endpoint {
             address: endpoint.address,
             state: state.endpoint(endpoint.address),
+            is_secured: endpoint.is_secured,
         });
         Self {
             endpoints: endpoints.collect(),

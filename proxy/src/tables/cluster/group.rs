@@ -43,6 +43,8 @@ pub(crate) struct Picked {
     pub address: SocketAddr,
     /// `None` for an original destination.
     pub state: Option<Arc<EndpointState>>,
+    /// Whether it is spoken to by the cluster's TLS.
+    pub is_secured: bool,
 }
 
 /// What a cluster has for a request.
@@ -104,6 +106,7 @@ impl Cluster {
                 let to = |address| Picked {
                     address,
                     state: None,
+                    is_secured: self.settings.secures_original,
                 };
                 return original.map_or(Pick::Nothing, |address| Pick::Endpoint(to(address)));
             }
@@ -126,6 +129,7 @@ impl Cluster {
         Pick::Endpoint(Picked {
             address: endpoint.address,
             state: Some(Arc::clone(&endpoint.state)),
+            is_secured: endpoint.is_secured,
         })
     }
 }

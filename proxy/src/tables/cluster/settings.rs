@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use super::service::Service;
+use crate::tables::UpstreamTls;
 
 /// Which version of HTTP a cluster's endpoints are spoken to in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -93,6 +94,10 @@ pub(crate) struct ClusterSettings {
     /// Endpoints on the proxy's own host or link are left out: loopback, link-local and
     /// unspecified addresses, wherever they come from. The names of others may lead there.
     pub leaves_out_own_host: bool,
+    /// How endpoints are spoken to that TLS is for.
+    pub tls: Option<Arc<UpstreamTls>>,
+    /// Whether that is so for original destinations.
+    pub secures_original: bool,
 }
 
 /// Envoy's `connect_timeout` in Istio.
@@ -113,6 +118,8 @@ impl ClusterSettings {
             retry_budget: None,
             source: Source::Any,
             leaves_out_own_host: false,
+            tls: None,
+            secures_original: false,
         }
     }
 }
@@ -137,6 +144,8 @@ pub(crate) struct EndpointSettings {
     /// 0 comes first. Others are used when no endpoint of a smaller number is healthy.
     pub priority: u32,
     pub is_healthy: bool,
+    /// Whether it is spoken to by the cluster's TLS.
+    pub is_secured: bool,
 }
 
 impl EndpointSettings {
@@ -147,6 +156,7 @@ impl EndpointSettings {
             weight: 1,
             priority: 0,
             is_healthy: true,
+            is_secured: false,
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{
     settings::{ClusterSettings, EndpointSource, Source, UpstreamProtocol},
     state::{ClusterState, PoolMark},
 };
+use crate::tables::UpstreamTls;
 
 /// The states of the clusters, by name. There is one for a process, with whoever builds tables.
 #[derive(Debug, Default)]
@@ -24,11 +25,12 @@ struct Known {
 }
 
 /// What of the settings a connection depends on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct ConnectionKind {
     protocol: UpstreamProtocol,
     source: Source,
     has_own_endpoints: bool,
+    tls: Option<Arc<UpstreamTls>>,
 }
 
 impl ClusterStates {
@@ -39,11 +41,12 @@ impl ClusterStates {
             protocol: settings.protocol,
             source: settings.source,
             has_own_endpoints: source != EndpointSource::OriginalDestination,
+            tls: settings.tls.clone(),
         };
         let name = Arc::clone(&settings.name);
         let known = self.known.entry(name).or_insert_with(|| Known {
             state: Arc::default(),
-            kind,
+            kind: kind.clone(),
             mark: Arc::new(PoolMark::unique()),
         });
         if known.kind != kind {

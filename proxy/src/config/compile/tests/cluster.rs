@@ -293,7 +293,7 @@ fn refuses_what_it_does_not_do() {
         ),
         (
             |c| c.transport_socket_matches = vec![TransportSocketMatch::default()],
-            "transport_socket_matches: ",
+            "transport_socket_matches[0].transport_socket: is missing",
         ),
         (
             |c| c.transport_socket = Some(TransportSocket::default()),

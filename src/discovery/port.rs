@@ -1,4 +1,4 @@
-//! The ports of the service.
+//! The port for proxies, and the one without TLS for tests.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,12 +6,13 @@ use pillion_serve::{Allowance, Limits, Port, PortMetrics, Readiness, Tls};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{service::Service, stream::Ads};
+use super::{ads::Ads, ca::Ca, grpc::Service};
 
 /// Longer than any stream lasts: a token ends it.
 const FOREVER: Duration = Duration::from_hours(24 * 365);
 
-/// The limits of the port: a proxy has one connection, with one stream that lasts.
+/// The limits of the port: a proxy has one connection, with one stream that lasts, and asks for a
+/// certificate now and then.
 fn limits() -> Limits {
     Limits {
         // Pods may be behind a common address.
@@ -37,26 +38,32 @@ fn limits() -> Limits {
 }
 
 /// Serves proxies over TLS until their streams have ended after `stop` is cancelled.
-pub(in crate::discovery) async fn serve(
+pub(super) async fn serve(
     listener: TcpListener,
     tls: Tls,
-    ads: Ads,
+    (ads, ca): (Ads, Ca),
     (readiness, metrics): (Arc<Readiness>, PortMetrics),
     stop: CancellationToken,
 ) {
-    Port::new(Service(ads), limits(), readiness, metrics)
+    let service = Service { ads, ca: Some(ca) };
+    Port::new(service, limits(), readiness, metrics)
         .serve(listener, Some(tls), stop)
         .await;
 }
 
 /// Serves clients of this machine without TLS until `stop` is cancelled.
-pub(in crate::discovery) async fn serve_plaintext(
+pub(super) async fn serve_plaintext(
     listener: TcpListener,
     ads: Ads,
     stop: CancellationToken,
 ) {
+    let service = Service {
+        ads: ads.without_authentication(),
+        // Nobody can prove who he is.
+        ca: None,
+    };
     let port = Arc::new(Port::new(
-        Service(ads.without_authentication()),
+        service,
         limits(),
         Arc::default(),
         PortMetrics::default(),

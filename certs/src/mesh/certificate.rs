@@ -1,0 +1,111 @@
+//! What a workload's certificate says.
+
+use x509_parser::{
+    extensions::GeneralName,
+    prelude::{FromDer, X509Certificate, X509Name},
+};
+
+use super::fault::{PeerFault, shown};
+use crate::{SpiffeId, Validity, hexadecimal::hexadecimal};
+
+/// What a certificate says about whom it belongs to.
+#[derive(Debug, Clone)]
+pub(super) struct Certificate {
+    pub(super) uris: Vec<String>,
+    pub(super) dns_names: Vec<String>,
+    pub(super) subject: String,
+    pub(super) issuer: String,
+    pub(super) serial: String,
+    pub(super) validity: Validity,
+}
+
+impl Certificate {
+    pub(super) fn read(der: &[u8]) -> Result<Self, PeerFault> {
+        let (_, certificate) =
+            X509Certificate::from_der(der).map_err(|_| PeerFault::Malformed("it is no X.509"))?;
+        let names = certificate
+            .subject_alternative_name()
+            .map_err(|_| PeerFault::Malformed("its alternative names can't be read"))?;
+        let (mut uris, mut dns_names) = (Vec::new(), Vec::new());
+        for name in names.iter().flat_map(|names| &names.value.general_names) {
+            match name {
+                GeneralName::URI(uri) => uris.push((*uri).to_owned()),
+                GeneralName::DNSName(name) => dns_names.push((*name).to_owned()),
+                _ => {}
+            }
+        }
+        let serial = certificate.raw_serial();
+        let validity = certificate.validity();
+        Ok(Self {
+            uris,
+            dns_names,
+            subject: name(certificate.subject()),
+            issuer: name(certificate.issuer()),
+            // The first byte may be there for the sign only.
+            serial: hexadecimal(serial.strip_prefix(&[0]).unwrap_or(serial)),
+            validity: Validity {
+                not_before: validity.not_before.to_datetime(),
+                not_after: validity.not_after.to_datetime(),
+            },
+        })
+    }
+
+    /// The identity: the only URI.
+    pub(super) fn identity(&self) -> Result<SpiffeId, PeerFault> {
+        match self.uris.as_slice() {
+            [] => Err(PeerFault::NoUri { peer: self.owner() }),
+            [uri] => uri
+                .parse()
+                .map_err(|_| PeerFault::NotSpiffe { found: shown(uri) }),
+            several => Err(PeerFault::SeveralUris {
+                found: several.iter().take(8).map(|uri| shown(uri)).collect(),
+            }),
+        }
+    }
+
+    /// Whom it says that it belongs to, as it may be shown.
+    pub(super) fn owner(&self) -> String {
+        match (self.uris.first(), self.dns_names.first()) {
+            (Some(name), _) | (None, Some(name)) => shown(name),
+            _ if !self.subject.is_empty() => shown(&self.subject),
+            _ => format!("an unnamed peer (serial number {})", shown(&self.serial)),
+        }
+    }
+}
+
+/// A name by RFC 2253, as Envoy writes it: the most specific part first.
+fn name(name: &X509Name<'_>) -> String {
+    let parts: Vec<String> = name
+        .iter_rdn()
+        .map(|part| {
+            let attributes = part.iter().map(|attribute| {
+                let id = attribute.attr_type();
+                let label =
+                    x509_parser::objects::oid2abbrev(id, x509_parser::objects::oid_registry())
+                        .map_or_else(|_| id.to_id_string(), ToOwned::to_owned);
+                format!(
+                    "{label}={}",
+                    escaped(attribute.as_str().unwrap_or_default())
+                )
+            });
+            attributes.collect::<Vec<_>>().join("+")
+        })
+        .collect();
+    parts.into_iter().rev().collect::<Vec<_>>().join(",")
+}
+
+/// An attribute's value, with the characters that RFC 2253 gives a meaning marked.
+fn escaped(value: &str) -> String {
+    let mut escaped = String::with_capacity(value.len());
+    let last = value.chars().count().saturating_sub(1);
+    for (place, character) in value.chars().enumerate() {
+        let is_special = matches!(character, ',' | '+' | '"' | '\\' | '<' | '>' | ';');
+        let is_edge =
+            character == ' ' && (place == 0 || place == last) || character == '#' && place == 0;
+        if is_special || is_edge {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
+}

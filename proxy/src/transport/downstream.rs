@@ -1,0 +1,86 @@
+//! Handshakes with clients.
+
+use std::{io::Read as _, time::Duration};
+
+use pillion_certs::mesh::Peer;
+use rustls::ServerConnection;
+use time::OffsetDateTime;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+
+use super::{failure::TlsFailure, secured::Secured, worker::Transport};
+use crate::{
+    bounds::HEAD_TIME,
+    net::{input::Input, stream::Stream, tls::TlsStream},
+    tables::{ClientHello, DownstreamTls},
+};
+
+/// How long a client may take to read why it was refused, and how much it may say meanwhile: a socket
+/// that is closed with unread bytes resets the connection, and the client would not hear it.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+const LAST_BYTES: usize = 64 * 1024;
+
+/// Does the handshake with a client that has sent these bytes.
+///
+/// # Errors
+///
+/// When the client does not prove who it is, as `tls` wants it, or not in time.
+pub(crate) async fn accept(
+    transport: &Transport,
+    tls: &DownstreamTls,
+    (stream, received): (TcpStream, Input),
+    hello: ClientHello,
+) -> Result<(Stream, Secured), TlsFailure> {
+    let credentials = transport.credentials()?;
+    // A client that offers none of the protocols is served all the same, as by Envoy.
+    let is_offered = |own: &str| hello.protocols.iter().any(|it| **it == *own.as_bytes());
+    let agrees = tls.alpn.iter().any(|own| is_offered(own));
+    let config = transport.configs.server(&credentials, tls, agrees)?;
+    let accepting = TlsAcceptor::from(config).accept_with(stream, |session| {
+        replay(session, received.bytes());
+    });
+    drop(received);
+    let accepted = match timeout(HEAD_TIME, accepting.into_fallible()).await {
+        Ok(Ok(accepted)) => accepted,
+        Ok(Err((error, stream))) => {
+            let _ = timeout(LAST_WORDS, part(stream)).await;
+            return Err(error.into());
+        }
+        Err(_) => return Err(TlsFailure::TimedOut(HEAD_TIME)),
+    };
+    let stream = TlsStream::from(accepted);
+    let peer = Peer::admit(stream.state(), OffsetDateTime::now_utc())?;
+    let secured = Secured::new(hello, peer, stream.state(), &credentials);
+    Ok((Stream::Tls(Box::new(stream)), secured))
+}
+
+/// Hands over what was received while the protocol was found out. What is wrong with it comes up in
+/// the handshake again.
+fn replay(session: &mut ServerConnection, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        match session.read_tls(&mut bytes.by_ref()) {
+            Ok(0) | Err(_) => return,
+            Ok(_) if session.process_new_packets().is_err() => return,
+            Ok(_) => {}
+        }
+    }
+}
+
+/// Ends a connection so that the client gets what was sent last.
+async fn part(mut stream: TcpStream) {
+    if stream.shutdown().await.is_err() {
+        return;
+    }
+    let mut unread = [0; 1024];
+    let mut left = LAST_BYTES;
+    while let Ok(read) = stream.read(&mut unread).await {
+        left = left.saturating_sub(read);
+        if read == 0 || left == 0 {
+            return;
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Credentials for tests.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use pillion_certs::{
+    Authority, Bundle, CertificateRequest, Issuer, SpiffeId,
+    mesh::{Identity, Trust, WorkloadKey},
+};
+use time::{Duration, OffsetDateTime};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::{identity::Credentials, transport::Transport};
+
+/// A CA, and the workloads of its trust domain.
+pub(crate) struct Mesh {
+    root: String,
+    issuer: Issuer,
+}
+
+impl Mesh {
+    pub fn new() -> Self {
+        let now = OffsetDateTime::now_utc();
+        let root = Authority::generate("test", now, Duration::days(1)).unwrap();
+        Self {
+            root: root.certificate().to_owned(),
+            issuer: Issuer::from_pem(root.certificate(), root.key()).unwrap(),
+        }
+    }
+
+    /// Those of a workload with that account.
+    pub fn credentials(&self, account: &str, generation: u64) -> Arc<Credentials> {
+        let now = OffsetDateTime::now_utc();
+        let key = WorkloadKey::generate().unwrap();
+        let request = CertificateRequest::from_pem(&key.request().unwrap()).unwrap();
+        let id = SpiffeId::new("cluster.local", "shop", account).unwrap();
+        let life = Duration::hours(1);
+        let issued = self.issuer.issue(&request, &id, now, life).unwrap();
+        let roots = Bundle::from_pem(&self.root).unwrap();
+        let domains = ["cluster.local".to_owned()];
+        Arc::new(Credentials {
+            identity: Arc::new(Identity::new(&issued.chain, &key).unwrap()),
+            trust: Arc::new(Trust::new(&roots, domains).unwrap()),
+            generation,
+        })
+    }
+
+    /// The certificate and the key of a workload, for programs that others wrote.
+    pub fn files(&self, account: &str) -> (String, String) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let request = rcgen::CertificateParams::default().serialize_request(&key);
+        let request = CertificateRequest::from_pem(&request.unwrap().pem().unwrap()).unwrap();
+        let now = OffsetDateTime::now_utc();
+        let id = SpiffeId::new("cluster.local", "shop", account).unwrap();
+        let issued = self.issuer.issue(&request, &id, now, Duration::hours(1));
+        (issued.unwrap().chain.concat(), key.serialize_pem())
+    }
+
+    /// The root, in PEM.
+    pub fn roots(&self) -> &str {
+        &self.root
+    }
+
+    /// A worker's transport with these.
+    pub fn transport(&self, account: &str) -> Transport {
+        let (_, credentials) = tokio::sync::watch::channel(Some(self.credentials(account, 1)));
+        Transport::new(&Arc::default(), &credentials)
+    }
+}
+
+/// A connection, whose server's address comes last.
+pub(crate) async fn pair() -> (TcpStream, TcpStream, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (client, server) = tokio::join!(TcpStream::connect(address), listener.accept());
+    (client.unwrap(), server.unwrap().0, address)
+}

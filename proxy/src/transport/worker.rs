@@ -1,0 +1,95 @@
+//! A worker's view of TLS.
+
+use std::{
+    cell::{Cell, RefCell},
+    net::IpAddr,
+    sync::Arc,
+};
+
+use pillion_telemetry::HeldBack;
+use tokio::sync::watch;
+
+use super::{configs::Configs, failure::TlsFailure};
+use crate::identity::Credentials;
+
+/// What a worker's handshakes use.
+#[derive(Debug, Default)]
+pub(crate) struct Transport {
+    pub(super) configs: Arc<Configs>,
+    credentials: RefCell<Option<Arc<Credentials>>>,
+    trusts: Cell<u64>,
+}
+
+impl Transport {
+    /// With what the channel has. [`Self::follow`] takes what comes later.
+    pub fn new(
+        configs: &Arc<Configs>,
+        credentials: &watch::Receiver<Option<Arc<Credentials>>>,
+    ) -> Self {
+        Self {
+            configs: Arc::clone(configs),
+            credentials: RefCell::new(credentials.borrow().clone()),
+            trusts: Cell::default(),
+        }
+    }
+
+    /// Takes new credentials as they come.
+    pub async fn follow(&self, mut newer: watch::Receiver<Option<Arc<Credentials>>>) {
+        // What has come between the two calls is taken, too.
+        newer.mark_changed();
+        while newer.changed().await.is_ok() {
+            let newest = newer.borrow_and_update().clone();
+            self.take(newest);
+        }
+    }
+
+    fn take(&self, newest: Option<Arc<Credentials>>) {
+        let mut held = self.credentials.borrow_mut();
+        let trust = |of: &Option<Arc<Credentials>>| of.as_ref().map(|it| Arc::clone(&it.trust));
+        if trust(&held) != trust(&newest) {
+            self.trusts.set(self.trusts.get() + 1);
+        }
+        *held = newest;
+    }
+
+    /// Counts the changes of who is trusted. Connections to servers that were checked before such a
+    /// change are not used again after it.
+    pub fn trust_number(&self) -> u64 {
+        self.trusts.get()
+    }
+
+    /// The newest credentials.
+    pub(super) fn credentials(&self) -> Result<Arc<Credentials>, TlsFailure> {
+        let held = self.credentials.borrow();
+        held.as_ref().map(Arc::clone).ok_or(TlsFailure::NoIdentity)
+    }
+
+    /// Whether a line about a handshake with that address may be logged.
+    pub fn may_warn(&self, address: IpAddr) -> Option<HeldBack> {
+        self.configs.warnings.pass(address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::test_util::Mesh;
+
+    #[test]
+    fn trust_is_told_from_identity() {
+        let mesh = Mesh::new();
+        let transport = Transport::default();
+        assert!(matches!(transport.credentials(), Err(TlsFailure::NoIdentity)));
+        let mut seen = vec![transport.trust_number()];
+        for credentials in [
+            mesh.credentials("a", 1),
+            // Another certificate.
+            mesh.credentials("a", 2),
+            Mesh::new().credentials("a", 3),
+        ] {
+            transport.take(Some(credentials));
+            seen.push(transport.trust_number());
+        }
+        assert_eq!(seen, [0, 1, 1, 2]);
+    }
+}
