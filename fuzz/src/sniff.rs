@@ -85,7 +85,7 @@ fn check(protocol: &Protocol, input: &[u8]) {
             assert_eq!(told.map(String::into_bytes), expected);
         }
         // Bytes that a client of HTTP or TLS can't have sent, or too many of them.
-        Protocol::Tcp => assert!(!input.starts_with(PREFACE)),
+        Protocol::OldTls | Protocol::Tcp => assert!(!input.starts_with(PREFACE)),
     }
 }
 

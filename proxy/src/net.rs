@@ -11,6 +11,7 @@ pub(crate) mod network;
 pub(crate) mod original_dst;
 pub(crate) mod output;
 pub(crate) mod pipe;
+pub(crate) mod read_ahead;
 pub(crate) mod sizes;
 pub(crate) mod socket;
 pub(crate) mod stream;

@@ -19,6 +19,8 @@ pub enum Protocol {
         /// The protocols that it offers.
         protocols: Vec<Vec<u8>>,
     },
+    /// TLS of a version before 1.2.
+    OldTls,
     /// Anything else.
     Tcp,
 }
@@ -56,6 +58,7 @@ pub fn sniff(bytes: &[u8]) -> Option<Protocol> {
                 server_name,
                 protocols,
             }),
+            ClientHello::Old => Some(Protocol::OldTls),
             ClientHello::Invalid => Some(Protocol::Tcp),
         }
     } else {

@@ -6,8 +6,8 @@
 mod any;
 mod balancer;
 mod circuit_breakers;
-mod client_cert;
 mod citations;
+mod client_cert;
 mod cluster;
 mod collector;
 mod connection_manager;

@@ -147,7 +147,9 @@ impl ClientStream {
     fn failed(&mut self, error: &h2::Error) -> Broken {
         let nothing_was_written = self.tally.written() == self.written;
         self.unprocessed = nothing_was_written || is_unprocessed(error);
-        self.tally.alert().map_or_else(|| broken(error), Broken::Alert)
+        self.tally
+            .alert()
+            .map_or_else(|| broken(error), Broken::Alert)
     }
 }
 

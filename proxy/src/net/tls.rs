@@ -13,14 +13,16 @@ use tokio::{
 };
 use tokio_rustls::{TlsStream as Inner, client, server};
 
+use super::read_ahead::ReadAhead;
+
 /// A connection whose handshake is done. What is written may wait for a flush.
 #[derive(Debug)]
-pub(crate) struct TlsStream(Inner<TcpStream>);
+pub(crate) struct TlsStream(Inner<ReadAhead>);
 
 impl TlsStream {
     /// The connection below.
     pub fn tcp(&self) -> &TcpStream {
-        self.0.get_ref().0
+        self.0.get_ref().0.tcp()
     }
 
     /// What has been agreed on.
@@ -29,14 +31,14 @@ impl TlsStream {
     }
 }
 
-impl From<client::TlsStream<TcpStream>> for TlsStream {
-    fn from(stream: client::TlsStream<TcpStream>) -> Self {
+impl From<client::TlsStream<ReadAhead>> for TlsStream {
+    fn from(stream: client::TlsStream<ReadAhead>) -> Self {
         Self(stream.into())
     }
 }
 
-impl From<server::TlsStream<TcpStream>> for TlsStream {
-    fn from(stream: server::TlsStream<TcpStream>) -> Self {
+impl From<server::TlsStream<ReadAhead>> for TlsStream {
+    fn from(stream: server::TlsStream<ReadAhead>) -> Self {
         Self(stream.into())
     }
 }

@@ -63,7 +63,10 @@ mod tests {
         let error = Error::AlertReceived(AlertDescription::UnknownCA);
         let found = TlsAlert::of_io(&io::Error::new(io::ErrorKind::InvalidData, error)).unwrap();
         let text = found.to_string();
-        assert!(text.starts_with("TLS alert UnknownCA: it does not know"), "{text}");
+        assert!(
+            text.starts_with("TLS alert UnknownCA: it does not know"),
+            "{text}"
+        );
         let error = io::Error::new(io::ErrorKind::InvalidData, Error::DecryptError);
         assert_eq!(TlsAlert::of_io(&error), None);
         assert_eq!(TlsAlert::of_io(&io::ErrorKind::TimedOut.into()), None);

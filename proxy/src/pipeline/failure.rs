@@ -224,7 +224,10 @@ impl fmt::Display for Failure {
                     "the response of the server at {to} is not valid HTTP: {reason}"
                 ),
                 Broken::Alert(alert) => {
-                    write!(formatter, "the server at {to} ended the connection: {alert}")
+                    write!(
+                        formatter,
+                        "the server at {to} ended the connection: {alert}"
+                    )
                 }
             },
         }

@@ -14,9 +14,7 @@ use crate::{
     http2::End,
     message::Broken,
     metrics::{Metrics, reporter},
-    net::{
-        input::Input, original_dst::original_dst, socket::reset_when_dropped, stream::of_tcp,
-    },
+    net::{input::Input, original_dst::original_dst, socket::reset_when_dropped, stream::of_tcp},
     pipeline::{ClientCertField, Connection, TABLES_TIME, Worker, serve_http1, serve_http2},
     sniff::Protocol,
     tables::{ClientCert, ClientHello, Detection, DownstreamTls, Listener, Lookup, Snapshot},
@@ -75,6 +73,7 @@ pub(super) async fn carry(
             server_name: server_name.map(Arc::from),
             protocols: protocols.into_iter().map(Vec::into_boxed_slice).collect(),
         }),
+        Protocol::OldTls => Some(ClientHello::default()),
         Protocol::Tcp | Protocol::Http1 | Protocol::Http2 => None,
     };
     if let Some(hello) = hello.as_ref().filter(|_| way.has_tls)
@@ -244,7 +243,10 @@ impl Way {
             detection: listener.detection_for(destination),
             has_http: listener.http.is_some(),
             has_tls: listener.tls.is_some(),
-            client_cert: listener.http.as_ref().map_or(ClientCert::NOTHING, |http| http.client_cert),
+            client_cert: listener
+                .http
+                .as_ref()
+                .map_or(ClientCert::NOTHING, |http| http.client_cert),
         }
     }
 }

@@ -45,7 +45,7 @@ pub(super) async fn detect(
             }
         }
         Detection::Http => match declared_http(stream, &mut input).await? {
-            tls @ Protocol::Tls { .. } if has_tls => tls,
+            tls @ (Protocol::Tls { .. } | Protocol::OldTls) if has_tls => tls,
             Protocol::Http2 => Protocol::Http2,
             // What is not HTTP gets an answer that says so.
             _ => Protocol::Http1,
@@ -154,7 +154,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn no_client_is_waited_for_without_end() {
         let (_client, mut silent) = accepted(b"").await;
-        assert!(detect(&mut silent, 80, (Detection::Http, false)).await.is_err());
+        assert!(
+            detect(&mut silent, 80, (Detection::Http, false))
+                .await
+                .is_err()
+        );
         assert_eq!(
             detected(b"GET", 80, Detection::Http).await,
             (Protocol::Http1, b"GET".to_vec())

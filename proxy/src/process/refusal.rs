@@ -1,6 +1,6 @@
 //! Why a connection is reset whose bytes would be passed on.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr};
 
 use crate::{
     records::{ResponseFlag, connect_failure, tls_failure},
@@ -15,9 +15,8 @@ pub(super) enum Refusal {
     NoListener,
     /// The listener has no route for the connection.
     NoRoute,
-    /// The client speaks plaintext where it has to prove who it is. The object that says so, where it is
-    /// known.
-    Plaintext { policy: Option<Arc<str>> },
+    /// The client speaks plaintext where it has to prove who it is.
+    Plaintext,
     /// The client has not proved who it is.
     Handshake(TlsFailure),
     /// The tables say so.
@@ -42,7 +41,7 @@ impl Refusal {
     /// Envoy's response flag.
     pub fn flag(&self) -> ResponseFlag {
         match self {
-            Self::NoListener | Self::NoRoute | Self::Plaintext { .. } | Self::ByTables(_) => {
+            Self::NoListener | Self::NoRoute | Self::Plaintext | Self::ByTables(_) => {
                 ResponseFlag::NoRouteFound
             }
             Self::Handshake(_) => ResponseFlag::DownstreamProtocolError,
@@ -60,7 +59,7 @@ impl Refusal {
             Self::NoListener => "listener_not_found",
             // Envoy's own.
             Self::NoRoute => "filter_chain_not_found",
-            Self::Plaintext { .. } => "plaintext",
+            Self::Plaintext => "plaintext",
             Self::Handshake(failure) | Self::Tls { failure, .. } => failure.kind(),
             Self::ByTables(TcpRefusal::NotConfigured) => "not_configured",
             Self::ByTables(TcpRefusal::Unusable) => "configuration_refused",

@@ -162,9 +162,8 @@ impl Tcp<'_> {
     fn without_route(&self, listener: &Listener) -> Refusal {
         match listener.mutual_chain().filter(|_| self.hello().is_none()) {
             Some(chain) => {
-                let policy = chain.policy.clone();
-                self.warn_of_plaintext(policy.as_deref());
-                Refusal::Plaintext { policy }
+                self.warn_of_plaintext(chain.policy.as_deref());
+                Refusal::Plaintext
             }
             None => Refusal::NoRoute,
         }
@@ -236,7 +235,8 @@ impl Tcp<'_> {
         match done {
             Ok((server, parties)) => Ok((server, Some(parties))),
             Err(failure) => {
-                self.worker.warn_of_server(address, &settings.name, &failure);
+                self.worker
+                    .warn_of_server(address, &settings.name, &failure);
                 Err(Refusal::Tls {
                     to: address,
                     failure,

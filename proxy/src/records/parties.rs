@@ -1,10 +1,6 @@
 //! Who speaks to whom, where both have proved it.
 
-use std::{
-    collections::hash_map::RandomState,
-    hash::BuildHasher as _,
-    sync::LazyLock,
-};
+use std::{collections::hash_map::RandomState, hash::BuildHasher as _, sync::LazyLock};
 
 /// The identities of both ends of a connection.
 #[derive(Debug)]

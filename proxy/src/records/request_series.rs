@@ -179,7 +179,9 @@ impl RequestSeries {
         if let Some(known) = known.filter(|known| known.slot.touch()) {
             known.slot.cells.count(request);
         } else {
-            let parties = request.parties.filter(|parties| parties.key() == key.0.parties);
+            let parties = request
+                .parties
+                .filter(|parties| parties.key() == key.0.parties);
             let Some(slot) = self.enter((shared, own), (key, parties), hash, origin) else {
                 return false;
             };

@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use rustls::server::Acceptor;
+use rustls::{Error, server::Acceptor};
 
 /// The type of the record that a TLS client sends first (RFC 8446, 5.1).
 pub(super) const HANDSHAKE: u8 = 0x16;
@@ -17,6 +17,8 @@ pub(super) enum ClientHello {
         server_name: Option<String>,
         protocols: Vec<Vec<u8>>,
     },
+    /// They are one, of a version that is too old to be read.
+    Old,
     /// They are not one.
     Invalid,
 }
@@ -44,6 +46,7 @@ pub(super) fn sniff(bytes: &[u8]) -> ClientHello {
                 };
             }
             Ok(None) => {}
+            Err((Error::PeerIncompatible(_), _)) => return ClientHello::Old,
             Err(_) => return ClientHello::Invalid,
         }
     }
@@ -58,11 +61,12 @@ mod tests {
     use super::*;
 
     fn hello(name: &'static str) -> Vec<u8> {
-        let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(RootCertStore::empty())
-            .with_no_client_auth();
+        let mut config =
+            ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(RootCertStore::empty())
+                .with_no_client_auth();
         config.alpn_protocols = vec![b"istio".to_vec(), b"h2".to_vec()];
         let mut client = ClientConnection::new(Arc::new(config), name.try_into().unwrap()).unwrap();
         let mut bytes = Vec::new();

@@ -149,7 +149,6 @@ impl TcpRoute {
         let fitting = ranges.filter(|range| range.contains(destination));
         fitting.map(|range| range.bits.saturating_add(1)).max()
     }
-
 }
 
 /// How special one of these names is for a connection's: 0 where they are for any; `None` if none
@@ -191,7 +190,8 @@ impl TcpRoutes {
         });
         let best = ranked.clone().map(|(rank, _)| rank).max();
         let nearest = ranked.filter(|(rank, _)| Some(*rank) == best);
-        let named = nearest.filter_map(|(_, route)| Some((name_rank(&route.server_names, server_name)?, route)));
+        let named = nearest
+            .filter_map(|(_, route)| Some((name_rank(&route.server_names, server_name)?, route)));
         // Of equals, the first one.
         let best = named.reduce(|best, next| if next.0 > best.0 { next } else { best });
         best.map(|(_, route)| route).or(self.default.as_ref())

@@ -20,9 +20,9 @@ use crate::{
 };
 
 /// Configurations that are kept of either side.
-const MAX_CONFIGS: usize = 4_096;
+const MAX_CONFIGS: usize = 1_024;
 /// Endpoints of one configuration whose sessions are kept.
-const MAX_ENDPOINTS: usize = 1_024;
+const MAX_ENDPOINTS: usize = 256;
 /// Lines of the log about handshakes that have failed, which callers can cause at will.
 const WARNINGS: Rates = Rates {
     each: 1,
@@ -96,7 +96,9 @@ impl Configs {
         }
         let offers = tls.offers(carried).into_iter();
         let settings = ClientSettings {
-            alpn: offers.map(|protocol| protocol.as_bytes().to_vec()).collect(),
+            alpn: offers
+                .map(|protocol| protocol.as_bytes().to_vec())
+                .collect(),
             sans: sans(&tls.sans),
         };
         let common = client_config(&credentials.identity, &credentials.trust, &settings)?;

@@ -1,9 +1,8 @@
 //! Handshakes with clients.
 
-use std::{io::Read as _, time::Duration};
+use std::time::Duration;
 
 use pillion_certs::mesh::Peer;
-use rustls::ServerConnection;
 use time::OffsetDateTime;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -15,7 +14,7 @@ use tokio_rustls::TlsAcceptor;
 use super::{failure::TlsFailure, secured::Secured, worker::Transport};
 use crate::{
     bounds::HEAD_TIME,
-    net::{input::Input, stream::Stream, tls::TlsStream},
+    net::{input::Input, read_ahead::ReadAhead, stream::Stream, tls::TlsStream},
     tables::{ClientHello, DownstreamTls},
 };
 
@@ -40,14 +39,11 @@ pub(crate) async fn accept(
     let is_offered = |own: &str| hello.protocols.iter().any(|it| **it == *own.as_bytes());
     let agrees = tls.alpn.iter().any(|own| is_offered(own));
     let config = transport.configs.server(&credentials, tls, agrees)?;
-    let accepting = TlsAcceptor::from(config).accept_with(stream, |session| {
-        replay(session, received.bytes());
-    });
-    drop(received);
+    let accepting = TlsAcceptor::from(config).accept(ReadAhead::new(stream, received));
     let accepted = match timeout(HEAD_TIME, accepting.into_fallible()).await {
         Ok(Ok(accepted)) => accepted,
         Ok(Err((error, stream))) => {
-            let _ = timeout(LAST_WORDS, part(stream)).await;
+            let _ = timeout(LAST_WORDS, part(stream.into_tcp())).await;
             return Err(error.into());
         }
         Err(_) => return Err(TlsFailure::TimedOut(HEAD_TIME)),
@@ -56,18 +52,6 @@ pub(crate) async fn accept(
     let peer = Peer::admit(stream.state(), OffsetDateTime::now_utc())?;
     let secured = Secured::new(hello, peer, stream.state(), &credentials);
     Ok((Stream::Tls(Box::new(stream)), secured))
-}
-
-/// Hands over what was received while the protocol was found out. What is wrong with it comes up in
-/// the handshake again.
-fn replay(session: &mut ServerConnection, mut bytes: &[u8]) {
-    while !bytes.is_empty() {
-        match session.read_tls(&mut bytes.by_ref()) {
-            Ok(0) | Err(_) => return,
-            Ok(_) if session.process_new_packets().is_err() => return,
-            Ok(_) => {}
-        }
-    }
 }
 
 /// Ends a connection so that the client gets what was sent last.

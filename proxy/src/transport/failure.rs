@@ -3,6 +3,7 @@
 use std::{io, time::Duration};
 
 use pillion_certs::{Error, mesh::PeerFault};
+use rustls::PeerIncompatible;
 
 use crate::net::tls_alert::TlsAlert;
 
@@ -69,6 +70,12 @@ impl From<io::Error> for TlsFailure {
     fn from(error: io::Error) -> Self {
         if let Some(alert) = TlsAlert::of_io(&error) {
             return Self::Alert(alert);
+        }
+        let of_tls = error.get_ref().and_then(|inner| inner.downcast_ref());
+        // Before TLS 1.2, nobody said it.
+        const OLD: PeerIncompatible = PeerIncompatible::SignatureAlgorithmsExtensionRequired;
+        if of_tls == Some(&rustls::Error::PeerIncompatible(OLD)) {
+            return PeerFault::OldTls.into();
         }
         if let Some(fault) = PeerFault::of_io(&error) {
             return fault.into();

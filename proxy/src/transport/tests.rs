@@ -201,7 +201,10 @@ async fn a_server_of_plaintext_is_told_from_one_of_tls() {
     let tls = client_tls("reviews");
     let ask = secure(&client, &tls, to, connected, LONG);
     let answer = async {
-        accepted.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        accepted
+            .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            .await
+            .unwrap();
         accepted
     };
     let (failed, _accepted) = tokio::join!(ask, answer);
@@ -219,4 +222,21 @@ async fn nobody_waits_for_a_silent_server() {
     let failed = secure(&client, &client_tls("reviews"), to, connected, LONG).await;
     assert!(matches!(failed, Err(TlsFailure::TimedOut(LONG))));
     assert_eq!(began.elapsed(), LONG);
+}
+
+#[test]
+fn trust_is_told_from_identity() {
+    let mesh = Mesh::new();
+    let transport = Transport::default();
+    let mut seen = vec![transport.trust_number()];
+    for credentials in [
+        mesh.credentials("a", 1),
+        // Another certificate.
+        mesh.credentials("a", 2),
+        Mesh::new().credentials("a", 3),
+    ] {
+        transport.take(Some(credentials));
+        seen.push(transport.trust_number());
+    }
+    assert_eq!(seen, [0, 1, 1, 2]);
 }

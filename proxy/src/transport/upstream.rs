@@ -10,7 +10,7 @@ use tokio_rustls::TlsConnector;
 
 use super::{failure::TlsFailure, worker::Transport};
 use crate::{
-    net::{stream::Stream, tls::TlsStream},
+    net::{input::Input, read_ahead::ReadAhead, stream::Stream, tls::TlsStream},
     records::Parties,
     tables::{Carried, UpstreamTls},
 };
@@ -30,6 +30,7 @@ pub(crate) async fn secure(
 ) -> Result<(Stream, Arc<Parties>), TlsFailure> {
     let credentials = transport.credentials()?;
     let config = transport.configs.client(&credentials, tls, (carried, to))?;
+    let stream = ReadAhead::new(stream, Input::default());
     let connecting = TlsConnector::from(config).connect(name(tls, to), stream);
     let connected = match timeout(within, connecting).await {
         Ok(connected) => connected?,

@@ -43,7 +43,7 @@ impl Transport {
         }
     }
 
-    fn take(&self, newest: Option<Arc<Credentials>>) {
+    pub(super) fn take(&self, newest: Option<Arc<Credentials>>) {
         let mut held = self.credentials.borrow_mut();
         let trust = |of: &Option<Arc<Credentials>>| of.as_ref().map(|it| Arc::clone(&it.trust));
         if trust(&held) != trust(&newest) {
@@ -67,29 +67,5 @@ impl Transport {
     /// Whether a line about a handshake with that address may be logged.
     pub fn may_warn(&self, address: IpAddr) -> Option<HeldBack> {
         self.configs.warnings.pass(address)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::transport::test_util::Mesh;
-
-    #[test]
-    fn trust_is_told_from_identity() {
-        let mesh = Mesh::new();
-        let transport = Transport::default();
-        assert!(matches!(transport.credentials(), Err(TlsFailure::NoIdentity)));
-        let mut seen = vec![transport.trust_number()];
-        for credentials in [
-            mesh.credentials("a", 1),
-            // Another certificate.
-            mesh.credentials("a", 2),
-            Mesh::new().credentials("a", 3),
-        ] {
-            transport.take(Some(credentials));
-            seen.push(transport.trust_number());
-        }
-        assert_eq!(seen, [0, 1, 1, 2]);
     }
 }

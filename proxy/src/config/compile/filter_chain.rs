@@ -16,8 +16,8 @@ use super::{
     connection_manager::{Requests, Routes, connection_manager},
     fault::{Fault, at, at_index, at_most, each, refuse_if},
     scope::Scope,
-    tcp_proxy::tcp_proxy,
     service::policy,
+    tcp_proxy::tcp_proxy,
     transport_socket::{downstream, protocol},
     values::{address_range, port},
 };
@@ -110,7 +110,10 @@ pub(super) fn filter_chain(
     let (ends, action) = match socket.map_err(at("transport_socket")) {
         Ok(ends) => {
             let action = action(kind, scope, filters);
-            (ends, action.unwrap_or_else(|fault| refuse(fault, speaks_http)))
+            (
+                ends,
+                action.unwrap_or_else(|fault| refuse(fault, speaks_http)),
+            )
         }
         // Without a handshake, nobody can be told why.
         Err(fault) => (None, refuse(fault, speaks_http && !matches.is_tls())),
@@ -260,7 +263,12 @@ fn matches(message: FilterChainMatch) -> Result<Matches, Fault> {
             }
         })?,
         transport: transport_protocol,
-        protocols: each("application_protocols", MAX_PROTOCOLS, application_protocols, protocol)?,
+        protocols: each(
+            "application_protocols",
+            MAX_PROTOCOLS,
+            application_protocols,
+            protocol,
+        )?,
     })
 }
 

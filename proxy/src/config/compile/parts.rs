@@ -200,7 +200,8 @@ impl Group {
             .partition(|route| !route.server_names.is_empty());
         self.tcp = others;
         let told = std::mem::take(&mut self.tls).into_iter().map(TlsPart::from);
-        told.chain(Vec::into_iter(named).map(TlsPart::passing)).collect()
+        told.chain(Vec::into_iter(named).map(TlsPart::passing))
+            .collect()
     }
 }
 

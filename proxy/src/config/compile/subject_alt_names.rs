@@ -4,8 +4,7 @@ use pillion_envoy_api::envoy::{
     config::core::v3::{ConfigSource, config_source::ConfigSourceSpecifier},
     extensions::transport_sockets::tls::v3::{
         CertificateValidationContext, SubjectAltNameMatcher,
-        certificate_validation_context::TrustChainVerification,
-        subject_alt_name_matcher::SanType,
+        certificate_validation_context::TrustChainVerification, subject_alt_name_matcher::SanType,
     },
     r#type::matcher::v3::{StringMatcher, string_matcher::MatchPattern},
 };
@@ -35,7 +34,10 @@ pub(super) fn sans(message: CertificateValidationContext) -> Result<Vec<SanMatch
     refuse_if(crl.is_some(), "crl")?;
     refuse_if(allow_expired_certificate, "allow_expired_certificate")?;
     let verifies = i32::from(TrustChainVerification::VerifyTrustChain);
-    refuse_if(trust_chain_verification != verifies, "trust_chain_verification")?;
+    refuse_if(
+        trust_chain_verification != verifies,
+        "trust_chain_verification",
+    )?;
     let names = match_typed_subject_alt_names;
     each("match_typed_subject_alt_names", MAX_SANS, names, san)
 }

@@ -47,7 +47,9 @@ pub(super) fn downstream(socket: &TransportSocket) -> Result<Option<Arc<Downstre
         return Ok(None);
     };
     let message = message_of(type_url::DOWNSTREAM_TLS_CONTEXT, config);
-    let tls = message.and_then(of_downstream).map_err(at("typed_config"))?;
+    let tls = message
+        .and_then(of_downstream)
+        .map_err(at("typed_config"))?;
     Ok(Some(Arc::new(tls)))
 }
 
@@ -94,7 +96,9 @@ fn of_downstream(message: DownstreamTlsContext) -> Result<DownstreamTls, Fault> 
     refuse_if(require_sni == Some(true), "require_sni")?;
     refuse_if(
         session_ticket_keys_type
-            == Some(SessionTicketKeysType::DisableStatelessSessionResumption(true)),
+            == Some(SessionTicketKeysType::DisableStatelessSessionResumption(
+                true,
+            )),
         "disable_stateless_session_resumption",
     )?;
     let (alpn, sans) = common(common_tls_context)?;
@@ -142,7 +146,9 @@ fn of_common(message: CommonTlsContext) -> Result<(Vec<Box<str>>, Vec<SanMatch>)
     }
     let mut certificates = tls_certificate_sds_secret_configs.into_iter();
     let field = "tls_certificate_sds_secret_configs";
-    let own = certificates.next().ok_or_else(|| Fault::new(field, ONLY_OWN))?;
+    let own = certificates
+        .next()
+        .ok_or_else(|| Fault::new(field, ONLY_OWN))?;
     secret(own, CERTIFICATE, ONLY_OWN).map_err(at_index(field, 0))?;
     if certificates.next().is_some() {
         return Err(Fault::new(field, ONLY_OWN));
@@ -206,11 +212,17 @@ fn parameters(message: TlsParameters) -> Result<(), Fault> {
     let is_one_of = |version: i32, known: [TlsProtocol; 2]| known.map(i32::from).contains(&version);
     let lowest = [TlsProtocol::TlsAuto, TlsProtocol::TlSv12];
     if !is_one_of(tls_minimum_protocol_version, lowest) {
-        return Err(Fault::new("tls_minimum_protocol_version", "must be TLSv1_2"));
+        return Err(Fault::new(
+            "tls_minimum_protocol_version",
+            "must be TLSv1_2",
+        ));
     }
     let highest = [TlsProtocol::TlsAuto, TlsProtocol::TlSv13];
     if !is_one_of(tls_maximum_protocol_version, highest) {
-        return Err(Fault::new("tls_maximum_protocol_version", "must be TLSv1_3"));
+        return Err(Fault::new(
+            "tls_maximum_protocol_version",
+            "must be TLSv1_3",
+        ));
     }
     refuse_if(!ecdh_curves.is_empty(), "ecdh_curves")?;
     let known = |suite: &String| CIPHERS.contains(&suite.as_str());

@@ -35,11 +35,7 @@ pub(super) fn endpoints(assignment: &LoadAssignment, manner: Manner<'_>) -> Vec<
 }
 
 /// Endpoints, some of which are named. A name without an answer has none.
-pub(super) fn resolved(
-    dns: &Dns,
-    manner: Manner<'_>,
-    answers: &Answers,
-) -> Vec<EndpointSettings> {
+pub(super) fn resolved(dns: &Dns, manner: Manner<'_>, answers: &Answers) -> Vec<EndpointSettings> {
     with_names(&dns.endpoints, manner, |name| {
         let found = answers
             .get(&question(dns, name))

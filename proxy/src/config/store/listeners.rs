@@ -5,9 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use super::collection::{Absence, Collection};
 use crate::{
     config::compile::{self, Part, Place, RouteTable, Routes, TlsPart},
-    tables::{
-        Addresses, Detection, Hosts, HttpListener, Listener, Listeners, TlsChain, TlsChains,
-    },
+    tables::{Addresses, Detection, Hosts, HttpListener, Listener, Listeners, TlsChain, TlsChains},
 };
 
 /// Puts the listeners together. Where two are for the same connections, the one whose name

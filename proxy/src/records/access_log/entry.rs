@@ -82,10 +82,10 @@ impl<'a> Entry<'a> {
             downstream_remote: facts.downstream_remote,
             client: None,
             server_name: facts.server_name.as_deref(),
-            downstream_tls: facts.downstream_tls.as_ref().map(|(parties, version)| DownstreamTls {
-                parties,
-                version,
-            }),
+            downstream_tls: facts
+                .downstream_tls
+                .as_ref()
+                .map(|(parties, version)| DownstreamTls { parties, version }),
             upstream_failure: facts.upstream_failure.as_deref(),
         }
     }

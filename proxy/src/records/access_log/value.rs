@@ -68,12 +68,16 @@ impl<'a> Value<'a> {
             Operator::Address(side, part) => Self::address(*side, *part, entry),
             Operator::UpstreamCluster => Self::text(Some(entry.cluster.as_bytes())),
             Operator::RequestedServerName => Self::text(entry.server_name.map(str::as_bytes)),
-            Operator::DownstreamPeerUriSan => {
-                Self::text(entry.downstream_tls.map(|tls| tls.parties.source().as_bytes()))
-            }
-            Operator::DownstreamLocalUriSan => {
-                Self::text(entry.downstream_tls.map(|tls| tls.parties.destination().as_bytes()))
-            }
+            Operator::DownstreamPeerUriSan => Self::text(
+                entry
+                    .downstream_tls
+                    .map(|tls| tls.parties.source().as_bytes()),
+            ),
+            Operator::DownstreamLocalUriSan => Self::text(
+                entry
+                    .downstream_tls
+                    .map(|tls| tls.parties.destination().as_bytes()),
+            ),
             Operator::DownstreamTlsVersion => {
                 Self::text(entry.downstream_tls.map(|tls| tls.version.as_bytes()))
             }

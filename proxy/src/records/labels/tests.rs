@@ -23,7 +23,12 @@ fn value<'a>(labels: &'a str, name: &str) -> &'a str {
 /// Name, service's namespace and service of a request's destination.
 fn service(direction: Direction, route: &str, cluster: &str) -> [String; 3] {
     let outcome = Outcome { direction, ..OK };
-    let labels = of_request(&workload(), outcome, destination(direction, route, cluster), None);
+    let labels = of_request(
+        &workload(),
+        outcome,
+        destination(direction, route, cluster),
+        None,
+    );
     let names = [
         "destination_service_name",
         "destination_service_namespace",
@@ -74,7 +79,13 @@ fn a_server_reports_itself() {
 #[test]
 fn a_connection_reports_23_labels() {
     let to = Destination::new(Direction::Outbound, "", "PassthroughCluster", b"");
-    let labels = of_connection(&workload(), Direction::Outbound, ResponseFlags::NONE, to, None);
+    let labels = of_connection(
+        &workload(),
+        Direction::Outbound,
+        ResponseFlags::NONE,
+        to,
+        None,
+    );
     assert_eq!(labels.matches("=\"").count(), 23);
     assert_eq!(value(&labels, "destination_service"), "unknown");
     assert_eq!(

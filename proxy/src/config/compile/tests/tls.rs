@@ -200,7 +200,10 @@ fn a_sniffed_port_has_five_ways() {
         ),
         http_chain(plain, &manager("9080")),
         ending(
-            tcp_chain(matching("tls", &["istio", "istio-peer-exchange"]), &tcp("a")),
+            tcp_chain(
+                matching("tls", &["istio", "istio-peer-exchange"]),
+                &tcp("a"),
+            ),
             &downstream(),
         ),
         tcp_chain(matching("raw_buffer", &[]), &tcp("a")),
@@ -377,7 +380,10 @@ fn what_a_cluster_can_not_tell_apart_is_refused_by_name() {
         "{other}"
     );
     let renamed = fault(&|message| {
-        let wanted = message.transport_socket_matches[0].r#match.as_mut().unwrap();
+        let wanted = message.transport_socket_matches[0]
+            .r#match
+            .as_mut()
+            .unwrap();
         let value = wanted.fields.remove("tlsMode").unwrap();
         wanted.fields.insert("zone".to_owned(), value);
     });

@@ -18,7 +18,11 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new(mesh: &Mesh, account: &str) -> Self {
-        let name = format!("pillion-mutual-{}-{}", std::process::id(), fastrand::u64(..));
+        let name = format!(
+            "pillion-mutual-{}-{}",
+            std::process::id(),
+            fastrand::u64(..)
+        );
         let folder = std::env::temp_dir().join(name);
         fs::create_dir(&folder).unwrap();
         let (chain, key) = mesh.files(account);
@@ -119,7 +123,12 @@ fn cluster(server: SocketAddr, account: Option<&str>) -> Clusters {
 }
 
 /// A proxy with that listener and cluster, as a workload of that account.
-async fn proxy(mesh: &Mesh, account: &str, listener: Listener, clusters: Clusters) -> (u16, Gateway) {
+async fn proxy(
+    mesh: &Mesh,
+    account: &str,
+    listener: Listener,
+    clusters: Clusters,
+) -> (u16, Gateway) {
     let port = free_port().await;
     let records = Records::new(Workload::default(), None);
     let credentials = watch::channel(Some(mesh.credentials(account, 1))).1;
@@ -156,7 +165,8 @@ async fn application() -> SocketAddr {
 
 /// What a client of OpenSSL gets, and what it says of the handshake.
 async fn s_client(folder: &Folder, port: u16, options: &str) -> (String, String) {
-    let arguments = format!("s_client -connect 127.0.0.1:{port} -CAfile roots.pem -ign_eof {options}");
+    let arguments =
+        format!("s_client -connect 127.0.0.1:{port} -CAfile roots.pem -ign_eof {options}");
     let mut command = folder.openssl(&arguments);
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
@@ -193,14 +203,20 @@ async fn who_proves_nothing_does_not_get_in() {
     let mesh = Mesh::new();
     let (port, gateway) = proxy(&mesh, "own", strict(), cluster(application().await, None)).await;
     let folder = Folder::new(&mesh, "web");
-    for options in ["-tls1_3", &format!("{OWN} -tls1_1 -cipher DEFAULT@SECLEVEL=0")] {
+    for options in [
+        "-tls1_3",
+        &format!("{OWN} -tls1_1 -cipher DEFAULT@SECLEVEL=0"),
+    ] {
         let (got, said) = s_client(&folder, port, options).await;
         assert!(!got.contains("HTTP/1.1"), "{got}");
         assert!(said.contains("alert"), "{said}");
     }
     let foreign = Folder::new(&Mesh::new(), "web");
     let (got, said) = s_client(&foreign, port, OWN).await;
-    assert!(!got.contains("HTTP/1.1") && said.contains("alert"), "{got}{said}");
+    assert!(
+        !got.contains("HTTP/1.1") && said.contains("alert"),
+        "{got}{said}"
+    );
     // Plaintext is reset.
     assert!(ask(port).await.is_err());
     let mut text = String::new();
@@ -221,25 +237,39 @@ async fn a_stranger_serves_who_has_the_right_name() {
     );
     let mut server = folder.openssl(&arguments).spawn().unwrap();
     let mut lines = tokio::io::BufReader::new(server.stdout.take().unwrap()).lines();
-    while lines.next_line().await.unwrap().is_some_and(|line| !line.contains("ACCEPT")) {}
+    while lines
+        .next_line()
+        .await
+        .unwrap()
+        .is_some_and(|line| !line.contains("ACCEPT"))
+    {}
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     let address = ([127, 0, 0, 1], port).into();
     let (right, gateway) = proxy(&mesh, "web", plain(), cluster(address, Some("server"))).await;
     let answer = ask(right).await.unwrap();
     // It shows its client's certificate.
-    assert!(answer.starts_with("HTTP/1.1 200 ") || answer.starts_with("HTTP/1.0 200 "), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 200 ") || answer.starts_with("HTTP/1.0 200 "),
+        "{answer}"
+    );
     assert!(answer.contains("TLSv1.3"), "{answer}");
     gateway.workers.stop().await;
     let (wrong, gateway) = proxy(&mesh, "web", plain(), cluster(address, Some("other"))).await;
     let answer = ask(wrong).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
-    assert!(answer.contains("sa/server") && answer.contains("sa/other"), "{answer}");
+    assert!(
+        answer.contains("sa/server") && answer.contains("sa/other"),
+        "{answer}"
+    );
     gateway.workers.stop().await;
     // One that trusts others does not take our certificate, and we don't take its.
     let foreign = Mesh::new();
     let (port, gateway) = proxy(&foreign, "web", plain(), cluster(address, Some("server"))).await;
     let answer = ask(port).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("trusted root"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 503 ") && answer.contains("trusted root"),
+        "{answer}"
+    );
     gateway.workers.stop().await;
 }
 
