@@ -208,12 +208,18 @@ impl Matches {
     /// Checks that a chain of TCP is for connections that can be told apart.
     fn check_for_tcp(&self) -> Result<(), Fault> {
         refuse_if(!self.protocols.is_empty(), "application_protocols")?;
-        match self.is_tls() == self.server_names.is_empty() {
-            true => {
+        // Only TLS has a server name, whether the match says TLS or nothing.
+        let is_possible = match self.transport.as_str() {
+            "" => true,
+            "tls" => !self.server_names.is_empty(),
+            _ => self.server_names.is_empty(),
+        };
+        match is_possible {
+            true => Ok(()),
+            false => {
                 let reason = "must be tls with server_names";
                 Err(Fault::new("transport_protocol", reason))
             }
-            false => Ok(()),
         }
     }
 }
