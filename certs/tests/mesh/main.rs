@@ -1,4 +1,5 @@
 //! Two workloads that speak mutual TLS with each other, in memory.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod handshakes;
 mod old;
