@@ -30,7 +30,9 @@ fn benches(criterion: &mut Criterion) {
         .expect("a request");
     let issue = |csr: &str| {
         let request = CertificateRequest::from_pem(csr).expect("a request");
-        issuer.issue(&request, &id, now, day).expect("a certificate")
+        issuer
+            .issue(&request, &id, now, day)
+            .expect("a certificate")
     };
     let issued = issue(&csr);
     let chain: Vec<_> = issued

@@ -203,7 +203,9 @@ mod tests {
         let mut params = CertificateParams::default();
         params.not_before = now();
         params.not_after = now() + time::Duration::HOUR;
-        let uris = uris.iter().map(|uri| SanType::URI((*uri).try_into().unwrap()));
+        let uris = uris
+            .iter()
+            .map(|uri| SanType::URI((*uri).try_into().unwrap()));
         params.subject_alt_names = uris.collect();
         let key = KeyPair::generate().unwrap();
         params.signed_by(&key, ca).unwrap().der().clone()
@@ -236,7 +238,10 @@ mod tests {
         assert!(matches!(refused(&[WEB, WEB]), Unproven::Uris(2)));
         assert!(matches!(refused(&["https://web"]), Unproven::Identity(_)));
         let foreign = refused(&["spiffe://other/ns/shop/sa/web"]);
-        assert!(matches!(foreign, Unproven::ForeignTrustDomain { .. }), "{foreign}");
+        assert!(
+            matches!(foreign, Unproven::ForeignTrustDomain { .. }),
+            "{foreign}"
+        );
         let stranger = verify(&ours, &certificate(&other, &[WEB]), now()).unwrap_err();
         assert!(matches!(stranger, Unproven::Chain(_)), "{stranger}");
         let none = verify_workload(&[], &Bundle::default(), "cluster.local", now());

@@ -52,11 +52,7 @@ pub(super) async fn serve(
 }
 
 /// Serves clients of this machine without TLS until `stop` is cancelled.
-pub(super) async fn serve_plaintext(
-    listener: TcpListener,
-    ads: Ads,
-    stop: CancellationToken,
-) {
+pub(super) async fn serve_plaintext(listener: TcpListener, ads: Ads, stop: CancellationToken) {
     let service = Service {
         ads: ads.without_authentication(),
         // Nobody can prove who he is.

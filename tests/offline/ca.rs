@@ -48,7 +48,11 @@ impl Mesh {
             .unwrap();
     }
 
-    fn asker<'a>(&'a self, token: Option<&'a str>, identity: Option<(&'a str, &'a str)>) -> Asker<'a> {
+    fn asker<'a>(
+        &'a self,
+        token: Option<&'a str>,
+        identity: Option<(&'a str, &'a str)>,
+    ) -> Asker<'a> {
         Asker {
             address: self.address,
             roots: self.authority.certificate(),
@@ -78,7 +82,10 @@ async fn a_workload_gets_its_identity_and_renews_it_by_its_certificate() {
     assert_eq!(code(asker.certificate().await), Code::Unavailable);
     mesh.issue();
     let first = asker.certificate().await.unwrap();
-    assert_eq!(first.id("cluster.local"), "spiffe://cluster.local/ns/shop/sa/web");
+    assert_eq!(
+        first.id("cluster.local"),
+        "spiffe://cluster.local/ns/shop/sa/web"
+    );
     assert_eq!(first.names(), [""; 0]);
     assert_eq!(first.chain.len(), 2);
     let roots = first.roots().replace('\r', "");
@@ -111,10 +118,22 @@ async fn certificates_that_prove_nothing_are_refused_in_words() {
     let ours = &mesh.authority;
     for (what, (chain, key), word) in [
         ("foreign", certificate(ours, &id("other"), now), "other"),
-        ("stranger's", certificate(&stranger, &id("cluster.local"), now), "UnknownIssuer"),
+        (
+            "stranger's",
+            certificate(&stranger, &id("cluster.local"), now),
+            "UnknownIssuer",
+        ),
         ("serving", serving(ours, now), "not accepted"),
-        ("expired", certificate(ours, &id("cluster.local"), now - Duration::minutes(30)), "expired"),
-        ("later", certificate(ours, &id("cluster.local"), now + Duration::HOUR), "not valid yet"),
+        (
+            "expired",
+            certificate(ours, &id("cluster.local"), now - Duration::minutes(30)),
+            "expired",
+        ),
+        (
+            "later",
+            certificate(ours, &id("cluster.local"), now + Duration::HOUR),
+            "not valid yet",
+        ),
     ] {
         let refused = mesh.asker(None, Some((&chain, &key))).certificate().await;
         let refused = refused.err().unwrap();
@@ -130,7 +149,9 @@ async fn certificates_that_prove_nothing_are_refused_in_words() {
 
 /// A serving certificate of the CA, which is nobody's identity.
 fn serving(authority: &Authority, now: OffsetDateTime) -> (String, String) {
-    let pair = authority.issue(&["web".to_owned()], now, Duration::DAY).unwrap();
+    let pair = authority
+        .issue(&["web".to_owned()], now, Duration::DAY)
+        .unwrap();
     (pair.chain().to_owned(), pair.key().to_owned())
 }
 

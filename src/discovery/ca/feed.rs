@@ -81,7 +81,8 @@ mod tests {
         for domain in ["a", "b"] {
             domains.send_replace(Some(domain.into()));
             let made = signing.wait_for(|made: &Option<Arc<Signing>>| {
-                made.as_ref().is_some_and(|made| made.trust_domain == domain)
+                made.as_ref()
+                    .is_some_and(|made| made.trust_domain == domain)
             });
             assert!(made.await.is_ok());
         }

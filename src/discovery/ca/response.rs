@@ -49,6 +49,9 @@ mod tests {
         assert_eq!(collected.trailers().unwrap()[STATUS], "0");
         let bytes = collected.to_bytes();
         assert_eq!(bytes[..5], [0, 0, 0, 0, 12]);
-        assert_eq!(IstioCertificateResponse::decode(&bytes[5..]).unwrap(), message);
+        assert_eq!(
+            IstioCertificateResponse::decode(&bytes[5..]).unwrap(),
+            message
+        );
     }
 }

@@ -106,12 +106,16 @@ impl Ca {
         let decoder = MessageDecoder::<IstioCertificateRequest>::default();
         let message = Streaming::new_request(decoder, body, None, Some(MAX_MESSAGE));
         let mut requester = None;
-        let created = self.0.create(&origin, peer, &metadata, message, &mut requester);
+        let created = self
+            .0
+            .create(&origin, peer, &metadata, message, &mut requester);
         let created = timeout(LONGEST, created).await;
         match (created.unwrap_or(Err(Refusal::Late)), &requester) {
             (Ok(certificate), Some(requester)) => {
                 let validity = (certificate.lifetime, certificate.not_after);
-                self.0.audit.issued(&origin, requester, &certificate.serial, validity);
+                self.0
+                    .audit
+                    .issued(&origin, requester, &certificate.serial, validity);
                 Ok(response(certificate.frame))
             }
             (created, requester) => {

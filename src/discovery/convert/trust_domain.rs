@@ -60,7 +60,13 @@ mod tests {
         for none in [json!(""), json!(null)] {
             assert_eq!(domain(&none), Ok(None));
         }
-        for bad in [json!("TD"), json!("a/b"), json!("*"), json!(1), json!("a".repeat(256))] {
+        for bad in [
+            json!("TD"),
+            json!("a/b"),
+            json!("*"),
+            json!(1),
+            json!("a".repeat(256)),
+        ] {
             assert!(domain(&bad).is_err(), "{bad}");
             assert!(domains(&json!([bad])).is_err(), "{bad}");
         }

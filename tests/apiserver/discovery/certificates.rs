@@ -112,8 +112,14 @@ async fn who_is_no_pod_gets_none() {
     let tokens = [
         ("none", None),
         ("garbage", Some("x.y.z".to_owned())),
-        ("another audience", Some(shop.token_of("web", Some(&web), "other").await)),
-        ("bound to no pod", Some(shop.token_of("web", None, AUDIENCE).await)),
+        (
+            "another audience",
+            Some(shop.token_of("web", Some(&web), "other").await),
+        ),
+        (
+            "bound to no pod",
+            Some(shop.token_of("web", None, AUDIENCE).await),
+        ),
         ("of a deleted account", Some(of_deleted)),
         ("expired", Some(forged::expired(plane().await, &valid))),
         ("of another signer", Some(forged::by_another(&valid))),
@@ -135,7 +141,10 @@ async fn who_is_no_pod_gets_none() {
         token: Some(&valid),
         identity: None,
     };
-    assert!(asker.certificate().await.is_ok(), "the token they differ from");
+    assert!(
+        asker.certificate().await.is_ok(),
+        "the token they differ from"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,17 +164,30 @@ async fn bad_requests_and_too_many_are_refused() {
         identity: None,
     };
     let mega = "A".repeat(1 << 20);
-    for (what, csr) in [("weak", WEAK), ("garbage", "x"), ("empty", ""), ("mega", &mega)] {
+    for (what, csr) in [
+        ("weak", WEAK),
+        ("garbage", "x"),
+        ("empty", ""),
+        ("mega", &mega),
+    ] {
         let refused = asker.create(csr, 0).await.unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument, "{what}: {refused:?}");
     }
     let csr = with_foreign_names(&KeyPair::generate().unwrap());
     let mut answers = Vec::new();
     for _ in 0..64 {
-        answers.push(asker.create(&csr, 3600).await.map_err(|status| status.code()));
+        answers.push(
+            asker
+                .create(&csr, 3600)
+                .await
+                .map_err(|status| status.code()),
+        );
     }
     assert!(answers[0].is_ok(), "{answers:?}");
-    assert!(answers.contains(&Err(Code::ResourceExhausted)), "{answers:?}");
+    assert!(
+        answers.contains(&Err(Code::ResourceExhausted)),
+        "{answers:?}"
+    );
     // Another pod is not held up.
     let other = Asker {
         token: Some(&others),

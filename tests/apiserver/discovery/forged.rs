@@ -33,7 +33,9 @@ pub fn by_another(token: &str) -> String {
 fn parts(token: &str) -> (String, Value) {
     let mut parts = token.split('.');
     let header = parts.next().unwrap().to_owned();
-    let claims = BASE64_URL_SAFE_NO_PAD.decode(parts.next().unwrap()).unwrap();
+    let claims = BASE64_URL_SAFE_NO_PAD
+        .decode(parts.next().unwrap())
+        .unwrap();
     (header, serde_json::from_slice(&claims).unwrap())
 }
 
