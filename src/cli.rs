@@ -135,10 +135,7 @@ mod tests {
             (&["version"][..], "tip: pillion --version prints"),
             (&["analyze", "-n", "shop"], "tip: rules are analysed"),
             (&["install"], "tip: helm does that"),
-            (
-                &["proxy-config", "secret", "web"],
-                "tip: this is not built yet",
-            ),
+            (&["secret", "web"], "tip: pillion proxy-config secret POD"),
         ] {
             let said = said(arguments);
             assert!(said.starts_with("error: unrecognized subcommand"), "{said}");

@@ -306,8 +306,7 @@ fn spawn_certificates(
     tasks.spawn(certificates::own::run(
         client.clone(),
         args.own_certificates(),
-        serving,
-        trusted_roots,
+        (serving, trusted_roots),
         owner.clone(),
         Some(mesh),
     ));

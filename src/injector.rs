@@ -146,8 +146,7 @@ fn spawn_tasks(
         None => tasks.spawn(certificates::own::run(
             client.clone(),
             args.own_certificates(),
-            serving,
-            trusted_roots,
+            (serving, trusted_roots),
             shared.owner(),
             None,
         )),

@@ -163,7 +163,7 @@ impl Issuer {
             .map_err(|error| Error::Certificate(error.to_string()))?;
         let somebody = SpiffeId::new("pillion.invalid", "check", "check")?;
         let issued = self.issue(&request, &somebody, now, Duration::minutes(1))?;
-        accepted::check(&issued, roots, now)
+        accepted::check(&issued.chain, roots, now)
     }
 
     /// When the CA and all those above it are valid.

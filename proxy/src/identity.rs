@@ -12,8 +12,6 @@ mod keeper;
 mod renewal;
 mod settings;
 #[cfg(test)]
-mod still;
-#[cfg(test)]
 mod tests;
 mod trouble;
 mod trust_domains;

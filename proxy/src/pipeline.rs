@@ -8,6 +8,7 @@ mod client_cert;
 mod clock;
 mod connection;
 mod connector;
+mod dial;
 mod downstream;
 mod edge;
 mod endpoint;
@@ -41,6 +42,7 @@ pub use self::played::{Edit, Edits, Fate, Play, Setting};
 pub(crate) use self::{
     client_cert::ClientCertField,
     connection::{Connection, TABLES_TIME},
+    dial::{Undialled, dial},
     edge::Edge,
     endpoint::destination,
     http1::serve_http1,

@@ -60,8 +60,7 @@ impl Settings {
 pub(crate) async fn run(
     client: Client,
     settings: Settings,
-    serving: Serving,
-    trusted: watch::Receiver<Trusted>,
+    (serving, trusted): (Serving, watch::Receiver<Trusted>),
     owner: Owner,
     mesh: Option<MeshCa>,
 ) {

@@ -13,11 +13,11 @@ use kube::{Api, Client, api::PostParams};
 use pillion_serve::Caller;
 use tokio::time::timeout;
 
+pub use self::token::lasts as token_lasts;
 pub(super) use self::{
     answer::{Identity, Refusal},
     bearer::bearer,
 };
-pub use self::token::lasts as token_lasts;
 use self::{
     cache::{Cache, Fingerprint},
     turns::Turns,

@@ -121,6 +121,7 @@ impl Offline {
     pub async fn mutual_tls(&mut self, is_on: bool) -> Result<(), Faults> {
         self.defaults.mutual_tls = is_on;
         let mesh = Mesh::default_of(&self.defaults);
+        *self.domain() = Arc::clone(&mesh.model.trust_domain);
         self.send(Update::Mesh(Box::new(mesh))).await
     }
 

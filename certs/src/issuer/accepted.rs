@@ -11,15 +11,14 @@ use rustls::{
 };
 use time::OffsetDateTime;
 
-use super::Issued;
 use crate::{Bundle, Error};
 
-/// Checks a chain as a peer does that trusts these roots.
-pub(super) fn check(issued: &Issued, roots: &Bundle, now: OffsetDateTime) -> Result<(), Error> {
+/// Checks a chain in PEM as a peer does that trusts these roots.
+pub(super) fn check(chain: &[String], roots: &Bundle, now: OffsetDateTime) -> Result<(), Error> {
     let mut store = RootCertStore::empty();
     store.add_parsable_certificates(roots.to_der());
-    let chain = issued.chain.iter();
     let chain: Vec<_> = chain
+        .iter()
         .map(|text| CertificateDer::from_pem_slice(text.as_bytes()))
         .collect::<Result<_, _>>()
         .map_err(|error| Error::Certificate(error.to_string()))?;

@@ -15,6 +15,7 @@ mod custom_tags;
 mod dns;
 mod fault;
 mod filter_chain;
+mod filter_chain_match;
 mod filters;
 mod headers;
 mod http2_options;

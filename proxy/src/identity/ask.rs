@@ -1,5 +1,8 @@
 //! One question to the CA.
 
+#[cfg(test)]
+mod still;
+
 use std::{sync::Arc, time::Duration};
 
 use pillion_certs::mesh::{Identity, WorkloadKey};
@@ -33,7 +36,7 @@ impl Question {
     /// Asks for a certificate of a new key.
     pub async fn ask(mut self) -> Result<Answer, Failure> {
         #[cfg(test)]
-        let _still = super::still::stop_time();
+        let _still = still::stop_time();
         let key = WorkloadKey::generate().map_err(Failure::Key)?;
         let request = IstioCertificateRequest {
             csr: key.request().map_err(Failure::Key)?,

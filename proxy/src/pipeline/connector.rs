@@ -3,21 +3,22 @@
 use std::{future::poll_fn, io, pin::pin, sync::Arc};
 
 use pillion_serve::Caller;
-use tokio::{
-    task::spawn_local,
-    time::{Instant, timeout},
-};
+use tokio::{task::spawn_local, time::timeout};
 
-use super::{failure::Failure, upstream::Upstream, worker::Worker};
+use super::{
+    dial::{Undialled, dial},
+    failure::Failure,
+    upstream::Upstream,
+    worker::Worker,
+};
 use crate::{
     http1::Client,
     http2::{self, ClientStream, NotSent},
     message::{Broken, RequestHead},
-    net::stream::{Stream, connect},
+    net::stream::Stream,
     pool::{Company, Destination, Http1Connection, Lease},
     records::Parties,
     tables::{Carried, Cluster, Counted, EndpointState, Overflow, Permit},
-    transport::{TlsFailure, secure},
 };
 
 /// Which version of HTTP a server is spoken to in.
@@ -269,43 +270,19 @@ impl Connector<'_> {
 
     /// A new connection, and who speaks to whom on it, if both have proved it.
     async fn connect(&self) -> Result<(Stream, Option<Arc<Parties>>), Failure> {
-        let Destination {
-            address,
-            source,
-            secured,
-            ..
-        } = self.destination;
-        let settings = &self.cluster.settings;
-        let (within, began) = (settings.connect_timeout, Instant::now());
-        let connected = connect(address, source, within).await;
-        let stream = connected.map_err(|error| self.unreachable(error))?;
-        let (tls, stream) = match (secured.and(settings.tls.as_ref()), stream) {
-            (Some(tls), Stream::Tcp(stream)) => (tls, stream),
-            (_, stream) => return Ok((stream, None)),
-        };
-        let transport = &self.worker.transport;
-        let left = within.saturating_sub(began.elapsed());
-        let done = secure(transport, tls, (self.carried(), address), stream, left).await;
-        let (stream, parties) = done.map_err(|failure| self.insecure(failure))?;
-        Ok((stream, Some(parties)))
-    }
-
-    fn carried(&self) -> Carried {
-        match self.version {
+        let carried = match self.version {
             Version::Http1 => Carried::Http1,
             Version::Http2 => Carried::Http2,
-        }
-    }
-
-    fn insecure(&self, failure: TlsFailure) -> Failure {
-        let to = self.destination.address;
-        let cluster = Arc::clone(&self.cluster.settings.name);
-        self.worker.warn_of_server(to, &cluster, &failure);
-        Failure::Tls {
-            to,
-            cluster,
-            failure,
-        }
+        };
+        let dialled = dial(self.worker, self.cluster, self.destination, carried).await;
+        dialled.map_err(|why| match why {
+            Undialled::Connect(error) => self.unreachable(error),
+            Undialled::Tls(failure) => Failure::Tls {
+                to: self.destination.address,
+                cluster: Arc::clone(&self.cluster.settings.name),
+                failure,
+            },
+        })
     }
 
     fn unreachable(&self, error: io::Error) -> Failure {

@@ -6,18 +6,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::time::Instant;
-
 use super::refusal::Refusal;
 use crate::{
     metrics::Metrics,
     net::{
         input::Input,
-        socket::connect,
-        stream::{Stream, of_tcp, reset_when_dropped},
+        stream::{Stream, reset_when_dropped},
     },
-    pipeline::{Connection, TABLES_TIME, Worker, destination},
-    pool::Destination,
+    pipeline::{Connection, TABLES_TIME, Undialled, Worker, destination, dial},
     records::{ConnectionFacts, Parties, ResponseFlag, ResponseFlags},
     tables::{
         ActiveRequest, Avoid, BLACK_HOLE, Carried, ClientHello, Cluster, Counted, EndpointState,
@@ -25,7 +21,7 @@ use crate::{
     },
     tcp::relay::{End, relay},
     traffic::Direction,
-    transport::{TlsFailure, secure},
+    transport::TlsFailure,
 };
 
 /// A connection whose bytes are passed on as they are.
@@ -207,42 +203,23 @@ impl Tcp<'_> {
             .map_err(|Overflow| Refusal::Overflow)?;
         let active = picked.state.as_ref().map(EndpointState::begin);
         let to = destination(self.worker, cluster, &picked);
-        let (server, parties) = self.connect_to(cluster, to).await?;
+        let dialled = dial(self.worker, cluster, to, Carried::Bytes).await;
+        let (server, parties) = dialled.map_err(|why| match why {
+            Undialled::Connect(error) => Refusal::Connect {
+                to: to.address,
+                error,
+            },
+            Undialled::Tls(failure) => Refusal::Tls {
+                to: to.address,
+                failure,
+            },
+        })?;
         Ok(Connected {
             server,
             address: to.address,
             parties,
             counted: (permit, active),
         })
-    }
-
-    async fn connect_to(
-        &self,
-        cluster: &Cluster,
-        to: Destination,
-    ) -> Result<(Stream, Option<Arc<Parties>>), Refusal> {
-        let settings = &cluster.settings;
-        let (within, began) = (settings.connect_timeout, Instant::now());
-        let address = to.address;
-        let server = connect(address, to.source, within).await;
-        let server = server.map_err(|error| Refusal::Connect { to: address, error })?;
-        let Some(tls) = to.secured.and(settings.tls.as_ref()) else {
-            return Ok((of_tcp(server), None));
-        };
-        let left = within.saturating_sub(began.elapsed());
-        let carried = (Carried::Bytes, address);
-        let done = Box::pin(secure(&self.worker.transport, tls, carried, server, left)).await;
-        match done {
-            Ok((server, parties)) => Ok((server, Some(parties))),
-            Err(failure) => {
-                self.worker
-                    .warn_of_server(address, &settings.name, &failure);
-                Err(Refusal::Tls {
-                    to: address,
-                    failure,
-                })
-            }
-        }
     }
 
     fn refuse(&self, stream: &Stream, facts: ConnectionFacts, refusal: Refusal) {

@@ -108,7 +108,7 @@ impl Ca {
         let mut requester = None;
         let created = self
             .0
-            .create(&origin, peer, &metadata, message, &mut requester);
+            .create((&origin, peer), &metadata, message, &mut requester);
         let created = timeout(LONGEST, created).await;
         match (created.unwrap_or(Err(Refusal::Late)), &requester) {
             (Ok(certificate), Some(requester)) => {
@@ -131,8 +131,7 @@ impl Service {
     /// Creates a certificate; `requester` is who gets it, as soon as that is known.
     async fn create(
         &self,
-        origin: &Origin,
-        peer: Option<&Peer>,
+        (origin, peer): (&Origin, Option<&Peer>),
         metadata: &MetadataMap,
         mut message: Streaming<IstioCertificateRequest>,
         requester: &mut Option<Requester>,

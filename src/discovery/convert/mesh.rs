@@ -116,7 +116,6 @@ impl Mesh {
                     exports(value).map(|read| mesh.model.exports.destination_rules = read)
                 }
                 "enableAutoMtls" => auto_mtls(value).map(|read| mesh.model.auto_mtls = read),
-                // Istio's default, as without it.
                 "accessLogFile" => text_of(value).map(|read| mesh.access_log_file = read.into()),
                 "accessLogFormat" => {
                     text_of(value).map(|read| mesh.access_log_format = read.into())

@@ -199,6 +199,7 @@ fn the_pod_is_as_the_template_for_gateways_makes_it() {
         "ISTIO_META_NETWORK",
         "PILLION_ACCESS_LOG",
         "PILLION_DISCOVERY",
+        "PILLION_TRUST_DOMAIN_ALIASES",
     ];
     let expected: Vec<_> = names(&theirs["env"])
         .into_iter()

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use super::{
     connection_manager::{Requests, Routes},
     fault::Fault,
-    filter_chain::{Chain, TlsAction, TlsMatch},
+    filter_chain_match::{Chain, TlsAction, TlsMatch},
 };
 use crate::tables::{
     ClientCert, Detection, DownstreamTls, ServerName, TcpRoute, TcpRoutes, Tracing,

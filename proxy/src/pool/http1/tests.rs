@@ -86,6 +86,23 @@ async fn other_clusters_have_connections_of_their_own() {
 }
 
 #[tokio::test]
+async fn a_server_that_was_checked_by_other_roots_is_checked_again() {
+    let mut server = Server::start().await;
+    let pool = Http1Pool::default();
+    pool.give(server.connect(&pool, lease(&cluster(|_| {}))).await);
+    // Nor is plaintext taken for TLS.
+    server.destination.secured = Some(0);
+    assert!(pool.take(server.destination).await.is_none());
+    pool.give(server.connect(&pool, lease(&cluster(|_| {}))).await);
+    let newer = Destination {
+        secured: Some(1),
+        ..server.destination
+    };
+    assert!(pool.take(newer).await.is_none());
+    assert!(pool.take(server.destination).await.is_some());
+}
+
+#[tokio::test]
 async fn a_connection_has_as_many_requests_as_it_may() {
     let mut server = Server::start().await;
     let pool = Http1Pool::default();

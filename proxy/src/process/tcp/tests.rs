@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::{
+    net::stream::of_tcp,
     pipeline::ClientCertField,
     records::{Records, Workload},
     tables::{

@@ -129,6 +129,15 @@ mod tests {
         let new = states.build(http2, list(&[80]));
         assert_ne!(old.mark, new.mark);
         assert!(Arc::ptr_eq(&old.state, &new.state));
+        let mut secured = settings.clone();
+        secured.tls = Some(Arc::new(UpstreamTls {
+            sni: "a".into(),
+            ..UpstreamTls::default()
+        }));
+        let first = states.build(secured.clone(), list(&[80]));
+        assert_eq!(first.mark, states.build(secured.clone(), list(&[80])).mark);
+        secured.tls = Some(Arc::default());
+        assert_ne!(first.mark, states.build(secured, list(&[80])).mark);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use proptest::{
 };
 
 use self::rules::rule;
-use super::*;
+use super::{mutual_tls::mutual_mesh, *};
 
 fn check(mesh: &mut Mesh, client: &Client) -> Result<(), TestCaseError> {
     let (_, snapshot) = mesh.0.of(client);
@@ -69,8 +69,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn the_proxy_takes_what_becomes_of_accepted_rules(rules in vec(rule(), 1..5)) {
-        let mut mesh = traced_mesh();
+    fn the_proxy_takes_what_becomes_of_accepted_rules(rules in vec(rule(), 1..5), is_mutual: bool) {
+        let mut mesh = if is_mutual { mutual_mesh() } else { traced_mesh() };
         mesh.service(
             "edge",
             json!({"clusterIP": "10.96.0.9", "selector": {"app": "edge"}, "ports": [{"name": "http2", "port": 80, "targetPort": 8080}, {"name": "tcp", "port": 443, "targetPort": 8443}]}),

@@ -3,7 +3,7 @@
 use super::*;
 
 /// The small mesh, in which there is mutual TLS, with pods that speak it.
-fn mutual_mesh() -> Mesh {
+pub(super) fn mutual_mesh() -> Mesh {
     let mut mesh = small_mesh();
     let config = MeshConfig {
         mutual_tls: true,
@@ -15,7 +15,7 @@ fn mutual_mesh() -> Mesh {
         ..settings()
     };
     assert!(mesh.0.set(settings));
-    mesh.pods_of_reviews(&[
+    let _ = mesh.pods_of_reviews(&[
         ("reviews-1", "10.0.0.1", "istio"),
         ("reviews-2", "10.0.0.2", "disabled"),
     ]);
@@ -64,10 +64,12 @@ impl Mesh {
         self.0.forget();
     }
 
-    /// A resource that a pod's proxy gets, as JSON, known to our types as a whole.
+    /// A resource that a pod's proxy gets, as JSON, known to our types as a whole, and taken by our own
+    /// proxy.
     fn resource(&mut self, pod: &str, type_url: &str, name: &str) -> Value {
-        let (_, snapshot) = self.0.of(&self.client(pod));
-        resource(&snapshot, type_url, name)
+        let client = self.client(pod);
+        let (_, snapshot) = self.0.of(&client);
+        resource(&snapshot, type_url, name, client.kind)
     }
 
     fn inbound(&mut self, pod: &str) -> Value {
@@ -75,10 +77,13 @@ impl Mesh {
     }
 }
 
-fn resource(snapshot: &Snapshot, type_url: &str, name: &str) -> Value {
+fn resource(snapshot: &Snapshot, type_url: &str, name: &str, kind: ProxyKind) -> Value {
     let resource = snapshot.get(type_url).unwrap().get(name).unwrap();
     let bytes = &resource.body.value;
     assert_eq!(unknown_fields(type_url, bytes).unwrap(), [""; 0]);
+    let is_gateway = kind == ProxyKind::Gateway;
+    let taken = pillion_proxy::test_util::check_resource(is_gateway, type_url, name, bytes);
+    assert_eq!(taken, Ok(()), "{name}");
     to_json(type_url, bytes).unwrap()
 }
 
@@ -328,13 +333,18 @@ fn a_new_account_is_known_with_the_endpoint() {
         .flat_map(|port| all.map(|subset| format!("outbound|{port}|{subset}|{host}").into()))
         .collect();
     assert_eq!(changed(&before, &after, type_url::CLUSTER), clusters);
-    let names = &resource(&after, type_url::CLUSTER, REVIEWS)["transportSocketMatches"][0]["transportSocket"]
-        ["typedConfig"]["commonTlsContext"]["combinedValidationContext"]["defaultValidationContext"]
+    let names = &resource(&after, type_url::CLUSTER, REVIEWS, ProxyKind::Sidecar)["transportSocketMatches"]
+        [0]["transportSocket"]["typedConfig"]["commonTlsContext"]["combinedValidationContext"]["defaultValidationContext"]
         ["matchTypedSubjectAltNames"];
     let name = |account: &str| format!("spiffe://cluster.local/ns/shop/sa/{account}");
     assert_eq!(names[0]["matcher"]["exact"], name("new"));
     assert_eq!(names[1]["matcher"]["exact"], name("reviews"));
-    let endpoints = &resource(&after, type_url::CLUSTER_LOAD_ASSIGNMENT, REVIEWS)["endpoints"][0];
+    let endpoints = &resource(
+        &after,
+        type_url::CLUSTER_LOAD_ASSIGNMENT,
+        REVIEWS,
+        ProxyKind::Sidecar,
+    )["endpoints"][0];
     assert!(endpoints["lbEndpoints"][1]["metadata"].is_object());
     // The proxy's own clusters are there as before.
     assert!(
@@ -408,7 +418,7 @@ fn a_mode_changes_the_listener_of_its_pods_and_their_endpoints_alone() {
 #[test]
 fn without_mutual_tls_nothing_is_said_of_it() {
     let mut mesh = small_mesh();
-    mesh.pods_of_reviews(&[
+    let _ = mesh.pods_of_reviews(&[
         ("reviews-1", "10.0.0.1", "istio"),
         ("reviews-2", "10.0.0.2", "istio"),
     ]);

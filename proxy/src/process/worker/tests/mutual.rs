@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     tables::{
         Action, ClientCert, DownstreamTls, Forward, ForwardClientCert, Route, RouteMatch, SanMatch,
-        TlsChain, TlsChains, UpstreamTls, VirtualHost,
+        TlsChain, TlsChains, UpstreamProtocol, UpstreamTls, VirtualHost,
     },
     transport::test_util::Mesh,
 };
@@ -107,7 +107,12 @@ fn plain() -> Listener {
 
 /// The cluster `server`, whose endpoint has to be of that account, if of one.
 fn cluster(server: SocketAddr, account: Option<&str>) -> Clusters {
+    cluster_of(UpstreamProtocol::Http1, server, account)
+}
+
+fn cluster_of(protocol: UpstreamProtocol, server: SocketAddr, account: Option<&str>) -> Clusters {
     let mut settings = ClusterSettings::new("server");
+    settings.protocol = protocol;
     let mut endpoint = EndpointSettings::new(server);
     endpoint.is_secured = account.is_some();
     settings.tls = account.map(|account| {
@@ -293,6 +298,77 @@ async fn two_proxies_speak_mutual_tls_and_say_so() {
         "destination_principal=\"spiffe://cluster.local/ns/shop/sa/server\"",
     ] {
         assert!(text.contains(label), "{text}");
+    }
+    client.workers.stop().await;
+    server.workers.stop().await;
+}
+
+#[tokio::test]
+async fn http2_goes_by_mutual_tls_too() {
+    let mesh = Mesh::new();
+    let application = application().await;
+    let (inner, server) = proxy(&mesh, "server", strict(), cluster(application, None)).await;
+    let address = ([127, 0, 0, 1], inner).into();
+    let clusters = cluster_of(UpstreamProtocol::Http2, address, Some("server"));
+    let (outer, client) = proxy(&mesh, "web", plain(), clusters).await;
+    for _ in 0..20 {
+        let answer = ask(outer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    client.workers.stop().await;
+    server.workers.stop().await;
+}
+
+#[tokio::test]
+async fn a_port_takes_both_and_bytes_end_in_halves() {
+    let mesh = Mesh::new();
+    let echo = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = echo.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = echo.accept().await {
+            let mut all = Vec::new();
+            // The answer needs all of the question.
+            stream.read_to_end(&mut all).await.unwrap();
+            all.reverse();
+            stream.write_all(&all).await.unwrap();
+        }
+    });
+    let to_server = || TcpRoutes {
+        routes: vec![TcpRoute::to("server")],
+        default: None,
+    };
+    let bytes = |tls| Listener {
+        name: Arc::from("test"),
+        detection: Detection::Tls(Duration::from_secs(30)),
+        http: None,
+        tcp: to_server(),
+        tls,
+    };
+    let both = bytes(Some(TlsChains {
+        chains: vec![TlsChain {
+            server_names: Vec::new(),
+            protocols: vec!["istio".into()],
+            ends: Some(trusted()),
+            http: None,
+            tcp: to_server(),
+            policy: None,
+        }],
+        leaves_others: false,
+    }));
+    let (inner, server) = proxy(&mesh, "server", both, cluster(address, None)).await;
+    let address = ([127, 0, 0, 1], inner).into();
+    let clusters = cluster(address, Some("server"));
+    let (outer, client) = proxy(&mesh, "web", bytes(None), clusters).await;
+    let sent: Vec<u8> = (0..1_000_003_u32).map(|byte| byte as u8).collect();
+    let mut expected = sent.clone();
+    expected.reverse();
+    for port in [inner, outer] {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        stream.write_all(&sent).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut got = Vec::new();
+        stream.read_to_end(&mut got).await.unwrap();
+        assert!(got == expected, "{port}: {}", got.len());
     }
     client.workers.stop().await;
     server.workers.stop().await;
