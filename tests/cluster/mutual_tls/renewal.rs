@@ -90,11 +90,11 @@ async fn no_request_fails_and_no_connection_ends_while_certificates_are_renewed(
             .into_iter()
             .enumerate()
         {
-            let next = eventually(&format!("renewal {renewal} of {pod}"), async || {
+            serials[number] = eventually(&format!("renewal {renewal} of {pod}"), async || {
                 let now = serial(&shop, pod, container).await;
                 (now != serials[number]).then_some(now)
-            });
-            serials[number] = next.await;
+            })
+            .await;
         }
         load.goes_on().await;
     }
