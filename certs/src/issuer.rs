@@ -22,8 +22,8 @@ use crate::{
 };
 
 /// Certificates are valid from before their time of issue, because the clocks of a cluster
-/// differ; by as much as Istio's.
-const BACKDATE: Duration = Duration::minutes(2);
+/// differ: by as much as a proxy forgives its own certificate.
+const BACKDATE: Duration = Duration::minutes(10);
 /// The most CAs of a chain.
 const LONGEST_CHAIN: usize = 8;
 

@@ -91,10 +91,18 @@ fn name(name: &X509Name<'_>) -> String {
             attributes.collect::<Vec<_>>().join("+")
         })
         .collect();
-    parts.into_iter().rev().collect::<Vec<_>>().join(",")
+    let subject = parts.into_iter().rev().collect::<Vec<_>>().join(",");
+    match subject.len() > LONGEST_SUBJECT {
+        true => String::new(),
+        false => subject,
+    }
 }
 
-/// An attribute's value, with the characters that RFC 2253 gives a meaning marked.
+/// The longest subject that is told, in bytes: it goes into a header of every request.
+const LONGEST_SUBJECT: usize = 1024;
+
+/// An attribute's value, with the characters that RFC 2253 gives a meaning marked. Control characters and
+/// those beyond ASCII are written as their bytes, as OpenSSL does: the text goes into a header.
 fn escaped(value: &str) -> String {
     let mut escaped = String::with_capacity(value.len());
     let last = value.chars().count().saturating_sub(1);
@@ -105,7 +113,15 @@ fn escaped(value: &str) -> String {
         if is_special || is_edge {
             escaped.push('\\');
         }
-        escaped.push(character);
+        if character == ' ' || character.is_ascii_graphic() {
+            escaped.push(character);
+        } else {
+            let bytes = character
+                .encode_utf8(&mut [0; 4])
+                .bytes()
+                .collect::<Vec<_>>();
+            escaped.extend(bytes.iter().map(|byte| format!("\\{byte:02X}")));
+        }
     }
     escaped
 }
@@ -127,7 +143,7 @@ mod tests {
         params.distinguished_name = DistinguishedName::new();
         for (kind, value) in [
             (DnType::CountryName, "DE"),
-            (DnType::OrganizationName, "Meier, Söhne + Co"),
+            (DnType::OrganizationName, "Meier, Söhne\r\n + Co"),
             (DnType::CommonName, " #web"),
         ] {
             params.distinguished_name.push(kind, value);
@@ -135,9 +151,18 @@ mod tests {
         let certificate = certificate(params);
         assert_eq!(
             certificate.subject,
-            "CN=\\ #web,O=Meier\\, Söhne \\+ Co,C=DE"
+            "CN=\\ #web,O=Meier\\, S\\C3\\B6hne\\0D\\0A \\+ Co,C=DE"
         );
         assert_eq!(escaped("#a"), "\\#a");
+    }
+
+    #[test]
+    fn tells_no_subject_that_is_too_long_for_a_header() {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        let long = "a".repeat(LONGEST_SUBJECT);
+        params.distinguished_name.push(DnType::CommonName, long);
+        assert_eq!(certificate(params).subject, "");
     }
 
     #[test]

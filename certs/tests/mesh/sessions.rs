@@ -114,7 +114,7 @@ fn each_endpoint_of_a_service_has_its_sessions() {
     let servers = [(); 2].map(|()| server(&ca.workload(API), &trust));
     let addresses = [1, 2].map(|port| SocketAddr::from(([10, 0, 0, 1], port)));
     let configs = EndpointConfigs::new(client(&web, &trust, &[]), 8);
-    let round = || [0, 1].map(|one| kind(&configs.of(addresses[one]), &servers[one]));
+    let round = || [0, 1].map(|one| kind(&configs.of(addresses[one], now()), &servers[one]));
     assert_eq!(round(), [Full, Full]);
     assert_eq!(round(), [Resumed, Resumed]);
     assert_eq!(round(), [Resumed, Resumed]);

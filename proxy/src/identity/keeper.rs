@@ -138,7 +138,9 @@ impl Keeper {
         });
         self.publish();
         self.settings.metrics.certificates().asked("issued");
-        self.settings.identified.set(true);
+        if self.published.borrow().is_some() {
+            self.settings.identified.set(true);
+        }
         self.backoff.reset();
         self.trouble.end();
         self.without_ca = 0;
@@ -182,20 +184,27 @@ impl Keeper {
     fn publish(&mut self) {
         let configured = self.settings.roots.borrow_and_update().clone();
         let Some(held) = &self.held else { return };
-        let roots = configured.as_deref().unwrap_or(&held.roots).clone();
-        let roots = roots.valid_at((self.settings.now)());
+        let now = (self.settings.now)();
+        let configured = configured.map(|roots| Bundle::clone(&roots).valid_at(now));
+        let roots = configured
+            .filter(|roots| roots.roots().next().is_some())
+            .unwrap_or_else(|| held.roots.clone().valid_at(now));
         let (id, validity) = (held.identity.id(), held.identity.validity());
         let trusted = self.settings.trust_domains.trusted_by(id);
         let trust = match Trust::new(&roots, trusted) {
-            Ok(trust) => trust,
+            Ok(trust) => {
+                self.is_rootless = false;
+                trust
+            }
             Err(error) => {
                 if !mem::replace(&mut self.is_rootless, true) {
                     tracing::error!(%error, "the mesh's roots have expired or can't be used; those before stay in use");
                 }
-                return;
+                let current = self.published.borrow().clone();
+                let Some(current) = current else { return };
+                Trust::clone(&current.trust)
             }
         };
-        self.is_rootless = false;
         let current = self.published.borrow().clone();
         if let Some(current) = &current
             && Arc::ptr_eq(&current.identity, &held.identity)

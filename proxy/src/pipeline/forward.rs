@@ -191,6 +191,9 @@ impl<'a, D: Downstream> Exchange<'a, '_, D> {
         retries: &Retries<'_>,
         (held, clock): (&mut Held<'_>, &mut Clock),
     ) -> Result<Outcome, Ended> {
+        // Of an attempt before, they would stay where this one does not begin.
+        self.request.tally.upstream_local = None;
+        self.request.tally.upstream_parties = None;
         let begun = self.begin(to, picked, retries.want_fresh_connection(), clock);
         let Begun {
             upstream,

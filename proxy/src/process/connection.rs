@@ -17,7 +17,9 @@ use crate::{
     net::{input::Input, original_dst::original_dst, socket::reset_when_dropped, stream::of_tcp},
     pipeline::{ClientCertField, Connection, TABLES_TIME, Worker, serve_http1, serve_http2},
     sniff::Protocol,
-    tables::{ClientCert, ClientHello, Detection, DownstreamTls, Listener, Lookup, Snapshot},
+    tables::{
+        ClientCert, ClientHello, Detection, DownstreamTls, Listener, Listeners, Lookup, Snapshot,
+    },
     traffic::{Direction, Open},
     transport::accept,
 };
@@ -43,7 +45,7 @@ pub(super) async fn carry(
         listener.map(|listener| Way::of(listener, original))
     };
     let way = match worker.tables.look_up(TABLES_TIME, look).await {
-        Lookup::Found(way) => way,
+        Lookup::Found(way) => way.or_as_before(&worker, &connection),
         Lookup::Missing => Way::TCP,
         Lookup::Waiting => {
             return tcp(&worker, &metrics, connection, None).refuse_untold(&of_tcp(stream));
@@ -96,24 +98,44 @@ struct Ending {
     client_cert: ClientCert,
 }
 
+impl Ending {
+    fn of(listener: &Listener, hello: &ClientHello) -> Option<Self> {
+        let chain = listener.tls_chain(hello)?;
+        let http = chain.http.as_ref();
+        Some(Self {
+            tls: Arc::clone(chain.ends.as_ref()?),
+            has_http: http.is_some(),
+            client_cert: http.map_or(ClientCert::NOTHING, |http| http.client_cert),
+        })
+    }
+}
+
 /// How TLS ends here, if it does.
 async fn ending(worker: &Worker, connection: &Connection, hello: &ClientHello) -> Option<Ending> {
     let look = |tables: &Snapshot| {
         let listener = connection.listener(&tables.listeners);
-        listener.map(|listener| {
-            let chain = listener.tls_chain(hello)?;
-            Some(Ending {
-                tls: Arc::clone(chain.ends.as_ref()?),
-                has_http: chain.http.is_some(),
-                client_cert: chain
-                    .http
-                    .as_ref()
-                    .map_or(ClientCert::NOTHING, |http| http.client_cert),
-            })
-        })
+        listener.map(|listener| Ending::of(listener, hello))
     };
-    match worker.tables.look_up(TABLES_TIME, look).await {
+    let found = match worker.tables.look_up(TABLES_TIME, look).await {
         Lookup::Found(ending) => ending,
+        Lookup::Missing | Lookup::Waiting => None,
+    };
+    found.or_else(|| {
+        // Clients of the mesh may not know yet that a port does not take its TLS any more.
+        let is_of_mesh = |offered: &[u8]| offered.starts_with(b"istio");
+        let mut offered = hello.protocols.iter();
+        if !offered.any(|protocol| is_of_mesh(protocol)) {
+            return None;
+        }
+        let left = worker.tables.just_left();
+        left.iter().find_map(|old| end(old, connection, hello))
+    })
+}
+
+/// How these listeners end TLS, if they do.
+fn end(listeners: &Listeners, connection: &Connection, hello: &ClientHello) -> Option<Ending> {
+    match connection.listener(listeners) {
+        Lookup::Found(listener) => Ending::of(listener, hello),
         Lookup::Missing | Lookup::Waiting => None,
     }
 }
@@ -230,6 +252,37 @@ struct Way {
 }
 
 impl Way {
+    /// Beside that, what the listener took a moment ago, of HTTP: plaintext, or the mesh's TLS. The client may not
+    /// know yet that it is not taken any more.
+    fn or_as_before(self, worker: &Worker, connection: &Connection) -> Self {
+        let (lacks_plaintext, lacks_tls) = (
+            self.has_tls && !self.has_http,
+            self.has_http && !self.has_tls,
+        );
+        if !lacks_plaintext && !lacks_tls {
+            return self;
+        }
+        for old in worker.tables.just_left() {
+            let Lookup::Found(old) = connection.listener(&old) else {
+                continue;
+            };
+            let before = Self::of(old, connection.original);
+            if lacks_plaintext && before.has_http {
+                return Self {
+                    has_tls: true,
+                    ..before
+                };
+            }
+            if lacks_tls && before.has_tls {
+                return Self {
+                    has_tls: true,
+                    ..self
+                };
+            }
+        }
+        self
+    }
+
     /// Without a listener there is nothing to find out.
     const TCP: Self = Self {
         detection: Detection::Tcp,

@@ -1,6 +1,6 @@
 //! Finds out what a connection speaks.
 
-use std::{future::poll_fn, io, task::Poll};
+use std::{future::poll_fn, io, task::Poll, time::Duration};
 
 use tokio::{io::AsyncRead, net::TcpStream, time::timeout};
 
@@ -11,9 +11,17 @@ use crate::{
     tables::Detection,
 };
 
+/// The type of the first record of TLS (RFC 8446, 5.1).
+const HANDSHAKE: u8 = 22;
 /// Ports of protocols whose servers speak first (SMTP, DNS, MySQL, MongoDB): Istio does not
 /// wait for the client there.
 const SERVER_FIRST: [u16; 4] = [25, 53, 3306, 27017];
+/// How long is waited for TLS on these ports, where that is told from everything else: the mesh's clients
+/// begin at once, and all others wait for the server.
+const SHORT: Duration = Duration::from_secs(1);
+
+/// Says what first bytes are; `None` if more are needed.
+type Sniff = fn(&[u8]) -> Option<Protocol>;
 
 /// What the connection speaks, and what has been received meanwhile. `has_tls` says whether TLS is told
 /// from everything else, whatever is declared.
@@ -31,18 +39,12 @@ pub(super) async fn detect(
         Detection::Tcp => Protocol::Tcp,
         Detection::Sniff(_) if SERVER_FIRST.contains(&port) && !has_tls => Protocol::Tcp,
         Detection::Sniff(limit) => {
-            let limit = if limit.is_zero() { IDLE } else { limit };
-            match timeout(limit, first_bytes(stream, &mut input, sniff)).await {
-                Ok(protocol) => protocol?,
-                Err(_) => Protocol::Tcp,
-            }
+            let patience = patience(limit, port);
+            detect_within(patience, stream, &mut input, (sniff, has_tls)).await?
         }
         Detection::Tls(limit) => {
-            let limit = if limit.is_zero() { IDLE } else { limit };
-            match timeout(limit, first_bytes(stream, &mut input, sniff_tls)).await {
-                Ok(protocol) => protocol?,
-                Err(_) => Protocol::Tcp,
-            }
+            let patience = patience(limit, port);
+            detect_within(patience, stream, &mut input, (sniff_tls, true)).await?
         }
         Detection::Http => match declared_http(stream, &mut input).await? {
             tls @ (Protocol::Tls { .. } | Protocol::OldTls) if has_tls => tls,
@@ -52,6 +54,32 @@ pub(super) async fn detect(
         },
     };
     Ok((protocol, input))
+}
+
+/// How long a client may say nothing at a port before it speaks TCP.
+fn patience(limit: Duration, port: u16) -> Duration {
+    let limit = if limit.is_zero() { IDLE } else { limit };
+    match SERVER_FIRST.contains(&port) {
+        true => limit.min(SHORT),
+        false => limit,
+    }
+}
+
+/// What the client says within a time. What it has not told by then is TCP, but for the beginning of a hello
+/// of TLS where that is told from everything else: the rest is waited for.
+async fn detect_within(
+    patience: Duration,
+    stream: &mut TcpStream,
+    input: &mut Input,
+    (sniff, has_tls): (Sniff, bool),
+) -> io::Result<Protocol> {
+    if let Ok(protocol) = timeout(patience, first_bytes(stream, input, sniff)).await {
+        return protocol;
+    }
+    match has_tls && input.bytes().first() == Some(&HANDSHAKE) {
+        true => timeout(HEAD_TIME, first_bytes(stream, input, sniff)).await?,
+        false => Ok(Protocol::Tcp),
+    }
 }
 
 /// Whether requests on a connection whose handshake is done are of HTTP/2, and what has been received
@@ -81,7 +109,7 @@ async fn declared_http(stream: &mut TcpStream, input: &mut Input) -> io::Result<
 async fn first_bytes<R: AsyncRead + Unpin>(
     stream: &mut R,
     input: &mut Input,
-    sniff: fn(&[u8]) -> Option<Protocol>,
+    sniff: Sniff,
 ) -> io::Result<Protocol> {
     poll_fn(|context| {
         loop {
@@ -165,6 +193,28 @@ mod tests {
         );
         let for_ever = Detection::Sniff(Duration::ZERO);
         assert_eq!(detected(b"GET", 80, for_ever).await.0, Protocol::Tcp);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_beginning_of_a_hello_never_becomes_tcp() {
+        let limit = Duration::from_secs(5);
+        for detection in [Detection::Sniff(limit), Detection::Tls(limit)] {
+            let (_client, mut stream) = accepted(&[22, 3, 1]).await;
+            let detected = detect(&mut stream, 80, (detection, true)).await;
+            assert!(detected.is_err(), "{detected:?}");
+        }
+        // Where TLS is not told from everything else, it may be anything.
+        let (protocol, _) = detected(&[22, 3, 1], 80, Detection::Sniff(limit)).await;
+        assert_eq!(protocol, Protocol::Tcp);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tls_is_waited_for_a_moment_where_the_server_speaks_first() {
+        let (_client, mut stream) = accepted(b"").await;
+        let began = tokio::time::Instant::now();
+        let how = (Detection::Tls(Duration::ZERO), true);
+        let (protocol, _) = detect(&mut stream, 3306, how).await.unwrap();
+        assert_eq!((protocol, began.elapsed().as_secs()), (Protocol::Tcp, 1));
     }
 
     #[tokio::test]

@@ -13,6 +13,9 @@ use super::{Clusters, Listeners, Lookup, built_in};
 
 /// How long connections keep to a listener that is gone: Istio's `drainDuration`.
 const LEAVING_TIME: Duration = Duration::from_secs(45);
+/// How long new connections may still come as a listener had them that is gone. The control plane tells servers
+/// and their clients of a change at about the same time, not at the same moment.
+const MOMENT: Duration = Duration::from_secs(5);
 /// How far the old listeners that are kept are apart, but for the newest ones: at most 17 are kept
 /// at a time, however often listeners change. One that was there for less may leave sooner.
 const APART: Duration = Duration::from_secs(3);
@@ -86,6 +89,8 @@ struct Shared {
     newer: Notify,
     /// Older ones than those of the newest snapshot.
     leaving: RefCell<Leaving>,
+    /// The same, and when each was replaced.
+    replaced: RefCell<Vec<(Arc<Listeners>, Instant)>>,
 }
 
 /// Listeners of old snapshots, the newest first. Clones are the same.
@@ -135,6 +140,7 @@ impl Current {
             held: RefCell::new(first),
             newer: Notify::new(),
             leaving: RefCell::new(Rc::from([])),
+            replaced: RefCell::default(),
         }))
     }
 
@@ -147,6 +153,14 @@ impl Current {
     /// gone.
     pub fn leaving(&self) -> Leaving {
         Rc::clone(&self.0.leaving.borrow())
+    }
+
+    /// Listeners that were there a moment ago, the newest first, for connections whose clients may not know yet
+    /// that these are gone.
+    pub fn just_left(&self) -> Vec<Arc<Listeners>> {
+        let replaced = self.0.replaced.borrow();
+        let just = replaced.iter().filter(|(_, at)| at.elapsed() < MOMENT);
+        just.map(|(listeners, _)| Arc::clone(listeners)).collect()
     }
 
     /// Waits until there is another generation than that.
@@ -198,6 +212,9 @@ impl Current {
                 }
             }
             self.0.leaving.replace(old.newest_first());
+            self.0
+                .replaced
+                .replace(old.0.iter().rev().cloned().collect());
         }
     }
 

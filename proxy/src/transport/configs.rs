@@ -3,7 +3,6 @@
 use std::{
     collections::HashMap,
     hash::Hash,
-    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -11,7 +10,7 @@ use pillion_certs::mesh::{
     self, ClientSettings, EndpointConfigs, ServerSettings, Tickets, client_config, server_config,
 };
 use pillion_telemetry::{Rates, Throttle};
-use rustls::{ClientConfig, ServerConfig};
+use rustls::ServerConfig;
 
 use super::failure::TlsFailure;
 use crate::{
@@ -83,16 +82,16 @@ impl Configs {
         Ok(config)
     }
 
-    /// The configuration for connections to an endpoint.
+    /// The configurations for connections to the endpoints of a cluster.
     pub(super) fn client(
         &self,
         credentials: &Credentials,
         tls: &UpstreamTls,
-        (carried, to): (Carried, SocketAddr),
-    ) -> Result<Arc<ClientConfig>, TlsFailure> {
+        carried: Carried,
+    ) -> Result<Arc<EndpointConfigs>, TlsFailure> {
         let key = (tls.clone(), carried);
         if let Some(known) = self.with(credentials, |made| made.clients.get(&key).cloned()) {
-            return Ok(known.of(to));
+            return Ok(known);
         }
         let offers = tls.offers(carried).into_iter();
         let settings = ClientSettings {
@@ -106,7 +105,7 @@ impl Configs {
         self.with(credentials, |made| {
             keep(&mut made.clients, key, Arc::clone(&configs));
         });
-        Ok(configs.of(to))
+        Ok(configs)
     }
 
     fn tickets(&self) -> Result<Tickets, TlsFailure> {

@@ -48,8 +48,15 @@ pub(crate) async fn accept(
         }
         Err(_) => return Err(TlsFailure::TimedOut(HEAD_TIME)),
     };
-    let stream = TlsStream::from(accepted);
-    let peer = Peer::admit(stream.state(), OffsetDateTime::now_utc())?;
+    let mut stream = TlsStream::from(accepted);
+    let peer = match Peer::admit(stream.state(), OffsetDateTime::now_utc()) {
+        Ok(peer) => peer,
+        Err(fault) => {
+            // Of a session that goes on, only the certificate has ended: there is no alert to send.
+            let _ = timeout(LAST_WORDS, stream.shutdown()).await;
+            return Err(fault.into());
+        }
+    };
     let secured = Secured::new(hello, peer, stream.state(), &credentials);
     Ok((Stream::Tls(Box::new(stream)), secured))
 }

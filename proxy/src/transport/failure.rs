@@ -4,6 +4,7 @@ use std::{io, time::Duration};
 
 use pillion_certs::{Error, mesh::PeerFault};
 use rustls::PeerIncompatible;
+use time::OffsetDateTime;
 
 use crate::net::tls_alert::TlsAlert;
 
@@ -15,6 +16,11 @@ pub(crate) enum TlsFailure {
         "this proxy has no certificate yet: the control plane's CA has not issued one; the log of istio-proxy says why"
     )]
     NoIdentity,
+    /// This end's certificate has ended.
+    #[error(
+        "this proxy's certificate expired at {0}: the control plane's CA has not renewed it; the log of istio-proxy says why"
+    )]
+    Expired(OffsetDateTime),
     /// This end can't do what the tables say.
     #[error("this proxy can't speak TLS: {0}")]
     Config(#[from] Error),
@@ -40,6 +46,7 @@ impl TlsFailure {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::NoIdentity => "tls_no_identity",
+            Self::Expired(_) => "tls_own_expired",
             Self::Config(_) => "tls_configuration",
             Self::Peer(fault) => match **fault {
                 PeerFault::Plaintext => "tls_plaintext",

@@ -29,7 +29,8 @@ pub(crate) async fn secure(
     within: Duration,
 ) -> Result<(Stream, Arc<Parties>), TlsFailure> {
     let credentials = transport.credentials()?;
-    let config = transport.configs.client(&credentials, tls, (carried, to))?;
+    let configs = transport.configs.client(&credentials, tls, carried)?;
+    let config = configs.of(to, OffsetDateTime::now_utc());
     let stream = ReadAhead::new(stream, Input::default());
     let connecting = TlsConnector::from(config).connect(name(tls, to), stream);
     let connected = match timeout(within, connecting).await {
@@ -38,6 +39,7 @@ pub(crate) async fn secure(
     };
     let stream = TlsStream::from(connected);
     let peer = Peer::admit(stream.state(), OffsetDateTime::now_utc())?;
+    configs.admitted(to, peer.validity().not_after);
     let parties = Parties::new(credentials.identity.id().as_str(), peer.uri());
     Ok((Stream::Tls(Box::new(stream)), Arc::new(parties)))
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use pillion_telemetry::HeldBack;
+use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use super::{configs::Configs, failure::TlsFailure};
@@ -58,10 +59,15 @@ impl Transport {
         self.trusts.get()
     }
 
-    /// The newest credentials.
+    /// The newest credentials, unless they have expired.
     pub(super) fn credentials(&self) -> Result<Arc<Credentials>, TlsFailure> {
         let held = self.credentials.borrow();
-        held.as_ref().map(Arc::clone).ok_or(TlsFailure::NoIdentity)
+        let held = held.as_ref().ok_or(TlsFailure::NoIdentity)?;
+        let ends = held.identity.validity().not_after;
+        match ends <= OffsetDateTime::now_utc() {
+            true => Err(TlsFailure::Expired(ends)),
+            false => Ok(Arc::clone(held)),
+        }
     }
 
     /// Whether a line about a handshake with that address may be logged.

@@ -13,16 +13,20 @@ const TALK: &str =
 
 /// Has discovery issue certificates that live for a minute.
 async fn shorten(release: &Release) {
-    let flags = [
-        "workload-certificate-lifetime",
-        "max-workload-certificate-lifetime",
-    ];
-    let added = flags.map(|flag| {
-        let value = format!("--{flag}=1m");
-        json!({"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": value})
-    });
-    let patch = json!(added).to_string();
     let discovery = release.discovery();
+    let path = "jsonpath={.spec.template.spec.containers[0].args}";
+    let arguments = release.kubectl(&["get", &discovery, "-o", path]).await;
+    let arguments: Vec<String> = serde_json::from_str(&arguments).unwrap();
+    let arguments = arguments.into_iter().map(|argument| {
+        let (flag, _) = argument.split_once('=').unwrap_or((&argument, ""));
+        match flag.ends_with("workload-certificate-lifetime") {
+            true => format!("{flag}=1m"),
+            false => argument,
+        }
+    });
+    let arguments: Vec<_> = arguments.collect();
+    let path = "/spec/template/spec/containers/0/args";
+    let patch = json!([{"op": "replace", "path": path, "value": arguments}]).to_string();
     release
         .kubectl(&["patch", &discovery, "--type=json", "-p", &patch])
         .await;
