@@ -43,10 +43,11 @@ pub use names::{
     inbound_name,
 };
 pub use objects::{
-    CollectorProtocol, ContainerPort, DefaultExports, Delivery, EndpointSlice, ExportTo, Key,
-    Labels, MeshConfig, MeshTracing, Meta, Namespace, Node, Object, OpenTelemetry, OutboundPolicy,
-    Pod, Provider, ProxyCollector, ProxyKind, ProxyTracing, Service, ServiceAddress, ServicePort,
-    SliceEndpoint, SlicePort, Tags, TargetPort, TracingProvider, Zipkin, is_export,
+    Captured, CollectorProtocol, ContainerPort, DefaultExports, Delivery, EndpointSlice, ExportTo,
+    Key, Labels, MeshConfig, MeshTracing, Meta, Namespace, Node, Object, OpenTelemetry,
+    OutboundPolicy, Pod, Provider, ProxyCollector, ProxyKind, ProxyTracing, Service,
+    ServiceAddress, ServicePort, SliceEndpoint, SlicePort, Tags, TargetPort, TracingProvider,
+    Zipkin, is_export,
 };
 pub use policy::{ClientTls, ConnectionPool, LoadBalancer, Policy};
 pub use protocol::Protocol;

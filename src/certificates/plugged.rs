@@ -41,8 +41,27 @@ pub(crate) enum Found {
     Broken,
     /// There is one. If its present contents are invalid, these are the last that were valid.
     Valid(Arc<Plugged>),
-    /// There was one, with these contents.
+    /// There was one, with these contents. If there is one again, its contents were never valid.
     Deleted(Arc<Plugged>),
+}
+
+impl Found {
+    /// What is known when the Secret's contents are invalid, and what stays in use.
+    fn refused(&self) -> (Self, &'static str) {
+        match self {
+            Self::Valid(_) => (self.clone(), "the last good one stays in use"),
+            // As valid, it would be plugged in again where a replica has gone back to the own CA.
+            Self::Deleted(_) => (
+                self.clone(),
+                "what is in use stays in use: the CA that was deleted or, if a replica has started since, the own CA",
+            ),
+            Self::Absent => (Self::Absent, "the own CA stays in use"),
+            Self::Unknown | Self::Broken => (
+                Self::Broken,
+                "what was in use before stays in use, but for a CA that was plugged in: a replica that starts does not have that",
+            ),
+        }
+    }
 }
 
 /// Where the Secret is.
@@ -155,20 +174,35 @@ impl Follower {
     /// Records that the contents are invalid. Returns what is used.
     fn refuse(&self) -> &'static str {
         self.owner.metrics.rejected();
-        let last = match &*self.found.borrow() {
-            Found::Valid(last) | Found::Deleted(last) => Some(Arc::clone(last)),
-            Found::Absent => return "the own CA stays in use",
-            Found::Unknown | Found::Broken => None,
-        };
-        match last {
-            Some(last) => {
-                self.found.send_replace(Found::Valid(last));
-                "the last good one stays in use"
-            }
-            None => {
-                self.found.send_replace(Found::Broken);
-                "what was in use before stays in use, but for a CA that was plugged in: a replica that starts does not have that"
-            }
+        let (now, stays) = self.found.borrow().refused();
+        self.found.send_replace(now);
+        stays
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The own CA may sign again, and a CA that somebody deleted must not come back.
+    #[test]
+    fn a_broken_secret_does_not_bring_back_a_deleted_ca() {
+        let last = Arc::new(fixture::plugged());
+        let (now, stays) = Found::Deleted(Arc::clone(&last)).refused();
+        assert!(matches!(now, Found::Deleted(same) if Arc::ptr_eq(&same, &last)));
+        assert!(stays.contains("the CA that was deleted"), "{stays}");
+        let (now, stays) = Found::Valid(Arc::clone(&last)).refused();
+        assert!(matches!(now, Found::Valid(same) if Arc::ptr_eq(&same, &last)));
+        assert_eq!(stays, "the last good one stays in use");
+    }
+
+    #[test]
+    fn a_broken_secret_is_no_ca() {
+        for found in [Found::Unknown, Found::Broken] {
+            assert!(matches!(found.refused().0, Found::Broken), "{found:?}");
         }
+        let (now, stays) = Found::Absent.refused();
+        assert!(matches!(now, Found::Absent));
+        assert_eq!(stays, "the own CA stays in use");
     }
 }

@@ -18,7 +18,8 @@ use super::{
     event::{Dirty, Event},
     names::service_host,
     objects::{
-        EndpointSlice, Key, Labels, MeshConfig, Namespace, Node, Object, Pod, ProxyKind, Service,
+        Captured, EndpointSlice, Key, Labels, MeshConfig, Namespace, Node, Object, Pod, ProxyKind,
+        Service,
     },
 };
 
@@ -240,9 +241,15 @@ impl Index {
 }
 
 /// What of a pod other proxies see: which subsets it is in, and how it speaks.
-fn seen_by_clients(pod: &Option<Arc<Pod>>) -> Option<(&Labels, &str, ProxyKind)> {
+fn seen_by_clients(pod: &Option<Arc<Pod>>) -> Option<(&Labels, &str, ProxyKind, bool, &Captured)> {
     let pod = pod.as_ref()?;
-    Some((&pod.labels, &pod.service_account, pod.proxy))
+    Some((
+        &pod.labels,
+        &pod.service_account,
+        pod.proxy,
+        pod.has_proxy,
+        &pod.captured,
+    ))
 }
 
 fn rules<T>(replaced: Option<Replaced<T>>) -> Dirty {

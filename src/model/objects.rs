@@ -1,6 +1,7 @@
 //! The objects of the index: the parts of Kubernetes' objects that the mesh uses, and no
 //! others, so that a cluster's worth of them is small.
 
+mod captured;
 mod endpoint_slice;
 mod mesh_config;
 mod mesh_tracing;
@@ -9,6 +10,7 @@ mod node;
 mod pod;
 mod service;
 
+pub use captured::Captured;
 pub use endpoint_slice::{EndpointSlice, SliceEndpoint, SlicePort};
 pub use mesh_config::{DefaultExports, MeshConfig, OutboundPolicy};
 pub use mesh_tracing::{

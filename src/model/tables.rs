@@ -145,7 +145,7 @@ fn masked(address: IpAddr, length: u8) -> IpAddr {
 /// What a sidecar does with connections to its pod.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Inbound {
-    /// The ports that Services name, in order. Other ports are sniffed, and pass.
+    /// The ports of TCP that Services name, in order. Other ports are sniffed, and pass.
     pub ports: Vec<InboundPort>,
     /// What other ports take.
     pub others: Effective,

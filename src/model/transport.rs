@@ -90,6 +90,9 @@ pub(super) fn is_mutual(world: &World, pod: &Pod, port: u16) -> bool {
     world.mesh.mutual_tls
         // A gateway serves what its Gateways say.
         && pod.proxy == ProxyKind::Sidecar
+        // The label alone may be anybody's, and what is not captured comes to the application.
+        && pod.has_proxy
+        && pod.captured.has(port)
         && pod.labels.get(TLS_MODE) == Some(TLS_MODE_ISTIO)
         && takes_it()
 }

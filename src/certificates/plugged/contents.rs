@@ -12,8 +12,10 @@ use crate::certificates::signer::Signer;
 const FILE: usize = 256 * 1024;
 /// The most certificates between the CA and its root, with the CA's own.
 const CHAIN: usize = 8;
-/// The most roots.
-const ROOTS: usize = 32;
+/// The most roots. Those of the CA that is used and of the newest one are trusted at once, and the
+/// state's beside them: 16 that were replaced and up to two more, 50 in all. Proxies take 64, and a
+/// list with more not at all.
+const ROOTS: usize = 16;
 /// The name in the certificate that is issued to see whether the CA can.
 const TRIAL: &str = "trial.pillion.invalid";
 

@@ -1,11 +1,15 @@
 //! Pods.
 
+mod captured;
 mod listed;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 pub(in crate::discovery) use self::listed::Listed;
-use self::listed::{CONFIG, Container, Spec};
+use self::{
+    captured::captured,
+    listed::{CONFIG, Container, Spec},
+};
 use super::{
     meta::{key, labels},
     tracing::of_annotation,
@@ -31,6 +35,7 @@ pub(in crate::discovery) fn pod(object: &Listed) -> Option<Pod> {
         return None;
     }
     let account = spec.service_account_name.as_deref().unwrap_or("default");
+    let annotations = object.metadata.annotations.as_ref();
     Some(Pod {
         key: key(object),
         labels: labels(&object.metadata),
@@ -39,14 +44,17 @@ pub(in crate::discovery) fn pod(object: &Listed) -> Option<Pod> {
         node: spec.node_name.as_deref().map(Into::into),
         ports: containers(spec).flat_map(ports).collect(),
         has_proxy: containers(spec).any(|container| container.name == PROXY),
+        captured: annotations.map(captured).unwrap_or_default(),
         proxy: proxy(spec),
-        tracing: config(object).and_then(of_annotation).map(Arc::new),
+        tracing: annotations
+            .and_then(config)
+            .and_then(of_annotation)
+            .map(Arc::new),
     })
 }
 
 /// The pod's own ProxyConfig.
-fn config(object: &Listed) -> Option<&str> {
-    let annotations = object.metadata.annotations.as_ref()?;
+fn config(annotations: &BTreeMap<String, String>) -> Option<&str> {
     annotations.get(CONFIG).map(String::as_str)
 }
 

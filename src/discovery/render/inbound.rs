@@ -17,7 +17,7 @@ use super::{
 };
 use crate::model::{
     BLACK_HOLE_CLUSTER, Effective, INBOUND_PASSTHROUGH_CLUSTER, Inbound, InboundPort, MtlsMode,
-    Protocol, Tracer,
+    Tracer,
 };
 
 /// The port to which inbound connections are captured.
@@ -84,9 +84,6 @@ fn is_plain(inbound: &Inbound) -> bool {
 
 /// The chains of a port of the pod.
 fn port_chains(port: &InboundPort, how: (&Settings, Option<&Tracer>)) -> Vec<FilterChain> {
-    if port.protocol == Protocol::Udp {
-        return Vec::new();
-    }
     let rendered = Port {
         name: &format!("0.0.0.0_{}", port.port),
         number: Some(port.port),
@@ -122,7 +119,6 @@ pub(in crate::discovery) fn inbound_clusters(
 ) -> Vec<Cluster> {
     let ports = inbound.ports.iter();
     ports
-        .filter(|port| port.protocol != Protocol::Udp)
         .map(|port| inbound_port(port, is_ipv6_only, settings))
         .chain([inbound_passthrough(is_ipv6_only, settings)])
         .collect()

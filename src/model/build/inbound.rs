@@ -41,19 +41,23 @@ pub(super) fn of_client(index: &Index, world: &World, client: &Client) -> Inboun
     };
     let mut ports: BTreeMap<u16, InboundPort> = BTreeMap::new();
     for target in all(index, client) {
-        if ports.len() >= PORTS && !ports.contains_key(&target.number) {
+        let Target {
+            service,
+            port,
+            number,
+        } = target;
+        let protocol = Protocol::of_port(port.port, &port.name, port.app_protocol.as_deref());
+        // Connections to such a number are of none of the Service's ports.
+        let is_tcp = protocol != Protocol::Udp;
+        let has_room = ports.len() < PORTS || ports.contains_key(&number);
+        if !is_tcp || !has_room {
             continue;
         }
-        ports.entry(target.number).or_insert_with(|| {
-            let Target {
-                service,
-                port,
-                number,
-            } = target;
+        ports.entry(number).or_insert_with(|| {
             let key = &service.meta.key;
             InboundPort {
                 port: number,
-                protocol: Protocol::of_port(port.port, &port.name, port.app_protocol.as_deref()),
+                protocol,
                 cluster: inbound_name(number),
                 service: key.clone(),
                 host: service_host(&key.name, &key.namespace, &index.mesh().domain),

@@ -91,6 +91,9 @@ fn strict_ports(world: &World, index: &Index, to: &Destination) -> BTreeMap<u16,
                 let Some(own) = ports.find(|own| own.name == port.name) else {
                     continue;
                 };
+                if !pod.captured.has(own.port) {
+                    continue;
+                }
                 let mtls = applied.mtls(own.port);
                 if let (MtlsMode::Strict, Some(by)) = (mtls.mode, mtls.decided_by) {
                     strict.entry(port.port).or_insert(by);

@@ -3,6 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use super::{
+    captured::Captured,
     mesh_tracing::ProxyTracing,
     meta::{Key, Labels},
 };
@@ -24,6 +25,8 @@ pub struct Pod {
     pub ports: Vec<ContainerPort>,
     /// Whether it has a proxy, by its own manifest.
     pub has_proxy: bool,
+    /// The ports that its proxy captures, if it is a sidecar, by its annotations.
+    pub captured: Captured,
     /// What its proxy is.
     pub proxy: ProxyKind,
     /// What its own ProxyConfig says about tracing: the annotation `proxy.istio.io/config`.

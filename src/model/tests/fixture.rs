@@ -6,9 +6,9 @@ use pillion_api as api;
 use serde_json::Value;
 
 use crate::model::{
-    Change, Client, ContainerPort, Dirty, EndpointSlice, Event, Finding, Key, Labels, Meta, Model,
-    Namespace, Node, Object, Outbound, Pod, ProxyKind, RequestFacts, RouteTable, Service,
-    ServicePort, SliceEndpoint, SlicePort, TargetPort, VirtualHost,
+    Captured, Change, Client, ContainerPort, Dirty, EndpointSlice, Event, Finding, Key, Labels,
+    Meta, Model, Namespace, Node, Object, Outbound, Pod, ProxyKind, RequestFacts, RouteTable,
+    Service, ServicePort, SliceEndpoint, SlicePort, TargetPort, VirtualHost,
 };
 
 /// A model in which each object is a second younger than the one before.
@@ -246,6 +246,7 @@ pub fn pod(namespace: &str, name: &str, labels: &[(&str, &str)], ip: &str) -> Po
             port: 8080,
         }],
         has_proxy: true,
+        captured: Captured::All,
         proxy: ProxyKind::Sidecar,
         tracing: None,
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::fixture::{Mesh, gateway_pod, pod, service, slice};
 use crate::model::{
-    Change, Cluster, Event, MeshConfig, MtlsMode, PeerName, Pod, Servers, Transport,
+    Captured, Change, Cluster, Event, MeshConfig, MtlsMode, PeerName, Pod, Servers, Transport,
 };
 
 const WEB: &str = "outbound|80||web.shop.svc.cluster.local";
@@ -235,6 +235,51 @@ fn a_gateways_ports_are_its_gateways() {
     assert_eq!(speaking(&mesh), ["web-10.1.0.2"]);
 }
 
+/// The label alone says nothing: anybody may give it to a pod that was not injected.
+#[test]
+fn a_pod_without_a_proxy_is_spoken_to_in_plain_text() {
+    let mut mesh = mesh();
+    let mut bare = mutual("web-10.1.0.1", "10.1.0.1", "web");
+    bare.has_proxy = false;
+    let dirty = mesh.apply(Event::Pod(Change::Apply(bare)));
+    assert!(dirty.endpoints.contains("web.shop.svc.cluster.local"));
+    assert_eq!(speaking(&mesh), ["web-10.1.0.2"]);
+}
+
+#[test]
+fn a_port_that_is_not_captured_is_spoken_to_in_plain_text() {
+    let mut mesh = mesh();
+    let mut speaks = |captured: Captured| {
+        let mut pod = mutual("web-10.1.0.1", "10.1.0.1", "web");
+        pod.captured = captured;
+        let dirty = mesh.apply(Event::Pod(Change::Apply(pod)));
+        assert!(dirty.endpoints.contains("web.shop.svc.cluster.local"));
+        speaking(&mesh).contains(&"web-10.1.0.1".to_owned())
+    };
+    assert!(!speaks(Captured::AllBut([8080].into())));
+    assert!(speaks(Captured::AllBut([8081].into())));
+    assert!(!speaks(Captured::Only([8081].into())));
+    assert!(speaks(Captured::Only([8080].into())));
+    assert!(!speaks(Captured::Only([].into())));
+    assert!(speaks(Captured::All));
+}
+
+#[test]
+fn the_proxys_own_ports_are_spoken_to_in_plain_text() {
+    let mut mesh = mesh();
+    for (port, speaks) in [
+        (15020, false),
+        (15021, false),
+        (15090, false),
+        (15019, true),
+    ] {
+        let mut slice = slice("shop", "web", &["10.1.0.1"]);
+        slice.ports[0].port = port;
+        let _ = mesh.slice(slice);
+        assert_eq!(!speaking(&mesh).is_empty(), speaks, "{port}");
+    }
+}
+
 /// The client has chosen one, and metadata go with none of them.
 #[test]
 fn a_headless_service_is_spoken_to_by_mutual_tls_if_all_its_pods_speak_it() {
@@ -317,4 +362,24 @@ fn a_sidecar_takes_what_peer_authentications_say() {
         panic!("{inbound:?}");
     };
     assert_eq!(named.mode, MtlsMode::Permissive);
+}
+
+/// What is called UDP has no chains of its own, and the mode of its number holds for TCP.
+#[test]
+fn a_port_of_udp_takes_what_its_number_is_said_to() {
+    let mut mesh = mesh();
+    let ports = [("udp-dns", 5353), ("http", 80)];
+    mesh.service(service("shop", "web", &ports));
+    mesh.pod(mutual("web", "10.1.0.9", "web"));
+    let spec = json!({ "selector": { "matchLabels": { "app": "web" } },
+        "mtls": { "mode": "STRICT" },
+        "portLevelMtls": { "5353": { "mode": "DISABLE" } } });
+    mesh.rule("PeerAuthentication", "shop/web", spec);
+    let inbound = mesh.model.inbound(&mesh.client("shop/web"));
+    let numbers: Vec<u16> = inbound.ports.iter().map(|port| port.port).collect();
+    assert_eq!(numbers, [80]);
+    let [(5353, named)] = &inbound.named[..] else {
+        panic!("{inbound:?}");
+    };
+    assert_eq!(named.mode, MtlsMode::Disable);
 }

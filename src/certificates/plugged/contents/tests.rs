@@ -194,7 +194,7 @@ fn refuses_what_nobody_would_accept() {
         ),
         (
             with("root-cert.pem", &root.pem().repeat(ROOTS + 1)),
-            "more than 32",
+            "more than 16",
         ),
         (
             with("root-cert.pem", &"#".repeat(FILE + 1)),
@@ -216,6 +216,21 @@ fn refuses_what_nobody_would_accept() {
     assert!(error.to_string().contains("expired"), "{error}");
     let error = Plugged::read(&good(), now() - Duration::days(2)).unwrap_err();
     assert!(error.to_string().contains("not valid before"), "{error}");
+}
+
+/// What proxies take at most (`MAX_ROOTS` in `proxy/src/identity/answer.rs`).
+#[test]
+fn two_cas_and_what_is_retained_are_no_more_roots_than_proxies_take() {
+    // The state has 16 that were replaced, the own one and the next.
+    const { assert!(2 * ROOTS + 16 + 2 < 64) };
+    let ca = root(KeyPair::generate().unwrap());
+    let others: Vec<Ca> = (1..ROOTS)
+        .map(|_| root(KeyPair::generate().unwrap()))
+        .collect();
+    let mut roots: Vec<&Ca> = others.iter().collect();
+    roots.push(&ca);
+    let plugged = Plugged::read(&cacerts(&ca, &[], &roots), now()).unwrap();
+    assert_eq!(plugged.roots().len(), ROOTS);
 }
 
 #[test]

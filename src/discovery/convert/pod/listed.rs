@@ -15,6 +15,12 @@ use serde::{Deserialize, Deserializer};
 pub(in crate::discovery) const CONFIG: &str = "proxy.istio.io/config";
 /// The longest one that is read, in bytes: those of users have some hundred.
 const LONGEST_CONFIG: usize = 16 << 10;
+/// The annotation with the inbound ports that are captured.
+pub(super) const INCLUDED_PORTS: &str = "traffic.sidecar.istio.io/includeInboundPorts";
+/// The annotation with the inbound ports that are not captured.
+pub(super) const EXCLUDED_PORTS: &str = "traffic.sidecar.istio.io/excludeInboundPorts";
+/// The longest list of ports that is read, in bytes.
+const LONGEST_PORTS: usize = 8 << 10;
 
 /// A pod.
 #[derive(Debug, Clone, Deserialize)]
@@ -85,18 +91,37 @@ struct Metadata {
     annotations: Option<Annotations>,
 }
 
-/// The annotation that is used.
+/// The annotations that are used.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Annotations {
     #[serde(rename = "proxy.istio.io/config")]
     config: Option<String>,
+    #[serde(rename = "traffic.sidecar.istio.io/includeInboundPorts")]
+    included_ports: Option<String>,
+    #[serde(rename = "traffic.sidecar.istio.io/excludeInboundPorts")]
+    excluded_ports: Option<String>,
+}
+
+impl Annotations {
+    /// Those that are not too long, by their names.
+    fn named(self) -> Option<BTreeMap<String, String>> {
+        let all = [
+            (CONFIG, self.config, LONGEST_CONFIG),
+            (INCLUDED_PORTS, self.included_ports, LONGEST_PORTS),
+            (EXCLUDED_PORTS, self.excluded_ports, LONGEST_PORTS),
+        ];
+        let read = all.into_iter().filter_map(|(name, text, longest)| {
+            let text = text.filter(|text| text.len() <= longest)?;
+            Some((name.to_owned(), text))
+        });
+        let read: BTreeMap<_, _> = read.collect();
+        (!read.is_empty()).then_some(read)
+    }
 }
 
 fn metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
     let metadata = Metadata::deserialize(deserializer)?;
-    let config = metadata.annotations.and_then(|all| all.config);
-    let config = config.filter(|config| config.len() <= LONGEST_CONFIG);
     Ok(ObjectMeta {
         name: metadata.name,
         namespace: metadata.namespace,
@@ -104,7 +129,7 @@ fn metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D:
         resource_version: metadata.resource_version,
         creation_timestamp: metadata.creation_timestamp,
         labels: metadata.labels,
-        annotations: config.map(|config| [(CONFIG.to_owned(), config)].into()),
+        annotations: metadata.annotations.and_then(Annotations::named),
         ..ObjectMeta::default()
     })
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::one;
 use crate::model::{
-    Change, Event, MeshConfig, Pod, Problem, TargetPort,
+    Captured, Change, Event, MeshConfig, Pod, Problem, TargetPort,
     tests::fixture::{Mesh, gateway_pod, key, pod, service, slice},
 };
 
@@ -198,6 +198,19 @@ fn a_destination_rule_that_disables_tls_towards_a_strict_server_is_told() {
     assert!(mesh.apply(Event::PeerAuthentication(gone)).rules);
     let mutual = json!({ "tls": { "mode": "ISTIO_MUTUAL" } });
     mesh.rule("DestinationRule", "shop/web", to_web(&mutual));
+    assert_eq!(mesh.findings(), [""; 0]);
+}
+
+#[test]
+fn a_port_that_is_not_captured_refuses_nothing() {
+    let mut mesh = mesh();
+    mesh.rule(KIND, "shop/all", mode("STRICT"));
+    let disable = json!({ "tls": { "mode": "DISABLE" } });
+    mesh.rule("DestinationRule", "shop/web", to_web(&disable));
+    assert!(one(&mesh).contains("tls.mode DISABLE is refused"));
+    let mut web = injected("shop", "web-10.1.0.1", "web", "10.1.0.1");
+    web.captured = Captured::AllBut([8080].into());
+    mesh.pod(web);
     assert_eq!(mesh.findings(), [""; 0]);
 }
 
