@@ -96,7 +96,7 @@ pub struct Args {
     default_load_balancer: Balancer,
     /// Whether workloads speak mutual TLS, as PeerAuthentications and DestinationRules say. Without it, all connections are
     /// in plain text.
-    #[arg(long, value_name = "BOOL", default_value_t = false, action = clap::ArgAction::Set)]
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
     pub mutual_tls: bool,
     /// How long to continue serving after SIGTERM, so that proxies connect to another replica.
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]

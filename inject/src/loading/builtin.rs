@@ -40,7 +40,10 @@ fn injector_values(chart: &Value) -> Value {
     json!({
         "revision": chart["revision"],
         "global": chart["global"],
-        "discovery": {"enabled": chart["discovery"]["enabled"]},
+        "discovery": {
+            "enabled": chart["discovery"]["enabled"],
+            "mutualTls": chart["discovery"]["mutualTls"],
+        },
         "sidecarInjectorWebhook": chart["sidecarInjectorWebhook"],
     })
 }

@@ -72,7 +72,7 @@ fn the_clusters_version_decides_unless_values_or_the_pod_do() {
 fn labels_and_annotations_tell_the_mesh_what_the_pod_is() {
     let pod = injected(&web(json!({}), json!({})));
     let labels = &pod["metadata"]["labels"];
-    assert_eq!(labels["security.istio.io/tlsMode"], "disabled");
+    assert_eq!(labels["security.istio.io/tlsMode"], "istio");
     assert_eq!(labels["service.istio.io/canonical-name"], "web");
     assert_eq!(labels["service.istio.io/canonical-revision"], "v2");
     let annotations = &pod["metadata"]["annotations"];
@@ -95,17 +95,29 @@ fn labels_and_annotations_tell_the_mesh_what_the_pod_is() {
 }
 
 #[test]
+fn a_pod_takes_no_mutual_tls_where_that_is_off() {
+    for discovery in [json!({"mutualTls": false}), json!({"enabled": false})] {
+        let config = configured(&json!({"discovery": discovery}), "");
+        let pod = inject_with(&config, &target(&web(json!({}), json!({})))).0;
+        assert_eq!(
+            pod["metadata"]["labels"]["security.istio.io/tlsMode"],
+            "disabled"
+        );
+    }
+}
+
+#[test]
 fn what_the_user_set_of_labels_and_annotations_stays() {
     let mut pod = web(
         json!({"kubectl.kubernetes.io/default-container": "side"}),
         json!({}),
     );
-    pod["metadata"]["labels"]["security.istio.io/tlsMode"] = json!("istio");
+    pod["metadata"]["labels"]["security.istio.io/tlsMode"] = json!("disabled");
     pod["metadata"]["labels"]["service.istio.io/canonical-name"] = json!("storefront");
     let pod = injected(&pod);
     assert_eq!(
         pod["metadata"]["labels"]["security.istio.io/tlsMode"],
-        "istio"
+        "disabled"
     );
     assert_eq!(
         pod["metadata"]["labels"]["service.istio.io/canonical-name"],

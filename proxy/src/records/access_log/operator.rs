@@ -272,6 +272,8 @@ mod tests {
             let parsed = parse(&text).unwrap();
             assert_eq!(parsed.operator, Operator::Address(side, part));
         }
+        let parsed = parse("DOWNSTREAM_TLS_VERSION%").unwrap();
+        assert_eq!(parsed.operator, Operator::DownstreamTlsVersion);
     }
 
     #[test]

@@ -143,3 +143,24 @@ fn what_is_not_known_of_the_workload_is_unknown() {
     assert_eq!(value(&labels, "source_canonical_revision"), "latest");
     assert_eq!(value(&labels, "destination_service"), "overflow");
 }
+
+#[test]
+fn a_server_says_who_its_client_is_if_that_is_proved() {
+    let outcome = Outcome {
+        direction: Direction::Inbound,
+        ..OK
+    };
+    let to = || destination(Direction::Inbound, "", "inbound|9080||");
+    let parties = Parties::new("spiffe://a/ns/b/sa/web", "spiffe://a/ns/b/sa/reviews");
+    let proved = of_request(&workload(), outcome, to(), Some(&parties));
+    let plain = of_request(&workload(), outcome, to(), None);
+    let names = [
+        "source_principal",
+        "destination_principal",
+        "connection_security_policy",
+    ];
+    let values = |labels: &str| names.map(|name| value(labels, name).to_owned());
+    let (client, server) = ("spiffe://a/ns/b/sa/web", "spiffe://a/ns/b/sa/reviews");
+    assert_eq!(values(&proved), [client, server, "mutual_tls"]);
+    assert_eq!(values(&plain), ["unknown", "unknown", "none"]);
+}

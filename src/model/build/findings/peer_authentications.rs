@@ -58,7 +58,7 @@ fn without_mutual_tls(
 ) {
     for object in objects.iter().filter(|object| object.is_strict()) {
         let message = "STRICT has no effect, because mutual TLS is off in this installation: start \
-                       the discovery service with --mutual-tls";
+                       the discovery service with --mutual-tls=true (the chart: discovery.mutualTls)";
         tell(&object.meta.key, Problem::MutualTlsOff, message.to_owned());
     }
 }
