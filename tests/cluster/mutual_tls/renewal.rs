@@ -12,23 +12,10 @@ const TALK: &str =
     "(while sleep 1; do echo word; done) | nc server 9000 >/dev/null; exec sleep infinity";
 
 /// Has discovery issue certificates that live for a minute.
-async fn shorten(release: &Release) {
-    let flags = [
-        "workload-certificate-lifetime",
-        "max-workload-certificate-lifetime",
-    ];
-    let added = flags.map(|flag| {
-        let value = format!("--{flag}=1m");
-        json!({"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": value})
-    });
-    let patch = json!(added).to_string();
-    let discovery = release.discovery();
-    release
-        .kubectl(&["patch", &discovery, "--type=json", "-p", &patch])
-        .await;
-    let rolled_out = ["rollout", "status", &discovery, "--timeout=120s"];
-    release.kubectl(&rolled_out).await;
-}
+const LIFETIMES: [&str; 2] = [
+    "discovery.workloadCertificateLifetime=1m",
+    "discovery.maxWorkloadCertificateLifetime=1m",
+];
 
 /// The serial number of a pod's certificate, as its sidecar tells the administrator.
 async fn serial(shop: &Namespace, pod: &str, container: &str) -> String {
@@ -55,7 +42,7 @@ async fn no_request_fails_and_no_connection_ends_while_certificates_are_renewed(
         return;
     };
     let release = Release::install(shop.cluster, REVISION).await;
-    shorten(&release).await;
+    release.upgrade(&LIFETIMES).await;
     let servers = [
         server("server", &["helloworld"], 5000),
         server("echo", &["tcp-echo", "9000", "one"], 9000),
