@@ -92,7 +92,7 @@ fn a_certificate_has_what_istio_gives_it() {
     assert!(constraints.critical && !constraints.value.ca);
     let seconds = |time: ASN1Time| time.to_datetime() - now().replace_nanosecond(0).unwrap();
     let validity = leaf.validity();
-    assert_eq!(seconds(validity.not_before), Duration::minutes(-2));
+    assert_eq!(seconds(validity.not_before), Duration::minutes(-10));
     assert_eq!(seconds(validity.not_after), Duration::days(1));
     assert_eq!(issued.not_after, validity.not_after.to_datetime());
     assert_eq!(leaf.raw_serial().len(), 16);

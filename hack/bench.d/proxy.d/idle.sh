@@ -1,12 +1,12 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # variables are shared with the other parts
 # What idle connections by mutual TLS take of a server's sidecar.
 
-idle_connections=10000
+# 10,000, or what descriptors are there for.
+idle_connections=''
 
 idle() {
-  local who count
-  count=$(at_once)
-  [ "$count" -ge "$idle_connections" ] || fail "$idle_connections connections need more descriptors than ulimit -n allows"
+  local who
+  idle_connections=$(at_once)
   for who in $pairs; do
     describe tls
     say "$who: $idle_connections idle connections"

@@ -12,27 +12,10 @@ const TALK: &str =
     "(while sleep 1; do echo word; done) | nc server 9000 >/dev/null; exec sleep infinity";
 
 /// Has discovery issue certificates that live for a minute.
-async fn shorten(release: &Release) {
-    let discovery = release.discovery();
-    let path = "jsonpath={.spec.template.spec.containers[0].args}";
-    let arguments = release.kubectl(&["get", &discovery, "-o", path]).await;
-    let arguments: Vec<String> = serde_json::from_str(&arguments).unwrap();
-    let arguments = arguments.into_iter().map(|argument| {
-        let (flag, _) = argument.split_once('=').unwrap_or((&argument, ""));
-        match flag.ends_with("workload-certificate-lifetime") {
-            true => format!("{flag}=1m"),
-            false => argument,
-        }
-    });
-    let arguments: Vec<_> = arguments.collect();
-    let path = "/spec/template/spec/containers/0/args";
-    let patch = json!([{"op": "replace", "path": path, "value": arguments}]).to_string();
-    release
-        .kubectl(&["patch", &discovery, "--type=json", "-p", &patch])
-        .await;
-    let rolled_out = ["rollout", "status", &discovery, "--timeout=120s"];
-    release.kubectl(&rolled_out).await;
-}
+const LIFETIMES: [&str; 2] = [
+    "discovery.workloadCertificateLifetime=1m",
+    "discovery.maxWorkloadCertificateLifetime=1m",
+];
 
 /// The serial number of a pod's certificate, as its sidecar tells the administrator.
 async fn serial(shop: &Namespace, pod: &str, container: &str) -> String {
@@ -59,7 +42,7 @@ async fn no_request_fails_and_no_connection_ends_while_certificates_are_renewed(
         return;
     };
     let release = Release::install(shop.cluster, REVISION).await;
-    shorten(&release).await;
+    release.upgrade(&LIFETIMES).await;
     let servers = [
         server("server", &["helloworld"], 5000),
         server("echo", &["tcp-echo", "9000", "one"], 9000),
