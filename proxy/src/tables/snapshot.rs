@@ -1,6 +1,12 @@
 //! One generation of configuration, and the newest one.
 
-use std::{cell::RefCell, collections::VecDeque, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    rc::Rc,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use tokio::{
     sync::{Notify, watch},
@@ -19,6 +25,9 @@ const MOMENT: Duration = Duration::from_secs(5);
 /// How far the old listeners that are kept are apart, but for the newest ones: at most 17 are kept
 /// at a time, however often listeners change. One that was there for less may leave sooner.
 const APART: Duration = Duration::from_secs(3);
+
+/// The generation that the proxy has by itself.
+const BUILT_IN: u64 = 1;
 
 /// One generation of tables, which a [`super::Publisher`] gives to the workers.
 #[derive(Debug)]
@@ -58,7 +67,7 @@ impl Snapshot {
     /// application sent it.
     pub fn pass_through(detection_timeout: Duration) -> Self {
         Self::new(
-            1,
+            BUILT_IN,
             Arc::new(built_in::listeners(detection_timeout)),
             Arc::new(built_in::clusters()),
             Arc::from("none"),
@@ -194,6 +203,11 @@ impl Current {
     /// Takes each newer snapshot, for as long as there may be one.
     pub async fn follow(self, mut updates: watch::Receiver<Arc<Snapshot>>) {
         let mut old = Old::default();
+        // What a proxy has before it is told anything is no configuration that a client could know.
+        let built_in = match self.get() {
+            first if first.generation == BUILT_IN => Some(Arc::downgrade(&first.listeners)),
+            _ => None,
+        };
         loop {
             let deadline = old.deadline();
             tokio::select! {
@@ -212,9 +226,13 @@ impl Current {
                 }
             }
             self.0.leaving.replace(old.newest_first());
-            self.0
-                .replaced
-                .replace(old.0.iter().rev().cloned().collect());
+            let is_built_in = |listeners| {
+                let built_in = built_in.as_ref().map(Weak::as_ptr);
+                built_in == Some(Arc::as_ptr(listeners))
+            };
+            let told = old.0.iter().rev();
+            let told = told.filter(|(listeners, _)| !is_built_in(listeners));
+            self.0.replaced.replace(told.cloned().collect());
         }
     }
 
@@ -330,6 +348,23 @@ mod tests {
             assert!(leaving.len() == 1 && Arc::ptr_eq(&leaving[0], &second));
             sleep(2 * SECOND).await;
             assert!(current.leaving().is_empty());
+        };
+        tasks.run_until(check).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_has_just_left_was_told_by_the_control_plane() {
+        let (mut publisher, current, tasks) = followed(with_own_port(1));
+        let check = async {
+            publisher.publish(with_own_port(2));
+            sleep(SECOND).await;
+            assert_eq!((current.leaving().len(), current.just_left().len()), (1, 0));
+            let second = Arc::clone(&current.get().listeners);
+            publisher.publish(with_own_port(3));
+            sleep(4 * SECOND).await;
+            assert!(matches!(&current.just_left()[..], [left] if Arc::ptr_eq(left, &second)));
+            sleep(2 * SECOND).await;
+            assert_eq!((current.leaving().len(), current.just_left().len()), (2, 0));
         };
         tasks.run_until(check).await;
     }
