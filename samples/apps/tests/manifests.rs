@@ -46,7 +46,7 @@ fn samples() -> Vec<Sample> {
             });
         }
     }
-    assert_eq!(samples.len(), 9);
+    assert_eq!(samples.len(), 10);
     samples
 }
 
