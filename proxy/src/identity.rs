@@ -2,7 +2,7 @@
 //!
 //! All of it happens on the control thread: the [`keeper`] asks, and renews what it has after half of its
 //! life. Workers take the newest [`Credentials`] from a channel. The key is made here, for one certificate,
-//! and is neither written nor sent.
+//! and is neither written nor sent; only an Envoy that the agent runs is given it.
 
 mod answer;
 mod ask;
@@ -21,7 +21,11 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use self::keeper::Keeper;
-pub(crate) use self::{credentials::Credentials, settings::Settings, trust_domains::TrustDomains};
+pub(crate) use self::{
+    credentials::{Credentials, EnvoyKey},
+    settings::Settings,
+    trust_domains::TrustDomains,
+};
 
 /// Asks for a certificate in the current runtime, and renews it for as long as the process runs. There
 /// are no credentials until the CA has answered for the first time; there always are from then on.
