@@ -1,6 +1,11 @@
 //! Envoy's command line.
 
-use std::{ffi::OsString, net::IpAddr, path::Path, time::Duration};
+use std::{
+    ffi::{OsStr, OsString},
+    net::IpAddr,
+    path::Path,
+    time::Duration,
+};
 
 use pillion_telemetry::LevelFilter;
 
@@ -79,7 +84,7 @@ pub(super) fn command_line(
 }
 
 /// Whether an argument is an option, with its value or without.
-fn is_option(argument: &OsString, name: &str) -> bool {
+fn is_option(argument: &OsStr, name: &str) -> bool {
     let argument = argument.to_string_lossy();
     let Some(rest) = argument.strip_prefix(name) else {
         return false;
@@ -135,10 +140,10 @@ mod tests {
     #[test]
     fn what_is_written_comes_in_place_of_the_agent_s() {
         assert_eq!(
-            line(&["/bin/envoy", "-l", "info", "--concurrency=1", "--disable-hot-restart", "--cpuset"])
+            line(&["/bin/envoy", "-l", "info", "--concurrency=1", "--disable-hot-restart", "--enable-mutex-tracing"])
                 .unwrap(),
             "/bin/envoy --config-path /f/envoy.json --drain-time-s 5 --drain-strategy immediate \
-             --local-address-ip-version v4 -l info --concurrency=1 --disable-hot-restart --cpuset"
+             --local-address-ip-version v4 -l info --concurrency=1 --disable-hot-restart --enable-mutex-tracing"
         );
     }
 

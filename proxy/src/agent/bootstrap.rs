@@ -74,7 +74,7 @@ fn cluster(name: &str, address: &Value) -> Value {
 
 /// A cluster that is a socket of the agent's, and speaks gRPC.
 fn to_agent(name: &str, path: &Path) -> Value {
-    let mut cluster = cluster(name, &json!({"pipe": {"path": path}}));
+    let mut cluster = cluster(name, &json!({"pipe": {"path": path.to_string_lossy()}}));
     cluster["typed_extension_protocol_options"] = json!({
         "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
             "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",

@@ -52,9 +52,16 @@ impl Envoy {
     }
 
     /// Ends it: it is asked to, told to, and killed.
-    pub async fn end(mut self) -> io::Result<ExitStatus> {
-        if let Err(error) = ask_envoy(Method::POST, "/quitquitquit").await {
+    pub async fn end(self) -> io::Result<ExitStatus> {
+        let asked = ask_envoy(Method::POST, "/quitquitquit").await;
+        if let Err(error) = &asked {
             tracing::debug!(%error, "Envoy can't be asked to end");
+        }
+        self.end_after(asked.is_ok()).await
+    }
+
+    async fn end_after(mut self, is_asked: bool) -> io::Result<ExitStatus> {
+        if !is_asked {
             self.terminate();
         }
         if let Ok(ended) = timeout(ENDING, self.ended()).await {
@@ -107,7 +114,7 @@ mod tests {
     #[tokio::test]
     async fn one_that_can_not_be_asked_is_told() {
         let status = shell("trap 'exit 7' TERM; while :; do sleep 0.05; done");
-        let status = status.end().await.unwrap();
+        let status = status.end_after(false).await.unwrap();
         // The signal may come before the trap.
         assert!(status.code() == Some(7) || status.signal() == Some(15), "{status}");
     }

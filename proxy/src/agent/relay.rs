@@ -210,28 +210,34 @@ mod tests {
             ..server.connect()
         });
 
-        let answer = relay.answer(request(DELTA, &asks_for_clusters())).await;
-        let mut replies = Replies::<DeltaDiscoveryResponse>::of(answer);
+        let (messages, asked) = request(DELTA, &asks_for_clusters());
+        let mut replies = Replies::<DeltaDiscoveryResponse>::of(relay.answer(asked).await);
         let names = |response: &DeltaDiscoveryResponse| {
             let names = response.resources.iter().map(|one| one.name.clone());
             names.collect::<Vec<_>>()
         };
-        assert_eq!(names(&replies.next().await), ["one"]);
+        let first = replies.next().await;
+        assert_eq!(names(&first), ["one"]);
         assert_eq!(server.authorization().unwrap(), "Bearer first");
+        messages.send(&DeltaDiscoveryRequest {
+            type_url: type_url::CLUSTER.to_owned(),
+            response_nonce: first.nonce,
+            ..DeltaDiscoveryRequest::default()
+        });
         server.add(type_url::CLUSTER, "two", cluster("two"));
         assert_eq!(names(&replies.next().await), ["two"]);
 
         *token.lock().unwrap() = "second".to_owned();
-        drop(replies);
-        let answer = relay.answer(request(DELTA, &asks_for_clusters())).await;
-        let mut replies = Replies::<DeltaDiscoveryResponse>::of(answer);
+        let (_messages, asked) = request(DELTA, &asks_for_clusters());
+        let mut replies = Replies::<DeltaDiscoveryResponse>::of(relay.answer(asked).await);
         assert_eq!(names(&replies.next().await), ["one", "two"]);
         assert_eq!(server.authorization().unwrap(), "Bearer second");
     }
 
     /// The status of an answer that is nothing else.
     async fn refusal(relay: &Relay, path: &'static str) -> Status {
-        let answer = relay.answer(request(path, &asks_for_clusters())).await;
+        let (_messages, asked) = request(path, &asks_for_clusters());
+        let answer = relay.answer(asked).await;
         Status::from_header_map(answer.headers()).unwrap()
     }
 
@@ -257,12 +263,14 @@ mod tests {
         let relay = Relay::new(server.connect());
         let mut open = Vec::new();
         for _ in 0..STREAMS {
-            open.push(relay.answer(request(DELTA, &asks_for_clusters())).await);
+            let (messages, asked) = request(DELTA, &asks_for_clusters());
+            open.push((messages, relay.answer(asked).await));
         }
         let status = refusal(&relay, DELTA).await;
         assert_eq!(status.code(), tonic::Code::ResourceExhausted);
         drop(open);
-        let answer = relay.answer(request(DELTA, &asks_for_clusters())).await;
+        let (_messages, asked) = request(DELTA, &asks_for_clusters());
+        let answer = relay.answer(asked).await;
         assert!(!answer.headers().contains_key("grpc-status"));
     }
 }

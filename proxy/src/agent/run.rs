@@ -15,7 +15,7 @@ use super::{
     bootstrap::{self, bootstrap},
     drain,
     envoy::{Envoy, exit_code},
-    folder::Folder,
+    folder::{ADS, BOOTSTRAP, Folder, SDS},
     ready,
     relay::Relay,
     roots,
@@ -28,11 +28,6 @@ use crate::{
     process::{Beside, Orders, Ports},
     records::{Records, Workload},
 };
-
-/// The files of the agent's folder.
-const BOOTSTRAP: &str = "envoy.json";
-const ADS: &str = "ads.sock";
-const SDS: &str = "sds.sock";
 
 /// Runs Envoy as the sidecar until it ends, or the agent is told to end.
 ///
@@ -72,13 +67,14 @@ async fn supervise(args: &Args, beside: &Beside) -> anyhow::Result<ExitCode> {
         interrupt: signal(SignalKind::interrupt())?,
     };
     let orders = Orders::default();
+    let configured = orders.readiness.register(
+        "waiting for Envoy to have its listeners and clusters from the control plane; its log says why they have not come",
+    );
     let folder = Folder::make(&args.folder)?;
     let metrics = provide(beside, &orders, &folder)?;
     let ports = Box::pin(beside.serve(&args.proxy, &orders, &metrics)).await?;
     let envoy = start(args, beside, &folder)?;
-    let configured = orders.readiness.register(
-        "waiting for Envoy to have its listeners and clusters from the control plane; its log says why they have not come",
-    );
+    // Nobody awaits it: it goes on until the process ends, whose runtime ends it.
     tokio::spawn(ready::follow(configured));
     let open = Open {
         ports,

@@ -13,6 +13,7 @@ use pillion_envoy_api::{
         extensions::transport_sockets::tls::v3::{
             CertificateValidationContext, Secret, TlsCertificate, secret::Type,
         },
+        service::discovery::v3::{DeltaDiscoveryRequest, DiscoveryRequest},
     },
     type_url,
 };
@@ -68,10 +69,10 @@ impl Secrets {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         match request.uri().path() {
-            SOTW => self.stream(request, |requests, snapshots, responses| async move {
+            SOTW => self.stream(request, |requests: Streaming<DiscoveryRequest>, snapshots, responses| async move {
                 serve_sotw(requests, snapshots, responses, &()).await;
             }),
-            DELTA => self.stream(request, |requests, snapshots, responses| async move {
+            DELTA => self.stream(request, |requests: Streaming<DeltaDiscoveryRequest>, snapshots, responses| async move {
                 serve_delta(requests, snapshots, responses, &()).await;
             }),
             _ => Status::unimplemented("only secrets are served here").into_http(),
@@ -148,7 +149,7 @@ fn inline(text: String) -> DataSource {
 #[cfg(test)]
 mod tests {
     use pillion_envoy_api::envoy::service::discovery::v3::{
-        DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,
+        DeltaDiscoveryResponse, DiscoveryResponse,
     };
     use tonic::Code;
 
@@ -198,14 +199,20 @@ mod tests {
         let mesh = Mesh::new();
         let (sender, credentials) = watch::channel(None);
         let secrets = Secrets::follow(credentials);
-        let answer = secrets.answer(request(SOTW, &asks_for("default")));
-        let mut replies = Replies::<DiscoveryResponse>::of(answer);
+        let (messages, asked) = request(SOTW, &asks_for("default"));
+        let mut replies = Replies::<DiscoveryResponse>::of(secrets.answer(asked));
         let first = mesh.credentials("web", 1);
         sender.send_replace(Some(Arc::clone(&first)));
-        let (chain, key) = certificate(&replies.next().await);
+        let response = replies.next().await;
+        let (chain, key) = certificate(&response);
         assert_eq!(chain, first.identity.chain_pem());
         assert_eq!(key, first.for_envoy.as_ref().unwrap().pem());
         assert!(key.starts_with("-----BEGIN PRIVATE KEY-----\n"));
+        messages.send(&DiscoveryRequest {
+            response_nonce: response.nonce,
+            version_info: response.version_info,
+            ..asks_for("default")
+        });
 
         let second = mesh.credentials("web", 2);
         sender.send_replace(Some(Arc::clone(&second)));
@@ -220,8 +227,9 @@ mod tests {
         let credentials = mesh.credentials("web", 1);
         let (_sender, receiver) = watch::channel(Some(credentials));
         let secrets = Secrets::follow(receiver);
-        let answer = secrets.answer(request(SOTW, &asks_for("ROOTCA")));
-        let response = Replies::<DiscoveryResponse>::of(answer).next().await;
+        let (_messages, asked) = request(SOTW, &asks_for("ROOTCA"));
+        let mut replies = Replies::<DiscoveryResponse>::of(secrets.answer(asked));
+        let response = replies.next().await;
         let Some(Type::ValidationContext(context)) = secret(&response).r#type else {
             panic!("{response:?}");
         };
@@ -229,7 +237,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_incremental_variant_gives_the_same_and_says_what_there_is_not() {
+    async fn the_incremental_variant_gives_the_same_and_nothing_else() {
         let (_sender, receiver) = watch::channel(Some(Mesh::new().credentials("web", 1)));
         let secrets = Secrets::follow(receiver);
         let asks = DeltaDiscoveryRequest {
@@ -237,18 +245,19 @@ mod tests {
             resource_names_subscribe: vec!["default".to_owned(), "other".to_owned()],
             ..DeltaDiscoveryRequest::default()
         };
-        let answer = secrets.answer(request(DELTA, &asks));
-        let response = Replies::<DeltaDiscoveryResponse>::of(answer).next().await;
+        let (_messages, asked) = request(DELTA, &asks);
+        let mut replies = Replies::<DeltaDiscoveryResponse>::of(secrets.answer(asked));
+        let response = replies.next().await;
         let names: Vec<_> = response.resources.iter().map(|one| &one.name).collect();
         assert_eq!(names, ["default"]);
-        assert_eq!(response.removed_resources, ["other"]);
     }
 
     #[tokio::test]
     async fn other_methods_are_refused() {
         let (_sender, receiver) = watch::channel(None);
         let secrets = Secrets::follow(receiver);
-        let answer = secrets.answer(request("/other", &asks_for("default")));
+        let (_messages, asked) = request("/other", &asks_for("default"));
+        let answer = secrets.answer(asked);
         let status = Status::from_header_map(answer.headers()).unwrap();
         assert_eq!(status.code(), Code::Unimplemented);
     }

@@ -8,17 +8,38 @@ use http::{Request, Response};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
 use prost::Message;
+use tokio::sync::mpsc;
 use tonic::body::Body;
 
-/// A request that begins with a message, and goes on.
-pub(super) fn request(path: &str, message: &impl Message) -> Request<Body> {
-    let length = u32::try_from(message.encoded_len()).unwrap();
-    let mut framed = vec![0];
-    framed.extend(length.to_be_bytes());
-    framed.extend(message.encode_to_vec());
-    let first = [Ok::<_, Infallible>(Frame::data(Bytes::from(framed)))];
-    let body = StreamBody::new(stream::iter(first).chain(stream::pending()));
-    Request::post(path).body(Body::new(body)).unwrap()
+/// The messages of a request, which ends with the value.
+pub(super) struct Messages(mpsc::UnboundedSender<Bytes>);
+
+impl Messages {
+    /// A request that has none yet.
+    pub fn to(path: &str) -> (Self, Request<Body>) {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let messages = stream::poll_fn(move |context| receiver.poll_recv(context));
+        let frames = messages.map(|message| Ok::<_, Infallible>(Frame::data(message)));
+        let body = Body::new(StreamBody::new(frames));
+        (Self(sender), Request::post(path).body(body).unwrap())
+    }
+
+    /// One more.
+    pub fn send(&self, message: &impl Message) {
+        let length = u32::try_from(message.encoded_len()).unwrap();
+        let mut framed = vec![0];
+        framed.extend(length.to_be_bytes());
+        framed.extend(message.encode_to_vec());
+        // The other side may have ended the stream.
+        let _ = self.0.send(framed.into());
+    }
+}
+
+/// A request that has begun with a message.
+pub(super) fn request(path: &str, message: &impl Message) -> (Messages, Request<Body>) {
+    let (messages, request) = Messages::to(path);
+    messages.send(message);
+    (messages, request)
 }
 
 /// The messages of an answer.
