@@ -57,7 +57,7 @@ fn an_envoy_is_configured_has_its_certificate_and_drains() {
     assert!(Workload::of_nobody().ask().is_err());
     // It is given the next certificate before the first one expires.
     agent.until("another certificate", || {
-        client.ask().is_ok_and(|(_, serial)| serial != first)
+        client.ask().is_ok_and(|(_, hash)| hash != first)
     });
 
     let merged = get(POD, 15020, "/stats/prometheus");

@@ -11,6 +11,7 @@ const PROGRAM: &str = "PILLION_ENVOY";
 
 /// Arguments of `pillion-proxy agent`.
 #[derive(Debug, clap::Args)]
+#[group(skip)] // it would have the name of the proxy's
 pub struct Args {
     #[command(flatten)]
     pub(super) proxy: process::Args,

@@ -26,7 +26,7 @@ pub(super) struct Envoy(Child);
 
 /// It can't be started.
 #[derive(Debug, thiserror::Error)]
-#[error("can't start Envoy's program {}", program.display())]
+#[error("can't start Envoy's program {}", .program.display())]
 pub(super) struct NotStarted {
     program: OsString,
     source: io::Error,

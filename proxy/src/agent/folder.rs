@@ -22,7 +22,7 @@ pub(super) struct Folder(PathBuf);
 #[derive(Debug, thiserror::Error)]
 #[error(
     "can't make the folder {}: the one above it has to be there, the proxy's user has to be allowed to write to it, and there may be no other folder of that name",
-    path.display()
+    .path.display()
 )]
 pub(super) struct NoFolder {
     path: PathBuf,

@@ -66,7 +66,7 @@ mod tests {
     fn root() -> String {
         let now = OffsetDateTime::now_utc();
         let authority = Authority::generate("root", now, time::Duration::DAY).unwrap();
-        authority.certificate().to_owned()
+        Bundle::from_pem(authority.certificate()).unwrap().to_pem()
     }
 
     #[tokio::test(start_paused = true)]

@@ -35,8 +35,8 @@ const ROOTS: &str = "ROOTCA";
 const SOTW: &str = "/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets";
 /// The method of the incremental variant.
 const DELTA: &str = "/envoy.service.secret.v3.SecretDiscoveryService/DeltaSecrets";
-/// The longest request: Envoy asks for two names.
-const MAX_REQUEST: usize = 64 << 10;
+/// The longest request: Envoy names itself, with all of its extensions.
+const MAX_REQUEST: usize = 1 << 20;
 
 /// Gives Envoy the newest.
 #[derive(Debug, Clone)]
@@ -148,6 +148,7 @@ fn inline(text: String) -> DataSource {
 
 #[cfg(test)]
 mod tests {
+    use pillion_certs::Bundle;
     use pillion_envoy_api::envoy::service::discovery::v3::{
         DeltaDiscoveryResponse, DiscoveryResponse,
     };
@@ -207,7 +208,7 @@ mod tests {
         let (chain, key) = certificate(&response);
         assert_eq!(chain, first.identity.chain_pem());
         assert_eq!(key, first.for_envoy.as_ref().unwrap().pem());
-        assert!(key.starts_with("-----BEGIN PRIVATE KEY-----\n"));
+        assert!(key.starts_with("-----BEGIN PRIVATE KEY-----"));
         messages.send(&DiscoveryRequest {
             response_nonce: response.nonce,
             version_info: response.version_info,
@@ -233,7 +234,8 @@ mod tests {
         let Some(Type::ValidationContext(context)) = secret(&response).r#type else {
             panic!("{response:?}");
         };
-        assert_eq!(text(context.trusted_ca), mesh.roots());
+        let roots = |text: &str| Bundle::from_pem(text).unwrap();
+        assert_eq!(roots(&text(context.trusted_ca)), roots(mesh.roots()));
     }
 
     #[tokio::test]

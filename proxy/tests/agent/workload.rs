@@ -49,7 +49,7 @@ impl Workload {
         Self(Arc::new(unverified_client_config().unwrap()))
     }
 
-    /// Sends a request. Returns the answer, and the serial number of the pod's certificate.
+    /// Sends a request. Returns the answer, and a hash of the pod's certificate.
     pub fn ask(&self) -> io::Result<(String, String)> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
