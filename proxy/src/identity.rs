@@ -21,11 +21,9 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use self::keeper::Keeper;
-pub(crate) use self::{
-    credentials::{Credentials, EnvoyKey},
-    settings::Settings,
-    trust_domains::TrustDomains,
-};
+#[cfg(test)]
+pub(crate) use self::credentials::EnvoyKey;
+pub(crate) use self::{credentials::Credentials, settings::Settings, trust_domains::TrustDomains};
 
 /// Asks for a certificate in the current runtime, and renews it for as long as the process runs. There
 /// are no credentials until the CA has answered for the first time; there always are from then on.

@@ -101,7 +101,7 @@ fn log_level(level: LevelFilter) -> &'static str {
         LevelFilter::WARN => "warning",
         LevelFilter::INFO => "info",
         LevelFilter::DEBUG => "debug",
-        LevelFilter::TRACE => "trace",
+        _ => "trace",
     }
 }
 
