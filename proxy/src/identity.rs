@@ -20,9 +20,9 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use self::keeper::Keeper;
 #[cfg(test)]
 pub(crate) use self::credentials::EnvoyKey;
+use self::keeper::Keeper;
 pub(crate) use self::{credentials::Credentials, settings::Settings, trust_domains::TrustDomains};
 
 /// Asks for a certificate in the current runtime, and renews it for as long as the process runs. There

@@ -71,7 +71,9 @@ fn an_envoy_is_configured_has_its_certificate_and_drains() {
     // What changes reaches Envoy on the same stream.
     control_plane.answer_with("changed\n");
     agent.until("the change", || {
-        client.ask().is_ok_and(|(answer, _)| answer.ends_with("changed\n"))
+        client
+            .ask()
+            .is_ok_and(|(answer, _)| answer.ends_with("changed\n"))
     });
 
     assert_eq!(ask("127.0.0.1", 15020, "POST /drain", "").status, 200);
@@ -92,7 +94,12 @@ fn the_agent_ends_as_its_envoy_does_and_does_not_start_it_again() {
     let variables = [("PILLION_ENVOY", program.as_str())];
     let mut agent = Agent::start(&["sidecar", "--log-format", "text"], &variables);
     assert_eq!(agent.ends_with(), Some(3), "{}", agent.log());
-    assert_eq!(agent.log().matches("started\n").count(), 1, "{}", agent.log());
+    assert_eq!(
+        agent.log().matches("started\n").count(),
+        1,
+        "{}",
+        agent.log()
+    );
 }
 
 #[test]

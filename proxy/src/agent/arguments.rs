@@ -65,10 +65,7 @@ pub(super) fn command_line(
         // Clients leave at their next request, and not some time until the end.
         (&["--drain-strategy"], Some("immediate")),
         (&["--local-address-ip-version"], Some(version)),
-        (
-            &["--log-level", "-l"],
-            Some(log_level(settings.log_level)),
-        ),
+        (&["--log-level", "-l"], Some(log_level(settings.log_level))),
         (&["--component-log-level"], settings.component_log_level),
     ];
     for (names, value) in options {
@@ -140,8 +137,15 @@ mod tests {
     #[test]
     fn what_is_written_comes_in_place_of_the_agent_s() {
         assert_eq!(
-            line(&["/bin/envoy", "-l", "info", "--concurrency=1", "--disable-hot-restart", "--enable-mutex-tracing"])
-                .unwrap(),
+            line(&[
+                "/bin/envoy",
+                "-l",
+                "info",
+                "--concurrency=1",
+                "--disable-hot-restart",
+                "--enable-mutex-tracing"
+            ])
+            .unwrap(),
             "/bin/envoy --config-path /f/envoy.json --drain-time-s 5 --drain-strategy immediate \
              --local-address-ip-version v4 -l info --concurrency=1 --disable-hot-restart --enable-mutex-tracing"
         );

@@ -156,7 +156,9 @@ mod tests {
         let bootstrap = of_pod([10, 0, 0, 5].into());
         let ads = &bootstrap["dynamic_resources"]["ads_config"];
         let cited = &ads["grpc_services"][0]["envoy_grpc"]["cluster_name"];
-        let clusters = bootstrap["static_resources"]["clusters"].as_array().unwrap();
+        let clusters = bootstrap["static_resources"]["clusters"]
+            .as_array()
+            .unwrap();
         let path = |name: &str| {
             let found = clusters.iter().find(|one| one["name"] == name).unwrap();
             let endpoint = &found["load_assignment"]["endpoints"][0]["lb_endpoints"][0];

@@ -63,9 +63,8 @@ fn open(text: &str) -> u64 {
         let listener = name
             .strip_prefix("listener.")?
             .strip_suffix(".downstream_cx_active")?;
-        let is_traffic = listener != "admin"
-            && !listener.contains(".worker_")
-            && !listener.ends_with("_15090");
+        let is_traffic =
+            listener != "admin" && !listener.contains(".worker_") && !listener.ends_with("_15090");
         is_traffic.then(|| count.trim().parse::<u64>().ok())?
     });
     counts.sum()

@@ -106,9 +106,15 @@ mod tests {
     async fn its_end_is_told() {
         let status = shell("exit 3").ended().await.unwrap();
         assert_eq!(status.code(), Some(3));
-        assert_eq!(format!("{:?}", exit_code(status)), format!("{:?}", ExitCode::from(3)));
+        assert_eq!(
+            format!("{:?}", exit_code(status)),
+            format!("{:?}", ExitCode::from(3))
+        );
         let status = shell("kill -KILL $$").ended().await.unwrap();
-        assert_eq!(format!("{:?}", exit_code(status)), format!("{:?}", ExitCode::from(137)));
+        assert_eq!(
+            format!("{:?}", exit_code(status)),
+            format!("{:?}", ExitCode::from(137))
+        );
     }
 
     #[tokio::test]
@@ -116,7 +122,10 @@ mod tests {
         let status = shell("trap 'exit 7' TERM; while :; do sleep 0.05; done");
         let status = status.end_after(false).await.unwrap();
         // The signal may come before the trap.
-        assert!(status.code() == Some(7) || status.signal() == Some(15), "{status}");
+        assert!(
+            status.code() == Some(7) || status.signal() == Some(15),
+            "{status}"
+        );
     }
 
     #[test]

@@ -123,7 +123,11 @@ impl Relay {
 }
 
 /// The same request to the control plane, with the token. Nothing that Envoy says of itself goes along.
-fn outgoing(connection: &Connection, path: &'static str, body: Body) -> Result<Request<Body>, Status> {
+fn outgoing(
+    connection: &Connection,
+    path: &'static str,
+    body: Body,
+) -> Result<Request<Body>, Status> {
     let mut parts = connection.origin().into_parts();
     parts.path_and_query = Some(PathAndQuery::from_static(path));
     let uri = Uri::from_parts(parts).map_err(|error| Status::internal(error.to_string()))?;

@@ -50,7 +50,9 @@ fn read(file: &Provider) -> Result<Bundle, String> {
     match roots.len() {
         0 => Err("it has no certificates".to_owned()),
         1..=MAX_ROOTS => Ok(roots),
-        count => Err(format!("it has {count} certificates, more than {MAX_ROOTS}")),
+        count => Err(format!(
+            "it has {count} certificates, more than {MAX_ROOTS}"
+        )),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The workload's certificate with its key, and the roots of the mesh, as Envoy asks for them (SDS).
 
-use std::{pin::pin, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::stream;
@@ -69,12 +69,18 @@ impl Secrets {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         match request.uri().path() {
-            SOTW => self.stream(request, |requests: Streaming<DiscoveryRequest>, snapshots, responses| async move {
-                serve_sotw(requests, snapshots, responses, &()).await;
-            }),
-            DELTA => self.stream(request, |requests: Streaming<DeltaDiscoveryRequest>, snapshots, responses| async move {
-                serve_delta(requests, snapshots, responses, &()).await;
-            }),
+            SOTW => self.stream(
+                request,
+                |requests: Streaming<DiscoveryRequest>, snapshots, responses| async move {
+                    serve_sotw(requests, snapshots, responses, &()).await;
+                },
+            ),
+            DELTA => self.stream(
+                request,
+                |requests: Streaming<DeltaDiscoveryRequest>, snapshots, responses| async move {
+                    serve_delta(requests, snapshots, responses, &()).await;
+                },
+            ),
             _ => Status::unimplemented("only secrets are served here").into_http(),
         }
     }

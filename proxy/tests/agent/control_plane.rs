@@ -8,7 +8,12 @@ use std::{
 };
 
 use futures::{Stream, StreamExt as _, stream};
-use hyper::{Request as HttpRequest, body::Incoming, server::conn::http2, service::{Service as _, service_fn}};
+use hyper::{
+    Request as HttpRequest,
+    body::Incoming,
+    server::conn::http2,
+    service::{Service as _, service_fn},
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     service::TowerToHyperService,
@@ -22,7 +27,8 @@ use pillion_envoy_api::{
         config::{
             core::v3::{
                 ApiConfigSource, ApiVersion, ConfigSource, DataSource, GrpcService,
-                TrafficDirection, TransportSocket, api_config_source::ApiType,
+                TrafficDirection, TransportSocket,
+                api_config_source::ApiType,
                 config_source::ConfigSourceSpecifier,
                 data_source::Specifier,
                 grpc_service::{EnvoyGrpc, TargetSpecifier},
@@ -38,9 +44,7 @@ use pillion_envoy_api::{
             transport_sockets::tls::v3::{
                 CertificateValidationContext, CommonTlsContext, DownstreamTlsContext,
                 SdsSecretConfig,
-                common_tls_context::{
-                    CombinedCertificateValidationContext, ValidationContextType,
-                },
+                common_tls_context::{CombinedCertificateValidationContext, ValidationContextType},
             },
         },
         service::discovery::v3::{

@@ -51,7 +51,9 @@ impl Workload {
 
     /// Sends a request. Returns the answer, and a hash of the pod's certificate.
     pub fn ask(&self) -> io::Result<(String, String)> {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         runtime.block_on(async {
             let stream = TcpStream::connect((POD, PORT)).await?;
             let name = ServerName::try_from("web.shop").unwrap();
