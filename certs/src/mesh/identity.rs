@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pem::{EncodeConfig, LineEnding, Pem};
 use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
     sign::{CertifiedKey, SingleCertAndKey},
@@ -98,5 +99,14 @@ impl Identity {
     #[must_use]
     pub fn chain_der(&self) -> &[CertificateDer<'static>] {
         &self.chain
+    }
+
+    /// The same in PEM.
+    #[must_use]
+    pub fn chain_pem(&self) -> String {
+        let lines = EncodeConfig::new().set_line_ending(LineEnding::LF);
+        let chain = self.chain.iter();
+        let blocks = chain.map(|one| Pem::new("CERTIFICATE", one.to_vec()));
+        blocks.map(|one| pem::encode_config(&one, lines)).collect()
     }
 }

@@ -9,7 +9,10 @@ use pillion_certs::{
 use time::{Duration, OffsetDateTime};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::{identity::Credentials, transport::Transport};
+use crate::{
+    identity::{Credentials, EnvoyKey},
+    transport::Transport,
+};
 
 /// A CA, and the workloads of its trust domain.
 pub(crate) struct Mesh {
@@ -39,6 +42,7 @@ impl Mesh {
         let domains = ["cluster.local".to_owned()];
         Arc::new(Credentials {
             identity: Arc::new(Identity::new(&issued.chain, &key).unwrap()),
+            for_envoy: Some(EnvoyKey::new(&key)),
             trust: Arc::new(Trust::new(&roots, domains).unwrap()),
             generation,
         })
