@@ -18,7 +18,7 @@ const LIFETIMES: [&str; 2] = [
 ];
 
 /// The serial number of a pod's certificate, as its sidecar tells the administrator.
-async fn serial(shop: &Namespace, pod: &str, container: &str) -> String {
+pub async fn serial(shop: &Namespace, pod: &str, container: &str) -> String {
     let curl = [
         "curl",
         "-sS",
