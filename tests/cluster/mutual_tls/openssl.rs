@@ -33,12 +33,6 @@ async fn s_client(shop: &Namespace, pod: &str, port: u16, more: &[&str]) -> Stri
     format!("{said}{complaint}")
 }
 
-/// The certificates that a server shows, in PEM and without blanks.
-pub async fn chain(shop: &Namespace, pod: &str, port: u16) -> String {
-    let said = s_client(shop, pod, port, &["-showcerts"]).await;
-    said.split_whitespace().collect()
-}
-
 /// A folder for keys and certificates, which goes with the value.
 struct Folder(PathBuf);
 

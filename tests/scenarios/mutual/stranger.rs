@@ -163,7 +163,7 @@ async fn uncounted(world: &World) -> Vec<String> {
     let mut faults = Vec::new();
     for (pod, labels) in [
         (&world.client, &of_source[..]),
-        (&world.server, &of_destination),
+        (&world.server, &of_destination[..]),
     ] {
         if pod.software == Software::Pillion && !is_counted(pod, labels).await {
             faults.push(format!("{world}: no request is counted with {labels:?}"));
