@@ -204,7 +204,9 @@ pub enum End {
 
 /// Reads the scenarios of a folder whose names have a part, in the order of their names.
 pub fn all(folder: &str, part: &str) -> Vec<Case> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios").join(folder);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/scenarios")
+        .join(folder);
     let mut cases: Vec<_> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())

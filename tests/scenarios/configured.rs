@@ -131,7 +131,9 @@ async fn missing(
                 .iter()
                 .all(|(name, version)| held.get(name) == Some(version)),
             "listeners" if !shows_listeners => {
-                held.keys().eq(wanted.keys()) && discovery.have_replied() && !dump.waits_for_listeners()
+                held.keys().eq(wanted.keys())
+                    && discovery.have_replied()
+                    && !dump.waits_for_listeners()
             }
             _ => held == *wanted,
         };

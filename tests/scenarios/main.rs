@@ -73,7 +73,11 @@ fn mutual_tls_is_the_same_whoever_is_at_its_ends() {
     for fault in &faults {
         println!("{fault}\n");
     }
-    assert!(faults.is_empty(), "{} faults in {count} cases", faults.len());
+    assert!(
+        faults.is_empty(),
+        "{} faults in {count} cases",
+        faults.len()
+    );
     println!("{count} cases agree");
 }
 

@@ -104,10 +104,12 @@ fn add_headers(outcome: &mut Outcome, prefix: &str, headers: &[(String, String)]
 /// What is said of clients' certificates, each of which has a hash of its own.
 fn without_hashes(told: &str) -> String {
     let is_hash = |text: &str| text.len() == 64 && text.bytes().all(|it| it.is_ascii_hexdigit());
-    let parts = told.split(';').map(|part| match part.strip_prefix("Hash=") {
-        Some(hash) if is_hash(hash) => "Hash=*",
-        _ => part,
-    });
+    let parts = told
+        .split(';')
+        .map(|part| match part.strip_prefix("Hash=") {
+            Some(hash) if is_hash(hash) => "Hash=*",
+            _ => part,
+        });
     parts.collect::<Vec<_>>().join(";")
 }
 

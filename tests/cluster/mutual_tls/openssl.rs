@@ -126,7 +126,8 @@ async fn openssl_is_let_in_by_the_mesh_s_certificate_alone() {
     let map = ["get", map, "-o", r"jsonpath={.data.root-cert\.pem}"];
     let root = shop.kubectl(&map).await;
     fs::write(folder.file("root.pem"), &root).unwrap();
-    let [key, csr, certificate] = ["key.pem", "csr.pem", "certificate.pem"].map(|it| folder.file(it));
+    let [key, csr, certificate] =
+        ["key.pem", "csr.pem", "certificate.pem"].map(|it| folder.file(it));
     request(&key, &csr, &[]).await;
     let csr = fs::read_to_string(csr).unwrap();
     let mut chain = certify(shop, &folder, csr).await;
