@@ -17,7 +17,7 @@ use super::{
     sds::{self, Secrets},
 };
 use crate::{
-    case::{Case, End, Kind},
+    case::{Case, End, Exchange, Kind},
     client, exchange,
     objects::{Cluster, POD, POD_NAME, WORLD},
     outcome::Outcome,
@@ -94,20 +94,42 @@ impl World {
     pub async fn run(&self, case: &Case, cluster: &Cluster) -> Vec<Outcome> {
         let mut outcomes = Vec::new();
         for exchange in &case.requests {
-            self.hellos.take();
-            let sent = exchange::send(&self.client, case, cluster, exchange).await;
-            let passes_by = exchange.to.is_some_and(|to| to.ip() == WORLD);
-            let mut outcome = match sent.into_iter().next() {
-                Some(sent) if passes_by => sent.outcome,
-                sent => with_log(&self.client, sent.into_iter().collect()).await,
-            };
-            if let Some(hello) = self.hellos.take() {
-                outcome.insert("hello.sni".to_owned(), hello.sni);
-                outcome.insert("hello.alpn".to_owned(), hello.alpn);
-            }
-            outcomes.push(outcome);
+            outcomes.push(self.settled(case, cluster, exchange).await);
         }
         outcomes
+    }
+
+    /// What comes of a request. Where nothing may reach a server, it is sent until that is so: after a change of the mode, our
+    /// sidecar takes HTTP as before for some seconds.
+    async fn settled(&self, case: &Case, cluster: &Cluster, exchange: &Exchange) -> Outcome {
+        let deadline = Instant::now() + PATIENCE;
+        let is_refused = exchange
+            .expect
+            .get("tries")
+            .is_some_and(|tries| *tries == 0);
+        loop {
+            let outcome = self.send(case, cluster, exchange).await;
+            let has_reached = outcome.get("tries").is_some_and(|tries| tries != "0");
+            if !(is_refused && has_reached) || Instant::now() > deadline {
+                return outcome;
+            }
+            sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    async fn send(&self, case: &Case, cluster: &Cluster, exchange: &Exchange) -> Outcome {
+        self.hellos.take();
+        let sent = exchange::send(&self.client, case, cluster, exchange).await;
+        let passes_by = exchange.to.is_some_and(|to| to.ip() == WORLD);
+        let mut outcome = match sent.into_iter().next() {
+            Some(sent) if passes_by => sent.outcome,
+            sent => with_log(&self.client, sent.into_iter().collect()).await,
+        };
+        if let Some(hello) = self.hellos.take() {
+            outcome.insert("hello.sni".to_owned(), hello.sni);
+            outcome.insert("hello.alpn".to_owned(), hello.alpn);
+        }
+        outcome
     }
 }
 
