@@ -64,6 +64,7 @@ fn refuses_values_that_it_does_not_know() {
             "discovery.maxWorkloadCertificateLifetime=0h",
             "does not match",
         ),
+        ("discovery.caOverlap=1s", "does not match"),
         ("global.imagePullPolicy=Sometimes", "value must be one of"),
         ("global.proxy.logLevel=loud", "value must be one of"),
         (
@@ -441,8 +442,8 @@ fn every_installation_has_policies_for_its_own_accounts() {
 /// Whoever has its token reads a plugged CA, and can't put another one in its place.
 #[test]
 fn discovery_reads_a_plugged_ca_and_knows_how_long_certificates_last() {
-    let lifetimes =
-        "discovery.workloadCertificateLifetime=1h,discovery.maxWorkloadCertificateLifetime=2d";
+    let lifetimes = "discovery.workloadCertificateLifetime=1h,discovery.maxWorkloadCertificateLifetime=2d,\
+                     discovery.caOverlap=5m";
     let objects = template("mesh", &["--set", lifetimes]);
     let role = named(&objects, "Role", "pillion-discovery");
     let rules = role["rules"].as_array().unwrap().iter();
@@ -456,6 +457,7 @@ fn discovery_reads_a_plugged_ca_and_knows_how_long_certificates_last() {
     for argument in [
         "--workload-certificate-lifetime=1h",
         "--max-workload-certificate-lifetime=2d",
+        "--ca-overlap=5m",
     ] {
         let arguments = arguments.as_array().unwrap();
         assert!(arguments.contains(&json!(argument)), "{arguments:?}");
