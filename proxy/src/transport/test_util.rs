@@ -9,7 +9,10 @@ use pillion_certs::{
 use time::{Duration, OffsetDateTime};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::{identity::Credentials, transport::Transport};
+use crate::{
+    identity::Credentials,
+    transport::{ClientTransport, Transport},
+};
 
 /// A CA, and the workloads of its trust domain.
 pub(crate) struct Mesh {
@@ -58,6 +61,12 @@ impl Mesh {
     /// The root, in PEM.
     pub fn roots(&self) -> &str {
         &self.root
+    }
+
+    /// That of other threads with these.
+    pub fn client_transport(&self, account: &str) -> ClientTransport {
+        let (_, credentials) = tokio::sync::watch::channel(Some(self.credentials(account, 1)));
+        ClientTransport::new(&Arc::default(), &credentials)
     }
 
     /// A worker's transport with these.

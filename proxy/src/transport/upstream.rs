@@ -11,8 +11,9 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{failure::TlsFailure, worker::Transport};
+use super::{configs::Configs, failure::TlsFailure, worker::Transport};
 use crate::{
+    identity::Credentials,
     net::{input::Input, read_ahead::ReadAhead, stream::Stream, tls::TlsStream},
     records::Parties,
     tables::{Carried, UpstreamTls},
@@ -28,12 +29,26 @@ use crate::{
 pub(crate) async fn secure(
     transport: &Transport,
     tls: &Arc<UpstreamTls>,
+    inside: (Carried, SocketAddr),
+    stream: TcpStream,
+    time: (Instant, Duration),
+) -> Result<(Stream, Arc<Parties>), TlsFailure> {
+    let credentials = transport.credentials()?;
+    let with = (&*transport.configs, &*credentials);
+    let (stream, peer) = shake_hands(with, tls, inside, stream, time).await?;
+    let parties = Parties::new(credentials.identity.id().as_str(), peer.uri());
+    Ok((Stream::Tls(Box::new(stream)), Arc::new(parties)))
+}
+
+/// The same with these credentials, and with whom.
+pub(super) async fn shake_hands(
+    (configs, credentials): (&Configs, &Credentials),
+    tls: &Arc<UpstreamTls>,
     (carried, to): (Carried, SocketAddr),
     stream: TcpStream,
     (began, within): (Instant, Duration),
-) -> Result<(Stream, Arc<Parties>), TlsFailure> {
-    let credentials = transport.credentials()?;
-    let endpoint = transport.configs.client(&credentials, tls, (carried, to))?;
+) -> Result<(TlsStream, Peer), TlsFailure> {
+    let endpoint = configs.client(credentials, tls, (carried, to))?;
     let stream = ReadAhead::new(stream, Input::default());
     let connecting = TlsConnector::from(endpoint.config()).connect(name(tls, to), stream);
     let connected = match timeout_at(began + within, connecting).await {
@@ -43,8 +58,7 @@ pub(crate) async fn secure(
     let stream = TlsStream::from(connected);
     let peer = Peer::admit(stream.state(), OffsetDateTime::now_utc())?;
     endpoint.admitted(peer.validity().not_after);
-    let parties = Parties::new(credentials.identity.id().as_str(), peer.uri());
-    Ok((Stream::Tls(Box::new(stream)), Arc::new(parties)))
+    Ok((stream, peer))
 }
 
 /// The name that is asked for; an address is not sent.

@@ -189,8 +189,8 @@ async fn a_response_in_plaintext_ends_a_while_after_its_listener() {
     server.send("d").await;
     client.until("d").await;
     sleep(Duration::from_secs(10)).await;
-    // It is not complete.
-    let _ = client.end().await;
+    // It must not look complete.
+    assert!(client.end().await.is_err());
     proxy.sees(&["response_flags=\"DC\""]).await;
 }
 
@@ -209,8 +209,8 @@ async fn a_web_socket_in_plaintext_ends_with_it() {
     client.send("a").await;
     server.until("a").await;
     sleep(Duration::from_secs(10)).await;
-    let _ = client.end().await;
-    let _ = server.end().await;
+    assert!(client.end().await.is_err());
+    assert!(server.end().await.is_err());
     proxy.sees(&["response_flags=\"DC\""]).await;
 }
 
