@@ -387,7 +387,7 @@ mod tests {
     #[tokio::test(flavor = "local")]
     async fn a_connection_that_may_not_go_on_is_reset_on_both_sides() {
         let (leave, left) = tokio::sync::oneshot::channel();
-        let left = async { left.await.unwrap_or_default() };
+        let left = async move { left.await.unwrap_or_default() };
         let (mut client, mut server, relay) = relayed_until(LONG, left).await;
         client.write_all(b"x").await.unwrap();
         server.read_u8().await.unwrap();
