@@ -62,7 +62,7 @@ impl EndpointConfigs {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = known.configs.get_mut(&key) {
             if found.has_ended(now) {
-                *found = EndpointConfig::new(common);
+                *found = EndpointConfig::new(&found.common);
             }
             return Arc::clone(found);
         }
