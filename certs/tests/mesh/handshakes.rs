@@ -26,7 +26,11 @@ fn each_end_knows_who_the_other_is() {
     assert_eq!(peer.validity(), web.validity());
     assert!(peer.dns_names().is_empty());
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &web.chain_der()[0]);
-    let digits: Vec<_> = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits: Vec<_> = digest
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     assert_eq!(peer.hash(), digits.concat());
     assert_eq!(Peer::admit(&client, now()).unwrap().uri(), API);
     for end in [&**client, &**server] {

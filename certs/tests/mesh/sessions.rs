@@ -146,9 +146,13 @@ fn few_tickets_of_an_endpoint_are_kept() {
     let (client, server) = (endpoint.config(), server(&api, &trust));
     // Ten begin before any of them is done, so none has another one's ticket.
     let begun: Vec<_> = (0..10).map(|_| begin(&client, &server)).collect();
-    begun.into_iter().for_each(|hands| drop(finish(hands).joined()));
+    begun
+        .into_iter()
+        .for_each(|hands| drop(finish(hands).joined()));
     let begun: Vec<_> = (0..10).map(|_| begin(&client, &server)).collect();
-    let kinds = begun.into_iter().map(|hands| finish(hands).joined().1.handshake_kind());
+    let kinds = begun
+        .into_iter()
+        .map(|hands| finish(hands).joined().1.handshake_kind());
     let resumed = kinds.filter(|kind| *kind == Some(Resumed)).count();
     assert_eq!(resumed, 4);
 }

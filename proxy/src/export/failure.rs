@@ -73,10 +73,7 @@ impl Failure {
     pub fn is_of_report(&self) -> bool {
         !matches!(
             self,
-            Self::NoCluster(_)
-                | Self::NoEndpoint(_)
-                | Self::Connect { .. }
-                | Self::Tls { .. }
+            Self::NoCluster(_) | Self::NoEndpoint(_) | Self::Connect { .. } | Self::Tls { .. }
         )
     }
 }

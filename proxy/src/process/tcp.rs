@@ -160,12 +160,7 @@ impl Tcp<'_> {
         }
     }
 
-    fn look(
-        &self,
-        tables: &Snapshot,
-        draw: u64,
-        has_spoken: bool,
-    ) -> Lookup<Result<Way, Refusal>> {
+    fn look(&self, tables: &Snapshot, draw: u64, has_spoken: bool) -> Lookup<Result<Way, Refusal>> {
         let listener = match self.connection.listener(&tables.listeners) {
             Lookup::Found(listener) => listener,
             Lookup::Missing => return Lookup::Missing,

@@ -84,12 +84,7 @@ pub(crate) enum Carried {
 /// Istio's protocol for bytes between two of its proxies.
 const ISTIO: &str = "istio";
 /// What says that requests are inside.
-const HTTP1: [&str; 4] = [
-    "http/1.0",
-    "http/1.1",
-    "istio-http/1.0",
-    "istio-http/1.1",
-];
+const HTTP1: [&str; 4] = ["http/1.0", "http/1.1", "istio-http/1.0", "istio-http/1.1"];
 const HTTP2: [&str; 2] = ["h2", "istio-h2"];
 
 impl Carried {

@@ -53,6 +53,8 @@ impl ClientTransport {
     /// Whether that is whose word is believed now.
     pub fn trusts(&self, trust: &Trust) -> bool {
         let newest = self.credentials.borrow();
-        newest.as_ref().is_some_and(|newest| *newest.trust == *trust)
+        newest
+            .as_ref()
+            .is_some_and(|newest| *newest.trust == *trust)
     }
 }

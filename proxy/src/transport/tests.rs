@@ -244,7 +244,14 @@ async fn the_time_includes_that_of_the_connection() {
     let began = Instant::now();
     tokio::time::advance(LONG).await;
     let to = (Carried::Http1, address);
-    let failed = secure(&client, &client_tls("reviews"), to, connected, (began, LONG)).await;
+    let failed = secure(
+        &client,
+        &client_tls("reviews"),
+        to,
+        connected,
+        (began, LONG),
+    )
+    .await;
     let failed = failed.map(|_| ()).unwrap_err();
     assert_eq!(failed.to_string(), "the handshake was not done within 30s");
     assert_eq!(began.elapsed(), LONG);

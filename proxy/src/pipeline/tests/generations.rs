@@ -197,11 +197,12 @@ async fn a_response_in_plaintext_ends_a_while_after_its_listener() {
 #[tokio::test(flavor = "local", start_paused = true)]
 async fn a_web_socket_in_plaintext_ends_with_it() {
     let proxy = started(Setup::inbound()).await;
-    let upgrade =
-        "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let upgrade = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
     let (mut client, mut server, _) = proxy.request(upgrade).await;
     server
-        .send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        .send(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        )
         .await;
     client.head().await;
     take_mutual_tls_alone(&proxy).await;
