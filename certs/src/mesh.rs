@@ -5,7 +5,7 @@
 //! - [`Identity`]: a workload's certificate and key.
 //! - [`Trust`]: whose certificates are accepted.
 //! - [`server_config`] and [`client_config`]: rustls' configurations of both ends.
-//! - [`EndpointConfigs`]: a client's configurations for the endpoints of a service, each with
+//! - [`EndpointConfigs`]: a client's configurations for the endpoints of services, each with
 //!   sessions of its own.
 //! - [`control_plane_config`]: the same for clients of the control plane.
 //! - [`Description`]: what a certificate says, for those who look.
@@ -36,6 +36,7 @@ mod peer;
 mod provider;
 mod san;
 mod server;
+mod sessions;
 mod tickets;
 mod trust;
 mod verifier;
@@ -43,7 +44,7 @@ mod verifier;
 pub use client::{ClientSettings, client_config};
 pub use control_plane::control_plane_config;
 pub use description::Description;
-pub use endpoints::EndpointConfigs;
+pub use endpoints::{EndpointConfig, EndpointConfigs};
 pub use fault::PeerFault;
 pub use identity::Identity;
 pub use key::WorkloadKey;

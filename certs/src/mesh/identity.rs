@@ -57,10 +57,13 @@ impl Identity {
         if chain.len() > LONGEST_CHAIN {
             return Err(Error::Workload("its chain is too long".to_owned()));
         }
-        let first = chain.first().ok_or(Error::Missing("certificate"))?;
-        let unacceptable = |fault: PeerFault| Error::Workload(fault.to_string());
-        let certificate = Certificate::read(first).map_err(unacceptable)?;
-        let id = certificate.identity().map_err(unacceptable)?;
+        let (id, validity, serial) = {
+            let first = chain.first().ok_or(Error::Missing("certificate"))?;
+            let unacceptable = |fault: PeerFault| Error::Workload(fault.to_string());
+            let certificate = Certificate::read(first).map_err(unacceptable)?;
+            let id = certificate.identity().map_err(unacceptable)?;
+            (id, certificate.validity(), certificate.serial())
+        };
         let certified =
             CertifiedKey::from_der(chain.clone(), key.to_der(), &provider()).map_err(|error| {
                 match error {
@@ -70,8 +73,8 @@ impl Identity {
             })?;
         Ok(Self {
             id,
-            validity: certificate.validity,
-            serial: certificate.serial,
+            validity,
+            serial,
             chain,
             certified: Arc::new(SingleCertAndKey::from(certified)),
         })

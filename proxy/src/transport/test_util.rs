@@ -12,6 +12,8 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::{
     identity::{Credentials, EnvoyKey},
     transport::Transport,
+    identity::Credentials,
+    transport::{ClientTransport, Transport},
 };
 
 /// A CA, and the workloads of its trust domain.
@@ -62,6 +64,12 @@ impl Mesh {
     /// The root, in PEM.
     pub fn roots(&self) -> &str {
         &self.root
+    }
+
+    /// That of other threads with these.
+    pub fn client_transport(&self, account: &str) -> ClientTransport {
+        let (_, credentials) = tokio::sync::watch::channel(Some(self.credentials(account, 1)));
+        ClientTransport::new(&Arc::default(), &credentials)
     }
 
     /// A worker's transport with these.
