@@ -264,7 +264,7 @@ impl Rules {
             tracing::warn!(
                 kind = self.kind.name(),
                 object = %key,
-                faults,
+                faults = faults.as_str(),
                 "a rule is invalid, and in force in part: what can be read of it holds, and a mode that can't be read is STRICT"
             );
             "in force in part"
@@ -272,7 +272,7 @@ impl Rules {
             tracing::warn!(
                 kind = self.kind.name(),
                 object = %key,
-                faults,
+                faults = faults.as_str(),
                 "a rule is invalid and not in force; its last valid version, if this process has seen one, stays in force"
             );
             "not in force"

@@ -468,7 +468,8 @@ fn peer_authentications_are_always_reviewed() {
     for (policy, revision, selectors) in [("Ignore", "", 2), ("Fail", "canary", 1)] {
         let values = format!("discovery.validation.failurePolicy={policy},revision={revision}");
         let objects = template("istio-system", &["--set", &values]);
-        let [configuration] = of_kind(&objects, "ValidatingWebhookConfiguration")[..] else {
+        let found = of_kind(&objects, "ValidatingWebhookConfiguration");
+        let [configuration] = &found[..] else {
             panic!("{values}");
         };
         let webhooks = configuration["webhooks"].as_array().unwrap();
