@@ -198,7 +198,11 @@ fn names(index: &Index, mesh: &MeshConfig, to: &Destination, clusters: usize) ->
     if (1..=NAMES).contains(&count) {
         let exact: BTreeSet<String> = prefixes
             .iter()
-            .flat_map(|prefix| accounts.iter().map(move |account| format!("{prefix}{account}")))
+            .flat_map(|prefix| {
+                accounts
+                    .iter()
+                    .map(move |account| format!("{prefix}{account}"))
+            })
             .collect();
         if exact.iter().map(|name| bytes(name)).sum::<usize>() <= share(clusters) {
             let exact = exact.into_iter();

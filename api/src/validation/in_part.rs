@@ -7,9 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{limits, peer_authentication::port_number};
-use crate::{
-    Metadata, MutualTls, MutualTlsMode, Object, PeerAuthenticationSpec, WorkloadSelector,
-};
+use crate::{Metadata, MutualTls, MutualTlsMode, Object, PeerAuthenticationSpec, WorkloadSelector};
 
 /// The part of an invalid `PeerAuthentication` that can be read, in the form of a valid one.
 ///

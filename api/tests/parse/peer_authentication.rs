@@ -140,7 +140,10 @@ fn in_part(spec: Value) -> Option<PeerAuthenticationSpec> {
         "apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication",
         "metadata": {"name": "a", "namespace": "shop"}, "spec": spec,
     });
-    assert!(pillion_api::parse(KIND, object.clone()).is_err(), "{object}");
+    assert!(
+        pillion_api::parse(KIND, object.clone()).is_err(),
+        "{object}"
+    );
     let object = pillion_api::peer_authentication_in_part(&object)?;
     assert_eq!(object.metadata.namespace, "shop");
     Some(object.spec)
@@ -153,7 +156,8 @@ fn what_is_invalid_holds_as_far_as_it_can_be_read() {
         mode: MutualTlsMode::Strict,
     };
     // Ports without chosen pods.
-    let spec = in_part(json!({"mtls": {"mode": "STRICT"}, "portLevelMtls": {"80": {"mode": "DISABLE"}}}));
+    let spec =
+        in_part(json!({"mtls": {"mode": "STRICT"}, "portLevelMtls": {"80": {"mode": "DISABLE"}}}));
     let spec = spec.unwrap();
     assert_eq!((spec.selector, spec.mtls), (None, Some(strict.clone())));
     assert!(spec.port_level_mtls.is_empty());
@@ -185,7 +189,11 @@ fn a_mode_that_cannot_be_read_is_strict() {
         let selector = json!({"matchLabels": {"app": "web"}});
         let spec = in_part(json!({"selector": selector, "portLevelMtls": {"80": mtls}})).unwrap();
         let port = &spec.port_level_mtls["80"];
-        assert_eq!((spec.mtls, port.mode), (None, MutualTlsMode::Strict), "{mtls}");
+        assert_eq!(
+            (spec.mtls, port.mode),
+            (None, MutualTlsMode::Strict),
+            "{mtls}"
+        );
     }
     // What is not said is as the wider scope says.
     let ports = json!({"http": {}});
@@ -215,7 +223,9 @@ fn nothing_holds_if_it_cannot_be_read_for_which_pods_it_is() {
 
 #[test]
 fn of_too_many_ports_the_first_hold() {
-    let ports: Map<String, Value> = (1..=300).map(|port| (port.to_string(), json!({}))).collect();
+    let ports: Map<String, Value> = (1..=300)
+        .map(|port| (port.to_string(), json!({})))
+        .collect();
     let selector = json!({"matchLabels": {"app": "web"}});
     let spec = in_part(json!({"selector": selector, "portLevelMtls": ports})).unwrap();
     assert_eq!(spec.port_level_mtls.len(), 256);

@@ -22,7 +22,9 @@ pub(super) enum Refusal {
     Certificate(Unproven),
     #[error("no pod of {0} is known; present a service-account token")]
     NoPod(SpiffeId),
-    #[error("not all pods are known yet, and a certificate counts only while its account has one; try again")]
+    #[error(
+        "not all pods are known yet, and a certificate counts only while its account has one; try again"
+    )]
     NotListed,
     #[error("the account can't have an identity: {0}")]
     Identity(Error),

@@ -189,7 +189,11 @@ mod tests {
         let request = WorkloadKey::generate().unwrap().request().unwrap();
         let request = CertificateRequest::from_pem(&request).unwrap();
         let id = SpiffeId::new("td", "shop", "web").unwrap();
-        let chain = issuer.issue(&request, &id, now, day).unwrap().chain.concat();
+        let chain = issuer
+            .issue(&request, &id, now, day)
+            .unwrap()
+            .chain
+            .concat();
         let chain = CertificateDer::pem_slice_iter(chain.as_bytes());
         let origin = Origin {
             certificates: chain.map(Result::unwrap).collect(),

@@ -370,7 +370,8 @@ mod tests {
             let object: Listed = serde_json::from_value(object).unwrap();
             read(kind, object).await.1
         };
-        let strict = json!({"mtls": {"mode": "STRICT"}, "portLevelMtls": {"80": {"mode": "DISABLE"}}});
+        let strict =
+            json!({"mtls": {"mode": "STRICT"}, "portLevelMtls": {"80": {"mode": "DISABLE"}}});
         let read = read_with(pillion_api::Kind::PeerAuthentication, strict).await;
         assert!(read.checked.is_in_part && read.checked.faults.len() == 1);
         let Some(Update::Object(event)) = read.update else {

@@ -55,9 +55,7 @@ impl OfNamespace {
         });
         Self {
             left_out,
-            of_all: objects
-                .iter()
-                .position(|object| object.selector.is_empty()),
+            of_all: objects.iter().position(|object| object.selector.is_empty()),
             by_label: by_label(&objects),
             objects,
             known: Mutex::default(),
@@ -179,7 +177,11 @@ mod tests {
     fn of_too_many_the_oldest_are_there() {
         let mut objects = vec![object(2_000, "all", &[])];
         let apps: Vec<_> = (0..=SELECTING).map(|number| number.to_string()).collect();
-        objects.extend((0..).zip(&apps).map(|(age, app)| object(age, app, &[("app", app)])));
+        objects.extend(
+            (0..)
+                .zip(&apps)
+                .map(|(age, app)| object(age, app, &[("app", app.as_str())])),
+        );
         let all = OfNamespace::new(objects);
         assert_eq!(all.objects().len(), SELECTING + 1);
         let [left_out] = all.left_out() else {
@@ -197,7 +199,7 @@ mod tests {
         let all = OfNamespace::new(vec![object(1, "web", &[("app", "web")])]);
         for number in 0..REMEMBERED + 10 {
             let number = number.to_string();
-            let own = labels(&[("app", "web"), ("number", &number)]);
+            let own = labels(&[("app", "web"), ("number", number.as_str())]);
             assert_eq!(name(all.of_pods(&own)), Some("web"));
         }
         assert!(all.known.lock().unwrap().places.len() <= REMEMBERED);

@@ -75,7 +75,10 @@ impl<'a> PlainHosts<'a> {
         }
         let world = self.world;
         if is_wildcard(host) {
-            let all = world.destinations.iter().filter(|to| covers(host, &to.host));
+            let all = world
+                .destinations
+                .iter()
+                .filter(|to| covers(host, &to.host));
             let told = all.filter_map(|to| self.told_of(to, &mut asked));
             told.take(HOSTS).collect()
         } else {

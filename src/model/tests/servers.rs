@@ -18,7 +18,9 @@ fn names(mesh: &Mesh, name: &str, many: usize) -> Vec<PeerName> {
 
 /// All accounts of the Service's namespace.
 fn all_of_shop() -> Vec<PeerName> {
-    vec![PeerName::Prefix("spiffe://cluster.local/ns/shop/sa/".into())]
+    vec![PeerName::Prefix(
+        "spiffe://cluster.local/ns/shop/sa/".into(),
+    )]
 }
 
 /// Each of a tenant's clusters would list them all.
@@ -72,8 +74,13 @@ fn where_there_are_very_many_clusters_the_namespace_is_named() {
 #[test]
 fn of_a_rules_names_those_hold_for_which_there_is_room() {
     let mut mesh = mesh();
-    let ports: Vec<_> = (1..=9_000).map(|port| (format!("tcp-{port}"), port)).collect();
-    let ports: Vec<_> = ports.iter().map(|(name, port)| (name.as_str(), *port)).collect();
+    let ports: Vec<_> = (1..=9_000)
+        .map(|port| (format!("tcp-{port}"), port))
+        .collect();
+    let ports: Vec<_> = ports
+        .iter()
+        .map(|(name, port)| (name.as_str(), *port))
+        .collect();
     mesh.service(service("shop", "wide", &ports));
     let long = |number: usize| format!("spiffe://td/ns/a/sa/{}{number:02}", "a".repeat(480));
     let said: Vec<_> = (0..16).map(long).collect();
@@ -88,7 +95,10 @@ fn of_a_rules_names_those_hold_for_which_there_is_room() {
     let clusters = mesh.outbound("shop/client").clusters.len();
     assert_eq!(names(&mesh, WEB, clusters), said[..14]);
     let told = mesh.findings();
-    let told: Vec<_> = told.iter().filter(|one| one.contains("accept the first")).collect();
+    let told: Vec<_> = told
+        .iter()
+        .filter(|one| one.contains("accept the first"))
+        .collect();
     let [web, wide] = &told[..] else {
         panic!("{told:?}");
     };

@@ -293,7 +293,11 @@ fn a_headless_service_some_of_whose_pods_are_not_known_is_as_the_others() {
     ] {
         let _ = mesh.slice(slice("shop", "web", &ips));
         let transport = transport(&mesh, WEB);
-        assert_eq!(matches!(transport, Transport::Mutual(_)), is_mutual, "{ips:?}");
+        assert_eq!(
+            matches!(transport, Transport::Mutual(_)),
+            is_mutual,
+            "{ips:?}"
+        );
     }
     // This one is no pod.
     let mut slice = slice("shop", "web", &["10.1.0.7"]);

@@ -482,7 +482,10 @@ fn peer_authentications_are_always_reviewed() {
             assert_eq!(closing["name"], name);
             assert_eq!(closing["objectSelector"], other["objectSelector"]);
             assert_eq!(closing["rules"].as_array().unwrap().len(), 1);
-            assert_eq!(closing["rules"][0]["resources"], json!(["peerauthentications"]));
+            assert_eq!(
+                closing["rules"][0]["resources"],
+                json!(["peerauthentications"])
+            );
         }
     }
 }

@@ -56,7 +56,11 @@ impl Mesh {
             "endpoints" => {
                 let servers: Result<Vec<IpAddr>, _> = rest.split(' ').map(str::parse).collect();
                 let servers = servers.ok()?;
-                Some(self.pods(&servers).chain(self.endpoints(&servers)).collect())
+                Some(
+                    self.pods(&servers)
+                        .chain(self.endpoints(&servers))
+                        .collect(),
+                )
             }
             _ => None,
         }

@@ -316,7 +316,10 @@ fn what_holds_in_part_is_invalid_all_the_same() {
     let reconciled = condition(&status, "Reconciled");
     assert_eq!(reconciled["reason"], "invalid");
     let message = reconciled["message"].as_str().unwrap();
-    assert!(message.starts_with("invalid, and in force in part"), "{message}");
+    assert!(
+        message.starts_with("invalid, and in force in part"),
+        "{message}"
+    );
     assert_eq!(condition(&status, "PassedAnalysis")["status"], "False");
 }
 

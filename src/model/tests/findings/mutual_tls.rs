@@ -66,7 +66,8 @@ fn mutual_tls_to_pods_without_a_sidecar_is_told() {
     let _ = mesh.slice(slice("shop", "web", &["10.1.0.1", "10.1.0.2"]));
     let finding = one(&mesh);
     assert!(
-        finding.contains("at the port 80: shop/web-10.1.0.2 has no sidecar. What is sent there fails"),
+        finding
+            .contains("at the port 80: shop/web-10.1.0.2 has no sidecar. What is sent there fails"),
         "{finding}"
     );
     // What its port takes is a matter of its Gateways.
@@ -91,8 +92,16 @@ fn only_the_pods_of_a_subset_count_for_it() {
         json!({ "host": "*.local", "subsets": [{ "name": "v1", "labels": labels,
             "trafficPolicy": { "tls": { "mode": "ISTIO_MUTUAL" } } }] })
     };
-    mesh.rule("DestinationRule", "shop/all", mutual(json!({ "app": "web" })));
+    mesh.rule(
+        "DestinationRule",
+        "shop/all",
+        mutual(json!({ "app": "web" })),
+    );
     assert_eq!(mesh.findings(), [""; 0]);
-    mesh.rule("DestinationRule", "shop/all", mutual(json!({ "version": "old" })));
+    mesh.rule(
+        "DestinationRule",
+        "shop/all",
+        mutual(json!({ "version": "old" })),
+    );
     assert!(one(&mesh).contains("shop/web-10.1.0.2 has no sidecar"));
 }
