@@ -14,6 +14,7 @@
 //! them into every namespace, `validation` reviews rules, `status` writes
 //! what became of them, and `debug` says what proxies make of it.
 
+mod accounts;
 mod ads;
 mod args;
 mod beside;
@@ -61,6 +62,7 @@ pub use identity::token_lasts;
 pub use offline::{Faults, Offline};
 
 use self::{
+    accounts::Accounts,
     ads::Ads,
     beside::Beside,
     ca::{Ca, Signing, Tokens},
@@ -109,6 +111,8 @@ struct Shared {
     metrics: Arc<Metrics>,
     /// What the webhook says of objects because of others.
     beside: Beside,
+    /// Which accounts have pods.
+    accounts: Accounts,
 }
 
 /// Runs the discovery service until SIGTERM or SIGINT, then drains it.
@@ -235,7 +239,8 @@ fn spawn_model(
         let board = tell.board.clone();
         tasks.spawn(status::run(client.clone(), statuses, board, leads));
     }
-    let model = thread::start(receiver, waits_for, synced, &mesh, (metrics, findings))
+    let told = (metrics, findings, shared.accounts.clone());
+    let model = thread::start(receiver, waits_for, synced, &mesh, told)
         .context("cannot start the model's thread")?;
     Ok((updates, model))
 }
@@ -326,7 +331,8 @@ async fn spawn_servers(
     let authenticator = Authenticator::new(client.clone(), Arc::clone(&shared.metrics));
     let authenticator = Arc::new(authenticator);
     let tokens = Tokens::Reviewed(Arc::clone(&authenticator));
-    let ca = Ca::start(tokens, signing, lifetimes, Arc::clone(&shared.metrics))
+    let proofs = (tokens, shared.accounts.clone());
+    let ca = Ca::start(proofs, signing, lifetimes, Arc::clone(&shared.metrics))
         .context("cannot start the threads that sign certificates")?;
     let metrics = Arc::clone(&shared.metrics);
     let ads = Ads::new(authenticator, updates, metrics, tell.clone(), stop.clone());

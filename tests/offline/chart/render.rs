@@ -464,6 +464,34 @@ fn discovery_reads_a_plugged_ca_and_knows_how_long_certificates_last() {
     }
 }
 
+/// An invalid one that came in would leave open what it should close.
+#[test]
+fn peer_authentications_are_always_reviewed() {
+    for (policy, revision, selectors) in [("Ignore", "", 2), ("Fail", "canary", 1)] {
+        let values = format!("discovery.validation.failurePolicy={policy},revision={revision}");
+        let objects = template("istio-system", &["--set", &values]);
+        let found = of_kind(&objects, "ValidatingWebhookConfiguration");
+        let [configuration] = &found[..] else {
+            panic!("{values}");
+        };
+        let webhooks = configuration["webhooks"].as_array().unwrap();
+        let (others, closing) = webhooks.split_at(selectors);
+        assert_eq!(closing.len(), selectors, "{values}");
+        for (other, closing) in others.iter().zip(closing) {
+            assert_eq!(other["failurePolicy"], policy);
+            assert_eq!(closing["failurePolicy"], "Fail");
+            let name = format!("security.{}", other["name"].as_str().unwrap());
+            assert_eq!(closing["name"], name);
+            assert_eq!(closing["objectSelector"], other["objectSelector"]);
+            assert_eq!(closing["rules"].as_array().unwrap().len(), 1);
+            assert_eq!(
+                closing["rules"][0]["resources"],
+                json!(["peerauthentications"])
+            );
+        }
+    }
+}
+
 #[test]
 fn discovery_can_be_left_out() {
     let objects = template("istio-system", &["--set", "discovery.enabled=false"]);
