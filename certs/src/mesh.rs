@@ -37,6 +37,7 @@ mod provider;
 mod san;
 mod server;
 mod tickets;
+mod trial;
 mod trust;
 mod verifier;
 
@@ -51,4 +52,5 @@ pub use peer::Peer;
 pub use san::SanMatch;
 pub use server::{ServerSettings, server_config};
 pub use tickets::Tickets;
+pub(crate) use trial::try_out;
 pub use trust::Trust;
