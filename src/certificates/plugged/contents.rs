@@ -53,30 +53,29 @@ pub(crate) enum PluggedError {
     #[error("the key {0} has no certificate that is still valid")]
     NoRoot(&'static str),
     #[error(
-        "whoever trusts {root} would not accept a certificate that {certificate} signs for a workload ({reason}): is \
-         {certificate} a CA, for clients and for servers, and does {chain} have all certificates between it and the root?"
+        "whoever trusts {} would not accept a certificate that {} signs for a workload ({reason}): is it a CA, for clients \
+         and for servers, and does {} have all certificates between it and the root?",
+        layout.roots, layout.certificate, layout.chain
     )]
     Unacceptable {
-        certificate: &'static str,
-        chain: &'static str,
-        root: &'static str,
+        layout: &'static Layout,
         reason: Error,
     },
     #[error(
-        "whoever trusts {root} would not accept a certificate that {certificate} signs for the discovery service \
-         ({reason}): may it, and each CA of {chain}, sign for {names}?"
+        "whoever trusts {} would not accept a certificate that {} signs for the discovery service ({reason}): may it, and \
+         each CA of {}, sign for {names}?",
+        layout.roots, layout.certificate, layout.chain
     )]
     Unreachable {
-        certificate: &'static str,
-        chain: &'static str,
-        root: &'static str,
+        layout: &'static Layout,
         names: String,
         reason: Error,
     },
 }
 
 /// The names of the files.
-struct Layout {
+#[derive(Debug)]
+pub(crate) struct Layout {
     /// The CA's certificate.
     certificate: &'static str,
     key: &'static str,
@@ -85,7 +84,7 @@ struct Layout {
     roots: &'static str,
 }
 
-const ISTIO: Layout = Layout {
+static ISTIO: Layout = Layout {
     certificate: "ca-cert.pem",
     key: "ca-key.pem",
     chain: "cert-chain.pem",
@@ -93,7 +92,7 @@ const ISTIO: Layout = Layout {
 };
 
 /// The type `kubernetes.io/tls`, which cert-manager writes.
-const TLS: Layout = Layout {
+static TLS: Layout = Layout {
     certificate: "tls.crt",
     key: "tls.key",
     chain: "tls.crt",
@@ -109,8 +108,8 @@ impl Plugged {
     pub fn read(secret: &Secret, uses: &Uses, now: OffsetDateTime) -> Result<Self, PluggedError> {
         let layout = match &secret.data {
             // As Istio does it.
-            Some(data) if data.contains_key(TLS.certificate) => TLS,
-            _ => ISTIO,
+            Some(data) if data.contains_key(TLS.certificate) => &TLS,
+            _ => &ISTIO,
         };
         let certificate = required(secret, layout.certificate)?;
         let key = private_key(&required(secret, layout.key)?);
@@ -143,16 +142,9 @@ impl Plugged {
         let issuer = Issuer::from_pem(&signer.chain(), signer.key())
             .map_err(|error| PluggedError::Invalid(layout.chain, error))?;
         let root = root_of(&issuer, &uses.trust_domain, &roots, now);
-        let root = root.map_err(|reason| PluggedError::Unacceptable {
-            certificate: layout.certificate,
-            chain: layout.chain,
-            root: layout.roots,
-            reason,
-        })?;
+        let root = root.map_err(|reason| PluggedError::Unacceptable { layout, reason })?;
         serve(&signer, &uses.names, &root, now).map_err(|reason| PluggedError::Unreachable {
-            certificate: layout.certificate,
-            chain: layout.chain,
-            root: layout.roots,
+            layout,
             names: uses.names.join(", "),
             reason,
         })?;
