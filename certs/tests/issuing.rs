@@ -226,11 +226,8 @@ fn says_whether_peers_accept_what_it_issues() {
     );
     let nothing = issuer.check_accepted("cluster.local", &Bundle::default(), now());
     assert!(matches!(nothing, Err(Error::Missing(_))), "{nothing:?}");
-    let nowhere = issuer.check_accepted(
-        "no domain",
-        &Bundle::from_pem(&root.pem()).unwrap(),
-        now(),
-    );
+    let nowhere =
+        issuer.check_accepted("no domain", &Bundle::from_pem(&root.pem()).unwrap(), now());
     assert!(matches!(nowhere, Err(Error::Spiffe(_))), "{nowhere:?}");
 }
 

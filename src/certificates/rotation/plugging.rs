@@ -248,13 +248,7 @@ mod tests {
     fn one_that_is_deleted_before_it_was_used_is_not_used() {
         let [first, _, _, next] = successions().map(Arc::new);
         let state = plug(&plan().begin(now()).unwrap(), root(&first), now());
-        let choice = choose(
-            &Found::Deleted(next),
-            Some(&first),
-            &state,
-            |_| true,
-            true,
-        );
+        let choice = choose(&Found::Deleted(next), Some(&first), &state, |_| true, true);
         assert!(matches!(choice, Choice::Use(used) if Arc::ptr_eq(&used, &first)));
     }
 }

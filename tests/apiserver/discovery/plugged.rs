@@ -305,7 +305,10 @@ async fn a_replica_that_starts_in_the_overlap_waits_for_its_end() {
     assert!(answer.contains("--ca-overlap"), "{answer}");
     discovery.ready().await;
     assert!(serves(&discovery, &second.pem()).await);
-    assert!(both().await.is_some(), "what the first has signed is still accepted");
+    assert!(
+        both().await.is_some(),
+        "what the first has signed is still accepted"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -318,11 +321,14 @@ async fn a_replica_that_starts_while_the_secret_is_gone_brings_no_own_ca() {
     let parameters = DeleteParams::default();
     mesh.secrets.delete("cacerts", &parameters).await.unwrap();
     let discovery = mesh.spawn().await;
-    eventually("the own root is published beside the one in force", async || {
-        let roots = discovery.root("default").await;
-        let count = roots.matches("BEGIN CERTIFICATE").count();
-        (count == 2 && roots.contains(first.pem().trim())).then_some(())
-    })
+    eventually(
+        "the own root is published beside the one in force",
+        async || {
+            let roots = discovery.root("default").await;
+            let count = roots.matches("BEGIN CERTIFICATE").count();
+            (count == 2 && roots.contains(first.pem().trim())).then_some(())
+        },
+    )
     .await;
     let answer = discovery.get("/readyz").unwrap();
     assert!(answer.contains("--ca-overlap"), "{answer}");

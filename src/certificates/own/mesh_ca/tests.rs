@@ -61,7 +61,10 @@ async fn a_replica_that_starts_in_the_overlap_plugs_in_nothing_before_its_end() 
     let mut replica = Replica::started(&plugged(), Found::Valid(Arc::clone(&next)));
     assert!(matches!(replica.choose(), Choice::Trust));
     let roots = replica.ca.roots(&replica.state, now()).unwrap();
-    assert!(roots.contains(next.root()), "they are published all the same");
+    assert!(
+        roots.contains(next.root()),
+        "they are published all the same"
+    );
     advance(HALF).await;
     assert!(matches!(replica.choose(), Choice::Trust));
     advance(HALF).await;
