@@ -139,7 +139,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let (updates, model) = spawn_model(&mut tasks, &args, &client, told)?;
     let resolver = Arc::new(Resolver::default());
     let owner = owner(&shared);
-    let authorities = spawn_certificates(&mut tasks, &args, &client, &owner, Arc::clone(&resolver));
+    let (served, told) = (
+        (&owner, Arc::clone(&resolver)),
+        (trust_domains.clone(), &tell.reports),
+    );
+    let authorities = spawn_certificates(&mut tasks, &args, &client, served, told);
     let metrics = Arc::clone(&shared.metrics);
     tasks.spawn(turnover::run(authorities.clone(), updates.clone(), metrics));
     let (signing, signed_with) = latest::channel(None);
@@ -264,13 +268,13 @@ fn spawn_certificates(
     tasks: &mut JoinSet<()>,
     args: &Args,
     client: &Client,
-    owner: &Owner,
-    resolver: Arc<Resolver>,
+    (owner, resolver): (&Owner, Arc<Resolver>),
+    (trust_domains, reports): (latest::Receiver<Option<Arc<str>>>, &Reports),
 ) -> latest::Receiver<Option<Arc<Issuing>>> {
     let (plugged, found) = latest::channel(Found::Unknown);
     tasks.spawn(certificates::plugged::run(
         client.clone(),
-        args.plugged_ca(),
+        args.plugged_ca(trust_domains),
         plugged,
         owner.clone(),
     ));
@@ -297,9 +301,11 @@ fn spawn_certificates(
             name: args.revisioned("istio-ca-root-cert"),
             owner: args.namespace.clone(),
             removal_delay,
+            patience: args.ca_overlap,
         },
         wanted,
         trusted,
+        reports.clone(),
     ));
     let serving = certificates::Serving::new(
         resolver,

@@ -38,6 +38,7 @@ mod san;
 mod server;
 mod sessions;
 mod tickets;
+mod trial;
 mod trust;
 mod verifier;
 
@@ -52,4 +53,5 @@ pub use peer::Peer;
 pub use san::SanMatch;
 pub use server::{ServerSettings, server_config};
 pub use tickets::Tickets;
+pub(crate) use trial::try_out;
 pub use trust::Trust;
