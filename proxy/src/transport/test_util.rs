@@ -11,8 +11,6 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::{
     identity::{Credentials, EnvoyKey},
-    transport::Transport,
-    identity::Credentials,
     transport::{ClientTransport, Transport},
 };
 
