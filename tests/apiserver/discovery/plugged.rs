@@ -296,8 +296,9 @@ async fn a_replica_that_starts_in_the_overlap_waits_for_its_end() {
     let discovery = mesh.spawn().await;
     let both = async || {
         let roots = discovery.root("default").await;
-        let mut pems = [&first, &second].into_iter().map(|root| root.pem());
-        pems.all(|pem| roots.contains(pem.trim())).then_some(())
+        let mut both = [&first, &second].into_iter();
+        both.all(|root| roots.contains(root.pem().trim()))
+            .then_some(())
     };
     eventually("both roots are published", &both).await;
     sleep(SOON).await;
