@@ -210,9 +210,9 @@ fn check_issued(lower: &X509Certificate<'_>, upper: &X509Certificate<'_>) -> Res
     }
 }
 
-/// Whether it is a root's, which peers have and do not need to be sent.
+/// Whether it is a root's, which peers have and do not need to be sent. A CA may also be named like the one above it.
 fn is_root(certificate: &X509Certificate<'_>) -> bool {
-    certificate.issuer().as_raw() == certificate.subject().as_raw()
+    check_issued(certificate, certificate).is_ok()
 }
 
 fn key_identifier(certificate: &X509Certificate<'_>) -> Option<Vec<u8>> {

@@ -150,6 +150,17 @@ fn issues_with_certificates_of_istios_layout() {
 }
 
 #[test]
+fn a_ca_that_is_named_like_the_one_above_it_is_sent() {
+    let key = || KeyPair::generate().unwrap();
+    let root = root(100, key());
+    let upper = intermediate(&root, 50, key());
+    let lower = intermediate(&upper, 50, key());
+    let issuer = issuer(&[&lower, &upper, &root]).unwrap();
+    assert_eq!(issue(&issuer).chain[1..], [lower.pem(), upper.pem()]);
+    check_accepted(&issuer, &root).unwrap();
+}
+
+#[test]
 fn signs_with_each_kind_of_key() {
     for algorithm in [&PKCS_ECDSA_P256_SHA256, &PKCS_ECDSA_P384_SHA384] {
         let root = root(10, KeyPair::generate_for(algorithm).unwrap());
