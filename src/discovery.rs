@@ -14,6 +14,7 @@
 //! them into every namespace, `validation` reviews rules, `status` writes
 //! what became of them, and `debug` says what proxies make of it.
 
+mod accounts;
 mod ads;
 mod args;
 mod beside;
@@ -61,6 +62,7 @@ pub use identity::token_lasts;
 pub use offline::{Faults, Offline};
 
 use self::{
+    accounts::Accounts,
     ads::Ads,
     beside::Beside,
     ca::{Ca, Signing, Tokens},
@@ -109,6 +111,8 @@ struct Shared {
     metrics: Arc<Metrics>,
     /// What the webhook says of objects because of others.
     beside: Beside,
+    /// Which accounts have pods.
+    accounts: Accounts,
 }
 
 /// Runs the discovery service until SIGTERM or SIGINT, then drains it.
@@ -135,7 +139,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let (updates, model) = spawn_model(&mut tasks, &args, &client, told)?;
     let resolver = Arc::new(Resolver::default());
     let owner = owner(&shared);
-    let authorities = spawn_certificates(&mut tasks, &args, &client, &owner, Arc::clone(&resolver));
+    let (served, told) = (
+        (&owner, Arc::clone(&resolver)),
+        (trust_domains.clone(), &tell.reports),
+    );
+    let authorities = spawn_certificates(&mut tasks, &args, &client, served, told);
     let metrics = Arc::clone(&shared.metrics);
     tasks.spawn(turnover::run(authorities.clone(), updates.clone(), metrics));
     let (signing, signed_with) = latest::channel(None);
@@ -235,7 +243,8 @@ fn spawn_model(
         let board = tell.board.clone();
         tasks.spawn(status::run(client.clone(), statuses, board, leads));
     }
-    let model = thread::start(receiver, waits_for, synced, &mesh, (metrics, findings))
+    let told = (metrics, findings, shared.accounts.clone());
+    let model = thread::start(receiver, waits_for, synced, &mesh, told)
         .context("cannot start the model's thread")?;
     Ok((updates, model))
 }
@@ -259,13 +268,13 @@ fn spawn_certificates(
     tasks: &mut JoinSet<()>,
     args: &Args,
     client: &Client,
-    owner: &Owner,
-    resolver: Arc<Resolver>,
+    (owner, resolver): (&Owner, Arc<Resolver>),
+    (trust_domains, reports): (latest::Receiver<Option<Arc<str>>>, &Reports),
 ) -> latest::Receiver<Option<Arc<Issuing>>> {
     let (plugged, found) = latest::channel(Found::Unknown);
     tasks.spawn(certificates::plugged::run(
         client.clone(),
-        args.plugged_ca(),
+        args.plugged_ca(trust_domains),
         plugged,
         owner.clone(),
     ));
@@ -292,9 +301,11 @@ fn spawn_certificates(
             name: args.revisioned("istio-ca-root-cert"),
             owner: args.namespace.clone(),
             removal_delay,
+            patience: args.ca_overlap,
         },
         wanted,
         trusted,
+        reports.clone(),
     ));
     let serving = certificates::Serving::new(
         resolver,
@@ -326,7 +337,8 @@ async fn spawn_servers(
     let authenticator = Authenticator::new(client.clone(), Arc::clone(&shared.metrics));
     let authenticator = Arc::new(authenticator);
     let tokens = Tokens::Reviewed(Arc::clone(&authenticator));
-    let ca = Ca::start(tokens, signing, lifetimes, Arc::clone(&shared.metrics))
+    let proofs = (tokens, shared.accounts.clone());
+    let ca = Ca::start(proofs, signing, lifetimes, Arc::clone(&shared.metrics))
         .context("cannot start the threads that sign certificates")?;
     let metrics = Arc::clone(&shared.metrics);
     let ads = Ads::new(authenticator, updates, metrics, tell.clone(), stop.clone());

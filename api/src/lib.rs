@@ -45,6 +45,6 @@ pub use percentage::{Percentage, PercentageError};
 pub use service_entry::*;
 pub use string_match::StringMatch;
 pub use telemetry::*;
-pub use validation::{custom_tags, port_number};
+pub use validation::{custom_tags, peer_authentication_in_part, port_number};
 pub use virtual_service::*;
 pub use workload_selector::WorkloadSelector;

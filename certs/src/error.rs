@@ -1,5 +1,7 @@
 //! Errors of certificates and keys.
 
+use crate::mesh::PeerFault;
+
 /// Why a certificate or a key is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -38,8 +40,13 @@ pub enum Error {
     #[error("the CA's certificates can't be used: {0}")]
     Chain(&'static str),
     /// Peers would not accept what a CA issues.
-    #[error("no trusted root stands behind what the CA issues: {0}")]
-    Untrusted(rustls::Error),
+    #[error("{by} would refuse what the CA issues: {fault}")]
+    Refused {
+        /// Which end of a connection.
+        by: &'static str,
+        /// Why.
+        fault: PeerFault,
+    },
     /// A CA's key is of a kind that can't be used.
     #[error("the CA's key must be ECDSA on P-256 or P-384, or RSA with at least 2048 bits")]
     CaKey,

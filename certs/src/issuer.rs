@@ -153,17 +153,23 @@ impl Issuer {
         })
     }
 
-    /// Checks that peers that trust these roots accept what the CA issues.
+    /// Checks that peers that trust these roots accept what the CA issues to workloads of this trust domain: clients a
+    /// server's certificate, and servers a client's.
     ///
     /// # Errors
     ///
-    /// Returns an error if they would not, or the CA is not valid at this time.
-    pub fn check_accepted(&self, roots: &Bundle, now: OffsetDateTime) -> Result<(), Error> {
+    /// Returns why they would not, or an error if the CA is not valid at this time.
+    pub fn check_accepted(
+        &self,
+        trust_domain: &str,
+        roots: &Bundle,
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
         let request = CertificateRequest::from_pem(&WorkloadKey::generate()?.request()?)
             .map_err(|error| Error::Certificate(error.to_string()))?;
-        let somebody = SpiffeId::new("pillion.invalid", "check", "check")?;
+        let somebody = SpiffeId::new(trust_domain, "trial", "trial")?;
         let issued = self.issue(&request, &somebody, now, Duration::minutes(1))?;
-        accepted::check(&issued.chain, roots, now)
+        accepted::check(&issued.chain, trust_domain, roots, now)
     }
 
     /// When the CA and all those above it are valid.
@@ -204,9 +210,9 @@ fn check_issued(lower: &X509Certificate<'_>, upper: &X509Certificate<'_>) -> Res
     }
 }
 
-/// Whether it is a root's, which peers have and do not need to be sent.
+/// Whether it is a root's, which peers have and do not need to be sent. A CA may also be named like the one above it.
 fn is_root(certificate: &X509Certificate<'_>) -> bool {
-    certificate.issuer().as_raw() == certificate.subject().as_raw()
+    check_issued(certificate, certificate).is_ok()
 }
 
 fn key_identifier(certificate: &X509Certificate<'_>) -> Option<Vec<u8>> {

@@ -5,7 +5,7 @@
 //! - [`Identity`]: a workload's certificate and key.
 //! - [`Trust`]: whose certificates are accepted.
 //! - [`server_config`] and [`client_config`]: rustls' configurations of both ends.
-//! - [`EndpointConfigs`]: a client's configurations for the endpoints of a service, each with
+//! - [`EndpointConfigs`]: a client's configurations for the endpoints of services, each with
 //!   sessions of its own.
 //! - [`control_plane_config`]: the same for clients of the control plane.
 //! - [`Description`]: what a certificate says, for those who look.
@@ -36,14 +36,16 @@ mod peer;
 mod provider;
 mod san;
 mod server;
+mod sessions;
 mod tickets;
+mod trial;
 mod trust;
 mod verifier;
 
 pub use client::{ClientSettings, client_config};
 pub use control_plane::control_plane_config;
 pub use description::Description;
-pub use endpoints::EndpointConfigs;
+pub use endpoints::{EndpointConfig, EndpointConfigs};
 pub use fault::PeerFault;
 pub use identity::Identity;
 pub use key::WorkloadKey;
@@ -51,4 +53,5 @@ pub use peer::Peer;
 pub use san::SanMatch;
 pub use server::{ServerSettings, server_config};
 pub use tickets::Tickets;
+pub(crate) use trial::try_out;
 pub use trust::Trust;

@@ -3,11 +3,12 @@
 
 use pillion_certs::{
     Bundle, CertificateRequest, Error, Issued, Issuer, SpiffeId,
-    mesh::{Identity, WorkloadKey},
+    mesh::{Identity, PeerFault, WorkloadKey},
 };
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
-    PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, RsaKeySize,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose,
+    GeneralSubtree, IsCa, KeyPair, KeyUsagePurpose, NameConstraints, PKCS_ECDSA_P256_SHA256,
+    PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, RsaKeySize,
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use time::{Duration, OffsetDateTime};
@@ -64,7 +65,8 @@ fn issue(issuer: &Issuer) -> Issued {
 }
 
 fn check_accepted(issuer: &Issuer, root: &Ca) -> Result<(), Error> {
-    issuer.check_accepted(&Bundle::from_pem(&root.pem()).unwrap(), now())
+    let roots = Bundle::from_pem(&root.pem()).unwrap();
+    issuer.check_accepted("cluster.local", &roots, now())
 }
 
 #[test]
@@ -148,6 +150,17 @@ fn issues_with_certificates_of_istios_layout() {
 }
 
 #[test]
+fn a_ca_that_is_named_like_the_one_above_it_is_sent() {
+    let key = || KeyPair::generate().unwrap();
+    let root = root(100, key());
+    let upper = intermediate(&root, 50, key());
+    let lower = intermediate(&upper, 50, key());
+    let issuer = issuer(&[&lower, &upper, &root]).unwrap();
+    assert_eq!(issue(&issuer).chain[1..], [lower.pem(), upper.pem()]);
+    check_accepted(&issuer, &root).unwrap();
+}
+
+#[test]
 fn signs_with_each_kind_of_key() {
     for algorithm in [&PKCS_ECDSA_P256_SHA256, &PKCS_ECDSA_P384_SHA384] {
         let root = root(10, KeyPair::generate_for(algorithm).unwrap());
@@ -216,10 +229,56 @@ fn says_whether_peers_accept_what_it_issues() {
     let issuer = issuer(&[&root]).unwrap();
     check_accepted(&issuer, &root).unwrap();
     let stranger = self::root(10, KeyPair::generate().unwrap());
-    let refused = check_accepted(&issuer, &stranger);
-    assert!(matches!(refused, Err(Error::Untrusted(_))), "{refused:?}");
-    let nothing = issuer.check_accepted(&Bundle::default(), now());
-    assert!(matches!(nothing, Err(Error::Untrusted(_))), "{nothing:?}");
+    let refused = check_accepted(&issuer, &stranger).unwrap_err();
+    let unknown = |fault: &PeerFault| matches!(fault, PeerFault::UnknownIssuer { .. });
+    assert!(
+        matches!(&refused, Error::Refused { by: "clients", fault } if unknown(fault)),
+        "{refused}"
+    );
+    let nothing = issuer.check_accepted("cluster.local", &Bundle::default(), now());
+    assert!(matches!(nothing, Err(Error::Missing(_))), "{nothing:?}");
+    let nowhere =
+        issuer.check_accepted("no domain", &Bundle::from_pem(&root.pem()).unwrap(), now());
+    assert!(matches!(nowhere, Err(Error::Spiffe(_))), "{nowhere:?}");
+}
+
+/// A workload shows the same certificate as a client and as a server.
+#[test]
+fn a_ca_for_one_end_of_connections_is_none_for_a_mesh() {
+    let root = root(10, KeyPair::generate().unwrap());
+    let (server, client) = (
+        ExtendedKeyUsagePurpose::ServerAuth,
+        ExtendedKeyUsagePurpose::ClientAuth,
+    );
+    let with = |usages: &[ExtendedKeyUsagePurpose]| {
+        let mut params = params("Intermediate CA", 10);
+        params.extended_key_usages = usages.to_vec();
+        let ca = Ca::signed_by(params, KeyPair::generate().unwrap(), &root).unwrap();
+        check_accepted(&issuer(&[&ca]).unwrap(), &root)
+    };
+    with(&[server.clone(), client.clone()]).unwrap();
+    for (usage, by, lacks) in [
+        (server, "servers", "client authentication"),
+        (client, "clients", "server authentication"),
+    ] {
+        let refused = with(&[usage]).unwrap_err().to_string();
+        assert!(refused.starts_with(by), "{refused}");
+        let words = format!("does not allow extended key usage for {lacks}");
+        assert!(refused.contains(&words), "{refused}");
+    }
+}
+
+/// Workloads have no DNS names, so there is nothing that such a CA must not sign.
+#[test]
+fn a_ca_that_is_constrained_to_dns_names_signs_for_workloads() {
+    let root = root(10, KeyPair::generate().unwrap());
+    let mut params = params("Intermediate CA", 10);
+    params.name_constraints = Some(NameConstraints {
+        permitted_subtrees: vec![GeneralSubtree::DnsName("svc.cluster.local".to_owned())],
+        excluded_subtrees: Vec::new(),
+    });
+    let ca = Ca::signed_by(params, KeyPair::generate().unwrap(), &root).unwrap();
+    check_accepted(&issuer(&[&ca]).unwrap(), &root).unwrap();
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::{gateway, init, order, process, service_links, sidecar};
+use crate::{agent, gateway, init, order, process, service_links, sidecar};
 
 /// Pillion's proxy: traffic capture, the sidecar and the gateway.
 #[derive(Debug, Parser)]
@@ -28,6 +28,8 @@ enum Command {
     Sidecar(process::Args),
     /// Carry traffic at an edge of the mesh, on the ports that Gateways name.
     Gateway(process::Args),
+    /// Run a stock Envoy as the sidecar: configure it, give it its certificate, drain it.
+    Agent(agent::Args),
     /// Tell the proxy of this pod to drain: it is not ready any more.
     Drain(order::DrainArgs),
     /// Wait until the sidecar beside this container is ready.
@@ -61,7 +63,11 @@ impl Cli {
     /// As the command says.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
-            Command::Sidecar(args) => sidecar::run(&args),
+            Command::Sidecar(args) => match agent::of_image() {
+                None => sidecar::run(&args),
+                Some(envoy) => agent::run(&agent::Args::of_sidecar(args, envoy)),
+            },
+            Command::Agent(args) => agent::run(&args),
             Command::Gateway(args) => gateway::run(&args),
             Command::Drain(args) => order::drain(&args),
             Command::Wait(args) => order::wait(&args),

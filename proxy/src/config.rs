@@ -19,7 +19,7 @@ mod store;
 #[cfg(test)]
 mod test_util;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 #[cfg(feature = "test-util")]
 pub use self::check::check_resource;

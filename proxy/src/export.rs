@@ -3,7 +3,8 @@
 //! For each collector, one task ([`courier`]) takes what workers have recorded and sends it, a report at a
 //! time, to an endpoint of the collector's cluster. While the collector is away, the newest spans wait and
 //! older ones are dropped; no request waits, and none is traced because of it: reports don't go through
-//! the pipeline, and tell the collector's own proxy not to trace them.
+//! the pipeline, and tell the collector's own proxy not to trace them. Where the cluster's endpoints take mutual
+//! TLS, they get nothing before they have proved who they are.
 
 mod answer;
 mod connection;
@@ -30,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use self::courier::Courier;
 #[cfg(feature = "test-util")]
 pub use self::played::{AnsweredLine, CollectorAnswer, NotTaken, read_answer};
-use crate::{records::Spans, tables::Snapshot};
+use crate::{records::Spans, tables::Snapshot, transport::ClientTransport};
 
 /// How long the process waits for its last spans.
 const LAST_REPORTS: Duration = Duration::from_secs(2);
@@ -44,9 +45,13 @@ pub(crate) struct Exporter {
 
 impl Exporter {
     /// Starts it in the current runtime.
-    pub fn start(spans: Arc<Spans>, tables: watch::Receiver<Arc<Snapshot>>) -> Self {
+    pub fn start(
+        spans: Arc<Spans>,
+        tables: watch::Receiver<Arc<Snapshot>>,
+        transport: ClientTransport,
+    ) -> Self {
         let stop = CancellationToken::new();
-        let task = tokio::spawn(run(spans, tables, stop.clone()));
+        let task = tokio::spawn(run(spans, tables, transport, stop.clone()));
         Self { task, stop }
     }
 
@@ -62,13 +67,18 @@ impl Exporter {
     }
 }
 
-async fn run(spans: Arc<Spans>, tables: watch::Receiver<Arc<Snapshot>>, stop: CancellationToken) {
+async fn run(
+    spans: Arc<Spans>,
+    tables: watch::Receiver<Arc<Snapshot>>,
+    transport: ClientTransport,
+    stop: CancellationToken,
+) {
     let mut couriers = JoinSet::new();
     loop {
         tokio::select! {
             biased;
             outlet = spans.next() => {
-                let courier = Courier::new(outlet, tables.clone());
+                let courier = Courier::new(outlet, tables.clone(), transport.clone());
                 couriers.spawn(courier.run(stop.clone()));
             }
             // Its collector has been forgotten.

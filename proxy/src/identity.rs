@@ -2,7 +2,7 @@
 //!
 //! All of it happens on the control thread: the [`keeper`] asks, and renews what it has after half of its
 //! life. Workers take the newest [`Credentials`] from a channel. The key is made here, for one certificate,
-//! and is neither written nor sent.
+//! and is neither written nor sent; only an Envoy that the agent runs is given it.
 
 mod answer;
 mod ask;
@@ -20,6 +20,8 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+#[cfg(test)]
+pub(crate) use self::credentials::EnvoyKey;
 use self::keeper::Keeper;
 pub(crate) use self::{credentials::Credentials, settings::Settings, trust_domains::TrustDomains};
 

@@ -3,6 +3,7 @@
 //! It knows no Kubernetes: what it does follows from its arguments, its environment and,
 //! later, the resources that a control plane serves over xDS.
 
+mod agent;
 mod backoff;
 mod bounds;
 pub mod cli;

@@ -6,6 +6,7 @@
 
 mod app_probes;
 mod args;
+mod beside;
 mod capacity;
 mod connection;
 mod detect;
@@ -24,7 +25,9 @@ mod worker;
 
 pub use self::args::Args;
 pub(crate) use self::{
+    beside::{Beside, DrainTimes},
     entrance::{Entrance, Entrances},
-    port_numbers::{INBOUND, OUTBOUND, is_own},
+    port_numbers::{ADMIN, INBOUND, OUTBOUND, PROMETHEUS, is_own},
+    ports::{NoAnswer, Orders, Ports, ask_envoy},
     run::run,
 };

@@ -2,13 +2,14 @@
 //!
 //! Tables say how TLS is spoken and with whom ([`DownstreamTls`], [`UpstreamTls`]), and the workload's
 //! [`Credentials`] prove who it is. [`Configs`] makes rustls' configurations of both, which all workers
-//! share with their sessions; [`Transport`] is a worker's view of it. New credentials count from the next
-//! handshake on, and no connection ends for them.
+//! share with their sessions; [`Transport`] is a worker's view of it, and [`ClientTransport`] that of other
+//! threads. New credentials count from the next handshake on, and no connection ends for them.
 //!
 //! [`DownstreamTls`]: crate::tables::DownstreamTls
 //! [`UpstreamTls`]: crate::tables::UpstreamTls
 //! [`Credentials`]: crate::identity::Credentials
 
+mod client;
 mod configs;
 mod downstream;
 mod failure;
@@ -21,6 +22,6 @@ mod upstream;
 mod worker;
 
 pub(crate) use self::{
-    configs::Configs, downstream::accept, failure::TlsFailure, secured::Secured, upstream::secure,
-    worker::Transport,
+    client::ClientTransport, configs::Configs, downstream::accept, failure::TlsFailure,
+    secured::Secured, upstream::secure, worker::Transport,
 };

@@ -212,7 +212,7 @@ impl Reconciler {
         let advanced = match &self.found {
             Found::Unknown | Found::Unusable(_) => return,
             // Nobody would trust a CA of which another one takes the place in a moment.
-            Found::Missing(_) | Found::Empty(..) if plugged.is_err() => return,
+            Found::Missing(None) | Found::Empty(_, None) if plugged.is_err() => return,
             Found::Missing(_) if self.missing.was_denied_just_now() => return,
             Found::Missing(last) => match self
                 .create(last.as_deref(), plugged.ok().flatten(), now)

@@ -10,6 +10,9 @@ pub(crate) const WAITS_FOR_CERTIFICATE: &str =
 /// What is waited for while the Secret is missing.
 const WAITS_FOR_SECRET: &str = "waiting for the certificates' Secret, which is missing and which this process may not create: \
                                 create it again with helm upgrade, or empty with kubectl create secret generic; the log has its name";
+/// What is waited for while nobody would accept what the next CA signs.
+const WAITS_FOR_ROOT: &str = "waiting until every namespace has had the root of the next CA for --ca-overlap, or the CA in \
+                              force is plugged in again: the Secret with the plugged CA was replaced or deleted";
 /// What is waited for until API servers trust the certificate.
 pub(crate) const WAITS_FOR_CA_BUNDLE: &str =
     "waiting for the caBundle of the webhook configuration";
@@ -39,6 +42,11 @@ impl Owner {
             WAITS_FOR_CERTIFICATE
         };
         self.certificate.set_waits_for(waits_for);
+    }
+
+    /// Says by the condition `certificate` that a root has to be trusted first.
+    pub fn root_is_not_trusted(&self) {
+        self.certificate.set_waits_for(WAITS_FOR_ROOT);
     }
 }
 

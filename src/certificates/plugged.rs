@@ -19,6 +19,7 @@ use tokio::{
 };
 
 pub(crate) use self::contents::Plugged;
+use self::contents::Uses;
 #[cfg(test)]
 pub(super) use self::contents::tests as fixture;
 use super::owner::Owner;
@@ -55,8 +56,8 @@ impl Found {
                 self.clone(),
                 "what is in use stays in use: the CA that was deleted or, if a replica has started since, the own CA",
             ),
-            Self::Absent => (Self::Absent, "the own CA stays in use"),
-            Self::Unknown | Self::Broken => (
+            // Somebody wants to plug one in, so a replica that has none does not turn to the own CA.
+            Self::Unknown | Self::Absent | Self::Broken => (
                 Self::Broken,
                 "what was in use before stays in use, but for a CA that was plugged in: a replica that starts does not have that",
             ),
@@ -64,11 +65,15 @@ impl Found {
     }
 }
 
-/// Where the Secret is.
+/// Where the Secret is, and what its CA has to sign for.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub namespace: String,
     pub secret: String,
+    /// The names of the serving certificate.
+    pub names: Vec<String>,
+    /// The trust domain of workloads. Nothing is looked at before it is known.
+    pub trust_domain: watch::Receiver<Option<Arc<str>>>,
 }
 
 /// Follows the Secret until nobody receives.
@@ -78,14 +83,18 @@ pub(crate) async fn run(
     found: watch::Sender<Found>,
     owner: Owner,
 ) {
+    let mut trust_domain = settings.trust_domain.clone();
     let api: Api<Secret> = Api::namespaced(client.clone(), &settings.namespace);
     let mut changes = watch_object(api, &settings.secret);
     let mut follower = Follower {
         events: Events::new(client, owner.controller),
         name: settings.secret,
+        names: settings.names,
+        trust_domain: settings.trust_domain,
         found,
         owner,
         data: None,
+        unread: None,
         again: None,
     };
     loop {
@@ -101,6 +110,11 @@ pub(crate) async fn run(
                     follower.look_at(*secret).await;
                 }
             }
+            Ok(()) = trust_domain.changed() => {
+                if let Some(secret) = follower.unread.take() {
+                    follower.look_at(*secret).await;
+                }
+            }
             () = follower.found.closed() => return,
         }
     }
@@ -110,10 +124,15 @@ struct Follower {
     events: Events,
     /// The Secret's.
     name: String,
+    /// Those of the serving certificate.
+    names: Vec<String>,
+    trust_domain: watch::Receiver<Option<Arc<str>>>,
     found: watch::Sender<Found>,
     owner: Owner,
     /// The contents that were last looked at.
     data: Option<BTreeMap<String, ByteString>>,
+    /// A Secret that is looked at when the trust domain is known.
+    unread: Option<Box<Secret>>,
     /// A Secret that was refused, and when to look at it again.
     again: Option<(Instant, Box<Secret>)>,
 }
@@ -121,6 +140,7 @@ struct Follower {
 impl Follower {
     fn lost(&mut self) {
         self.data = None;
+        self.unread = None;
         self.again = None;
         let now = match &*self.found.borrow() {
             Found::Valid(last) => Found::Deleted(Arc::clone(last)),
@@ -130,8 +150,8 @@ impl Follower {
         if let Found::Deleted(_) = now {
             tracing::warn!(
                 secret = self.name,
-                "the Secret with the plugged CA was deleted; the CA stays in use until a replica restarts, which then uses \
-                 the own CA: create the Secret again, or restart the replicas"
+                "the Secret with the plugged CA was deleted; the CA stays in use until a replica restarts, which uses the own \
+                 CA when that has been trusted for --ca-overlap: create the Secret again, or restart the replicas"
             );
         }
         self.found.send_replace(now);
@@ -141,14 +161,28 @@ impl Follower {
         // Whoever only changes a label changes no CA.
         if self.data.is_none() || self.data != secret.data {
             self.data.clone_from(&secret.data);
+            self.unread = None;
             self.look_at(secret).await;
         }
     }
 
     async fn look_at(&mut self, secret: Secret) {
         self.again = None;
+        let Some(trust_domain) = self.trust_domain.borrow().clone() else {
+            tracing::info!(
+                secret = self.name,
+                "the plugged CA is tried when the mesh's trust domain is known"
+            );
+            self.unread = Some(Box::new(secret));
+            return;
+        };
+        let names = self.names.clone();
+        let uses = Uses {
+            trust_domain,
+            names,
+        };
         let now = OffsetDateTime::now_utc();
-        let read = spawn_blocking(move || (Plugged::read(&secret, now), secret)).await;
+        let read = spawn_blocking(move || (Plugged::read(&secret, &uses, now), secret)).await;
         // It ends early only when the process stops.
         let Ok((read, secret)) = read else { return };
         match read {
@@ -198,11 +232,8 @@ mod tests {
 
     #[test]
     fn a_broken_secret_is_no_ca() {
-        for found in [Found::Unknown, Found::Broken] {
+        for found in [Found::Unknown, Found::Absent, Found::Broken] {
             assert!(matches!(found.refused().0, Found::Broken), "{found:?}");
         }
-        let (now, stays) = Found::Absent.refused();
-        assert!(matches!(now, Found::Absent));
-        assert_eq!(stays, "the own CA stays in use");
     }
 }

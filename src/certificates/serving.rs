@@ -99,6 +99,12 @@ impl Serving {
         });
     }
 
+    /// Requires the same while there is no certificate: the root of the CA that will sign it has to be trusted first.
+    pub fn wait_for_root(&self, roots: Bundle) {
+        self.owner.root_is_not_trusted();
+        self.trust(Some(roots));
+    }
+
     /// Counts a certificate that was refused; the previous one stays in use.
     pub fn record_refused(&self) {
         self.owner.metrics.rejected();

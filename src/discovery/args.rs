@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::Context;
 use pillion_telemetry::Format;
+use tokio::sync::watch;
 
 use super::{ca::Lifetimes, convert::trust_domain::checked};
 use crate::{
@@ -183,11 +184,16 @@ impl Args {
         }
     }
 
-    /// Returns where a CA may be plugged in.
-    pub(super) fn plugged_ca(&self) -> plugged::Settings {
+    /// Returns where a CA may be plugged in, which is to sign for workloads of this trust domain.
+    pub(super) fn plugged_ca(
+        &self,
+        trust_domain: watch::Receiver<Option<Arc<str>>>,
+    ) -> plugged::Settings {
         plugged::Settings {
             namespace: self.namespace.clone(),
             secret: self.plugged_ca_secret.clone(),
+            names: self.serving_names(),
+            trust_domain,
         }
     }
 

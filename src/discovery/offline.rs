@@ -26,6 +26,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    accounts::Accounts,
     ads::Ads,
     beside::Beside,
     ca::{Ca, Lifetimes, Signing, Tokens},
@@ -94,11 +95,13 @@ impl Offline {
             Beside::default(),
             watch::channel(false).1,
         );
-        let shared = (Arc::clone(&metrics), findings);
+        let accounts = Accounts::default();
+        let shared = (Arc::clone(&metrics), findings, accounts.clone());
         thread::start(receiver, 0, synced, &mesh, shared)?;
         let (signing, receiver) = watch::channel(None);
         let lifetimes = Lifetimes::default();
-        let ca = Ca::start(Tokens::Believed, receiver, lifetimes, Arc::clone(&metrics))?;
+        let proofs = (Tokens::Believed, accounts);
+        let ca = Ca::start(proofs, receiver, lifetimes, Arc::clone(&metrics))?;
         let stop = CancellationToken::new();
         Ok(Self {
             ca,

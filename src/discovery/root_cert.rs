@@ -8,13 +8,15 @@
 
 mod found;
 mod settings;
+mod trust;
+mod wrong;
 
 use std::{collections::BTreeMap, pin::pin, time::Duration};
 
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::{
-    Api, Client, ResourceExt,
+    Api, Client, Resource, ResourceExt,
     api::PostParams,
     core::PartialObjectMeta,
     runtime::{WatchStreamExt, watcher},
@@ -23,12 +25,18 @@ use pillion_certs::Bundle;
 use time::OffsetDateTime;
 use tokio::{sync::watch, time::sleep};
 
-use self::found::{Due, Found, RETRY};
 pub(super) use self::settings::Settings;
+use self::{
+    found::{Due, Found, RETRY},
+    trust::trusted,
+};
 use crate::{
     certificates::ca_bundle::{Roots, Trusted},
     cluster::with_timeout,
-    discovery::names::Names,
+    discovery::{
+        names::Names,
+        report::{Report, Reports},
+    },
     error_chain,
 };
 
@@ -43,6 +51,7 @@ pub(super) async fn run(
     settings: Settings,
     mut wanted: watch::Receiver<Roots>,
     trusted: watch::Sender<Trusted>,
+    reports: Reports,
 ) {
     let namespaces: Api<PartialObjectMeta<Namespace>> = Api::all(client.clone());
     let maps: Api<ConfigMap> = Api::all(client.clone());
@@ -50,7 +59,7 @@ pub(super) async fn run(
     let namespaces = watcher(namespaces, watcher::Config::default());
     let mut namespaces = pin!(namespaces.default_backoff());
     let mut maps = pin!(watcher(maps, named).default_backoff());
-    let mut publisher = Publisher::new(client, settings, trusted);
+    let mut publisher = Publisher::new(client, settings, trusted, reports);
     let mut again = None;
     loop {
         tokio::select! {
@@ -84,6 +93,7 @@ struct Publisher {
     client: Client,
     settings: Settings,
     trusted: watch::Sender<Trusted>,
+    reports: Reports,
     namespaces: Names,
     maps: Names,
     /// Whether both lists have been received completely.
@@ -93,11 +103,17 @@ struct Publisher {
 }
 
 impl Publisher {
-    fn new(client: Client, settings: Settings, trusted: watch::Sender<Trusted>) -> Self {
+    fn new(
+        client: Client,
+        settings: Settings,
+        trusted: watch::Sender<Trusted>,
+        reports: Reports,
+    ) -> Self {
         Self {
             client,
             settings,
             trusted,
+            reports,
             namespaces: Names::default(),
             maps: Names::default(),
             listed: (false, false),
@@ -152,7 +168,8 @@ impl Publisher {
         if self.listed != (true, true) {
             return None;
         }
-        self.publish_trusted();
+        self.publish_trusted(wanted);
+        self.say_what_is_wrong(wanted);
         let now = OffsetDateTime::now_utc();
         let mut again: Option<Duration> = None;
         let mut writes = Vec::new();
@@ -181,7 +198,7 @@ impl Publisher {
             match map {
                 Ok(map) => _ = found.record(map, &self.settings.owner),
                 Err(error) => {
-                    found.record_failed();
+                    found.record_failed(is_refused(&error));
                     again = again.into_iter().chain([RETRY]).min();
                     tracing::warn!(
                         namespace,
@@ -192,29 +209,47 @@ impl Publisher {
             }
         }
         drop(written);
-        self.publish_trusted();
+        self.publish_trusted(wanted);
         again
     }
 
-    /// Publishes the roots that are in all of our ConfigMaps. Kubelets need a minute or two to
-    /// pass them on to pods that run, for which the overlap of a rotation allows.
-    fn publish_trusted(&self) {
-        let in_all = self
-            .found
-            .values()
-            .filter_map(Found::ours)
-            .cloned()
-            .reduce(|all, next| all.within(&next));
-        let now = match in_all {
-            Some(roots) => self.trusted.borrow().followed_by(&roots),
-            None => Trusted::LeftToOthers,
-        };
+    /// Publishes the roots that namespaces trust. Kubelets need a minute or two to pass them on to
+    /// pods that run, for which the overlap of a rotation allows.
+    fn publish_trusted(&mut self, wanted: &Bundle) {
+        let before = self.trusted.borrow().clone();
+        let now = trusted(&mut self.found, wanted, self.settings.patience, &before);
         self.trusted.send_if_modified(|trusted| {
             let differs = *trusted != now;
             *trusted = now;
             differs
         });
     }
+
+    /// Tells operators of ConfigMaps that a change of the CA does not wait for.
+    fn say_what_is_wrong(&mut self, wanted: &Bundle) {
+        for (namespace, found) in &mut self.found {
+            let Some(wrong) = found.wrong(wanted, self.settings.patience) else {
+                continue;
+            };
+            let note = wrong.note();
+            tracing::warn!(namespace, name = self.settings.name, "{note}");
+            let Some(map) = found.map() else { continue };
+            self.reports.send_once(Report {
+                reference: map.object_ref(&()),
+                reason: wrong.reason(),
+                action: "Reconcile",
+                note: note.to_owned(),
+            });
+        }
+    }
+}
+
+/// Whether the API server has refused a write, and will do so again.
+fn is_refused(error: &kube::Error) -> bool {
+    let kube::Error::Api(status) = error else {
+        return false;
+    };
+    (400..500).contains(&status.code) && status.code != 429
 }
 
 /// Creates or replaces a ConfigMap. Returns it as it is now; `None` if another replica was

@@ -16,6 +16,7 @@ use tokio::{
 };
 
 use super::{
+    accounts::Accounts,
     client::{Connect, Connected},
     convert::mesh::Mesh,
     findings::Findings,
@@ -43,13 +44,17 @@ pub(super) fn start(
     watches: usize,
     synced: Condition,
     mesh: &Mesh,
-    (metrics, findings): (Arc<Metrics>, Findings),
+    (metrics, findings, accounts): (Arc<Metrics>, Findings, Accounts),
 ) -> io::Result<oneshot::Receiver<()>> {
+    if watches == 0 {
+        accounts.complete();
+    }
     let owner = Owner {
         snapshots: Snapshots::new(settings(mesh)),
         clients: Vec::new(),
         connected: Vec::new(),
         uids: HashMap::new(),
+        accounts,
         dirty: Dirty::default(),
         roots_changed: false,
         pace: Pace::default(),
@@ -81,6 +86,7 @@ struct Owner {
     connected: Vec<Connect>,
     /// `metadata.uid` of the pods.
     uids: HashMap<Key, Arc<str>>,
+    accounts: Accounts,
     /// What has not gone out yet.
     dirty: Dirty,
     /// The roots have changed, and have not gone out yet.
@@ -137,6 +143,7 @@ impl Owner {
             Update::Synced => {
                 self.waits_for = self.waits_for.saturating_sub(1);
                 if self.waits_for == 0 {
+                    self.accounts.complete();
                     self.synced.set(true);
                 }
                 return;
@@ -150,6 +157,7 @@ impl Owner {
     }
 
     fn take_pod(&mut self, change: Change<Pod>, uid: Arc<str>) -> Dirty {
+        self.accounts.take(&change);
         let key = match &change {
             Change::Apply(pod) => &pod.key,
             Change::Delete(key) => key,

@@ -62,7 +62,9 @@ pub(super) fn spawn(
     };
     watches.objects();
     let (client, updates) = (context.client, context.updates);
-    let synced = watches.synced("waiting for the mesh configuration");
+    let synced = watches.synced(
+        "waiting for a valid mesh configuration; if it is invalid, the log and an Event on its ConfigMap say why",
+    );
     watches.tasks.spawn(mesh::follow(
         client.clone(),
         settings,

@@ -1,7 +1,11 @@
 //! What pods' ports take: mutual TLS, plain text, or both, and which PeerAuthentication says so.
 
+mod of_namespace;
+
 use std::{collections::BTreeMap, sync::Arc};
 
+use self::of_namespace::OfNamespace;
+pub(super) use self::of_namespace::SELECTING;
 use super::{
     objects::{Key, Labels},
     rules::{MtlsMode, PeerAuthentication},
@@ -53,11 +57,10 @@ impl Applied<'_> {
 }
 
 /// The PeerAuthentications of a mesh.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Authentication {
     root: Arc<str>,
-    /// Those of each namespace, the oldest first.
-    namespaces: BTreeMap<Arc<str>, Vec<PeerAuthentication>>,
+    namespaces: BTreeMap<Arc<str>, OfNamespace>,
 }
 
 impl Authentication {
@@ -69,11 +72,13 @@ impl Authentication {
             let of_namespace = namespaces.entry(Arc::clone(&object.meta.key.namespace));
             of_namespace.or_default().push(object);
         }
-        for of_namespace in namespaces.values_mut() {
-            of_namespace.sort_by(|one, other| one.meta.order(&other.meta));
+        let namespaces = namespaces.into_iter();
+        Self {
+            root: Arc::clone(root),
+            namespaces: namespaces
+                .map(|(namespace, objects)| (namespace, OfNamespace::new(objects)))
+                .collect(),
         }
-        let root = Arc::clone(root);
-        Self { root, namespaces }
     }
 
     /// What a port of the pods with these labels takes. Port, pods, namespace and mesh: the narrowest
@@ -113,7 +118,7 @@ impl Authentication {
 
     /// Whether any of them says that only mutual TLS is taken.
     pub fn is_strict_anywhere(&self) -> bool {
-        let mut all = self.namespaces.values().flatten();
+        let mut all = self.namespaces().flat_map(|(_, objects)| objects);
         all.any(PeerAuthentication::is_strict)
     }
 
@@ -123,21 +128,24 @@ impl Authentication {
             && (self.of_namespace(&self.root)).is_some_and(|one| one.meta.key == *object)
     }
 
-    /// The objects of each namespace, the oldest first.
+    /// The objects of each namespace, the oldest first, but for those that are left out.
     pub fn namespaces(&self) -> impl Iterator<Item = (&Arc<str>, &[PeerAuthentication])> {
         let all = self.namespaces.iter();
-        all.map(|(namespace, objects)| (namespace, objects.as_slice()))
+        all.map(|(namespace, own)| (namespace, own.objects()))
+    }
+
+    /// The objects that no pod is compared with: a namespace has too many older ones.
+    pub fn left_out(&self) -> impl Iterator<Item = &Key> {
+        self.namespaces.values().flat_map(OfNamespace::left_out)
     }
 
     /// The object for chosen pods.
     fn of_pods(&self, namespace: &str, labels: &Labels) -> Option<&PeerAuthentication> {
-        let mut all = self.namespaces.get(namespace)?.iter();
-        all.find(|one| !one.selector.is_empty() && one.selector.select(labels))
+        self.namespaces.get(namespace)?.of_pods(labels)
     }
 
     /// The object for all pods of a namespace.
     fn of_namespace(&self, namespace: &str) -> Option<&PeerAuthentication> {
-        let mut all = self.namespaces.get(namespace)?.iter();
-        all.find(|one| one.selector.is_empty())
+        self.namespaces.get(namespace)?.of_all()
     }
 }

@@ -1,6 +1,7 @@
 //! The answers, made when they are asked for and shared by all clients for which they are
 //! the same. A builder is for one state of the rules.
 
+mod asked;
 mod budget;
 mod clusters;
 mod collectors;
@@ -17,6 +18,7 @@ mod intern;
 mod listeners;
 mod lookup;
 mod owners;
+mod plain;
 mod route_tables;
 mod selectors;
 mod shadowed;

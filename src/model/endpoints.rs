@@ -6,7 +6,7 @@ use super::{
     cluster::{Address, Cluster, Endpoint, EndpointGroup, Locality},
     index::Index,
     objects::{EndpointSlice, Labels, Service, SliceEndpoint},
-    transport::is_mutual,
+    transport::{is_mutual, waits},
     world::{Destination, External, World},
 };
 
@@ -93,6 +93,7 @@ fn of_service(state: (&Index, &World), service: &Service, cluster: &Cluster) -> 
                 let chosen = |endpoint: &&SliceEndpoint| {
                     endpoint.address.is_ipv6() == ipv6
                         && selection.includes(service, endpoint)
+                        && !waits(index, state.1, endpoint)
                         && cluster.labels.select(&labels_of(index, endpoint))
                 };
                 add(state, &mut groups, slice, &port.name, chosen);

@@ -81,8 +81,10 @@ pub enum Problem {
     /// A PeerAuthentication has pods refuse what clients send them, because these don't know that they
     /// take mutual TLS.
     StrictWithoutLabel,
-    /// A PeerAuthentication asks for mutual TLS, which is off.
+    /// A PeerAuthentication or DestinationRule asks for mutual TLS, which is off.
     MutualTlsOff,
+    /// A DestinationRule has clients speak mutual TLS to pods that don't take it.
+    MutualTlsNotTaken,
     /// A DestinationRule has clients speak what servers refuse.
     RefusedByServer,
     /// With others, there is too much for proxies or this service.

@@ -122,9 +122,10 @@ impl Model {
         self.builder().world().mesh.mutual_tls
     }
 
-    /// What connections to a cluster's endpoints are. It may change whenever these do.
-    pub fn transport(&self, cluster: &Cluster) -> Transport {
-        transport::of_cluster(&self.index, self.builder().world(), cluster)
+    /// What connections to the endpoints of a cluster are, which is one of so `many` that a proxy sees. It
+    /// may change whenever these do.
+    pub fn transport(&self, cluster: &Cluster, many: usize) -> Transport {
+        transport::of_cluster(&self.index, self.builder().world(), cluster, many)
     }
 
     /// The routes by which a sidecar sends requests for `host` at `port`: what the listener

@@ -11,6 +11,7 @@ mod gateway;
 mod inbound;
 mod listeners;
 mod routes;
+mod servers;
 mod service_entries;
 mod tracing;
 mod transport;

@@ -6,7 +6,7 @@ use super::{
     cluster::{Cluster, Discovery},
     index::Index,
     names::{TLS_MODE, TLS_MODE_ISTIO},
-    objects::{MeshConfig, Pod, ProxyKind},
+    objects::{MeshConfig, Pod, ProxyKind, SliceEndpoint},
     policy::ClientTls,
     rules::MtlsMode,
     world::{Destination, World},
@@ -43,41 +43,86 @@ pub enum PeerName {
 
 /// How many names a cluster lists. Of a service with more accounts, all accounts of its namespace
 /// may be: each cluster of each port and subset has the whole list.
-const NAMES: usize = 256;
+const NAMES: usize = 32;
+/// About the bytes of the names in all clusters of a view, of which each cluster may have the same share.
+const NAMES_BYTES: usize = 64 << 20;
+/// About the bytes of a name in a cluster, but for its text.
+const NAME: usize = 16;
 /// The longest name that a client may ask for. Envoy takes no longer one.
 const SERVER_NAME: usize = 255;
 
-/// What connections to a cluster's endpoints are: what a DestinationRule says, or else, with
-/// `enableAutoMtls`, what each of them speaks.
-pub(super) fn of_cluster(index: &Index, world: &World, cluster: &Cluster) -> Transport {
+/// What connections to the endpoints of one of so many clusters are: what a DestinationRule says, or
+/// else, with `enableAutoMtls`, what each of them speaks.
+pub(super) fn of_cluster(
+    index: &Index,
+    world: &World,
+    cluster: &Cluster,
+    clusters: usize,
+) -> Transport {
     let mesh = &world.mesh;
     let destination = world.destination(&cluster.key.host, &cluster.service);
     let Some(to) = destination.filter(|_| mesh.mutual_tls) else {
         return Transport::Plaintext;
     };
+    let servers = || Servers {
+        sni: sni(cluster),
+        names: names(index, mesh, to, clusters),
+    };
     match &cluster.policy.tls {
         Some(ClientTls::Disable) => Transport::Plaintext,
-        Some(ClientTls::IstioMutual { sni, names }) => {
-            let mut servers = servers(index, mesh, to, cluster);
-            if let Some(sni) = sni {
-                servers.sni = Arc::clone(sni);
-            }
-            if !names.is_empty() {
-                servers.names = names.iter().cloned().map(PeerName::Exact).collect();
-            }
-            Transport::Mutual(servers)
-        }
+        Some(ClientTls::IstioMutual {
+            sni: own,
+            names: said,
+        }) => Transport::Mutual(Servers {
+            sni: own.clone().unwrap_or_else(|| sni(cluster)),
+            names: if said.is_empty() {
+                names(index, mesh, to, clusters)
+            } else {
+                let said = said.iter().take(fitting(said, clusters));
+                said.cloned().map(PeerName::Exact).collect()
+            },
+        }),
         None if to.is_external || !mesh.auto_mtls => Transport::Plaintext,
         // The client has chosen the address, which no endpoint's metadata goes with.
         None if cluster.discovery == Discovery::OriginalDestination => {
             if all_are_mutual(index, world, to, cluster.key.port) {
-                Transport::Mutual(servers(index, mesh, to, cluster))
+                Transport::Mutual(servers())
             } else {
                 Transport::Plaintext
             }
         }
-        None => Transport::Auto(servers(index, mesh, to, cluster)),
+        None => Transport::Auto(servers()),
     }
+}
+
+/// How many of the names that a rule gives one of so many clusters has, the first ones: at least one. Without the
+/// others, fewer servers are accepted.
+pub(super) fn fitting(names: &[Arc<str>], clusters: usize) -> usize {
+    let mut left = share(clusters);
+    let fits = |name: &&Arc<str>| match left.checked_sub(bytes(name)) {
+        Some(rest) => {
+            left = rest;
+            true
+        }
+        None => false,
+    };
+    names.iter().take_while(fits).count().max(1)
+}
+
+/// About the bytes that the names of one of so many clusters may take.
+fn share(clusters: usize) -> usize {
+    NAMES_BYTES / clusters.max(1)
+}
+
+fn bytes(name: &str) -> usize {
+    NAME + name.len()
+}
+
+/// Whether an endpoint waits for its pod, which is not known yet: the slices may come first. Nothing says what the pod
+/// speaks, and plain text would be a guess.
+pub(super) fn waits(index: &Index, world: &World, endpoint: &SliceEndpoint) -> bool {
+    let pod = endpoint.pod.as_ref().filter(|_| world.mesh.mutual_tls);
+    pod.is_some_and(|pod| index.pod(pod).is_none())
 }
 
 /// Whether a pod's proxy takes mutual TLS at a port.
@@ -97,7 +142,8 @@ pub(super) fn is_mutual(world: &World, pod: &Pod, port: u16) -> bool {
         && takes_it()
 }
 
-/// Whether all endpoints of a Service's port speak mutual TLS, of which there are some.
+/// Whether all endpoints of a Service's port speak mutual TLS, of which there are some. Those whose pods are not
+/// known yet are spoken to as the others.
 fn all_are_mutual(index: &Index, world: &World, to: &Destination, port: u16) -> bool {
     let Some(port) = to.port(port).filter(|_| to.external.is_none()) else {
         return false;
@@ -114,24 +160,26 @@ fn all_are_mutual(index: &Index, world: &World, to: &Destination, port: u16) -> 
     endpoints.peek().is_some()
         && endpoints.all(|(endpoint, port)| {
             let pod = endpoint.pod.as_ref().and_then(|pod| index.pod(pod));
-            pod.is_some_and(|pod| is_mutual(world, pod, port))
+            pod.map_or_else(
+                || waits(index, world, endpoint),
+                |pod| is_mutual(world, pod, port),
+            )
         })
 }
 
-fn servers(index: &Index, mesh: &MeshConfig, to: &Destination, cluster: &Cluster) -> Servers {
+/// The name that clients of a cluster ask for.
+fn sni(cluster: &Cluster) -> Arc<str> {
     let sni = cluster.key.server_name();
-    Servers {
-        sni: if sni.len() <= SERVER_NAME {
-            sni.into()
-        } else {
-            "".into()
-        },
-        names: names(index, mesh, to),
+    if sni.len() <= SERVER_NAME {
+        sni.into()
+    } else {
+        "".into()
     }
 }
 
-/// The names of a Service's accounts. Those of ServiceEntries are not known.
-fn names(index: &Index, mesh: &MeshConfig, to: &Destination) -> Vec<PeerName> {
+/// The names of a Service's accounts, or of all in its namespace where none is known or there are too many.
+/// Those of ServiceEntries are not known.
+fn names(index: &Index, mesh: &MeshConfig, to: &Destination, clusters: usize) -> Vec<PeerName> {
     if to.external.is_some() {
         return Vec::new();
     }
@@ -142,20 +190,27 @@ fn names(index: &Index, mesh: &MeshConfig, to: &Destination) -> Vec<PeerName> {
     let own = pods.filter(|pod| pod.key.namespace == *namespace);
     let accounts: BTreeSet<&str> = own.map(|pod| &*pod.service_account).collect();
     let domains: BTreeSet<&str> = mesh.trust_domains().map(|domain| &**domain).collect();
-    let names: BTreeSet<PeerName> = if accounts.is_empty() {
-        BTreeSet::new()
-    } else if accounts.len() * domains.len() > NAMES {
-        let prefix = |domain| format!("spiffe://{domain}/ns/{namespace}/sa/");
-        let prefixes = domains.into_iter().map(prefix);
-        prefixes.map(|name| PeerName::Prefix(name.into())).collect()
-    } else {
-        let of_account = |account| {
-            let name =
-                move |domain: &&str| format!("spiffe://{domain}/ns/{namespace}/sa/{account}");
-            domains.iter().map(name)
-        };
-        let all = accounts.into_iter().flat_map(of_account);
-        all.map(|name| PeerName::Exact(name.into())).collect()
-    };
-    names.into_iter().collect()
+    let prefixes = domains
+        .iter()
+        .map(|domain| format!("spiffe://{domain}/ns/{namespace}/sa/"));
+    let prefixes: Vec<String> = prefixes.collect();
+    let count = accounts.len() * prefixes.len();
+    if (1..=NAMES).contains(&count) {
+        let exact: BTreeSet<String> = prefixes
+            .iter()
+            .flat_map(|prefix| {
+                accounts
+                    .iter()
+                    .map(move |account| format!("{prefix}{account}"))
+            })
+            .collect();
+        if exact.iter().map(|name| bytes(name)).sum::<usize>() <= share(clusters) {
+            let exact = exact.into_iter();
+            return exact.map(|name| PeerName::Exact(name.into())).collect();
+        }
+    }
+    let prefixes = prefixes.into_iter();
+    prefixes
+        .map(|prefix| PeerName::Prefix(prefix.into()))
+        .collect()
 }

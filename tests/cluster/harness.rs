@@ -25,7 +25,7 @@ mod visitors;
 
 pub use self::{
     counters::{Counters, Reporter},
-    eventually::eventually,
+    eventually::{eventually, eventually_within},
     gateway::Gateway,
     http::{get, get_of, say},
     load::{Load, Report},
@@ -33,7 +33,7 @@ pub use self::{
     objects::{Container, busybox, deployment, pod, samples, server, service, until_answered},
     policies::{MeshPolicy, mode, peer_authentication},
     release::Release,
-    shell::output,
+    shell::{output, run},
     tap::{Flow, Tap},
     traces::{Span, Store, parent, sampling, system},
     versions::{Versions, to},

@@ -3,8 +3,10 @@
 mod commands;
 mod edge;
 mod modes;
+mod openssl;
 mod peers;
 mod plaintext;
 mod renewal;
 mod trio;
+mod turnover;
 mod wire;

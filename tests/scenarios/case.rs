@@ -85,6 +85,8 @@ pub struct Server {
     /// Its address. Default: 10.2.0.1 for the first server, and so on. With the address of the
     /// client's pod it is the application there.
     pub ip: Option<IpAddr>,
+    /// The pod that it is in, if others are in there, too, or a sidecar is. Default: one of its own, which is made.
+    pub pod: Option<String>,
     /// Its ports, besides the target ports of its Services.
     #[serde(default)]
     pub ports: Vec<u16>,
@@ -182,6 +184,8 @@ pub struct Difference {
     pub request: Option<usize>,
     /// The name of the value.
     pub what: String,
+    /// Where both the client and the server have a sidecar (`mutual.rs`): whose being ours makes the difference.
+    pub of: Option<End>,
     /// What ours is; `null` for none.
     pub ours: Value,
     /// What Envoy's is; `null` for none.
@@ -190,9 +194,19 @@ pub struct Difference {
     pub why: String,
 }
 
-/// Reads the scenarios whose names have a part, in the order of their names.
-pub fn all(part: &str) -> Vec<Case> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios/cases");
+/// An end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum End {
+    Client,
+    Server,
+}
+
+/// Reads the scenarios of a folder whose names have a part, in the order of their names.
+pub fn all(folder: &str, part: &str) -> Vec<Case> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/scenarios")
+        .join(folder);
     let mut cases: Vec<_> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())

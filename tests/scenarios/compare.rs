@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::{
-    case::{Case, Exchange},
+    case::{Case, Difference, Exchange},
     outcome::Outcome,
 };
 
@@ -19,15 +19,15 @@ pub struct Both {
     pub envoys: Outcome,
 }
 
-/// What is wrong with the outcomes of a scenario's requests.
-pub fn check(case: &Case, outcomes: &[Both]) -> Vec<String> {
+/// What is wrong with the outcomes of a scenario's requests, which differ as said.
+pub fn check(case: &Case, differs: &[&Difference], outcomes: &[Both]) -> Vec<String> {
     let mut faults = Vec::new();
     let mut seen = BTreeSet::new();
     for (number, (exchange, both)) in (1..).zip(case.requests.iter().zip(outcomes)) {
         let here = |text: String| format!("request {number}: {text}");
         let differing = differing(exchange, both);
         for (what, (ours, envoys)) in &differing {
-            let explained = case.differs.iter().position(|difference| {
+            let explained = differs.iter().position(|difference| {
                 difference.request.is_none_or(|one| one == number)
                     && difference.what == *what
                     && is(&difference.ours, ours.as_deref())
@@ -43,7 +43,7 @@ pub fn check(case: &Case, outcomes: &[Both]) -> Vec<String> {
         for (who, outcome) in [("ours", &both.ours), ("Envoy's", &both.envoys)] {
             for (what, expected) in &exchange.expect {
                 let got = outcome.get(what).map(String::as_str);
-                let differs = case.differs.iter().any(|one| one.what == *what);
+                let differs = differs.iter().any(|one| one.what == *what);
                 if !is(expected, got) && !differs {
                     faults.push(here(format!("{what}: {who} is {got:?}, not {expected}")));
                 }
@@ -51,7 +51,7 @@ pub fn check(case: &Case, outcomes: &[Both]) -> Vec<String> {
             faults.extend(unfair(exchange, outcome).map(|text| here(format!("{who}: {text}"))));
         }
     }
-    for (index, difference) in case.differs.iter().enumerate() {
+    for (index, difference) in differs.iter().enumerate() {
         if !seen.contains(&index) {
             faults.push(format!(
                 "{} does not differ as it should: {}",

@@ -131,7 +131,9 @@ async fn missing(
                 .iter()
                 .all(|(name, version)| held.get(name) == Some(version)),
             "listeners" if !shows_listeners => {
-                held.keys().eq(wanted.keys()) && discovery.have_replied()
+                held.keys().eq(wanted.keys())
+                    && discovery.have_replied()
+                    && !dump.waits_for_listeners()
             }
             _ => held == *wanted,
         };
@@ -175,6 +177,13 @@ fn host(status: &Value) -> String {
 struct Dump<'a>(&'a Value);
 
 impl Dump<'_> {
+    /// Whether a new version of a listener waits for what it needs, such as certificates: the one before is in force.
+    fn waits_for_listeners(&self) -> bool {
+        let configs = list(&self.0["configs"]).iter();
+        let mut listeners = configs.flat_map(|config| list(&config["dynamic_listeners"]));
+        listeners.any(|listener| !listener["warming_state"].is_null())
+    }
+
     /// The versions in force of the resources in a list; an error if a wanted one is refused.
     fn versions(&self, field: &str, wanted: &Versions) -> Result<Versions, String> {
         let configs = list(&self.0["configs"]).iter();

@@ -2,8 +2,8 @@
 //! Envoy. Both are configured by our discovery, over ADS, and must give the same answers; where
 //! ours differs on purpose, the scenario says what each gives, and why.
 //!
-//! Beside the scenarios are raw messages (`raw.rs`), HTTP/2's conformance tests (`h2spec.rs`) and the W3C's of trace contexts
-//! (`w3c.rs`).
+//! Beside the scenarios are those of mutual TLS, in which a sidecar of either kind is at each end (`mutual.rs`), raw messages
+//! (`raw.rs`), HTTP/2's conformance tests (`h2spec.rs`) and the W3C's of trace contexts (`w3c.rs`).
 //!
 //! A scenario is a file in `cases/`; `case.rs` is its format. `SCENARIO=PART` runs those whose
 //! names have that part.
@@ -17,6 +17,7 @@ mod configured;
 mod exchange;
 mod h2spec;
 mod log;
+mod mutual;
 mod objects;
 mod outcome;
 mod place;
@@ -42,7 +43,7 @@ fn our_proxy_and_envoy_give_the_same_answers() {
         return;
     };
     let part = env::var("SCENARIO").unwrap_or_default();
-    let cases = case::all(&part);
+    let cases = case::all("cases", &part);
     assert!(!cases.is_empty(), "no scenario's name has {part:?} in it");
     let (count, faults) = (cases.len(), runtime().block_on(run::all(cases, &programs)));
     for fault in &faults {
@@ -54,6 +55,30 @@ fn our_proxy_and_envoy_give_the_same_answers() {
         faults.len()
     );
     println!("{count} scenarios agree");
+}
+
+#[test]
+fn mutual_tls_is_the_same_whoever_is_at_its_ends() {
+    let _turn = turn();
+    let Some(programs) = programs::find() else {
+        return;
+    };
+    let part = env::var("MUTUAL").unwrap_or_default();
+    let cases = case::all("mutual/cases", &part);
+    assert!(!cases.is_empty(), "no case's name has {part:?} in it");
+    let (count, faults) = (
+        cases.len(),
+        runtime().block_on(mutual::all(cases, &programs)),
+    );
+    for fault in &faults {
+        println!("{fault}\n");
+    }
+    assert!(
+        faults.is_empty(),
+        "{} faults in {count} cases",
+        faults.len()
+    );
+    println!("{count} cases agree");
 }
 
 #[test]

@@ -8,7 +8,9 @@ use crate::case::{Case, Client, Kind, Server};
 
 /// The address of the pod with the proxy. It is not among those of servers.
 pub const POD: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 2);
-/// The name of that pod.
+/// The address of the world at the other end.
+pub const WORLD: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 1);
+/// The name of the pod with the proxy.
 pub const POD_NAME: &str = "client";
 /// A gateway's ports, as its Service has them and as its pod does.
 const GATEWAY_PORTS: [(&str, u16, u16); 3] = [
@@ -107,13 +109,13 @@ impl Cluster {
 
     /// The endpoint of a Service that a server is, for which its pod is made as well.
     fn endpoint(&mut self, server: &Server, ip: IpAddr, service: &Value) -> Value {
-        let name = if ip == POD {
-            POD_NAME
-        } else {
-            server.name.as_str()
+        let name = match &server.pod {
+            Some(pod) => pod.as_str(),
+            None if ip == POD => POD_NAME,
+            None => server.name.as_str(),
         };
         let namespace = &service["metadata"]["namespace"];
-        if ip != POD {
+        if ip != POD && server.pod.is_none() {
             self.objects.push(json!({
                 "apiVersion": "v1", "kind": "Pod",
                 "metadata": {"name": name, "namespace": namespace, "labels": server.labels, "uid": name},

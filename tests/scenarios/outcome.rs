@@ -9,10 +9,11 @@
 //! | `broken` | how the connection ended, if not in good order |
 //! | `tries` | how many requests servers received |
 //! | `server`, `method`, `path`, `host`, `sent` | what the last try's server received; `sent` is the body |
-//! | `up.NAME` | a header that it received; of contexts of traces, numbers that the client has not sent are `*` |
+//! | `up.NAME` | a header that it received; of contexts of traces, numbers that the client has not sent are `*`, and so are certificates' hashes |
 //! | `mark` | what its `x-request-id` says of tracing: the digit of its version |
 //! | `spans`, `span.name`, `span.kind`, `span.parent`, `span.tag.NAME` | how many spans of the request's trace its collector got by then, and the first of them; a scenario fails if it gets others in the end |
 //! | `flags`, `cluster`, `route`, `logged` | response flags, cluster, route and status of the access log |
+//! | `hello.sni`, `hello.alpn` | with which name and protocols the client's sidecar began TLS, where the server only listens (`mutual/hello.rs`) |
 //!
 //! If a request is sent many times: `status.CODE`, `count.SERVER` and `mark.MARK`, which count.
 
@@ -87,21 +88,40 @@ fn add_rest(outcome: &mut Outcome, got: &client::Bytes, received: &[Received]) {
 
 fn add_headers(outcome: &mut Outcome, prefix: &str, headers: &[(String, String)]) {
     for (name, value) in headers {
-        let value = if UNSTEADY.contains(&name.as_str()) {
-            "*"
-        } else {
-            value
+        let value = match name.as_str() {
+            name if UNSTEADY.contains(&name) => "*".to_owned(),
+            "x-forwarded-client-cert" => without_hashes(value),
+            _ => value.clone(),
         };
         let joined = outcome.entry(format!("{prefix}.{name}")).or_default();
         if !joined.is_empty() {
             joined.push_str(" | ");
         }
-        joined.push_str(value);
+        joined.push_str(&value);
     }
+}
+
+/// What is said of clients' certificates, each of which has a hash of its own.
+fn without_hashes(told: &str) -> String {
+    let is_hash = |text: &str| text.len() == 64 && text.bytes().all(|it| it.is_ascii_hexdigit());
+    let parts = told
+        .split(';')
+        .map(|part| match part.strip_prefix("Hash=") {
+            Some(hash) if is_hash(hash) => "Hash=*",
+            _ => part,
+        });
+    parts.collect::<Vec<_>>().join(";")
 }
 
 fn set(outcome: &mut Outcome, name: &str, value: impl ToString) {
     outcome.insert(name.to_owned(), value.to_string());
+}
+
+#[test]
+fn hashes_of_certificates_are_left_out() {
+    let hash = "0a".repeat(32);
+    let told = format!("By=a;Hash={hash};URI=b,By=c;Hash=short");
+    assert_eq!(without_hashes(&told), "By=a;Hash=*;URI=b,By=c;Hash=short");
 }
 
 /// Many outcomes as one: how many there are of each status and server.

@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     os::unix::fs::PermissionsExt as _,
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -20,7 +20,7 @@ use tokio::{net::TcpListener, time::sleep};
 use crate::{
     case::{Client, Kind},
     client, log,
-    objects::{POD, POD_NAME},
+    objects::{POD, POD_NAME, WORLD},
     place::Place,
     program::copy,
     programs::Programs,
@@ -29,14 +29,17 @@ use crate::{
 
 /// Generous: nothing is measured.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The trust domain, and the one whose identities are taken as well where the mesh's configuration says so.
+const TRUST_DOMAIN: &str = "cluster.local";
+pub const ALIAS: &str = "old.example";
 /// Where discovery listens in the pod: with TLS, which our proxy insists on, and without.
 const DISCOVERY: [SocketAddr; 2] = [loopback(15012), loopback(15010)];
 /// What the injected container passes.
-const CAPTURE: &str =
+pub const CAPTURE: &str =
     "-p 15001 -z 15006 -u 1337 -m REDIRECT -i '*' -x '' -b '*' -d 15090,15021,15020";
 
 const fn loopback(port: u16) -> SocketAddr {
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), port)
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }
 
 /// Which proxy it is.
@@ -46,13 +49,40 @@ pub enum Software {
     Envoy,
 }
 
+/// What a pod is in the mesh. The name of its account is its own.
+#[derive(Debug, Clone, Copy)]
+pub struct Member<'a> {
+    pub name: &'a str,
+    pub namespace: &'a str,
+    pub address: Ipv4Addr,
+    pub kind: Kind,
+    /// How many proxies in front of it are trusted.
+    pub trusted_proxies: u32,
+    /// The flags by which a sidecar's traffic is captured.
+    pub capture: &'a str,
+}
+
+impl<'a> Member<'a> {
+    /// Who sends the requests of scenarios.
+    fn client(client: &'a Client) -> Self {
+        Self {
+            name: POD_NAME,
+            namespace: client.namespace(),
+            address: POD,
+            kind: client.kind,
+            trusted_proxies: client.trusted_proxies,
+            capture: CAPTURE,
+        }
+    }
+}
+
 /// A pod with a proxy, which ends with it.
 pub struct Pod {
     pub software: Software,
     /// The pod.
-    pub inside: Place,
+    pub inside: Arc<Place>,
     /// Everything else.
-    pub outside: Place,
+    pub outside: Arc<Place>,
     /// What servers receive by way of the proxy.
     pub recorder: Recorder,
     proxy: Child,
@@ -66,20 +96,32 @@ impl Pod {
         discovery: &Offline,
         programs: &Programs,
     ) -> Self {
-        let (inside, outside) = (Place::new(), Place::new());
+        let (inside, outside) = (Arc::new(Place::new()), Arc::new(Place::new()));
         connect(&inside, &outside);
+        let member = Member::client(client);
+        Self::start_as(software, &member, (inside, outside), discovery, programs).await
+    }
+
+    /// Starts a proxy in a place that is connected with another one.
+    pub async fn start_as(
+        software: Software,
+        member: &Member<'_>,
+        (inside, outside): (Arc<Place>, Arc<Place>),
+        discovery: &Offline,
+        programs: &Programs,
+    ) -> Self {
         let everybody = fs::Permissions::from_mode(0o777);
         fs::set_permissions(inside.folder(), everybody).unwrap();
         let pillion = copy(&programs.pillion, inside.folder());
-        if client.kind == Kind::Sidecar {
-            inside.sh(&format!("{} init {CAPTURE}", pillion.display()));
+        if member.kind == Kind::Sidecar {
+            inside.sh(&format!("{} init {}", pillion.display(), member.capture));
         }
         let root = serve(&inside, discovery).await;
         let proxy = match software {
-            Software::Pillion => start_pillion(&inside, client, &pillion, &root),
+            Software::Pillion => start_pillion(&inside, member, &pillion, &root),
             Software::Envoy => {
                 let envoy = copy(&programs.envoy, inside.folder());
-                start_envoy(&inside, client, &envoy)
+                start_envoy(&inside, member, &envoy)
             }
         };
         let mut pod = Self {
@@ -132,15 +174,17 @@ impl Drop for Pod {
 }
 
 /// Joins the pod with the world, in which every address of servers is the machine's own.
-fn connect(inside: &Place, outside: &Place) {
+pub fn connect(inside: &Place, outside: &Place) {
     inside.sh(&format!(
         "ip link add eth0 type veth peer name eth0 netns {}",
         outside.name()
     ));
     inside.sh(&format!(
-        "ip addr add {POD}/24 dev eth0; ip link set eth0 up; ip route add default via 192.168.7.1"
+        "ip addr add {POD}/24 dev eth0; ip link set eth0 up; ip route add default via {WORLD}"
     ));
-    outside.sh("ip addr add 192.168.7.1/24 dev eth0; ip link set eth0 up");
+    outside.sh(&format!(
+        "ip addr add {WORLD}/24 dev eth0; ip link set eth0 up"
+    ));
     for range in ["10.0.0.0/8", "198.51.100.0/24", "203.0.113.0/24"] {
         outside.sh(&format!("ip route add local {range} dev lo"));
     }
@@ -167,17 +211,24 @@ async fn serve(inside: &Place, discovery: &Offline) -> String {
     authority.certificate().to_owned()
 }
 
-fn start_pillion(inside: &Place, client: &Client, program: &std::path::Path, root: &str) -> Child {
+fn start_pillion(
+    inside: &Place,
+    member: &Member<'_>,
+    program: &std::path::Path,
+    root: &str,
+) -> Child {
     let folder = inside.folder();
     fs::write(folder.join("root.pem"), root).unwrap();
-    let role = match client.kind {
+    // As discovery believes it, if it has a CA.
+    let token = format!("{}/{}", member.namespace, member.name);
+    let role = match member.kind {
         Kind::Sidecar => "sidecar",
         Kind::Gateway => "gateway",
     };
     // `ip netns exec` makes a mount namespace, so nobody else sees this.
     let script = format!(
         "mount -t tmpfs tmpfs /run && mkdir -p /run/secrets/istio /run/secrets/tokens && \
-         cp root.pem /run/secrets/istio/root-cert.pem && echo token >/run/secrets/tokens/istio-token && \
+         cp root.pem /run/secrets/istio/root-cert.pem && echo {token} >/run/secrets/tokens/istio-token && \
          exec setpriv --reuid 1337 --regid 1337 --clear-groups -- {} {role} --log-format text",
         program.display()
     );
@@ -187,28 +238,35 @@ fn start_pillion(inside: &Place, client: &Client, program: &std::path::Path, roo
     let proxy_config = serde_json::json!({
         "concurrency": 1,
         "discoveryAddress": DISCOVERY[0],
-        "gatewayTopology": {"numTrustedProxies": client.trusted_proxies},
+        "gatewayTopology": {"numTrustedProxies": member.trusted_proxies},
     });
     let mut command = inside.command();
     command
         .args(["sh", "-c", &script])
+        .env("TRUST_DOMAIN", TRUST_DOMAIN)
+        .env("PILLION_TRUST_DOMAIN_ALIASES", ALIAS)
         .env("PROXY_CONFIG", proxy_config.to_string())
         .env("PILLION_ACCESS_LOG", log.to_string())
-        .env("INSTANCE_IP", POD.to_string())
-        .env("POD_NAME", POD_NAME)
-        .env("POD_NAMESPACE", client.namespace());
+        .env("INSTANCE_IP", member.address.to_string())
+        .env("POD_NAME", member.name)
+        .env("POD_NAMESPACE", member.namespace);
     spawn(command, inside)
 }
 
-fn start_envoy(inside: &Place, client: &Client, program: &std::path::Path) -> Child {
-    let role = match client.kind {
+fn start_envoy(inside: &Place, member: &Member<'_>, program: &std::path::Path) -> Child {
+    let role = match member.kind {
         Kind::Sidecar => "sidecar",
         Kind::Gateway => "router",
     };
-    let namespace = client.namespace();
+    let Member {
+        name,
+        namespace,
+        address,
+        ..
+    } = member;
     let bootstrap = include_str!("envoy.yaml").replace(
         "NODE",
-        &format!("{role}~{POD}~{POD_NAME}.{namespace}~{namespace}.svc.cluster.local"),
+        &format!("{role}~{address}~{name}.{namespace}~{namespace}.svc.cluster.local"),
     );
     fs::write(inside.folder().join("envoy.yaml"), bootstrap).unwrap();
     let mut command = inside.command();

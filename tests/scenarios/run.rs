@@ -136,7 +136,8 @@ impl Group {
         cluster: &Cluster,
     ) -> Result<(), String> {
         self.apply(case, cluster).await?;
-        let snapshot = self.settle(index).await?;
+        mark(&self.discovery, index).await;
+        let snapshot = settle(&mut self.snapshots, index).await?;
         for (who, pod) in ["our proxy", "Envoy"].into_iter().zip(&self.pods) {
             let taken = configured::wait(pod, &snapshot, &self.discovery).await;
             taken.map_err(|error| format!("{who} is not configured: {error}"))?;
@@ -149,48 +150,8 @@ impl Group {
             labels: case.client.labels.clone(),
             ..self.client.clone()
         };
-        let mut mesh = Map::clone(&case.mesh);
-        // A relative path: each Envoy has a folder of its own.
-        mesh.insert("accessLogFile".to_owned(), json!("access.log"));
-        mesh.insert("accessLogFormat".to_owned(), json!(log::FORMAT));
-        // Our gateway has it from its environment.
-        let topology = json!({"gatewayTopology": {"numTrustedProxies": client.trusted_proxies}});
-        mesh.insert("defaultConfig".to_owned(), topology);
-        let mesh = Value::Object(mesh).to_string();
-        let configured = self.discovery.configure(&mesh).await;
-        configured.map_err(|faults| format!("mesh: {}", faults.join("; ")))?;
         let objects = objects::of_client(&client);
-        for object in objects.iter().chain(&cluster.objects) {
-            let applied = self.discovery.apply(object).await;
-            let name = format!("{} {}", object["kind"], object["metadata"]["name"]);
-            applied.map_err(|faults| format!("{name} is refused: {}", faults.join("; ")))?;
-        }
-        Ok(())
-    }
-
-    /// Waits until all that was applied is rendered: a Service that comes last is.
-    async fn settle(&mut self, index: usize) -> Result<Snapshot, String> {
-        let mark = |index: usize| {
-            json!({
-                "apiVersion": "v1", "kind": "Service",
-                "metadata": {"name": format!("mark-{index}"), "namespace": "default"},
-                "spec": {"clusterIP": "10.96.255.254", "ports": [{"name": "tcp", "port": 4}]},
-            })
-        };
-        if let Some(before) = index.checked_sub(1) {
-            self.discovery.delete(&mark(before)).await.unwrap();
-        }
-        self.discovery.apply(&mark(index)).await.unwrap();
-        let name = format!("outbound|4||mark-{index}.default.svc.cluster.local");
-        let is_marked = |snapshot: &Snapshot| {
-            let clusters = snapshot.get(type_url::CLUSTER);
-            clusters.is_some_and(|clusters| clusters.get(name.as_str()).is_some())
-        };
-        let marked = timeout(PATIENCE, self.snapshots.wait_for(is_marked)).await;
-        match marked {
-            Ok(Ok(snapshot)) => Ok(snapshot.clone()),
-            _ => Err("discovery does not render it".to_owned()),
-        }
+        apply(&self.discovery, case, &objects, cluster).await
     }
 
     /// Adds what the logs say, and compares.
@@ -198,7 +159,10 @@ impl Group {
         let mut faults = Vec::new();
         for (case, run) in cases.iter().zip(runs) {
             let found = match run {
-                Ok(run) => check(case, &self.with_logs(case, run).await),
+                Ok(run) => {
+                    let differs: Vec<_> = case.differs.iter().collect();
+                    check(case, &differs, &self.with_logs(case, run).await)
+                }
                 Err(error) => vec![error],
             };
             let about = format!("{} ({}): {}", case.name, case.rules.join(", "), case.about);
@@ -236,8 +200,65 @@ impl Group {
     }
 }
 
+/// Applies a scenario's configuration of the mesh, the pods with proxies, and its objects.
+pub async fn apply(
+    discovery: &Offline,
+    case: &Case,
+    pods: &[Value],
+    cluster: &Cluster,
+) -> Result<(), String> {
+    let mut mesh = Map::clone(&case.mesh);
+    // A relative path: each Envoy has a folder of its own.
+    mesh.insert("accessLogFile".to_owned(), json!("access.log"));
+    mesh.insert("accessLogFormat".to_owned(), json!(log::FORMAT));
+    // Our gateway has it from its environment.
+    let proxies = case.client.trusted_proxies;
+    let topology = json!({"gatewayTopology": {"numTrustedProxies": proxies}});
+    mesh.insert("defaultConfig".to_owned(), topology);
+    let configured = discovery.configure(&Value::Object(mesh).to_string()).await;
+    configured.map_err(|faults| format!("mesh: {}", faults.join("; ")))?;
+    for object in pods.iter().chain(&cluster.objects) {
+        let applied = discovery.apply(object).await;
+        let name = format!("{} {}", object["kind"], object["metadata"]["name"]);
+        applied.map_err(|faults| format!("{name} is refused: {}", faults.join("; ")))?;
+    }
+    Ok(())
+}
+
+/// Applies a Service after all else of a scenario, and removes that of the one before.
+pub async fn mark(discovery: &Offline, index: usize) {
+    let mark = |index: usize| {
+        json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": format!("mark-{index}"), "namespace": "default"},
+            "spec": {"clusterIP": "10.96.255.254", "ports": [{"name": "tcp", "port": 4}]},
+        })
+    };
+    if let Some(before) = index.checked_sub(1) {
+        discovery.delete(&mark(before)).await.unwrap();
+    }
+    discovery.apply(&mark(index)).await.unwrap();
+}
+
+/// Waits until all that was applied is rendered: the mark, which came last, is.
+pub async fn settle(
+    snapshots: &mut watch::Receiver<Snapshot>,
+    index: usize,
+) -> Result<Snapshot, String> {
+    let name = format!("outbound|4||mark-{index}.default.svc.cluster.local");
+    let is_marked = |snapshot: &Snapshot| {
+        let clusters = snapshot.get(type_url::CLUSTER);
+        clusters.is_some_and(|clusters| clusters.get(name.as_str()).is_some())
+    };
+    let marked = timeout(PATIENCE, snapshots.wait_for(is_marked)).await;
+    match marked {
+        Ok(Ok(snapshot)) => Ok(snapshot.clone()),
+        _ => Err("discovery does not render it".to_owned()),
+    }
+}
+
 /// A request's outcome, with what the access log says. Not every connection is in there.
-async fn with_log(pod: &Pod, sent: Vec<exchange::Sent>) -> Outcome {
+pub async fn with_log(pod: &Pod, sent: Vec<exchange::Sent>) -> Outcome {
     let Some(exchange::Sent {
         mut outcome,
         client,

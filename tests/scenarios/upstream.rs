@@ -158,7 +158,10 @@ async fn serve(listener: TcpListener, server: Arc<Server>, recorder: Recorder) {
 async fn speak(stream: TcpStream, server: &Server, recorder: &Recorder) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
-    stream.read_line(&mut line).await?;
+    if stream.read_line(&mut line).await? == 0 {
+        // A proxy may connect before it knows its client.
+        return Ok(());
+    }
     recorder.record(Received {
         server: server.name.clone(),
         method: String::new(),

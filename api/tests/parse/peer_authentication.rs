@@ -1,7 +1,7 @@
 //! `PeerAuthentication`.
 
-use pillion_api::{AnyObject, Kind, MutualTlsMode};
-use serde_json::json;
+use pillion_api::{AnyObject, Kind, MutualTls, MutualTlsMode, PeerAuthenticationSpec};
+use serde_json::{Map, Value, json};
 
 use crate::{read, warnings};
 
@@ -132,4 +132,101 @@ fn bounds_ports() {
     };
     assert_eq!(warnings(KIND, &ports(256)), Vec::<String>::new());
     assert!(fault(&ports(257)).contains("there can't be more than 256"));
+}
+
+/// What is left of an invalid spec.
+fn in_part(spec: Value) -> Option<PeerAuthenticationSpec> {
+    let object = json!({
+        "apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication",
+        "metadata": {"name": "a", "namespace": "shop"}, "spec": spec,
+    });
+    assert!(
+        pillion_api::parse(KIND, object.clone()).is_err(),
+        "{object}"
+    );
+    let object = pillion_api::peer_authentication_in_part(&object)?;
+    assert_eq!(object.metadata.namespace, "shop");
+    Some(object.spec)
+}
+
+/// Nothing of it would leave open what it closes.
+#[test]
+fn what_is_invalid_holds_as_far_as_it_can_be_read() {
+    let strict = MutualTls {
+        mode: MutualTlsMode::Strict,
+    };
+    // Ports without chosen pods.
+    let spec =
+        in_part(json!({"mtls": {"mode": "STRICT"}, "portLevelMtls": {"80": {"mode": "DISABLE"}}}));
+    let spec = spec.unwrap();
+    assert_eq!((spec.selector, spec.mtls), (None, Some(strict.clone())));
+    assert!(spec.port_level_mtls.is_empty());
+    // Keys that are no ports.
+    let selector = json!({"matchLabels": {"app": "web"}});
+    let spec = in_part(json!({"selector": selector, "mtls": {"mode": "PERMISSIVE"},
+        "portLevelMtls": {"80": {"mode": "STRICT"}, "http": {"mode": "DISABLE"}, "0": {}}}));
+    let spec = spec.unwrap();
+    assert_eq!(spec.selector.unwrap().match_labels["app"], "web");
+    assert_eq!(spec.mtls.unwrap().mode, MutualTlsMode::Permissive);
+    assert_eq!(spec.port_level_mtls, [("80".to_owned(), strict)].into());
+    // Labels that no pod can have select none.
+    let selector = json!({"matchLabels": {"app": "*"}});
+    let spec = in_part(json!({"selector": selector, "mtls": {"mode": "STRICT"}}));
+    assert_eq!(spec.unwrap().selector.unwrap().match_labels["app"], "*");
+}
+
+#[test]
+fn a_mode_that_cannot_be_read_is_strict() {
+    for mtls in [
+        json!("STRICT"),
+        json!({"mode": "MUTUAL"}),
+        json!({"mode": 1}),
+        json!({"mod": "DISABLE"}),
+        json!([]),
+    ] {
+        let spec = in_part(json!({"mtls": mtls})).unwrap();
+        assert_eq!(spec.mtls.unwrap().mode, MutualTlsMode::Strict, "{mtls}");
+        let selector = json!({"matchLabels": {"app": "web"}});
+        let spec = in_part(json!({"selector": selector, "portLevelMtls": {"80": mtls}})).unwrap();
+        let port = &spec.port_level_mtls["80"];
+        assert_eq!(
+            (spec.mtls, port.mode),
+            (None, MutualTlsMode::Strict),
+            "{mtls}"
+        );
+    }
+    // What is not said is as the wider scope says.
+    let ports = json!({"http": {}});
+    for mtls in [json!({}), json!({"mode": null}), json!({"mode": "UNSET"})] {
+        let spec = in_part(json!({"mtls": mtls, "portLevelMtls": ports})).unwrap();
+        assert_eq!(spec.mtls.unwrap().mode, MutualTlsMode::Unset, "{mtls}");
+    }
+    assert_eq!(in_part(json!({"portLevelMtls": ports})).unwrap().mtls, None);
+}
+
+/// It might be for others.
+#[test]
+fn nothing_holds_if_it_cannot_be_read_for_which_pods_it_is() {
+    let strict = json!({"mode": "STRICT"});
+    for selector in [
+        json!("web"),
+        json!({"app": "web"}),
+        json!({"matchLabels": ["web"]}),
+        json!({"matchLabels": {"app": 1}}),
+        json!({"matchLabels": {"app": "web", "version": null}}),
+    ] {
+        let spec = in_part(json!({"selector": selector, "mtls": strict}));
+        assert_eq!(spec, None, "{selector}");
+    }
+    assert_eq!(in_part(json!("STRICT")), None);
+}
+
+#[test]
+fn of_too_many_ports_the_first_hold() {
+    let ports: Map<String, Value> = (1..=300)
+        .map(|port| (port.to_string(), json!({})))
+        .collect();
+    let selector = json!({"matchLabels": {"app": "web"}});
+    let spec = in_part(json!({"selector": selector, "portLevelMtls": ports})).unwrap();
+    assert_eq!(spec.port_level_mtls.len(), 256);
 }

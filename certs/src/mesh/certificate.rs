@@ -8,45 +8,34 @@ use x509_parser::{
 use super::fault::{PeerFault, few, shown};
 use crate::{SpiffeId, Validity, hexadecimal::hexadecimal};
 
-/// What a certificate says about whom it belongs to.
-#[derive(Debug, Clone)]
-pub(super) struct Certificate {
-    pub(super) uris: Vec<String>,
-    pub(super) dns_names: Vec<String>,
-    pub(super) subject: String,
-    pub(super) issuer: String,
-    pub(super) serial: String,
-    pub(super) validity: Validity,
+/// What a certificate says about whom it belongs to. It is parsed, and nothing is copied before somebody
+/// asks for it: of a peer that is accepted, most is not looked at.
+#[derive(Debug)]
+pub(super) struct Certificate<'a> {
+    parsed: X509Certificate<'a>,
+    pub(super) uris: Vec<&'a str>,
+    pub(super) dns_names: Vec<&'a str>,
 }
 
-impl Certificate {
-    pub(super) fn read(der: &[u8]) -> Result<Self, PeerFault> {
-        let (_, certificate) =
+impl<'a> Certificate<'a> {
+    pub(super) fn read(der: &'a [u8]) -> Result<Self, PeerFault> {
+        let (_, parsed) =
             X509Certificate::from_der(der).map_err(|_| PeerFault::Malformed("it is no X.509"))?;
-        let names = certificate
+        let names = parsed
             .subject_alternative_name()
             .map_err(|_| PeerFault::Malformed("its alternative names can't be read"))?;
         let (mut uris, mut dns_names) = (Vec::new(), Vec::new());
         for name in names.iter().flat_map(|names| &names.value.general_names) {
             match name {
-                GeneralName::URI(uri) => uris.push((*uri).to_owned()),
-                GeneralName::DNSName(name) => dns_names.push((*name).to_owned()),
+                GeneralName::URI(uri) => uris.push(*uri),
+                GeneralName::DNSName(name) => dns_names.push(*name),
                 _ => {}
             }
         }
-        let serial = certificate.raw_serial();
-        let validity = certificate.validity();
         Ok(Self {
+            parsed,
             uris,
             dns_names,
-            subject: name(certificate.subject()),
-            issuer: name(certificate.issuer()),
-            // The first byte may be there for the sign only.
-            serial: hexadecimal(serial.strip_prefix(&[0]).unwrap_or(serial)),
-            validity: Validity {
-                not_before: validity.not_before.to_datetime(),
-                not_after: validity.not_after.to_datetime(),
-            },
         })
     }
 
@@ -63,12 +52,39 @@ impl Certificate {
         }
     }
 
+    /// The subject by RFC 2253; empty if it is too long.
+    pub(super) fn subject(&self) -> String {
+        name(self.parsed.subject())
+    }
+
+    /// The issuer in the same form.
+    pub(super) fn issuer(&self) -> String {
+        name(self.parsed.issuer())
+    }
+
+    /// The serial number in hexadecimal digits.
+    pub(super) fn serial(&self) -> String {
+        let serial = self.parsed.raw_serial();
+        // The first byte may be there for the sign only.
+        hexadecimal(serial.strip_prefix(&[0]).unwrap_or(serial))
+    }
+
+    pub(super) fn validity(&self) -> Validity {
+        let validity = self.parsed.validity();
+        Validity {
+            not_before: validity.not_before.to_datetime(),
+            not_after: validity.not_after.to_datetime(),
+        }
+    }
+
     /// Whom it says that it belongs to, as it may be shown.
     pub(super) fn owner(&self) -> String {
-        match (self.uris.first(), self.dns_names.first()) {
-            (Some(name), _) | (None, Some(name)) => shown(name),
-            _ if !self.subject.is_empty() => shown(&self.subject),
-            _ => format!("an unnamed peer (serial number {})", shown(&self.serial)),
+        if let (Some(name), _) | (None, Some(name)) = (self.uris.first(), self.dns_names.first()) {
+            return shown(name);
+        }
+        match self.subject() {
+            subject if !subject.is_empty() => shown(&subject),
+            _ => format!("an unnamed peer (serial number {})", shown(&self.serial())),
         }
     }
 }
@@ -132,9 +148,13 @@ mod tests {
 
     use super::*;
 
-    fn certificate(params: CertificateParams) -> Certificate {
+    fn certificate(params: CertificateParams) -> Vec<u8> {
         let key = KeyPair::generate().unwrap();
-        Certificate::read(params.self_signed(&key).unwrap().der()).unwrap()
+        params.self_signed(&key).unwrap().der().to_vec()
+    }
+
+    fn subject(params: CertificateParams) -> String {
+        Certificate::read(&certificate(params)).unwrap().subject()
     }
 
     #[test]
@@ -148,9 +168,8 @@ mod tests {
         ] {
             params.distinguished_name.push(kind, value);
         }
-        let certificate = certificate(params);
         assert_eq!(
-            certificate.subject,
+            subject(params),
             "CN=\\ #web,O=Meier\\, S\\C3\\B6hne\\0D\\0A \\+ Co,C=DE"
         );
         assert_eq!(escaped("#a"), "\\#a");
@@ -162,7 +181,7 @@ mod tests {
         params.distinguished_name = DistinguishedName::new();
         let long = "a".repeat(LONGEST_SUBJECT);
         params.distinguished_name.push(DnType::CommonName, long);
-        assert_eq!(certificate(params).subject, "");
+        assert_eq!(subject(params), "");
     }
 
     #[test]
@@ -175,7 +194,7 @@ mod tests {
                 name.push(DnType::CommonName, common_name);
             }
             params.subject_alt_names = names.to_vec();
-            certificate(params).owner()
+            Certificate::read(&certificate(params)).unwrap().owner()
         };
         let uri = SanType::URI("spiffe://a/ns/b/sa/c".try_into().unwrap());
         let dns = SanType::DnsName("web.example".try_into().unwrap());

@@ -23,18 +23,13 @@ impl Description {
     ///
     /// Returns an error if it can't be read.
     pub fn of(certificate: &[u8]) -> Result<Self, PeerFault> {
-        let Certificate {
-            serial,
-            uris,
-            dns_names,
-            validity,
-            ..
-        } = Certificate::read(certificate)?;
+        let certificate = Certificate::read(certificate)?;
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         Ok(Self {
-            serial,
-            uris,
-            dns_names,
-            validity,
+            serial: certificate.serial(),
+            uris: owned(&certificate.uris),
+            dns_names: owned(&certificate.dns_names),
+            validity: certificate.validity(),
         })
     }
 }

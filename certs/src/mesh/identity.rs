@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pem::{EncodeConfig, LineEnding, Pem};
 use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
     sign::{CertifiedKey, SingleCertAndKey},
@@ -56,10 +57,13 @@ impl Identity {
         if chain.len() > LONGEST_CHAIN {
             return Err(Error::Workload("its chain is too long".to_owned()));
         }
-        let first = chain.first().ok_or(Error::Missing("certificate"))?;
-        let unacceptable = |fault: PeerFault| Error::Workload(fault.to_string());
-        let certificate = Certificate::read(first).map_err(unacceptable)?;
-        let id = certificate.identity().map_err(unacceptable)?;
+        let (id, validity, serial) = {
+            let first = chain.first().ok_or(Error::Missing("certificate"))?;
+            let unacceptable = |fault: PeerFault| Error::Workload(fault.to_string());
+            let certificate = Certificate::read(first).map_err(unacceptable)?;
+            let id = certificate.identity().map_err(unacceptable)?;
+            (id, certificate.validity(), certificate.serial())
+        };
         let certified =
             CertifiedKey::from_der(chain.clone(), key.to_der(), &provider()).map_err(|error| {
                 match error {
@@ -69,8 +73,8 @@ impl Identity {
             })?;
         Ok(Self {
             id,
-            validity: certificate.validity,
-            serial: certificate.serial,
+            validity,
+            serial,
             chain,
             certified: Arc::new(SingleCertAndKey::from(certified)),
         })
@@ -98,5 +102,14 @@ impl Identity {
     #[must_use]
     pub fn chain_der(&self) -> &[CertificateDer<'static>] {
         &self.chain
+    }
+
+    /// The same in PEM.
+    #[must_use]
+    pub fn chain_pem(&self) -> String {
+        let lines = EncodeConfig::new().set_line_ending(LineEnding::LF);
+        let chain = self.chain.iter();
+        let blocks = chain.map(|one| Pem::new("CERTIFICATE", one.to_vec()));
+        blocks.map(|one| pem::encode_config(&one, lines)).collect()
     }
 }

@@ -5,8 +5,8 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::Error;
 
-/// A workload's private key (ECDSA on P-256). It can't be written to anywhere: it leaves this
-/// process neither on disk nor by the network.
+/// A workload's private key (ECDSA on P-256). It leaves this process neither on disk nor by the
+/// network, but for one case: [`to_pem_for_envoy`](Self::to_pem_for_envoy).
 pub struct WorkloadKey(KeyPair);
 
 impl std::fmt::Debug for WorkloadKey {
@@ -37,6 +37,13 @@ impl WorkloadKey {
         Ok(params.serialize_request(&self.0)?.pem()?)
     }
 
+    /// The key in PEM (PKCS#8), for an Envoy that runs beside this process, and nobody else: it asks
+    /// its agent for the key on a socket that only the proxy's user may open, and keeps it in memory.
+    #[must_use]
+    pub fn to_pem_for_envoy(&self) -> String {
+        self.0.serialize_pem()
+    }
+
     pub(super) fn to_der(&self) -> PrivateKeyDer<'static> {
         PrivatePkcs8KeyDer::from(self.0.serialize_der()).into()
     }
@@ -51,6 +58,13 @@ mod tests {
     fn asks_with_a_request_that_is_accepted() {
         let key = WorkloadKey::generate().unwrap();
         assert!(CertificateRequest::from_pem(&key.request().unwrap()).is_ok());
+    }
+
+    #[test]
+    fn an_envoy_is_given_the_same_key() {
+        let key = WorkloadKey::generate().unwrap();
+        let given = KeyPair::from_pem(&key.to_pem_for_envoy()).unwrap();
+        assert_eq!(given.serialize_der(), key.0.serialize_der());
     }
 
     #[test]

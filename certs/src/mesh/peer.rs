@@ -7,13 +7,15 @@ use time::OffsetDateTime;
 use super::{certificate::Certificate, fault::PeerFault};
 use crate::{SpiffeId, Validity, hexadecimal::hexadecimal};
 
-/// Who is at the other end of a connection, by its certificate.
+/// Who is at the other end of a connection, by its certificate. It lives as long as the connection, so it
+/// keeps no more of the certificate than what is told of it.
 #[derive(Debug, Clone)]
 pub struct Peer {
-    der: CertificateDer<'static>,
-    certificate: Certificate,
     id: Option<SpiffeId>,
-    hash: String,
+    subject: String,
+    dns_names: Vec<String>,
+    validity: Validity,
+    digest: [u8; 32],
 }
 
 impl Peer {
@@ -21,7 +23,8 @@ impl Peer {
     /// was resumed. It is not there if the peer was not asked for one.
     #[must_use]
     pub fn of(connection: &CommonState) -> Option<Self> {
-        Self::read(connection.peer_certificates()?.first()?).ok()
+        let der = connection.peer_certificates()?.first()?;
+        Some(Self::new(der, &Certificate::read(der).ok()?))
     }
 
     /// The peer after a handshake, whose certificate is valid at this time. A session that was
@@ -33,41 +36,22 @@ impl Peer {
     pub fn admit(connection: &CommonState, now: OffsetDateTime) -> Result<Self, PeerFault> {
         let certificates = connection.peer_certificates().unwrap_or_default();
         let first = certificates.first().ok_or(PeerFault::NoCertificate)?;
-        let peer = Self::read(first)?;
-        peer.check(now)?;
-        Ok(peer)
+        let certificate = Certificate::read(first)?;
+        check(&certificate, now)?;
+        Ok(Self::new(first, &certificate))
     }
 
-    /// Checks that the certificate is valid at this time.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`PeerFault::Expired`] or [`PeerFault::NotYetValid`].
-    pub fn check(&self, now: OffsetDateTime) -> Result<(), PeerFault> {
-        let validity = self.validity();
-        if !validity.has_begun(now) {
-            return Err(PeerFault::NotYetValid {
-                peer: self.certificate.owner(),
-                until: validity.not_before,
-            });
-        }
-        if validity.has_ended(now) {
-            return Err(PeerFault::Expired {
-                peer: self.certificate.owner(),
-                since: validity.not_after,
-            });
-        }
-        Ok(())
-    }
-
-    fn read(der: &CertificateDer<'_>) -> Result<Self, PeerFault> {
-        let certificate = Certificate::read(der)?;
-        Ok(Self {
+    fn new(der: &CertificateDer<'_>, certificate: &Certificate<'_>) -> Self {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest(&SHA256, der).as_ref());
+        let names = certificate.dns_names.iter();
+        Self {
             id: certificate.identity().ok(),
-            hash: hexadecimal(digest(&SHA256, der).as_ref()),
-            der: der.clone().into_owned(),
-            certificate,
-        })
+            subject: certificate.subject(),
+            dns_names: names.map(|name| (*name).to_owned()).collect(),
+            validity: certificate.validity(),
+            digest: hash,
+        }
     }
 
     /// The identity, which every peer of the mesh has.
@@ -76,39 +60,51 @@ impl Peer {
         self.id.as_ref()
     }
 
-    /// The first URI, or nothing.
+    /// The same as text, or nothing.
     #[must_use]
     pub fn uri(&self) -> &str {
-        self.certificate.uris.first().map_or("", String::as_str)
+        self.id.as_ref().map_or("", SpiffeId::as_str)
     }
 
     /// The DNS names, which a workload's certificate has none of.
     #[must_use]
     pub fn dns_names(&self) -> &[String] {
-        &self.certificate.dns_names
+        &self.dns_names
     }
 
     /// The subject by RFC 2253, which is empty in a workload's certificate.
     #[must_use]
     pub fn subject(&self) -> &str {
-        &self.certificate.subject
-    }
-
-    /// The certificate in DER.
-    #[must_use]
-    pub fn certificate(&self) -> &CertificateDer<'static> {
-        &self.der
+        &self.subject
     }
 
     /// The SHA-256 digest of the certificate, in hexadecimal digits.
     #[must_use]
-    pub fn hash(&self) -> &str {
-        &self.hash
+    pub fn hash(&self) -> String {
+        hexadecimal(&self.digest)
     }
 
     /// When the certificate is valid.
     #[must_use]
     pub fn validity(&self) -> Validity {
-        self.certificate.validity
+        self.validity
     }
+}
+
+/// Checks that a certificate is valid at this time.
+fn check(certificate: &Certificate<'_>, now: OffsetDateTime) -> Result<(), PeerFault> {
+    let validity = certificate.validity();
+    if !validity.has_begun(now) {
+        return Err(PeerFault::NotYetValid {
+            peer: certificate.owner(),
+            until: validity.not_before,
+        });
+    }
+    if validity.has_ended(now) {
+        return Err(PeerFault::Expired {
+            peer: certificate.owner(),
+            since: validity.not_after,
+        });
+    }
+    Ok(())
 }

@@ -79,7 +79,7 @@ impl Verifier {
 }
 
 /// What is wrong with the chain above a certificate.
-fn chain_fault(error: &Error, certificate: &Certificate) -> PeerFault {
+fn chain_fault(error: &Error, certificate: &Certificate<'_>) -> PeerFault {
     use CertificateError as E;
     let peer = certificate.owner();
     let Error::InvalidCertificate(error) = error else {
@@ -91,7 +91,7 @@ fn chain_fault(error: &Error, certificate: &Certificate) -> PeerFault {
     match error {
         E::Expired => PeerFault::Expired {
             peer,
-            since: certificate.validity.not_after,
+            since: certificate.validity().not_after,
         },
         E::ExpiredContext { not_after, .. } => PeerFault::Expired {
             peer,
@@ -99,7 +99,7 @@ fn chain_fault(error: &Error, certificate: &Certificate) -> PeerFault {
         },
         E::NotValidYet => PeerFault::NotYetValid {
             peer,
-            until: certificate.validity.not_before,
+            until: certificate.validity().not_before,
         },
         E::NotValidYetContext { not_before, .. } => PeerFault::NotYetValid {
             peer,
@@ -108,7 +108,7 @@ fn chain_fault(error: &Error, certificate: &Certificate) -> PeerFault {
         // A CA of the same name with another key looks like a bad signature.
         E::UnknownIssuer | E::BadSignature => PeerFault::UnknownIssuer {
             peer,
-            issuer: match shown(&certificate.issuer) {
+            issuer: match shown(&certificate.issuer()) {
                 unnamed if unnamed.is_empty() => "an unnamed CA".to_owned(),
                 issuer => issuer,
             },

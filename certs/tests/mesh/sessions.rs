@@ -8,7 +8,12 @@ use rustls::{
 };
 use time::Duration;
 
-use crate::support::{API, Ca, WEB, client, exact, now, server, server_with, shake_hands, trust};
+use crate::{
+    old::old_server,
+    support::{
+        API, Ca, WEB, begin, client, exact, finish, now, server, server_with, shake_hands, trust,
+    },
+};
 
 fn kind(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) -> HandshakeKind {
     let (client, server) = shake_hands(client, server).joined();
@@ -113,11 +118,43 @@ fn each_endpoint_of_a_service_has_its_sessions() {
     let (web, trust) = (ca.workload(WEB), ca.trust());
     let servers = [(); 2].map(|()| server(&ca.workload(API), &trust));
     let addresses = [1, 2].map(|port| SocketAddr::from(([10, 0, 0, 1], port)));
-    let configs = EndpointConfigs::new(client(&web, &trust, &[]), 8);
-    let round = || [0, 1].map(|one| kind(&configs.of(addresses[one], now()), &servers[one]));
+    let (configs, common) = (EndpointConfigs::new(8), client(&web, &trust, &[]));
+    let of = |one: usize| configs.of(&common, addresses[one], now()).config();
+    let round = || [0, 1].map(|one| kind(&of(one), &servers[one]));
     assert_eq!(round(), [Full, Full]);
     assert_eq!(round(), [Resumed, Resumed]);
     assert_eq!(round(), [Resumed, Resumed]);
+}
+
+#[test]
+fn an_endpoint_that_speaks_tls_1_2_has_sessions_too() {
+    let ca = Ca::new();
+    let (web, api) = (ca.workload(WEB), ca.workload(API));
+    let (configs, common) = (EndpointConfigs::new(8), client(&web, &ca.trust(), &[]));
+    let (server, address) = (old_server(&api, &ca), ([10, 0, 0, 1], 1).into());
+    let next = || kind(&configs.of(&common, address, now()).config(), &server);
+    assert_eq!([(); 3].map(|()| next()), [Full, Resumed, Resumed]);
+}
+
+/// More of them would be of use to who begins many connections at once, and hold memory for all others.
+#[test]
+fn few_tickets_of_an_endpoint_are_kept() {
+    let ca = Ca::new();
+    let (web, api, trust) = (ca.workload(WEB), ca.workload(API), ca.trust());
+    let (configs, common) = (EndpointConfigs::new(8), client(&web, &trust, &[]));
+    let endpoint = configs.of(&common, ([10, 0, 0, 1], 1).into(), now());
+    let (client, server) = (endpoint.config(), server(&api, &trust));
+    // Ten begin before any of them is done, so none has another one's ticket.
+    let begun: Vec<_> = (0..10).map(|_| begin(&client, &server)).collect();
+    begun
+        .into_iter()
+        .for_each(|hands| drop(finish(hands).joined()));
+    let begun: Vec<_> = (0..10).map(|_| begin(&client, &server)).collect();
+    let kinds = begun
+        .into_iter()
+        .map(|hands| finish(hands).joined().1.handshake_kind());
+    let resumed = kinds.filter(|kind| *kind == Some(Resumed)).count();
+    assert_eq!(resumed, 4);
 }
 
 #[test]

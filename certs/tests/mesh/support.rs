@@ -179,15 +179,23 @@ fn carry(from: &mut Connection, to: &mut Connection, failed: &mut Option<rustls:
 }
 
 pub fn shake_hands(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) -> Hands {
+    finish(begin(client, server))
+}
+
+/// Both ends before their handshake. The client has chosen already which session it resumes.
+pub fn begin(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) -> Hands {
     let name = NAME.try_into().unwrap();
-    let mut hands = Hands {
+    Hands {
         client: ClientConnection::new(Arc::clone(client), name)
             .unwrap()
             .into(),
         server: ServerConnection::new(Arc::clone(server)).unwrap().into(),
         client_error: None,
         server_error: None,
-    };
+    }
+}
+
+pub fn finish(mut hands: Hands) -> Hands {
     while hands.client.wants_write() || hands.server.wants_write() {
         carry(
             &mut hands.client,

@@ -1,7 +1,7 @@
 //! The whole way: a server over loopback and TLS, its resources, and requests by the tables
 //! that these become.
 
-mod server;
+pub(crate) mod server;
 
 use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 

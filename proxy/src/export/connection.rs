@@ -1,19 +1,28 @@
 //! A connection to a collector.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::task::JoinHandle;
+use pillion_certs::mesh::Trust;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    task::JoinHandle,
+    time::Instant,
+};
 
 use super::{
     answer::{Answer, MAX_BODY},
     failure::Failure,
 };
-use crate::{net::socket::connect, tables::SpanProtocol};
+use crate::{
+    net::socket::connect,
+    tables::{Carried, SpanProtocol, UpstreamTls},
+    transport::ClientTransport,
+};
 
 /// The largest head of an answer by HTTP/1.1.
 const MAX_HEAD: usize = 16 * 1024;
@@ -24,8 +33,18 @@ const MAX_HEADER_LIST: u32 = 16 * 1024;
 #[derive(Debug)]
 pub(super) struct Connection {
     pub address: SocketAddr,
+    /// How its server has proved who it is, if it had to.
+    pub secured: Option<Secured>,
     sender: Sender,
     task: JoinHandle<()>,
+}
+
+/// How a server has proved who it is.
+#[derive(Debug)]
+pub(super) struct Secured {
+    pub tls: Arc<UpstreamTls>,
+    /// By whose word.
+    pub trust: Arc<Trust>,
 }
 
 #[derive(Debug)]
@@ -35,18 +54,40 @@ enum Sender {
 }
 
 impl Connection {
-    /// Connects.
+    /// Connects, by TLS if the server has to prove who it is.
     ///
     /// # Errors
     ///
-    /// When nobody accepts in time, or speaks another version of HTTP.
+    /// When nobody accepts in time, does not prove who it is, or speaks another version of HTTP.
     pub async fn open(
         address: SocketAddr,
         protocol: SpanProtocol,
         within: Duration,
+        (transport, tls): (&ClientTransport, Option<&Arc<UpstreamTls>>),
     ) -> Result<Self, Failure> {
+        let began = Instant::now();
         let stream = connect(address, None, within).await;
         let stream = stream.map_err(|source| Failure::Connect { address, source })?;
+        let Some(tls) = tls else {
+            return Self::over(stream, address, protocol, None).await;
+        };
+        let carried = match protocol {
+            SpanProtocol::Zipkin | SpanProtocol::OtlpHttp => Carried::Http1,
+            SpanProtocol::OtlpGrpc => Carried::Http2,
+        };
+        let (inside, time) = ((carried, address), (began, within));
+        let secured = transport.secure(tls, inside, stream, time).await;
+        let (stream, trust) = secured.map_err(|source| Failure::Tls { address, source })?;
+        let tls = Arc::clone(tls);
+        Self::over(stream, address, protocol, Some(Secured { tls, trust })).await
+    }
+
+    async fn over<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+        stream: S,
+        address: SocketAddr,
+        protocol: SpanProtocol,
+        secured: Option<Secured>,
+    ) -> Result<Self, Failure> {
         let stream = TokioIo::new(stream);
         let broken = |source| Failure::Broken { address, source };
         let (sender, task) = match protocol {
@@ -65,6 +106,7 @@ impl Connection {
         };
         Ok(Self {
             address,
+            secured,
             sender,
             task,
         })

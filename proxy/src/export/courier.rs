@@ -15,7 +15,8 @@ use super::{
 use crate::{
     backoff::Backoff,
     records::{Outlet, Report},
-    tables::{Avoid, Cluster, Endpoints, Lookup, Pick, Snapshot},
+    tables::{Avoid, Cluster, Endpoints, Lookup, Pick, Picked, Snapshot},
+    transport::ClientTransport,
 };
 
 /// How long spans stay with their workers at most.
@@ -33,6 +34,7 @@ const TRIES: u32 = 5;
 pub(super) struct Courier {
     outlet: Arc<Outlet>,
     tables: watch::Receiver<Arc<Snapshot>>,
+    transport: ClientTransport,
     connection: Option<Connection>,
     /// The endpoint that has failed last.
     failed: Option<SocketAddr>,
@@ -43,10 +45,15 @@ pub(super) struct Courier {
 
 impl Courier {
     /// Sends what waits there, to endpoints of the newest tables.
-    pub fn new(outlet: Arc<Outlet>, tables: watch::Receiver<Arc<Snapshot>>) -> Self {
+    pub fn new(
+        outlet: Arc<Outlet>,
+        tables: watch::Receiver<Arc<Snapshot>>,
+        transport: ClientTransport,
+    ) -> Self {
         Self {
             outlet,
             tables,
+            transport,
             connection: None,
             failed: None,
             backoff: Backoff::new(BACKOFF.0, BACKOFF.1),
@@ -161,7 +168,7 @@ impl Courier {
         let cluster = self.cluster()?;
         if let Some(mut open) = self.connection.take()
             && open.is_open()
-            && has(&cluster, open.address)
+            && self.may_use(&open, &cluster)
         {
             // Its server may have closed it meanwhile: only what a new connection gives is a failure. Who
             // gets spans twice knows them by their numbers.
@@ -170,10 +177,16 @@ impl Courier {
                 return rejected(collector.protocol, &answer);
             }
         }
-        let address = self.pick(&cluster)?;
+        let Picked {
+            address,
+            is_secured,
+            ..
+        } = self.pick(&cluster)?;
         self.failed = Some(address);
         let within = cluster.settings.connect_timeout;
-        let mut new = Connection::open(address, collector.protocol, within).await?;
+        let tls = cluster.settings.tls.as_ref().filter(|_| is_secured);
+        let by = (&self.transport, tls);
+        let mut new = Connection::open(address, collector.protocol, within, by).await?;
         let answer = new.send(request(&collector, report)?).await?;
         self.failed = None;
         self.connection = Some(new);
@@ -189,24 +202,32 @@ impl Courier {
         }
     }
 
+    /// Whether a connection is one that would be made now: to an endpoint that is still there, and as that is
+    /// spoken to.
+    fn may_use(&self, open: &Connection, cluster: &Cluster) -> bool {
+        let Endpoints::Set(set) = &cluster.endpoints else {
+            return false;
+        };
+        let is_as_safe = open.secured.as_ref().is_none_or(|secured| {
+            cluster.settings.tls.as_ref() == Some(&secured.tls)
+                && self.transport.trusts(&secured.trust)
+        });
+        is_as_safe && set.has(open.address, open.secured.is_some())
+    }
+
     /// An endpoint, another one than that which has failed where there is one.
-    fn pick(&mut self, cluster: &Cluster) -> Result<SocketAddr, Failure> {
+    fn pick(&mut self, cluster: &Cluster) -> Result<Picked, Failure> {
         let avoid = Avoid {
             tried: self.failed.as_slice(),
             attempts: DRAWS,
         };
         match cluster.pick(None, avoid, &mut self.random) {
-            Pick::Endpoint(picked) => Ok(picked.address),
+            Pick::Endpoint(picked) => Ok(picked),
             Pick::Nothing | Pick::Waiting => {
                 Err(Failure::NoEndpoint(Arc::clone(&cluster.settings.name)))
             }
         }
     }
-}
-
-/// Whether an endpoint is still one of the cluster.
-fn has(cluster: &Cluster, address: SocketAddr) -> bool {
-    addresses_of(cluster).any(|other| other == address)
 }
 
 /// The endpoints of a cluster, if it is there.

@@ -4,6 +4,8 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use http::StatusCode;
 
+use crate::transport::TlsFailure;
+
 /// Why a collector has not taken a report.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
@@ -15,6 +17,11 @@ pub(super) enum Failure {
     Connect {
         address: SocketAddr,
         source: io::Error,
+    },
+    #[error("mutual TLS with {address} failed: {source}")]
+    Tls {
+        address: SocketAddr,
+        source: TlsFailure,
     },
     #[error("{address} gives no proper answer: {source}")]
     Broken {
@@ -46,6 +53,7 @@ impl Failure {
             Self::NoCluster(_)
             | Self::NoEndpoint(_)
             | Self::Connect { .. }
+            | Self::Tls { .. }
             | Self::Broken { .. }
             | Self::Timeout(_) => true,
             Self::Request(_) | Self::TooLong(_) | Self::NotGrpc => false,
@@ -65,7 +73,7 @@ impl Failure {
     pub fn is_of_report(&self) -> bool {
         !matches!(
             self,
-            Self::NoCluster(_) | Self::NoEndpoint(_) | Self::Connect { .. }
+            Self::NoCluster(_) | Self::NoEndpoint(_) | Self::Connect { .. } | Self::Tls { .. }
         )
     }
 }
@@ -90,6 +98,10 @@ mod tests {
             Failure::Connect {
                 address: SocketAddr::from(([10, 0, 0, 1], 9411)),
                 source: io::ErrorKind::ConnectionRefused.into(),
+            },
+            Failure::Tls {
+                address: SocketAddr::from(([10, 0, 0, 1], 9411)),
+                source: TlsFailure::NoIdentity,
             },
         ] {
             assert!(!failure.is_of_report() && failure.may_pass(), "{failure}");

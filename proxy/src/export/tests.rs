@@ -1,13 +1,17 @@
 //! Spans on their way to collectors that run.
 
 mod endpoints;
+mod mutual;
 mod refused;
 mod server;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::HeaderValue;
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 
 use self::server::{Server, Taken};
 use super::Exporter;
@@ -18,8 +22,9 @@ use crate::{
     },
     tables::{
         Balancer, ClusterSettings, ClusterStates, Clusters, Collector, EndpointSettings,
-        EndpointSource, Publisher, Snapshot, SpanProtocol,
+        EndpointSource, Publisher, Snapshot, SpanProtocol, UpstreamTls,
     },
+    transport::ClientTransport,
 };
 
 /// A worker that records, and its exporter.
@@ -31,6 +36,11 @@ struct Sender {
     collector: Arc<Collector>,
 }
 
+/// Of a proxy that has no certificate.
+fn without_identity() -> ClientTransport {
+    ClientTransport::new(&Arc::default(), &watch::channel(None).1)
+}
+
 /// Tables whose cluster `collector` has these endpoints.
 fn tables(generation: u64, endpoints: &[SocketAddr]) -> Snapshot {
     let endpoints = endpoints.iter().copied().map(EndpointSettings::new);
@@ -39,10 +49,20 @@ fn tables(generation: u64, endpoints: &[SocketAddr]) -> Snapshot {
 
 /// The same with endpoints that have their turns by weight.
 fn tables_of(generation: u64, endpoints: Vec<EndpointSettings>) -> Snapshot {
+    tables_with(generation, endpoints, None)
+}
+
+/// The same with TLS for those that have it.
+fn tables_with(
+    generation: u64,
+    endpoints: Vec<EndpointSettings>,
+    tls: Option<Arc<UpstreamTls>>,
+) -> Snapshot {
     let source = EndpointSource::List(endpoints);
     let mut settings = ClusterSettings::new("collector");
     settings.balancer = Balancer::RoundRobin;
     settings.connect_timeout = Duration::from_secs(60);
+    settings.tls = tls;
     let cluster = ClusterStates::default().build(settings, source);
     let clusters = Arc::new(Clusters::from_iter([cluster]));
     Snapshot::new(generation, Arc::default(), clusters, Arc::from("test"))
@@ -50,6 +70,10 @@ fn tables_of(generation: u64, endpoints: Vec<EndpointSettings>) -> Snapshot {
 
 impl Sender {
     fn start(collector: Collector, first: Snapshot) -> Self {
+        Self::start_as(collector, first, without_identity())
+    }
+
+    fn start_as(collector: Collector, first: Snapshot, transport: ClientTransport) -> Self {
         let workload = Workload {
             app: "reviews".into(),
             namespace: "shop".into(),
@@ -60,7 +84,7 @@ impl Sender {
         let (publisher, updates) = Publisher::new(first);
         Self {
             worker: records.recorder(),
-            exporter: Exporter::start(records.spans(), updates),
+            exporter: Exporter::start(records.spans(), updates, transport),
             records,
             publisher,
             collector: Arc::new(collector),

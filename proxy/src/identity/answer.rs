@@ -6,7 +6,7 @@ use pillion_certs::{
 };
 use time::{Duration, OffsetDateTime};
 
-use super::trust_domains::TrustDomains;
+use super::{credentials::EnvoyKey, trust_domains::TrustDomains};
 
 /// The longest answer that is read.
 pub(super) const MAX_BYTES: usize = 256 * 1024;
@@ -22,6 +22,7 @@ const MAX_BEHIND: Duration = Duration::minutes(10);
 #[derive(Debug)]
 pub(super) struct Answer {
     pub identity: Identity,
+    pub for_envoy: Option<EnvoyKey>,
     pub roots: Bundle,
 }
 
@@ -100,5 +101,9 @@ pub(super) fn read(
     }
     let valid = roots.clone().valid_at(now);
     Trust::new(&valid, trust_domains.trusted_by(id)).map_err(Unusable::Trust)?;
-    Ok(Answer { identity, roots })
+    Ok(Answer {
+        identity,
+        for_envoy: None,
+        roots,
+    })
 }

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::{
     answer::{self, Answer, MAX_BYTES},
+    credentials::EnvoyKey,
     failure::Failure,
     trust_domains::TrustDomains,
 };
@@ -29,6 +30,8 @@ pub(super) struct Question {
     /// The workload's present one, which proves who asks where there is no token.
     pub identity: Option<Arc<Identity>>,
     pub trust_domains: TrustDomains,
+    /// Whether the answer has the key for an Envoy.
+    pub for_envoy: bool,
     pub now: fn() -> OffsetDateTime,
 }
 
@@ -56,12 +59,9 @@ impl Question {
         let answered = answered.map_err(|_| Failure::Silent(PATIENCE))?;
         let elements = answered.map_err(|status| Failure::Status(Box::new(status)))?;
         let elements = elements.into_inner().cert_chain;
-        Ok(answer::read(
-            elements,
-            &key,
-            &self.trust_domains,
-            (self.now)(),
-        )?)
+        let mut answer = answer::read(elements, &key, &self.trust_domains, (self.now)())?;
+        answer.for_envoy = self.for_envoy.then(|| EnvoyKey::new(&key));
+        Ok(answer)
     }
 
     /// Whether the certificate proves who asks: there is no token, and it has not expired.

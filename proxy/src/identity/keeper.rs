@@ -12,7 +12,7 @@ use tonic::Code;
 use super::{
     answer::Answer,
     ask::Question,
-    credentials::Credentials,
+    credentials::{Credentials, EnvoyKey},
     failure::{Failure, Sort},
     renewal::Renewal,
     settings::Settings,
@@ -44,6 +44,7 @@ pub(super) struct Keeper {
 #[derive(Debug)]
 struct Held {
     identity: Arc<Identity>,
+    for_envoy: Option<EnvoyKey>,
     roots: Bundle,
     renewal: Renewal,
 }
@@ -101,6 +102,7 @@ impl Keeper {
             server: self.settings.server.clone(),
             identity: self.held.as_ref().map(|held| Arc::clone(&held.identity)),
             trust_domains: self.settings.trust_domains.clone(),
+            for_envoy: self.settings.for_envoy,
             now: self.settings.now,
         }
     }
@@ -115,7 +117,11 @@ impl Keeper {
 
     fn hold(&mut self, answer: Answer) -> Duration {
         let now = (self.settings.now)();
-        let Answer { identity, roots } = answer;
+        let Answer {
+            identity,
+            for_envoy,
+            roots,
+        } = answer;
         let validity = identity.validity();
         if !validity.has_begun(now) {
             tracing::warn!(
@@ -133,6 +139,7 @@ impl Keeper {
         let wait = renewal.wait(now);
         self.held = Some(Held {
             identity: Arc::new(identity),
+            for_envoy,
             roots,
             renewal,
         });
@@ -218,6 +225,7 @@ impl Keeper {
         let generation = current.map_or(0, |current| current.generation) + 1;
         self.published.send_replace(Some(Arc::new(Credentials {
             identity: Arc::clone(&held.identity),
+            for_envoy: held.for_envoy.clone(),
             trust: Arc::new(trust),
             generation,
         })));

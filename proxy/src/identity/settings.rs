@@ -23,6 +23,8 @@ pub(crate) struct Settings {
     pub metrics: Arc<Metrics>,
     /// Holds from the first certificate on.
     pub identified: Condition,
+    /// Whether the key is for an Envoy, too, which this process is the agent of.
+    pub for_envoy: bool,
     /// The wall clock.
     pub now: fn() -> OffsetDateTime,
 }

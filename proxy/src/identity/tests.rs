@@ -73,6 +73,7 @@ impl Proxy {
             roots,
             metrics: Arc::clone(&metrics),
             identified: readiness.register("a certificate"),
+            for_envoy: false,
             now,
         });
         Self {
@@ -118,6 +119,7 @@ async fn ask(ca: &Ca) -> Result<Answer, Failure> {
         server: ca.connect(),
         identity: None,
         trust_domains: trust_domains(),
+        for_envoy: false,
         now,
     };
     question.ask().await
@@ -132,6 +134,7 @@ async fn a_proxy_is_ready_once_it_has_a_certificate() {
     let credentials = proxy.next().await;
     assert!(proxy.is_ready());
     assert_eq!(credentials.generation, 1);
+    assert!(credentials.for_envoy.is_none());
     let id = credentials.identity.id().as_str();
     assert_eq!(id, "spiffe://cluster.local/ns/shop/sa/web");
     let trusted: Vec<_> = credentials.trust.trust_domains().collect();
@@ -359,6 +362,7 @@ async fn without_a_token_the_present_certificate_proves_who_asks() {
         server: mutual.connect(),
         identity: Some(Arc::clone(identity)),
         trust_domains: trust_domains(),
+        for_envoy: false,
         now,
     };
     let answer = question(&identity).ask().await.unwrap();

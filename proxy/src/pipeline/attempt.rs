@@ -30,6 +30,8 @@ pub(super) enum Interrupted {
     Idle,
     /// Neither: the route allows no more time.
     Timeout(Expired),
+    /// Neither: newer tables don't have such a client served.
+    Left,
 }
 
 /// One attempt at a request.
@@ -230,6 +232,9 @@ impl Attempt {
     ) -> Poll<Result<T, Interrupted>> {
         if let Poll::Ready(expired) = clock.poll(context) {
             return Poll::Ready(Err(Interrupted::Timeout(expired)));
+        }
+        if clock.poll_left(context).is_ready() {
+            return Poll::Ready(Err(Interrupted::Left));
         }
         if downstream.poll_gone(context).is_ready() {
             return Poll::Ready(Err(Interrupted::Client(Broken::Closed)));

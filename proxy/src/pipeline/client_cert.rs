@@ -1,6 +1,6 @@
 //! What a request says of its client's certificate: `x-forwarded-client-cert`, as Envoy writes it.
 
-use std::sync::Arc;
+use std::{fmt::Write as _, sync::Arc};
 
 use crate::{
     message::{FieldName, Fields},
@@ -61,10 +61,11 @@ fn element(wanted: ClientCert, secured: &Secured) -> Vec<u8> {
     if wanted.subject {
         // What a certificate says must not end the text that it stands in.
         let subject = peer.subject().replace('\\', "\\\\").replace('"', "\\\"");
-        text.push_str(&format!(";Subject=\"{subject}\""));
+        let _ = write!(text, ";Subject=\"{subject}\"");
     }
     if wanted.uri {
-        text.push_str(&format!(";URI={}", peer.uri()));
+        text.push_str(";URI=");
+        text.push_str(peer.uri());
     }
     text.into_bytes()
 }

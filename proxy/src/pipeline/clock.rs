@@ -34,12 +34,16 @@ impl Expired {
 
 /// The timeouts of a request. They begin when all of the request has come, as Envoy's. A
 /// request without them has no timers.
-#[derive(Debug)]
 pub(super) struct Clock {
     response: Timer,
     attempt: Timer,
     is_running: bool,
+    /// Done when the client may not be served any more.
+    left: Option<Left>,
 }
+
+/// What is waited for until a client may not be served any more.
+pub(super) type Left = Pin<Box<dyn Future<Output = ()>>>;
 
 #[derive(Debug)]
 struct Timer {
@@ -54,7 +58,13 @@ impl Clock {
             response: Timer::new(response),
             attempt: Timer::new(attempt),
             is_running: false,
+            left: None,
         }
+    }
+
+    /// The request may go on until that is done.
+    pub fn until(&mut self, left: Option<Left>) {
+        self.left = left;
     }
 
     /// All of the request is there.
@@ -79,10 +89,18 @@ impl Clock {
         self.attempt = Timer::new(None);
     }
 
-    /// There is no time limit any more.
+    /// There is no time limit any more, of the route's.
     pub fn stop(&mut self) {
         self.response = Timer::new(None);
         self.attempt = Timer::new(None);
+    }
+
+    /// Ready when the client may not be served any more.
+    pub fn poll_left(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match &mut self.left {
+            Some(left) => left.as_mut().poll(context),
+            None => Poll::Pending,
+        }
     }
 
     /// Ready when something takes too long.

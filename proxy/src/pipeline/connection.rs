@@ -44,6 +44,22 @@ impl Connection {
         self.secured.as_ref().map(|secured| &secured.hello)
     }
 
+    /// Whether it can lose its place while it is open: its client has proved nothing, and all of the port's
+    /// clients may have to one day.
+    pub fn can_be_left(&self) -> bool {
+        self.direction == Direction::Inbound && self.secured.is_none()
+    }
+
+    /// Whether listeners have a place for it, by what its own says. What they have not told yet, they may
+    /// have.
+    pub fn has_place(&self, listeners: &Listeners, says: impl FnOnce(&Listener) -> bool) -> bool {
+        match self.listener(listeners) {
+            Lookup::Found(listener) => says(listener),
+            Lookup::Waiting => true,
+            Lookup::Missing => false,
+        }
+    }
+
     /// Where the client wanted to go, by the kernel's word; `None` if it wanted the proxy itself.
     pub fn original_destination(&self) -> Option<SocketAddr> {
         (!self.is_bound).then_some(self.original)

@@ -37,10 +37,9 @@ pub(crate) async fn dial(
         (Some(tls), Stream::Tcp(stream)) => (tls, stream),
         (_, stream) => return Ok((stream, None)),
     };
-    let left = within.saturating_sub(began.elapsed());
-    let inside = (carried, to.address);
+    let (inside, time) = ((carried, to.address), (began, within));
     // Few connections are being made, and all others need not have room for it.
-    let done = Box::pin(secure(&worker.transport, tls, inside, stream, left)).await;
+    let done = Box::pin(secure(&worker.transport, tls, inside, stream, time)).await;
     match done {
         Ok((stream, parties)) => Ok((stream, Some(parties))),
         Err(failure) => {

@@ -82,6 +82,8 @@ pub(super) enum Ended {
     Idle,
     /// The response has begun, and takes longer than it may.
     Late(Expired),
+    /// Newer tables don't have such a client served.
+    Left,
 }
 
 impl Ended {
@@ -93,6 +95,7 @@ impl Ended {
             Interrupted::Server(broken) => Self::Cut(broken),
             Interrupted::Idle => Self::Idle,
             Interrupted::Timeout(expired) => Self::Late(expired),
+            Interrupted::Left => Self::Left,
         }
     }
 }
@@ -362,6 +365,13 @@ impl<'a, 't, D: Downstream> Exchange<'a, 't, D> {
                 self.request.tally.details = expired.details();
                 self.downstream.abort();
             }
+            Err(Ended::Left) => {
+                // As Envoy says it.
+                let flag = ResponseFlag::DownstreamConnectionTermination;
+                self.request.tally.flags.insert(flag);
+                self.request.tally.details = CHAIN_GONE;
+                self.downstream.abort();
+            }
         }
         self.request.has_ended = true;
     }
@@ -460,6 +470,8 @@ impl<'a, 't, D: Downstream> Exchange<'a, 't, D> {
     }
 }
 
+/// Why a request was ended whose connection has no place in newer tables, in Envoy's words.
+const CHAIN_GONE: &str = "downstream_local_disconnect(filter_chain_is_being_removed)";
 /// The name of Istio's route for hosts that nobody may go to.
 const BLOCK_ALL: &str = "block_all";
 /// What such a client is told.

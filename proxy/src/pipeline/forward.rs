@@ -219,6 +219,7 @@ impl<'a, D: Downstream> Exchange<'a, '_, D> {
             }
             Err(Interrupted::Client(_)) => Err(Ended::ClientGone),
             Err(Interrupted::Idle) => Err(Ended::Idle),
+            Err(Interrupted::Left) => Err(Ended::Left),
             Err(Interrupted::Timeout(expired)) => Ok(Err(Failed::late(expired, server))),
             Err(Interrupted::Server(broken)) => {
                 if let Broken::Alert(alert) = &broken {

@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 
 use super::{
     attempt::{Attempt, Interrupted, starts_tunnel},
-    clock::Clock,
+    clock::{Clock, Left},
     downstream::Downstream,
     exchange::{Ended, Exchange},
     failure::Failure,
@@ -19,6 +19,7 @@ use super::{
 use crate::{
     message::{Broken, ResponseHead},
     records::ResponseFlag,
+    tables::{Listener, Listeners},
 };
 
 impl<'a, D: Downstream> Exchange<'a, '_, D> {
@@ -75,9 +76,26 @@ impl<'a, D: Downstream> Exchange<'a, '_, D> {
     async fn pass_on(&mut self, mut rest: Rest<'a>) -> Result<Option<Box<Rest<'a>>>, Ended> {
         match rest.begin(self.downstream).await {
             Some(ended) => self.finish(rest, ended).map(|()| None),
-            // Only responses that continue are boxed.
-            None => Ok(Some(Box::new(rest))),
+            None => {
+                rest.clock.until(self.left());
+                // Only responses that continue are boxed.
+                Ok(Some(Box::new(rest)))
+            }
         }
+    }
+
+    /// What ends a response that goes on, and may do so for days: newer tables that have had no place for the
+    /// client for a while. Other requests come to that by themselves.
+    fn left(&self) -> Option<Left> {
+        if !self.connection.can_be_left() {
+            return None;
+        }
+        let (tables, connection) = (self.worker.tables.clone(), self.connection.clone());
+        Some(Box::pin(async move {
+            let serves = |listener: &Listener| listener.http_of(connection.hello()).is_some();
+            let have_place = |listeners: &Listeners| connection.has_place(listeners, serves);
+            tables.left_by(have_place).await;
+        }))
     }
 
     /// Passes on all that comes.
@@ -98,7 +116,7 @@ impl<'a, D: Downstream> Exchange<'a, '_, D> {
         tally.grpc_message = attempt.down.grpc_message.take();
         tally.response_fields = Some(rest.fields);
         if let Err(interrupted) = ended {
-            if rest.is_tunnel && matches!(interrupted, Interrupted::Client(_)) {
+            if rest.is_tunnel && matches!(interrupted, Interrupted::Client(_) | Interrupted::Left) {
                 attempt.upstream.abort();
             }
             return Err(Ended::within_response(interrupted));

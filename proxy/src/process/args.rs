@@ -11,19 +11,19 @@ The environment is that of Istio's proxy: PROXY_CONFIG (ProxyConfig as JSON), IS
 pub struct Args {
     /// The DNS domain of the pod's namespace, such as shop.svc.cluster.local.
     #[arg(long, default_value = "")]
-    pub(super) domain: String,
+    pub(crate) domain: String,
     /// What is logged: off, error, warn(ing), info, debug or trace. RUST_LOG says it in more detail.
     #[arg(long, default_value = "info", value_name = "LEVEL", value_parser = level)]
-    pub(super) log_level: LevelFilter,
+    pub(crate) log_level: LevelFilter,
     /// Taken for compatibility with Istio's proxy; components are named in RUST_LOG here.
     #[arg(long, value_name = "COMPONENT:LEVEL,…")]
-    pub(super) component_log_level: Option<String>,
+    pub(crate) component_log_level: Option<String>,
     /// How log lines look.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub(super) log_format: Format,
+    pub(crate) log_format: Format,
     /// The port of the kubelet's checks and of merged metrics.
     #[arg(long, default_value_t = 15020, value_name = "PORT")]
-    pub(super) status_port: u16,
+    pub(crate) status_port: u16,
 }
 
 /// A level by Rust's name or by Envoy's.

@@ -87,11 +87,7 @@ pub(super) fn follow(
     let first = config::closed(address, *when_unreachable, timeout);
     let node = node(kind, args);
     let id = Arc::from(node.id.as_str());
-    let server = Connect {
-        address: address.clone(),
-        roots: Some(file(ROOTS)),
-        token: Some(file(TOKEN)),
-    };
+    let server = server(address);
     let (sender, roots) = watch::channel(None);
     let settings = config::Settings {
         kind,
@@ -108,6 +104,7 @@ pub(super) fn follow(
         roots,
         metrics: Arc::clone(metrics),
         identified,
+        for_envoy: false,
         now: OffsetDateTime::now_utc,
     });
     Ok(Configuration {
@@ -119,8 +116,17 @@ pub(super) fn follow(
     })
 }
 
+/// How the control plane at an address is spoken with.
+pub(super) fn server(address: &str) -> Connect {
+    Connect {
+        address: address.to_owned(),
+        roots: Some(file(ROOTS)),
+        token: Some(file(TOKEN)),
+    }
+}
+
 /// Who the proxy says it is. What can't be said is logged.
-fn node(kind: Kind, args: &Args) -> Node {
+pub(super) fn node(kind: Kind, args: &Args) -> Node {
     let variables = env::vars_os().filter_map(|(name, value)| {
         let name = name.into_string().ok()?;
         Some((name, value.into_string().ok()?))

@@ -1,7 +1,9 @@
-//! The sidecar's own ports: for the kubelet, for Prometheus, and for the administrator.
+//! The sidecar's own ports: for the kubelet, for Prometheus, and for the administrator; and those of an agent,
+//! beside an Envoy that has the others.
 
 mod admin;
 mod client;
+mod envoy;
 mod health;
 mod merged_metrics;
 mod probes;
@@ -17,19 +19,27 @@ use std::{
 
 use anyhow::Context as _;
 use axum::{Extension, Router, routing::get};
-use pillion_serve::{Limits, Peer, Port, bind};
+use pillion_serve::{Limits, Peer, Port, PortMetrics, Readiness, bind};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub(super) use self::shared::Shared;
+pub(crate) use self::{
+    envoy::{NoAnswer, ask_envoy},
+    health::Orders,
+};
 use self::{merged_metrics::Scraper, probes::Prober, unread::Unread};
 use super::{args::Args, environment::Environment, port_numbers};
+use crate::metrics::Metrics;
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// A port: its name, its address, its number, and what it answers.
+type Served = (&'static str, IpAddr, u16, Router);
+
 /// The servers of the ports.
 #[derive(Debug)]
-pub(super) struct Ports(JoinSet<&'static str>);
+pub(crate) struct Ports(JoinSet<&'static str>);
 
 impl Ports {
     /// Waits for the end of one, which is a fault.
@@ -51,27 +61,22 @@ pub(super) async fn serve(
     environment: &Environment,
     shared: &Shared,
 ) -> anyhow::Result<Ports> {
-    let prober = Prober::new(
-        Arc::clone(&environment.app_probes),
-        environment.probe_address,
-        args.status_port,
-    )
-    .context("can't set up TLS for probes")?;
+    let prober = prober(args, environment)?;
     let scraper = Scraper::new(&shared.metrics, environment.scrape_targets.clone());
-    let everyone = IpAddr::from(Ipv6Addr::UNSPECIFIED);
-    let itself = IpAddr::from(Ipv4Addr::LOCALHOST);
+    let (everyone, itself) = addresses();
+    let (readiness, orders) = (&shared.readiness, shared.orders());
     let ports = [
         (
             "health",
             everyone,
             port_numbers::HEALTH,
-            health::routes(shared),
+            health::routes(readiness),
         ),
         (
             "status",
             everyone,
             args.status_port,
-            status(shared, &prober, &scraper),
+            status(&orders, &prober, &scraper),
         ),
         (
             "prometheus",
@@ -81,6 +86,57 @@ pub(super) async fn serve(
         ),
         ("admin", itself, port_numbers::ADMIN, admin::routes(shared)),
     ];
+    open(ports, readiness, &shared.metrics.own_ports()).await
+}
+
+/// Opens those of an agent and serves them: Envoy has that of the administrator, and its own metrics.
+///
+/// # Errors
+///
+/// When one can't be used.
+pub(super) async fn serve_beside(
+    args: &Args,
+    environment: &Environment,
+    orders: &Orders,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<Ports> {
+    let prober = prober(args, environment)?;
+    let scraper = Scraper::beside_envoy(metrics, environment.scrape_targets.clone());
+    let (everyone, _) = addresses();
+    let readiness = &orders.readiness;
+    let ports = [
+        (
+            "health",
+            everyone,
+            port_numbers::HEALTH,
+            health::routes(readiness),
+        ),
+        (
+            "status",
+            everyone,
+            args.status_port,
+            status(orders, &prober, &scraper),
+        ),
+    ];
+    open(ports, readiness, &metrics.own_ports()).await
+}
+
+/// Everybody's address, and that of the pod's own containers.
+fn addresses() -> (IpAddr, IpAddr) {
+    (Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::LOCALHOST.into())
+}
+
+fn prober(args: &Args, environment: &Environment) -> anyhow::Result<Prober> {
+    let probes = Arc::clone(&environment.app_probes);
+    Prober::new(probes, environment.probe_address, args.status_port)
+        .context("can't set up TLS for probes")
+}
+
+async fn open(
+    ports: impl IntoIterator<Item = Served>,
+    readiness: &Arc<Readiness>,
+    metrics: &PortMetrics,
+) -> anyhow::Result<Ports> {
     let limits = Limits {
         buffered_bytes: unread::BYTES,
         ..Limits::status()
@@ -88,12 +144,7 @@ pub(super) async fn serve(
     let mut servers = JoinSet::new();
     for (name, address, number, routes) in ports {
         let listener = bind(SocketAddr::new(address, number)).await?;
-        let port = Port::new(
-            routes,
-            limits,
-            Arc::clone(&shared.readiness),
-            shared.metrics.own_ports(),
-        );
+        let port = Port::new(routes, limits, Arc::clone(readiness), metrics.clone());
         servers.spawn(async move {
             // They are served to the last: the process's end is theirs.
             port.serve(listener, None, CancellationToken::new()).await;
@@ -113,9 +164,9 @@ fn prometheus(shared: &Shared) -> Router {
     Router::new().route("/stats/prometheus", get(scrape))
 }
 
-fn status(shared: &Shared, prober: &Prober, scraper: &Scraper) -> Router {
-    health::routes(shared)
+fn status(orders: &Orders, prober: &Prober, scraper: &Scraper) -> Router {
+    health::routes(&orders.readiness)
         .merge(scraper.routes())
-        .merge(health::orders(shared, "/drain"))
+        .merge(health::orders(orders, "/drain"))
         .merge(prober.routes())
 }

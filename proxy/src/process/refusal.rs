@@ -17,6 +17,8 @@ pub(super) enum Refusal {
     NoRoute,
     /// The client speaks plaintext where it has to prove who it is.
     Plaintext,
+    /// The client has said nothing in time where it has to prove who it is.
+    Silent,
     /// The client has not proved who it is.
     Handshake(TlsFailure),
     /// The tables say so.
@@ -41,9 +43,11 @@ impl Refusal {
     /// Envoy's response flag.
     pub fn flag(&self) -> ResponseFlag {
         match self {
-            Self::NoListener | Self::NoRoute | Self::Plaintext | Self::ByTables(_) => {
-                ResponseFlag::NoRouteFound
-            }
+            Self::NoListener
+            | Self::NoRoute
+            | Self::Plaintext
+            | Self::Silent
+            | Self::ByTables(_) => ResponseFlag::NoRouteFound,
             Self::Handshake(_) => ResponseFlag::DownstreamProtocolError,
             Self::TimedOut | Self::NoCluster => ResponseFlag::NoClusterFound,
             Self::Blocked | Self::NoEndpoint => ResponseFlag::NoHealthyUpstream,
@@ -60,6 +64,7 @@ impl Refusal {
             // Envoy's own.
             Self::NoRoute => "filter_chain_not_found",
             Self::Plaintext => "plaintext",
+            Self::Silent => "silent",
             Self::Handshake(failure) | Self::Tls { failure, .. } => failure.kind(),
             Self::ByTables(TcpRefusal::NotConfigured) => "not_configured",
             Self::ByTables(TcpRefusal::Unusable) => "configuration_refused",

@@ -16,7 +16,10 @@ use super::{
     args::Args, capacity, discovery, drain, entrance::Entrances, environment::Environment, ports,
     worker,
 };
-use crate::{export::Exporter, kind::Kind, metrics::Metrics, records::Records, traffic::Traffic};
+use crate::{
+    export::Exporter, kind::Kind, metrics::Metrics, records::Records, traffic::Traffic,
+    transport::ClientTransport,
+};
 
 /// Runs the proxy until it is told to end. `open` opens the entrances once the workers run.
 ///
@@ -110,7 +113,9 @@ async fn carry(
     open(Arc::clone(&entrances)).context("can't open the ports of the traffic")?;
     // Nobody awaits it: it goes on until the process ends, whose runtime ends it.
     tokio::spawn(sweep(Arc::clone(records)));
-    let exporter = Exporter::start(records.spans(), configuration.tables.clone());
+    let transport = ClientTransport::new(&carried.configs, &configuration.credentials);
+    let tables = configuration.tables.clone();
+    let exporter = Exporter::start(records.spans(), tables, transport);
     listening.set(true);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),

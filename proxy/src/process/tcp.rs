@@ -1,6 +1,7 @@
 //! A connection whose bytes are passed on as they are, from its route to its record.
 
 use std::{
+    future::pending,
     net::SocketAddr,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -23,6 +24,9 @@ use crate::{
     traffic::Direction,
     transport::TlsFailure,
 };
+
+/// Why a connection was ended that the tables don't pass on any more, in Envoy's words.
+const CHAIN_GONE: &str = "filter_chain_is_being_removed";
 
 /// A connection whose bytes are passed on as they are.
 pub(super) struct Tcp<'a> {
@@ -57,7 +61,7 @@ impl Tcp<'_> {
         let Way {
             cluster,
             idle_timeout,
-        } = match self.way().await {
+        } = match self.way(!received.is_empty()).await {
             Ok(way) => way,
             Err(refusal) => return self.refuse(&stream, facts, refusal),
         };
@@ -81,11 +85,13 @@ impl Tcp<'_> {
             counted: _counted,
             ..
         } = connected;
-        let end = relay(stream, received, server, idle_timeout, |bytes| {
+        let until = (idle_timeout, self.left());
+        let end = relay(stream, received, server, until, |bytes| {
             live.add_received(bytes.received);
             live.add_sent(bytes.sent);
         });
-        let flags = match end.await {
+        let end = end.await;
+        let flags = match end {
             End::Closed => ResponseFlags::default(),
             End::ClientReset => ResponseFlag::DownstreamConnectionTermination.into(),
             End::ServerReset => ResponseFlag::UpstreamConnectionTermination.into(),
@@ -94,6 +100,10 @@ impl Tcp<'_> {
                 ResponseFlag::UpstreamConnectionFailure.into()
             }
             End::Idle => ResponseFlag::StreamIdleTimeout.into(),
+            End::Left => {
+                self.warn_of_left();
+                return live.cut(ResponseFlag::NoRouteFound.into(), CHAIN_GONE);
+            }
         };
         live.closed(flags);
     }
@@ -110,10 +120,36 @@ impl Tcp<'_> {
         tracing::warn!(%destination, %server, "the control plane has not said in time where a connection goes; it is reset");
     }
 
-    /// Where it goes, as soon as the tables say so.
-    async fn way(&self) -> Result<Way, Refusal> {
+    /// Waits until the newest tables have not passed on such a connection for a while: it was there before they
+    /// have all clients of its port prove who they are.
+    async fn left(&self) {
+        if !self.connection.can_be_left() {
+            return pending().await;
+        }
+        // Most connections need not have room for it.
+        Box::pin(self.worker.tables.left_by(|listeners| {
+            let (to, hello) = (self.connection.original, self.hello());
+            let passes_on = |listener: &Listener| listener.passes_on(to, hello);
+            self.connection.has_place(listeners, passes_on)
+        }))
+        .await;
+    }
+
+    fn warn_of_left(&self) {
+        let tables = self.worker.tables.get();
+        let Lookup::Found(listener) = self.connection.listener(&tables.listeners) else {
+            return;
+        };
+        if let Some(chain) = listener.mutual_chain() {
+            let what = "ended a connection without mutual TLS that was open before";
+            self.warn_of_plaintext(chain.policy.as_deref(), what);
+        }
+    }
+
+    /// Where it goes, as soon as the tables say so. `has_spoken` is whether the client has said anything.
+    async fn way(&self, has_spoken: bool) -> Result<Way, Refusal> {
         let draw = self.worker.with_random(|random| random.u64(..));
-        let look = |tables: &Snapshot| self.look(tables, draw);
+        let look = |tables: &Snapshot| self.look(tables, draw, has_spoken);
         match self.worker.tables.look_up(TABLES_TIME, look).await {
             Lookup::Found(told) => told,
             Lookup::Missing => Err(Refusal::NoListener),
@@ -124,7 +160,7 @@ impl Tcp<'_> {
         }
     }
 
-    fn look(&self, tables: &Snapshot, draw: u64) -> Lookup<Result<Way, Refusal>> {
+    fn look(&self, tables: &Snapshot, draw: u64, has_spoken: bool) -> Lookup<Result<Way, Refusal>> {
         let listener = match self.connection.listener(&tables.listeners) {
             Lookup::Found(listener) => listener,
             Lookup::Missing => return Lookup::Missing,
@@ -132,7 +168,7 @@ impl Tcp<'_> {
         };
         let original = self.connection.original;
         let Some(route) = listener.route_of(original, self.hello()) else {
-            return Lookup::Found(Err(self.without_route(listener)));
+            return Lookup::Found(Err(self.without_route(listener, has_spoken)));
         };
         let forward = match &route.action {
             TcpAction::Forward(forward) => forward,
@@ -155,23 +191,26 @@ impl Tcp<'_> {
     }
 
     /// Why a connection is refused that the listener has no route for.
-    fn without_route(&self, listener: &Listener) -> Refusal {
+    fn without_route(&self, listener: &Listener, has_spoken: bool) -> Refusal {
         match listener.mutual_chain().filter(|_| self.hello().is_none()) {
+            // Whoever only looks whether somebody listens has told nothing in plaintext.
+            Some(_) if !has_spoken => Refusal::Silent,
             Some(chain) => {
-                self.warn_of_plaintext(chain.policy.as_deref());
+                let what = "refused a client that speaks plaintext";
+                self.warn_of_plaintext(chain.policy.as_deref(), what);
                 Refusal::Plaintext
             }
             None => Refusal::NoRoute,
         }
     }
 
-    fn warn_of_plaintext(&self, policy: Option<&str>) {
+    fn warn_of_plaintext(&self, policy: Option<&str>, what: &str) {
         let (peer, port) = (self.connection.peer, self.connection.original.port());
         if let Some(held_back) = self.worker.transport.may_warn(peer.ip()) {
             tracing::warn!(
                 %peer, port, policy, held_back = held_back.own(),
-                "refused a client that speaks plaintext, because this port takes mutual TLS alone: give the client a sidecar, or \
-                 set the mode of the PeerAuthentication to PERMISSIVE for this port"
+                "{what}, because this port takes mutual TLS alone: give the client a sidecar, or set the mode of the \
+                 PeerAuthentication to PERMISSIVE for this port"
             );
         }
     }

@@ -80,6 +80,12 @@ impl LiveConnection {
     pub fn closed(mut self, flags: ResponseFlags) {
         self.facts.flags = self.facts.flags.union(flags);
     }
+
+    /// The same for a connection that the proxy has ended, for that reason.
+    pub fn cut(mut self, flags: ResponseFlags, details: &'static str) {
+        self.facts.details = details;
+        self.closed(flags);
+    }
 }
 
 impl Drop for LiveConnection {

@@ -80,6 +80,13 @@ impl Listener {
         }
     }
 
+    /// Whether a connection's bytes are passed on as they come, which is one of TLS if it has said such a hello.
+    pub fn passes_on(&self, destination: SocketAddr, hello: Option<&ClientHello>) -> bool {
+        let chain = hello.and_then(|hello| self.tls_chain(hello));
+        let ends_here = chain.is_some_and(|chain| chain.ends.is_some());
+        !ends_here && self.route_of(destination, hello).is_some()
+    }
+
     /// The chain that clients could use which prove who they are.
     pub fn mutual_chain(&self) -> Option<&TlsChain> {
         self.tls.as_ref()?.first_end()

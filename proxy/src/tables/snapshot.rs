@@ -96,6 +96,8 @@ pub(crate) struct Current(Rc<Shared>);
 struct Shared {
     held: RefCell<Held>,
     newer: Notify,
+    /// The same for other listeners.
+    changed: Notify,
     /// Older ones than those of the newest snapshot.
     leaving: RefCell<Leaving>,
     /// The same, and when each was replaced.
@@ -148,6 +150,7 @@ impl Current {
         Self(Rc::new(Shared {
             held: RefCell::new(first),
             newer: Notify::new(),
+            changed: Notify::new(),
             leaving: RefCell::new(Rc::from([])),
             replaced: RefCell::default(),
         }))
@@ -177,6 +180,25 @@ impl Current {
         let newer = self.0.newer.notified();
         if self.get().generation == generation {
             newer.await;
+        }
+    }
+
+    /// Waits until the newest listeners have had no place for something for as long as connections keep to those
+    /// that are gone. It looks again only when listeners have changed.
+    pub async fn left_by(&self, have_place: impl Fn(&Listeners) -> bool) {
+        let mut since = None;
+        loop {
+            let changed = self.0.changed.notified();
+            let has_place = have_place(&self.get().listeners);
+            if has_place {
+                since = None;
+                changed.await;
+                continue;
+            }
+            let since = *since.get_or_insert_with(Instant::now);
+            if timeout_at(since + LEAVING_TIME, changed).await.is_err() {
+                return;
+            }
         }
     }
 
@@ -241,8 +263,12 @@ impl Current {
     /// of routes, and a whole old table may be large.
     fn take(&self, newest: Held) -> Option<Arc<Listeners>> {
         let missed = newest.missed;
+        let listeners = Arc::clone(&newest.listeners);
         let last = self.0.held.replace(newest);
         self.0.newer.notify_waiters();
+        if !Arc::ptr_eq(&last.listeners, &listeners) {
+            self.0.changed.notify_waiters();
+        }
         (missed >= last.generation).then(|| Arc::clone(&last.listeners))
     }
 }
@@ -348,6 +374,39 @@ mod tests {
             assert!(leaving.len() == 1 && Arc::ptr_eq(&leaving[0], &second));
             sleep(2 * SECOND).await;
             assert!(current.leaving().is_empty());
+        };
+        tasks.run_until(check).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_no_place_any_more_has_left_after_the_same_while() {
+        let (mut publisher, current, tasks) = followed(with_own_port(1));
+        let check = async {
+            let has_port = |listeners: &Listeners| listeners.bound.contains_key(&1);
+            let began = Instant::now();
+            let change = async {
+                for (seconds, next) in [
+                    // The listeners are the same.
+                    (10_u32, None),
+                    (10, Some(with_own_port(3))),
+                    // It has its place again, and then the time begins anew.
+                    (30, Some(with_port_of(1, 4))),
+                    (10, Some(with_own_port(5))),
+                    (10, Some(with_own_port(6))),
+                ] {
+                    sleep(seconds * SECOND).await;
+                    let same = || {
+                        let mut same = Snapshot::pass_through(Duration::ZERO);
+                        same.generation = 2;
+                        same.listeners = Arc::clone(&publisher.newest().listeners);
+                        same
+                    };
+                    let next = next.unwrap_or_else(same);
+                    publisher.publish(next);
+                }
+            };
+            tokio::join!(current.left_by(has_port), change);
+            assert_eq!(began.elapsed().as_secs(), 60 + 45);
         };
         tasks.run_until(check).await;
     }

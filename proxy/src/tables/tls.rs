@@ -1,6 +1,10 @@
 //! How TLS is spoken, without any keys: those come from the workload's identity.
 
-use std::sync::Arc;
+use std::{
+    collections::hash_map::RandomState,
+    hash::{BuildHasher as _, Hash, Hasher},
+    sync::{Arc, LazyLock},
+};
 
 /// Which URIs a certificate of the other side may have.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -12,8 +16,9 @@ pub(crate) enum SanMatch {
 }
 
 /// How clients prove who they are, in a chain whose TLS ends here.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DownstreamTls {
+    hash: Hashed,
     /// The protocols that may be agreed on; none is agreed on if the client has none of them.
     pub alpn: Vec<Box<str>>,
     /// Any certificate that is trusted, if there is none.
@@ -21,14 +26,51 @@ pub(crate) struct DownstreamTls {
 }
 
 /// How a cluster's endpoints prove who they are.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UpstreamTls {
+    hash: Hashed,
     /// The name that is asked for; empty for none.
     pub sni: Box<str>,
     /// The protocols that are offered. Those of the mesh stand for what a connection carries.
     pub alpn: Vec<Box<str>>,
     /// Any certificate that is trusted, if there is none.
     pub sans: Vec<SanMatch>,
+}
+
+/// A hash that is known already: each handshake looks for the configuration of its TLS, whose names may be
+/// many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Hashed(u64);
+
+static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+impl Hashed {
+    fn of(parts: impl Hash) -> Self {
+        Self(KEYS.hash_one(parts))
+    }
+}
+
+impl DownstreamTls {
+    /// With these protocols and names, which don't change afterwards.
+    pub fn new(alpn: Vec<Box<str>>, sans: Vec<SanMatch>) -> Self {
+        Self {
+            hash: Hashed::of((&alpn, &sans)),
+            alpn,
+            sans,
+        }
+    }
+}
+
+impl Hash for DownstreamTls {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash.0);
+    }
+}
+
+impl Hash for UpstreamTls {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash.0);
+    }
 }
 
 /// What a connection to an endpoint will carry.
@@ -41,13 +83,39 @@ pub(crate) enum Carried {
 
 /// Istio's protocol for bytes between two of its proxies.
 const ISTIO: &str = "istio";
+/// What says that requests are inside.
+const HTTP1: [&str; 4] = ["http/1.0", "http/1.1", "istio-http/1.0", "istio-http/1.1"];
+const HTTP2: [&str; 2] = ["h2", "istio-h2"];
+
+impl Carried {
+    /// Whether a protocol may be agreed on for it. One that says nothing of HTTP may.
+    fn may_be(self, protocol: &str) -> bool {
+        match self {
+            Self::Http1 => !HTTP2.contains(&protocol),
+            Self::Http2 => !HTTP1.contains(&protocol),
+            Self::Bytes => !HTTP1.contains(&protocol) && !HTTP2.contains(&protocol),
+        }
+    }
+}
 
 impl UpstreamTls {
+    /// With this name to ask for, these protocols and these names, which don't change afterwards.
+    pub fn new(sni: Box<str>, alpn: Vec<Box<str>>, sans: Vec<SanMatch>) -> Self {
+        Self {
+            hash: Hashed::of((&sni, &alpn, &sans)),
+            sni,
+            alpn,
+            sans,
+        }
+    }
+
     /// The protocols to offer for what a connection will carry. Within the mesh they are those of
-    /// Istio's filter `istio.alpn`: the server tells by them what is inside.
+    /// Istio's filter `istio.alpn`: the server tells by them what is inside. To others, only those are offered
+    /// that will be spoken: rustls then ends a handshake in which the server chooses another one.
     pub fn offers(&self, carried: Carried) -> Vec<&str> {
         if !self.alpn.iter().any(|protocol| &**protocol == ISTIO) {
-            return self.alpn.iter().map(|protocol| &**protocol).collect();
+            let all = self.alpn.iter().map(|protocol| &**protocol);
+            return all.filter(|protocol| carried.may_be(protocol)).collect();
         }
         match carried {
             Carried::Http1 => vec!["istio-http/1.1", ISTIO, "http/1.1"],
@@ -77,19 +145,47 @@ impl ClientHello {
 mod tests {
     use super::*;
 
+    fn with(alpn: &[&str]) -> UpstreamTls {
+        let alpn = alpn.iter().map(|protocol| Box::from(*protocol));
+        UpstreamTls::new(Box::default(), alpn.collect(), Vec::new())
+    }
+
     #[test]
     fn offers_say_what_is_inside() {
-        let mut tls = UpstreamTls {
-            alpn: vec!["istio".into(), "h2".into()],
-            ..UpstreamTls::default()
-        };
+        let tls = with(&["istio", "h2"]);
         assert_eq!(tls.offers(Carried::Http2), ["istio-h2", "istio", "h2"]);
         assert_eq!(
             tls.offers(Carried::Http1),
             ["istio-http/1.1", "istio", "http/1.1"]
         );
         assert_eq!(tls.offers(Carried::Bytes), ["istio"]);
-        tls.alpn = vec!["h2".into()];
-        assert_eq!(tls.offers(Carried::Http1), ["h2"]);
+    }
+
+    #[test]
+    fn nothing_is_offered_to_others_that_will_not_be_spoken() {
+        let tls = with(&["h2", "http/1.1", "other"]);
+        assert_eq!(tls.offers(Carried::Http1), ["http/1.1", "other"]);
+        assert_eq!(tls.offers(Carried::Http2), ["h2", "other"]);
+        assert_eq!(tls.offers(Carried::Bytes), ["other"]);
+        assert!(with(&["h2"]).offers(Carried::Http1).is_empty());
+    }
+
+    #[test]
+    fn what_is_alike_is_found_by_the_same_hash() {
+        let sans = || vec![SanMatch::Exact("spiffe://a/ns/b/sa/c".into())];
+        let one = || UpstreamTls::new("a".into(), vec!["istio".into()], sans());
+        assert_eq!(one(), one());
+        assert_eq!(KEYS.hash_one(one()), KEYS.hash_one(one()));
+        let prefix = vec![SanMatch::Prefix("spiffe://a/ns/b/sa/c".into())];
+        for other in [
+            UpstreamTls::new("b".into(), vec!["istio".into()], sans()),
+            UpstreamTls::new("a".into(), Vec::new(), sans()),
+            UpstreamTls::new("a".into(), vec!["istio".into()], prefix),
+        ] {
+            assert_ne!(one(), other);
+        }
+        let down = || DownstreamTls::new(vec!["h2".into()], sans());
+        assert_eq!(down(), down());
+        assert_ne!(down(), DownstreamTls::new(Vec::new(), sans()));
     }
 }

@@ -46,10 +46,12 @@ pub(crate) enum End {
     ServerAlert(TlsAlert),
     /// Nothing was sent for too long.
     Idle,
+    /// It may not go on.
+    Left,
 }
 
-/// Passes bytes on until both sides have closed, one has broken off, or neither has
-/// sent anything for `idle`.
+/// Passes bytes on until both sides have closed, one has broken off, neither has sent anything for
+/// `idle`, or `left` is done.
 ///
 /// `received` is what the client has sent already. `passed` hears of bytes as they are
 /// passed on.
@@ -57,7 +59,7 @@ pub(crate) async fn relay(
     client: Stream,
     received: Input,
     server: Stream,
-    idle: Duration,
+    (idle, left): (Duration, impl Future<Output = ()>),
     passed: impl Fn(Bytes),
 ) -> End {
     let mut relay = Relay {
@@ -67,6 +69,7 @@ pub(crate) async fn relay(
         down: Direction::new(Input::default()),
     };
     let mut deadline = pin!(sleep_until(Instant::now() + idle));
+    let mut left = pin!(left);
     let mut active = false;
     let end = poll_fn(|context| {
         let polled = relay.poll(context);
@@ -85,14 +88,14 @@ pub(crate) async fn relay(
             }
             deadline.as_mut().reset(Instant::now() + idle);
         }
-        Poll::Pending
+        left.as_mut().poll(context).map(|()| End::Left)
     })
     .await;
     match end {
         End::Closed => {}
         End::ClientReset => reset_when_dropped(&relay.server),
         End::ServerReset | End::ServerAlert(_) => reset_when_dropped(&relay.client),
-        End::Idle => {
+        End::Idle | End::Left => {
             reset_when_dropped(&relay.client);
             reset_when_dropped(&relay.server);
         }
@@ -266,7 +269,7 @@ impl Direction {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::{cell::Cell, future::pending};
 
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -290,6 +293,13 @@ mod tests {
     async fn relayed(
         idle: Duration,
     ) -> (TcpStream, TcpStream, tokio::task::JoinHandle<(Bytes, End)>) {
+        relayed_until(idle, pending()).await
+    }
+
+    async fn relayed_until(
+        idle: Duration,
+        left: impl Future<Output = ()> + 'static,
+    ) -> (TcpStream, TcpStream, tokio::task::JoinHandle<(Bytes, End)>) {
         let (client, accepted) = pair().await;
         let (connected, server) = pair().await;
         let relayed = async move {
@@ -302,7 +312,7 @@ mod tests {
                 });
             };
             let (accepted, connected) = (of_tcp(accepted), of_tcp(connected));
-            let end = relay(accepted, Input::default(), connected, idle, count).await;
+            let end = relay(accepted, Input::default(), connected, (idle, left), count).await;
             (passed.get(), end)
         };
         (client, server, spawn_local(relayed))
@@ -372,5 +382,20 @@ mod tests {
     async fn an_idle_connection_ends() {
         let (_client, _server, relay) = relayed(LONG).await;
         assert_eq!(relay.await.unwrap().1, End::Idle);
+    }
+
+    #[tokio::test(flavor = "local")]
+    async fn a_connection_that_may_not_go_on_is_reset_on_both_sides() {
+        let (leave, left) = tokio::sync::oneshot::channel();
+        let left = async move { left.await.unwrap_or_default() };
+        let (mut client, mut server, relay) = relayed_until(LONG, left).await;
+        client.write_all(b"x").await.unwrap();
+        server.read_u8().await.unwrap();
+        leave.send(()).unwrap();
+        for end in [&mut client, &mut server] {
+            let error = end.read(&mut [0; 8]).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        }
+        assert_eq!(relay.await.unwrap().1, End::Left);
     }
 }

@@ -3,14 +3,17 @@
 use std::{
     collections::HashMap,
     hash::Hash,
+    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use pillion_certs::mesh::{
-    self, ClientSettings, EndpointConfigs, ServerSettings, Tickets, client_config, server_config,
+    self, ClientSettings, EndpointConfig, EndpointConfigs, ServerSettings, Tickets, client_config,
+    server_config,
 };
 use pillion_telemetry::{Rates, Throttle};
-use rustls::ServerConfig;
+use rustls::{ClientConfig, ServerConfig};
+use time::OffsetDateTime;
 
 use super::failure::TlsFailure;
 use crate::{
@@ -20,8 +23,9 @@ use crate::{
 
 /// Configurations that are kept of either side.
 const MAX_CONFIGS: usize = 1_024;
-/// Endpoints of one configuration whose sessions are kept.
-const MAX_ENDPOINTS: usize = 256;
+/// Endpoints whose sessions are kept, of all configurations together: at some 3.5 kB for each of the four
+/// tickets that one may have, at most 56 MiB where a proxy speaks to that many.
+const MAX_ENDPOINTS: usize = 4_096;
 /// Lines of the log about handshakes that have failed, which callers can cause at will.
 const WARNINGS: Rates = Rates {
     each: 1,
@@ -40,11 +44,24 @@ pub(crate) struct Configs {
 }
 
 /// Those of one generation of credentials.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Made {
     generation: u64,
-    servers: HashMap<(DownstreamTls, bool), Arc<ServerConfig>>,
-    clients: HashMap<(UpstreamTls, Carried), Arc<EndpointConfigs>>,
+    servers: HashMap<(Arc<DownstreamTls>, bool), Arc<ServerConfig>>,
+    clients: HashMap<(Arc<UpstreamTls>, Carried), Arc<ClientConfig>>,
+    /// The sessions with servers.
+    endpoints: Arc<EndpointConfigs>,
+}
+
+impl Default for Made {
+    fn default() -> Self {
+        Self {
+            generation: 0,
+            servers: HashMap::default(),
+            clients: HashMap::default(),
+            endpoints: Arc::new(EndpointConfigs::new(MAX_ENDPOINTS)),
+        }
+    }
 }
 
 impl Default for Configs {
@@ -62,10 +79,10 @@ impl Configs {
     pub(super) fn server(
         &self,
         credentials: &Credentials,
-        tls: &DownstreamTls,
+        tls: &Arc<DownstreamTls>,
         agrees: bool,
     ) -> Result<Arc<ServerConfig>, TlsFailure> {
-        let key = (tls.clone(), agrees);
+        let key = (Arc::clone(tls), agrees);
         if let Some(known) = self.with(credentials, |made| made.servers.get(&key).cloned()) {
             return Ok(known);
         }
@@ -76,22 +93,24 @@ impl Configs {
             tickets: self.tickets()?,
         };
         let config = server_config(&credentials.identity, &credentials.trust, &settings)?;
-        self.with(credentials, |made| {
-            keep(&mut made.servers, key, Arc::clone(&config));
-        });
-        Ok(config)
+        Ok(self.with(credentials, |made| keep(&mut made.servers, key, config)))
     }
 
-    /// The configurations for connections to the endpoints of a cluster.
+    /// The configuration for connections to that endpoint of a cluster, with its sessions.
     pub(super) fn client(
         &self,
         credentials: &Credentials,
-        tls: &UpstreamTls,
-        carried: Carried,
-    ) -> Result<Arc<EndpointConfigs>, TlsFailure> {
-        let key = (tls.clone(), carried);
-        if let Some(known) = self.with(credentials, |made| made.clients.get(&key).cloned()) {
-            return Ok(known);
+        tls: &Arc<UpstreamTls>,
+        (carried, to): (Carried, SocketAddr),
+    ) -> Result<Arc<EndpointConfig>, TlsFailure> {
+        let key = (Arc::clone(tls), carried);
+        let (known, endpoints) = self.with(credentials, |made| {
+            let known = made.clients.get(&key).cloned();
+            (known, Arc::clone(&made.endpoints))
+        });
+        let now = OffsetDateTime::now_utc();
+        if let Some(known) = known {
+            return Ok(endpoints.of(&known, to, now));
         }
         let offers = tls.offers(carried).into_iter();
         let settings = ClientSettings {
@@ -101,11 +120,8 @@ impl Configs {
             sans: sans(&tls.sans),
         };
         let common = client_config(&credentials.identity, &credentials.trust, &settings)?;
-        let configs = Arc::new(EndpointConfigs::new(common, MAX_ENDPOINTS));
-        self.with(credentials, |made| {
-            keep(&mut made.clients, key, Arc::clone(&configs));
-        });
-        Ok(configs)
+        let common = self.with(credentials, |made| keep(&mut made.clients, key, common));
+        Ok(endpoints.of(&common, to, now))
     }
 
     fn tickets(&self) -> Result<Tickets, TlsFailure> {
@@ -132,11 +148,12 @@ impl Configs {
     }
 }
 
-fn keep<K: Hash + Eq, V>(known: &mut HashMap<K, V>, key: K, value: V) {
+/// Keeps it, and returns what is kept: another worker may have been faster.
+fn keep<K: Hash + Eq, V: Clone>(known: &mut HashMap<K, V>, key: K, value: V) -> V {
     if known.len() >= MAX_CONFIGS {
         known.clear();
     }
-    known.insert(key, value);
+    known.entry(key).or_insert(value).clone()
 }
 
 fn sans(names: &[SanMatch]) -> Vec<mesh::SanMatch> {
@@ -145,4 +162,59 @@ fn sans(names: &[SanMatch]) -> Vec<mesh::SanMatch> {
         SanMatch::Prefix(text) => mesh::SanMatch::UriPrefix(text.to_string()),
     });
     names.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::test_util::Mesh;
+
+    fn tls(san: &str) -> Arc<UpstreamTls> {
+        let sans = vec![SanMatch::Exact(san.into())];
+        Arc::new(UpstreamTls::new("a".into(), vec!["istio".into()], sans))
+    }
+
+    #[test]
+    fn equal_tables_of_other_generations_share_a_configuration_and_its_sessions() {
+        let (configs, credentials) = (Configs::default(), Mesh::new().credentials("web", 1));
+        let to = |last: u8| SocketAddr::from(([10, 0, 0, last], 80));
+        let of = |tls: &Arc<UpstreamTls>, carried, last| {
+            let found = configs.client(&credentials, tls, (carried, to(last)));
+            found.unwrap().config()
+        };
+        let first = of(&tls("a"), Carried::Http1, 1);
+        assert!(Arc::ptr_eq(&first, &of(&tls("a"), Carried::Http1, 1)));
+        for other in [
+            of(&tls("a"), Carried::Http1, 2),
+            of(&tls("a"), Carried::Http2, 1),
+            of(&tls("b"), Carried::Http1, 1),
+        ] {
+            assert!(!Arc::ptr_eq(&first, &other));
+        }
+        let server = |alpn: &str, agrees| {
+            let tls = Arc::new(DownstreamTls::new(vec![alpn.into()], Vec::new()));
+            configs.server(&credentials, &tls, agrees).unwrap()
+        };
+        let h2 = server("h2", true);
+        assert!(Arc::ptr_eq(&h2, &server("h2", true)));
+        assert!(!Arc::ptr_eq(&h2, &server("h2", false)));
+        assert!(!Arc::ptr_eq(&h2, &server("http/1.1", true)));
+    }
+
+    #[test]
+    fn another_certificate_begins_anew() {
+        let (configs, mesh) = (Configs::default(), Mesh::new());
+        let to = (Carried::Bytes, SocketAddr::from(([10, 0, 0, 1], 80)));
+        let tls = tls("a");
+        let of = |generation| {
+            let credentials = mesh.credentials("web", generation);
+            configs.client(&credentials, &tls, to).unwrap().config()
+        };
+        let first = of(1);
+        let second = of(2);
+        assert!(!Arc::ptr_eq(&first, &second));
+        // A worker that is behind gets one, and takes nothing from the others.
+        let _ = of(1);
+        assert!(Arc::ptr_eq(&second, &of(2)));
+    }
 }

@@ -1,6 +1,6 @@
 //! Handshakes with clients.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use pillion_certs::mesh::Peer;
 use time::OffsetDateTime;
@@ -30,7 +30,7 @@ const LAST_BYTES: usize = 64 * 1024;
 /// When the client does not prove who it is, as `tls` wants it, or not in time.
 pub(crate) async fn accept(
     transport: &Transport,
-    tls: &DownstreamTls,
+    tls: &Arc<DownstreamTls>,
     (stream, received): (TcpStream, Input),
     hello: ClientHello,
 ) -> Result<(Stream, Secured), TlsFailure> {

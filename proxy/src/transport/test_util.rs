@@ -9,7 +9,10 @@ use pillion_certs::{
 use time::{Duration, OffsetDateTime};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::{identity::Credentials, transport::Transport};
+use crate::{
+    identity::{Credentials, EnvoyKey},
+    transport::{ClientTransport, Transport},
+};
 
 /// A CA, and the workloads of its trust domain.
 pub(crate) struct Mesh {
@@ -39,6 +42,7 @@ impl Mesh {
         let domains = ["cluster.local".to_owned()];
         Arc::new(Credentials {
             identity: Arc::new(Identity::new(&issued.chain, &key).unwrap()),
+            for_envoy: Some(EnvoyKey::new(&key)),
             trust: Arc::new(Trust::new(&roots, domains).unwrap()),
             generation,
         })
@@ -58,6 +62,12 @@ impl Mesh {
     /// The root, in PEM.
     pub fn roots(&self) -> &str {
         &self.root
+    }
+
+    /// That of other threads with these.
+    pub fn client_transport(&self, account: &str) -> ClientTransport {
+        let (_, credentials) = tokio::sync::watch::channel(Some(self.credentials(account, 1)));
+        ClientTransport::new(&Arc::default(), &credentials)
     }
 
     /// A worker's transport with these.

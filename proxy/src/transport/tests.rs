@@ -1,6 +1,6 @@
 //! Handshakes between two ends of ours.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -20,21 +20,29 @@ use crate::{
 const LONG: Duration = Duration::from_secs(30);
 const SNI: &str = "outbound_.9080_._.reviews.shop.svc.cluster.local";
 
-fn server_tls() -> DownstreamTls {
-    DownstreamTls {
-        alpn: vec!["h2".into(), "http/1.1".into()],
-        sans: vec![SanMatch::Prefix("spiffe://cluster.local/".into())],
-    }
+fn server_tls() -> Arc<DownstreamTls> {
+    Arc::new(DownstreamTls::new(
+        vec!["h2".into(), "http/1.1".into()],
+        vec![SanMatch::Prefix("spiffe://cluster.local/".into())],
+    ))
 }
 
-fn client_tls(account: &str) -> UpstreamTls {
-    UpstreamTls {
-        sni: SNI.into(),
-        alpn: vec!["istio".into()],
-        sans: vec![SanMatch::Exact(
-            format!("spiffe://cluster.local/ns/shop/sa/{account}").into(),
-        )],
-    }
+fn client_tls(account: &str) -> Arc<UpstreamTls> {
+    tls_offering(account, &["istio"])
+}
+
+fn tls_offering(account: &str, alpn: &[&str]) -> Arc<UpstreamTls> {
+    let san = format!("spiffe://cluster.local/ns/shop/sa/{account}");
+    Arc::new(UpstreamTls::new(
+        SNI.into(),
+        alpn.iter().map(|protocol| Box::from(*protocol)).collect(),
+        vec![SanMatch::Exact(san.into())],
+    ))
+}
+
+/// The time that there is for a connection which begins now.
+fn long() -> (Instant, Duration) {
+    (Instant::now(), LONG)
 }
 
 /// The beginning of a handshake, as it is found out what a client speaks.
@@ -63,17 +71,20 @@ struct Done {
 }
 
 /// A handshake of a client that expects an account with a server.
-async fn shake(
+async fn shake(ends: (&Transport, &Transport), expected: &str, carried: Carried) -> Done {
+    shake_as(ends, (expected, &client_tls(expected)), carried).await
+}
+
+async fn shake_as(
     (client, server): (&Transport, &Transport),
-    expected: &str,
+    (expected, tls): (&str, &Arc<UpstreamTls>),
     carried: Carried,
 ) -> Done {
     let (connected, mut accepted, _) = pair().await;
     // All servers of these tests have the same address, as far as sessions are concerned.
     let to = (carried, ([10, 0, 0, 1], 9080).into());
-    let tls = client_tls(expected);
     let ask = async {
-        let (stream, parties) = secure(client, &tls, to, connected, LONG).await?;
+        let (stream, parties) = secure(client, tls, to, connected, long()).await?;
         assert!(parties.destination().ends_with(expected));
         Ok(stream)
     };
@@ -183,7 +194,7 @@ async fn without_a_certificate_there_is_no_handshake() {
     let (none, server) = (Transport::default(), mesh.transport("reviews"));
     let (connected, _accepted, address) = pair().await;
     let to = (Carried::Bytes, address);
-    let failed = secure(&none, &client_tls("reviews"), to, connected, LONG).await;
+    let failed = secure(&none, &client_tls("reviews"), to, connected, long()).await;
     assert!(matches!(failed, Err(TlsFailure::NoIdentity)));
     let (_connected, accepted, _) = pair().await;
     let sent = (accepted, Input::default());
@@ -199,7 +210,7 @@ async fn a_server_of_plaintext_is_told_from_one_of_tls() {
     let (connected, mut accepted, address) = pair().await;
     let to = (Carried::Http1, address);
     let tls = client_tls("reviews");
-    let ask = secure(&client, &tls, to, connected, LONG);
+    let ask = secure(&client, &tls, to, connected, long());
     let answer = async {
         accepted
             .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -219,9 +230,48 @@ async fn nobody_waits_for_a_silent_server() {
     let (connected, _accepted, address) = pair().await;
     let to = (Carried::Http1, address);
     let began = Instant::now();
-    let failed = secure(&client, &client_tls("reviews"), to, connected, LONG).await;
+    let failed = secure(&client, &client_tls("reviews"), to, connected, long()).await;
     assert!(matches!(failed, Err(TlsFailure::TimedOut(LONG))));
     assert_eq!(began.elapsed(), LONG);
+}
+
+/// What is told is the time that is configured, and not what was left of it for the handshake.
+#[tokio::test(start_paused = true)]
+async fn the_time_includes_that_of_the_connection() {
+    let mesh = Mesh::new();
+    let client = mesh.transport("web");
+    let (connected, _accepted, address) = pair().await;
+    let began = Instant::now();
+    tokio::time::advance(LONG).await;
+    let to = (Carried::Http1, address);
+    let failed = secure(
+        &client,
+        &client_tls("reviews"),
+        to,
+        connected,
+        (began, LONG),
+    )
+    .await;
+    let failed = failed.map(|_| ()).unwrap_err();
+    assert_eq!(failed.to_string(), "the handshake was not done within 30s");
+    assert_eq!(began.elapsed(), LONG);
+}
+
+#[tokio::test]
+async fn requests_of_http1_are_never_agreed_to_be_of_http2() {
+    let mesh = Mesh::new();
+    let ends = (&mesh.transport("web"), &mesh.transport("reviews"));
+    // The server would take HTTP/2 first.
+    let tls = tls_offering("reviews", &["h2", "http/1.1"]);
+    for (carried, agreed) in [
+        (Carried::Http1, Some(&b"http/1.1"[..])),
+        (Carried::Http2, Some(b"h2")),
+        (Carried::Bytes, None),
+    ] {
+        let done = shake_as(ends, ("reviews", &tls), carried).await;
+        assert!(done.client.is_ok());
+        assert_eq!(done.server.unwrap().1.protocol.as_deref(), agreed);
+    }
 }
 
 #[test]

@@ -5,17 +5,22 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use pillion_certs::mesh::Peer;
 use rustls::pki_types::ServerName;
 use time::OffsetDateTime;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout_at},
+};
 use tokio_rustls::TlsConnector;
 
-use super::{failure::TlsFailure, worker::Transport};
+use super::{configs::Configs, failure::TlsFailure, worker::Transport};
 use crate::{
+    identity::Credentials,
     net::{input::Input, read_ahead::ReadAhead, stream::Stream, tls::TlsStream},
     records::Parties,
     tables::{Carried, UpstreamTls},
 };
 
-/// Does the handshake with an endpoint, and says who speaks to whom.
+/// Does the handshake with an endpoint, within the time that there has been for it since its connection was
+/// begun, and says who speaks to whom.
 ///
 /// # Errors
 ///
@@ -23,25 +28,37 @@ use crate::{
 /// end's certificate shows with the first bytes that it sends.
 pub(crate) async fn secure(
     transport: &Transport,
-    tls: &UpstreamTls,
-    (carried, to): (Carried, SocketAddr),
+    tls: &Arc<UpstreamTls>,
+    inside: (Carried, SocketAddr),
     stream: TcpStream,
-    within: Duration,
+    time: (Instant, Duration),
 ) -> Result<(Stream, Arc<Parties>), TlsFailure> {
     let credentials = transport.credentials()?;
-    let configs = transport.configs.client(&credentials, tls, carried)?;
-    let config = configs.of(to, OffsetDateTime::now_utc());
+    let with = (&*transport.configs, &*credentials);
+    let (stream, peer) = shake_hands(with, tls, inside, stream, time).await?;
+    let parties = Parties::new(credentials.identity.id().as_str(), peer.uri());
+    Ok((Stream::Tls(Box::new(stream)), Arc::new(parties)))
+}
+
+/// The same with these credentials, and with whom.
+pub(super) async fn shake_hands(
+    (configs, credentials): (&Configs, &Credentials),
+    tls: &Arc<UpstreamTls>,
+    (carried, to): (Carried, SocketAddr),
+    stream: TcpStream,
+    (began, within): (Instant, Duration),
+) -> Result<(TlsStream, Peer), TlsFailure> {
+    let endpoint = configs.client(credentials, tls, (carried, to))?;
     let stream = ReadAhead::new(stream, Input::default());
-    let connecting = TlsConnector::from(config).connect(name(tls, to), stream);
-    let connected = match timeout(within, connecting).await {
+    let connecting = TlsConnector::from(endpoint.config()).connect(name(tls, to), stream);
+    let connected = match timeout_at(began + within, connecting).await {
         Ok(connected) => connected?,
         Err(_) => return Err(TlsFailure::TimedOut(within)),
     };
     let stream = TlsStream::from(connected);
     let peer = Peer::admit(stream.state(), OffsetDateTime::now_utc())?;
-    configs.admitted(to, peer.validity().not_after);
-    let parties = Parties::new(credentials.identity.id().as_str(), peer.uri());
-    Ok((Stream::Tls(Box::new(stream)), Arc::new(parties)))
+    endpoint.admitted(peer.validity().not_after);
+    Ok((stream, peer))
 }
 
 /// The name that is asked for; an address is not sent.

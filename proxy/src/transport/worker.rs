@@ -61,17 +61,21 @@ impl Transport {
 
     /// The newest credentials, unless they have expired.
     pub(super) fn credentials(&self) -> Result<Arc<Credentials>, TlsFailure> {
-        let held = self.credentials.borrow();
-        let held = held.as_ref().ok_or(TlsFailure::NoIdentity)?;
-        let ends = held.identity.validity().not_after;
-        match ends <= OffsetDateTime::now_utc() {
-            true => Err(TlsFailure::Expired(ends)),
-            false => Ok(Arc::clone(held)),
-        }
+        valid(self.credentials.borrow().as_ref())
     }
 
     /// Whether a line about a handshake with that address may be logged.
     pub fn may_warn(&self, address: IpAddr) -> Option<HeldBack> {
         self.configs.warnings.pass(address)
+    }
+}
+
+/// These credentials, unless they have expired.
+pub(super) fn valid(held: Option<&Arc<Credentials>>) -> Result<Arc<Credentials>, TlsFailure> {
+    let held = held.ok_or(TlsFailure::NoIdentity)?;
+    let ends = held.identity.validity().not_after;
+    match ends <= OffsetDateTime::now_utc() {
+        true => Err(TlsFailure::Expired(ends)),
+        false => Ok(Arc::clone(held)),
     }
 }

@@ -172,7 +172,7 @@ pub fn ask(host: &str, port: u16, line: &str, fields: &str) -> Answer {
     try_ask(host, port, line, fields).expect("an answer")
 }
 
-fn try_ask(host: &str, port: u16, line: &str, fields: &str) -> Option<Answer> {
+pub fn try_ask(host: &str, port: u16, line: &str, fields: &str) -> Option<Answer> {
     let mut stream = TcpStream::connect((host, port)).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let address = match host.contains(':') {

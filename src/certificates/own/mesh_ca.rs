@@ -3,9 +3,9 @@
 
 use std::{future::pending, sync::Arc};
 
-use pillion_certs::{Bundle, Error, Pair};
+use pillion_certs::{Bundle, Error, Pair, Root};
 use time::{Duration, OffsetDateTime};
-use tokio::{sync::watch, task::spawn_blocking};
+use tokio::{sync::watch, task::spawn_blocking, time::Instant};
 
 use crate::certificates::{
     ca_bundle::Trusted,
@@ -26,6 +26,10 @@ pub(crate) struct MeshCa {
     used: Option<Arc<Plugged>>,
     /// The serving certificate that it has issued.
     pair: Option<Pair>,
+    /// Since when none is plugged in, although one is in force.
+    gone: Option<Instant>,
+    /// Whether it waits until a root is trusted, which has been logged.
+    waits: bool,
 }
 
 impl MeshCa {
@@ -39,6 +43,8 @@ impl MeshCa {
             issuing,
             used: None,
             pair: None,
+            gone: None,
+            waits: false,
         }
     }
 
@@ -62,32 +68,83 @@ impl MeshCa {
     }
 
     /// Chooses which CA is used.
-    pub(super) fn choose(&self, state: &State, trusted: &Trusted, overlap: Duration) -> Choice {
-        let is_usable = |plugged: &Plugged| match trusted {
-            Trusted::LeftToOthers => true,
-            trusted => {
-                let known = state.old.iter().map(|old| old.certificate.as_str());
-                let is_known = known.chain(state.plugged.as_deref());
-                let root = plugged.root().to_pem();
-                let time = trusted.time_of(plugged.root());
-                is_known.into_iter().any(|one| one == root)
-                    || time.is_some_and(|time| time >= overlap)
-            }
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a certificate of the state can't be read.
+    pub(super) fn choose(
+        &mut self,
+        state: &State,
+        trusted: &Trusted,
+        overlap: Duration,
+        now: OffsetDateTime,
+    ) -> Result<Choice, Error> {
+        let found = self.found.borrow().clone();
+        self.gone = match is_gone(&found, state) {
+            true => Some(self.gone.unwrap_or_else(Instant::now)),
+            false => None,
         };
-        choose(&self.found.borrow(), self.used.as_ref(), state, is_usable)
+        // Whoever replaces it by deleting and creating it does not want the own CA in between.
+        let is_gone = self.gone.is_some_and(|since| since.elapsed() >= overlap);
+        // Nobody accepts what an expired CA signs, so waiting longer would only make it worse.
+        let is_ending = self.in_force_until(state)? <= now + overlap;
+        let is_trusted = |root: &Bundle| match trusted {
+            Trusted::LeftToOthers => true,
+            trusted => trusted.time_of(root).is_some_and(|time| time >= overlap),
+        };
+        let is_usable = |plugged: &Plugged| {
+            let root = plugged.root().to_pem();
+            let was_used = state.old.iter().any(|old| old.certificate == root);
+            is_ending || was_used || is_trusted(plugged.root())
+        };
+        let own = Bundle::from_pem(state.authority.certificate())?;
+        // If the own one has expired, the next one is made when it is used.
+        let is_own_usable =
+            is_ending || state.authority.validity()?.has_ended(now + overlap) || is_trusted(&own);
+        let used = self.used.as_ref();
+        let may_unplug = is_gone && is_own_usable;
+        Ok(choose(&found, used, state, is_usable, may_unplug))
     }
 
-    /// Returns the roots that are to be trusted: the state's, and those of the plugged CAs, of
-    /// which one may not be used yet.
+    /// When the CA that is in force expires, or its root.
+    fn in_force_until(&self, state: &State) -> Result<OffsetDateTime, Error> {
+        let Some(plugged) = &state.plugged else {
+            return Ok(state.authority.validity()?.not_after);
+        };
+        let root = Bundle::from_pem(plugged)?;
+        let used = self.used.as_ref().filter(|used| *used.root() == root);
+        let used = used.map(|used| used.not_after());
+        let ends = root.roots().map(Root::not_after).chain(used);
+        ends.min().ok_or(Error::Missing("root certificate"))
+    }
+
+    /// Returns the roots that are to be trusted: the state's, those of the plugged CAs, of which one may not be used yet,
+    /// and the own one's if a replica that starts would use it.
     pub(super) fn roots(&self, state: &State, now: OffsetDateTime) -> Result<Bundle, Error> {
         let newest = self.newest().ok().flatten();
         let plugged = [self.used.as_ref(), newest.as_ref()].into_iter().flatten();
-        let roots = plugged.map(|plugged| plugged.roots().clone().valid_at(now));
-        Ok(roots.fold(state.roots(now)?, Bundle::join))
+        let plugged = plugged.map(|plugged| plugged.roots().clone());
+        let roots = plugged.fold(state.roots(now)?, Bundle::join);
+        let own = match is_gone(&self.found.borrow(), state) {
+            true => Bundle::from_pem(state.authority.certificate())?,
+            false => Bundle::default(),
+        };
+        Ok(roots.join(own).valid_at(now))
+    }
+
+    /// Says once that a root has to be trusted before anything is signed.
+    pub(super) fn wait(&mut self) {
+        if !std::mem::replace(&mut self.waits, true) {
+            tracing::warn!(
+                "the CA in force is not plugged in: this replica signs nothing, and is not ready, until it is again, or \
+                 every namespace has had the root of the next one for --ca-overlap"
+            );
+        }
     }
 
     /// Uses the own CA. Returns whether a plugged one was used before.
     pub(super) fn use_own(&mut self) -> bool {
+        self.waits = false;
         self.pair = None;
         self.used.take().is_some()
     }
@@ -111,6 +168,7 @@ impl MeshCa {
         if !is_same {
             tracing::info!("certificates are signed by the plugged CA");
         }
+        self.waits = false;
         self.used = Some(Arc::clone(plugged));
         self.pair = Some(pair.clone());
         Ok(pair)
@@ -125,6 +183,11 @@ impl MeshCa {
             differs
         });
     }
+}
+
+/// Whether none is plugged in any more, and one is in force.
+fn is_gone(found: &Found, state: &State) -> bool {
+    state.plugged.is_some() && matches!(found, Found::Absent | Found::Deleted(_))
 }
 
 /// Nobody knows whether a CA is plugged in.
@@ -155,3 +218,6 @@ async fn issue(plugged: &Arc<Plugged>, plan: &Plan, now: OffsetDateTime) -> anyh
     let issued = spawn_blocking(move || plugged.signer().issue(&names, now, lifetime));
     Ok(issued.await??)
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,9 +34,14 @@ impl Reconciler {
             return self.rotate(secret, state, state.roots(now)?, now).await;
         };
         let overlap = self.settings.plan.overlap;
-        let choice = mesh.choose(state, &self.trusted.borrow(), overlap);
+        let choice = mesh.choose(state, &self.trusted.borrow(), overlap, now)?;
         let (next, what) = match choice {
             Choice::Wait => return Ok(None),
+            Choice::Trust => {
+                mesh.wait();
+                self.serving.wait_for_root(mesh.roots(state, now)?);
+                return Ok(None);
+            }
             Choice::Own => {
                 let was_plugged = mesh.use_own();
                 let roots = mesh.roots(state, now)?;

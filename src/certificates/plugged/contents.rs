@@ -2,8 +2,10 @@
 //!
 //! The files have Istio's names, or those that cert-manager gives them; Istio reads both.
 
+use std::sync::Arc;
+
 use k8s_openapi::api::core::v1::Secret;
-use pillion_certs::{Authority, Bundle, Error, Issuer};
+use pillion_certs::{Authority, Bundle, Error, Issuer, Root, mesh::PeerFault};
 use time::{Duration, OffsetDateTime};
 
 use crate::certificates::signer::Signer;
@@ -16,8 +18,15 @@ const CHAIN: usize = 8;
 /// state's beside them: 16 that were replaced and up to two more, 50 in all. Proxies take 64, and a
 /// list with more not at all.
 const ROOTS: usize = 16;
-/// The name in the certificate that is issued to see whether the CA can.
-const TRIAL: &str = "trial.pillion.invalid";
+
+/// What a CA has to sign for, and what it is tried with.
+#[derive(Debug, Clone)]
+pub(crate) struct Uses {
+    /// The trust domain of workloads.
+    pub trust_domain: Arc<str>,
+    /// The names of the serving certificate.
+    pub names: Vec<String>,
+}
 
 /// A CA that is plugged in. Whoever trusts its root accepts what it signs: that was tried.
 #[derive(Debug)]
@@ -27,6 +36,7 @@ pub(crate) struct Plugged {
     root: Bundle,
     /// All roots that are to be trusted, with this one.
     roots: Bundle,
+    not_after: OffsetDateTime,
 }
 
 /// Why the contents are refused.
@@ -43,19 +53,29 @@ pub(crate) enum PluggedError {
     #[error("the key {0} has no certificate that is still valid")]
     NoRoot(&'static str),
     #[error(
-        "whoever trusts {root} would not accept a certificate that {certificate} signs ({reason}): is {certificate} a CA, and \
-         does {chain} have all certificates between it and the root?"
+        "whoever trusts {} would not accept a certificate that {} signs for a workload ({reason}): is it a CA, for clients \
+         and for servers, and does {} have all certificates between it and the root?",
+        layout.roots, layout.certificate, layout.chain
     )]
     Unacceptable {
-        certificate: &'static str,
-        chain: &'static str,
-        root: &'static str,
+        layout: &'static Layout,
+        reason: Error,
+    },
+    #[error(
+        "whoever trusts {} would not accept a certificate that {} signs for the discovery service ({reason}): may it, and \
+         each CA of {}, sign for {names}?",
+        layout.roots, layout.certificate, layout.chain
+    )]
+    Unreachable {
+        layout: &'static Layout,
+        names: String,
         reason: Error,
     },
 }
 
 /// The names of the files.
-struct Layout {
+#[derive(Debug)]
+pub(crate) struct Layout {
     /// The CA's certificate.
     certificate: &'static str,
     key: &'static str,
@@ -64,7 +84,7 @@ struct Layout {
     roots: &'static str,
 }
 
-const ISTIO: Layout = Layout {
+static ISTIO: Layout = Layout {
     certificate: "ca-cert.pem",
     key: "ca-key.pem",
     chain: "cert-chain.pem",
@@ -72,7 +92,7 @@ const ISTIO: Layout = Layout {
 };
 
 /// The type `kubernetes.io/tls`, which cert-manager writes.
-const TLS: Layout = Layout {
+static TLS: Layout = Layout {
     certificate: "tls.crt",
     key: "tls.key",
     chain: "tls.crt",
@@ -80,16 +100,16 @@ const TLS: Layout = Layout {
 };
 
 impl Plugged {
-    /// Reads the contents of a Secret. This takes milliseconds, because the CA signs.
+    /// Reads the contents of a Secret. This takes milliseconds, because the CA signs for each of its uses.
     ///
     /// # Errors
     ///
     /// Returns why they are invalid, or of no use now.
-    pub fn read(secret: &Secret, now: OffsetDateTime) -> Result<Self, PluggedError> {
+    pub fn read(secret: &Secret, uses: &Uses, now: OffsetDateTime) -> Result<Self, PluggedError> {
         let layout = match &secret.data {
             // As Istio does it.
-            Some(data) if data.contains_key(TLS.certificate) => TLS,
-            _ => ISTIO,
+            Some(data) if data.contains_key(TLS.certificate) => &TLS,
+            _ => &ISTIO,
         };
         let certificate = required(secret, layout.certificate)?;
         let key = private_key(&required(secret, layout.key)?);
@@ -119,18 +139,22 @@ impl Plugged {
             Signer::under_root(authority, above.to_pem())
         };
         // Workloads' certificates need all of them, one above the other.
-        Issuer::from_pem(&signer.chain(), signer.key())
+        let issuer = Issuer::from_pem(&signer.chain(), signer.key())
             .map_err(|error| PluggedError::Invalid(layout.chain, error))?;
-        let root = root_of(&signer, &roots, now).map_err(|reason| PluggedError::Unacceptable {
-            certificate: layout.certificate,
-            chain: layout.chain,
-            root: layout.roots,
+        let root = root_of(&issuer, &uses.trust_domain, &roots, now);
+        let root = root.map_err(|reason| PluggedError::Unacceptable { layout, reason })?;
+        serve(&signer, &uses.names, &root, now).map_err(|reason| PluggedError::Unreachable {
+            layout,
+            names: uses.names.join(", "),
             reason,
         })?;
+        let ends = root.roots().map(Root::not_after);
+        let not_after = ends.fold(issuer.validity().not_after, OffsetDateTime::min);
         Ok(Self {
             signer,
             root,
             roots,
+            not_after,
         })
     }
 
@@ -148,22 +172,48 @@ impl Plugged {
     pub fn roots(&self) -> &Bundle {
         &self.roots
     }
+
+    /// When the first of the CA, those above it and its root expires.
+    pub fn not_after(&self) -> OffsetDateTime {
+        self.not_after
+    }
 }
 
-/// The root under which a CA stands: with that alone, what it signs is accepted.
-fn root_of(signer: &Signer, roots: &Bundle, now: OffsetDateTime) -> Result<Bundle, Error> {
-    let names = [TRIAL.to_owned()];
-    let pair = signer.issue(&names, now, Duration::MINUTE)?;
+/// The root under which a CA stands: with that alone, what it signs for workloads is accepted.
+fn root_of(
+    issuer: &Issuer,
+    trust_domain: &str,
+    roots: &Bundle,
+    now: OffsetDateTime,
+) -> Result<Bundle, Error> {
     let mut refused = Error::Missing("root certificate");
     for root in roots.each() {
-        match pair.check_accepted(&names, &root, now) {
+        match issuer.check_accepted(trust_domain, &root, now) {
             Ok(()) => return Ok(root),
-            // Without the words about API servers.
-            Err(Error::Unacceptable(error)) => refused = Error::Untrusted(error),
+            // It stands under another one, about which more may be said.
+            Err(error) if stands_elsewhere(&error) && !matches!(refused, Error::Missing(_)) => {}
             Err(error) => refused = error,
         }
     }
     Err(refused)
+}
+
+fn stands_elsewhere(error: &Error) -> bool {
+    let Error::Refused { fault, .. } = error else {
+        return false;
+    };
+    matches!(fault, PeerFault::UnknownIssuer { .. })
+}
+
+/// Checks that clients that trust this root accept what a CA signs for the discovery service.
+fn serve(
+    signer: &Signer,
+    names: &[String],
+    root: &Bundle,
+    now: OffsetDateTime,
+) -> Result<(), Error> {
+    let pair = signer.issue(names, now, Duration::MINUTE)?;
+    pair.check_accepted(names, root, now)
 }
 
 fn required(secret: &Secret, key: &'static str) -> Result<String, PluggedError> {

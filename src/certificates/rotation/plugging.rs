@@ -3,6 +3,10 @@
 //! A CA under a root that clients trust already is used at once. Another root is first trusted
 //! beside the one before, and the change is then a single write of the Secret, so that all
 //! replicas make it, and a replica that starts knows what is still trusted.
+//!
+//! A replica that starts may not have the CA that is in force: another one is plugged in by now,
+//! or none. It does not sign, and does not make the others sign, by one that nobody trusts yet;
+//! it waits until its root is trusted, or another replica has made the change.
 
 use std::sync::Arc;
 
@@ -18,6 +22,8 @@ use crate::certificates::{
 pub(in crate::certificates) enum Choice {
     /// None: it is not known yet, or not there.
     Wait,
+    /// None: the one in force is not there, and the root of the next one has to be trusted first.
+    Trust,
     /// The own CA.
     Own,
     /// The own CA, from now on.
@@ -29,36 +35,36 @@ pub(in crate::certificates) enum Choice {
 }
 
 /// Chooses, from what was found, what this replica uses now, and the Secret's contents.
-/// `is_usable` says whether clients trust a CA's root for long enough.
+/// `is_usable` says whether clients trust a CA's root for long enough, and `may_unplug` whether
+/// they trust that of the own one.
 pub(in crate::certificates) fn choose(
     found: &Found,
     used: Option<&Arc<Plugged>>,
     state: &State,
     is_usable: impl Fn(&Plugged) -> bool,
+    may_unplug: bool,
 ) -> Choice {
     let is_own = state.plugged.is_none();
-    let new = match found {
+    let is_in_force = |one: &Plugged| state.plugged.as_deref() == Some(&*one.root().to_pem());
+    // Another replica may be ahead, and this one does not turn back.
+    let is_used = |one: &Arc<Plugged>| used.is_some_and(|used| Arc::ptr_eq(used, one));
+    let is_plugged = match found {
         Found::Unknown | Found::Broken if is_own => return Choice::Own,
         Found::Unknown | Found::Broken => return Choice::Wait,
-        Found::Absent if is_own => return Choice::Own,
-        Found::Absent => return Choice::Unplug,
         // A replica that started without it has gone back to the own CA.
-        Found::Deleted(_) if is_own => return Choice::Own,
-        Found::Deleted(last) => return Choice::Use(Arc::clone(last)),
-        Found::Valid(new) => Arc::clone(new),
+        Found::Absent | Found::Deleted(_) if is_own => return Choice::Own,
+        Found::Valid(one) | Found::Deleted(one) if is_in_force(one) || is_used(one) => {
+            return Choice::Use(Arc::clone(one));
+        }
+        Found::Valid(new) if is_usable(new) => return Choice::Plug(Arc::clone(new)),
+        Found::Valid(_) => true,
+        Found::Absent | Found::Deleted(_) => false,
     };
-    let is_in_force = state.plugged.as_deref() == Some(&*new.root().to_pem());
-    // Another replica may be ahead, and this one does not turn back.
-    let is_used = used.is_some_and(|used| Arc::ptr_eq(used, &new));
-    if is_in_force || is_used {
-        return Choice::Use(new);
-    }
     match used {
-        _ if is_usable(&new) => Choice::Plug(new),
         Some(used) => Choice::Use(Arc::clone(used)),
         None if is_own => Choice::Own,
-        // There is nothing else to sign with.
-        None => Choice::Plug(new),
+        None if !is_plugged && may_unplug => Choice::Unplug,
+        None => Choice::Trust,
     }
 }
 
@@ -113,11 +119,22 @@ mod tests {
     fn name(choice: &Choice) -> &'static str {
         match choice {
             Choice::Wait => "wait",
+            Choice::Trust => "trust",
             Choice::Own => "own",
             Choice::Unplug => "unplug",
             Choice::Use(_) => "use",
             Choice::Plug(_) => "plug",
         }
+    }
+
+    /// What is chosen if all roots are trusted for long enough, or none is.
+    fn chosen(
+        found: &Found,
+        used: Option<&Arc<Plugged>>,
+        state: &State,
+        trusted: bool,
+    ) -> &'static str {
+        name(&choose(found, used, state, |_| trusted, trusted))
     }
 
     fn root(plugged: &Plugged) -> String {
@@ -128,7 +145,7 @@ mod tests {
     fn the_own_ca_is_used_where_none_is_plugged_in() {
         let state = plan().begin(now()).unwrap();
         for found in [Found::Unknown, Found::Absent, Found::Broken] {
-            assert_eq!(name(&choose(&found, None, &state, |_| true)), "own");
+            assert_eq!(chosen(&found, None, &state, true), "own");
         }
     }
 
@@ -137,13 +154,13 @@ mod tests {
         let (plan, new) = (plan(), Arc::new(plugged()));
         let state = plan.begin(now()).unwrap();
         let found = Found::Valid(Arc::clone(&new));
-        assert_eq!(name(&choose(&found, None, &state, |_| false)), "own");
-        assert_eq!(name(&choose(&found, None, &state, |_| true)), "plug");
+        assert_eq!(chosen(&found, None, &state, false), "own");
+        assert_eq!(chosen(&found, None, &state, true), "plug");
         let own = Bundle::from_pem(state.authority.certificate()).unwrap();
 
         let state = plug(&state, root(&new), now());
         // Also in a replica that does not know for how long it has been trusted.
-        assert_eq!(name(&choose(&found, None, &state, |_| false)), "use");
+        assert_eq!(chosen(&found, None, &state, false), "use");
         let both = own.clone().join(new.root().clone());
         let roots = state.roots(now()).unwrap();
         assert!(roots.contains(&both) && roots.len() == 2);
@@ -164,7 +181,7 @@ mod tests {
         let state = plug(&state, root(&first), now());
         let chosen = |new: &Arc<Plugged>, used: &Arc<Plugged>, state: &State, trusted: bool| {
             let found = Found::Valid(Arc::clone(new));
-            match choose(&found, Some(used), state, |_| trusted) {
+            match choose(&found, Some(used), state, |_| trusted, trusted) {
                 Choice::Use(chosen) if Arc::ptr_eq(&chosen, new) => "new",
                 Choice::Use(_) => "old",
                 choice => name(&choice),
@@ -191,19 +208,25 @@ mod tests {
         assert!(state.roots(later).unwrap().contains(next.root()));
     }
 
+    /// Else all replicas would sign by what nobody trusts yet as soon as one of them restarts.
     #[test]
-    fn a_replica_that_starts_uses_what_is_there() {
+    fn a_replica_that_starts_without_what_is_in_force_trusts_the_next_one_first() {
         let [first, _, _, next] = successions().map(Arc::new);
         let state = plug(&plan().begin(now()).unwrap(), root(&first), now());
-        let found = Found::Valid(next);
-        // It has no key of the one before.
-        assert_eq!(name(&choose(&found, None, &state, |_| false)), "plug");
-        for (found, expected) in [
-            (Found::Unknown, "wait"),
-            (Found::Broken, "wait"),
-            (Found::Absent, "unplug"),
+        let found = Found::Valid(Arc::clone(&next));
+        assert_eq!(chosen(&found, None, &state, false), "trust");
+        assert_eq!(chosen(&found, None, &state, true), "plug");
+        // Another replica was faster.
+        let plugged = plug(&state, root(&next), now());
+        assert_eq!(chosen(&found, None, &plugged, false), "use");
+        for (found, before, after) in [
+            (Found::Unknown, "wait", "wait"),
+            (Found::Broken, "wait", "wait"),
+            (Found::Absent, "trust", "unplug"),
+            (Found::Deleted(next), "trust", "unplug"),
         ] {
-            assert_eq!(name(&choose(&found, None, &state, |_| true)), expected);
+            assert_eq!(chosen(&found, None, &state, false), before, "{found:?}");
+            assert_eq!(chosen(&found, None, &state, true), after, "{found:?}");
         }
         let unplugged = unplug(&state, now());
         assert!(unplugged.plugged.is_none());
@@ -216,8 +239,16 @@ mod tests {
         let last = Arc::new(plugged());
         let state = plug(&plan().begin(now()).unwrap(), root(&last), now());
         let found = Found::Deleted(Arc::clone(&last));
-        assert_eq!(name(&choose(&found, Some(&last), &state, |_| true)), "use");
+        assert_eq!(chosen(&found, Some(&last), &state, true), "use");
         let state = unplug(&state, now());
-        assert_eq!(name(&choose(&found, Some(&last), &state, |_| true)), "own");
+        assert_eq!(chosen(&found, Some(&last), &state, true), "own");
+    }
+
+    #[test]
+    fn one_that_is_deleted_before_it_was_used_is_not_used() {
+        let [first, _, _, next] = successions().map(Arc::new);
+        let state = plug(&plan().begin(now()).unwrap(), root(&first), now());
+        let choice = choose(&Found::Deleted(next), Some(&first), &state, |_| true, true);
+        assert!(matches!(choice, Choice::Use(used) if Arc::ptr_eq(&used, &first)));
     }
 }

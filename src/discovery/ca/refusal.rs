@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pillion_certs::{Error, RequestError, Unproven};
+use pillion_certs::{Error, RequestError, SpiffeId, Unproven};
 use tonic::{Code, Status};
 
 use super::rates::{BURST, EVERY};
@@ -20,6 +20,12 @@ pub(super) enum Refusal {
     Token(identity::Refusal),
     #[error("{0}; present a service-account token")]
     Certificate(Unproven),
+    #[error("no pod of {0} is known; present a service-account token")]
+    NoPod(SpiffeId),
+    #[error(
+        "not all pods are known yet, and a certificate counts only while its account has one; try again"
+    )]
+    NotListed,
     #[error("the account can't have an identity: {0}")]
     Identity(Error),
     #[error(
@@ -48,9 +54,9 @@ impl Refusal {
     pub fn reason(&self) -> Reason {
         match self {
             Self::NoProof => Reason::NoProof,
-            Self::Token(identity::Refusal::Unavailable) => Reason::Unavailable,
+            Self::Token(identity::Refusal::Unavailable) | Self::NotListed => Reason::Unavailable,
             Self::Token(_) => Reason::Token,
-            Self::Certificate(_) => Reason::Certificate,
+            Self::Certificate(_) | Self::NoPod(_) => Reason::Certificate,
             Self::Identity(_) => Reason::Identity,
             Self::TooOften(_) => Reason::TooOften,
             Self::Crowded | Self::Late => Reason::Crowded,
@@ -65,11 +71,14 @@ impl Refusal {
     fn code(&self) -> Code {
         match self {
             Self::Token(identity::Refusal::Unavailable)
+            | Self::NotListed
             | Self::Crowded
             | Self::Late
             | Self::NoAuthority
             | Self::Signing(Error::Ended(_) | Error::NotYet(_)) => Code::Unavailable,
-            Self::NoProof | Self::Token(_) | Self::Certificate(_) => Code::Unauthenticated,
+            Self::NoProof | Self::Token(_) | Self::Certificate(_) | Self::NoPod(_) => {
+                Code::Unauthenticated
+            }
             Self::Identity(_) => Code::PermissionDenied,
             Self::TooOften(_) => Code::ResourceExhausted,
             Self::Malformed(_) | Self::Request(_) => Code::InvalidArgument,
@@ -99,6 +108,10 @@ mod tests {
         let status = Refusal::Certificate(Unproven::Uris(2)).status();
         assert_eq!(status.code(), Code::Unauthenticated);
         assert!(status.message().contains("2 URIs"), "{status:?}");
+        let id = SpiffeId::new("td", "shop", "web").unwrap();
+        let gone = Refusal::NoPod(id).status();
+        assert_eq!(gone.code(), Code::Unauthenticated);
+        assert_eq!(Refusal::NotListed.status().code(), Code::Unavailable);
         let later = Refusal::Token(identity::Refusal::Unavailable);
         assert_eq!(later.status().code(), Code::Unavailable);
     }

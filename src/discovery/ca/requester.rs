@@ -15,6 +15,7 @@ use tonic::metadata::MetadataMap;
 use super::{refusal::Refusal, signing::Signing};
 use crate::{
     discovery::{
+        accounts::{Accounts, Standing},
         identity::{self, Authenticator, bearer},
         metrics::Proof,
     },
@@ -75,8 +76,8 @@ impl Origin {
     }
 }
 
-/// Finds out who asks: by the token, or else by the certificate. A certificate is not asked while a token is
-/// refused, but it is while the API server does not say whose the token is.
+/// Finds out who asks: by the token, or else by the certificate of an account that has a pod. A certificate is not
+/// asked while a token is refused, but it is while the API server does not say whose the token is.
 ///
 /// # Errors
 ///
@@ -84,7 +85,7 @@ impl Origin {
 pub(super) async fn identify(
     metadata: &MetadataMap,
     origin: &Origin,
-    tokens: &Tokens,
+    (tokens, accounts): (&Tokens, &Accounts),
     signing: &Arc<Signing>,
     pool: &Pool,
 ) -> Result<Requester, Refusal> {
@@ -92,7 +93,7 @@ pub(super) async fn identify(
         if origin.certificates.is_empty() {
             return Err(Refusal::NoProof);
         }
-        return by_certificate(origin, signing, pool).await;
+        return by_certificate(origin, accounts, signing, pool).await;
     };
     let trust_domain = &signing.trust_domain;
     match tokens {
@@ -101,7 +102,7 @@ pub(super) async fn identify(
             match authenticator.identify(token, origin.address.ip()).await {
                 Ok(identity) => by_token(identity, trust_domain, origin),
                 Err(identity::Refusal::Unavailable) if !origin.certificates.is_empty() => {
-                    by_certificate(origin, signing, pool).await
+                    by_certificate(origin, accounts, signing, pool).await
                 }
                 Err(refusal) => Err(Refusal::Token(refusal)),
             }
@@ -142,9 +143,10 @@ fn spelled(token: &str, trust_domain: &str, origin: &Origin) -> Result<Requester
 }
 
 /// The workload whose certificate was presented. It is judged at this time, on the threads that sign: when it
-/// was presented, another may have been in force.
+/// was presented, another may have been in force. Whoever has a stolen one renews it only as long as the workload is there.
 async fn by_certificate(
     origin: &Origin,
+    accounts: &Accounts,
     signing: &Arc<Signing>,
     pool: &Pool,
 ) -> Result<Requester, Refusal> {
@@ -158,6 +160,11 @@ async fn by_certificate(
         Err(Unfinished::Late) => return Err(Refusal::Late),
         Err(Unfinished::Panicked) => return Err(Refusal::Failed),
     };
+    match accounts.standing(id.namespace(), id.service_account()) {
+        Standing::HasPod => {}
+        Standing::HasNone => return Err(Refusal::NoPod(id)),
+        Standing::Unknown => return Err(Refusal::NotListed),
+    }
     Ok(Requester {
         share: Share::Workload(id.clone(), origin.caller),
         id,
@@ -168,7 +175,75 @@ async fn by_certificate(
 
 #[cfg(test)]
 mod tests {
+    use pillion_certs::{Authority, Bundle, CertificateRequest, Issuer, mesh::WorkloadKey};
+    use rustls::pki_types::pem::PemObject;
+
     use super::*;
+    use crate::model::{Captured, Change, Labels, Pod, ProxyKind};
+
+    /// A CA, and who has a certificate of it for `shop/web`.
+    fn with_certificate() -> (Arc<Signing>, Origin) {
+        let (now, day) = (OffsetDateTime::now_utc(), time::Duration::DAY);
+        let authority = Authority::generate("ca", now, day).unwrap();
+        let issuer = Issuer::from_pem(authority.certificate(), authority.key()).unwrap();
+        let request = WorkloadKey::generate().unwrap().request().unwrap();
+        let request = CertificateRequest::from_pem(&request).unwrap();
+        let id = SpiffeId::new("td", "shop", "web").unwrap();
+        let chain = issuer
+            .issue(&request, &id, now, day)
+            .unwrap()
+            .chain
+            .concat();
+        let chain = CertificateDer::pem_slice_iter(chain.as_bytes());
+        let origin = Origin {
+            certificates: chain.map(Result::unwrap).collect(),
+            ..Origin::of(None)
+        };
+        let signing = Signing {
+            issuer,
+            roots: Bundle::from_pem(authority.certificate()).unwrap(),
+            trust_domain: "td".to_owned(),
+        };
+        (Arc::new(signing), origin)
+    }
+
+    /// Whoever has stolen it could renew it for ever.
+    #[tokio::test]
+    async fn a_certificate_is_worth_something_while_its_account_has_a_pod() {
+        let (signing, origin) = with_certificate();
+        let pool = Pool::named("sign", 1).unwrap();
+        let accounts = Accounts::default();
+        let ask = async || {
+            let proofs = (&Tokens::Believed, &accounts);
+            identify(&MetadataMap::new(), &origin, proofs, &signing, &pool).await
+        };
+        assert!(matches!(ask().await, Err(Refusal::NotListed)));
+        accounts.complete();
+        assert!(matches!(ask().await, Err(Refusal::NoPod(_))));
+        accounts.take(&Change::Apply(Pod {
+            key: Key::new("shop", "web-1"),
+            labels: Labels::default(),
+            ips: Vec::new(),
+            service_account: "web".into(),
+            node: None,
+            ports: Vec::new(),
+            has_proxy: true,
+            captured: Captured::All,
+            proxy: ProxyKind::Sidecar,
+            tracing: None,
+        }));
+        let requester = ask().await.unwrap();
+        assert_eq!(requester.id.as_str(), "spiffe://td/ns/shop/sa/web");
+        assert_eq!(requester.proof, Proof::Certificate);
+        accounts.take(&Change::Delete(Key::new("shop", "web-1")));
+        assert!(matches!(ask().await, Err(Refusal::NoPod(_))));
+        // A token needs no pod that is known here: the API server knows it.
+        let mut metadata = MetadataMap::new();
+        metadata.insert("authorization", "Bearer shop/web".parse().unwrap());
+        let proofs = (&Tokens::Believed, &accounts);
+        let by_token = identify(&metadata, &origin, proofs, &signing, &pool).await;
+        assert_eq!(by_token.unwrap().proof, Proof::Token);
+    }
 
     fn identity(account: &str) -> identity::Identity {
         identity::Identity {

@@ -26,7 +26,7 @@ use super::{
     signing::Signing,
 };
 use crate::{
-    discovery::metrics::Metrics,
+    discovery::{accounts::Accounts, metrics::Metrics},
     reviews::pool::{Pool, Unfinished},
 };
 
@@ -50,6 +50,7 @@ pub(in crate::discovery) struct Ca(Arc<Service>);
 #[derive(Debug)]
 struct Service {
     tokens: Tokens,
+    accounts: Accounts,
     signing: watch::Receiver<Option<Arc<Signing>>>,
     lifetimes: Lifetimes,
     rates: Rates<Share>,
@@ -73,7 +74,7 @@ impl Ca {
     ///
     /// Returns an error if the system can't start a thread.
     pub fn start(
-        tokens: Tokens,
+        (tokens, accounts): (Tokens, Accounts),
         signing: watch::Receiver<Option<Arc<Signing>>>,
         lifetimes: Lifetimes,
         metrics: Arc<Metrics>,
@@ -81,6 +82,7 @@ impl Ca {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         Ok(Self(Arc::new(Service {
             tokens,
+            accounts,
             signing,
             lifetimes,
             rates: Rates::default(),
@@ -141,7 +143,8 @@ impl Service {
         let _of_address = of_address.map_err(|_| Refusal::Crowded)?;
         let signing = self.signing.borrow().clone();
         let signing = signing.ok_or(Refusal::NoAuthority)?;
-        let proved = identify(metadata, origin, &self.tokens, &signing, &self.pool).await?;
+        let proofs = (&self.tokens, &self.accounts);
+        let proved = identify(metadata, origin, proofs, &signing, &self.pool).await?;
         let requester = requester.insert(proved);
         if let Some(peer) = peer {
             peer.record_useful();

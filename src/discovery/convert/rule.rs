@@ -32,6 +32,18 @@ pub(in crate::discovery) fn applied(
     Ok((Update::Object(Box::new(event)), warnings))
 }
 
+/// The update for what can be read of an invalid object, where that is better than nothing: without a
+/// PeerAuthentication, what it closes would be open.
+pub(in crate::discovery) fn applied_in_part(kind: Kind, object: &DynamicObject) -> Option<Update> {
+    if kind != Kind::PeerAuthentication {
+        return None;
+    }
+    let value = serde_json::to_value(object).ok()?;
+    let object = pillion_api::peer_authentication_in_part(&value)?;
+    let event = Event::PeerAuthentication(apply(object));
+    Some(Update::Object(Box::new(event)))
+}
+
 /// The update for an object that was deleted.
 pub(in crate::discovery) fn deleted(kind: Kind, key: Key) -> Update {
     Update::Object(Box::new(match kind {

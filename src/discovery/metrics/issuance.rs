@@ -32,7 +32,7 @@ pub(in crate::discovery) enum Reason {
     NoProof,
     /// The token is refused.
     Token,
-    /// The certificate is refused.
+    /// The certificate is refused, or its account has no pod.
     Certificate,
     /// The account has no SPIFFE ID.
     Identity,
@@ -40,7 +40,7 @@ pub(in crate::discovery) enum Reason {
     TooOften,
     /// Too many requests were under way, or one took too long.
     Crowded,
-    /// The API server could not be asked about the token.
+    /// The API server could not be asked about the token, or has not listed its pods yet.
     Unavailable,
     /// There is no CA that can sign.
     NoAuthority,

@@ -1,4 +1,8 @@
 //! The ConfigMap of one namespace, and what to do about it.
+//!
+//! Whoever may write ConfigMaps of the namespace may write this one, too, and decides so what pods of the namespace
+//! trust, but not what the mesh does: a root that was there once counts, whatever becomes of it, and a namespace in
+//! which it can't be written is waited for only so long.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -8,7 +12,7 @@ use pillion_certs::Bundle;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use super::settings::Settings;
+use super::{settings::Settings, wrong::Wrong};
 
 /// The ConfigMap's key.
 const KEY: &str = "root-cert.pem";
@@ -18,6 +22,8 @@ const OWNER: &str = "pillion.io/discovery";
 pub(super) const RETRY: Duration = Duration::from_secs(5);
 /// Istio's label of its own.
 const ISTIO: (&str, &str) = ("istio.io/config", "true");
+/// For how long the same is not said again about a namespace.
+const SAID: Duration = Duration::from_mins(10);
 
 /// What a namespace has.
 #[derive(Debug, Default)]
@@ -25,10 +31,17 @@ pub(super) struct Found {
     map: Option<ConfigMap>,
     /// The roots in it, if it is ours.
     ours: Option<Bundle>,
+    /// Roots that were in it, and that somebody has removed.
+    reverted: Bundle,
     is_foreign: bool,
     /// Since when there have been roots that are not wanted.
     surplus: Option<Instant>,
+    /// Since when the API server has answered, and roots that are wanted were never in it.
+    lacking: Option<Instant>,
+    /// When writing it failed last, or somebody removed roots from it.
     failed: Option<Instant>,
+    /// When somebody was told last of what is wrong with it.
+    said: Option<Instant>,
 }
 
 /// What to do about a ConfigMap.
@@ -52,24 +65,76 @@ impl Found {
             label.is_some_and(|label| label == owner)
         });
         self.is_foreign = map.is_some() && !is_ours;
+        let before = self.ours.take();
         self.ours = map.as_ref().filter(|_| is_ours).map(|map| {
             let text = map.data.as_ref().and_then(|data| data.get(KEY));
             text.map(|text| Bundle::from_pem_lossy(text))
                 .unwrap_or_default()
         });
+        let reverted = std::mem::take(&mut self.reverted).join(before.clone().unwrap_or_default());
+        self.reverted = match &self.ours {
+            _ if self.is_foreign => Bundle::default(),
+            Some(present) => reverted.without(present),
+            None => reverted,
+        };
+        // Whoever edits it again and again does not make us write as often.
+        let is_edited = before.zip(self.ours.as_ref());
+        let is_edited = is_edited.is_some_and(|(before, now)| !now.contains(&before));
+        self.failed = is_edited.then(Instant::now);
         self.map = map;
-        self.failed = None;
         self.is_foreign && !was_foreign
     }
 
-    /// Records that writing it failed.
-    pub fn record_failed(&mut self) {
+    /// Records that writing it failed, and whether the API server refused it.
+    pub fn record_failed(&mut self, is_refused: bool) {
         self.failed = Some(Instant::now());
+        if !is_refused {
+            // Nobody knows what would come of it.
+            self.lacking = None;
+        }
     }
 
-    /// The roots in the ConfigMap, if it is ours.
-    pub fn ours(&self) -> Option<&Bundle> {
-        self.ours.as_ref()
+    /// The ConfigMap as it was seen last.
+    pub fn map(&self) -> Option<&ConfigMap> {
+        self.map.as_ref()
+    }
+
+    /// Whether the ConfigMap is ours.
+    pub fn is_ours(&self) -> bool {
+        self.ours.is_some()
+    }
+
+    /// The roots that are or were in the ConfigMap; `None` if a change of the CA does not wait for it: it is not ours, or
+    /// can't be written.
+    pub fn counted(&mut self, wanted: &Bundle, patience: Duration) -> Option<Bundle> {
+        // What is not wanted was removed by us.
+        self.reverted = std::mem::take(&mut self.reverted).within(wanted);
+        let known = self.ours.clone()?.join(self.reverted.clone());
+        if known.contains(wanted) {
+            self.lacking = None;
+        }
+        (!self.is_out_of_patience(patience)).then_some(known)
+    }
+
+    fn is_out_of_patience(&self, patience: Duration) -> bool {
+        let lacking = self.lacking.filter(|_| self.is_ours());
+        lacking.is_some_and(|since| since.elapsed() >= patience)
+    }
+
+    /// Returns what is wrong with the ConfigMap, unless that was said lately.
+    pub fn wrong(&mut self, wanted: &Bundle, patience: Duration) -> Option<Wrong> {
+        let present = self.ours.as_ref()?;
+        let is_reverted = self.reverted.shares_one_with(wanted) && !present.contains(wanted);
+        let wrong = match is_reverted {
+            true => Wrong::Reverted,
+            false if self.is_out_of_patience(patience) => Wrong::Refused,
+            false => return None,
+        };
+        if self.said.is_some_and(|said| said.elapsed() < SAID) {
+            return None;
+        }
+        self.said = Some(Instant::now());
+        Some(wrong)
     }
 
     /// Returns what to do. Unwanted roots are removed after a delay.
@@ -87,6 +152,7 @@ impl Found {
             return Due::Now(wanted.clone());
         };
         if !present.contains(wanted) {
+            self.lacking.get_or_insert_with(Instant::now);
             let present = present.clone().valid_at(now);
             return Due::Now(wanted.clone().join(present));
         }
@@ -122,83 +188,4 @@ impl Found {
 }
 
 #[cfg(test)]
-mod tests {
-    use pillion_certs::Authority;
-    use tokio::time::advance;
-
-    use super::*;
-
-    const DELAY: Duration = Duration::from_secs(60);
-
-    fn root() -> Bundle {
-        let now = OffsetDateTime::now_utc();
-        let authority = Authority::generate("ca", now, time::Duration::days(1)).unwrap();
-        Bundle::from_pem(authority.certificate()).unwrap()
-    }
-
-    fn settings() -> Settings {
-        Settings {
-            name: "istio-ca-root-cert".to_owned(),
-            owner: "istio-system".to_owned(),
-            removal_delay: DELAY,
-        }
-    }
-
-    fn due(found: &mut Found, wanted: &Bundle) -> Due {
-        found.due(wanted, DELAY, OffsetDateTime::now_utc())
-    }
-
-    fn with(roots: &Bundle) -> Found {
-        let mut found = Found::default();
-        let map = found.with(roots, "shop", &settings());
-        assert!(!found.record(Some(map), "istio-system"));
-        found
-    }
-
-    #[test]
-    fn a_missing_map_is_written() {
-        let wanted = root();
-        assert_eq!(
-            due(&mut Found::default(), &wanted),
-            Due::Now(wanted.clone())
-        );
-        assert_eq!(due(&mut with(&wanted), &wanted), Due::Nothing);
-    }
-
-    #[test]
-    fn a_map_of_another_manager_is_never_written() {
-        let wanted = root();
-        let map = Found::default().with(&root(), "shop", &settings());
-        let mut found = Found::default();
-        assert!(found.record(Some(map.clone()), "other-system"));
-        assert!(!found.record(Some(map), "other-system"), "said once");
-        assert_eq!(due(&mut found, &wanted), Due::Nothing);
-        let mut unlabelled = Found::default();
-        assert!(unlabelled.record(Some(ConfigMap::default()), "istio-system"));
-        assert_eq!(due(&mut unlabelled, &wanted), Due::Nothing);
-        // When it is gone, ours takes its place.
-        found.record(None, "istio-system");
-        assert_eq!(due(&mut found, &wanted), Due::Now(wanted.clone()));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn adds_a_root_at_once_and_removes_one_late() {
-        let (old, new) = (root(), root());
-        let both = new.clone().join(old.clone());
-        assert_eq!(due(&mut with(&old), &new), Due::Now(both.clone()));
-        let mut found = with(&both);
-        assert_eq!(due(&mut found, &new), Due::Later(DELAY));
-        advance(DELAY).await;
-        assert_eq!(due(&mut found, &new), Due::Now(new.clone()));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn pauses_after_a_failure() {
-        let wanted = root();
-        let mut found = Found::default();
-        found.record_failed();
-        assert_eq!(due(&mut found, &wanted), Due::Later(RETRY));
-        advance(RETRY).await;
-        assert_eq!(due(&mut found, &wanted), Due::Now(wanted.clone()));
-    }
-}
+pub(super) mod tests;

@@ -12,4 +12,6 @@ pub(in crate::discovery) struct Settings {
     pub owner: String,
     /// How long unwanted roots stay.
     pub removal_delay: Duration,
+    /// For how long a change of the mesh's CA waits for a ConfigMap that the API server does not let be written.
+    pub patience: Duration,
 }

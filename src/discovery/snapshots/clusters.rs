@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct ClusterSet {
     /// What was rendered; its address is the set's key.
-    _source: Arc<Clusters>,
+    source: Arc<Clusters>,
     /// Those that depend on endpoints, by host: they take them from the stream, or speak TLS to them.
     by_host: HashMap<Arc<str>, Vec<Arc<Cluster>>>,
     /// The clusters.
@@ -37,7 +37,7 @@ impl ClusterSets {
         let key = Arc::as_ptr(source).addr();
         self.0.entry(key).or_insert_with(|| {
             let clusters = source.values().map(|cluster| {
-                let resource = self::cluster(cluster, model, interner);
+                let resource = self::cluster(cluster, source.len(), model, interner);
                 (Arc::clone(&resource.name), resource)
             });
             let clusters = Arc::new(clusters.collect());
@@ -56,7 +56,7 @@ impl ClusterSets {
                 of_host.push(Arc::clone(cluster));
             }
             ClusterSet {
-                _source: Arc::clone(source),
+                source: Arc::clone(source),
                 by_host,
                 clusters,
                 assignments: Arc::new(assignments.collect()),
@@ -89,7 +89,7 @@ impl ClusterSets {
             let (mut clusters, mut assignments) = (Vec::new(), Vec::new());
             for one in of_hosts {
                 if model.has_mutual_tls() {
-                    clusters.push(cluster(one, model, interner));
+                    clusters.push(cluster(one, set.source.len(), model, interner));
                 }
                 if has_endpoints(one) {
                     assignments.push(assignment(one, model, interner));
@@ -121,8 +121,14 @@ fn has_endpoints(cluster: &Cluster) -> bool {
     cluster.discovery == Discovery::Endpoints
 }
 
-fn cluster(cluster: &Cluster, model: &Model, interner: &mut Interner) -> Arc<Resource> {
-    let rendered = render::outbound_cluster(cluster, &model.transport(cluster));
+/// A cluster, which is one of so many.
+fn cluster(
+    cluster: &Cluster,
+    many: usize,
+    model: &Model,
+    interner: &mut Interner,
+) -> Arc<Resource> {
+    let rendered = render::outbound_cluster(cluster, &model.transport(cluster, many));
     interner.resource(type_url::CLUSTER, &cluster.name, &rendered)
 }
 

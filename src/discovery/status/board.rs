@@ -85,7 +85,7 @@ struct Entry {
     version: String,
     generation: i64,
     checked: Checked,
-    /// Whether the model has a valid version of it, this one or one before.
+    /// Whether the model has a version of it, this one or one before.
     has_valid: bool,
     /// Its number among the specs of its kind, if it is valid.
     seen: u64,
@@ -145,7 +145,9 @@ impl Board {
         let before = state.objects.remove(&reference);
         let is_valid = checked.faults.is_empty();
         // The model knows objects by their names.
-        let has_valid = is_valid || before.as_ref().is_some_and(|before| before.has_valid);
+        let has_valid = is_valid
+            || checked.is_in_part
+            || before.as_ref().is_some_and(|before| before.has_valid);
         let uid = &object.metadata.uid;
         let same = before.filter(|before| before.reference.uid == *uid);
         let generation = object.metadata.generation.unwrap_or_default();

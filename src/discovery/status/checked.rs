@@ -9,4 +9,6 @@ pub(in crate::discovery) struct Checked {
     pub faults: Vec<String>,
     /// What is likely a mistake, if it is valid.
     pub warnings: Vec<Warning>,
+    /// Whether it is invalid, and what can be read of it is in force.
+    pub is_in_part: bool,
 }

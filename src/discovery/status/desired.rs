@@ -271,6 +271,7 @@ fn message(finding: &Finding) -> Message {
         Problem::StrictWithoutProxy => ("StrictWithoutSidecar", "PIL0111", Warning),
         Problem::StrictWithoutLabel => ("StrictWithoutTlsMode", "PIL0112", Warning),
         Problem::MutualTlsOff => ("MutualTlsOff", "PIL0113", Warning),
+        Problem::MutualTlsNotTaken => ("MutualTlsNotTaken", "PIL0114", Warning),
     };
     Message {
         name,
@@ -310,7 +311,9 @@ fn analysis(messages: &[Message]) -> Condition {
 fn reconciled(facts: Facts<'_>) -> Condition {
     let count = facts.refusals.len();
     let (status, reason, message) = if !facts.checked.faults.is_empty() {
-        let text = if facts.has_valid {
+        let text = if facts.checked.is_in_part {
+            "invalid, and in force in part: what can be read of it holds, and a mode that can't be read is STRICT"
+        } else if facts.has_valid {
             "invalid, and not in force; its last valid version stays in force for the proxies of the replica of the \
              discovery service that writes statuses, until that replica ends"
         } else {

@@ -2,6 +2,7 @@
 //!
 //! An object is read as plain JSON, so that one which is invalid stalls no other. It is left
 //! out, or its last good version stays in force; the log, an Event on it and its status say why.
+//! Of an invalid PeerAuthentication, what can be read is in force.
 
 use std::{collections::HashMap, pin::pin, time::Duration};
 
@@ -107,14 +108,17 @@ async fn read(kind: pillion_api::Kind, listed: Listed) -> (DynamicObject, Read) 
     let head = listed.head();
     let read = spawn_blocking(move || match listed.read() {
         Ok(object) => {
-            let read = rule::applied(kind, &object);
-            (object, read.into())
+            let read = match rule::applied(kind, &object) {
+                Ok((update, warnings)) => Read::valid(update, warnings),
+                Err(faults) => Read::invalid(faults, rule::applied_in_part(kind, &object)),
+            };
+            (object, read)
         }
-        Err(fault) => (listed.head(), Err(vec![fault]).into()),
+        Err(fault) => (listed.head(), Read::invalid(vec![fault], None)),
     });
     read.await.unwrap_or_else(|_| {
         let text = "it can't be read because of a bug in Pillion: please report it";
-        (head, Err(vec![text.to_owned()]).into())
+        (head, Read::invalid(vec![text.to_owned()], None))
     })
 }
 
@@ -126,14 +130,28 @@ struct Read {
     checked: Checked,
 }
 
-impl From<Result<(Update, Vec<Warning>), Vec<String>>> for Read {
-    fn from(read: Result<(Update, Vec<Warning>), Vec<String>>) -> Self {
-        let (update, faults, warnings) = match read {
-            Ok((update, warnings)) => (Some(update), Vec::new(), warnings),
-            Err(faults) => (None, faults, Vec::new()),
+impl Read {
+    fn valid(update: Update, warnings: Vec<Warning>) -> Self {
+        Self {
+            update: Some(update),
+            checked: Checked {
+                warnings,
+                ..Checked::default()
+            },
+        }
+    }
+
+    /// What of it is in force all the same, if anything is.
+    fn invalid(faults: Vec<String>, in_part: Option<Update>) -> Self {
+        let checked = Checked {
+            faults,
+            is_in_part: in_part.is_some(),
+            ..Checked::default()
         };
-        let checked = Checked { faults, warnings };
-        Self { update, checked }
+        Self {
+            update: in_part,
+            checked,
+        }
     }
 }
 
@@ -150,7 +168,7 @@ struct Rules {
     reports: Reports,
     board: Board,
     names: Names,
-    /// The objects that were refused, each with the generation of its spec, so that a new list
+    /// The objects that are invalid, each with the generation of its spec, so that a new list
     /// or a new status does not report them again.
     refused: HashMap<Key, (String, i64)>,
 }
@@ -216,13 +234,15 @@ impl Rules {
             return Some(());
         };
         let (object, Read { update, checked }) = read(self.kind, listed).await;
-        let faults = checked.faults.join("; ");
+        if checked.faults.is_empty() {
+            self.refused.remove(&key(&object));
+        } else {
+            self.refuse(resource, &object, &checked);
+        }
         let seen = self.board.seen(self.kind, resource, &object, checked);
         let Some(update) = update else {
-            self.refuse(resource, &object, &faults);
             return Some(());
         };
-        self.refused.remove(&key(&object));
         self.updates.send(update).await.ok()?;
         if let Some(number) = seen {
             let update = Update::Seen(kind(self.kind), number);
@@ -231,26 +251,39 @@ impl Rules {
         Some(())
     }
 
-    fn refuse(&mut self, resource: &ApiResource, object: &DynamicObject, faults: &str) {
+    /// Reports that an object is invalid.
+    fn refuse(&mut self, resource: &ApiResource, object: &DynamicObject, checked: &Checked) {
         let key = key(object);
         let generation = object.metadata.generation.unwrap_or_default();
         let version = (object.uid().unwrap_or_default(), generation);
         if self.refused.get(&key) == Some(&version) {
             return;
         }
-        tracing::warn!(
-            kind = self.kind.name(),
-            object = %key,
-            faults,
-            "a rule is invalid and not in force; its last valid version, if this process has seen one, stays in force"
-        );
+        let faults = checked.faults.join("; ");
+        let holds = if checked.is_in_part {
+            tracing::warn!(
+                kind = self.kind.name(),
+                object = %key,
+                faults = faults.as_str(),
+                "a rule is invalid, and in force in part: what can be read of it holds, and a mode that can't be read is STRICT"
+            );
+            "in force in part"
+        } else {
+            tracing::warn!(
+                kind = self.kind.name(),
+                object = %key,
+                faults = faults.as_str(),
+                "a rule is invalid and not in force; its last valid version, if this process has seen one, stays in force"
+            );
+            "not in force"
+        };
         self.refused.insert(key, version);
         let reference: ObjectReference = object.object_ref(resource);
         self.reports.send(Report {
             reference,
             reason: "InvalidRule",
             action: "Validate",
-            note: format!("not in force: {faults}"),
+            note: format!("{holds}: {faults}"),
         });
     }
 
@@ -274,6 +307,7 @@ mod tests {
     use tokio::runtime::Builder;
 
     use super::*;
+    use crate::model::{Change, Event};
 
     #[test]
     fn reads_objects_on_other_threads() {
@@ -323,6 +357,41 @@ mod tests {
         let none = read_with(0).await;
         assert!(none.update.is_none());
         assert_eq!(none.checked.faults.len(), 1);
+    }
+
+    /// It may have been stored while nobody validated it.
+    #[tokio::test]
+    async fn an_invalid_peer_authentication_closes_what_it_should() {
+        let read_with = async |kind: pillion_api::Kind, spec: serde_json::Value| {
+            let object = json!({
+                "apiVersion": format!("{}/v1", kind.group()), "kind": kind.name(),
+                "metadata": {"name": "a", "namespace": "shop"}, "spec": spec,
+            });
+            let object: Listed = serde_json::from_value(object).unwrap();
+            read(kind, object).await.1
+        };
+        let strict =
+            json!({"mtls": {"mode": "STRICT"}, "portLevelMtls": {"80": {"mode": "DISABLE"}}});
+        let read = read_with(pillion_api::Kind::PeerAuthentication, strict).await;
+        assert!(read.checked.is_in_part && read.checked.faults.len() == 1);
+        let Some(Update::Object(event)) = read.update else {
+            panic!("{read:?}");
+        };
+        let Event::PeerAuthentication(Change::Apply(object)) = *event else {
+            panic!("another event");
+        };
+        assert_eq!(object.meta.key, Key::new("shop", "a"));
+        let mode = object.spec.mtls.map(|mtls| mtls.mode);
+        assert_eq!(mode, Some(pillion_api::MutualTlsMode::Strict));
+        assert!(object.spec.port_level_mtls.is_empty());
+        // Of whom it is for, nothing is known.
+        let unknown = json!({"selector": {"app": "web"}, "mtls": {"mode": "STRICT"}});
+        let read = read_with(pillion_api::Kind::PeerAuthentication, unknown).await;
+        assert!(read.update.is_none() && !read.checked.is_in_part);
+        // Half a rule of another kind may send requests where they must not go.
+        let hosts = json!({"hosts": ["a"], "http": [{}]});
+        let read = read_with(pillion_api::Kind::VirtualService, hosts).await;
+        assert!(read.update.is_none() && !read.checked.is_in_part);
     }
 
     #[test]

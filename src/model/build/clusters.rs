@@ -1,6 +1,9 @@
 //! The clusters that a view has.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     budget::{CLUSTERS, SUBSET_CLUSTERS, finding},
@@ -12,9 +15,10 @@ use crate::model::{
     finding::{Finding, Kind},
     names::ClusterKey,
     objects::{Key, Labels, MeshConfig, ProxyKind},
-    policy::{ConnectionPool, LoadBalancer, Policy},
+    policy::{ClientTls, ConnectionPool, LoadBalancer, Policy},
     protocol::Protocol,
     rules::{NamedSubset, policy},
+    transport::fitting,
     world::{Destination, Port, Resolution},
 };
 
@@ -85,8 +89,33 @@ pub(super) fn of_view(
             clusters.extend(subsets.filter_map(|subset| maker.cluster(Some(subset))));
         }
     }
+    if mesh.mutual_tls {
+        too_many_names(&clusters, &mut findings);
+    }
     findings.truncate(FINDINGS);
     (clusters, findings)
+}
+
+/// Rules whose `subjectAltNames` have no room in each of so many clusters.
+fn too_many_names(clusters: &[Cluster], findings: &mut Vec<Finding>) {
+    let mut told = BTreeSet::new();
+    for cluster in clusters {
+        let (Some(ClientTls::IstioMutual { names, .. }), Some(rule)) =
+            (&cluster.policy.tls, &cluster.rule)
+        else {
+            continue;
+        };
+        let first = fitting(names, clusters.len());
+        if names.len() > first && told.insert(rule) {
+            let message = format!(
+                "clients accept the first {first} of {} subjectAltNames only: there are {} clusters, and no room for \
+                 more in each. Use fewer names, or hosts rather than wildcards",
+                names.len(),
+                clusters.len()
+            );
+            findings.push(finding(Kind::DestinationRule, rule, message));
+        }
+    }
 }
 
 /// The most findings of a view: an object is told of some of its hosts.

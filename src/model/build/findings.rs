@@ -44,6 +44,7 @@ pub(super) fn of_world(
     telemetries::without_effect(world, index, view, &mut findings);
     peer_authentications::without_effect(world, index, &mut findings);
     peer_authentications::refused(world, index, &mut findings);
+    peer_authentications::not_taken(world, index, &mut findings);
     let mut admitted = Admitted::new(&world.gateways);
     for rules in &world.virtual_services {
         missing_gateways(&admitted, rules, &mut findings);

@@ -5,9 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use pillion_api::{ClientTlsMode, ClientTlsSettings, DestinationRuleSpec, Subset, TrafficPolicy};
+use pillion_api::{ClientTlsMode, DestinationRuleSpec, Subset, TrafficPolicy};
 
-use super::first::First;
+use super::{asked::Asked, first::First};
 use crate::model::{
     hosts::{covers, is_wildcard},
     index::Index,
@@ -21,8 +21,6 @@ use crate::model::{
 const PODS: usize = 8;
 /// How many hosts of a wildcard are told.
 const HOSTS: usize = 4;
-/// How many settings of a rule are compared with ports. Nothing is said of more ports.
-const COMPARED: usize = 1 << 20;
 
 /// The hosts of the mesh whose pods take only mutual TLS.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,8 +59,8 @@ impl StrictHosts {
         policy: Option<&TrafficPolicy>,
         subsets: &[Subset],
     ) -> Vec<String> {
-        let mut asked = Asked::new(policy, subsets);
-        if !asked.is_refused_anywhere() {
+        let mut asked = Asked::new(policy, subsets, refused_mode);
+        if !asked.is_anywhere() {
             return Vec::new();
         }
         let told =
@@ -137,82 +135,7 @@ fn refusal(host: &str, strict: &BTreeMap<u16, Key>, asked: &mut Asked<'_>) -> Op
     ))
 }
 
-/// What a DestinationRule asks of clients at each port.
-struct Asked<'a> {
-    policy: Option<&'a TrafficPolicy>,
-    subsets: &'a [Subset],
-    /// What was found so far: the hosts of a wildcard mostly have the same ports.
-    modes: BTreeMap<u16, BTreeSet<&'static str>>,
-    /// How many more ports are looked at.
-    left: usize,
-}
-
-impl<'a> Asked<'a> {
-    fn new(policy: Option<&'a TrafficPolicy>, subsets: &'a [Subset]) -> Self {
-        let mut asked = Self {
-            policy,
-            subsets,
-            modes: BTreeMap::new(),
-            left: 0,
-        };
-        let settings = asked.policies();
-        let settings = settings.map(|policy| policy.port_level_settings.len() + 1);
-        asked.left = COMPARED / settings.sum::<usize>().max(1);
-        asked
-    }
-
-    /// The policies of the rule and of its subsets.
-    fn policies(&self) -> impl Iterator<Item = &'a TrafficPolicy> {
-        let subsets = self.subsets.iter();
-        let subsets = subsets.filter_map(|subset| subset.traffic_policy.as_ref());
-        self.policy.into_iter().chain(subsets)
-    }
-
-    /// Whether there is anything that servers may refuse.
-    fn is_refused_anywhere(&self) -> bool {
-        self.policies().any(|policy| {
-            let ports = policy.port_level_settings.iter();
-            let ports = ports.filter_map(|port| port.tls.as_ref());
-            let mut all = policy.tls.iter().chain(ports);
-            all.any(|tls| refused_mode(tls.mode).is_some())
-        })
-    }
-
-    /// The modes for a port, of all endpoints and of subsets, that are not the mesh's mutual TLS.
-    fn modes_at(&mut self, port: u16) -> BTreeSet<&'static str> {
-        if let Some(modes) = self.modes.get(&port) {
-            return modes.clone();
-        }
-        let Some(left) = self.left.checked_sub(1) else {
-            return BTreeSet::new();
-        };
-        self.left = left;
-        let of_all = tls(None, self.policy, port);
-        let subsets = self.subsets.iter();
-        let subsets = subsets.map(|subset| tls(of_all, subset.traffic_policy.as_ref(), port));
-        let all = [of_all].into_iter().chain(subsets).flatten();
-        let modes: BTreeSet<_> = all.filter_map(|tls| refused_mode(tls.mode)).collect();
-        self.modes.insert(port, modes.clone());
-        modes
-    }
-}
-
-/// The settings for a port, where a policy has none those of the wider one. What a policy says about a
-/// port stands alone.
-fn tls<'a>(
-    wider: Option<&'a ClientTlsSettings>,
-    policy: Option<&'a TrafficPolicy>,
-    port: u16,
-) -> Option<&'a ClientTlsSettings> {
-    let Some(policy) = policy else { return wider };
-    let mut ports = policy.port_level_settings.iter();
-    let of_port = ports.find(|own| own.port.is_some_and(|own| own.number == port));
-    match of_port {
-        Some(own) => own.tls.as_ref(),
-        None => policy.tls.as_ref().or(wider),
-    }
-}
-
+/// The modes that are not the mesh's mutual TLS.
 fn refused_mode(mode: ClientTlsMode) -> Option<&'static str> {
     match mode {
         ClientTlsMode::Disable => Some("DISABLE"),

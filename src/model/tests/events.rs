@@ -257,7 +257,7 @@ fn answers(model: &Model) -> Answers {
     Answers {
         endpoints: clusters
             .map(|cluster| {
-                let endpoints = (model.endpoints(cluster), model.transport(cluster));
+                let endpoints = (model.endpoints(cluster), model.transport(cluster, 1));
                 (cluster.key.clone(), endpoints)
             })
             .collect(),

@@ -1,6 +1,7 @@
 mod admitted;
 mod destination_rules;
 mod gateways;
+mod mutual_tls;
 mod peer_authentications;
 mod shadowed;
 mod telemetries;

@@ -7,9 +7,9 @@ use crate::model::{
     Captured, Change, Cluster, Event, MeshConfig, MtlsMode, PeerName, Pod, Servers, Transport,
 };
 
-const WEB: &str = "outbound|80||web.shop.svc.cluster.local";
+pub(super) const WEB: &str = "outbound|80||web.shop.svc.cluster.local";
 
-fn config() -> MeshConfig {
+pub(super) fn config() -> MeshConfig {
     MeshConfig {
         mutual_tls: true,
         ..MeshConfig::default()
@@ -17,7 +17,7 @@ fn config() -> MeshConfig {
 }
 
 /// A pod whose proxy speaks mutual TLS, of an account.
-fn mutual(name: &str, ip: &str, account: &str) -> Pod {
+pub(super) fn mutual(name: &str, ip: &str, account: &str) -> Pod {
     let labels = [("app", "web"), ("security.istio.io/tlsMode", "istio")];
     let mut pod = pod("shop", name, &labels, ip);
     pod.service_account = account.into();
@@ -25,7 +25,7 @@ fn mutual(name: &str, ip: &str, account: &str) -> Pod {
 }
 
 /// The Service `web` with two endpoints that speak mutual TLS, and one that doesn't.
-fn mesh() -> Mesh {
+pub(super) fn mesh() -> Mesh {
     let mut mesh = Mesh::with_web();
     assert!(mesh.apply(Event::Mesh(config())).rules);
     mesh.pod(mutual("web-10.1.0.1", "10.1.0.1", "web"));
@@ -35,12 +35,12 @@ fn mesh() -> Mesh {
     mesh
 }
 
-fn cluster(mesh: &Mesh, name: &str) -> Cluster {
+pub(super) fn cluster(mesh: &Mesh, name: &str) -> Cluster {
     Cluster::clone(&mesh.outbound("shop/client").clusters[name])
 }
 
 fn transport(mesh: &Mesh, name: &str) -> Transport {
-    mesh.model.transport(&cluster(mesh, name))
+    mesh.model.transport(&cluster(mesh, name), 1)
 }
 
 /// The ports' addresses that speak mutual TLS.
@@ -53,7 +53,7 @@ fn speaking(mesh: &Mesh) -> Vec<String> {
         .collect()
 }
 
-fn exact(names: &[&str]) -> Vec<PeerName> {
+pub(super) fn exact(names: &[&str]) -> Vec<PeerName> {
     names
         .iter()
         .map(|name| PeerName::Exact((*name).into()))
@@ -111,39 +111,6 @@ fn a_trust_domains_aliases_are_as_good() {
     };
     let names = ["spiffe://new/ns/shop/sa/web", "spiffe://old/ns/shop/sa/web"];
     assert_eq!(servers.names, exact(&names));
-}
-
-/// Each of a tenant's clusters would list them all.
-#[test]
-fn of_many_accounts_the_namespace_is_named() {
-    let mut mesh = Mesh::with_web();
-    assert!(mesh.apply(Event::Mesh(config())).rules);
-    let ips: Vec<_> = (0..300)
-        .map(|n| format!("10.3.{}.{}", n / 200, n % 200))
-        .collect();
-    for ip in &ips {
-        mesh.pod(mutual(&format!("web-{ip}"), ip, ip));
-    }
-    let ips: Vec<_> = ips.iter().map(String::as_str).collect();
-    let _ = mesh.slice(slice("shop", "web", &ips));
-    let Transport::Auto(servers) = transport(&mesh, WEB) else {
-        panic!("no mutual TLS");
-    };
-    let prefix = "spiffe://cluster.local/ns/shop/sa/";
-    assert_eq!(servers.names, [PeerName::Prefix(prefix.into())]);
-}
-
-/// Whoever writes slices says only who is in the own namespace.
-#[test]
-fn the_account_of_another_namespaces_pod_does_not_count() {
-    let mut mesh = mesh();
-    let mut other = slice("shop", "web", &["10.0.0.2"]);
-    other.endpoints[0].pod = Some(super::fixture::key("other/client"));
-    let _ = mesh.slice(other);
-    let Transport::Auto(servers) = transport(&mesh, WEB) else {
-        panic!("no mutual TLS");
-    };
-    assert_eq!(servers.names, []);
 }
 
 #[test]
@@ -309,6 +276,68 @@ fn a_headless_service_without_pods_is_spoken_to_in_plain_text() {
     headless.headless = true;
     mesh.service(headless);
     assert_eq!(transport(&mesh, WEB), Transport::Plaintext);
+}
+
+/// Of a pod that is not known yet, nothing says what it speaks.
+#[test]
+fn a_headless_service_some_of_whose_pods_are_not_known_is_as_the_others() {
+    let mut mesh = mesh();
+    let mut headless = service("shop", "web", &[("http", 80)]);
+    headless.headless = true;
+    headless.addresses.clear();
+    mesh.service(headless);
+    for (ips, is_mutual) in [
+        (vec!["10.1.0.1", "10.1.0.7"], true),
+        (vec!["10.1.0.7"], true),
+        (vec!["10.1.0.3", "10.1.0.7"], false),
+    ] {
+        let _ = mesh.slice(slice("shop", "web", &ips));
+        let transport = transport(&mesh, WEB);
+        assert_eq!(
+            matches!(transport, Transport::Mutual(_)),
+            is_mutual,
+            "{ips:?}"
+        );
+    }
+    // This one is no pod.
+    let mut slice = slice("shop", "web", &["10.1.0.7"]);
+    slice.endpoints[0].pod = None;
+    let _ = mesh.slice(slice);
+    assert_eq!(transport(&mesh, WEB), Transport::Plaintext);
+}
+
+/// It might get plain text that its pod, once it is known, would not.
+#[test]
+fn an_endpoint_waits_for_its_pod() {
+    let count = |mesh: &Mesh| {
+        let groups = mesh.model.endpoints(&cluster(mesh, WEB));
+        let counts = groups.iter().map(|group| group.endpoints.len());
+        counts.sum::<usize>()
+    };
+    let mut mesh = mesh();
+    let ips = ["10.1.0.1", "10.1.0.2", "10.1.0.3", "10.1.0.4"];
+    let _ = mesh.slice(slice("shop", "web", &ips));
+    assert_eq!(count(&mesh), 3);
+    let pod = mutual("web-10.1.0.4", "10.1.0.4", "web");
+    let gone = Change::Delete(pod.key.clone());
+    let dirty = mesh.apply(Event::Pod(Change::Apply(pod)));
+    assert!(dirty.endpoints.contains("web.shop.svc.cluster.local"));
+    assert_eq!((count(&mesh), speaking(&mesh).len()), (4, 3));
+    let dirty = mesh.apply(Event::Pod(gone));
+    assert!(dirty.endpoints.contains("web.shop.svc.cluster.local"));
+    assert_eq!(count(&mesh), 3);
+    // What names no pod is outside of the mesh.
+    let mut slice = slice("shop", "web", &ips);
+    slice.endpoints[3].pod = None;
+    let _ = mesh.slice(slice);
+    assert_eq!((count(&mesh), speaking(&mesh).len()), (4, 2));
+}
+
+#[test]
+fn without_mutual_tls_no_endpoint_waits() {
+    let mut mesh = Mesh::with_web();
+    let _ = mesh.slice(slice("shop", "web", &["10.1.0.4"]));
+    assert_eq!(mesh.model.endpoints(&cluster(&mesh, WEB)).len(), 1);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Certificates of workloads: who gets which, and who gets none.
 
 use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
-use kube::api::{DeleteParams, PostParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use pillion_certs::{Authority, Issuer, SpiffeId};
 use rcgen::KeyPair;
 use serde_json::json;
@@ -53,7 +53,15 @@ async fn a_pod_gets_the_certificate_of_its_account_and_no_other() {
     assert_eq!(first.names(), [""; 0]);
     assert_eq!(first.roots().trim(), roots.trim());
 
-    // The certificate is as good as the token.
+    // The certificate is as good as the token, while the account has a pod.
+    let pods = shop.api::<Pod>();
+    let running = json!({"status": {"phase": "Running", "podIP": "10.7.0.9", "podIPs": [{"ip": "10.7.0.9"}]}});
+    let (parameters, running) = (PatchParams::default(), Patch::Merge(running));
+    pods.patch_status("web", &parameters, &running)
+        .await
+        .unwrap();
+    // The watch learns of it a little later.
+    sleep(SOON).await;
     let (own, key) = (first.own(), first.key.serialize_pem());
     let by_certificate = Asker {
         token: None,
@@ -85,12 +93,19 @@ async fn a_pod_gets_the_certificate_of_its_account_and_no_other() {
     };
     assert_eq!(refused(strange).await.code(), Code::Unauthenticated);
 
+    let at_once = DeleteParams::default().grace_period(0);
+    pods.delete("web", &at_once).await.unwrap();
+    sleep(SOON).await;
+    let gone = refused(by_certificate).await;
+    assert_eq!(gone.code(), Code::Unauthenticated);
+    assert!(gone.message().contains("no pod"), "{gone:?}");
+
     let metrics = discovery.get("/metrics").unwrap();
     for line in [
         "pillion_discovery_certificates_issued_total{proof=\"token\"} 1",
         "pillion_discovery_certificates_issued_total{proof=\"certificate\"} 1",
         "pillion_discovery_certificates_refused_total{reason=\"token\"} 1",
-        "pillion_discovery_certificates_refused_total{reason=\"certificate\"} 1",
+        "pillion_discovery_certificates_refused_total{reason=\"certificate\"} 2",
     ] {
         assert!(metrics.contains(line), "{line}\n{metrics}");
     }

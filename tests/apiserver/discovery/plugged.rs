@@ -2,7 +2,10 @@
 
 use k8s_openapi::{
     ByteString,
-    api::{core::v1::Secret, events::v1::Event},
+    api::{
+        core::v1::{ConfigMap, Secret},
+        events::v1::Event,
+    },
 };
 use kube::{
     Api,
@@ -21,7 +24,7 @@ use tokio::time::sleep;
 
 use super::{
     ads::Proxy,
-    installation::{Installation, SOON, plane},
+    installation::{Installation, SOON, Shop, plane},
 };
 use crate::{eventually, tls};
 
@@ -280,4 +283,92 @@ async fn a_ca_that_was_never_good_is_waited_for() {
     mesh.plug(&under(&first), &first).await;
     discovery.ready().await;
     assert!(serves(&discovery, &first.pem()).await);
+}
+
+/// All replicas would otherwise sign by a CA that nobody trusts yet as soon as one of them restarts.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_starts_in_the_overlap_waits_for_its_end() {
+    let mesh = Mesh::new().await;
+    let (first, second) = (root(), root());
+    mesh.plug(&under(&first), &first).await;
+    drop(mesh.start().await);
+    mesh.plug(&under(&second), &second).await;
+    let discovery = mesh.spawn().await;
+    let both = async || {
+        let roots = discovery.root("default").await;
+        let mut both = [&first, &second].into_iter();
+        both.all(|root| roots.contains(root.pem().trim()))
+            .then_some(())
+    };
+    eventually("both roots are published", &both).await;
+    sleep(SOON).await;
+    let answer = discovery.get("/readyz").unwrap();
+    assert!(answer.contains("--ca-overlap"), "{answer}");
+    discovery.ready().await;
+    assert!(serves(&discovery, &second.pem()).await);
+    assert!(
+        both().await.is_some(),
+        "what the first has signed is still accepted"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_starts_while_the_secret_is_gone_brings_no_own_ca() {
+    let mesh = Mesh::new().await;
+    let first = root();
+    let ca = under(&first);
+    mesh.plug(&ca, &first).await;
+    drop(mesh.start().await);
+    let parameters = DeleteParams::default();
+    mesh.secrets.delete("cacerts", &parameters).await.unwrap();
+    let discovery = mesh.spawn().await;
+    eventually(
+        "the own root is published beside the one in force",
+        async || {
+            let roots = discovery.root("default").await;
+            let count = roots.matches("BEGIN CERTIFICATE").count();
+            (count == 2 && roots.contains(first.pem().trim())).then_some(())
+        },
+    )
+    .await;
+    let answer = discovery.get("/readyz").unwrap();
+    assert!(answer.contains("--ca-overlap"), "{answer}");
+    mesh.plug(&ca, &first).await;
+    discovery.ready().await;
+    assert_eq!(chain(&discovery, &first.pem()).await[1], ca.der().to_vec());
+}
+
+/// Whether there is an Event of this reason in a namespace.
+async fn is_told(shop: &Shop, reason: &str) -> Option<()> {
+    let events = shop.api::<Event>();
+    let events = events.list(&ListParams::default()).await.unwrap().items;
+    let mut reasons = events.into_iter().filter_map(|event| event.reason);
+    reasons.any(|one| one == reason).then_some(())
+}
+
+/// Whoever may write ConfigMaps of one namespace does not decide when the mesh's CA changes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_whose_map_is_edited_or_immutable_holds_nothing_up() {
+    let mesh = Mesh::new().await;
+    let discovery = mesh.start().await;
+    let (editing, frozen) = (discovery.shop().await, discovery.shop().await);
+    let name = discovery.root_map();
+    let edit = async |shop: &Shop, change: Value| {
+        discovery.root(&shop.namespace).await;
+        let maps = shop.api::<ConfigMap>();
+        let parameters = PatchParams::default();
+        maps.patch(&name, &parameters, &Patch::Merge(change)).await
+    };
+    edit(&frozen, json!({"immutable": true})).await.unwrap();
+    let first = root();
+    mesh.plug(&under(&first), &first).await;
+    eventually("the plugged CA serves", async || {
+        // It may be written at this moment.
+        let _ = edit(&editing, json!({"data": {"root-cert.pem": ""}})).await;
+        serves(&discovery, &first.pem()).await.then_some(())
+    })
+    .await;
+    for (shop, reason) in [(editing, "RootReverted"), (frozen, "RootRefused")] {
+        eventually(reason, async || is_told(&shop, reason).await).await;
+    }
 }

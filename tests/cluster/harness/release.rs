@@ -113,6 +113,21 @@ impl Release {
         format!("deployment/pillion-discovery-{}", self.name)
     }
 
+    /// Applies YAML in the namespace of the release.
+    pub async fn apply(&self, yaml: &str) {
+        let mut kubectl = self.cluster.tool("kubectl");
+        kubectl.args(["--namespace", self.name, "apply", "-f", "-"]);
+        shell::output(&mut kubectl, yaml).await;
+    }
+
+    /// Replaces all replicas of discovery, one after the other.
+    pub async fn restart_discovery(&self) {
+        let discovery = self.discovery();
+        self.kubectl(&["rollout", "restart", &discovery]).await;
+        let status = ["rollout", "status", &discovery, "--timeout=120s"];
+        self.kubectl(&status).await;
+    }
+
     /// Ends all replicas of discovery, and has no new ones.
     pub async fn without_discovery(&self) {
         let scale = ["scale", &self.discovery(), "--replicas=0"];

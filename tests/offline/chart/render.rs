@@ -64,6 +64,7 @@ fn refuses_values_that_it_does_not_know() {
             "discovery.maxWorkloadCertificateLifetime=0h",
             "does not match",
         ),
+        ("discovery.caOverlap=1s", "does not match"),
         ("global.imagePullPolicy=Sometimes", "value must be one of"),
         ("global.proxy.logLevel=loud", "value must be one of"),
         (
@@ -441,8 +442,8 @@ fn every_installation_has_policies_for_its_own_accounts() {
 /// Whoever has its token reads a plugged CA, and can't put another one in its place.
 #[test]
 fn discovery_reads_a_plugged_ca_and_knows_how_long_certificates_last() {
-    let lifetimes =
-        "discovery.workloadCertificateLifetime=1h,discovery.maxWorkloadCertificateLifetime=2d";
+    let lifetimes = "discovery.workloadCertificateLifetime=1h,discovery.maxWorkloadCertificateLifetime=2d,\
+                     discovery.caOverlap=5m";
     let objects = template("mesh", &["--set", lifetimes]);
     let role = named(&objects, "Role", "pillion-discovery");
     let rules = role["rules"].as_array().unwrap().iter();
@@ -456,9 +457,38 @@ fn discovery_reads_a_plugged_ca_and_knows_how_long_certificates_last() {
     for argument in [
         "--workload-certificate-lifetime=1h",
         "--max-workload-certificate-lifetime=2d",
+        "--ca-overlap=5m",
     ] {
         let arguments = arguments.as_array().unwrap();
         assert!(arguments.contains(&json!(argument)), "{arguments:?}");
+    }
+}
+
+/// An invalid one that came in would leave open what it should close.
+#[test]
+fn peer_authentications_are_always_reviewed() {
+    for (policy, revision, selectors) in [("Ignore", "", 2), ("Fail", "canary", 1)] {
+        let values = format!("discovery.validation.failurePolicy={policy},revision={revision}");
+        let objects = template("istio-system", &["--set", &values]);
+        let found = of_kind(&objects, "ValidatingWebhookConfiguration");
+        let [configuration] = &found[..] else {
+            panic!("{values}");
+        };
+        let webhooks = configuration["webhooks"].as_array().unwrap();
+        let (others, closing) = webhooks.split_at(selectors);
+        assert_eq!(closing.len(), selectors, "{values}");
+        for (other, closing) in others.iter().zip(closing) {
+            assert_eq!(other["failurePolicy"], policy);
+            assert_eq!(closing["failurePolicy"], "Fail");
+            let name = format!("security.{}", other["name"].as_str().unwrap());
+            assert_eq!(closing["name"], name);
+            assert_eq!(closing["objectSelector"], other["objectSelector"]);
+            assert_eq!(closing["rules"].as_array().unwrap().len(), 1);
+            assert_eq!(
+                closing["rules"][0]["resources"],
+                json!(["peerauthentications"])
+            );
+        }
     }
 }
 

@@ -35,10 +35,7 @@ impl Mesh {
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}),
             self::pod("client", pod),
         ];
-        if self.are_pods {
-            let servers = servers.iter().enumerate();
-            objects.extend(servers.map(|(number, ip)| self::pod(&server(number), *ip)));
-        }
+        objects.extend(self.pods(servers));
         objects.extend((0..self.hosts).map(|host| self.service(host)));
         objects.extend(self.endpoints(servers));
         // TCP has no rules here.
@@ -58,10 +55,22 @@ impl Mesh {
             }
             "endpoints" => {
                 let servers: Result<Vec<IpAddr>, _> = rest.split(' ').map(str::parse).collect();
-                Some(self.endpoints(&servers.ok()?).collect())
+                let servers = servers.ok()?;
+                Some(
+                    self.pods(&servers)
+                        .chain(self.endpoints(&servers))
+                        .collect(),
+                )
             }
             _ => None,
         }
+    }
+
+    /// The pods of the servers, if they are some: endpoints wait for theirs.
+    fn pods(&self, servers: &[IpAddr]) -> impl Iterator<Item = Value> {
+        let servers = if self.are_pods { servers } else { &[] };
+        let servers = servers.iter().enumerate();
+        servers.map(|(number, ip)| self::pod(&server(number), *ip))
     }
 
     fn service(&self, host: usize) -> Value {

@@ -102,7 +102,7 @@ fn of_downstream(message: DownstreamTlsContext) -> Result<DownstreamTls, Fault> 
         "disable_stateless_session_resumption",
     )?;
     let (alpn, sans) = common(common_tls_context)?;
-    Ok(DownstreamTls { alpn, sans })
+    Ok(DownstreamTls::new(alpn, sans))
 }
 
 fn of_upstream(message: UpstreamTlsContext) -> Result<UpstreamTls, Fault> {
@@ -121,8 +121,7 @@ fn of_upstream(message: UpstreamTlsContext) -> Result<UpstreamTls, Fault> {
         return Err(Fault::new("sni", reason));
     }
     let (alpn, sans) = common(common_tls_context)?;
-    let sni = sni.into_boxed_str();
-    Ok(UpstreamTls { sni, alpn, sans })
+    Ok(UpstreamTls::new(sni.into_boxed_str(), alpn, sans))
 }
 
 /// The protocols of a context, and which names the other side may have.

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
-use super::{Sender, names, server::Server, tables, tables_of};
+use super::{Sender, names, server::Server, tables, tables_of, without_identity};
 use crate::{
     export::courier::Courier,
     records::{
@@ -88,7 +88,8 @@ async fn other_endpoints_are_tried_at_once() {
     let collector = Arc::new(collector(SpanProtocol::Zipkin));
     records.recorder().span(&collector, &span());
     let (mut publisher, updates) = Publisher::new(tables(1, &[old]));
-    let mut courier = Courier::new(records.spans().next().await, updates);
+    let outlet = records.spans().next().await;
+    let mut courier = Courier::new(outlet, updates, without_identity());
     let begun = Instant::now();
     let before = courier.endpoints();
     let longest = Duration::from_secs(30);

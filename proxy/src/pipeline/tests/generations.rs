@@ -168,3 +168,61 @@ async fn a_request_by_an_old_listener_waits_for_endpoints_as_others_do() {
     let response = client.end().await.unwrap();
     assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
 }
+
+const LONG_OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nabc";
+
+/// Has nobody in plaintext come in any more.
+async fn take_mutual_tls_alone(proxy: &Proxy) {
+    let mut newer = tables(proxy, 3);
+    Arc::make_mut(&mut newer.listeners).inbound = Addresses::default();
+    send(proxy, newer).await;
+}
+
+#[tokio::test(flavor = "local", start_paused = true)]
+async fn a_response_in_plaintext_ends_a_while_after_its_listener() {
+    let proxy = started(Setup::inbound()).await;
+    let (mut client, mut server, _) = proxy.request(GET).await;
+    server.send(LONG_OK).await;
+    client.until("abc").await;
+    take_mutual_tls_alone(&proxy).await;
+    sleep(Duration::from_secs(40)).await;
+    server.send("d").await;
+    client.until("d").await;
+    sleep(Duration::from_secs(10)).await;
+    // It must not look complete.
+    assert!(client.end().await.is_err());
+    proxy.sees(&["response_flags=\"DC\""]).await;
+}
+
+#[tokio::test(flavor = "local", start_paused = true)]
+async fn a_web_socket_in_plaintext_ends_with_it() {
+    let proxy = started(Setup::inbound()).await;
+    let upgrade = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let (mut client, mut server, _) = proxy.request(upgrade).await;
+    server
+        .send(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        )
+        .await;
+    client.head().await;
+    take_mutual_tls_alone(&proxy).await;
+    sleep(Duration::from_secs(40)).await;
+    client.send("a").await;
+    server.until("a").await;
+    sleep(Duration::from_secs(10)).await;
+    assert!(client.end().await.is_err());
+    assert!(server.end().await.is_err());
+    proxy.sees(&["response_flags=\"DC\""]).await;
+}
+
+#[tokio::test(flavor = "local", start_paused = true)]
+async fn a_response_that_has_its_listener_goes_on() {
+    let proxy = started(Setup::inbound()).await;
+    let (mut client, mut server, _) = proxy.request(GET).await;
+    server.send(LONG_OK).await;
+    client.until("abc").await;
+    send(&proxy, tables(&proxy, 3)).await;
+    sleep(Duration::from_secs(100)).await;
+    server.send("def").await;
+    client.until("def").await;
+}

@@ -107,7 +107,7 @@ pub(super) fn routes(shared: &Shared) -> Router {
             "/tracing",
             get(async move || as_json(&traces::seen(&traces_of.chains))),
         )
-        .merge(health::orders(shared, "/drain_listeners"))
+        .merge(health::orders(&shared.orders(), "/drain_listeners"))
         .fallback(async || (StatusCode::NOT_FOUND, format!("invalid path. {HELP}")))
 }
 

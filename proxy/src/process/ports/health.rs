@@ -9,13 +9,22 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use pillion_serve::{Peer, readiness_response};
+use pillion_serve::{Peer, Readiness, readiness_response};
+use tokio_util::sync::CancellationToken;
 
-use super::shared::Shared;
+/// What becomes of the process, as others ask for it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Orders {
+    pub readiness: Arc<Readiness>,
+    /// Cancelled when the process is to end.
+    pub quit: CancellationToken,
+    /// Cancelled when clients are to connect elsewhere.
+    pub drain: CancellationToken,
+}
 
 /// `/healthz/ready`.
-pub(super) fn routes(shared: &Shared) -> Router {
-    let readiness = Arc::clone(&shared.readiness);
+pub(super) fn routes(readiness: &Arc<Readiness>) -> Router {
+    let readiness = Arc::clone(readiness);
     Router::new().route(
         "/healthz/ready",
         get(async move || readiness_response(&readiness)),
@@ -26,9 +35,9 @@ pub(super) fn routes(shared: &Shared) -> Router {
 ///
 /// The drain begins with the end of the pod, while the application still answers: clients
 /// that keep their connections have to leave before it stops.
-pub(super) fn orders(shared: &Shared, drain: &str) -> Router {
-    let (quit, readiness) = (shared.quit.clone(), Arc::clone(&shared.readiness));
-    let tell_clients = shared.drain.clone();
+pub(super) fn orders(orders: &Orders, drain: &str) -> Router {
+    let (quit, readiness) = (orders.quit.clone(), Arc::clone(&orders.readiness));
+    let tell_clients = orders.drain.clone();
     let begin = move || {
         readiness.drain();
         tell_clients.cancel();

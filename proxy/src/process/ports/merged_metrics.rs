@@ -1,4 +1,5 @@
-//! The proxy's metrics and the application's in one answer.
+//! The proxy's metrics and the application's in one answer; beside an Envoy, the agent's, Envoy's, and the
+//! application's.
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr},
@@ -9,7 +10,7 @@ use std::{
 use axum::{
     Router,
     extract::Extension,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, uri::PathAndQuery},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -30,8 +31,18 @@ use super::{
 use crate::{
     exposition::{CONTENT_TYPE, Format, OPENMETRICS, Source, Unreadable, merge},
     metrics::Metrics,
-    process::{app_probes::Scheme, scrape::ScrapeTarget},
+    process::{app_probes::Scheme, port_numbers, scrape::ScrapeTarget},
 };
+
+/// Where Envoy shows its metrics, on the administrator's port.
+const ENVOY: &str = "/stats/prometheus";
+/// What an agent's own metrics begin with: the others are of traffic, which Envoy carries.
+const AGENT: [&str; 4] = [
+    "istio_agent_",
+    "pillion_certificate_",
+    "pillion_own_ports_",
+    "process_",
+];
 
 /// Bytes of all targets' answers to one scrape, of which each target has its part …
 const MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -78,7 +89,9 @@ pub(super) struct Scraper(Arc<Shared>);
 
 struct Shared {
     metrics: Arc<Metrics>,
+    /// Envoy's first, if there is one.
     targets: Vec<ScrapeTarget>,
+    is_beside_envoy: bool,
     turns: Semaphore,
     unread: Unread,
     warnings: Throttle,
@@ -86,9 +99,24 @@ struct Shared {
 
 impl Scraper {
     pub fn new(metrics: &Arc<Metrics>, targets: Vec<ScrapeTarget>) -> Self {
+        Self::with(metrics, targets, false)
+    }
+
+    /// The same for an agent, whose Envoy is scraped, too.
+    pub fn beside_envoy(metrics: &Arc<Metrics>, mut targets: Vec<ScrapeTarget>) -> Self {
+        let envoy = ScrapeTarget {
+            port: port_numbers::ADMIN,
+            path: PathAndQuery::from_static(ENVOY),
+        };
+        targets.insert(0, envoy);
+        Self::with(metrics, targets, true)
+    }
+
+    fn with(metrics: &Arc<Metrics>, targets: Vec<ScrapeTarget>, is_beside_envoy: bool) -> Self {
         Self(Arc::new(Shared {
             metrics: Arc::clone(metrics),
             targets,
+            is_beside_envoy,
             turns: Semaphore::new(MAX_SCRAPES),
             unread: Unread::new(),
             warnings: Throttle::new(WARNINGS),
@@ -128,14 +156,21 @@ impl Shared {
                 Err(failure) => {
                     self.metrics.scrape_failed();
                     if self.warnings.pass(scraper).is_some() {
-                        tracing::warn!(port, %failure, "the application's metrics are left out of a scrape");
+                        let whose = if self.is_beside_envoy && port == port_numbers::ADMIN {
+                            "Envoy's"
+                        } else {
+                            "the application's"
+                        };
+                        tracing::warn!(port, %failure, "{whose} metrics are left out of a scrape");
                     }
                 }
             }
         }
         // After the failures, so that they are in it.
         let own = self.metrics.encode();
-        let merged = spawn_blocking(move || merge(with_own(&own, sources))).await;
+        let is_beside_envoy = self.is_beside_envoy;
+        let merge = move || merge(with_own(&own, is_beside_envoy, sources));
+        let merged = spawn_blocking(merge).await;
         match merged {
             Ok(text) => self.unread.response(CONTENT_TYPE, text, room, peer),
             Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
@@ -166,10 +201,13 @@ impl Shared {
 }
 
 /// Ours come first: of a series that both have, the proxy's counts.
-fn with_own(own: &str, applications: Vec<Source>) -> Vec<Source> {
+fn with_own(own: &str, is_beside_envoy: bool, applications: Vec<Source>) -> Vec<Source> {
     let mut sources = Vec::with_capacity(applications.len() + 1);
     match Source::parse(own, Format::OpenMetrics) {
         Ok(mut own) => {
+            if is_beside_envoy {
+                own.retain(|_, series, _| AGENT.iter().any(|start| series.starts_with(start)));
+            }
             // Every application has these, too. Istio's agent calls its own so.
             own.prefix("istio_agent_", "process_");
             sources.push(own);
@@ -285,7 +323,7 @@ mod tests {
         let metrics = Metrics::new(records);
         metrics.scraped();
         let application = Source::parse("process_open_fds 7\n", Format::Text).unwrap();
-        let text = merge(with_own(&metrics.encode(), vec![application]));
+        let text = merge(with_own(&metrics.encode(), false, vec![application]));
         assert!(text.contains("\nistio_agent_scrapes_total 1\n"), "{text}");
         assert!(text.contains("\nistio_agent_process_open_fds "), "{text}");
         assert!(text.contains("\nprocess_open_fds 7\n"), "{text}");
@@ -294,5 +332,23 @@ mod tests {
             "{text}"
         );
         assert!(!text.contains("# EOF"), "{text}");
+    }
+
+    #[test]
+    fn an_agent_shows_nothing_of_traffic_which_its_envoy_carries() {
+        let records = Arc::new(Records::new(Workload::default(), None));
+        let own = Metrics::new(records).encode();
+        let envoy = Source::parse("envoy_server_live 1\n", Format::Text).unwrap();
+        let text = merge(with_own(&own, true, vec![envoy]));
+        for line in [
+            "istio_agent_scrapes_total 0",
+            "pillion_certificate_requests_total{result=\"issued\"} 0",
+            "envoy_server_live 1",
+        ] {
+            assert!(text.lines().any(|it| it == line), "{text}");
+        }
+        assert!(text.contains("\nistio_agent_process_open_fds "), "{text}");
+        assert!(!text.contains("pillion_connections_"), "{text}");
+        assert!(!text.contains("pillion_configuration_"), "{text}");
     }
 }

@@ -6,6 +6,7 @@ use pillion_serve::Readiness;
 use pillion_telemetry::Adjust;
 use tokio_util::sync::CancellationToken;
 
+use super::health::Orders;
 use crate::{metrics::Metrics, process::discovery::Configuration, records::Chains};
 
 /// What the handlers share.
@@ -22,4 +23,15 @@ pub(in crate::process) struct Shared {
     pub chains: Arc<Chains>,
     pub concurrency: usize,
     pub started: Instant,
+}
+
+impl Shared {
+    /// What others may ask of the process.
+    pub(super) fn orders(&self) -> Orders {
+        Orders {
+            readiness: Arc::clone(&self.readiness),
+            quit: self.quit.clone(),
+            drain: self.drain.clone(),
+        }
+    }
 }

@@ -1,6 +1,10 @@
+use std::{cell::RefCell, future::poll_fn};
+
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    sync::watch,
+    time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -8,11 +12,11 @@ use super::*;
 use crate::{
     net::stream::of_tcp,
     pipeline::ClientCertField,
-    records::{Records, Workload},
+    records::{AccessLogConfig, Records, Workload},
     tables::{
-        AddressRange, Addresses, ClusterSettings, ClusterStates, Current, Detection,
+        AddressRange, Addresses, ClusterSettings, ClusterStates, Current, Detection, DownstreamTls,
         EndpointSettings, EndpointSource, Listener, Publisher, ServerName, TcpRefusal, TcpRoute,
-        TcpRoutes,
+        TcpRoutes, TlsChain, TlsChains,
     },
     traffic::Direction,
 };
@@ -21,8 +25,11 @@ use crate::{
 /// black hole.
 struct Setup {
     metrics: Metrics,
+    records: Arc<Records>,
     worker: Worker,
     server: TcpListener,
+    publisher: RefCell<Publisher>,
+    updates: watch::Receiver<Arc<Snapshot>>,
 }
 
 /// With a listener for all connections that has these routes.
@@ -37,7 +44,15 @@ async fn setup(tcp: TcpRoutes, connections: u32) -> Setup {
     setup_with(Addresses::all(Arc::new(listener)), connections).await
 }
 
-async fn setup_with(outbound: Addresses, connections: u32) -> Setup {
+async fn setup_with(addresses: Addresses, connections: u32) -> Setup {
+    setup_logging(addresses, connections, None).await
+}
+
+async fn setup_logging(
+    addresses: Addresses,
+    connections: u32,
+    log: Option<AccessLogConfig>,
+) -> Setup {
     let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut settings = ClusterSettings::new("known");
     settings.limits.connections = connections;
@@ -50,15 +65,42 @@ async fn setup_with(outbound: Addresses, connections: u32) -> Setup {
         clusters.push(states.build(ClusterSettings::new(name), source));
     }
     let mut snapshot = Snapshot::pass_through(Duration::ZERO);
-    Arc::make_mut(&mut snapshot.listeners).outbound = outbound;
+    let listeners = Arc::make_mut(&mut snapshot.listeners);
+    (listeners.outbound, listeners.inbound) = (addresses.clone(), addresses);
     snapshot.clusters = Arc::new(clusters.into_iter().collect());
-    let records = Arc::new(Records::new(Workload::default(), None));
-    let current = Current::new(&Publisher::new(snapshot).1);
+    let records = Arc::new(Records::new(Workload::default(), log));
+    let (publisher, updates) = Publisher::new(snapshot);
+    let current = Current::new(&updates);
     let drain = CancellationToken::new();
     Setup {
         worker: Worker::new(current, records.recorder(), drain, false, None),
-        metrics: Metrics::new(records),
+        metrics: Metrics::new(Arc::clone(&records)),
+        records,
         server,
+        publisher: RefCell::new(publisher),
+        updates,
+    }
+}
+
+/// A listener that takes mutual TLS, and plaintext where that has these routes.
+fn mutual(plaintext: TcpRoutes) -> Listener {
+    let chain = TlsChain {
+        server_names: Vec::new(),
+        protocols: vec!["istio".into()],
+        ends: Some(Arc::new(DownstreamTls::new(Vec::new(), Vec::new()))),
+        http: None,
+        tcp: routes(vec![], "known"),
+        policy: Some("shop/strict".into()),
+    };
+    Listener {
+        name: Arc::from("test"),
+        detection: Detection::Tls(Duration::from_secs(5)),
+        http: None,
+        tcp: plaintext,
+        tls: Some(TlsChains {
+            chains: vec![chain],
+            leaves_others: true,
+        }),
     }
 }
 
@@ -115,6 +157,45 @@ impl Setup {
             }
         });
         text
+    }
+
+    /// A connection that has come in, whose client has said that.
+    async fn come_in(&self, said: &[u8]) -> (TcpStream, Tcp<'_>, (Stream, Input)) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let (mut stream, peer) = listener.accept().await.unwrap();
+        let mut received = Input::default();
+        client.write_all(said).await.unwrap();
+        while received.bytes().len() < said.len() {
+            let receive = poll_fn(|context| received.poll_receive(&mut stream, context));
+            receive.await.unwrap();
+        }
+        let tcp = Tcp {
+            worker: &self.worker,
+            metrics: &self.metrics,
+            connection: Connection {
+                direction: Direction::Inbound,
+                peer,
+                original: "10.1.0.1:443".parse().unwrap(),
+                is_bound: false,
+                secured: None,
+                client_cert: ClientCertField::default(),
+            },
+            hello: None,
+        };
+        (client, tcp, (of_tcp(stream), received))
+    }
+
+    /// Has that listener for all connections that come in.
+    fn publish(&self, generation: u64, listener: Listener) {
+        let mut publisher = self.publisher.borrow_mut();
+        let last = publisher.newest();
+        let mut snapshot = Snapshot::pass_through(Duration::ZERO);
+        snapshot.generation = generation;
+        snapshot.clusters = Arc::clone(&last.clusters);
+        Arc::make_mut(&mut snapshot.listeners).inbound = Addresses::all(Arc::new(listener));
+        publisher.publish(snapshot);
     }
 
     fn sees(&self, parts: &[&str]) {
@@ -194,4 +275,81 @@ async fn a_connection_without_a_server_is_reset_for_what_is_missing() {
 async fn a_connection_without_a_listener_is_reset() {
     let setup = setup_with(Addresses::default(), u32::MAX).await;
     setup.refuses("NR", "listener_not_found").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_has_said_nothing_is_not_said_to_speak_plaintext() {
+    for (said, reason) in [(&b""[..], "silent"), (b"hello", "plaintext")] {
+        let strict = Addresses::all(Arc::new(mutual(TcpRoutes::default())));
+        let setup = setup_with(strict, u32::MAX).await;
+        let (mut client, tcp, (stream, received)) = setup.come_in(said).await;
+        tcp.carry(stream, received).await;
+        assert!(client.read_u8().await.is_err());
+        let reason = format!("reason=\"{reason}\"");
+        setup.sees(&["pillion_connections_refused_total", &reason]);
+        setup.sees(&[
+            "istio_tcp_connections_opened_total",
+            "response_flags=\"NR\"",
+        ]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_connection_ends_a_while_after_its_port_takes_mutual_tls_alone() {
+    let path = std::env::temp_dir().join(format!("pillion-left-{}", std::process::id()));
+    let log = format!(
+        r#"{{"accessLogFile": {path:?}, "accessLogFormat": "%RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%\n"}}"#
+    );
+    let log = AccessLogConfig::parse(&log).unwrap().0;
+    let plain = Addresses::all(Arc::new(mutual(routes(vec![], "known"))));
+    let setup = setup_logging(plain, u32::MAX, log).await;
+    let (mut client, tcp, (stream, received)) = setup.come_in(b"a").await;
+    let change = async {
+        let mut server = setup.server.accept().await.unwrap().0;
+        assert_eq!(server.read_u8().await.unwrap(), b'a');
+        // Others have changed.
+        setup.publish(2, mutual(routes(vec![], "known")));
+        sleep(Duration::from_secs(100)).await;
+        setup.publish(3, mutual(TcpRoutes::default()));
+        let began = Instant::now();
+        sleep(Duration::from_secs(40)).await;
+        client.write_all(b"b").await.unwrap();
+        assert_eq!(server.read_u8().await.unwrap(), b'b');
+        for end in [&mut client, &mut server] {
+            let error = end.read_u8().await.unwrap_err();
+            assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+        }
+        assert_eq!(began.elapsed().as_secs(), 45);
+    };
+    let carried = async { tokio::join!(tcp.carry(stream, received), change) };
+    tokio::select! {
+        _ = carried => {}
+        () = setup.worker.tables.clone().follow(setup.updates.clone()) => {}
+    }
+    setup.records.flush();
+    let lines = std::fs::read_to_string(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(lines, "NR filter_chain_is_being_removed\n");
+}
+
+/// The application's own TLS was passed on, and now it would end here.
+#[test]
+fn tls_is_passed_on_where_no_chain_ends_it() {
+    let to = "10.1.0.1:443".parse().unwrap();
+    let hello = |protocol: &str| ClientHello {
+        server_name: None,
+        protocols: vec![protocol.as_bytes().into()],
+    };
+    let mut listener = mutual(routes(vec![], "known"));
+    assert!(!listener.passes_on(to, Some(&hello("istio"))));
+    let tls = listener.tls.as_mut().unwrap();
+    tls.chains.push(TlsChain {
+        protocols: Vec::new(),
+        ends: None,
+        ..tls.chains[0].clone()
+    });
+    assert!(listener.passes_on(to, Some(&hello("h2"))));
+    assert!(listener.passes_on(to, None));
+    listener.tls.as_mut().unwrap().chains[0].protocols.clear();
+    assert!(!listener.passes_on(to, Some(&hello("h2"))));
 }

@@ -56,6 +56,12 @@ impl EndpointSet {
         endpoints.map(|endpoint| (endpoint.address, endpoint.state.active()))
     }
 
+    /// Whether it has an endpoint of that address, which is spoken to by TLS or is not.
+    pub fn has(&self, address: SocketAddr, is_secured: bool) -> bool {
+        let mut endpoints = self.endpoints.iter();
+        endpoints.any(|it| it.address == address && it.is_secured == is_secured)
+    }
+
     /// Chooses one. `turn` gives the next number of a row.
     pub fn pick(
         &self,

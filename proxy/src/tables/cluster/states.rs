@@ -130,13 +130,11 @@ mod tests {
         assert_ne!(old.mark, new.mark);
         assert!(Arc::ptr_eq(&old.state, &new.state));
         let mut secured = settings.clone();
-        secured.tls = Some(Arc::new(UpstreamTls {
-            sni: "a".into(),
-            ..UpstreamTls::default()
-        }));
+        let tls = |sni: &str| UpstreamTls::new(sni.into(), Vec::new(), Vec::new());
+        secured.tls = Some(Arc::new(tls("a")));
         let first = states.build(secured.clone(), list(&[80]));
         assert_eq!(first.mark, states.build(secured.clone(), list(&[80])).mark);
-        secured.tls = Some(Arc::default());
+        secured.tls = Some(Arc::new(tls("b")));
         assert_ne!(first.mark, states.build(secured, list(&[80])).mark);
     }
 

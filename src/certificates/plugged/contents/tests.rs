@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
-    PKCS_RSA_SHA256, RsaKeySize,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose,
+    GeneralSubtree, IsCa, KeyPair, KeyUsagePurpose, NameConstraints, PKCS_RSA_SHA256, RsaKeySize,
 };
 
 use super::*;
@@ -67,6 +67,24 @@ fn cacerts(ca: &Ca, chain: &[&Ca], roots: &[&Ca]) -> Secret {
     ])
 }
 
+/// What the CAs of these tests are to sign for.
+pub fn uses() -> Uses {
+    Uses {
+        trust_domain: "cluster.local".into(),
+        names: vec!["pillion-discovery.istio-system.svc".to_owned()],
+    }
+}
+
+fn read(secret: &Secret, now: OffsetDateTime) -> Result<Plugged, PluggedError> {
+    Plugged::read(secret, &uses(), now)
+}
+
+/// Why a CA with these parameters under a root is refused, if it is.
+fn tried(root: &Ca, params: CertificateParams) -> Result<Plugged, String> {
+    let ca = Ca::signed_by(params, KeyPair::generate().unwrap(), root).unwrap();
+    read(&cacerts(&ca, &[&ca], &[root]), now()).map_err(|error| error.to_string())
+}
+
 fn bundle_of(ca: &Ca) -> Bundle {
     Bundle::from_pem(&ca.pem()).unwrap()
 }
@@ -75,22 +93,29 @@ fn bundle_of(ca: &Ca) -> Bundle {
 pub fn plugged() -> Plugged {
     let root = root(KeyPair::generate().unwrap());
     let ca = under(&root, 365);
-    Plugged::read(&cacerts(&ca, &[&ca, &root], &[&root]), now()).unwrap()
+    read(&cacerts(&ca, &[&ca, &root], &[&root]), now()).unwrap()
 }
 
 /// Another CA under the same root, and one with a new root beside that.
 pub fn successions() -> [Plugged; 4] {
     let [one, two] = [(); 2].map(|()| root(KeyPair::generate().unwrap()));
-    let read = |above: &Ca, roots: &[&Ca]| {
+    let made = |above: &Ca, roots: &[&Ca]| {
         let ca = under(above, 365);
-        Plugged::read(&cacerts(&ca, &[&ca, above], roots), now()).unwrap()
+        read(&cacerts(&ca, &[&ca, above], roots), now()).unwrap()
     };
     [
-        read(&one, &[&one]),
-        read(&one, &[&one]),
-        read(&one, &[&one, &two]),
-        read(&two, &[&two]),
+        made(&one, &[&one]),
+        made(&one, &[&one]),
+        made(&one, &[&one, &two]),
+        made(&two, &[&two]),
     ]
+}
+
+/// One that expires before its root, after some days.
+pub fn expiring(days: i64) -> Plugged {
+    let root = root(KeyPair::generate().unwrap());
+    let ca = under(&root, days);
+    read(&cacerts(&ca, &[&ca], &[&root]), now()).unwrap()
 }
 
 #[test]
@@ -100,7 +125,7 @@ fn reads_what_istio_s_tools_write() {
     let ca = Ca::signed_by(params("Intermediate CA", 365), rsa(), &upper).unwrap();
     let other = self::root(KeyPair::generate().unwrap());
     let secret = cacerts(&ca, &[&ca, &upper, &root], &[&other, &root]);
-    let plugged = Plugged::read(&secret, now()).unwrap();
+    let plugged = read(&secret, now()).unwrap();
     assert_eq!(plugged.root(), &bundle_of(&root));
     assert_eq!(plugged.roots().len(), 2);
     // Whoever trusts the root alone accepts it: the certificates between are in the chain.
@@ -124,7 +149,7 @@ fn reads_what_cert_manager_writes() {
         ("tls.key", ca.key().serialize_pem()),
         ("ca.crt", root.pem()),
     ];
-    let plugged = Plugged::read(&secret(&files), now()).unwrap();
+    let plugged = read(&secret(&files), now()).unwrap();
     assert_eq!(plugged.root(), &bundle_of(&root));
     assert_eq!(
         plugged.signer().not_after().unwrap(),
@@ -145,7 +170,7 @@ fn a_root_may_sign_itself_and_have_a_curve_s_parameters_before_its_key() {
         ),
         ("root-cert.pem", root.pem()),
     ];
-    let plugged = Plugged::read(&secret(&files), now()).unwrap();
+    let plugged = read(&secret(&files), now()).unwrap();
     let pair = plugged
         .signer()
         .issue(&["a".to_owned()], now(), Duration::DAY);
@@ -165,7 +190,7 @@ fn refuses_what_nobody_would_accept() {
     leaf.is_ca = IsCa::NoCa;
     let leaf = Ca::signed_by(leaf, KeyPair::generate().unwrap(), &root).unwrap();
     let good = || cacerts(&ca, &[&ca, &upper], &[&root]);
-    assert!(Plugged::read(&good(), now()).is_ok());
+    assert!(read(&good(), now()).is_ok());
     let without = |key: &str| {
         let mut secret = good();
         secret.data.as_mut().unwrap().remove(key);
@@ -209,13 +234,68 @@ fn refuses_what_nobody_would_accept() {
         (cacerts(&leaf, &[&leaf], &[&root]), "not a CA's"),
         (with("tls.crt", &ca.pem()), "tls.key is missing"),
     ] {
-        let error = Plugged::read(&secret, now()).unwrap_err().to_string();
+        let error = read(&secret, now()).unwrap_err().to_string();
         assert!(error.contains(expected), "{expected}: {error}");
     }
-    let error = Plugged::read(&good(), now() + Duration::days(366)).unwrap_err();
+    let error = read(&good(), now() + Duration::days(366)).unwrap_err();
     assert!(error.to_string().contains("expired"), "{error}");
-    let error = Plugged::read(&good(), now() - Duration::days(2)).unwrap_err();
+    let error = read(&good(), now() - Duration::days(2)).unwrap_err();
     assert!(error.to_string().contains("not valid before"), "{error}");
+}
+
+/// Workloads are clients and servers by the same certificate.
+#[test]
+fn a_ca_that_signs_for_servers_alone_is_refused_in_words() {
+    let root = root(KeyPair::generate().unwrap());
+    let mut params = params("Intermediate CA", 365);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let error = tried(&root, params.clone()).unwrap_err();
+    for words in [
+        "servers would refuse",
+        "client authentication",
+        "spiffe://cluster.local/",
+        "for clients and for servers",
+    ] {
+        assert!(error.contains(words), "{words}: {error}");
+    }
+    let client = ExtendedKeyUsagePurpose::ClientAuth;
+    params.extended_key_usages.push(client);
+    tried(&root, params).unwrap();
+    // The root that it does not stand under says less.
+    let other = self::root(KeyPair::generate().unwrap());
+    let mut params = self::params("Intermediate CA", 365);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let ca = Ca::signed_by(params, KeyPair::generate().unwrap(), &root).unwrap();
+    for roots in [[&root, &other], [&other, &root]] {
+        let error = read(&cacerts(&ca, &[&ca], &roots), now()).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("client authentication"), "{error}");
+    }
+}
+
+#[test]
+fn a_ca_may_be_constrained_to_names_that_it_signs_for() {
+    let root = root(KeyPair::generate().unwrap());
+    let constrained = |domain: &str| {
+        let mut params = params("Intermediate CA", 365);
+        params.name_constraints = Some(NameConstraints {
+            permitted_subtrees: vec![GeneralSubtree::DnsName(domain.to_owned())],
+            excluded_subtrees: Vec::new(),
+        });
+        tried(&root, params)
+    };
+    constrained("svc").unwrap();
+    let error = constrained("example.com").unwrap_err();
+    let words = "sign for pillion-discovery.istio-system.svc?";
+    assert!(error.contains(words), "{error}");
+}
+
+#[test]
+fn expires_with_the_first_of_its_certificates() {
+    let days = |days| now() + Duration::days(days);
+    assert_eq!(expiring(5).not_after(), days(5));
+    let short = Ca::self_signed(params("Root CA", 3), KeyPair::generate().unwrap()).unwrap();
+    assert_eq!(tried(&short, params("CA", 9)).unwrap().not_after(), days(3));
 }
 
 /// What proxies take at most (`MAX_ROOTS` in `proxy/src/identity/answer.rs`).
@@ -229,7 +309,7 @@ fn two_cas_and_what_is_retained_are_no_more_roots_than_proxies_take() {
         .collect();
     let mut roots: Vec<&Ca> = others.iter().collect();
     roots.push(&ca);
-    let plugged = Plugged::read(&cacerts(&ca, &[], &roots), now()).unwrap();
+    let plugged = read(&cacerts(&ca, &[], &roots), now()).unwrap();
     assert_eq!(plugged.roots().len(), ROOTS);
 }
 
@@ -240,6 +320,6 @@ fn roots_that_have_expired_are_left_out() {
     let root = root(KeyPair::generate().unwrap());
     let ca = under(&root, 365);
     let secret = cacerts(&ca, &[&ca], &[&expired, &root]);
-    let plugged = Plugged::read(&secret, now()).unwrap();
+    let plugged = read(&secret, now()).unwrap();
     assert_eq!(plugged.roots(), &bundle_of(&root));
 }

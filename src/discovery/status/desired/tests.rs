@@ -8,6 +8,7 @@ fn at(second: i64) -> Timestamp {
 static NOTHING: Checked = Checked {
     faults: Vec::new(),
     warnings: Vec::new(),
+    is_in_part: false,
 };
 
 fn faulty(faults: impl IntoIterator<Item = String>) -> Checked {
@@ -270,6 +271,7 @@ fn findings_have_the_codes_and_levels_of_istio() {
         (Problem::StrictWithoutProxy, "PIL0111", "WARNING"),
         (Problem::StrictWithoutLabel, "PIL0112", "WARNING"),
         (Problem::MutualTlsOff, "PIL0113", "WARNING"),
+        (Problem::MutualTlsNotTaken, "PIL0114", "WARNING"),
         (Problem::RefusedByServer, "IST0113", "ERROR"),
         (Problem::NamespaceTaken, "IST0160", "ERROR"),
     ] {
@@ -298,6 +300,27 @@ fn what_older_objects_have_taken_has_a_code_for_each_kind() {
         });
         assert_eq!(said, (code.to_owned(), "ERROR".to_owned(), true));
     }
+}
+
+#[test]
+fn what_holds_in_part_is_invalid_all_the_same() {
+    let checked = Checked {
+        is_in_part: true,
+        ..faulty(["spec.portLevelMtls: no".to_owned()])
+    };
+    let desired = Desired::of(Facts {
+        checked: &checked,
+        ..facts(1)
+    });
+    let status = desired.patch(None, at(0)).unwrap();
+    let reconciled = condition(&status, "Reconciled");
+    assert_eq!(reconciled["reason"], "invalid");
+    let message = reconciled["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("invalid, and in force in part"),
+        "{message}"
+    );
+    assert_eq!(condition(&status, "PassedAnalysis")["status"], "False");
 }
 
 #[test]

@@ -8,9 +8,11 @@ use std::{
 
 use super::taken;
 use crate::model::{
+    authentication::SELECTING,
     build::{
         first::First,
         inbound::{by_age, by_selector, selector},
+        plain::PlainHosts,
         strict::StrictHosts,
     },
     finding::{Finding, Kind, Problem},
@@ -49,6 +51,14 @@ pub(super) fn without_effect(world: &World, index: &Index, findings: &mut Vec<Fi
     if world.mesh.mutual_tls {
         unlabelled(world, index, findings);
     }
+    for key in world.authentication.left_out() {
+        let message = format!(
+            "this one is ignored: of a namespace, the {SELECTING} oldest PeerAuthentications with a selector are in \
+             force. Put what they say into fewer"
+        );
+        let (kind, problem) = (Kind::PeerAuthentication, Problem::LeftOut);
+        findings.push(Finding::new(kind, key, problem, message));
+    }
 }
 
 /// Those that ask for what this installation does not do.
@@ -71,6 +81,29 @@ pub(super) fn refused(world: &World, index: &Index, findings: &mut Vec<Finding>)
         for message in strict.refused(&rule.host, rule.policy.as_ref(), &rule.subsets) {
             let (kind, problem) = (Kind::DestinationRule, Problem::RefusedByServer);
             findings.push(Finding::new(kind, &rule.meta.key, problem, message));
+        }
+    }
+}
+
+/// DestinationRules by which clients speak mutual TLS to what doesn't take it, or that ask for it where there is none.
+pub(super) fn not_taken(world: &World, index: &Index, findings: &mut Vec<Finding>) {
+    let mut plain = PlainHosts::new(world, index);
+    let rules = world.destination_rules.values();
+    for rule in rules.flat_map(HostRules::by_host).flatten() {
+        let mut tell = |problem, message| {
+            let key = &rule.meta.key;
+            findings.push(Finding::new(Kind::DestinationRule, key, problem, message));
+        };
+        let policy = rule.policy.as_ref();
+        if world.mesh.mutual_tls {
+            for message in plain.told(&rule.host, policy, &rule.subsets) {
+                tell(Problem::MutualTlsNotTaken, message);
+            }
+        } else if PlainHosts::is_mutual_anywhere(policy, &rule.subsets) {
+            let message = "tls.mode ISTIO_MUTUAL has no effect, and clients send plain text, because mutual TLS is \
+                           off in this installation: start the discovery service with --mutual-tls=true (the chart: \
+                           discovery.mutualTls)";
+            tell(Problem::MutualTlsOff, message.to_owned());
         }
     }
 }

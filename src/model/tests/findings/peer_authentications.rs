@@ -10,24 +10,24 @@ use crate::model::{
 
 const KIND: &str = "PeerAuthentication";
 
-fn mode(mode: &str) -> Value {
+pub(super) fn mode(mode: &str) -> Value {
     json!({ "mtls": { "mode": mode } })
 }
 
-fn selecting(app: &str, mode: &str, ports: &Value) -> Value {
+pub(super) fn selecting(app: &str, mode: &str, ports: &Value) -> Value {
     json!({ "selector": { "matchLabels": { "app": app } }, "mtls": { "mode": mode },
         "portLevelMtls": ports })
 }
 
 /// A pod as it is injected.
-fn injected(namespace: &str, name: &str, app: &str, ip: &str) -> Pod {
+pub(super) fn injected(namespace: &str, name: &str, app: &str, ip: &str) -> Pod {
     let labels = [("app", app), ("security.istio.io/tlsMode", "istio")];
     pod(namespace, name, &labels, ip)
 }
 
 /// A mesh with mutual TLS, whose Service `shop/web` has a pod with a proxy, which listens on 8080, at
 /// port 80.
-fn mesh() -> Mesh {
+pub(super) fn mesh() -> Mesh {
     let mut mesh = Mesh::with_web();
     let config = MeshConfig {
         mutual_tls: true,
@@ -173,7 +173,7 @@ fn strict_without_mutual_tls_is_told() {
     assert!(finding.starts_with(told), "{finding}");
 }
 
-fn to_web(policy: &Value) -> Value {
+pub(super) fn to_web(policy: &Value) -> Value {
     json!({ "host": "web", "trafficPolicy": policy })
 }
 
@@ -212,6 +212,20 @@ fn a_port_that_is_not_captured_refuses_nothing() {
     web.captured = Captured::AllBut([8080].into());
     mesh.pod(web);
     assert_eq!(mesh.findings(), [""; 0]);
+}
+
+/// A namespace may have as many as the API server stores.
+#[test]
+fn those_that_no_pod_is_compared_with_are_told() {
+    let mut mesh = mesh();
+    for number in 0..1_001 {
+        let name = format!("shop/a{number}");
+        mesh.rule(KIND, &name, selecting("web", "STRICT", &json!({})));
+    }
+    let findings = mesh.model.findings().into_iter();
+    let left_out = findings.filter(|finding| finding.problem == Problem::LeftOut);
+    let left_out: Vec<_> = left_out.map(|finding| finding.object.key).collect();
+    assert_eq!(left_out, [key("shop/a1000")]);
 }
 
 /// As a policy's other blocks: what is said of a port stands alone.

@@ -48,10 +48,10 @@ impl Drop for Folder {
 }
 
 fn trusted() -> Arc<DownstreamTls> {
-    Arc::new(DownstreamTls {
-        alpn: vec!["h2".into(), "http/1.1".into()],
-        sans: vec![SanMatch::Prefix("spiffe://cluster.local/".into())],
-    })
+    Arc::new(DownstreamTls::new(
+        vec!["h2".into(), "http/1.1".into()],
+        vec![SanMatch::Prefix("spiffe://cluster.local/".into())],
+    ))
 }
 
 fn to_server() -> HttpListener {
@@ -117,11 +117,11 @@ fn cluster_of(protocol: UpstreamProtocol, server: SocketAddr, account: Option<&s
     endpoint.is_secured = account.is_some();
     settings.tls = account.map(|account| {
         let san = format!("spiffe://cluster.local/ns/shop/sa/{account}");
-        Arc::new(UpstreamTls {
-            sni: "outbound_.9080_._.server.shop.svc.cluster.local".into(),
-            alpn: vec!["istio".into()],
-            sans: vec![SanMatch::Exact(san.into())],
-        })
+        Arc::new(UpstreamTls::new(
+            "outbound_.9080_._.server.shop.svc.cluster.local".into(),
+            vec!["istio".into()],
+            vec![SanMatch::Exact(san.into())],
+        ))
     });
     let endpoints = EndpointSource::List(vec![endpoint]);
     Clusters::from_iter([ClusterStates::default().build(settings, endpoints)])

@@ -1,0 +1,183 @@
+//! Hosts some of whose pods don't take the mesh's mutual TLS.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use pillion_api::{ClientTlsMode, Subset, TrafficPolicy};
+
+use super::{asked::Asked, first::First};
+use crate::model::{
+    hosts::{covers, is_wildcard},
+    index::Index,
+    objects::{EndpointSlice, Key, Pod, ProxyKind},
+    rules::MtlsMode,
+    world::{Destination, World},
+};
+
+/// How many pods of a Service are looked at: those of one Service mostly are equal.
+const PODS: usize = 8;
+/// How many hosts of a wildcard are told.
+const HOSTS: usize = 4;
+
+/// The hosts that were looked at.
+pub(super) struct PlainHosts<'a> {
+    world: &'a World,
+    index: &'a Index,
+    hosts: BTreeMap<(&'a str, &'a Key), Vec<Plain<'a>>>,
+}
+
+/// A port of a Service at which a pod takes no mutual TLS.
+struct Plain<'a> {
+    port: u16,
+    pod: &'a Pod,
+    why: Why,
+}
+
+/// Why a pod takes no mutual TLS.
+enum Why {
+    /// It has no sidecar.
+    Bare,
+    /// Its sidecar does not capture the port.
+    Passes,
+    /// A PeerAuthentication says `DISABLE`.
+    Disabled(Key),
+}
+
+impl<'a> PlainHosts<'a> {
+    /// Looks at no host yet.
+    pub fn new(world: &'a World, index: &'a Index) -> Self {
+        let hosts = BTreeMap::new();
+        Self {
+            world,
+            index,
+            hosts,
+        }
+    }
+
+    /// Whether a rule has clients speak mutual TLS anywhere.
+    pub fn is_mutual_anywhere(policy: Option<&TrafficPolicy>, subsets: &[Subset]) -> bool {
+        Asked::new(policy, subsets, mutual_mode).is_anywhere()
+    }
+
+    /// Where a rule, whose host is complete, has clients speak mutual TLS to pods that don't take it, host by
+    /// host.
+    pub fn told(
+        &mut self,
+        host: &str,
+        policy: Option<&TrafficPolicy>,
+        subsets: &[Subset],
+    ) -> Vec<String> {
+        let mut asked = Asked::new(policy, subsets, mutual_mode);
+        if !asked.is_anywhere() {
+            return Vec::new();
+        }
+        let world = self.world;
+        if is_wildcard(host) {
+            let all = world
+                .destinations
+                .iter()
+                .filter(|to| covers(host, &to.host));
+            let told = all.filter_map(|to| self.told_of(to, &mut asked));
+            told.take(HOSTS).collect()
+        } else {
+            let all = world.destinations_of(host).iter();
+            let told = all.filter_map(|to| self.told_of(to, &mut asked));
+            told.take(HOSTS).collect()
+        }
+    }
+
+    fn told_of(&mut self, to: &'a Arc<Destination>, asked: &mut Asked<'_>) -> Option<String> {
+        let (world, index) = (self.world, self.index);
+        let key = (&*to.host, &to.service);
+        let all = self.hosts.entry(key);
+        let all = all.or_insert_with(|| plain(world, index, to));
+        let (mut ports, mut pods) = (First::default(), First::default());
+        let (mut last, mut named) = (None, BTreeSet::new());
+        for one in all.iter() {
+            if !asked.is_for(one.port, &one.pod.labels) {
+                continue;
+            }
+            if last != Some(one.port) {
+                ports.add(one.port);
+                last = Some(one.port);
+            }
+            let pod = &one.pod.key;
+            if !named.insert(pod) {
+                continue;
+            }
+            match &one.why {
+                Why::Bare => pods.add(format_args!("{pod} has no sidecar")),
+                Why::Passes => pods.add(format_args!("{pod}'s sidecar does not capture it")),
+                Why::Disabled(by) => pods.add(format_args!(
+                    "{pod} takes plain text only, by the PeerAuthentication {by}"
+                )),
+            }
+        }
+        (!ports.is_empty()).then(|| {
+            format!(
+                "tls.mode ISTIO_MUTUAL has clients speak mutual TLS to pods of {} that don't take it, at {}: \
+                 {pods}. What is sent there fails. Remove tls, so that clients speak to each pod as it does, or \
+                 have all pods take it",
+                to.host,
+                ports.of("port")
+            )
+        })
+    }
+}
+
+/// The ports of a Service at which its first pods take no mutual TLS, in order. Gateways serve what their Gateways
+/// say.
+fn plain<'a>(world: &World, index: &'a Index, to: &Destination) -> Vec<Plain<'a>> {
+    let mut plain = Vec::new();
+    let Some(service) = index.service(&to.service).filter(|_| to.external.is_none()) else {
+        return plain;
+    };
+    for slice in index.slices(&to.service).take(PODS) {
+        for pod in pods(index, slice) {
+            for port in &service.ports {
+                let mut ports = slice.ports.iter();
+                let own = ports.find(|own| own.name == port.name);
+                let why = own.and_then(|own| why(world, pod, own.port));
+                plain.extend(why.map(|why| Plain {
+                    port: port.port,
+                    pod,
+                    why,
+                }));
+            }
+        }
+    }
+    plain.sort_by_key(|one| one.port);
+    plain
+}
+
+/// The first pods of a slice.
+fn pods<'a>(index: &'a Index, slice: &'a EndpointSlice) -> impl Iterator<Item = &'a Pod> {
+    let endpoints = slice.endpoints.iter().take(PODS);
+    let pods = endpoints.filter_map(|endpoint| index.pod(endpoint.pod.as_ref()?));
+    pods.map(AsRef::as_ref)
+        .filter(|pod: &&Pod| pod.proxy == ProxyKind::Sidecar)
+}
+
+/// Why a pod takes no mutual TLS at its port, if it takes none. Its label does not matter: it is what clients go by
+/// that are not told what to speak.
+fn why(world: &World, pod: &Pod, port: u16) -> Option<Why> {
+    if !pod.has_proxy {
+        return Some(Why::Bare);
+    }
+    if !pod.captured.has(port) {
+        return Some(Why::Passes);
+    }
+    let authentication = &world.authentication;
+    let mtls = authentication.mtls(&pod.key.namespace, &pod.labels, port);
+    let by = mtls.decided_by.filter(|_| mtls.mode == MtlsMode::Disable);
+    by.map(Why::Disabled)
+}
+
+fn mutual_mode(mode: ClientTlsMode) -> Option<&'static str> {
+    match mode {
+        ClientTlsMode::IstioMutual => Some("ISTIO_MUTUAL"),
+        ClientTlsMode::Disable | ClientTlsMode::Simple | ClientTlsMode::Mutual => None,
+    }
+}
