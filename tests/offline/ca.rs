@@ -1,16 +1,24 @@
 //! The mesh's CA at a loopback port, without an API server: a token says itself whose it is.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration as StdDuration};
 
 use pillion::discovery::Offline;
 use pillion_certs::{Authority, CertificateRequest, Issuer, Resolver, SpiffeId};
 use pillion_serve::{Readiness, Tls};
 use rcgen::KeyPair;
+use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    time::{sleep, timeout},
+};
 use tonic::{Code, Status};
 
 use crate::ask::{Asker, WEAK, with_foreign_names};
+
+/// For what another thread takes in.
+const PATIENCE: StdDuration = StdDuration::from_secs(30);
+const PAUSE: StdDuration = StdDuration::from_millis(20);
 
 /// Discovery that issues certificates, and whose own is of the same CA.
 struct Mesh {
@@ -71,6 +79,17 @@ fn certificate(authority: &Authority, id: &SpiffeId, from: OffsetDateTime) -> (S
     (issued.chain.concat(), key.serialize_pem())
 }
 
+/// The pod of the account `shop/web`.
+fn pod() -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"namespace": "shop", "name": "web-1"},
+        "spec": {"serviceAccountName": "web", "containers": [{"name": "web", "image": "web"}]},
+        "status": {"phase": "Running", "podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}]},
+    })
+}
+
 fn code<T>(answer: Result<T, Status>) -> Code {
     answer.err().map_or(Code::Ok, |status| status.code())
 }
@@ -92,8 +111,21 @@ async fn a_workload_gets_its_identity_and_renews_it_by_its_certificate() {
     assert_eq!(roots, mesh.authority.certificate().replace('\r', ""));
 
     let (own, key) = (first.own(), first.key.serialize_pem());
-    let renewed = mesh.asker(None, Some((&own, &key))).certificate().await;
-    let renewed = renewed.unwrap();
+    // A certificate alone counts for as long as its account has a pod.
+    let renewal = mesh.asker(None, Some((&own, &key)));
+    let gone = renewal.certificate().await.err().unwrap();
+    assert_eq!(gone.code(), Code::Unauthenticated);
+    assert!(gone.message().contains("no pod of"), "{gone:?}");
+    mesh.discovery.apply(&pod()).await.unwrap();
+    let renewed = timeout(PATIENCE, async {
+        loop {
+            if let Ok(renewed) = renewal.certificate().await {
+                break renewed;
+            }
+            sleep(PAUSE).await;
+        }
+    });
+    let renewed = renewed.await.unwrap();
     assert_eq!(renewed.id("cluster.local"), first.id("cluster.local"));
     assert_ne!(renewed.own(), own);
 
