@@ -26,7 +26,7 @@ const MOST: u64 = PLACES + BULK + 24 * 2 * 1024;
 const REST: u64 = 2 * 1024;
 
 /// Asks for that many large responses, with that window for each.
-fn ask(to: SocketAddr, window: u32, streams: u32) -> TcpStream {
+fn ask(stream: &mut TcpStream, window: u32, streams: u32) {
     let mut bytes = PREFACE.to_vec();
     let setting = [&[0, 4][..], &window.to_be_bytes()].concat();
     frame(&mut bytes, SETTINGS, 0, 0, &setting);
@@ -43,16 +43,21 @@ fn ask(to: SocketAddr, window: u32, streams: u32) -> TcpStream {
         let flags = END_HEADERS | END_STREAM;
         frame(&mut bytes, HEADERS, flags, 2 * number + 1, &head);
     }
-    let mut stream = connect(HOSTILE, to).unwrap();
     // The connection may be taken away meanwhile.
     let _ = stream.write_all(&bytes);
-    stream
 }
 
 /// Asks for much with that window.
 pub fn stall(pod: &Pod, window: u32) {
     let to = pod.entrance;
-    let ask = move || (0..12).map(|_| ask(to, window, 100)).collect::<Vec<_>>();
+    let ask = move || {
+        // All are there before the first one takes a place of another.
+        let mut streams: Vec<_> = (0..12).map(|_| connect(HOSTILE, to).unwrap()).collect();
+        for stream in &mut streams {
+            ask(stream, window, 100);
+        }
+        streams
+    };
     let stalled = pod.outside.run(ask);
     // 1,200 streams take 150 places, and there are 64: there is no room for the last.
     pod.counts("istio_requests_total", &["response_flags=\"OM\""], 100);
