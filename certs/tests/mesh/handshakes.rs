@@ -1,9 +1,12 @@
+use std::sync::Arc;
+
 use pillion_certs::{
     Issuer,
     mesh::{
         ClientSettings, Peer, PeerFault, SanMatch, ServerSettings, Tickets, client_config,
         server_config,
     },
+    unverified_client_config,
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::{CipherSuite, HandshakeKind, ProtocolVersion};
@@ -61,6 +64,21 @@ fn a_foreign_end_may_speak_tls_1_2() {
         assert_eq!(Peer::of(&client).unwrap().uri(), API);
         assert_eq!(Peer::of(&server).unwrap().uri(), WEB);
     }
+}
+
+/// A client that prefers suites with SHA-384 does not get one.
+#[test]
+fn the_server_chooses_the_suite() {
+    let ca = Ca::new();
+    let (web, api, trust) = (ca.workload(WEB), ca.workload(API), ca.trust());
+    let ours = client(&web, &trust, &[]);
+    let mut theirs = unverified_client_config().unwrap();
+    let first = theirs.crypto_provider().cipher_suites[0].suite();
+    assert_eq!(first, CipherSuite::TLS13_AES_256_GCM_SHA384);
+    theirs.client_auth_cert_resolver = Arc::clone(&ours.client_auth_cert_resolver);
+    let (_, server) = shake_hands(&Arc::new(theirs), &server(&api, &trust)).joined();
+    let suite = server.negotiated_cipher_suite().unwrap().suite();
+    assert_eq!(suite, CipherSuite::TLS13_AES_128_GCM_SHA256);
 }
 
 #[test]
