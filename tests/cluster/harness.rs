@@ -18,6 +18,7 @@ mod objects;
 mod policies;
 mod release;
 mod shell;
+mod sidecar;
 mod tap;
 mod traces;
 mod versions;
@@ -27,10 +28,12 @@ pub use self::{
     counters::{Counters, Reporter},
     eventually::{eventually, eventually_within},
     gateway::Gateway,
-    http::{get, get_of, say},
+    http::{get, get_of, get_with, say},
     load::{Load, Report},
     namespace::Namespace,
-    objects::{Container, busybox, deployment, pod, samples, server, service, until_answered},
+    objects::{
+        Container, busybox, deployment, pod, sample, samples, server, service, until_answered,
+    },
     policies::{MeshPolicy, mode, peer_authentication},
     release::Release,
     shell::{output, run},

@@ -2,6 +2,7 @@
 //! `CONTRIBUTING.md` describes how to run them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod agent;
 mod api_server;
 mod as_written;
 mod bookinfo;

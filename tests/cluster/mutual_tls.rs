@@ -7,6 +7,6 @@ mod openssl;
 mod peers;
 mod plaintext;
 mod renewal;
-mod trio;
+pub mod trio;
 mod turnover;
 mod wire;

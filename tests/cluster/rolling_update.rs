@@ -42,7 +42,7 @@ pub async fn deploy(shop: &Namespace) {
 }
 
 /// Replaces the pods by those of version v2 under the load: each request has to be answered by one or the other.
-async fn update(shop: &Namespace, load: Load<'_>) {
+pub async fn update(shop: &Namespace, load: Load<'_>) {
     shop.kubectl(&["set", "env", "deployment/hello", "SERVICE_VERSION=v2"])
         .await;
     shop.kubectl(&["rollout", "status", "deployment/hello", "--timeout=120s"])

@@ -3,7 +3,7 @@
 use crate::harness::{Gateway, Namespace, busybox, eventually, pod, say};
 
 /// Of so many connections from the pod `client`, how many reached v1 and v2.
-async fn from_the_mesh(shop: &Namespace, connections: u64) -> (u64, u64) {
+pub async fn from_the_mesh(shop: &Namespace, connections: u64) -> (u64, u64) {
     let script = format!("for i in $(seq {connections}); do echo hello | nc tcp-echo 9000; done");
     let said = shop.sh("client", &script).await;
     let of = |greeting: &str| {
@@ -13,17 +13,22 @@ async fn from_the_mesh(shop: &Namespace, connections: u64) -> (u64, u64) {
     (of("one"), of("two"))
 }
 
-#[tokio::test]
-async fn tcp_connections_are_shared_by_weight() {
-    let Some(shop) = Namespace::injected("tcp-echo").await else {
-        return;
-    };
+/// Both versions, and the pod that asks.
+pub async fn deploy(shop: &Namespace) {
     shop.apply_samples(&["tcp-echo/tcp-echo-services.yaml"])
         .await;
     shop.create(&[pod("client", &[busybox("client", "exec sleep infinity")])])
         .await;
     shop.wait_for_deployments().await;
     shop.wait_ready(&["client"]).await;
+}
+
+#[tokio::test]
+async fn tcp_connections_are_shared_by_weight() {
+    let Some(shop) = Namespace::injected("tcp-echo").await else {
+        return;
+    };
+    deploy(&shop).await;
     shop.apply_samples(&["tcp-echo/tcp-echo-all-v1.yaml"]).await;
     eventually("all to v1", async || {
         (from_the_mesh(&shop, 20).await == (20, 0)).then_some(())

@@ -1,6 +1,6 @@
 //! Traces in a real Jaeger and a real Zipkin.
 
-mod bookinfo;
+pub mod bookinfo;
 mod chains;
 mod collector;
 mod made;

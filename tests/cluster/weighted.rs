@@ -7,8 +7,7 @@ use crate::harness::{Namespace, Report, eventually};
 const URL: &str = "http://web-svc:8080";
 
 /// The experiment with its client, before any rule.
-async fn experiment(prefix: &str) -> Option<Namespace> {
-    let shop = Namespace::injected(prefix).await?;
+pub async fn deploy(shop: &Namespace) {
     let files = ["client", "deployment", "svc"];
     let files = files.map(|file| format!("weighted/is-{file}.yaml"));
     shop.apply_samples(&files.each_ref().map(String::as_str))
@@ -28,7 +27,6 @@ async fn experiment(prefix: &str) -> Option<Namespace> {
             .then_some(())
     })
     .await;
-    Some(shop)
 }
 
 /// Of so many requests, how many tomcat and httpd have answered.
@@ -53,12 +51,9 @@ async fn until_weighted(shop: &Namespace) {
     .await;
 }
 
-#[tokio::test]
-async fn requests_are_shared_80_to_20_and_only_by_a_sidecar() {
-    let Some(shop) = experiment("weighted").await else {
-        return;
-    };
-    let (tomcat, httpd) = answered(&shop, 100, &[], "").await;
+/// Half and half before the rule, and 80 to 20 with it.
+pub async fn requests_are_shared(shop: &Namespace) {
+    let (tomcat, httpd) = answered(shop, 100, &[], "").await;
     assert!(tomcat.abs_diff(httpd) < 40, "{tomcat} and {httpd}");
 
     shop.apply_samples(&["weighted/is-virtualservice.yaml"])
@@ -67,9 +62,18 @@ async fn requests_are_shared_80_to_20_and_only_by_a_sidecar() {
         .kubectl(&["get", "virtualservices.networking.istio.io"])
         .await;
     assert!(listed.contains("[\"web-svc\"]"), "{listed}");
-    until_weighted(&shop).await;
-    let (tomcat, httpd) = answered(&shop, 2000, &[], "").await;
+    until_weighted(shop).await;
+    let (tomcat, httpd) = answered(shop, 2000, &[], "").await;
     assert!((1528..=1672).contains(&tomcat), "{tomcat} and {httpd}");
+}
+
+#[tokio::test]
+async fn requests_are_shared_80_to_20_and_only_by_a_sidecar() {
+    let Some(shop) = Namespace::injected("weighted").await else {
+        return;
+    };
+    deploy(&shop).await;
+    requests_are_shared(&shop).await;
 
     // Without a sidecar, kube-proxy divides connections.
     let labels = json!({"sidecar.istio.io/inject": "false"});
@@ -84,14 +88,20 @@ async fn requests_are_shared_80_to_20_and_only_by_a_sidecar() {
 
 #[tokio::test]
 async fn conditions_of_a_match_are_all_met_and_one_match_is_enough() {
-    let Some(shop) = experiment("conditions").await else {
+    let Some(shop) = Namespace::injected("conditions").await else {
         return;
     };
+    deploy(&shop).await;
+    conditions_are_met(&shop).await;
+}
+
+/// AND within a match, OR between matches.
+pub async fn conditions_are_met(shop: &Namespace) {
     let file = "weighted/is-virtualservice-conditions.yaml";
     shop.apply_samples(&[file]).await;
     let jason = ["-H", "end-user: jason"];
     eventually("the conditions", async || {
-        (answered(&shop, 20, &jason, "/app/a").await == (20, 0)).then_some(())
+        (answered(shop, 20, &jason, "/app/a").await == (20, 0)).then_some(())
     })
     .await;
     // One condition of the first match is missing each time.
@@ -101,24 +111,22 @@ async fn conditions_of_a_match_are_all_met_and_one_match_is_enough() {
         (&jason, "/ap"),
         (&["-H", "end-user: jason", "-X", "POST"], "/app/a"),
     ] {
-        let (tomcat, httpd) = answered(&shop, 100, options, path).await;
+        let (tomcat, httpd) = answered(shop, 100, options, path).await;
         assert!(tomcat > 50 && httpd > 0, "{options:?}{path}: {httpd}");
     }
     // Either of the second rule's matches.
-    assert_eq!(answered(&shop, 20, &[], "/static/a").await, (0, 20));
-    assert_eq!(
-        answered(&shop, 20, &["-X", "HEAD"], "/other").await,
-        (0, 20)
-    );
+    assert_eq!(answered(shop, 20, &[], "/static/a").await, (0, 20));
+    assert_eq!(answered(shop, 20, &["-X", "HEAD"], "/other").await, (0, 20));
     let both = ["-H", "end-user: jason", "-X", "HEAD"];
-    assert_eq!(answered(&shop, 20, &both, "/app/a").await, (0, 20));
+    assert_eq!(answered(shop, 20, &both, "/app/a").await, (0, 20));
 }
 
 #[tokio::test]
 async fn the_first_route_that_matches_is_taken() {
-    let Some(shop) = experiment("order").await else {
+    let Some(shop) = Namespace::injected("order").await else {
         return;
     };
+    deploy(&shop).await;
     let route = |prefix: &str, server: &str| json!({"match": [{"uri": {"prefix": prefix}}], "route": [{"destination": {"host": server}}]});
     let rule = |routes: [serde_json::Value; 2]| {
         json!({

@@ -10,7 +10,7 @@ use crate::process::{DrainTimes, ask_envoy};
 /// Listeners of what comes to the pod tell their clients to leave, and stay open; the application still reaches
 /// others.
 const DRAIN: &str = "/drain_listeners?inboundonly&graceful&skip_exit";
-/// Open connections, each listener's, and each of its workers'.
+/// Open connections, each listener's, and each of its threads'.
 const CONNECTIONS: &str = "/stats?usedonly&filter=downstream_cx_active%24";
 /// How often connections are counted.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -63,8 +63,8 @@ fn open(text: &str) -> u64 {
         let listener = name
             .strip_prefix("listener.")?
             .strip_suffix(".downstream_cx_active")?;
-        let is_traffic =
-            listener != "admin" && !listener.contains(".worker_") && !listener.ends_with("_15090");
+        let is_thread = listener.contains(".worker_") || listener.ends_with(".main_thread");
+        let is_traffic = !is_thread && listener != "admin" && !listener.ends_with("_15090");
         is_traffic.then(|| count.trim().parse::<u64>().ok())?
     });
     counts.sum()
@@ -82,7 +82,8 @@ mod tests {
                     listener.0.0.0.0_15006.worker_0.downstream_cx_active: 1\n\
                     listener.0.0.0.0_15090.downstream_cx_active: 1\n\
                     listener.[__]_15006.downstream_cx_active: 1\n\
-                    listener.admin.downstream_cx_active: 1\n";
+                    listener.admin.downstream_cx_active: 1\n\
+                    listener.admin.main_thread.downstream_cx_active: 1\n";
         assert_eq!(open(text), 4);
         assert_eq!(open(""), 0);
     }

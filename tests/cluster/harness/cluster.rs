@@ -87,10 +87,10 @@ impl Cluster {
         Ok(Self { _guard: guard })
     }
 
-    /// Makes one more image, and loads it. What it is made of, `hack/test` has built.
+    /// Makes one more image, and loads it. What it is made of, `hack/test` has built, or the start of this cluster.
     pub async fn add_image(&self, name: &str) {
         let mut make = tokio::process::Command::from(script("hack/image"));
-        super::shell::output(make.arg(name), "").await;
+        super::shell::output(make.args(["--profile", "dev", name]), "").await;
         let archive = archive(name).to_string_lossy().into_owned();
         super::shell::output(&mut self.hack(&["load", &archive]), "").await;
     }

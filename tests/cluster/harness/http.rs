@@ -12,7 +12,14 @@ pub async fn get(address: &str, path: &str) -> Option<String> {
 
 /// The answer to a GET of another host at this address.
 pub async fn get_of(address: &str, host: &str, path: &str) -> Option<String> {
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    get_with(address, host, path, &[]).await
+}
+
+/// The answer to a GET with these header fields.
+pub async fn get_with(address: &str, host: &str, path: &str, fields: &[&str]) -> Option<String> {
+    let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{fields}Connection: close\r\n\r\n");
     exchange(address, &request, false).await
 }
 

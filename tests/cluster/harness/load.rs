@@ -9,7 +9,7 @@ use super::{
     objects::{busybox, pod, samples, until_answered},
 };
 
-/// A pod that sends requests until it is told to end.
+/// A pod that sends requests until it is told to end. Its sidecar is the proxy, whose counters say how many there were.
 pub struct Load<'a> {
     namespace: &'a Namespace,
 }
@@ -63,7 +63,7 @@ impl<'a> Load<'a> {
         // So that its log can be read when it has ended.
         object["spec"]["restartPolicy"] = json!("Never");
         object["spec"]["initContainers"] = json!([busybox("wait", &until_answered(host, port))]);
-        namespace.create(&[object]).await;
+        namespace.apply(&object.to_string()).await;
         namespace.wait_ready(&[POD]).await;
         let load = Self { namespace };
         load.goes_on().await;

@@ -18,6 +18,7 @@ use super::{
     counters::Counters,
     eventually::eventually,
     shell,
+    sidecar::Sidecar,
 };
 
 /// A test that disturbs the others takes this for itself alone.
@@ -53,6 +54,7 @@ pub struct Namespace {
     pub cluster: &'static Cluster,
     pub client: Client,
     name: String,
+    sidecar: Sidecar,
     _turn: Turn,
 }
 
@@ -60,6 +62,13 @@ impl Namespace {
     /// One whose pods are injected. `None` if there can't be a cluster here; the harness has said so.
     pub async fn injected(prefix: &str) -> Option<Self> {
         Self::new(prefix, INJECTED, Turn::shared()).await
+    }
+
+    /// One whose pods are injected with a stock Envoy and its agent: those of `create` and `apply_samples`.
+    pub async fn of_envoy(prefix: &str) -> Option<Self> {
+        let mut namespace = Self::injected(prefix).await?;
+        namespace.sidecar = Sidecar::envoy(namespace.cluster).await;
+        Some(namespace)
     }
 
     /// One whose pods the injector of another revision injects.
@@ -97,6 +106,7 @@ impl Namespace {
             cluster,
             client,
             name: made.metadata.name.unwrap(),
+            sidecar: Sidecar::Proxy,
             _turn: turn,
         };
         // Without it, pods are refused.
@@ -138,6 +148,9 @@ impl Namespace {
 
     /// Applies files of the samples.
     pub async fn apply_samples(&self, files: &[&str]) {
+        if let Some(objects) = self.sidecar.of_samples(files) {
+            return self.apply(&list(&objects).to_string()).await;
+        }
         let files: Vec<_> = files.iter().map(|file| format!("samples/{file}")).collect();
         let mut arguments = vec!["apply"];
         for file in &files {
@@ -155,7 +168,7 @@ impl Namespace {
 
     /// Creates objects.
     pub async fn create(&self, objects: &[Value]) {
-        let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
+        let list = list(&self.sidecar.of(objects));
         let mut create = self.command(&["create", "-f", "-"]);
         shell::output(&mut create, &list.to_string()).await;
     }
@@ -252,6 +265,10 @@ impl Namespace {
             eprintln!("== logs of {app}\n{}", kubectl(&logs));
         }
     }
+}
+
+fn list(objects: &[Value]) -> Value {
+    json!({"apiVersion": "v1", "kind": "List", "items": objects})
 }
 
 impl Drop for Namespace {

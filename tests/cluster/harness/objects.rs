@@ -1,6 +1,16 @@
 //! Objects that tests create, as Kubernetes reads them.
 
+use std::{fs, path::Path};
+
 use serde_json::{Value, json};
+
+/// A file of the samples.
+pub fn sample(file: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("samples")
+        .join(file);
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("samples/{file}: {error}"))
+}
 
 /// A container's JSON; tests add fields to it.
 pub type Container = Value;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     command_line::printed,
-    harness::{Gateway, Namespace, Span, Store, eventually, get_of, output, parent, sampling},
+    harness::{Gateway, Namespace, Span, Store, eventually, get_with, output, parent, sampling},
 };
 
 /// Everything is traced, the gateway included, until the value is dropped. Then Jaeger is the store again.
@@ -51,15 +51,28 @@ async fn bookinfo() -> Option<Namespace> {
     Some(shop)
 }
 
-/// Asks the gateway for the page, marked by a query that is in the spans' `http.url`, until all of it is there, and
+/// Somebody outside of the cluster who asks the gateway.
+pub struct Visitor<'a> {
+    pub gateway: &'a Gateway,
+    pub host: &'a str,
+    pub fields: &'a [&'a str],
+}
+
+impl Visitor<'_> {
+    async fn get(&self, path: &str) -> Option<String> {
+        get_with(&self.gateway.http(), self.host, path, self.fields).await
+    }
+}
+
+/// Asks for the page, marked by a query that is in the spans' `http.url`, until all of it is there, and
 /// returns the mark. On a busy machine, an application may give up on another, and its page lacks a part.
-async fn ask(gateway: &Gateway, mark: &str) -> String {
+async fn ask(visitor: &Visitor<'_>, mark: &str) -> String {
     let mut visits = 0;
     eventually("a whole page", async || {
         visits += 1;
         let mark = format!("mark={mark}-{visits}.");
         let path = format!("/productpage?{mark}");
-        let page = get_of(&gateway.http(), &gateway.http(), &path).await?;
+        let page = visitor.get(&path).await?;
         let is_whole = page.starts_with("HTTP/1.1 200 ") && page.contains("color:red\" title");
         is_whole.then_some(mark)
     })
@@ -130,6 +143,19 @@ async fn check(store: Store, shop: &Namespace, mark: &str) {
     );
 }
 
+/// Waits until requests for the page are traced, and checks the trace of one.
+pub async fn is_one_trace(store: Store, shop: &Namespace, visitor: &Visitor<'_>) {
+    let service = format!("ratings.{}", shop.name());
+    eventually("requests are traced", async || {
+        visitor.get("/productpage").await?;
+        let traces = store.traces(shop, &service).await?;
+        traces.iter().any(|trace| trace.len() == 8).then_some(())
+    })
+    .await;
+    let mark = ask(visitor, store.name()).await;
+    check(store, shop, &mark).await;
+}
+
 #[tokio::test]
 async fn one_request_is_one_trace_in_jaeger_and_in_zipkin() {
     let Some(shop) = bookinfo().await else {
@@ -139,28 +165,20 @@ async fn one_request_is_one_trace_in_jaeger_and_in_zipkin() {
     let _traced = AllOfTheMesh::traced(&shop).await;
     let gateway = Gateway::of(&shop).await;
     gateway.answers(&gateway.http(), "/productpage", 200).await;
+    let visitor = Visitor {
+        gateway: &gateway,
+        host: &gateway.http(),
+        fields: &[],
+    };
+    is_one_trace(jaeger, &shop, &visitor).await;
     let service = format!("ratings.{}", shop.name());
-    eventually("requests are traced", async || {
-        get_of(&gateway.http(), &gateway.http(), "/productpage").await?;
-        let traces = jaeger.traces(&shop, &service).await?;
-        traces.iter().any(|trace| trace.len() == 8).then_some(())
-    })
-    .await;
-    let mark = ask(&gateway, "jaeger").await;
-    check(jaeger, &shop, &mark).await;
-    let shown = printed(&shop, &["trace", "show", "--service", &service]).await;
+    let show = ["trace", "show", "--service", &service];
+    let shown = printed(&shop, &show).await;
     assert!(shown.contains(": 8 spans, 5 services, "), "{shown}");
 
     // The same proxies send to Zipkin once the Service leads there.
     let zipkin = Store::zipkin(&shop).await;
-    eventually("spans come to Zipkin", async || {
-        get_of(&gateway.http(), &gateway.http(), "/productpage").await?;
-        let traces = zipkin.traces(&shop, &service).await?;
-        traces.iter().any(|trace| trace.len() == 8).then_some(())
-    })
-    .await;
-    let mark = ask(&gateway, "zipkin").await;
-    check(zipkin, &shop, &mark).await;
-    let shown = printed(&shop, &["trace", "show", "--service", &service]).await;
+    is_one_trace(zipkin, &shop, &visitor).await;
+    let shown = printed(&shop, &show).await;
     assert!(shown.contains(": 8 spans, 5 services, "), "{shown}");
 }

@@ -134,6 +134,28 @@ fn values_reach_the_pod() {
     assert!(init.contains("9100"), "{init}");
 }
 
+/// `hack/image agent` makes the image: its entrypoint takes the proxy's arguments, and writes to one folder.
+#[test]
+fn a_stock_envoy_is_the_sidecar_by_its_image_alone() {
+    let named = Rendered::new(&["--set", "global.proxy.image=pillion-agent"]);
+    let pod = inject(&named.parse());
+    let proxy = proxy(&pod);
+    let image = format!(
+        "docker.io/pillion/pillion-agent:{}",
+        env!("CARGO_PKG_VERSION")
+    );
+    assert_eq!(proxy["image"], image);
+    assert_eq!(proxy.get("command"), None);
+    assert_eq!(proxy["args"][0], "sidecar");
+    let data = json!({"name": "istio-data", "mountPath": "/var/lib/istio/data"});
+    assert!(proxy["volumeMounts"].as_array().unwrap().contains(&data));
+
+    let usual = inject(&Rendered::new(&[]).parse());
+    let renamed = pod.to_string().replace("pillion-agent", "pillion-proxy");
+    let renamed: Value = serde_json::from_str(&renamed).unwrap();
+    assert_eq!(renamed, usual);
+}
+
 #[test]
 fn the_control_plane_is_where_the_chart_is() {
     let objects = template("mesh", &[]);
