@@ -1,10 +1,6 @@
 //! Clients that ask for much and never open their windows.
 
-use std::{
-    cell::RefCell,
-    io::Write as _,
-    net::{SocketAddr, TcpStream},
-};
+use std::{cell::RefCell, io::Write as _, net::TcpStream};
 
 use pillion_grammar::frames::{
     END_HEADERS, END_STREAM, PREFACE, frame,
