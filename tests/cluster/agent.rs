@@ -1,7 +1,7 @@
 //! The walk-through with a stock Envoy as the sidecar of every pod, which `pillion-proxy agent` runs. What is checked, the
 //! tests of the proxy check, too.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     bookinfo,
@@ -78,10 +78,16 @@ async fn account(shop: &Namespace, (pod, container): (&str, &str), server: &str)
 /// Has the namespace take mutual TLS alone, and asks from Envoy to Envoy, and from and to the proxy.
 async fn all_prove_who_they_are(shop: &Namespace) {
     let httpbin = |name: &str| pod(name, &[server(name, &["httpbin"], 8080)]);
+    // Envoy as a client doesn't say that it speaks HTTP.
+    let declared = |name: &str| {
+        let mut service = service(name, &[8080]);
+        service["spec"]["ports"][0]["name"] = json!("http");
+        service
+    };
     shop.create(&[
         httpbin("echo"),
-        service("echo", &[8080]),
-        service("proxied", &[8080]),
+        declared("echo"),
+        declared("proxied"),
         without_sidecar("plain"),
     ])
     .await;
