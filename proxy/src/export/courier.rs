@@ -210,7 +210,10 @@ impl Courier {
         };
         let is_as_safe = open.secured.as_ref().is_none_or(|secured| {
             cluster.settings.tls.as_ref() == Some(&secured.tls)
-                && self.transport.trusts(&secured.trust)
+                && {
+                    let trust = secured.trust.as_ref();
+                    trust.is_none_or(|trust| self.transport.trusts(trust))
+                }
         });
         is_as_safe && set.has(open.address, open.secured.is_some())
     }
