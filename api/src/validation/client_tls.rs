@@ -45,15 +45,12 @@ pub(super) fn client_tls(findings: &mut Findings, tls: &ClientTlsSettings) {
 
 /// What the server's certificate is checked against.
 fn authorities(findings: &mut Findings, tls: &ClientTlsSettings) {
+    let path = tls.ca_certificates.as_str();
+    let is_path = path.starts_with('/') && !path.contains(char::is_control) && path.len() <= PATH;
     findings.at("caCertificates", |findings| {
-        let path = tls.ca_certificates.as_str();
-        let is_path = path.starts_with('/') && !path.contains(char::is_control);
-        if path.is_empty() {
-        } else if tls.mode == ClientTlsMode::IstioMutual {
-            findings.fault(
-                "must not be set with ISTIO_MUTUAL: it is the mesh's roots that count",
-            );
-        } else if path != SYSTEM && (!is_path || path.len() > PATH) {
+        if !path.is_empty() && tls.mode == ClientTlsMode::IstioMutual {
+            findings.fault("must not be set with ISTIO_MUTUAL: it is the mesh's roots that count");
+        } else if !is_path && !["", SYSTEM].contains(&path) {
             findings.fault(format!(
                 "must be the absolute path of a file in the proxy's container, of at most {PATH} bytes, or {SYSTEM}"
             ));
@@ -64,7 +61,9 @@ fn authorities(findings: &mut Findings, tls: &ClientTlsSettings) {
             if tls.mode == ClientTlsMode::IstioMutual {
                 findings.fault("must not be set with ISTIO_MUTUAL: the mesh checks who it is");
             } else if !tls.ca_certificates.is_empty() || !tls.subject_alt_names.is_empty() {
-                findings.fault("contradicts caCertificates and subjectAltNames: nothing is checked with it");
+                findings.fault(
+                    "contradicts caCertificates and subjectAltNames: nothing is checked with it",
+                );
             }
         });
     }

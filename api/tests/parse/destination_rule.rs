@@ -89,9 +89,18 @@ fn simple_tls_names_servers_and_files() {
         assert_eq!(warnings(Kind::DestinationRule, &spec), Vec::<String>::new());
     }
     for (tls, begin) in [
-        ("caCertificates: roots.pem", "caCertificates: must be the absolute path"),
-        ("subjectAltNames: ['a b']", "subjectAltNames[0]: \"a b\" is no DNS name"),
-        ("subjectAltNames: [10.0.0.1]", "subjectAltNames[0]: IP addresses are not built"),
+        (
+            "caCertificates: roots.pem",
+            "caCertificates: must be the absolute path",
+        ),
+        (
+            "subjectAltNames: ['a b']",
+            "subjectAltNames[0]: \"a b\" is no DNS name",
+        ),
+        (
+            "subjectAltNames: [10.0.0.1]",
+            "subjectAltNames[0]: IP addresses are not built",
+        ),
         (
             "insecureSkipVerify: true, caCertificates: /a",
             "insecureSkipVerify: contradicts caCertificates",
@@ -100,7 +109,10 @@ fn simple_tls_names_servers_and_files() {
             "insecureSkipVerify: true, subjectAltNames: [a]",
             "insecureSkipVerify: contradicts caCertificates",
         ),
-        ("credentialName: a", "credentialName: this field of Istio's API is not built"),
+        (
+            "credentialName: a",
+            "credentialName: this field of Istio's API is not built",
+        ),
     ] {
         let said = fault(&format!(
             "{{host: a, trafficPolicy: {{tls: {{mode: SIMPLE, {tls}}}}}}}"

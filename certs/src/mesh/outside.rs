@@ -143,11 +143,7 @@ impl ServerCertVerifier for Verifier {
 }
 
 /// Whether a certificate has a name.
-fn has(
-    certificate: &Certificate<'_>,
-    parsed: &ParsedCertificate<'_>,
-    name: &OutsideName,
-) -> bool {
+fn has(certificate: &Certificate<'_>, parsed: &ParsedCertificate<'_>, name: &OutsideName) -> bool {
     match name {
         OutsideName::Uri(uri) => certificate.uris.contains(&uri.as_str()),
         OutsideName::Dns(name) => match ServerName::try_from(name.as_str()) {

@@ -216,7 +216,10 @@ mod tests {
         assert_eq!(tls(&[]).offers(Carried::Http2), ["h2"]);
         assert!(tls(&[]).offers(Carried::Bytes).is_empty());
         assert_eq!(tls(&["h2"]).offers(Carried::Http2), ["h2"]);
-        assert_ne!(tls(&[]), UpstreamTls::new(Box::default(), Vec::new(), Vec::new()));
+        assert_ne!(
+            tls(&[]),
+            UpstreamTls::new(Box::default(), Vec::new(), Vec::new())
+        );
     }
 
     #[test]

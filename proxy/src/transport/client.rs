@@ -5,7 +5,12 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use pillion_certs::mesh::Trust;
 use tokio::{net::TcpStream, sync::watch, time::Instant};
 
-use super::{configs::Configs, failure::TlsFailure, upstream::{leave_mesh, shake_hands}, worker::valid};
+use super::{
+    configs::Configs,
+    failure::TlsFailure,
+    upstream::{leave_mesh, shake_hands},
+    worker::valid,
+};
 use crate::{
     identity::Credentials,
     net::tls::TlsStream,

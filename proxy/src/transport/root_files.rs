@@ -79,7 +79,9 @@ impl RootFiles {
                     *place = Some(known);
                     roots
                 });
-                looking.await.unwrap_or_else(|_| Err(Arc::new(Reason::Ending)))
+                looking
+                    .await
+                    .unwrap_or_else(|_| Err(Arc::new(Reason::Ending)))
             }
         };
         roots.map_err(|reason| RootsFault {
@@ -145,7 +147,9 @@ fn read(path: &str, metadata: &Metadata) -> Result<Arc<OutsideRoots>, Reason> {
         return Err(Reason::NoFile);
     }
     let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+    File::open(path)?
+        .take(MAX_FILE + 1)
+        .read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_FILE {
         return Err(Reason::TooLong);
     }
@@ -170,10 +174,16 @@ mod tests {
         let third = look(Some(second));
         assert!(!Arc::ptr_eq(&roots, third.roots.as_ref().unwrap()));
         file.replace("no certificate");
-        assert!(matches!(*look(Some(third)).roots.unwrap_err(), Reason::Invalid(_)));
+        assert!(matches!(
+            *look(Some(third)).roots.unwrap_err(),
+            Reason::Invalid(_)
+        ));
         let files = RootFiles::default();
         let error = files.of(file.path()).await.unwrap_err().to_string();
-        assert!(error.contains(file.path()) && error.contains("caCertificates"), "{error}");
+        assert!(
+            error.contains(file.path()) && error.contains("caCertificates"),
+            "{error}"
+        );
     }
 
     #[tokio::test]

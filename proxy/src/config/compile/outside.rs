@@ -30,7 +30,8 @@ pub(super) fn outside(validation: Option<ValidationContextType>) -> Result<Outsi
             checked(context).map_err(at("validation_context"))
         }
         Some(_) => {
-            let reason = "only validation_context is supported without a certificate for the client";
+            let reason =
+                "only validation_context is supported without a certificate for the client";
             Err(Fault::new("validation_context_type", reason))
         }
     }

@@ -174,7 +174,10 @@ async fn without_roots_nobody_is_believed() {
     let failed = shake(&transport, &tls, Carried::Bytes, &server).await;
     let failed = failed.unwrap_err();
     assert_eq!(failed.kind(), "tls_roots");
-    assert!(failed.to_string().contains("/nowhere/roots.pem"), "{failed}");
+    assert!(
+        failed.to_string().contains("/nowhere/roots.pem"),
+        "{failed}"
+    );
 }
 
 #[tokio::test]

@@ -297,7 +297,9 @@ fn servers_outside_the_mesh_prove_a_name_by_a_file_of_roots() {
             "matchTypedSubjectAltNames": [{"sanType": "DNS", "matcher": {"exact": "www.example.com"}}],
         })
     );
-    let own = context(json!({"sni": "a", "caCertificates": "/ca.pem", "subjectAltNames": ["*.b", "https://c"]}));
+    let own = context(
+        json!({"sni": "a", "caCertificates": "/ca.pem", "subjectAltNames": ["*.b", "https://c"]}),
+    );
     assert_eq!(own["sni"], "a");
     assert_eq!(
         own["commonTlsContext"]["validationContext"],

@@ -12,8 +12,8 @@ use pillion_envoy_api::{
                 cluster::{ClusterDiscoveryType, DiscoveryType, TransportSocketMatch},
             },
             core::v3::{
-                ApiConfigSource, ConfigSource, DataSource, Metadata, TrafficDirection, TransportSocket,
-                config_source::ConfigSourceSpecifier, data_source::Specifier,
+                ApiConfigSource, ConfigSource, DataSource, Metadata, TrafficDirection,
+                TransportSocket, config_source::ConfigSourceSpecifier, data_source::Specifier,
                 transport_socket::ConfigType,
             },
             listener::v3::{
@@ -432,9 +432,7 @@ fn outside() -> UpstreamTlsContext {
     context
 }
 
-fn compiled_outside(
-    change: impl FnOnce(&mut CommonTlsContext),
-) -> Result<Option<Outside>, Fault> {
+fn compiled_outside(change: impl FnOnce(&mut CommonTlsContext)) -> Result<Option<Outside>, Fault> {
     let mut context = outside();
     change(context.common_tls_context.as_mut().unwrap());
     let mut message = automatic();
@@ -482,7 +480,10 @@ fn roots_outside_the_mesh_are_in_a_file() {
     });
     assert_eq!(relative, file);
     let expired = fault(&|context| context.allow_expired_certificate = true);
-    assert!(expired.starts_with("allow_expired_certificate: "), "{expired}");
+    assert!(
+        expired.starts_with("allow_expired_certificate: "),
+        "{expired}"
+    );
     let kind = fault(&|context| {
         context.match_typed_subject_alt_names[1].san_type = SanType::Email.into();
     });
@@ -496,5 +497,8 @@ fn roots_outside_the_mesh_are_in_a_file() {
         );
     });
     let said = secret.unwrap_err().to_string();
-    assert!(said.contains("only validation_context is supported"), "{said}");
+    assert!(
+        said.contains("only validation_context is supported"),
+        "{said}"
+    );
 }
