@@ -41,7 +41,9 @@ RUN mmdebstrap --quiet --format=tar --variant=extract --include=libc6,libgcc-s1,
       --dpkgopt='path-exclude=/usr/lib/*/gconv/*' bookworm - | tar --extract --directory /out \
     && for name in iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore; do \
          ln -s xtables-nft-multi "/out/usr/sbin/$name"; done \
-    && mkdir -p /out/tmp /out/run /out/var/lib/istio/data && chmod 1777 /out/tmp \
+    && mkdir -p /out/tmp /out/run /out/var/lib/istio/data /out/etc/ssl/certs && chmod 1777 /out/tmp \
+    # The roots of the system, for `tls.mode: SIMPLE` (docs/security.md): Mozilla's, and none that was added here.
+    && cat /usr/share/ca-certificates/mozilla/*.crt >/out/etc/ssl/certs/ca-certificates.crt \
     # For `init` without root. Not effective by themselves: the sidecar runs without them (docs/capture.md).
     && setcap cap_net_admin,cap_net_raw+p /out/usr/local/bin/pillion-proxy
 

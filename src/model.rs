@@ -62,7 +62,7 @@ pub use tables::{
     Cidr, Clusters, GatewayListener, GatewayProtocol, GatewayTables, Inbound, InboundPort,
     Listener, ListenerProtocol, Outbound, RouteTables, TcpCluster, TcpRoute,
 };
-pub use transport::{PeerName, Servers, Transport};
+pub use transport::{Outside, OutsideProof, PeerName, Servers, Transport};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! Whether a spec can work: what Istio's validation refuses, and what is not built yet.
 
 mod addresses;
+mod client_tls;
 mod destination;
 mod destination_rule;
 mod gateway;

@@ -8,6 +8,8 @@
 //! - [`EndpointConfigs`]: a client's configurations for the endpoints of services, each with
 //!   sessions of its own.
 //! - [`control_plane_config`]: the same for clients of the control plane.
+//! - [`outside_client_config`]: the configuration of clients of servers outside the mesh, which prove
+//!   the name of a host.
 //! - [`Description`]: what a certificate says, for those who look.
 //! - [`Peer`]: who is at the other end.
 //! - [`PeerFault`]: why the other end is refused.
@@ -32,6 +34,7 @@ mod endpoints;
 mod fault;
 mod identity;
 mod key;
+mod outside;
 mod peer;
 mod provider;
 mod san;
@@ -49,6 +52,7 @@ pub use endpoints::{EndpointConfig, EndpointConfigs};
 pub use fault::PeerFault;
 pub use identity::Identity;
 pub use key::WorkloadKey;
+pub use outside::{OutsideName, OutsideProof, OutsideRoots, outside_client_config};
 pub use peer::Peer;
 pub use san::SanMatch;
 pub use server::{ServerSettings, server_config};

@@ -66,7 +66,7 @@ pub(crate) use self::{
         AddressRange, ServerName, TcpAction, TcpForward, TcpRefusal, TcpRoute, TcpRoutes,
     },
     text_match::TextMatch,
-    tls::{Carried, ClientHello, DownstreamTls, SanMatch, UpstreamTls},
+    tls::{Carried, ClientHello, DownstreamTls, Outside, SanMatch, UpstreamTls},
     tls_chains::{TlsChain, TlsChains, TlsChoice},
     tracing::{CustomTag, CustomValue, Propagation, Sampling, Tracing},
 };

@@ -1,9 +1,11 @@
-//! Mutual TLS on the connections of the traffic.
+//! TLS on the connections of the traffic: the mesh's, and that of servers outside of it.
 //!
 //! Tables say how TLS is spoken and with whom ([`DownstreamTls`], [`UpstreamTls`]), and the workload's
 //! [`Credentials`] prove who it is. [`Configs`] makes rustls' configurations of both, which all workers
 //! share with their sessions; [`Transport`] is a worker's view of it, and [`ClientTransport`] that of other
 //! threads. New credentials count from the next handshake on, and no connection ends for them.
+//! Servers outside the mesh prove who they are by the roots in a file, which is followed, and this end shows them
+//! nothing.
 //!
 //! [`DownstreamTls`]: crate::tables::DownstreamTls
 //! [`UpstreamTls`]: crate::tables::UpstreamTls
@@ -13,6 +15,8 @@ mod client;
 mod configs;
 mod downstream;
 mod failure;
+mod outside;
+mod root_files;
 mod secured;
 #[cfg(test)]
 pub(crate) mod test_util;

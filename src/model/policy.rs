@@ -52,6 +52,17 @@ pub enum ClientTls {
         /// The names that servers' certificates may be for; none: those of the service's accounts.
         names: Vec<Arc<str>>,
     },
+    /// `SIMPLE`: TLS in which the client shows no certificate, whatever endpoints speak.
+    Simple {
+        /// The name that clients ask for; none: the host.
+        sni: Option<Arc<str>>,
+        /// The names that servers' certificates may be for; none: the one that clients ask for.
+        names: Vec<Arc<str>>,
+        /// The file with the roots that servers' certificates are checked against; none: the system's.
+        roots: Option<Arc<str>>,
+        /// Whether servers' certificates are checked.
+        verifies: bool,
+    },
 }
 
 /// A cluster's policy.

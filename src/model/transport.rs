@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     cluster::{Cluster, Discovery},
+    hosts::is_wildcard,
     index::Index,
     names::{TLS_MODE, TLS_MODE_ISTIO},
     objects::{MeshConfig, Pod, ProxyKind, SliceEndpoint},
@@ -21,6 +22,26 @@ pub enum Transport {
     Mutual(Servers),
     /// Mutual TLS to those endpoints that speak it, and plain text to the others.
     Auto(Servers),
+    /// TLS that is not the mesh's, in which the client shows no certificate.
+    Simple(Outside),
+}
+
+/// Who is at the other end of TLS that is not the mesh's.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Outside {
+    /// The name that the client asks for; empty for none.
+    pub sni: Arc<str>,
+    /// How servers prove who they are. None: not at all.
+    pub proof: Option<OutsideProof>,
+}
+
+/// How servers prove who they are by certificates that are not the mesh's.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct OutsideProof {
+    /// The file with the roots behind their certificates; none: the system's.
+    pub roots: Option<Arc<str>>,
+    /// The DNS names and URIs that a certificate may have: one at least.
+    pub names: Vec<Arc<str>>,
 }
 
 /// Who is at the other end of mutual TLS.
@@ -60,6 +81,10 @@ pub(super) fn of_cluster(
     clusters: usize,
 ) -> Transport {
     let mesh = &world.mesh;
+    // It has nothing to do with what the mesh speaks.
+    if let Some(outside) = outside(cluster, clusters) {
+        return Transport::Simple(outside);
+    }
     let destination = world.destination(&cluster.key.host, &cluster.service);
     let Some(to) = destination.filter(|_| mesh.mutual_tls) else {
         return Transport::Plaintext;
@@ -69,7 +94,7 @@ pub(super) fn of_cluster(
         names: names(index, mesh, to, clusters),
     };
     match &cluster.policy.tls {
-        Some(ClientTls::Disable) => Transport::Plaintext,
+        Some(ClientTls::Disable | ClientTls::Simple { .. }) => Transport::Plaintext,
         Some(ClientTls::IstioMutual {
             sni: own,
             names: said,
@@ -93,6 +118,37 @@ pub(super) fn of_cluster(
         }
         None => Transport::Auto(servers()),
     }
+}
+
+/// What a rule with `SIMPLE` says. Where it says nothing of names, the server has to be the one that is asked for, and
+/// that is the host.
+fn outside(cluster: &Cluster, clusters: usize) -> Option<Outside> {
+    let Some(ClientTls::Simple {
+        sni,
+        names,
+        roots,
+        verifies,
+    }) = &cluster.policy.tls
+    else {
+        return None;
+    };
+    let host = &cluster.key.host;
+    let asked = sni.as_ref().unwrap_or(host);
+    let names = match names.as_slice() {
+        [] => vec![Arc::clone(asked)],
+        said => said.iter().take(fitting(said, clusters)).cloned().collect(),
+    };
+    Some(Outside {
+        // A wildcard is no name of a server.
+        sni: match is_wildcard(asked) {
+            true => "".into(),
+            false => Arc::clone(asked),
+        },
+        proof: verifies.then(|| OutsideProof {
+            roots: roots.clone(),
+            names,
+        }),
+    })
 }
 
 /// How many of the names that a rule gives one of so many clusters has, the first ones: at least one. Without the

@@ -15,17 +15,19 @@ pub struct ClientTlsSettings {
     pub client_certificate: Option<NotBuilt>,
     /// The file with the client's key, for `MUTUAL`.
     pub private_key: Option<NotBuilt>,
-    /// The file with the authorities that the server's certificate is checked against.
-    pub ca_certificates: Option<NotBuilt>,
+    /// The file, in the proxy's container, with the authorities that the server's certificate is checked against.
+    /// Default: those of the system.
+    pub ca_certificates: String,
     /// The Secret with the certificates.
     pub credential_name: Option<NotBuilt>,
     /// The names that the server's certificate may be for. Default: the identities of the service's
-    /// accounts.
+    /// accounts; with `SIMPLE`, the name that the client asks for.
     pub subject_alt_names: Vec<String>,
-    /// The name that the client asks for. Default: one that names port, subset and service.
+    /// The name that the client asks for. Default: one that names port, subset and service; with `SIMPLE`, the
+    /// host.
     pub sni: String,
     /// Whether the server's certificate is not checked.
-    pub insecure_skip_verify: Option<NotBuilt>,
+    pub insecure_skip_verify: Option<bool>,
     /// The file with revoked certificates.
     pub ca_crl: Option<NotBuilt>,
 }

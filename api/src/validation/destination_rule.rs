@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::{destination::port_selector, limits, names};
+use super::{client_tls::client_tls, destination::port_selector, limits, names};
 use crate::{
-    ClientTlsMode, ClientTlsSettings, ConnectionPoolSettings, DestinationRuleSpec, Duration,
-    H2UpgradePolicy, Metadata, PortTrafficPolicy, TrafficPolicy, findings::Findings,
+    ConnectionPoolSettings, DestinationRuleSpec, Duration, H2UpgradePolicy, Metadata,
+    PortTrafficPolicy, TrafficPolicy, findings::Findings,
 };
 
 /// Validates a `DestinationRule`.
@@ -115,40 +115,4 @@ fn pool(findings: &mut Findings, pool: &ConnectionPoolSettings) {
             });
         }
     });
-}
-
-/// TLS towards the endpoints.
-fn client_tls(findings: &mut Findings, tls: &ClientTlsSettings) {
-    findings.at("mode", |findings| match tls.mode {
-        ClientTlsMode::Disable | ClientTlsMode::IstioMutual => {}
-        ClientTlsMode::Simple | ClientTlsMode::Mutual => {
-            findings.fault("TLS with certificates that are not the mesh's is not built yet (SIMPLE, MUTUAL); ISTIO_MUTUAL and DISABLE are accepted, and so is a rule without tls");
-        }
-    });
-    findings.at("sni", |findings| {
-        // No DNS name only: those of the mesh begin with `outbound_`.
-        let is_shown = tls.sni.bytes().all(|byte| byte.is_ascii_graphic());
-        if tls.sni.len() > limits::SERVER_NAME || !is_shown {
-            findings.fault(format!(
-                "must be a name of at most {} visible ASCII characters",
-                limits::SERVER_NAME
-            ));
-        }
-    });
-    findings.at("subjectAltNames", |findings| {
-        limits::count(findings, tls.subject_alt_names.len(), limits::SERVER_NAMES);
-    });
-    findings.each(
-        "subjectAltNames",
-        &tls.subject_alt_names,
-        |findings, name| {
-            if !name.contains("://") || name.len() > limits::IDENTITY {
-                findings.fault(format!(
-                "must be a URI of at most {} bytes, such as spiffe://cluster.local/ns/shop/sa/web: \
-                 the mesh's certificates have no other names",
-                limits::IDENTITY
-            ));
-            }
-        },
-    );
 }

@@ -47,13 +47,9 @@ fn names_what_is_not_built() {
 fn the_mesh_s_own_tls_is_built_and_other_is_not() {
     let own = "{host: a, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}, portLevelSettings: [{port: {number: 80}, tls: {mode: ISTIO_MUTUAL}}]}}";
     assert_eq!(warnings(Kind::DestinationRule, own), Vec::<String>::new());
-    for mode in ["SIMPLE", "MUTUAL"] {
-        let said = fault(&format!(
-            "{{host: a, subsets: [{{name: v1, trafficPolicy: {{tls: {{mode: {mode}}}}}}}]}}"
-        ));
-        let begin = "spec.subsets[0].trafficPolicy.tls.mode: TLS with certificates that are not the mesh's is not built yet";
-        assert!(said.starts_with(begin), "{said}");
-    }
+    let said = fault("{host: a, subsets: [{name: v1, trafficPolicy: {tls: {mode: MUTUAL}}}]}");
+    let begin = "spec.subsets[0].trafficPolicy.tls.mode: TLS with a client's certificate that is not the mesh's is not built yet";
+    assert!(said.starts_with(begin), "{said}");
     for (tls, begin) in [
         ("sni: a b", "sni: must be a name of at most 255"),
         (
@@ -64,9 +60,62 @@ fn the_mesh_s_own_tls_is_built_and_other_is_not() {
             "clientCertificate: a",
             "clientCertificate: this field of Istio's API is not built yet",
         ),
+        ("caCertificates: /a", "caCertificates: must not be set with"),
+        (
+            "insecureSkipVerify: true",
+            "insecureSkipVerify: must not be set with",
+        ),
     ] {
         let said = fault(&format!(
             "{{host: a, trafficPolicy: {{tls: {{mode: ISTIO_MUTUAL, {tls}}}}}}}"
+        ));
+        let begin = format!("spec.trafficPolicy.tls.{begin}");
+        assert!(said.starts_with(&begin), "{said}");
+    }
+}
+
+#[test]
+fn simple_tls_names_servers_and_files() {
+    for tls in [
+        "",
+        "caCertificates: system",
+        "sni: api.example.com, caCertificates: /etc/ca/roots.pem, subjectAltNames: ['*.example.com', 'https://a.b/c']",
+        "insecureSkipVerify: true, sni: a",
+        "insecureSkipVerify: false, subjectAltNames: [a]",
+    ] {
+        let spec = format!(
+            "{{host: a, subsets: [{{name: v1, trafficPolicy: {{portLevelSettings: [{{port: {{number: 443}}, tls: {{mode: SIMPLE, {tls}}}}}]}}}}]}}"
+        );
+        assert_eq!(warnings(Kind::DestinationRule, &spec), Vec::<String>::new());
+    }
+    for (tls, begin) in [
+        (
+            "caCertificates: roots.pem",
+            "caCertificates: must be the absolute path",
+        ),
+        (
+            "subjectAltNames: ['a b']",
+            "subjectAltNames[0]: \"a b\" is no DNS name",
+        ),
+        (
+            "subjectAltNames: [10.0.0.1]",
+            "subjectAltNames[0]: IP addresses are not built",
+        ),
+        (
+            "insecureSkipVerify: true, caCertificates: /a",
+            "insecureSkipVerify: contradicts caCertificates",
+        ),
+        (
+            "insecureSkipVerify: true, subjectAltNames: [a]",
+            "insecureSkipVerify: contradicts caCertificates",
+        ),
+        (
+            "credentialName: a",
+            "credentialName: this field of Istio's API is not built",
+        ),
+    ] {
+        let said = fault(&format!(
+            "{{host: a, trafficPolicy: {{tls: {{mode: SIMPLE, {tls}}}}}}}"
         ));
         let begin = format!("spec.trafficPolicy.tls.{begin}");
         assert!(said.starts_with(&begin), "{said}");

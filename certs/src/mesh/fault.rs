@@ -99,6 +99,19 @@ pub enum PeerFault {
         /// The identity.
         found: String,
     },
+    /// A server outside the mesh has another name than is expected.
+    #[error(
+        "the server's certificate is for {}, and not for {}: check sni and subjectAltNames of the \
+         DestinationRule",
+        if found.is_empty() { "no name at all".to_owned() } else { found.join(", ") },
+        expected.join(", ")
+    )]
+    OtherServer {
+        /// The first of the names that are expected, and how many more there are.
+        expected: Vec<String>,
+        /// The same of the certificate's.
+        found: Vec<String>,
+    },
     /// The peer shows no certificate.
     #[error("the peer has no certificate: mutual TLS is required here")]
     NoCertificate,
@@ -175,7 +188,7 @@ impl PeerFault {
             Self::NoUri { .. } => "no_uri",
             Self::SeveralUris { .. } => "several_uris",
             Self::NotSpiffe { .. } => "not_spiffe",
-            Self::WrongName { .. } => "wrong_name",
+            Self::WrongName { .. } | Self::OtherServer { .. } => "wrong_name",
             Self::NoCertificate => "no_certificate",
             Self::Malformed(_) => "malformed",
             Self::Unacceptable { .. } => "unacceptable",

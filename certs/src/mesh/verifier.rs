@@ -79,7 +79,7 @@ impl Verifier {
 }
 
 /// What is wrong with the chain above a certificate.
-fn chain_fault(error: &Error, certificate: &Certificate<'_>) -> PeerFault {
+pub(super) fn chain_fault(error: &Error, certificate: &Certificate<'_>) -> PeerFault {
     use CertificateError as E;
     let peer = certificate.owner();
     let Error::InvalidCertificate(error) = error else {
@@ -126,7 +126,7 @@ fn at(time: UnixTime) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
-fn check_length(intermediates: &[CertificateDer<'_>]) -> Result<(), PeerFault> {
+pub(super) fn check_length(intermediates: &[CertificateDer<'_>]) -> Result<(), PeerFault> {
     if intermediates.len() > MOST_INTERMEDIATES {
         return Err(PeerFault::Malformed(
             "its chain has more than 9 certificates",

@@ -21,6 +21,7 @@ mod headers;
 mod http2_options;
 mod listener;
 mod load_assignment;
+mod outside;
 mod parts;
 mod redirect;
 mod retry;

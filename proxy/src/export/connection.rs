@@ -43,8 +43,8 @@ pub(super) struct Connection {
 #[derive(Debug)]
 pub(super) struct Secured {
     pub tls: Arc<UpstreamTls>,
-    /// By whose word.
-    pub trust: Arc<Trust>,
+    /// By whose word, if it is one of the mesh.
+    pub trust: Option<Arc<Trust>>,
 }
 
 #[derive(Debug)]

@@ -209,8 +209,10 @@ impl Courier {
             return false;
         };
         let is_as_safe = open.secured.as_ref().is_none_or(|secured| {
-            cluster.settings.tls.as_ref() == Some(&secured.tls)
-                && self.transport.trusts(&secured.trust)
+            cluster.settings.tls.as_ref() == Some(&secured.tls) && {
+                let trust = secured.trust.as_ref();
+                trust.is_none_or(|trust| self.transport.trusts(trust))
+            }
         });
         is_as_safe && set.has(open.address, open.secured.is_some())
     }

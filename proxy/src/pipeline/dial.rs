@@ -41,7 +41,7 @@ pub(crate) async fn dial(
     // Few connections are being made, and all others need not have room for it.
     let done = Box::pin(secure(&worker.transport, tls, inside, stream, time)).await;
     match done {
-        Ok((stream, parties)) => Ok((stream, Some(parties))),
+        Ok(secured) => Ok(secured),
         Err(failure) => {
             worker.warn_of_server(to.address, &settings.name, &failure);
             Err(Undialled::Tls(failure))

@@ -6,6 +6,8 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
+use pillion_certs::mesh::OutsideName;
+
 /// Which URIs a certificate of the other side may have.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum SanMatch {
@@ -33,8 +35,22 @@ pub(crate) struct UpstreamTls {
     pub sni: Box<str>,
     /// The protocols that are offered. Those of the mesh stand for what a connection carries.
     pub alpn: Vec<Box<str>>,
-    /// Any certificate that is trusted, if there is none.
+    /// Of the mesh's certificates: any that is trusted, if there is none.
     pub sans: Vec<SanMatch>,
+    /// How they prove it without the mesh's certificates, to a client that shows none.
+    pub outside: Option<Outside>,
+}
+
+/// How servers outside the mesh prove who they are.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Outside {
+    /// Not at all.
+    Unchecked,
+    /// By the roots in a file, for one of these names; for any name, if there is none.
+    Checked {
+        roots: Box<str>,
+        names: Vec<OutsideName>,
+    },
 }
 
 /// A hash that is known already: each handshake looks for the configuration of its TLS, whose names may be
@@ -106,13 +122,33 @@ impl UpstreamTls {
             sni,
             alpn,
             sans,
+            outside: None,
+        }
+    }
+
+    /// The same for servers outside the mesh.
+    pub fn outside(sni: Box<str>, alpn: Vec<Box<str>>, outside: Outside) -> Self {
+        Self {
+            hash: Hashed::of((&sni, &alpn, &outside)),
+            sni,
+            alpn,
+            sans: Vec::new(),
+            outside: Some(outside),
         }
     }
 
     /// The protocols to offer for what a connection will carry. Within the mesh they are those of
     /// Istio's filter `istio.alpn`: the server tells by them what is inside. To others, only those are offered
-    /// that will be spoken: rustls then ends a handshake in which the server chooses another one.
+    /// that will be spoken: rustls then ends a handshake in which the server chooses another one. Where nothing is
+    /// said about servers outside the mesh, they are told what will be, as Envoy does it.
     pub fn offers(&self, carried: Carried) -> Vec<&str> {
+        if self.outside.is_some() && self.alpn.is_empty() {
+            return match carried {
+                Carried::Http1 => vec!["http/1.1"],
+                Carried::Http2 => vec!["h2"],
+                Carried::Bytes => Vec::new(),
+            };
+        }
         if !self.alpn.iter().any(|protocol| &**protocol == ISTIO) {
             let all = self.alpn.iter().map(|protocol| &**protocol);
             return all.filter(|protocol| carried.may_be(protocol)).collect();
@@ -168,6 +204,22 @@ mod tests {
         assert_eq!(tls.offers(Carried::Http2), ["h2", "other"]);
         assert_eq!(tls.offers(Carried::Bytes), ["other"]);
         assert!(with(&["h2"]).offers(Carried::Http1).is_empty());
+    }
+
+    #[test]
+    fn servers_outside_the_mesh_hear_what_will_be_spoken() {
+        let tls = |alpn: &[&str]| {
+            let alpn = alpn.iter().map(|protocol| Box::from(*protocol));
+            UpstreamTls::outside(Box::default(), alpn.collect(), Outside::Unchecked)
+        };
+        assert_eq!(tls(&[]).offers(Carried::Http1), ["http/1.1"]);
+        assert_eq!(tls(&[]).offers(Carried::Http2), ["h2"]);
+        assert!(tls(&[]).offers(Carried::Bytes).is_empty());
+        assert_eq!(tls(&["h2"]).offers(Carried::Http2), ["h2"]);
+        assert_ne!(
+            tls(&[]),
+            UpstreamTls::new(Box::default(), Vec::new(), Vec::new())
+        );
     }
 
     #[test]

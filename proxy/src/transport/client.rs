@@ -5,7 +5,12 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use pillion_certs::mesh::Trust;
 use tokio::{net::TcpStream, sync::watch, time::Instant};
 
-use super::{configs::Configs, failure::TlsFailure, upstream::shake_hands, worker::valid};
+use super::{
+    configs::Configs,
+    failure::TlsFailure,
+    upstream::{leave_mesh, shake_hands},
+    worker::valid,
+};
 use crate::{
     identity::Credentials,
     net::tls::TlsStream,
@@ -32,7 +37,7 @@ impl ClientTransport {
     }
 
     /// Does the handshake with a server, within the time that there has been for it since its connection was
-    /// begun, and says by whose word it is believed.
+    /// begun, and says by whose word it is believed, if it is one of the mesh.
     ///
     /// # Errors
     ///
@@ -43,11 +48,16 @@ impl ClientTransport {
         inside: (Carried, SocketAddr),
         stream: TcpStream,
         time: (Instant, Duration),
-    ) -> Result<(TlsStream, Arc<Trust>), TlsFailure> {
+    ) -> Result<(TlsStream, Option<Arc<Trust>>), TlsFailure> {
+        if let Some(outside) = &tls.outside {
+            let tls = (tls, outside);
+            let stream = leave_mesh(&self.configs, tls, inside, stream, time).await?;
+            return Ok((stream, None));
+        }
         let credentials = valid(self.credentials.borrow().as_ref())?;
         let with = (&*self.configs, &*credentials);
         let (stream, _) = shake_hands(with, tls, inside, stream, time).await?;
-        Ok((stream, Arc::clone(&credentials.trust)))
+        Ok((stream, Some(Arc::clone(&credentials.trust))))
     }
 
     /// Whether that is whose word is believed now.

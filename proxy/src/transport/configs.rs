@@ -15,7 +15,7 @@ use pillion_telemetry::{Rates, Throttle};
 use rustls::{ClientConfig, ServerConfig};
 use time::OffsetDateTime;
 
-use super::failure::TlsFailure;
+use super::{failure::TlsFailure, outside::OutsideConfigs};
 use crate::{
     identity::Credentials,
     tables::{Carried, DownstreamTls, SanMatch, UpstreamTls},
@@ -41,6 +41,7 @@ pub(crate) struct Configs {
     /// `None` if there was no randomness for it, which is asked for again.
     tickets: Mutex<Option<Tickets>>,
     pub(super) warnings: Throttle,
+    pub(super) outside: OutsideConfigs,
 }
 
 /// Those of one generation of credentials.
@@ -70,6 +71,7 @@ impl Default for Configs {
             made: Mutex::default(),
             tickets: Mutex::default(),
             warnings: Throttle::new(WARNINGS),
+            outside: OutsideConfigs::default(),
         }
     }
 }

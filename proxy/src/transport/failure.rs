@@ -6,6 +6,7 @@ use pillion_certs::{Error, mesh::PeerFault};
 use rustls::PeerIncompatible;
 use time::OffsetDateTime;
 
+use super::root_files::RootsFault;
 use crate::net::tls_alert::TlsAlert;
 
 /// Why a handshake has failed, in words for operators.
@@ -24,6 +25,9 @@ pub(crate) enum TlsFailure {
     /// This end can't do what the tables say.
     #[error("this proxy can't speak TLS: {0}")]
     Config(#[from] Error),
+    /// This end does not know whom to trust.
+    #[error("{0}")]
+    Roots(#[from] RootsFault),
     /// The other end is refused, or does not speak TLS.
     #[error("{0}")]
     Peer(Box<PeerFault>),
@@ -48,6 +52,7 @@ impl TlsFailure {
             Self::NoIdentity => "tls_no_identity",
             Self::Expired(_) => "tls_own_expired",
             Self::Config(_) => "tls_configuration",
+            Self::Roots(_) => "tls_roots",
             Self::Peer(fault) => match **fault {
                 PeerFault::Plaintext => "tls_plaintext",
                 PeerFault::OldTls => "tls_version",

@@ -1,6 +1,12 @@
 //! Credentials for tests.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
 use pillion_certs::{
     Authority, Bundle, CertificateRequest, Issuer, SpiffeId,
@@ -83,4 +89,34 @@ pub(crate) async fn pair() -> (TcpStream, TcpStream, SocketAddr) {
     let address = listener.local_addr().unwrap();
     let (client, server) = tokio::join!(TcpStream::connect(address), listener.accept());
     (client.unwrap(), server.unwrap().0, address)
+}
+
+/// A file that is there as long as this.
+pub(crate) struct TempFile(String);
+
+impl TempFile {
+    pub fn new(content: &str) -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let (own, number) = (std::process::id(), COUNT.fetch_add(1, Relaxed));
+        let path = std::env::temp_dir().join(format!("pillion-transport-{own}-{number}"));
+        std::fs::write(&path, content).unwrap();
+        Self(path.into_os_string().into_string().unwrap())
+    }
+
+    pub fn path(&self) -> &str {
+        &self.0
+    }
+
+    /// Puts another file in its place, as Kubernetes does it.
+    pub fn replace(&self, content: &str) {
+        let new = format!("{}.new", self.0);
+        std::fs::write(&new, content).unwrap();
+        std::fs::rename(new, &self.0).unwrap();
+    }
+}
+
+impl Drop for TempFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }

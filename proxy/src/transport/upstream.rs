@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use pillion_certs::mesh::Peer;
-use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, pki_types::ServerName};
 use time::OffsetDateTime;
 use tokio::{
     net::TcpStream,
@@ -16,11 +16,11 @@ use crate::{
     identity::Credentials,
     net::{input::Input, read_ahead::ReadAhead, stream::Stream, tls::TlsStream},
     records::Parties,
-    tables::{Carried, UpstreamTls},
+    tables::{Carried, Outside, UpstreamTls},
 };
 
 /// Does the handshake with an endpoint, within the time that there has been for it since its connection was
-/// begun, and says who speaks to whom.
+/// begun, and says who speaks to whom, if both prove it.
 ///
 /// # Errors
 ///
@@ -32,12 +32,17 @@ pub(crate) async fn secure(
     inside: (Carried, SocketAddr),
     stream: TcpStream,
     time: (Instant, Duration),
-) -> Result<(Stream, Arc<Parties>), TlsFailure> {
+) -> Result<(Stream, Option<Arc<Parties>>), TlsFailure> {
+    let configs = &transport.configs;
+    if let Some(outside) = &tls.outside {
+        let stream = leave_mesh(configs, (tls, outside), inside, stream, time).await?;
+        return Ok((Stream::Tls(Box::new(stream)), None));
+    }
     let credentials = transport.credentials()?;
-    let with = (&*transport.configs, &*credentials);
+    let with = (&**configs, &*credentials);
     let (stream, peer) = shake_hands(with, tls, inside, stream, time).await?;
     let parties = Parties::new(credentials.identity.id().as_str(), peer.uri());
-    Ok((Stream::Tls(Box::new(stream)), Arc::new(parties)))
+    Ok((Stream::Tls(Box::new(stream)), Some(Arc::new(parties))))
 }
 
 /// The same with these credentials, and with whom.
@@ -46,19 +51,48 @@ pub(super) async fn shake_hands(
     tls: &Arc<UpstreamTls>,
     (carried, to): (Carried, SocketAddr),
     stream: TcpStream,
-    (began, within): (Instant, Duration),
+    time: (Instant, Duration),
 ) -> Result<(TlsStream, Peer), TlsFailure> {
     let endpoint = configs.client(credentials, tls, (carried, to))?;
-    let stream = ReadAhead::new(stream, Input::default());
-    let connecting = TlsConnector::from(endpoint.config()).connect(name(tls, to), stream);
-    let connected = match timeout_at(began + within, connecting).await {
-        Ok(connected) => connected?,
-        Err(_) => return Err(TlsFailure::TimedOut(within)),
-    };
-    let stream = TlsStream::from(connected);
+    let stream = connect(endpoint.config(), name(tls, to), stream, time).await?;
     let peer = Peer::admit(stream.state(), OffsetDateTime::now_utc())?;
     endpoint.admitted(peer.validity().not_after);
     Ok((stream, peer))
+}
+
+/// The same with a server outside the mesh, to which this end shows nothing.
+pub(super) async fn leave_mesh(
+    configs: &Configs,
+    (tls, outside): (&Arc<UpstreamTls>, &Outside),
+    (carried, to): (Carried, SocketAddr),
+    stream: TcpStream,
+    (began, within): (Instant, Duration),
+) -> Result<TlsStream, TlsFailure> {
+    let preparing = configs.outside.client(tls, outside, (carried, to));
+    let endpoint = match timeout_at(began + within, preparing).await {
+        Ok(endpoint) => endpoint?,
+        Err(_) => return Err(TlsFailure::TimedOut(within)),
+    };
+    let stream = connect(endpoint.config(), name(tls, to), stream, (began, within)).await?;
+    if let Outside::Checked { .. } = outside {
+        let peer = Peer::admit(stream.state(), OffsetDateTime::now_utc())?;
+        endpoint.admitted(peer.validity().not_after);
+    }
+    Ok(stream)
+}
+
+async fn connect(
+    config: Arc<ClientConfig>,
+    name: ServerName<'static>,
+    stream: TcpStream,
+    (began, within): (Instant, Duration),
+) -> Result<TlsStream, TlsFailure> {
+    let stream = ReadAhead::new(stream, Input::default());
+    let connecting = TlsConnector::from(config).connect(name, stream);
+    match timeout_at(began + within, connecting).await {
+        Ok(connected) => Ok(TlsStream::from(connected?)),
+        Err(_) => Err(TlsFailure::TimedOut(within)),
+    }
 }
 
 /// The name that is asked for; an address is not sent.

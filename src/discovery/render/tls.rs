@@ -1,4 +1,4 @@
-//! Transport sockets: the mesh's mutual TLS, and none.
+//! Transport sockets: the mesh's mutual TLS, TLS with servers outside of it, and none.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,9 +8,11 @@ use pillion_envoy_api::{
         config::{
             cluster::v3::cluster::TransportSocketMatch,
             core::v3::{
-                ApiConfigSource, ApiVersion, ConfigSource, GrpcService, Metadata, TransportSocket,
+                ApiConfigSource, ApiVersion, ConfigSource, DataSource, GrpcService, Metadata,
+                TransportSocket,
                 api_config_source::ApiType,
                 config_source::ConfigSourceSpecifier,
+                data_source::Specifier,
                 grpc_service::{EnvoyGrpc, TargetSpecifier},
                 transport_socket::ConfigType,
             },
@@ -32,7 +34,7 @@ use pillion_envoy_api::{
 use prost_types::Struct;
 
 use super::common::{duration, map, text};
-use crate::model::{PeerName, Servers};
+use crate::model::{Outside, PeerName, Servers};
 
 /// The cluster of the agent that has the workload's certificate. It is the proxy's own.
 const AGENT: &str = "sds-grpc";
@@ -40,6 +42,8 @@ const AGENT: &str = "sds-grpc";
 const CERTIFICATE: &str = "default";
 /// The roots that the mesh trusts.
 const ROOTS: &str = "ROOTCA";
+/// Where Debian, and the images of the proxy and of Envoy, have the roots of the system.
+const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// The key of an endpoint's metadata by which its transport socket is chosen.
 const SOCKET_MATCH: &str = "envoy.transport_socket_match";
 /// What of the metadata says it.
@@ -130,26 +134,69 @@ fn mode() -> Struct {
     map([(TLS_MODE, text(ISTIO))])
 }
 
-/// What both sides have: the workload's certificate, and the names that the other side's may have.
-fn common(protocols: &[&str], names: Vec<MatchPattern>) -> CommonTlsContext {
-    let names = names.into_iter().map(|pattern| SubjectAltNameMatcher {
-        san_type: SanType::Uri.into(),
+/// TLS of a client without a certificate: with this server outside the mesh.
+pub(super) fn outside(outside: &Outside, is_http2: bool) -> TransportSocket {
+    let protocols: &[&str] = if is_http2 { &["h2"] } else { &[] };
+    let checked = outside.proof.as_ref().map(|proof| {
+        let names = proof.names.iter().map(|name| {
+            // Istio's matches say nothing of the type, and no name can be of both.
+            let kind = match name.contains("://") {
+                true => SanType::Uri,
+                false => SanType::Dns,
+            };
+            named(kind, MatchPattern::Exact(name.to_string()))
+        });
+        let roots = proof.roots.as_deref().unwrap_or(SYSTEM_ROOTS);
+        ValidationContextType::ValidationContext(CertificateValidationContext {
+            trusted_ca: Some(DataSource {
+                specifier: Some(Specifier::Filename(roots.to_owned())),
+            }),
+            match_typed_subject_alt_names: names.collect(),
+            ..CertificateValidationContext::default()
+        })
+    });
+    let context = UpstreamTlsContext {
+        common_tls_context: Some(CommonTlsContext {
+            tls_params: Some(versions()),
+            alpn_protocols: protocols.iter().map(|name| (*name).to_owned()).collect(),
+            validation_context_type: checked,
+            ..CommonTlsContext::default()
+        }),
+        sni: outside.sni.to_string(),
+        ..UpstreamTlsContext::default()
+    };
+    tls(any(type_url::UPSTREAM_TLS_CONTEXT, &context))
+}
+
+fn named(kind: SanType, pattern: MatchPattern) -> SubjectAltNameMatcher {
+    SubjectAltNameMatcher {
+        san_type: kind.into(),
         matcher: Some(StringMatcher {
             match_pattern: Some(pattern),
             ..StringMatcher::default()
         }),
         ..SubjectAltNameMatcher::default()
-    });
+    }
+}
+
+fn versions() -> TlsParameters {
+    TlsParameters {
+        tls_minimum_protocol_version: TlsProtocol::TlSv12.into(),
+        tls_maximum_protocol_version: TlsProtocol::TlSv13.into(),
+        ..TlsParameters::default()
+    }
+}
+
+/// What both sides have: the workload's certificate, and the names that the other side's may have.
+fn common(protocols: &[&str], names: Vec<MatchPattern>) -> CommonTlsContext {
+    let names = names.into_iter();
+    let names = names.map(|pattern| named(SanType::Uri, pattern));
     let own = CertificateValidationContext {
         match_typed_subject_alt_names: names.collect(),
         ..CertificateValidationContext::default()
     };
     CommonTlsContext {
-        tls_params: Some(TlsParameters {
-            tls_minimum_protocol_version: TlsProtocol::TlSv12.into(),
-            tls_maximum_protocol_version: TlsProtocol::TlSv13.into(),
-            ..TlsParameters::default()
-        }),
+        tls_params: Some(versions()),
         tls_certificate_sds_secret_configs: vec![secret(CERTIFICATE)],
         alpn_protocols: protocols.iter().map(|name| (*name).to_owned()).collect(),
         validation_context_type: Some(ValidationContextType::CombinedValidationContext(

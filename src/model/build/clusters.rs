@@ -89,22 +89,26 @@ pub(super) fn of_view(
             clusters.extend(subsets.filter_map(|subset| maker.cluster(Some(subset))));
         }
     }
-    if mesh.mutual_tls {
-        too_many_names(&clusters, &mut findings);
-    }
+    too_many_names(mesh, &clusters, &mut findings);
     findings.truncate(FINDINGS);
     (clusters, findings)
 }
 
 /// Rules whose `subjectAltNames` have no room in each of so many clusters.
-fn too_many_names(clusters: &[Cluster], findings: &mut Vec<Finding>) {
+fn too_many_names(mesh: &MeshConfig, clusters: &[Cluster], findings: &mut Vec<Finding>) {
     let mut told = BTreeSet::new();
     for cluster in clusters {
-        let (Some(ClientTls::IstioMutual { names, .. }), Some(rule)) =
-            (&cluster.policy.tls, &cluster.rule)
+        let (
+            Some(ClientTls::IstioMutual { names, .. } | ClientTls::Simple { names, .. }),
+            Some(rule),
+        ) = (&cluster.policy.tls, &cluster.rule)
         else {
             continue;
         };
+        let is_mutual = matches!(cluster.policy.tls, Some(ClientTls::IstioMutual { .. }));
+        if is_mutual && !mesh.mutual_tls {
+            continue;
+        }
         let first = fitting(names, clusters.len());
         if names.len() > first && told.insert(rule) {
             let message = format!(

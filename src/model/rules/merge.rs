@@ -218,20 +218,26 @@ impl<'a> Blocks<'a> {
     }
 }
 
+/// What Istio calls the roots of the system.
+const SYSTEM: &str = "system";
+
 fn tls(settings: &ClientTlsSettings) -> ClientTls {
+    let said = |text: &str| (!text.is_empty()).then(|| text.into());
+    let names = settings.subject_alt_names.iter();
+    let names = names.map(|name| name.as_str().into());
     match settings.mode {
         ClientTlsMode::IstioMutual => ClientTls::IstioMutual {
-            sni: (!settings.sni.is_empty()).then(|| settings.sni.as_str().into()),
-            names: settings
-                .subject_alt_names
-                .iter()
-                .map(|name| name.as_str().into())
-                .collect(),
+            sni: said(&settings.sni),
+            names: names.collect(),
         },
-        // Validation refuses the other ones.
-        ClientTlsMode::Disable | ClientTlsMode::Simple | ClientTlsMode::Mutual => {
-            ClientTls::Disable
-        }
+        ClientTlsMode::Simple => ClientTls::Simple {
+            sni: said(&settings.sni),
+            names: names.collect(),
+            roots: said(&settings.ca_certificates).filter(|path: &Arc<str>| **path != *SYSTEM),
+            verifies: settings.insecure_skip_verify != Some(true),
+        },
+        // Validation refuses the other one.
+        ClientTlsMode::Disable | ClientTlsMode::Mutual => ClientTls::Disable,
     }
 }
 

@@ -141,6 +141,56 @@ fn a_destination_rule_wins_over_what_endpoints_speak() {
     assert_eq!(servers.names.len(), 3);
 }
 
+/// What a rule for `web` makes of TLS that is not the mesh's: the name that is asked for, the roots, and the names of
+/// certificates.
+fn outside(mesh: &Mesh, name: &str) -> (String, Option<(Option<String>, Vec<String>)>) {
+    let Transport::Simple(outside) = transport(mesh, name) else {
+        panic!("no SIMPLE");
+    };
+    let proof = outside.proof.map(|proof| {
+        let names = proof.names.iter().map(ToString::to_string).collect();
+        (proof.roots.map(|path| path.to_string()), names)
+    });
+    (outside.sni.to_string(), proof)
+}
+
+#[test]
+fn simple_tls_checks_the_host_or_what_the_rule_names() {
+    let mut mesh = mesh();
+    let tls = |fields: Value| {
+        let mut tls = json!({ "mode": "SIMPLE" });
+        let fields = fields.as_object().unwrap().clone();
+        tls.as_object_mut().unwrap().extend(fields);
+        json!({ "tls": tls })
+    };
+    rule(
+        &mut mesh,
+        json!({ "host": "web", "trafficPolicy": tls(json!({})), "subsets": [
+            { "name": "sni", "trafficPolicy": tls(json!({ "sni": "a", "caCertificates": "system" })) },
+            { "name": "names", "trafficPolicy": tls(json!({
+                "sni": "a", "subjectAltNames": ["b", "c"], "caCertificates": "/etc/ca.pem" })) },
+            { "name": "any", "trafficPolicy": tls(json!({ "insecureSkipVerify": true })) },
+            { "name": "port", "trafficPolicy": { "portLevelSettings": [
+                { "port": { "number": 80 }, "tls": { "mode": "SIMPLE", "sni": "port" } }] } }] }),
+    );
+    let host = "web.shop.svc.cluster.local";
+    let of = |mesh: &Mesh, subset: &str| outside(mesh, &format!("outbound|80|{subset}|{host}"));
+    let proof = |roots: Option<&str>, names: &[&str]| {
+        let names = names.iter().map(ToString::to_string).collect();
+        Some((roots.map(ToOwned::to_owned), names))
+    };
+    assert_eq!(of(&mesh, ""), (host.to_owned(), proof(None, &[host])));
+    assert_eq!(of(&mesh, "sni"), ("a".to_owned(), proof(None, &["a"])));
+    let named = proof(Some("/etc/ca.pem"), &["b", "c"]);
+    assert_eq!(of(&mesh, "names"), ("a".to_owned(), named));
+    assert_eq!(of(&mesh, "any"), (host.to_owned(), None));
+    let port = ("port".to_owned(), proof(None, &["port"]));
+    assert_eq!(of(&mesh, "port"), port);
+    // It is not the mesh's, and goes without that.
+    assert!(mesh.apply(Event::Mesh(MeshConfig::default())).rules);
+    assert_eq!(of(&mesh, "port"), port);
+}
+
 #[test]
 fn without_auto_mtls_only_rules_say_it() {
     let mut mesh = mesh();

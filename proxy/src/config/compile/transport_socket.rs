@@ -20,9 +20,10 @@ use pillion_envoy_api::{
 use super::{
     any::message_of,
     fault::{Fault, at, at_index, each, refuse_if},
+    outside::outside,
     subject_alt_names::{from_identity, sans},
 };
-use crate::tables::{DownstreamTls, SanMatch, UpstreamTls};
+use crate::tables::{DownstreamTls, Outside, SanMatch, UpstreamTls};
 
 /// The names that Istio has for the workload's own certificate, and for the roots of the mesh.
 const CERTIFICATE: &str = "default";
@@ -120,8 +121,28 @@ fn of_upstream(message: UpstreamTlsContext) -> Result<UpstreamTls, Fault> {
         let reason = format!("has more than {MAX_NAME} bytes");
         return Err(Fault::new("sni", reason));
     }
-    let (alpn, sans) = common(common_tls_context)?;
-    Ok(UpstreamTls::new(sni.into_boxed_str(), alpn, sans))
+    let is_outside = |common: &CommonTlsContext| {
+        common.tls_certificates.is_empty() && common.tls_certificate_sds_secret_configs.is_empty()
+    };
+    match common_tls_context {
+        // Without a certificate of its own, the client is none of the mesh.
+        Some(common) if is_outside(&common) => {
+            let (alpn, outside) = of_outside(common).map_err(at("common_tls_context"))?;
+            Ok(UpstreamTls::outside(sni.into_boxed_str(), alpn, outside))
+        }
+        common_tls_context => {
+            let (alpn, sans) = common(common_tls_context)?;
+            Ok(UpstreamTls::new(sni.into_boxed_str(), alpn, sans))
+        }
+    }
+}
+
+/// The protocols of a context without a certificate, and how servers prove who they are.
+fn of_outside(message: CommonTlsContext) -> Result<(Vec<Box<str>>, Outside), Fault> {
+    parameters(message.tls_params.unwrap_or_default()).map_err(at("tls_params"))?;
+    let protocols = message.alpn_protocols;
+    let alpn = each("alpn_protocols", MAX_PROTOCOLS, protocols, protocol)?;
+    Ok((alpn, outside(message.validation_context_type)?))
 }
 
 /// The protocols of a context, and which names the other side may have.

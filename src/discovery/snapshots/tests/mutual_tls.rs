@@ -267,6 +267,54 @@ fn a_destination_rule_wins() {
     );
 }
 
+#[test]
+fn servers_outside_the_mesh_prove_a_name_by_a_file_of_roots() {
+    let mut mesh = mutual_mesh();
+    let mut context = |fields: Value| {
+        let mut tls = json!({"mode": "SIMPLE"});
+        let fields = fields.as_object().unwrap().clone();
+        tls.as_object_mut().unwrap().extend(fields);
+        mesh.rule(
+            pillion_api::Kind::DestinationRule,
+            "outside",
+            json!({"host": "www.example.com", "trafficPolicy": {"tls": tls}}),
+        );
+        mesh.0.forget();
+        let name = "outbound|80||www.example.com";
+        let cluster = mesh.resource("reviews-1", type_url::CLUSTER, name);
+        assert_eq!(cluster["transportSocketMatches"], Value::Null);
+        cluster["transportSocket"]["typedConfig"].clone()
+    };
+    let system = context(json!({}));
+    assert_eq!(system["@type"], type_url::UPSTREAM_TLS_CONTEXT);
+    assert_eq!(system["sni"], "www.example.com");
+    let common = &system["commonTlsContext"];
+    assert_eq!(common["tlsCertificateSdsSecretConfigs"], Value::Null);
+    assert_eq!(
+        common["validationContext"],
+        json!({
+            "trustedCa": {"filename": "/etc/ssl/certs/ca-certificates.crt"},
+            "matchTypedSubjectAltNames": [{"sanType": "DNS", "matcher": {"exact": "www.example.com"}}],
+        })
+    );
+    let own = context(
+        json!({"sni": "a", "caCertificates": "/ca.pem", "subjectAltNames": ["*.b", "https://c"]}),
+    );
+    assert_eq!(own["sni"], "a");
+    assert_eq!(
+        own["commonTlsContext"]["validationContext"],
+        json!({
+            "trustedCa": {"filename": "/ca.pem"},
+            "matchTypedSubjectAltNames": [
+                {"sanType": "DNS", "matcher": {"exact": "*.b"}},
+                {"sanType": "URI", "matcher": {"exact": "https://c"}},
+            ],
+        })
+    );
+    let any = context(json!({"insecureSkipVerify": true}));
+    assert_eq!(any["commonTlsContext"]["validationContext"], Value::Null);
+}
+
 /// The certificate's names of those who call: appended by sidecars, replaced at gateways.
 #[test]
 fn who_has_called_is_told_to_applications() {

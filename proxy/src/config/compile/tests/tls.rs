@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pillion_certs::mesh::OutsideName;
 use pillion_envoy_api::{
     any,
     envoy::{
@@ -11,8 +12,9 @@ use pillion_envoy_api::{
                 cluster::{ClusterDiscoveryType, DiscoveryType, TransportSocketMatch},
             },
             core::v3::{
-                ApiConfigSource, ConfigSource, Metadata, TrafficDirection, TransportSocket,
-                config_source::ConfigSourceSpecifier, transport_socket::ConfigType,
+                ApiConfigSource, ConfigSource, DataSource, Metadata, TrafficDirection,
+                TransportSocket, config_source::ConfigSourceSpecifier, data_source::Specifier,
+                transport_socket::ConfigType,
             },
             listener::v3::{
                 FilterChain, FilterChainMatch, Listener as Message, ListenerFilter, listener_filter,
@@ -49,7 +51,7 @@ use crate::config::test_util::{address, endpoints, http_chain, manager, sniffed,
 use crate::{
     config::compile::{Cluster, Fault, Listener, Part, cluster, listener},
     kind::Kind,
-    tables::{Detection, ForwardClientCert, Patterns, SanMatch, TcpAction},
+    tables::{Detection, ForwardClientCert, Outside, Patterns, SanMatch, TcpAction},
 };
 
 fn sds(name: &str) -> SdsSecretConfig {
@@ -399,4 +401,104 @@ fn what_a_cluster_can_not_tell_apart_is_refused_by_name() {
     });
     let expected = "transport_socket_matches[0].transport_socket.typed_config.auto_host_sni: ";
     assert!(named.starts_with(expected), "{named}");
+}
+
+/// A client without a certificate, and a server that the roots in a file are behind.
+fn outside() -> UpstreamTlsContext {
+    let mut context = upstream();
+    let common = context.common_tls_context.as_mut().unwrap();
+    common.tls_certificate_sds_secret_configs = Vec::new();
+    common.alpn_protocols = Vec::new();
+    let name = |kind: SanType, text: &str| SubjectAltNameMatcher {
+        san_type: kind.into(),
+        matcher: Some(StringMatcher {
+            match_pattern: Some(MatchPattern::Exact(text.to_owned())),
+            ..StringMatcher::default()
+        }),
+        ..SubjectAltNameMatcher::default()
+    };
+    common.validation_context_type = Some(ValidationContextType::ValidationContext(
+        CertificateValidationContext {
+            trusted_ca: Some(DataSource {
+                specifier: Some(Specifier::Filename("/roots.pem".to_owned())),
+            }),
+            match_typed_subject_alt_names: vec![
+                name(SanType::Dns, "a.example.com"),
+                name(SanType::Uri, "https://a"),
+            ],
+            ..CertificateValidationContext::default()
+        },
+    ));
+    context
+}
+
+fn compiled_outside(change: impl FnOnce(&mut CommonTlsContext)) -> Result<Option<Outside>, Fault> {
+    let mut context = outside();
+    change(context.common_tls_context.as_mut().unwrap());
+    let mut message = automatic();
+    message.transport_socket_matches = Vec::new();
+    message.transport_socket = socket(any(type_url::UPSTREAM_TLS_CONTEXT, &context));
+    let cluster = compiled(&message)?;
+    assert!(cluster.sockets.secure(None));
+    Ok(cluster.settings.tls.as_ref().unwrap().outside.clone())
+}
+
+#[test]
+fn without_a_certificate_a_file_says_whom_to_trust() {
+    let checked = compiled_outside(|_| ()).unwrap();
+    let names = vec![
+        OutsideName::Dns("a.example.com".to_owned()),
+        OutsideName::Uri("https://a".to_owned()),
+    ];
+    let roots = "/roots.pem".into();
+    assert_eq!(checked, Some(Outside::Checked { roots, names }));
+    let any = compiled_outside(|common| common.validation_context_type = None).unwrap();
+    assert_eq!(any, Some(Outside::Unchecked));
+}
+
+#[test]
+fn roots_outside_the_mesh_are_in_a_file() {
+    let fault = |change: &dyn Fn(&mut CertificateValidationContext)| {
+        let failed = compiled_outside(|common| {
+            let Some(ValidationContextType::ValidationContext(context)) =
+                &mut common.validation_context_type
+            else {
+                panic!("no validation context");
+            };
+            change(context);
+        });
+        let said = failed.unwrap_err().to_string();
+        let inside = "transport_socket.typed_config.common_tls_context.validation_context.";
+        said.strip_prefix(inside).unwrap_or(&said).to_owned()
+    };
+    let file = "trusted_ca.filename: must be the absolute path of a file";
+    assert_eq!(fault(&|context| context.trusted_ca = None), file);
+    let relative = fault(&|context| {
+        context.trusted_ca = Some(DataSource {
+            specifier: Some(Specifier::Filename("roots.pem".to_owned())),
+        });
+    });
+    assert_eq!(relative, file);
+    let expired = fault(&|context| context.allow_expired_certificate = true);
+    assert!(
+        expired.starts_with("allow_expired_certificate: "),
+        "{expired}"
+    );
+    let kind = fault(&|context| {
+        context.match_typed_subject_alt_names[1].san_type = SanType::Email.into();
+    });
+    assert_eq!(
+        kind,
+        "match_typed_subject_alt_names[1].san_type: must be DNS or URI"
+    );
+    let secret = compiled_outside(|common| {
+        common.validation_context_type = Some(
+            ValidationContextType::ValidationContextSdsSecretConfig(sds("ROOTCA")),
+        );
+    });
+    let said = secret.unwrap_err().to_string();
+    assert!(
+        said.contains("only validation_context is supported"),
+        "{said}"
+    );
 }

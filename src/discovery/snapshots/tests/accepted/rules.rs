@@ -334,8 +334,21 @@ fn policy() -> BoxedStrategy<Value> {
         ),
     ]);
     let pool = object(vec![("tcp", tcp), ("http", http)]);
+    let tls = with(
+        object(vec![
+            ("sni", text(&["a", "a.example.com"], &["a b", LONG])),
+            ("caCertificates", text(&["/a", "system"], &["a"])),
+            (
+                "subjectAltNames",
+                list(text(&["a", "*.b", "spiffe://a/b"], &["", "a b"]), 0..3),
+            ),
+            ("insecureSkipVerify", flag()),
+        ]),
+        "mode",
+        text(&["SIMPLE", "ISTIO_MUTUAL", "DISABLE"], &["MUTUAL"]),
+    );
     with(
-        object(vec![("connectionPool", pool)]),
+        object(vec![("connectionPool", pool), ("tls", tls)]),
         "loadBalancer",
         balancer,
     )

@@ -1,0 +1,92 @@
+//! `tls` of a `DestinationRule`.
+
+use std::net::IpAddr;
+
+use super::{limits, names};
+use crate::{ClientTlsMode, ClientTlsSettings, findings::Findings};
+
+/// The longest path of a file.
+const PATH: usize = 1_024;
+/// What Istio calls the authorities of the system.
+const SYSTEM: &str = "system";
+
+/// TLS towards the endpoints.
+pub(super) fn client_tls(findings: &mut Findings, tls: &ClientTlsSettings) {
+    findings.at("mode", |findings| match tls.mode {
+        ClientTlsMode::Disable | ClientTlsMode::IstioMutual | ClientTlsMode::Simple => {}
+        ClientTlsMode::Mutual => {
+            findings.fault("TLS with a client's certificate that is not the mesh's is not built yet (MUTUAL); SIMPLE, ISTIO_MUTUAL and DISABLE are accepted, and so is a rule without tls");
+        }
+    });
+    findings.at("sni", |findings| {
+        // No DNS name only: those of the mesh begin with `outbound_`.
+        let is_shown = tls.sni.bytes().all(|byte| byte.is_ascii_graphic());
+        if tls.sni.len() > limits::SERVER_NAME || !is_shown {
+            findings.fault(format!(
+                "must be a name of at most {} visible ASCII characters",
+                limits::SERVER_NAME
+            ));
+        }
+    });
+    authorities(findings, tls);
+    findings.at("subjectAltNames", |findings| {
+        limits::count(findings, tls.subject_alt_names.len(), limits::SERVER_NAMES);
+    });
+    let is_simple = tls.mode == ClientTlsMode::Simple;
+    findings.each(
+        "subjectAltNames",
+        &tls.subject_alt_names,
+        |findings, name| match is_simple {
+            true => server(findings, name),
+            false => workload(findings, name),
+        },
+    );
+}
+
+/// What the server's certificate is checked against.
+fn authorities(findings: &mut Findings, tls: &ClientTlsSettings) {
+    let path = tls.ca_certificates.as_str();
+    let is_path = path.starts_with('/') && !path.contains(char::is_control) && path.len() <= PATH;
+    findings.at("caCertificates", |findings| {
+        if !path.is_empty() && tls.mode == ClientTlsMode::IstioMutual {
+            findings.fault("must not be set with ISTIO_MUTUAL: it is the mesh's roots that count");
+        } else if !is_path && !["", SYSTEM].contains(&path) {
+            findings.fault(format!(
+                "must be the absolute path of a file in the proxy's container, of at most {PATH} bytes, or {SYSTEM}"
+            ));
+        }
+    });
+    if tls.insecure_skip_verify == Some(true) {
+        findings.at("insecureSkipVerify", |findings| {
+            if tls.mode == ClientTlsMode::IstioMutual {
+                findings.fault("must not be set with ISTIO_MUTUAL: the mesh checks who it is");
+            } else if !tls.ca_certificates.is_empty() || !tls.subject_alt_names.is_empty() {
+                findings.fault(
+                    "contradicts caCertificates and subjectAltNames: nothing is checked with it",
+                );
+            }
+        });
+    }
+}
+
+/// A name of a server outside the mesh.
+fn server(findings: &mut Findings, name: &str) {
+    if name.len() > limits::IDENTITY {
+        findings.fault(format!("has more than {} bytes", limits::IDENTITY));
+    } else if name.parse::<IpAddr>().is_ok() {
+        findings.fault("IP addresses are not built yet; DNS names and URIs are");
+    } else if !name.contains("://") {
+        names::host(findings, name);
+    }
+}
+
+/// A name of a workload of the mesh.
+fn workload(findings: &mut Findings, name: &str) {
+    if !name.contains("://") || name.len() > limits::IDENTITY {
+        findings.fault(format!(
+            "must be a URI of at most {} bytes, such as spiffe://cluster.local/ns/shop/sa/web: \
+             the mesh's certificates have no other names",
+            limits::IDENTITY
+        ));
+    }
+}

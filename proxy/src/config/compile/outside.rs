@@ -1,0 +1,97 @@
+//! How servers outside the mesh prove who they are.
+
+use pillion_certs::mesh::OutsideName;
+use pillion_envoy_api::envoy::{
+    config::core::v3::{DataSource, data_source::Specifier},
+    extensions::transport_sockets::tls::v3::{
+        CertificateValidationContext, SubjectAltNameMatcher,
+        certificate_validation_context::TrustChainVerification,
+        common_tls_context::ValidationContextType, subject_alt_name_matcher::SanType,
+    },
+    r#type::matcher::v3::{StringMatcher, string_matcher::MatchPattern},
+};
+
+use super::{
+    fault::{Fault, at, each, refuse_if},
+    text::bounded,
+};
+use crate::tables::Outside;
+
+/// Names of one context.
+const MAX_NAMES: usize = 64;
+/// The longest path of Linux.
+const MAX_PATH: usize = 4_096;
+
+/// What a context of clients without a certificate says of servers.
+pub(super) fn outside(validation: Option<ValidationContextType>) -> Result<Outside, Fault> {
+    match validation {
+        None => Ok(Outside::Unchecked),
+        Some(ValidationContextType::ValidationContext(context)) => {
+            checked(context).map_err(at("validation_context"))
+        }
+        Some(_) => {
+            let reason =
+                "only validation_context is supported without a certificate for the client";
+            Err(Fault::new("validation_context_type", reason))
+        }
+    }
+}
+
+fn checked(message: CertificateValidationContext) -> Result<Outside, Fault> {
+    let CertificateValidationContext {
+        trusted_ca,
+        match_typed_subject_alt_names,
+        crl,
+        allow_expired_certificate,
+        trust_chain_verification,
+    } = message;
+    refuse_if(crl.is_some(), "crl")?;
+    refuse_if(allow_expired_certificate, "allow_expired_certificate")?;
+    let verifies = i32::from(TrustChainVerification::VerifyTrustChain);
+    refuse_if(
+        trust_chain_verification != verifies,
+        "trust_chain_verification",
+    )?;
+    let names = match_typed_subject_alt_names;
+    Ok(Outside::Checked {
+        roots: path(trusted_ca).map_err(at("trusted_ca"))?,
+        names: each("match_typed_subject_alt_names", MAX_NAMES, names, name)?,
+    })
+}
+
+fn path(source: Option<DataSource>) -> Result<Box<str>, Fault> {
+    match source.and_then(|source| source.specifier) {
+        Some(Specifier::Filename(path))
+            if path.starts_with('/') && path.len() <= MAX_PATH && !path.contains('\0') =>
+        {
+            Ok(path.into_boxed_str())
+        }
+        _ => {
+            let reason = "must be the absolute path of a file";
+            Err(Fault::new("filename", reason))
+        }
+    }
+}
+
+fn name(message: SubjectAltNameMatcher) -> Result<OutsideName, Fault> {
+    let SubjectAltNameMatcher {
+        san_type,
+        matcher,
+        oid,
+    } = message;
+    refuse_if(!oid.is_empty(), "oid")?;
+    let StringMatcher {
+        match_pattern,
+        ignore_case,
+    } = matcher.unwrap_or_default();
+    refuse_if(ignore_case, "ignore_case").map_err(at("matcher"))?;
+    let Some(MatchPattern::Exact(text)) = match_pattern else {
+        return Err(Fault::new("matcher.match_pattern", "must be exact"));
+    };
+    let text = bounded("exact", &text).map_err(at("matcher"))?;
+    match SanType::try_from(san_type) {
+        Ok(SanType::Dns) => Ok(OutsideName::Dns(text.to_string())),
+        Ok(SanType::Uri) => Ok(OutsideName::Uri(text.to_string())),
+        _ => Err(Fault::new("san_type", "must be DNS or URI")),
+    }
+}
