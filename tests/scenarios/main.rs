@@ -82,6 +82,16 @@ fn mutual_tls_is_the_same_whoever_is_at_its_ends() {
 }
 
 #[test]
+fn mutual_tls_is_what_the_spiffe_library_for_go_takes_it_to_be() {
+    let _turn = turn();
+    let (Some(programs), Some(spiffe)) = (programs::find(), programs::find_spiffe()) else {
+        return;
+    };
+    let faults = runtime().block_on(mutual::spiffe(&programs, &spiffe));
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
 fn raw_messages_have_the_same_outcome() {
     let _turn = turn();
     let Some(programs) = programs::find() else {

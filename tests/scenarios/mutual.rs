@@ -10,7 +10,9 @@ mod hello;
 mod mesh;
 mod run;
 mod sds;
+mod spiffe;
 mod stranger;
 mod world;
 
 pub use run::all;
+pub use spiffe::all as spiffe;

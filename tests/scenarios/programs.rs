@@ -35,6 +35,12 @@ pub fn find_h2spec() -> Option<PathBuf> {
     have(absent(&program, "hack/go/build h2spec")).then_some(program)
 }
 
+/// Finds the program of SPIFFE's library for Go, in the same way.
+pub fn find_spiffe() -> Option<PathBuf> {
+    let program = tool("spiffe");
+    have(absent(&program, "hack/go/build spiffe")).then_some(program)
+}
+
 /// Finds the W3C's tests of trace contexts, in the same way; `PILLION_WITHOUT_W3C` says that they can't be had here.
 pub fn find_w3c() -> Option<PathBuf> {
     let suite = tool(W3C);

@@ -28,7 +28,7 @@ const PAIRS: [[Software; 2]; 4] = [
 
 /// Runs cases, and then clients that are strangers, and returns what is wrong.
 pub async fn all(mut cases: Vec<Case>, programs: &Programs) -> Vec<String> {
-    let mut mesh = Mesh::start(programs).await;
+    let mut mesh = Mesh::start(programs, &PAIRS).await;
     let mut faults = Vec::new();
     for (index, case) in cases.iter_mut().enumerate() {
         mesh::complete(case);
@@ -54,7 +54,8 @@ pub struct Mesh {
 }
 
 impl Mesh {
-    async fn start(programs: &Programs) -> Self {
+    /// Starts these pairs.
+    pub async fn start(programs: &Programs, pairs: &[[Software; 2]]) -> Self {
         let (ca, mut discovery) = (Ca::new(), Offline::start().unwrap());
         ca.sign_for(&mut discovery).await;
         for pod in mesh::pods() {
@@ -63,8 +64,8 @@ impl Mesh {
         let client = discovery.follow("default", POD_NAME).await.unwrap();
         let server = discovery.follow("default", mesh::SERVER).await.unwrap();
         let mut worlds = Vec::new();
-        for pair in PAIRS {
-            worlds.push(World::start(pair, &discovery, &ca, programs).await);
+        for pair in pairs {
+            worlds.push(World::start(*pair, &discovery, &ca, programs).await);
         }
         Self {
             ca,
