@@ -261,15 +261,15 @@ impl<'a, 't, D: Downstream> Exchange<'a, 't, D> {
     /// any more, and says whether it is by these.
     fn decide<'n>(&self, by: &'n Known) -> (Decided<'n>, bool) {
         let clusters = &by.tables.clusters;
-        let mut decided = self.decide_by((&by.tables.listeners, clusters));
-        let is_by_old = matches!(decided.decision, Decision::Gone);
-        for listeners in by.leaving.iter() {
-            if !matches!(decided.decision, Decision::Gone) {
-                break;
-            }
-            decided = self.decide_by((listeners, clusters));
+        let newest = self.decide_by((&by.tables.listeners, clusters));
+        if !matches!(newest.decision, Decision::Gone) {
+            return (newest, false);
         }
-        (decided, is_by_old)
+        let old = by.leaving.all().find_map(|listeners| {
+            let decided = self.decide_by((listeners, clusters));
+            (!matches!(decided.decision, Decision::Gone)).then_some(decided)
+        });
+        (old.unwrap_or(newest), true)
     }
 
     fn decide_by<'n>(&self, by: (&'n Listeners, &'n Clusters)) -> Decided<'n> {
