@@ -82,7 +82,7 @@ pub(super) enum Ended {
     Idle,
     /// The response has begun, and takes longer than it may.
     Late(Expired),
-    /// Newer tables don't have such a client served.
+    /// Newer tables don't allow the client any more.
     Left,
 }
 
@@ -366,7 +366,7 @@ impl<'a, 't, D: Downstream> Exchange<'a, 't, D> {
                 self.downstream.abort();
             }
             Err(Ended::Left) => {
-                // As Envoy says it.
+                // The same flag as Envoy's.
                 let flag = ResponseFlag::DownstreamConnectionTermination;
                 self.request.tally.flags.insert(flag);
                 self.request.tally.details = CHAIN_GONE;
@@ -470,7 +470,7 @@ impl<'a, 't, D: Downstream> Exchange<'a, 't, D> {
     }
 }
 
-/// Why a request was ended whose connection has no place in newer tables, in Envoy's words.
+/// Envoy's text for a request that was ended because newer tables have no place for its connection.
 const CHAIN_GONE: &str = "downstream_local_disconnect(filter_chain_is_being_removed)";
 /// The name of Istio's route for hosts that nobody may go to.
 const BLOCK_ALL: &str = "block_all";
