@@ -153,8 +153,8 @@ impl Issuer {
         })
     }
 
-    /// Checks that peers that trust these roots accept what the CA issues to workloads of this trust domain: clients a
-    /// server's certificate, and servers a client's.
+    /// Checks that peers that trust these roots accept the certificates that the CA issues to workloads of this trust
+    /// domain, both from servers and from clients.
     ///
     /// # Errors
     ///
@@ -210,7 +210,8 @@ fn check_issued(lower: &X509Certificate<'_>, upper: &X509Certificate<'_>) -> Res
     }
 }
 
-/// Whether it is a root's, which peers have and do not need to be sent. A CA may also be named like the one above it.
+/// Whether it is a root, which peers already have and need not be sent. Names alone don't tell: a CA may have the
+/// name of the CA above it.
 fn is_root(certificate: &X509Certificate<'_>) -> bool {
     check_issued(certificate, certificate).is_ok()
 }

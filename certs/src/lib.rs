@@ -11,7 +11,8 @@
 //! - [`Issuer`]: a CA that issues the certificates of workloads, from a [`CertificateRequest`].
 //! - [`mesh`]: mutual TLS between workloads.
 //! - [`client_config`]: for clients that trust given roots.
-//! - [`unverified_client_config`]: for health checks, which take any certificate.
+//! - [`unverified_client_config`], [`unverified_client_config_for`]: for health checks and loads, which take any
+//!   certificate.
 //!
 //! ```
 //! use pillion_certs::{Authority, Bundle};
@@ -61,5 +62,5 @@ pub use presented::{Unproven, asking_server_config, verify_workload};
 pub use request::{CertificateRequest, RequestError};
 pub use resolver::{Resolver, install_provider, mutual_server_config, server_config};
 pub use spiffe::SpiffeId;
-pub use unverified::unverified_client_config;
+pub use unverified::{unverified_client_config, unverified_client_config_for};
 pub use validity::Validity;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use rustls::{
-    ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
+    ClientConfig, DEFAULT_VERSIONS, DigitallySignedStruct, Error, SignatureScheme,
+    SupportedProtocolVersion,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, ServerName, UnixTime},
@@ -16,10 +17,21 @@ use rustls::{
 ///
 /// When the provider has no protocol in common with rustls, which its own tests rule out.
 pub fn unverified_client_config() -> Result<ClientConfig, Error> {
+    unverified_client_config_for(DEFAULT_VERSIONS)
+}
+
+/// The same for a client that speaks only these versions of TLS.
+///
+/// # Errors
+///
+/// When the provider speaks none of these versions.
+pub fn unverified_client_config_for(
+    versions: &[&'static SupportedProtocolVersion],
+) -> Result<ClientConfig, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider));
     Ok(builder
-        .with_safe_default_protocol_versions()?
+        .with_protocol_versions(versions)?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
         .with_no_client_auth())

@@ -20,6 +20,7 @@ mod http1;
 mod http2;
 mod local_reply;
 mod normal_path;
+mod own_responses;
 #[cfg(feature = "test-util")]
 mod played;
 mod pump;

@@ -13,9 +13,11 @@ mod client_cert;
 mod cluster;
 mod clusters;
 mod collector;
+mod current;
 mod header_edits;
 mod hosts;
 mod http_listener;
+mod leaving;
 mod listener;
 mod lookup;
 mod pattern;
@@ -45,9 +47,11 @@ pub(crate) use self::{
     },
     clusters::Clusters,
     collector::{Collector, SpanProtocol},
+    current::{Current, Held},
     header_edits::{EditAction, HeaderEdits, HeaderLevels},
     hosts::{Hosts, VirtualHost},
     http_listener::HttpListener,
+    leaving::Leaving,
     listener::{Addresses, Detection, Listener, Listeners},
     lookup::Lookup,
     pattern::Pattern,
@@ -61,7 +65,7 @@ pub(crate) use self::{
         WeightedClusters,
     },
     route_match::{HeaderMatch, HeaderName, HeaderTest, PathMatch, QueryMatch, RouteMatch},
-    snapshot::{Current, Held, Leaving, Snapshot},
+    snapshot::Snapshot,
     tcp_routes::{
         AddressRange, ServerName, TcpAction, TcpForward, TcpRefusal, TcpRoute, TcpRoutes,
     },

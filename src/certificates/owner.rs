@@ -10,7 +10,7 @@ pub(crate) const WAITS_FOR_CERTIFICATE: &str =
 /// What is waited for while the Secret is missing.
 const WAITS_FOR_SECRET: &str = "waiting for the certificates' Secret, which is missing and which this process may not create: \
                                 create it again with helm upgrade, or empty with kubectl create secret generic; the log has its name";
-/// What is waited for while nobody would accept what the next CA signs.
+/// What is waited for while no peer trusts the root of the next CA yet.
 const WAITS_FOR_ROOT: &str = "waiting until every namespace has had the root of the next CA for --ca-overlap, or the CA in \
                               force is plugged in again: the Secret with the plugged CA was replaced or deleted";
 /// What is waited for until API servers trust the certificate.

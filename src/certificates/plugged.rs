@@ -54,12 +54,12 @@ impl Found {
             // As valid, it would be plugged in again where a replica has gone back to the own CA.
             Self::Deleted(_) => (
                 self.clone(),
-                "what is in use stays in use: the CA that was deleted or, if a replica has started since, the own CA",
+                "the CA that is in use stays in use: the deleted one, or the own CA if a replica has started since",
             ),
-            // Somebody wants to plug one in, so a replica that has none does not turn to the own CA.
+            // Somebody is plugging one in, so a replica without one must not use the own CA.
             Self::Unknown | Self::Absent | Self::Broken => (
                 Self::Broken,
-                "what was in use before stays in use, but for a CA that was plugged in: a replica that starts does not have that",
+                "what was in use before stays in use, except a plugged CA: a replica that has just started does not have it",
             ),
         }
     }
@@ -171,7 +171,7 @@ impl Follower {
         let Some(trust_domain) = self.trust_domain.borrow().clone() else {
             tracing::info!(
                 secret = self.name,
-                "the plugged CA is tried when the mesh's trust domain is known"
+                "the plugged CA will be checked when the mesh's trust domain is known"
             );
             self.unread = Some(Box::new(secret));
             return;

@@ -122,8 +122,8 @@ impl Model {
         self.builder().world().mesh.mutual_tls
     }
 
-    /// What connections to the endpoints of a cluster are, which is one of so `many` that a proxy sees. It
-    /// may change whenever these do.
+    /// How clients connect to the endpoints of a cluster, for a proxy that has `many` clusters. It may change
+    /// whenever the cluster or its endpoints do.
     pub fn transport(&self, cluster: &Cluster, many: usize) -> Transport {
         transport::of_cluster(&self.index, self.builder().world(), cluster, many)
     }

@@ -13,7 +13,7 @@ use super::{
     world::{Destination, World},
 };
 
-/// What connections to the endpoints of a cluster are.
+/// How clients connect to the endpoints of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Transport {
     /// Plain text, or what the application itself speaks.
@@ -65,15 +65,15 @@ pub enum PeerName {
 /// How many names a cluster lists. Of a service with more accounts, all accounts of its namespace
 /// may be: each cluster of each port and subset has the whole list.
 const NAMES: usize = 32;
-/// About the bytes of the names in all clusters of a view, of which each cluster may have the same share.
+/// The approximate limit of the bytes of names in all clusters of a proxy. Each cluster gets an equal share.
 const NAMES_BYTES: usize = 64 << 20;
-/// About the bytes of a name in a cluster, but for its text.
+/// The approximate size of a name in a cluster, without its text.
 const NAME: usize = 16;
 /// The longest name that a client may ask for. Envoy takes no longer one.
 const SERVER_NAME: usize = 255;
 
-/// What connections to the endpoints of one of so many clusters are: what a DestinationRule says, or
-/// else, with `enableAutoMtls`, what each of them speaks.
+/// How clients connect to the endpoints of one of `clusters` clusters: as a DestinationRule says, or
+/// else, with `enableAutoMtls`, by what each endpoint speaks.
 pub(super) fn of_cluster(
     index: &Index,
     world: &World,
@@ -165,7 +165,7 @@ pub(super) fn fitting(names: &[Arc<str>], clusters: usize) -> usize {
     names.iter().take_while(fits).count().max(1)
 }
 
-/// About the bytes that the names of one of so many clusters may take.
+/// The bytes that names may take in each of so many clusters, approximately.
 fn share(clusters: usize) -> usize {
     NAMES_BYTES / clusters.max(1)
 }
@@ -198,8 +198,8 @@ pub(super) fn is_mutual(world: &World, pod: &Pod, port: u16) -> bool {
         && takes_it()
 }
 
-/// Whether all endpoints of a Service's port speak mutual TLS, of which there are some. Those whose pods are not
-/// known yet are spoken to as the others.
+/// Whether a Service's port has endpoints and all of them speak mutual TLS. Endpoints whose pods are not known yet
+/// are treated like the others.
 fn all_are_mutual(index: &Index, world: &World, to: &Destination, port: u16) -> bool {
     let Some(port) = to.port(port).filter(|_| to.external.is_none()) else {
         return false;

@@ -1,5 +1,5 @@
-//! What holds of a `PeerAuthentication` that is invalid. Without it, what it should close would be open: it may
-//! have been stored while nobody validated it.
+//! The valid part of an invalid `PeerAuthentication`, which may have been stored while nobody validated it.
+//! Ignoring the whole object would leave ports open that it should close.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,8 @@ use crate::{Metadata, MutualTls, MutualTlsMode, Object, PeerAuthenticationSpec, 
 
 /// The part of an invalid `PeerAuthentication` that can be read, in the form of a valid one.
 ///
-/// A mode that can't be read is `STRICT`. Left out are `portLevelMtls` without a selector, entries whose key is no
-/// port, and those above the limit. None, if it can't be read which pods the object is for.
+/// A mode that can't be read becomes `STRICT`. `portLevelMtls` without a selector, entries whose key is not a port,
+/// and entries above the limit are left out. Returns `None` if the selector can't be read.
 pub fn peer_authentication_in_part(object: &Value) -> Option<Object<PeerAuthenticationSpec>> {
     let metadata = Metadata::deserialize(object.get("metadata")?).ok()?;
     let Value::Object(spec) = object.get("spec")? else {
@@ -31,7 +31,8 @@ pub fn peer_authentication_in_part(object: &Value) -> Option<Object<PeerAuthenti
     Some(Object { metadata, spec })
 }
 
-/// The labels of a selector; empty for all pods. None, if a part can't be read: fewer labels would select more.
+/// The labels of a selector, which has none for all pods. Returns `None` if a part can't be read: fewer labels
+/// would select more pods.
 fn labels(selector: Option<&Value>) -> Option<BTreeMap<String, String>> {
     let fields = match selector {
         None | Some(Value::Null) => return Some(BTreeMap::new()),

@@ -134,7 +134,7 @@ fn bounds_ports() {
     assert!(fault(&ports(257)).contains("there can't be more than 256"));
 }
 
-/// What is left of an invalid spec.
+/// The valid part of an invalid spec.
 fn in_part(spec: Value) -> Option<PeerAuthenticationSpec> {
     let object = json!({
         "apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication",
@@ -149,7 +149,7 @@ fn in_part(spec: Value) -> Option<PeerAuthenticationSpec> {
     Some(object.spec)
 }
 
-/// Nothing of it would leave open what it closes.
+/// Ignoring it would leave ports open that it closes.
 #[test]
 fn what_is_invalid_holds_as_far_as_it_can_be_read() {
     let strict = MutualTls {
@@ -195,7 +195,7 @@ fn a_mode_that_cannot_be_read_is_strict() {
             "{mtls}"
         );
     }
-    // What is not said is as the wider scope says.
+    // A mode that is not set comes from the wider scope.
     let ports = json!({"http": {}});
     for mtls in [json!({}), json!({"mode": null}), json!({"mode": "UNSET"})] {
         let spec = in_part(json!({"mtls": mtls, "portLevelMtls": ports})).unwrap();
@@ -204,7 +204,7 @@ fn a_mode_that_cannot_be_read_is_strict() {
     assert_eq!(in_part(json!({"portLevelMtls": ports})).unwrap().mtls, None);
 }
 
-/// It might be for others.
+/// It may be meant for other pods.
 #[test]
 fn nothing_holds_if_it_cannot_be_read_for_which_pods_it_is() {
     let strict = json!({"mode": "STRICT"});

@@ -36,8 +36,8 @@ pub(super) struct Content<'a> {
 }
 
 impl Content<'_> {
-    /// The `TBSCertificate`, for a signature by this algorithm. As with Istio, the subject is
-    /// empty and the identity the only name.
+    /// The `TBSCertificate`, for a signature by this algorithm. As in Istio, the subject is
+    /// empty, and the identity is the only name.
     pub(super) fn to_der(&self, algorithm: &[u8]) -> Vec<u8> {
         let period = [time(self.not_before), time(self.not_after)];
         let usage = match self.key.kind {

@@ -8,8 +8,8 @@ use x509_parser::{
 use super::fault::{PeerFault, few, shown};
 use crate::{SpiffeId, Validity, hexadecimal::hexadecimal};
 
-/// What a certificate says about whom it belongs to. It is parsed, and nothing is copied before somebody
-/// asks for it: of a peer that is accepted, most is not looked at.
+/// A parsed certificate, and what it says about its owner. Fields are copied only when they are asked for: most are
+/// never needed for a peer that is accepted.
 #[derive(Debug)]
 pub(super) struct Certificate<'a> {
     parsed: X509Certificate<'a>,

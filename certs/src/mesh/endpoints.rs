@@ -23,7 +23,7 @@ pub struct EndpointConfigs {
 /// The configuration for connections to an endpoint.
 #[derive(Debug)]
 pub struct EndpointConfig {
-    /// It stands for the service, as long as it is held.
+    /// Identifies the service as long as it is held.
     common: Arc<ClientConfig>,
     config: Arc<ClientConfig>,
     /// When the first certificate ends that its sessions began with.
@@ -95,8 +95,8 @@ impl EndpointConfig {
         Arc::clone(&self.config)
     }
 
-    /// The endpoint has proved who it is by a certificate that ends then. Its sessions, in which the
-    /// certificate stays the one that they began with, are of no use afterwards.
+    /// Records that the endpoint presented a certificate that expires at this time. A session keeps the
+    /// certificate that it began with, so it is of no use afterwards.
     pub fn admitted(&self, ends: OffsetDateTime) {
         let mut known = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         // Sessions of an older certificate may be among them.
@@ -157,7 +157,7 @@ mod tests {
         let held = Arc::downgrade(&gone);
         let _ = configs.of(&gone, endpoint(1), NOW);
         drop(gone);
-        // Nothing else can have its place in memory while its endpoints are known by that.
+        // The entries of its endpoints keep it, so that no other configuration can get its address.
         let known = held.upgrade().unwrap();
         let entry = configs.of(&known, endpoint(1), NOW);
         assert!(Arc::ptr_eq(&entry.common, &known));

@@ -5,8 +5,8 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::Error;
 
-/// A workload's private key (ECDSA on P-256). It leaves this process neither on disk nor by the
-/// network, but for one case: [`to_pem_for_envoy`](Self::to_pem_for_envoy).
+/// A workload's private key (ECDSA on P-256). It is never written to disk or sent over the
+/// network. One method gives it to another process: [`to_pem_for_envoy`](Self::to_pem_for_envoy).
 pub struct WorkloadKey(KeyPair);
 
 impl std::fmt::Debug for WorkloadKey {
@@ -37,8 +37,8 @@ impl WorkloadKey {
         Ok(params.serialize_request(&self.0)?.pem()?)
     }
 
-    /// The key in PEM (PKCS#8), for an Envoy that runs beside this process, and nobody else: it asks
-    /// its agent for the key on a socket that only the proxy's user may open, and keeps it in memory.
+    /// Returns the key in PEM (PKCS#8). Only an Envoy that the agent runs may be given it: Envoy asks for the key
+    /// on a socket that only the proxy's user may open, and keeps it in memory.
     #[must_use]
     pub fn to_pem_for_envoy(&self) -> String {
         self.0.serialize_pem()

@@ -1,4 +1,4 @@
-//! Trying a certificate before anybody has to accept it.
+//! Checking a certificate before peers have to accept it.
 
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use super::{fault::PeerFault, trust::Trust, verifier::Verifier};
 use crate::Error;
 
-/// Checks a chain as both ends of a connection of the mesh do, each of which shows its certificate to the other.
+/// Checks a chain as peers in the mesh do: clients that get it from a server, and servers that get it from a client.
 ///
 /// # Errors
 ///
@@ -26,7 +26,7 @@ pub(crate) fn try_out(
     let (first, above) = chain.split_first().ok_or(Error::Missing("certificate"))?;
     let seconds = u64::try_from(now.unix_timestamp()).unwrap_or_default();
     let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
-    // Nobody looks at it.
+    // The verifier ignores it.
     let name = ServerName::from(Ipv4Addr::LOCALHOST);
     verifier
         .verify_server_cert(first, above, &name, &[], now)

@@ -136,7 +136,7 @@ fn an_endpoint_that_speaks_tls_1_2_has_sessions_too() {
     assert_eq!([(); 3].map(|()| next()), [Full, Resumed, Resumed]);
 }
 
-/// More of them would be of use to who begins many connections at once, and hold memory for all others.
+/// More tickets would only help clients that open many connections at once, and would cost every client memory.
 #[test]
 fn few_tickets_of_an_endpoint_are_kept() {
     let ca = Ca::new();

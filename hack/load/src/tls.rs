@@ -3,14 +3,13 @@
 use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
+use pillion_certs::unverified_client_config_for;
 use rustls::{
-    ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
-    client::{
-        Resumption as Sessions,
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    },
-    crypto::{CryptoProvider, aws_lc_rs},
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject as _},
+    ClientConfig,
+    client::Resumption as Sessions,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+    sign::{CertifiedKey, SingleCertAndKey},
+    version::TLS13,
 };
 
 use crate::stream::Target;
@@ -54,57 +53,15 @@ impl Tls {
 fn config(certificate: &[u8], key: &[u8], resumption: Resumption) -> anyhow::Result<ClientConfig> {
     let chain = CertificateDer::pem_slice_iter(certificate).collect::<Result<Vec<_>, _>>()?;
     let key = PrivateKeyDer::from_pem_slice(key)?;
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_protocol_versions(&[&rustls::version::TLS13])?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
-        .with_client_auth_cert(chain, key)?;
+    let mut config = unverified_client_config_for(&[&TLS13])?;
+    let key = CertifiedKey::from_der(chain, key, config.crypto_provider())?;
+    config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(key));
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
     config.resumption = match resumption {
         Resumption::On => Sessions::in_memory_sessions(8),
         Resumption::Off => Sessions::disabled(),
     };
     Ok(config)
-}
-
-/// Takes every certificate.
-#[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }
 
 #[cfg(test)]
@@ -116,7 +73,7 @@ pub(crate) mod tests {
         thread,
     };
 
-    use rustls::{ServerConfig, ServerConnection, StreamOwned};
+    use rustls::{ServerConfig, ServerConnection, StreamOwned, crypto::aws_lc_rs};
 
     use super::*;
 

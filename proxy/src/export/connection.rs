@@ -58,7 +58,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// When nobody accepts in time, does not prove who it is, or speaks another version of HTTP.
+    /// Returns an error if the server does not accept in time, does not prove who it is, or speaks another version of
+    /// HTTP.
     pub async fn open(
         address: SocketAddr,
         protocol: SpanProtocol,

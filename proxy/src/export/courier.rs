@@ -202,8 +202,7 @@ impl Courier {
         }
     }
 
-    /// Whether a connection is one that would be made now: to an endpoint that is still there, and as that is
-    /// spoken to.
+    /// Whether a connection can still be used: its endpoint is still there, and still takes TLS or plaintext as it did.
     fn may_use(&self, open: &Connection, cluster: &Cluster) -> bool {
         let Endpoints::Set(set) = &cluster.endpoints else {
             return false;

@@ -1,4 +1,4 @@
-//! What a proxy makes of a collector's answer, for a fuzz target.
+//! Reading a collector's answer as the proxy does, for a fuzz target.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 

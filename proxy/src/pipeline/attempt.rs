@@ -30,7 +30,7 @@ pub(super) enum Interrupted {
     Idle,
     /// Neither: the route allows no more time.
     Timeout(Expired),
-    /// Neither: newer tables don't have such a client served.
+    /// Neither: newer tables don't allow the client any more.
     Left,
 }
 

@@ -38,11 +38,11 @@ pub(super) struct Clock {
     response: Timer,
     attempt: Timer,
     is_running: bool,
-    /// Done when the client may not be served any more.
+    /// What ends the request when its client may not be served any more.
     left: Option<Left>,
 }
 
-/// What is waited for until a client may not be served any more.
+/// Done when a client may not be served any more.
 pub(super) type Left = Pin<Box<dyn Future<Output = ()>>>;
 
 #[derive(Debug)]
@@ -89,7 +89,7 @@ impl Clock {
         self.attempt = Timer::new(None);
     }
 
-    /// There is no time limit any more, of the route's.
+    /// Lifts the route's time limits.
     pub fn stop(&mut self) {
         self.response = Timer::new(None);
         self.attempt = Timer::new(None);

@@ -44,14 +44,14 @@ impl Connection {
         self.secured.as_ref().map(|secured| &secured.hello)
     }
 
-    /// Whether it can lose its place while it is open: its client has proved nothing, and all of the port's
-    /// clients may have to one day.
+    /// Whether newer tables may refuse it while it is open: its client has proved nothing, and the port may come
+    /// to require that of all clients.
     pub fn can_be_left(&self) -> bool {
         self.direction == Direction::Inbound && self.secured.is_none()
     }
 
-    /// Whether listeners have a place for it, by what its own says. What they have not told yet, they may
-    /// have.
+    /// Whether listeners have a place for it, which its own listener says. A listener that has not been sent yet may
+    /// have one.
     pub fn has_place(&self, listeners: &Listeners, says: impl FnOnce(&Listener) -> bool) -> bool {
         match self.listener(listeners) {
             Lookup::Found(listener) => says(listener),

@@ -16,9 +16,7 @@ use super::{
     edge::Edge,
     failure::{Failure, upstream_flag},
     headers::{edit_request, edit_response},
-    local_reply::{Text, direct_reply, discard, local_reply, redirect_reply},
     normal_path::{BadPath, normalized},
-    pump::Pump,
     request::{Cited, Request},
     rest::Rest,
     routing::{Decided, Decision, Target, decide},
@@ -27,9 +25,9 @@ use super::{
     worker::Worker,
 };
 use crate::{
-    message::{BodySize, Broken, RequestHead, ResponseHead, Scheme},
+    message::{Broken, RequestHead, ResponseHead, Scheme},
     records::ResponseFlag,
-    tables::{Clusters, DirectResponse, Held, Leaving, Listeners, Redirect, Route},
+    tables::{Clusters, Held, Leaving, Listeners},
     traffic::Direction,
 };
 
@@ -82,7 +80,7 @@ pub(super) enum Ended {
     Idle,
     /// The response has begun, and takes longer than it may.
     Late(Expired),
-    /// Newer tables don't have such a client served.
+    /// Newer tables don't allow the client any more.
     Left,
 }
 
@@ -261,15 +259,15 @@ impl<'a, 't, D: Downstream> Exchange<'a, 't, D> {
     /// any more, and says whether it is by these.
     fn decide<'n>(&self, by: &'n Known) -> (Decided<'n>, bool) {
         let clusters = &by.tables.clusters;
-        let mut decided = self.decide_by((&by.tables.listeners, clusters));
-        let is_by_old = matches!(decided.decision, Decision::Gone);
-        for listeners in by.leaving.iter() {
-            if !matches!(decided.decision, Decision::Gone) {
-                break;
-            }
-            decided = self.decide_by((listeners, clusters));
+        let newest = self.decide_by((&by.tables.listeners, clusters));
+        if !matches!(newest.decision, Decision::Gone) {
+            return (newest, false);
         }
-        (decided, is_by_old)
+        let old = by.leaving.all().find_map(|listeners| {
+            let decided = self.decide_by((listeners, clusters));
+            (!matches!(decided.decision, Decision::Gone)).then_some(decided)
+        });
+        (old.unwrap_or(newest), true)
     }
 
     fn decide_by<'n>(&self, by: (&'n Listeners, &'n Clusters)) -> Decided<'n> {
@@ -366,7 +364,7 @@ impl<'a, 't, D: Downstream> Exchange<'a, 't, D> {
                 self.downstream.abort();
             }
             Err(Ended::Left) => {
-                // As Envoy says it.
+                // The same flag as Envoy's.
                 let flag = ResponseFlag::DownstreamConnectionTermination;
                 self.request.tally.flags.insert(flag);
                 self.request.tally.details = CHAIN_GONE;
@@ -399,80 +397,7 @@ impl<'a, 't, D: Downstream> Exchange<'a, 't, D> {
         // A connection of HTTP/2 sends by itself, and would drop what a reset stream has left.
         yield_now().await;
     }
-
-    /// Tells the client where to go instead.
-    async fn redirect(&mut self, route: &'t Route, redirect: &Redirect) -> Result<(), Ended> {
-        let location = redirect.location(&self.request.head, &route.matches.path);
-        let head = redirect_reply(redirect.status, &location);
-        self.answer_by_route(route, head, &[]).await;
-        Ok(())
-    }
-
-    /// Answers as the route says.
-    async fn respond_directly(
-        &mut self,
-        route: &'t Route,
-        response: &DirectResponse,
-    ) -> Result<(), Ended> {
-        let body = match &response.body[..] {
-            b"" if &*route.name == BLOCK_ALL => BLOCKED,
-            body => body,
-        };
-        let head = direct_reply(response.status, &self.request.head.method, body);
-        self.answer_by_route(route, head, body).await;
-        Ok(())
-    }
-
-    async fn answer_by_route(&mut self, route: &'t Route, mut head: ResponseHead, body: &[u8]) {
-        self.request.route = Some(Cited::Borrowed(route));
-        self.request.tally.details = "direct_response";
-        route.response_headers.apply(&mut head.fields);
-        self.send(head, body).await;
-    }
-
-    /// Sends a local reply that says why the server did not respond.
-    async fn reply(&mut self, failure: &Failure) {
-        self.request.tally.failed(failure);
-        let (head, body) = local_reply(&self.request.head, failure);
-        self.send(head, &body).await;
-    }
-
-    /// The same without a body: it would wait for a window that the client may never open, and
-    /// what is refused because there is no room for it takes none.
-    async fn refuse(&mut self, failure: &Failure) {
-        self.request.tally.failed(failure);
-        let (mut head, _) = local_reply(&self.request.head, failure);
-        head.body = BodySize::Empty;
-        self.send(head, &[]).await;
-        self.request.has_ended = true;
-    }
-
-    /// Sends a response of the proxy's own.
-    async fn send(&mut self, mut head: ResponseHead, body: &[u8]) {
-        discard(self.downstream).await;
-        self.request.tally.service_time = None;
-        if self.start(&mut head).is_err() {
-            return self.request.tally.client_gone();
-        }
-        self.request.tally.read_grpc_status(&head.fields);
-        self.request.tally.response_fields = Some(head.fields);
-        let mut body = Text(match head.body {
-            BodySize::Empty => &[],
-            _ => body,
-        });
-        let mut pump = Pump::default();
-        let downstream = &mut *self.downstream;
-        let sent = poll_fn(|context| pump.poll(context, &mut body, downstream)).await;
-        self.request.tally.response_bytes = pump.bytes;
-        if sent.is_err() {
-            self.request.tally.client_gone();
-        }
-    }
 }
 
-/// Why a request was ended whose connection has no place in newer tables, in Envoy's words.
+/// Envoy's text for a request that was ended because newer tables have no place for its connection.
 const CHAIN_GONE: &str = "downstream_local_disconnect(filter_chain_is_being_removed)";
-/// The name of Istio's route for hosts that nobody may go to.
-const BLOCK_ALL: &str = "block_all";
-/// What such a client is told.
-const BLOCKED: &[u8] = b"no service and no ServiceEntry has this host and port, and outboundTrafficPolicy is REGISTRY_ONLY\n";

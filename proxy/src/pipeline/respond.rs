@@ -84,8 +84,8 @@ impl<'a, D: Downstream> Exchange<'a, '_, D> {
         }
     }
 
-    /// What ends a response that goes on, and may do so for days: newer tables that have had no place for the
-    /// client for a while. Other requests come to that by themselves.
+    /// Done when newer tables have had no place for the client for a while. Only a response that may go on for days
+    /// needs this: the next request of a connection is decided by the newer tables anyway.
     fn left(&self) -> Option<Left> {
         if !self.connection.can_be_left() {
             return None;

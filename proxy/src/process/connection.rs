@@ -127,8 +127,9 @@ async fn ending(worker: &Worker, connection: &Connection, hello: &ClientHello) -
         if !offered.any(|protocol| is_of_mesh(protocol)) {
             return None;
         }
-        let left = worker.tables.just_left();
-        left.iter().find_map(|old| end(old, connection, hello))
+        let leaving = worker.tables.leaving();
+        let mut recent = leaving.recent();
+        recent.find_map(|old| end(old, connection, hello))
     })
 }
 
@@ -262,25 +263,24 @@ impl Way {
         if !lacks_plaintext && !lacks_tls {
             return self;
         }
-        for old in worker.tables.just_left() {
-            let Lookup::Found(old) = connection.listener(&old) else {
-                continue;
+        let leaving = worker.tables.leaving();
+        let before = leaving.recent().find_map(|old| {
+            let Lookup::Found(old) = connection.listener(old) else {
+                return None;
             };
             let before = Self::of(old, connection.original);
             if lacks_plaintext && before.has_http {
-                return Self {
+                return Some(Self {
                     has_tls: true,
                     ..before
-                };
+                });
             }
-            if lacks_tls && before.has_tls {
-                return Self {
-                    has_tls: true,
-                    ..self
-                };
-            }
-        }
-        self
+            (lacks_tls && before.has_tls).then_some(Self {
+                has_tls: true,
+                ..self
+            })
+        });
+        before.unwrap_or(self)
     }
 
     /// Without a listener there is nothing to find out.

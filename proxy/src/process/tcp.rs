@@ -25,7 +25,7 @@ use crate::{
     transport::TlsFailure,
 };
 
-/// Why a connection was ended that the tables don't pass on any more, in Envoy's words.
+/// Envoy's text for a connection that was ended because newer tables don't pass it on.
 const CHAIN_GONE: &str = "filter_chain_is_being_removed";
 
 /// A connection whose bytes are passed on as they are.
@@ -120,8 +120,8 @@ impl Tcp<'_> {
         tracing::warn!(%destination, %server, "the control plane has not said in time where a connection goes; it is reset");
     }
 
-    /// Waits until the newest tables have not passed on such a connection for a while: it was there before they
-    /// have all clients of its port prove who they are.
+    /// Waits until the newest tables have had no place for this connection for a while: it is older than the
+    /// requirement that clients of its port prove who they are.
     async fn left(&self) {
         if !self.connection.can_be_left() {
             return pending().await;
@@ -146,7 +146,7 @@ impl Tcp<'_> {
         }
     }
 
-    /// Where it goes, as soon as the tables say so. `has_spoken` is whether the client has said anything.
+    /// Returns where it goes, as soon as the tables say so. `has_spoken` is whether the client has said anything.
     async fn way(&self, has_spoken: bool) -> Result<Way, Refusal> {
         let draw = self.worker.with_random(|random| random.u64(..));
         let look = |tables: &Snapshot| self.look(tables, draw, has_spoken);
@@ -193,7 +193,7 @@ impl Tcp<'_> {
     /// Why a connection is refused that the listener has no route for.
     fn without_route(&self, listener: &Listener, has_spoken: bool) -> Refusal {
         match listener.mutual_chain().filter(|_| self.hello().is_none()) {
-            // Whoever only looks whether somebody listens has told nothing in plaintext.
+            // It may only check whether the port is open, and has sent nothing in plaintext.
             Some(_) if !has_spoken => Refusal::Silent,
             Some(chain) => {
                 let what = "refused a client that speaks plaintext";

@@ -80,7 +80,7 @@ impl Listener {
         }
     }
 
-    /// Whether a connection's bytes are passed on as they come, which is one of TLS if it has said such a hello.
+    /// Whether a connection's bytes are passed on as they come. `hello` is what it sent if it is a connection of TLS.
     pub fn passes_on(&self, destination: SocketAddr, hello: Option<&ClientHello>) -> bool {
         let chain = hello.and_then(|hello| self.tls_chain(hello));
         let ends_here = chain.is_some_and(|chain| chain.ends.is_some());

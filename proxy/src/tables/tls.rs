@@ -99,7 +99,7 @@ pub(crate) enum Carried {
 
 /// Istio's protocol for bytes between two of its proxies.
 const ISTIO: &str = "istio";
-/// What says that requests are inside.
+/// The protocols that say that requests are inside.
 const HTTP1: [&str; 4] = ["http/1.0", "http/1.1", "istio-http/1.0", "istio-http/1.1"];
 const HTTP2: [&str; 2] = ["h2", "istio-h2"];
 
@@ -115,7 +115,7 @@ impl Carried {
 }
 
 impl UpstreamTls {
-    /// With this name to ask for, these protocols and these names, which don't change afterwards.
+    /// Asks for this name and offers these protocols; the server must have one of the names in `sans`.
     pub fn new(sni: Box<str>, alpn: Vec<Box<str>>, sans: Vec<SanMatch>) -> Self {
         Self {
             hash: Hashed::of((&sni, &alpn, &sans)),

@@ -1,4 +1,4 @@
-//! What a proxy makes of the fields of a request, for a fuzz target.
+//! Reading and writing a request's tracing fields as the proxy does, for a fuzz target.
 
 use super::{
     context::Outgoing,

@@ -1,4 +1,4 @@
-//! Handshakes of others than workers, such as whoever sends spans.
+//! TLS handshakes outside of the workers, such as those of the exporter of spans.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -25,7 +25,7 @@ pub(crate) struct ClientTransport {
 }
 
 impl ClientTransport {
-    /// With the newest credentials that the channel has at the time of each handshake.
+    /// Each handshake uses the newest credentials that the channel has at that time.
     pub fn new(
         configs: &Arc<Configs>,
         credentials: &watch::Receiver<Option<Arc<Credentials>>>,
@@ -60,7 +60,7 @@ impl ClientTransport {
         Ok((stream, Some(Arc::clone(&credentials.trust))))
     }
 
-    /// Whether that is whose word is believed now.
+    /// Whether these are the roots that are trusted now.
     pub fn trusts(&self, trust: &Trust) -> bool {
         let newest = self.credentials.borrow();
         newest

@@ -26,7 +26,7 @@ pub(crate) struct MeshCa {
     used: Option<Arc<Plugged>>,
     /// The serving certificate that it has issued.
     pair: Option<Pair>,
-    /// Since when none is plugged in, although one is in force.
+    /// Since when the plugged CA that is in force has been gone.
     gone: Option<Instant>,
     /// Whether it waits until a root is trusted, which has been logged.
     waits: bool,
@@ -84,7 +84,7 @@ impl MeshCa {
             true => Some(self.gone.unwrap_or_else(Instant::now)),
             false => None,
         };
-        // Whoever replaces it by deleting and creating it does not want the own CA in between.
+        // A Secret may be replaced by deleting and creating it. The own CA must not come in between.
         let is_gone = self.gone.is_some_and(|since| since.elapsed() >= overlap);
         // Nobody accepts what an expired CA signs, so waiting longer would only make it worse.
         let is_ending = self.in_force_until(state)? <= now + overlap;
@@ -185,7 +185,7 @@ impl MeshCa {
     }
 }
 
-/// Whether none is plugged in any more, and one is in force.
+/// Whether a plugged CA is in force that is not plugged in any more.
 fn is_gone(found: &Found, state: &State) -> bool {
     state.plugged.is_some() && matches!(found, Found::Absent | Found::Deleted(_))
 }

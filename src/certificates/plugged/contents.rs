@@ -19,7 +19,7 @@ const CHAIN: usize = 8;
 /// list with more not at all.
 const ROOTS: usize = 16;
 
-/// What a CA has to sign for, and what it is tried with.
+/// What a CA must be able to sign for. It is checked by signing for these.
 #[derive(Debug, Clone)]
 pub(crate) struct Uses {
     /// The trust domain of workloads.
@@ -53,8 +53,8 @@ pub(crate) enum PluggedError {
     #[error("the key {0} has no certificate that is still valid")]
     NoRoot(&'static str),
     #[error(
-        "whoever trusts {} would not accept a certificate that {} signs for a workload ({reason}): is it a CA, for clients \
-         and for servers, and does {} have all certificates between it and the root?",
+        "peers that trust {} would not accept a workload's certificate signed by {} ({reason}); check that it is a CA \
+         for clients and for servers, and that {} has every certificate between it and the root",
         layout.roots, layout.certificate, layout.chain
     )]
     Unacceptable {
@@ -62,8 +62,8 @@ pub(crate) enum PluggedError {
         reason: Error,
     },
     #[error(
-        "whoever trusts {} would not accept a certificate that {} signs for the discovery service ({reason}): may it, and \
-         each CA of {}, sign for {names}?",
+        "clients that trust {} would not accept the discovery service's certificate signed by {} ({reason}); check that it, \
+         and every CA in {}, may sign for {names}",
         layout.roots, layout.certificate, layout.chain
     )]
     Unreachable {
@@ -173,13 +173,13 @@ impl Plugged {
         &self.roots
     }
 
-    /// When the first of the CA, those above it and its root expires.
+    /// When the CA expires, or an intermediate or the root above it if that expires earlier.
     pub fn not_after(&self) -> OffsetDateTime {
         self.not_after
     }
 }
 
-/// The root under which a CA stands: with that alone, what it signs for workloads is accepted.
+/// The root of a CA: peers that trust only this root accept the certificates that the CA signs for workloads.
 fn root_of(
     issuer: &Issuer,
     trust_domain: &str,
@@ -190,7 +190,7 @@ fn root_of(
     for root in roots.each() {
         match issuer.check_accepted(trust_domain, &root, now) {
             Ok(()) => return Ok(root),
-            // It stands under another one, about which more may be said.
+            // Another root is above it, and trying that one gives a more useful error.
             Err(error) if stands_elsewhere(&error) && !matches!(refused, Error::Missing(_)) => {}
             Err(error) => refused = error,
         }

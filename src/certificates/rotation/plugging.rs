@@ -4,9 +4,9 @@
 //! beside the one before, and the change is then a single write of the Secret, so that all
 //! replicas make it, and a replica that starts knows what is still trusted.
 //!
-//! A replica that starts may not have the CA that is in force: another one is plugged in by now,
-//! or none. It does not sign, and does not make the others sign, by one that nobody trusts yet;
-//! it waits until its root is trusted, or another replica has made the change.
+//! A replica that starts may not have the CA that is in force: another one may be plugged in by now,
+//! or none. It must not sign with a CA that nobody trusts yet, nor make other replicas do so. It waits
+//! until the root of that CA is trusted, or until another replica has made the change.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::certificates::{
 pub(in crate::certificates) enum Choice {
     /// None: it is not known yet, or not there.
     Wait,
-    /// None: the one in force is not there, and the root of the next one has to be trusted first.
+    /// None: this replica does not have the one in force, and the root of the next one must be trusted first.
     Trust,
     /// The own CA.
     Own,
@@ -208,7 +208,7 @@ mod tests {
         assert!(state.roots(later).unwrap().contains(next.root()));
     }
 
-    /// Else all replicas would sign by what nobody trusts yet as soon as one of them restarts.
+    /// Otherwise all replicas would sign with a CA that nobody trusts yet as soon as one of them restarts.
     #[test]
     fn a_replica_that_starts_without_what_is_in_force_trusts_the_next_one_first() {
         let [first, _, _, next] = successions().map(Arc::new);

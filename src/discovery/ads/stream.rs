@@ -107,7 +107,7 @@ impl Ads {
         }
     }
 
-    /// Returns a copy of this service that accepts clients without a token, for a loopback port.
+    /// Returns a copy of this service that does not authenticate its clients. It must only be served on loopback.
     pub fn without_authentication(&self) -> Self {
         Self {
             authenticator: None,
@@ -145,7 +145,7 @@ impl Ads {
         Ok(answers)
     }
 
-    /// Serves a stream until it ends, from whichever side.
+    /// Serves a stream until either side ends it.
     async fn run<Q: Variant>(
         self,
         opened: Opened,

@@ -76,8 +76,8 @@ impl Origin {
     }
 }
 
-/// Finds out who asks: by the token, or else by the certificate of an account that has a pod. A certificate is not
-/// asked while a token is refused, but it is while the API server does not say whose the token is.
+/// Identifies the client by its token, or else by its certificate if its account has a pod. The certificate does not
+/// make up for a token that is refused, but it does while the API server can't review the token.
 ///
 /// # Errors
 ///
@@ -143,7 +143,7 @@ fn spelled(token: &str, trust_domain: &str, origin: &Origin) -> Result<Requester
 }
 
 /// The workload whose certificate was presented. It is judged at this time, on the threads that sign: when it
-/// was presented, another may have been in force. Whoever has a stolen one renews it only as long as the workload is there.
+/// was presented, another may have been in force. A stolen one can be renewed only while the workload exists.
 async fn by_certificate(
     origin: &Origin,
     accounts: &Accounts,

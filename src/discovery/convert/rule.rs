@@ -32,8 +32,8 @@ pub(in crate::discovery) fn applied(
     Ok((Update::Object(Box::new(event)), warnings))
 }
 
-/// The update for what can be read of an invalid object, where that is better than nothing: without a
-/// PeerAuthentication, what it closes would be open.
+/// The update for the valid part of an invalid PeerAuthentication: ignoring it would leave ports open that it closes.
+/// There is none for objects of other kinds.
 pub(in crate::discovery) fn applied_in_part(kind: Kind, object: &DynamicObject) -> Option<Update> {
     if kind != Kind::PeerAuthentication {
         return None;

@@ -1,8 +1,8 @@
 //! The ConfigMap of one namespace, and what to do about it.
 //!
-//! Whoever may write ConfigMaps of the namespace may write this one, too, and decides so what pods of the namespace
-//! trust, but not what the mesh does: a root that was there once counts, whatever becomes of it, and a namespace in
-//! which it can't be written is waited for only so long.
+//! Users who may write ConfigMaps in the namespace may write this one, too. They decide what its pods trust, but must
+//! not hold up the mesh: a root that was once in the ConfigMap counts even if it is removed, and the wait for a
+//! namespace in which it can't be written is limited.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -22,7 +22,7 @@ const OWNER: &str = "pillion.io/discovery";
 pub(super) const RETRY: Duration = Duration::from_secs(5);
 /// Istio's label of its own.
 const ISTIO: (&str, &str) = ("istio.io/config", "true");
-/// For how long the same is not said again about a namespace.
+/// How long to wait before a problem of a namespace is reported again.
 const SAID: Duration = Duration::from_mins(10);
 
 /// What a namespace has.
@@ -40,7 +40,7 @@ pub(super) struct Found {
     lacking: Option<Instant>,
     /// When writing it failed last, or somebody removed roots from it.
     failed: Option<Instant>,
-    /// When somebody was told last of what is wrong with it.
+    /// When a problem with it was last reported.
     said: Option<Instant>,
 }
 
@@ -77,7 +77,7 @@ impl Found {
             Some(present) => reverted.without(present),
             None => reverted,
         };
-        // Whoever edits it again and again does not make us write as often.
+        // Somebody who keeps editing it must not make us write as often.
         let is_edited = before.zip(self.ours.as_ref());
         let is_edited = is_edited.is_some_and(|(before, now)| !now.contains(&before));
         self.failed = is_edited.then(Instant::now);
@@ -89,7 +89,7 @@ impl Found {
     pub fn record_failed(&mut self, is_refused: bool) {
         self.failed = Some(Instant::now());
         if !is_refused {
-            // Nobody knows what would come of it.
+            // The API server did not answer, so the next attempt may succeed.
             self.lacking = None;
         }
     }
@@ -107,7 +107,7 @@ impl Found {
     /// The roots that are or were in the ConfigMap; `None` if a change of the CA does not wait for it: it is not ours, or
     /// can't be written.
     pub fn counted(&mut self, wanted: &Bundle, patience: Duration) -> Option<Bundle> {
-        // What is not wanted was removed by us.
+        // We removed roots that are not wanted ourselves.
         self.reverted = std::mem::take(&mut self.reverted).within(wanted);
         let known = self.ours.clone()?.join(self.reverted.clone());
         if known.contains(wanted) {

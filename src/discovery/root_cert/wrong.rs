@@ -22,12 +22,12 @@ impl Wrong {
     pub fn note(self) -> &'static str {
         match self {
             Self::Reverted => {
-                "somebody else removes roots of the mesh from this ConfigMap. They are written again, and the mesh's CA \
-                 changes all the same: pods of this namespace may then not trust it"
+                "somebody else removes the mesh's roots from this ConfigMap. They are written again, but the mesh's CA changes \
+                 without waiting for it, and pods of this namespace may then not trust the new one"
             }
             Self::Refused => {
-                "the roots of the mesh can't be written into this ConfigMap: delete it if it is immutable, and look at what \
-                 admission policies say. The mesh's CA changes all the same: pods of this namespace do then not trust it"
+                "the mesh's roots can't be written to this ConfigMap: delete it if it is immutable, and check the admission \
+                 policies. The mesh's CA changes without waiting for it, and pods of this namespace will then not trust the new one"
             }
         }
     }

@@ -121,7 +121,7 @@ fn has_endpoints(cluster: &Cluster) -> bool {
     cluster.discovery == Discovery::Endpoints
 }
 
-/// A cluster, which is one of so many.
+/// A cluster of a proxy that has `many` of them.
 fn cluster(
     cluster: &Cluster,
     many: usize,

@@ -3,7 +3,7 @@
 //! One that is invalid is reported in the log and by an Event, and the last good one stays in
 //! force; before the first good one, nothing is rendered and no identity is issued. Without a
 //! ConfigMap, the defaults hold, as with Istio. If there was one, the trust domain and its aliases
-//! stay all the same: another one would make all workloads strangers to each other.
+//! stay: with another trust domain, no workload would accept another.
 
 use std::sync::Arc;
 
@@ -143,7 +143,7 @@ impl Follower {
                     tracing::warn!(
                         name,
                         remarks,
-                        "the mesh configuration asks for what is not there"
+                        "the mesh configuration has settings that have no effect"
                     );
                     self.reports.send(Report {
                         reference: map.object_ref(&()),
@@ -221,7 +221,8 @@ mod tests {
         issuer.borrow().as_deref().map(ToOwned::to_owned)
     }
 
-    /// Or a mesh of another trust domain would be one of `cluster.local` while a replica starts with a typing error.
+    /// Otherwise a replica that starts with a typing error would issue identities of `cluster.local` in a mesh with another
+    /// trust domain.
     #[test]
     fn there_is_no_trust_domain_before_a_good_configuration() {
         let (mut follower, issuer) = follower();
@@ -256,7 +257,7 @@ mod tests {
             assert_eq!(mesh.model.outbound, OutboundPolicy::AllowAny);
             assert_eq!(domain(&issuer).as_deref(), Some("shop.example"));
         }
-        // Who says another one means it.
+        // A trust domain that is set explicitly is meant to replace it.
         follower.take(Some(&map("trustDomain: ''"))).unwrap();
         assert_eq!(domain(&issuer).as_deref(), Some("cluster.local"));
     }

@@ -9,7 +9,7 @@ use crate::model::objects::Labels;
 /// How many settings of a rule are compared with ports. Nothing is said of more ports.
 const COMPARED: usize = 1 << 20;
 
-/// What of some modes a DestinationRule asks of clients at each port.
+/// Which of some TLS modes a DestinationRule asks for at each port.
 pub(super) struct Asked<'a> {
     policy: Option<&'a TrafficPolicy>,
     subsets: &'a [Subset],
@@ -22,7 +22,7 @@ pub(super) struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    /// What a rule asks of the modes that have a `name`.
+    /// Looks for the modes that have a `name`.
     pub fn new(
         policy: Option<&'a TrafficPolicy>,
         subsets: &'a [Subset],
@@ -58,7 +58,7 @@ impl<'a> Asked<'a> {
         })
     }
 
-    /// Those of the modes that are for a port, of all endpoints and of subsets.
+    /// The modes that the rule or one of its subsets asks for at a port.
     pub fn modes_at(&mut self, port: u16) -> BTreeSet<&'static str> {
         if let Some(modes) = self.modes.get(&port) {
             return modes.clone();
@@ -93,8 +93,8 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// The settings for a port, where a policy has none those of the wider one. What a policy says about a
-/// port stands alone.
+/// The settings for a port: those of the policy, or else of the wider one. Settings of a policy for a single port
+/// replace all others.
 fn tls<'a>(
     wider: Option<&'a ClientTlsSettings>,
     policy: Option<&'a TrafficPolicy>,

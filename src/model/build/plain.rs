@@ -18,7 +18,7 @@ use crate::model::{
 
 /// How many pods of a Service are looked at: those of one Service mostly are equal.
 const PODS: usize = 8;
-/// How many hosts of a wildcard are told.
+/// How many hosts of a wildcard are reported.
 const HOSTS: usize = 4;
 
 /// The hosts that were looked at.
@@ -61,8 +61,8 @@ impl<'a> PlainHosts<'a> {
         Asked::new(policy, subsets, mutual_mode).is_anywhere()
     }
 
-    /// Where a rule, whose host is complete, has clients speak mutual TLS to pods that don't take it, host by
-    /// host.
+    /// Returns, for each host of a rule, where the rule has clients speak mutual TLS to pods that don't take it. The
+    /// rule's host must be complete.
     pub fn told(
         &mut self,
         host: &str,
@@ -160,8 +160,8 @@ fn pods<'a>(index: &'a Index, slice: &'a EndpointSlice) -> impl Iterator<Item = 
         .filter(|pod: &&Pod| pod.proxy == ProxyKind::Sidecar)
 }
 
-/// Why a pod takes no mutual TLS at its port, if it takes none. Its label does not matter: it is what clients go by
-/// that are not told what to speak.
+/// Why a pod takes no mutual TLS at its port, if it takes none. The pod's label does not matter: only
+/// clients without a DestinationRule go by it.
 fn why(world: &World, pod: &Pod, port: u16) -> Option<Why> {
     if !pod.has_proxy {
         return Some(Why::Bare);

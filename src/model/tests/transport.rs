@@ -328,7 +328,7 @@ fn a_headless_service_without_pods_is_spoken_to_in_plain_text() {
     assert_eq!(transport(&mesh, WEB), Transport::Plaintext);
 }
 
-/// Of a pod that is not known yet, nothing says what it speaks.
+/// Nothing says what a pod speaks before it is known.
 #[test]
 fn a_headless_service_some_of_whose_pods_are_not_known_is_as_the_others() {
     let mut mesh = mesh();
@@ -356,7 +356,7 @@ fn a_headless_service_some_of_whose_pods_are_not_known_is_as_the_others() {
     assert_eq!(transport(&mesh, WEB), Transport::Plaintext);
 }
 
-/// It might get plain text that its pod, once it is known, would not.
+/// It might be sent plain text that it would not be sent once its pod is known.
 #[test]
 fn an_endpoint_waits_for_its_pod() {
     let count = |mesh: &Mesh| {
@@ -443,9 +443,9 @@ fn a_sidecar_takes_what_peer_authentications_say() {
     assert_eq!(named.mode, MtlsMode::Permissive);
 }
 
-/// What is called UDP has no chains of its own, and the mode of its number holds for TCP.
+/// A port named `udp-…` has no filter chains of its own. The mode that is set for its number applies to TCP.
 #[test]
-fn a_port_of_udp_takes_what_its_number_is_said_to() {
+fn a_udp_port_has_the_mode_that_is_set_for_its_number() {
     let mut mesh = mesh();
     let ports = [("udp-dns", 5353), ("http", 80)];
     mesh.service(service("shop", "web", &ports));

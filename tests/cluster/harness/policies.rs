@@ -20,16 +20,16 @@ pub fn peer_authentication(name: &str, spec: &Value) -> String {
     .to_string()
 }
 
-/// What one of a whole namespace says.
+/// The spec of a PeerAuthentication for a whole namespace.
 pub fn mode(mode: &str) -> Value {
     json!({"mtls": {"mode": mode}})
 }
 
-/// The mode of the whole mesh, for a test that runs alone. It ends with the value.
+/// The mode of the whole mesh, until this value is dropped. The test must not run beside others.
 #[derive(Debug)]
 pub struct MeshPolicy(());
 
-/// Of the object in the root namespace.
+/// The name of the object in the root namespace.
 const NAME: &str = "default";
 
 impl MeshPolicy {

@@ -66,7 +66,7 @@ impl Mesh {
         }
     }
 
-    /// The pods of the servers, if they are some: endpoints wait for theirs.
+    /// The servers' pods, if there are any: an endpoint gets no traffic before its pod is known.
     fn pods(&self, servers: &[IpAddr]) -> impl Iterator<Item = Value> {
         let servers = if self.are_pods { servers } else { &[] };
         let servers = servers.iter().enumerate();

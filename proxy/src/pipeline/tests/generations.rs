@@ -171,7 +171,7 @@ async fn a_request_by_an_old_listener_waits_for_endpoints_as_others_do() {
 
 const LONG_OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nabc";
 
-/// Has nobody in plaintext come in any more.
+/// Has the proxy refuse plaintext from now on.
 async fn take_mutual_tls_alone(proxy: &Proxy) {
     let mut newer = tables(proxy, 3);
     Arc::make_mut(&mut newer.listeners).inbound = Addresses::default();

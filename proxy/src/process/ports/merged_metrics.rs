@@ -36,7 +36,7 @@ use crate::{
 
 /// Where Envoy shows its metrics, on the administrator's port.
 const ENVOY: &str = "/stats/prometheus";
-/// What an agent's own metrics begin with: the others are of traffic, which Envoy carries.
+/// The prefixes of an agent's own metrics. All others are about traffic, which Envoy carries.
 const AGENT: [&str; 4] = [
     "istio_agent_",
     "pillion_certificate_",
