@@ -141,9 +141,11 @@ fn a_destination_rule_wins_over_what_endpoints_speak() {
     assert_eq!(servers.names.len(), 3);
 }
 
-/// What a rule for `web` makes of TLS that is not the mesh's: the name that is asked for, the roots, and the names of
-/// certificates.
-fn outside(mesh: &Mesh, name: &str) -> (String, Option<(Option<String>, Vec<String>)>) {
+/// The roots, and the names of certificates.
+type Proof = (Option<String>, Vec<String>);
+
+/// What a rule for `web` makes of TLS that is not the mesh's: the name that is asked for, and how servers prove it.
+fn outside(mesh: &Mesh, name: &str) -> (String, Option<Proof>) {
     let Transport::Simple(outside) = transport(mesh, name) else {
         panic!("no SIMPLE");
     };
