@@ -224,7 +224,7 @@ mod tests {
         let last = Arc::new(fixture::plugged());
         let (now, stays) = Found::Deleted(Arc::clone(&last)).refused();
         assert!(matches!(now, Found::Deleted(same) if Arc::ptr_eq(&same, &last)));
-        assert!(stays.contains("the CA that was deleted"), "{stays}");
+        assert!(stays.contains("the deleted one"), "{stays}");
         let (now, stays) = Found::Valid(Arc::clone(&last)).refused();
         assert!(matches!(now, Found::Valid(same) if Arc::ptr_eq(&same, &last)));
         assert_eq!(stays, "the last good one stays in use");
