@@ -104,6 +104,13 @@ async fn rejects_changes_of_the_webhooks_beyond_their_ca_bundle() {
     let configurations: Api<MutatingWebhookConfiguration> = Api::all(thief);
     let name = format!("istio-sidecar-injector-misuse-{namespace}");
 
+    let misuses = misuses();
+    // One that comes into force later than it is deleted would refuse what is tried meanwhile.
+    eventually("the policy is in force", async || {
+        try_patch(&configurations, &name, &misuses[0]).await.err()
+    })
+    .await;
+
     // Without the policy each of them is what RBAC allows: nothing else refuses it.
     let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(admin.clone());
     let policy = format!("pillion-injector-misuse-{namespace}");
@@ -112,7 +119,6 @@ async fn rejects_changes_of_the_webhooks_beyond_their_ca_bundle() {
         .delete(&policy, &DeleteParams::default())
         .await
         .unwrap();
-    let misuses = misuses();
     eventually("the policy is out of force", async || {
         try_patch(&configurations, &name, &misuses[0]).await.ok()
     })
