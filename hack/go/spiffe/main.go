@@ -5,13 +5,15 @@
 //
 // Both have the X509-SVID of CERT and KEY, trust ROOTS for identities of SPIFFE_ID's trust domain, and speak only
 // with a peer of that ID. `get` sends one request, and prints the version of TLS, the peer's ID, the status, and the
-// body. `serve` answers every request with the first two and the request's path until it is killed.
+// body. `serve` answers every request with the first two and the request's path until it is killed, and prints a line
+// when it listens, and for each client that it refuses by its ID.
 package main
 
 import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -125,7 +127,14 @@ func (self *party) get(address, path string) error {
 }
 
 func (self *party) serve(address string) error {
-	config := tlsconfig.MTLSServerConfig(self.svid, self.trusted, tlsconfig.AuthorizeID(self.peer))
+	authorize := tlsconfig.AuthorizeID(self.peer)
+	config := tlsconfig.MTLSServerConfig(self.svid, self.trusted, func(actual spiffeid.ID, chains [][]*x509.Certificate) error {
+		err := authorize(actual, chains)
+		if err != nil {
+			fmt.Println("refused:", err)
+		}
+		return err
+	})
 	config.NextProtos = []string{protocol}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
