@@ -1,5 +1,5 @@
-//! The valid part of an invalid `PeerAuthentication`, which may have been stored while nobody validated it.
-//! Ignoring the whole object would leave ports open that it should close.
+//! What an invalid `PeerAuthentication` closes, which may have been stored while nobody validated it.
+//! Ignoring the whole object would leave those ports open.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,11 @@ use serde_json::{Map, Value};
 use super::{limits, peer_authentication::port_number};
 use crate::{Metadata, MutualTls, MutualTlsMode, Object, PeerAuthenticationSpec, WorkloadSelector};
 
-/// The part of an invalid `PeerAuthentication` that can be read, in the form of a valid one.
+/// The part of an invalid `PeerAuthentication` that closes ports, in the form of a valid one.
 ///
-/// A mode that can't be read becomes `STRICT`. `portLevelMtls` without a selector, entries whose key is not a port,
-/// and entries above the limit are left out. Returns `None` if the selector can't be read.
+/// A mode that can't be read becomes `STRICT`, and one that opens what a wider scope may close, `UNSET`. `portLevelMtls`
+/// without a selector, entries whose key is not a port, and entries above the limit are left out. Returns `None` if
+/// the selector can't be read, and if nothing is `STRICT`: such an object must not take the place of a valid one.
 pub fn peer_authentication_in_part(object: &Value) -> Option<Object<PeerAuthenticationSpec>> {
     let metadata = Metadata::deserialize(object.get("metadata")?).ok()?;
     let Value::Object(spec) = object.get("spec")? else {
@@ -28,7 +29,9 @@ pub fn peer_authentication_in_part(object: &Value) -> Option<Object<PeerAuthenti
         selector: (!match_labels.is_empty()).then_some(WorkloadSelector { match_labels }),
         mtls: mtls.map(self::mtls),
     };
-    Some(Object { metadata, spec })
+    let mut modes = spec.mtls.iter().chain(spec.port_level_mtls.values());
+    let closes = modes.any(|mtls| mtls.mode == MutualTlsMode::Strict);
+    closes.then_some(Object { metadata, spec })
 }
 
 /// The labels of a selector, which has none for all pods. Returns `None` if a part can't be read: fewer labels
@@ -65,7 +68,10 @@ fn mtls(value: &Value) -> MutualTls {
     };
     let mode = match mode {
         Some(Value::Null) => MutualTlsMode::Unset,
-        Some(mode) => MutualTlsMode::deserialize(mode).unwrap_or(MutualTlsMode::Strict),
+        Some(mode) => match MutualTlsMode::deserialize(mode) {
+            Ok(MutualTlsMode::Strict) | Err(_) => MutualTlsMode::Strict,
+            Ok(_) => MutualTlsMode::Unset,
+        },
         None => MutualTlsMode::Strict,
     };
     MutualTls { mode }

@@ -167,7 +167,7 @@ fn what_is_invalid_holds_as_far_as_it_can_be_read() {
         "portLevelMtls": {"80": {"mode": "STRICT"}, "http": {"mode": "DISABLE"}, "0": {}}}));
     let spec = spec.unwrap();
     assert_eq!(spec.selector.unwrap().match_labels["app"], "web");
-    assert_eq!(spec.mtls.unwrap().mode, MutualTlsMode::Permissive);
+    assert_eq!(spec.mtls.unwrap().mode, MutualTlsMode::Unset);
     assert_eq!(spec.port_level_mtls, [("80".to_owned(), strict)].into());
     // Labels that no pod can have select none.
     let selector = json!({"matchLabels": {"app": "*"}});
@@ -195,13 +195,35 @@ fn a_mode_that_cannot_be_read_is_strict() {
             "{mtls}"
         );
     }
-    // A mode that is not set comes from the wider scope.
+}
+
+/// A valid one may be stored beside it, or may have been there before.
+#[test]
+fn nothing_holds_that_closes_nothing() {
     let ports = json!({"http": {}});
-    for mtls in [json!({}), json!({"mode": null}), json!({"mode": "UNSET"})] {
-        let spec = in_part(json!({"mtls": mtls, "portLevelMtls": ports})).unwrap();
-        assert_eq!(spec.mtls.unwrap().mode, MutualTlsMode::Unset, "{mtls}");
+    for mode in [
+        json!({}),
+        json!({"mode": null}),
+        json!({"mode": "UNSET"}),
+        json!({"mode": "PERMISSIVE"}),
+        json!({"mode": "DISABLE"}),
+    ] {
+        let spec = in_part(json!({"mtls": mode, "portLevelMtls": ports}));
+        assert_eq!(spec, None, "{mode}");
+        // What it does not close comes from the wider scope.
+        let ports = json!({"80": {"mode": "STRICT"}, "81": mode, "http": {}});
+        let selector = json!({"matchLabels": {"app": "web"}});
+        let spec = in_part(json!({"selector": selector, "mtls": mode, "portLevelMtls": ports}));
+        let spec = spec.unwrap();
+        assert_eq!(spec.mtls.unwrap().mode, MutualTlsMode::Unset, "{mode}");
+        let port = |number: &str| spec.port_level_mtls[number].mode;
+        assert_eq!(
+            (port("80"), port("81")),
+            (MutualTlsMode::Strict, MutualTlsMode::Unset),
+            "{mode}"
+        );
     }
-    assert_eq!(in_part(json!({"portLevelMtls": ports})).unwrap().mtls, None);
+    assert_eq!(in_part(json!({"portLevelMtls": ports})), None);
 }
 
 /// It may be meant for other pods.
@@ -224,7 +246,7 @@ fn nothing_holds_if_it_cannot_be_read_for_which_pods_it_is() {
 #[test]
 fn of_too_many_ports_the_first_hold() {
     let ports: Map<String, Value> = (1..=300)
-        .map(|port| (port.to_string(), json!({})))
+        .map(|port| (port.to_string(), json!({"mode": "STRICT"})))
         .collect();
     let selector = json!({"matchLabels": {"app": "web"}});
     let spec = in_part(json!({"selector": selector, "portLevelMtls": ports})).unwrap();

@@ -312,7 +312,7 @@ fn reconciled(facts: Facts<'_>) -> Condition {
     let count = facts.refusals.len();
     let (status, reason, message) = if !facts.checked.faults.is_empty() {
         let text = if facts.checked.is_in_part {
-            "invalid, and in force in part: what can be read of it holds, and a mode that can't be read is STRICT"
+            "invalid, and in force in part: what it closes holds, and a mode that can't be read is STRICT"
         } else if facts.has_valid {
             "invalid, and not in force; its last valid version stays in force for the proxies of the replica of the \
              discovery service that writes statuses, until that replica ends"

@@ -265,7 +265,7 @@ impl Rules {
                 kind = self.kind.name(),
                 object = %key,
                 faults = faults.as_str(),
-                "a rule is invalid, and in force in part: what can be read of it holds, and a mode that can't be read is STRICT"
+                "a rule is invalid, and in force in part: what it closes holds, and a mode that can't be read is STRICT"
             );
             "in force in part"
         } else {
