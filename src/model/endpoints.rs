@@ -85,6 +85,8 @@ fn of_service(state: (&Index, &World), service: &Service, cluster: &Cluster) -> 
         return Groups::new();
     };
     let slices: Vec<_> = index.slices(&service.meta.key).collect();
+    // A rule may say what they speak, whoever they are.
+    let is_guessed = cluster.policy.tls.is_none();
     for selection in [Selection::Ready, Selection::Terminating] {
         // A pod with two addresses is in two slices, and is one endpoint.
         for ipv6 in family_order(service) {
@@ -93,7 +95,7 @@ fn of_service(state: (&Index, &World), service: &Service, cluster: &Cluster) -> 
                 let chosen = |endpoint: &&SliceEndpoint| {
                     endpoint.address.is_ipv6() == ipv6
                         && selection.includes(service, endpoint)
-                        && !waits(index, state.1, endpoint)
+                        && !(is_guessed && waits(index, state.1, endpoint))
                         && cluster.labels.select(&labels_of(index, endpoint))
                 };
                 add(state, &mut groups, slice, &port.name, chosen);

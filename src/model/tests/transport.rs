@@ -392,6 +392,22 @@ fn without_mutual_tls_no_endpoint_waits() {
     assert_eq!(mesh.model.endpoints(&cluster(&mesh, WEB)).len(), 1);
 }
 
+/// Nothing is guessed then.
+#[test]
+fn no_endpoint_waits_where_a_rule_says_what_is_spoken() {
+    let mut mesh = mesh();
+    let _ = mesh.slice(slice("shop", "web", &["10.1.0.4"]));
+    let has_none = |mesh: &Mesh| mesh.model.endpoints(&cluster(mesh, WEB)).is_empty();
+    assert!(has_none(&mesh));
+    for mode in ["DISABLE", "ISTIO_MUTUAL", "SIMPLE"] {
+        rule(
+            &mut mesh,
+            json!({ "host": "web", "trafficPolicy": { "tls": { "mode": mode } } }),
+        );
+        assert!(!has_none(&mesh), "{mode}");
+    }
+}
+
 #[test]
 fn another_account_is_a_change_of_endpoints() {
     let mut mesh = mesh();
