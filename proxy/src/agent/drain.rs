@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::process::{DrainTimes, ask_envoy};
 
@@ -32,21 +32,19 @@ pub(super) async fn begin() {
 pub(super) async fn wait(times: DrainTimes) {
     match times {
         DrainTimes::AtMost(whole) => {
-            let intervals = whole.as_millis().div_ceil(INTERVAL.as_millis());
-            for _ in 0..intervals {
-                // Nobody uses the proxy any more: a Job's pod should not wait for it.
-                if has_none().await {
-                    return;
-                }
-                sleep(INTERVAL).await;
-            }
+            // Nobody uses the proxy any more: a Job's pod should not wait for it.
+            let _ = timeout(whole, until_none()).await;
         }
         DrainTimes::UntilNone(minimum) => {
             sleep(minimum).await;
-            while !has_none().await {
-                sleep(INTERVAL).await;
-            }
+            until_none().await;
         }
+    }
+}
+
+async fn until_none() {
+    while !has_none().await {
+        sleep(INTERVAL).await;
     }
 }
 

@@ -9,6 +9,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -19,7 +20,10 @@ use http::{
 };
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use pillion_xds::client::{Calls, Connect, ConnectError, Connection};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 use tonic::{Status, body::Body, client::GrpcService};
 
 /// The method of the incremental variant.
@@ -30,6 +34,8 @@ const SOTW: &str =
     "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
 /// Streams at a time. Envoy has one; the one before it may still be ending.
 const STREAMS: usize = 4;
+/// For the beginning of an answer, which comes before the first resource.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The way to the control plane.
 #[derive(Debug)]
@@ -87,10 +93,15 @@ impl Relay {
             let text = format!("the connection to {} broke: {error}", self.server.address);
             Status::unavailable(text)
         };
-        poll_fn(|context| <Calls as GrpcService<Body>>::poll_ready(&mut calls, context))
-            .await
-            .map_err(broken)?;
-        let answered = <Calls as GrpcService<Body>>::call(&mut calls, outgoing).await;
+        let asking = async {
+            poll_fn(|context| <Calls as GrpcService<Body>>::poll_ready(&mut calls, context))
+                .await?;
+            <Calls as GrpcService<Body>>::call(&mut calls, outgoing).await
+        };
+        let answered = timeout(PATIENCE, asking).await.map_err(|_| {
+            let (to, seconds) = (&self.server.address, PATIENCE.as_secs());
+            Status::unavailable(format!("no answer from {to} within {seconds} s"))
+        })?;
         let (head, body) = answered.map_err(broken)?.into_parts();
         let mut response = Response::new(Body::new(Relayed {
             body,

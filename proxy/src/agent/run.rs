@@ -1,6 +1,6 @@
 //! The life of the agent, from its start to its end.
 
-use std::{pin::pin, process::ExitCode, sync::Arc};
+use std::{pin::pin, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use time::OffsetDateTime;
@@ -123,6 +123,10 @@ fn provide(beside: &Beside, orders: &Orders, folder: &Folder) -> anyhow::Result<
     Ok(metrics)
 }
 
+/// How long connections of listeners and filter chains that a change takes away may go on: Istio's default of
+/// `drainDuration`, and the proxy's own time. How long the end takes is the agent's to say.
+const LEAVING: Duration = Duration::from_secs(45);
+
 fn start(args: &Args, beside: &Beside, folder: &Folder) -> anyhow::Result<Envoy> {
     let node = Beside::node(&args.proxy);
     let bootstrap = bootstrap(&bootstrap::Settings {
@@ -137,7 +141,7 @@ fn start(args: &Args, beside: &Beside, folder: &Folder) -> anyhow::Result<Envoy>
     let settings = arguments::Settings {
         bootstrap: &bootstrap,
         concurrency: beside.concurrency(),
-        drain: beside.drain_duration(),
+        drain: LEAVING,
         address: beside.address(),
         log_level: args.proxy.log_level,
         component_log_level: args.proxy.component_log_level.as_deref(),

@@ -67,11 +67,6 @@ impl Beside {
         }
     }
 
-    /// `terminationDrainDuration`.
-    pub fn drain_duration(&self) -> Duration {
-        self.0.proxy_config.termination_drain_duration
-    }
-
     /// Opens the ports of the kubelet and of merged metrics, and serves them.
     ///
     /// # Errors
