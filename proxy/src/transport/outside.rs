@@ -7,7 +7,7 @@ use std::{
 };
 
 use pillion_certs::mesh::{
-    EndpointConfig, EndpointConfigs, OutsideProof, OutsideRoots, outside_client_config,
+    EndpointConfig, EndpointConfigs, OutsideName, OutsideProof, OutsideRoots, outside_client_config,
 };
 use rustls::ClientConfig;
 use time::OffsetDateTime;
@@ -17,8 +17,9 @@ use crate::tables::{Carried, Outside, UpstreamTls};
 
 /// Configurations that are kept.
 const MAX_CONFIGS: usize = 1_024;
-/// Endpoints whose sessions are kept, of all configurations together.
-const MAX_ENDPOINTS: usize = 1_024;
+/// Endpoints whose sessions are kept, of all configurations together. A server outside the mesh may send tickets of up
+/// to 64 KiB, four of which are kept: 32 MiB at most.
+const MAX_ENDPOINTS: usize = 128;
 
 /// What the workers of a process share.
 #[derive(Debug)]
@@ -55,34 +56,36 @@ impl OutsideConfigs {
         outside: &Outside,
         (carried, to): (Carried, SocketAddr),
     ) -> Result<Arc<EndpointConfig>, TlsFailure> {
-        let roots = match outside {
+        let checked = match outside {
             Outside::Unchecked => None,
-            Outside::Checked { roots, .. } => Some(self.files.of(roots).await?),
+            Outside::Checked { roots, names } => Some((self.files.of(roots).await?, &**names)),
         };
-        let config = self.common(tls, outside, carried, roots)?;
+        let config = self.common(tls, carried, checked)?;
         Ok(self.endpoints.of(&config, to, OffsetDateTime::now_utc()))
     }
 
+    /// The configuration for whoever has these roots behind its certificate and one of these names; without both,
+    /// for anybody.
     fn common(
         &self,
         tls: &Arc<UpstreamTls>,
-        outside: &Outside,
         carried: Carried,
-        roots: Option<Arc<OutsideRoots>>,
+        checked: Option<(Arc<OutsideRoots>, &[OutsideName])>,
     ) -> Result<Arc<ClientConfig>, TlsFailure> {
         let key = (Arc::clone(tls), carried);
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let roots = checked.as_ref().map(|(roots, _)| Arc::clone(roots));
         let place = |roots: &Option<Arc<OutsideRoots>>| roots.as_ref().map(Arc::as_ptr);
         if let Some(known) = made.get(&key)
             && place(&known.roots) == place(&roots)
         {
             return Ok(Arc::clone(&known.config));
         }
-        let proof = match (outside, &roots) {
-            (Outside::Checked { names, .. }, Some(roots)) => {
-                OutsideProof::Roots(OutsideRoots::clone(roots), names.clone())
+        let proof = match checked {
+            None => OutsideProof::None,
+            Some((roots, names)) => {
+                OutsideProof::Roots(OutsideRoots::clone(&roots), names.to_vec())
             }
-            _ => OutsideProof::None,
         };
         let offers = tls.offers(carried).into_iter();
         let alpn = offers.map(|protocol| protocol.as_bytes().to_vec());
