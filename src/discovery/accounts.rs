@@ -1,5 +1,5 @@
-//! The service accounts that have pods. The model's thread says which, and the CA asks: a certificate alone does not
-//! say whether its workload is still there.
+//! The service accounts that have pods. The model's thread records them for the CA: a certificate alone does not show
+//! whether its workload still exists.
 
 use std::{
     collections::HashMap,
@@ -8,7 +8,7 @@ use std::{
 
 use crate::model::{Change, Key, Pod};
 
-/// The accounts that have pods. It is shared; nothing waits.
+/// The accounts that have pods. Threads share it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Accounts(Arc<Mutex<State>>);
 

@@ -49,7 +49,7 @@ fn authorities(findings: &mut Findings, tls: &ClientTlsSettings) {
     let is_path = path.starts_with('/') && !path.contains(char::is_control) && path.len() <= PATH;
     findings.at("caCertificates", |findings| {
         if !path.is_empty() && tls.mode == ClientTlsMode::IstioMutual {
-            findings.fault("must not be set with ISTIO_MUTUAL: it is the mesh's roots that count");
+            findings.fault("must not be set with ISTIO_MUTUAL, which uses the mesh's roots");
         } else if !is_path && !["", SYSTEM].contains(&path) {
             findings.fault(format!(
                 "must be the absolute path of a file in the proxy's container, of at most {PATH} bytes, or {SYSTEM}"
@@ -59,7 +59,9 @@ fn authorities(findings: &mut Findings, tls: &ClientTlsSettings) {
     if tls.insecure_skip_verify == Some(true) {
         findings.at("insecureSkipVerify", |findings| {
             if tls.mode == ClientTlsMode::IstioMutual {
-                findings.fault("must not be set with ISTIO_MUTUAL: the mesh checks who it is");
+                findings.fault(
+                    "must not be set with ISTIO_MUTUAL, which always checks the server's identity",
+                );
             } else if !tls.ca_certificates.is_empty() || !tls.subject_alt_names.is_empty() {
                 findings.fault(
                     "contradicts caCertificates and subjectAltNames: nothing is checked with it",

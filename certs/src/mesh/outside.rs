@@ -1,4 +1,4 @@
-//! TLS with servers outside the mesh, which prove the name of a host.
+//! TLS with servers outside the mesh, which have a certificate for the name of a host.
 
 use std::sync::Arc;
 
@@ -22,17 +22,17 @@ use super::{
 };
 use crate::{Bundle, Error};
 
-/// The roots behind servers outside the mesh.
+/// The roots that the certificates of servers outside the mesh are checked against.
 #[derive(Debug, Clone)]
 pub struct OutsideRoots(Arc<RootCertStore>);
 
 impl OutsideRoots {
-    /// Reads the certificates of a PEM text, and leaves out those that can't be read: what a system trusts is not
-    /// made by whoever uses it.
+    /// Reads the certificates of a PEM text. Those that can't be read are left out, because users can't correct the
+    /// bundle of a system.
     ///
     /// # Errors
     ///
-    /// When there is none that can be used.
+    /// Returns an error if no certificate can be used.
     pub fn from_pem(text: &str) -> Result<Self, Error> {
         let mut store = RootCertStore::empty();
         store.add_parsable_certificates(Bundle::from_pem_lossy(text).to_der());
@@ -46,7 +46,7 @@ impl OutsideRoots {
 /// A name that a server's certificate may have.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum OutsideName {
-    /// A host, which a certificate may also have by a wildcard.
+    /// A host. A wildcard in the certificate may match it.
     Dns(String),
     /// The whole URI.
     Uri(String),
@@ -55,9 +55,10 @@ pub enum OutsideName {
 /// How servers outside the mesh prove who they are.
 #[derive(Debug, Clone)]
 pub enum OutsideProof {
-    /// Not at all: anybody is taken for them.
+    /// Not at all: every server is accepted.
     None,
-    /// By a certificate with one of the names; without any, by every certificate that these roots are behind.
+    /// By a certificate under these roots that has one of the names. If there are no names, any certificate under the
+    /// roots will do.
     Roots(OutsideRoots, Vec<OutsideName>),
 }
 

@@ -1,4 +1,4 @@
-//! TLS as a sidecar's client speaks it, by a client that is none.
+//! TLS to a sidecar, as another sidecar speaks it.
 
 use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc};
 
@@ -19,13 +19,13 @@ const PROTOCOLS: [&[u8]; 3] = [b"istio-http/1.1", b"istio", b"http/1.1"];
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Tls {
-    /// Speaks TLS, by the certificate in this folder: `cert.pem` and `key.pem`. That of the server is not looked at, so that
-    /// the client takes no more of the machine than it has to.
+    /// Speaks TLS with the certificate in this folder: `cert.pem` and `key.pem`. The server's certificate is not checked, so
+    /// that the client takes as little of the machine as possible.
     #[arg(long = "tls", value_name = "FOLDER")]
     folder: Option<PathBuf>,
 }
 
-/// Whether a connection may go back to what an earlier one has agreed on.
+/// Whether a connection may resume the TLS session of an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Resumption {
     On,

@@ -13,11 +13,11 @@ pub type AnsweredLine = (Vec<u8>, Vec<u8>);
 pub struct CollectorAnswer {
     /// From 100 to 999.
     pub status: u16,
-    /// Those of the head. What is no field is left out.
+    /// The fields of the head. Invalid ones are left out.
     pub head: Vec<AnsweredLine>,
     /// At most 64 KiB are read of a body.
     pub body: Vec<u8>,
-    /// Those behind the body, if there are trailers.
+    /// The fields after the body, if there are trailers.
     pub trailers: Option<Vec<AnsweredLine>>,
 }
 
@@ -30,11 +30,11 @@ pub struct NotTaken {
     pub why: String,
 }
 
-/// How many spans of a report a collector rejects that answers like that. `protocol` is one of three.
+/// Returns how many spans of a report a collector rejects with this answer. `protocol` is one of three.
 ///
 /// # Errors
 ///
-/// When it has not taken the report.
+/// Returns an error if the collector has not taken the report.
 pub fn read_answer(protocol: u8, answer: &CollectorAnswer) -> Result<u64, NotTaken> {
     let protocol = match protocol % 3 {
         0 => SpanProtocol::Zipkin,

@@ -27,10 +27,11 @@ pub(crate) struct Current(Rc<Shared>);
 #[derive(Debug)]
 struct Shared {
     held: RefCell<Held>,
+    /// Notified of each newer snapshot.
     newer: Notify,
-    /// The same for other listeners.
+    /// Notified of each newer snapshot with other listeners.
     changed: Notify,
-    /// Older ones than those of the newest snapshot.
+    /// Listeners that the newest snapshot has replaced.
     leaving: RefCell<Leaving>,
 }
 
@@ -39,7 +40,7 @@ struct Shared {
 pub(crate) type Held = Rc<Arc<Snapshot>>;
 
 impl Current {
-    /// Begins with what the channel has.
+    /// Begins with the snapshot that the channel has.
     pub fn new(updates: &watch::Receiver<Arc<Snapshot>>) -> Self {
         let first = Rc::new(Arc::clone(&updates.borrow()));
         Self(Rc::new(Shared {
@@ -60,7 +61,7 @@ impl Current {
         self.0.leaving.borrow().clone()
     }
 
-    /// Waits until there is another generation than that.
+    /// Waits until there is a generation other than this one.
     pub async fn newer_than(&self, generation: u64) {
         let newer = self.0.newer.notified();
         if self.get().generation == generation {
@@ -68,8 +69,8 @@ impl Current {
         }
     }
 
-    /// Waits until the newest listeners have had no place for something for as long as connections keep to those
-    /// that are gone. It looks again only when listeners have changed.
+    /// Waits until `have_place` has been false of the newest listeners for [`LEAVING_TIME`]. It is only asked again
+    /// when listeners have changed.
     pub async fn left_by(&self, have_place: impl Fn(&Listeners) -> bool) {
         let mut since = None;
         loop {
@@ -87,7 +88,7 @@ impl Current {
         }
     }
 
-    /// Looks something up, in newer tables where these say that they will tell, for so long.
+    /// Looks something up. While the answer is [`Lookup::Waiting`], newer tables are tried, until `within` has passed.
     pub async fn look_up<T>(
         &self,
         within: Duration,

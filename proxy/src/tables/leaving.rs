@@ -8,11 +8,11 @@ use super::Listeners;
 
 /// How long connections keep to a listener that is gone: Istio's `drainDuration`.
 pub(super) const LEAVING_TIME: Duration = Duration::from_secs(45);
-/// How long new connections may still come as a listener had them that is gone. The control plane tells servers
-/// and their clients of a change at about the same time, not at the same moment.
+/// How long new connections are still accepted as a replaced listener accepted them. Servers and their clients
+/// learn of a change at about the same time, but not at the same moment.
 const MOMENT: Duration = Duration::from_secs(5);
-/// How far the old listeners that are kept are apart, but for the newest ones: at most 17 are kept
-/// at a time, however often listeners change. One that was there for less may leave sooner.
+/// The least time between two old listeners that are kept, unless the later one is the newest: so at most 17
+/// are kept, however often listeners change. Listeners that were in force for less may go early.
 const APART: Duration = Duration::from_secs(3);
 
 /// Old listeners, the newest first. Clones are the same.
@@ -39,7 +39,7 @@ impl Leaving {
 struct Old {
     listeners: Arc<Listeners>,
     replaced: Instant,
-    /// Whether the control plane sent them, so that clients may go by them.
+    /// Whether the control plane sent them, so that clients may know of them.
     was_told: bool,
 }
 
@@ -48,8 +48,8 @@ struct Old {
 pub(super) struct Replaced(VecDeque<Old>);
 
 impl Replaced {
-    /// Keeps listeners that others have taken the place of. The newest ones always stay; those
-    /// before them go if older ones are kept that were replaced only just before.
+    /// Adds listeners that were replaced at this time. The ones that were the newest so far are dropped if
+    /// they were replaced less than [`APART`] after the ones before them.
     pub fn add(&mut self, listeners: Arc<Listeners>, was_told: bool, now: Instant) {
         let mut newest = self.0.iter().rev().map(|old| old.replaced);
         if let (Some(second), Some(third)) = (newest.next(), newest.next())
@@ -64,7 +64,7 @@ impl Replaced {
         });
     }
 
-    /// When the oldest ones go.
+    /// Returns the time at which the oldest listeners go.
     pub fn deadline(&self) -> Option<Instant> {
         self.0.front().map(|old| old.replaced + LEAVING_TIME)
     }

@@ -46,7 +46,7 @@ pub(crate) enum End {
     ServerAlert(TlsAlert),
     /// Nothing was sent for too long.
     Idle,
-    /// It may not go on.
+    /// Newer tables don't allow the connection any more.
     Left,
 }
 

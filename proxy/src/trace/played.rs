@@ -13,16 +13,16 @@ use crate::{
     tables::{Propagation, Sampling},
 };
 
-/// What a request says of its trace behind a proxy.
+/// The trace context of a request that the proxy has passed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PassedContext {
     /// Names in lower case, and values.
     pub lines: Vec<(Vec<u8>, Vec<u8>)>,
     /// The number of the trace.
     pub trace: u128,
-    /// That of the proxy's span.
+    /// The number of the proxy's span.
     pub span: u64,
-    /// That of the span of whoever has sent the request.
+    /// The number of the sender's span.
     pub parent: Option<u64>,
     /// Whether spans are wanted.
     pub is_sampled: bool,

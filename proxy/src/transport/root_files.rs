@@ -1,4 +1,4 @@
-//! Files with the roots behind servers outside the mesh.
+//! Files with the roots that servers outside the mesh are checked against.
 
 use std::{
     collections::HashMap,
@@ -12,7 +12,7 @@ use std::{
 use pillion_certs::{Error, mesh::OutsideRoots};
 use tokio::task::spawn_blocking;
 
-/// How long what is known of a file is taken for true.
+/// How long a file is not looked at again.
 const FRESH: Duration = Duration::from_secs(10);
 /// The longest file. The bundles of Linux distributions have some 250 kB.
 const MAX_FILE: u64 = 1 << 20;
@@ -22,8 +22,8 @@ const MAX_FILES: usize = 256;
 /// Why there are no roots, in words for operators.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error(
-    "the file {path}, which is to have the roots that the server is checked against, {reason}: mount one into the \
-     proxy's container, or have caCertificates of the DestinationRule name another"
+    "the file {path}, which should have the roots that the server is checked against, {reason}: mount it into the \
+     proxy's container, or name another file in caCertificates of the DestinationRule"
 )]
 pub(crate) struct RootsFault {
     path: Box<str>,

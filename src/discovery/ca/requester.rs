@@ -207,7 +207,7 @@ mod tests {
         (Arc::new(signing), origin)
     }
 
-    /// Whoever has stolen it could renew it for ever.
+    /// Otherwise a stolen certificate could be renewed for ever.
     #[tokio::test]
     async fn a_certificate_is_worth_something_while_its_account_has_a_pod() {
         let (signing, origin) = with_certificate();

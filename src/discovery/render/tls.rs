@@ -134,7 +134,7 @@ fn mode() -> Struct {
     map([(TLS_MODE, text(ISTIO))])
 }
 
-/// TLS of a client without a certificate: with this server outside the mesh.
+/// TLS of a client without a certificate, to this server outside the mesh.
 pub(super) fn outside(outside: &Outside, is_http2: bool) -> TransportSocket {
     let protocols: &[&str] = if is_http2 { &["h2"] } else { &[] };
     let checked = outside.proof.as_ref().map(|proof| {
@@ -187,7 +187,7 @@ fn versions() -> TlsParameters {
     }
 }
 
-/// What both sides have: the workload's certificate, and the names that the other side's may have.
+/// The common context of both sides: the workload's certificate, and the names that the peer's may have.
 fn common(protocols: &[&str], names: Vec<MatchPattern>) -> CommonTlsContext {
     let names = names.into_iter();
     let names = names.map(|pattern| named(SanType::Uri, pattern));

@@ -7,8 +7,8 @@ use pillion_certs::Bundle;
 use super::found::Found;
 use crate::certificates::ca_bundle::Trusted;
 
-/// The roots that are or were in all of our ConfigMaps that count. One that is wanted stays trusted from then on: nobody
-/// who writes a ConfigMap can make the mesh wait anew.
+/// The roots that are or were in each of our ConfigMaps that count. A wanted root stays trusted from then on, so that
+/// nobody can make the mesh wait again by editing a ConfigMap.
 pub(super) fn trusted(
     found: &mut BTreeMap<String, Found>,
     wanted: &Bundle,

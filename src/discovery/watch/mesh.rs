@@ -1,9 +1,9 @@
 //! Watches the ConfigMap with the mesh's configuration.
 //!
-//! One that is invalid is reported in the log and by an Event, and the last good one stays in
-//! force; before the first good one, nothing is rendered and no identity is issued. Without a
-//! ConfigMap, the defaults hold, as with Istio. If there was one, the trust domain and its aliases
-//! stay: with another trust domain, no workload would accept another.
+//! An invalid configuration is reported in the log and by an Event, and the last good one stays in
+//! force. Before the first good one, nothing is rendered and no identity is issued. Without a
+//! ConfigMap, the defaults hold, as with Istio. If a ConfigMap is deleted, the trust domain and its
+//! aliases stay: workloads would not accept certificates of another trust domain.
 
 use std::sync::Arc;
 

@@ -14,7 +14,7 @@ use crate::model::{
 
 /// The most objects with a selector that pods are compared with, the oldest.
 pub(in crate::model) const SELECTING: usize = 1_000;
-/// For how many different labels of pods what holds is remembered, before all is forgotten.
+/// How many different sets of labels are remembered with their result, before all are forgotten.
 const REMEMBERED: usize = 65_536;
 
 /// The objects of a namespace.
@@ -77,7 +77,7 @@ impl OfNamespace {
         self.objects.get(self.of_all?)
     }
 
-    /// The object for chosen pods, which these labels are of.
+    /// The object with a selector that applies to pods with these labels.
     pub fn of_pods(&self, labels: &Labels) -> Option<&PeerAuthentication> {
         if self.by_label.is_empty() {
             return None;

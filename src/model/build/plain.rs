@@ -1,4 +1,4 @@
-//! Hosts some of whose pods don't take the mesh's mutual TLS.
+//! Hosts that have pods which don't take the mesh's mutual TLS.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

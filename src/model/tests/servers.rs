@@ -41,7 +41,7 @@ fn of_many_accounts_the_namespace_is_named() {
     }
 }
 
-/// Whoever writes slices says only who is in the own namespace.
+/// A user who may write slices only decides about accounts of the slice's namespace.
 #[test]
 fn the_account_of_another_namespaces_pod_does_not_count() {
     let mut mesh = mesh();
@@ -70,9 +70,9 @@ fn where_there_are_very_many_clusters_the_namespace_is_named() {
     assert_eq!(names(&mesh, WEB, 1 << 20), all_of_shop());
 }
 
-/// Others than those that a rule names are not accepted instead of them.
+/// Names that the rule does not have are never accepted in place of those that are left out.
 #[test]
-fn of_a_rules_names_those_hold_for_which_there_is_room() {
+fn a_rules_names_are_cut_to_those_that_have_room() {
     let mut mesh = mesh();
     let ports: Vec<_> = (1..=9_000)
         .map(|port| (format!("tcp-{port}"), port))

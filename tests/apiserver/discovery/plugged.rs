@@ -285,7 +285,7 @@ async fn a_ca_that_was_never_good_is_waited_for() {
     assert!(serves(&discovery, &first.pem()).await);
 }
 
-/// All replicas would otherwise sign by a CA that nobody trusts yet as soon as one of them restarts.
+/// Otherwise a restart of one replica would make all of them sign with a CA that nobody trusts yet.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_that_starts_in_the_overlap_waits_for_its_end() {
     let mesh = Mesh::new().await;

@@ -1,4 +1,4 @@
-//! OpenSSL as a stranger, which knows nothing of the mesh's proxies: what it is shown, and where it is let in.
+//! OpenSSL as a client that is not a proxy of the mesh: what servers show it, and where it is let in.
 
 use std::{env, fs, path::PathBuf};
 
@@ -19,7 +19,8 @@ const METHOD: &str = "istio.v1.auth.IstioCertificateService/CreateCertificate";
 /// Before a message of gRPC: whether it is compressed, and its length.
 const PREFIX: usize = 5;
 
-/// What OpenSSL says of a server's port, and what the server answers. The node reaches its pods without a sidecar.
+/// Connects to a server's port, and returns what OpenSSL prints and the server answers. The node reaches its pods without
+/// a sidecar.
 async fn s_client(shop: &Namespace, pod: &str, port: u16, more: &[&str]) -> String {
     let address = format!("{}:{port}", shop.address(pod).await);
     let mut command = shop.cluster.hack(&["enter", "openssl", "s_client"]);

@@ -20,7 +20,7 @@ const VALUES: [&str; 3] = [
     "discovery.caOverlap=1m",
 ];
 const PORT: u16 = 5000;
-/// For an overlap, of which a replica that starts waits for all, and a certificate's life.
+/// Time enough for an overlap, which a replica that starts waits for as a whole, and for a certificate's life.
 const TURNOVER: Duration = Duration::from_secs(300);
 
 type Ca = CertifiedIssuer<'static, KeyPair>;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::objects::{named, of_kind, template};
 
-/// The sources that may reach a port; `Null` is anyone.
+/// Returns the sources that may reach a port; `Null` means anyone.
 fn sources(values: &[&str], port: u16) -> Value {
     let objects = template("istio-system", values);
     let policy = named(&objects, "NetworkPolicy", "pillion-injector");
@@ -39,14 +39,14 @@ fn the_values_say_who_may_come_in() {
     assert_eq!(sources(&values, 15014), json!([{"namespaceSelector": {}}]));
 }
 
-/// Whoever could name another account, or leave one out, would undo the policy.
+/// An account that no policy names would not be restricted.
 #[test]
 fn every_installation_has_policies_for_its_own_accounts() {
     for values in VARIANTS {
         let objects = template("mesh", values);
         let accounts = of_kind(&objects, "ServiceAccount").into_iter();
         let accounts = accounts.map(|account| account["metadata"]["name"].as_str().unwrap());
-        // Without its webhook, discovery may patch none.
+        // Without its webhook, discovery may not patch any webhook configuration.
         let validates = !of_kind(&objects, "ValidatingWebhookConfiguration").is_empty();
         for name in accounts.filter(|name| {
             name.starts_with("pillion-injector")
@@ -94,7 +94,7 @@ fn a_client_ca_is_mounted_without_what_is_beside_it() {
     }
 }
 
-/// Whoever has its token reads a plugged CA, and can't put another one in its place.
+/// Discovery's token may read a plugged CA, but not replace it.
 #[test]
 fn discovery_reads_a_plugged_ca_and_knows_how_long_certificates_last() {
     let lifetimes = "discovery.workloadCertificateLifetime=1h,discovery.maxWorkloadCertificateLifetime=2d,\

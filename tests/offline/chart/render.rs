@@ -12,7 +12,7 @@ fn revisions_share_no_object() {
             object["kind"], object["metadata"]["namespace"], object["metadata"]["name"]
         )
     };
-    // But for the kinds, which the first one brings and the others find there.
+    // The CRDs are left out: all revisions share those that the first one installs.
     let own = |namespace: &str, values: &str| {
         let values = format!("crds.enabled=false,{values}");
         template(namespace, &["--set", &values])

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::objects::{of_kind, template};
 
-/// Of each webhook configuration: its name, its revision and its webhooks' names.
+/// Returns the name, the revision and the webhooks' names of each webhook configuration.
 fn webhooks(namespace: &str, values: &str) -> Vec<(String, String, Vec<String>)> {
     let objects = template(namespace, &["--set", values]);
     of_kind(&objects, "MutatingWebhookConfiguration")
@@ -112,7 +112,7 @@ fn no_webhook_reaches_the_injector_s_own_namespace_or_the_system_s() {
     }
 }
 
-/// What has it in a manifest is blanked or turned back by upgrades and rollbacks.
+/// Upgrades and rollbacks would empty or reset a bundle that is in the manifest.
 #[test]
 fn no_manifest_has_a_ca_bundle() {
     for values in VARIANTS {
@@ -129,7 +129,7 @@ fn no_manifest_has_a_ca_bundle() {
     }
 }
 
-/// An invalid one that came in would leave open what it should close.
+/// An invalid policy that is admitted would leave ports open that it should close.
 #[test]
 fn peer_authentications_are_always_reviewed() {
     for (policy, revision, selectors) in [("Ignore", "", 2), ("Fail", "canary", 1)] {

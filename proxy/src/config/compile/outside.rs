@@ -22,7 +22,7 @@ const MAX_NAMES: usize = 64;
 /// The longest path of Linux.
 const MAX_PATH: usize = 4_096;
 
-/// What a context of clients without a certificate says of servers.
+/// How servers prove who they are, according to the context of a client without a certificate.
 pub(super) fn outside(validation: Option<ValidationContextType>) -> Result<Outside, Fault> {
     match validation {
         None => Ok(Outside::Unchecked),

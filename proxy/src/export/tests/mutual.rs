@@ -43,7 +43,7 @@ async fn sidecar(mesh: &Mesh, server: SocketAddr) -> SocketAddr {
     address
 }
 
-/// Tables whose collector is at that address and has to be of that account.
+/// Tables with a collector at this address, which must prove that it is of this account.
 fn secured(generation: u64, address: SocketAddr, account: &str) -> Snapshot {
     let mut endpoint = EndpointSettings::new(address);
     endpoint.is_secured = true;

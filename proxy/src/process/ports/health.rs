@@ -12,7 +12,7 @@ use axum::{
 use pillion_serve::{Peer, Readiness, readiness_response};
 use tokio_util::sync::CancellationToken;
 
-/// What becomes of the process, as others ask for it.
+/// Whether the process is ready, and what others have asked it to do.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Orders {
     pub readiness: Arc<Readiness>,
