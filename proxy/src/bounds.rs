@@ -1,4 +1,4 @@
-//! Bounds that hold for both versions of HTTP, and times that hold for every protocol.
+//! Bounds that hold for both versions of HTTP, times that hold for every protocol, and how many are trusted.
 
 use std::time::Duration;
 
@@ -8,6 +8,8 @@ pub(crate) const HEAD_BYTES: u16 = 60 * 1024;
 pub(crate) const FIELDS: usize = 100;
 /// Interim responses to one request. No window bounds them.
 pub(crate) const INTERIM_RESPONSES: u32 = 32;
+/// Roots of the mesh, wherever they come from.
+pub(crate) const MAX_ROOTS: usize = 64;
 /// How long a connection may be silent, or idle between two requests, as Envoy's defaults
 /// have it.
 pub(crate) const IDLE: Duration = Duration::from_secs(3600);

@@ -25,6 +25,7 @@ pub(crate) mod tests;
 pub use self::check::check_resource;
 pub(crate) use self::{
     closed::{WhenUnreachable, closed},
+    compile::{CERTIFICATE, ROOTS},
     driver::{Settings, start},
     dump::Dump,
     node::Node,

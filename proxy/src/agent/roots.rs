@@ -1,5 +1,5 @@
-//! The roots of the mesh, from the file that discovery's ConfigMap is mounted as: the agent has no stream of its own
-//! on which they would come.
+//! Follows the file with the roots of the mesh, which is mounted from discovery's ConfigMap. The agent has no stream
+//! of its own that would bring them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,10 +7,10 @@ use pillion_certs::Bundle;
 use pillion_xds::client::Provider;
 use tokio::{sync::watch, task::spawn_blocking, time::sleep};
 
+use crate::bounds::MAX_ROOTS;
+
 /// How often the file is read. The kubelet writes it a minute after the ConfigMap.
 const INTERVAL: Duration = Duration::from_secs(20);
-/// The most roots that are taken.
-const MAX_ROOTS: usize = 64;
 
 /// Gives the roots to whoever trusts by them, for as long as somebody does. What can't be read changes nothing.
 pub(super) fn follow(file: Provider) -> watch::Receiver<Option<Arc<Bundle>>> {

@@ -25,12 +25,11 @@ use prost::{Message, Name};
 use tokio::sync::{mpsc, watch};
 use tonic::{Status, Streaming, body::Body};
 
-use crate::identity::Credentials;
+use crate::{
+    config::{CERTIFICATE, ROOTS},
+    identity::Credentials,
+};
 
-/// The certificate, as Istio calls it.
-const CERTIFICATE: &str = "default";
-/// The roots.
-const ROOTS: &str = "ROOTCA";
 /// The method of the variant "state of the world", which what discovery sends asks for.
 const SOTW: &str = "/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets";
 /// The method of the incremental variant.

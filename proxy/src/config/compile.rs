@@ -57,5 +57,6 @@ pub(crate) use self::{
     parts::{Part, TlsPart},
     route_configuration::{RouteTable, route_table},
     secret::roots,
+    transport_socket::{CERTIFICATE, ROOTS},
     transport_socket_matches::Sockets,
 };

@@ -22,11 +22,12 @@ use tokio::{
 
 use super::{
     asked::{Asked, Change},
+    compile::ROOTS,
     dns::{Answer, Asker, Servers},
     dump::Dump,
     late::Late,
     node::Node,
-    roots::{ROOTS, Roots},
+    roots::Roots,
     store::{Refused, Step, Store, Wanted},
 };
 use crate::{

@@ -6,10 +6,10 @@ use pillion_certs::Bundle;
 use pillion_xds::Resource;
 use tokio::sync::watch;
 
-use super::{compile, store::Refused};
-
-/// What Istio calls them.
-pub(super) const ROOTS: &str = "ROOTCA";
+use super::{
+    compile::{self, ROOTS},
+    store::Refused,
+};
 
 /// Gives the roots to whoever trusts by them. What can't be used changes nothing.
 #[derive(Debug)]

@@ -7,13 +7,12 @@ use pillion_certs::{
 use time::{Duration, OffsetDateTime};
 
 use super::{credentials::EnvoyKey, trust_domains::TrustDomains};
+use crate::bounds::MAX_ROOTS;
 
 /// The longest answer that is read.
 pub(super) const MAX_BYTES: usize = 256 * 1024;
 /// The most elements of an answer.
 const MAX_ELEMENTS: usize = 16;
-/// The most roots.
-const MAX_ROOTS: usize = 64;
 /// By how much the clock of this node may be behind that of the CA's: others take the certificate all
 /// the same.
 const MAX_BEHIND: Duration = Duration::minutes(10);

@@ -137,11 +137,19 @@ impl UpstreamTls {
         }
     }
 
-    /// The protocols to offer for what a connection will carry. Within the mesh they are those of
+    /// The protocols to offer for what a connection will carry, as a handshake has them.
+    pub fn offered(&self, carried: Carried) -> Vec<Vec<u8>> {
+        let offers = self.offers(carried).into_iter();
+        offers
+            .map(|protocol| protocol.as_bytes().to_vec())
+            .collect()
+    }
+
+    /// The protocols to offer. Within the mesh they are those of
     /// Istio's filter `istio.alpn`: the server tells by them what is inside. To others, only those are offered
     /// that will be spoken: rustls then ends a handshake in which the server chooses another one. Where nothing is
     /// said about servers outside the mesh, they are told what will be, as Envoy does it.
-    pub fn offers(&self, carried: Carried) -> Vec<&str> {
+    fn offers(&self, carried: Carried) -> Vec<&str> {
         if self.outside.is_some() && self.alpn.is_empty() {
             return match carried {
                 Carried::Http1 => vec!["http/1.1"],

@@ -114,11 +114,8 @@ impl Configs {
         if let Some(known) = known {
             return Ok(endpoints.of(&known, to, now));
         }
-        let offers = tls.offers(carried).into_iter();
         let settings = ClientSettings {
-            alpn: offers
-                .map(|protocol| protocol.as_bytes().to_vec())
-                .collect(),
+            alpn: tls.offered(carried),
             sans: sans(&tls.sans),
         };
         let common = client_config(&credentials.identity, &credentials.trust, &settings)?;

@@ -87,9 +87,7 @@ impl OutsideConfigs {
                 OutsideProof::Roots(OutsideRoots::clone(&roots), names.to_vec())
             }
         };
-        let offers = tls.offers(carried).into_iter();
-        let alpn = offers.map(|protocol| protocol.as_bytes().to_vec());
-        let config = outside_client_config(proof, alpn.collect())?;
+        let config = outside_client_config(proof, tls.offered(carried))?;
         if made.len() >= MAX_CONFIGS {
             made.clear();
         }

@@ -5,14 +5,14 @@ use pillion_envoy_api::envoy::{
     config::core::v3::{DataSource, data_source::Specifier},
     extensions::transport_sockets::tls::v3::{
         CertificateValidationContext, SubjectAltNameMatcher,
-        certificate_validation_context::TrustChainVerification,
         common_tls_context::ValidationContextType, subject_alt_name_matcher::SanType,
     },
-    r#type::matcher::v3::{StringMatcher, string_matcher::MatchPattern},
+    r#type::matcher::v3::string_matcher::MatchPattern,
 };
 
 use super::{
-    fault::{Fault, at, each, refuse_if},
+    fault::{Fault, at, each},
+    subject_alt_names::{checked, pattern},
     text::bounded,
 };
 use crate::tables::Outside;
@@ -27,7 +27,7 @@ pub(super) fn outside(validation: Option<ValidationContextType>) -> Result<Outsi
     match validation {
         None => Ok(Outside::Unchecked),
         Some(ValidationContextType::ValidationContext(context)) => {
-            checked(context).map_err(at("validation_context"))
+            of_context(context).map_err(at("validation_context"))
         }
         Some(_) => {
             let reason =
@@ -37,24 +37,10 @@ pub(super) fn outside(validation: Option<ValidationContextType>) -> Result<Outsi
     }
 }
 
-fn checked(message: CertificateValidationContext) -> Result<Outside, Fault> {
-    let CertificateValidationContext {
-        trusted_ca,
-        match_typed_subject_alt_names,
-        crl,
-        allow_expired_certificate,
-        trust_chain_verification,
-    } = message;
-    refuse_if(crl.is_some(), "crl")?;
-    refuse_if(allow_expired_certificate, "allow_expired_certificate")?;
-    let verifies = i32::from(TrustChainVerification::VerifyTrustChain);
-    refuse_if(
-        trust_chain_verification != verifies,
-        "trust_chain_verification",
-    )?;
-    let names = match_typed_subject_alt_names;
+fn of_context(message: CertificateValidationContext) -> Result<Outside, Fault> {
+    let (roots, names) = checked(message)?;
     Ok(Outside::Checked {
-        roots: path(trusted_ca).map_err(at("trusted_ca"))?,
+        roots: path(roots).map_err(at("trusted_ca"))?,
         names: each("match_typed_subject_alt_names", MAX_NAMES, names, name)?,
     })
 }
@@ -74,22 +60,12 @@ fn path(source: Option<DataSource>) -> Result<Box<str>, Fault> {
 }
 
 fn name(message: SubjectAltNameMatcher) -> Result<OutsideName, Fault> {
-    let SubjectAltNameMatcher {
-        san_type,
-        matcher,
-        oid,
-    } = message;
-    refuse_if(!oid.is_empty(), "oid")?;
-    let StringMatcher {
-        match_pattern,
-        ignore_case,
-    } = matcher.unwrap_or_default();
-    refuse_if(ignore_case, "ignore_case").map_err(at("matcher"))?;
-    let Some(MatchPattern::Exact(text)) = match_pattern else {
+    let kind = SanType::try_from(message.san_type);
+    let Some(MatchPattern::Exact(text)) = pattern(message)? else {
         return Err(Fault::new("matcher.match_pattern", "must be exact"));
     };
     let text = bounded("exact", &text).map_err(at("matcher"))?;
-    match SanType::try_from(san_type) {
+    match kind {
         Ok(SanType::Dns) => Ok(OutsideName::Dns(text.to_string())),
         Ok(SanType::Uri) => Ok(OutsideName::Uri(text.to_string())),
         _ => Err(Fault::new("san_type", "must be DNS or URI")),

@@ -17,9 +17,8 @@ use super::{
     any::message,
     fault::{Fault, at, at_most, refuse_if},
 };
+use crate::bounds::MAX_ROOTS;
 
-/// The most roots.
-const MAX_ROOTS: usize = 64;
 /// The longest text of them.
 const MAX_BYTES: usize = 256 * 1024;
 

@@ -1,7 +1,7 @@
 //! Whose certificates are accepted.
 
 use pillion_envoy_api::envoy::{
-    config::core::v3::{ConfigSource, config_source::ConfigSourceSpecifier},
+    config::core::v3::{ConfigSource, DataSource, config_source::ConfigSourceSpecifier},
     extensions::transport_sockets::tls::v3::{
         CertificateValidationContext, SubjectAltNameMatcher,
         certificate_validation_context::TrustChainVerification, subject_alt_name_matcher::SanType,
@@ -20,6 +20,18 @@ const MAX_SANS: usize = 1_024;
 
 /// The names that a certificate may have; any if there is none.
 pub(super) fn sans(message: CertificateValidationContext) -> Result<Vec<SanMatch>, Fault> {
+    if message.trusted_ca.is_some() {
+        let reason = "only the roots of the mesh are supported, the secret \"ROOTCA\"";
+        return Err(Fault::new("trusted_ca", reason));
+    }
+    let (_, names) = checked(message)?;
+    each("match_typed_subject_alt_names", MAX_SANS, names, san)
+}
+
+/// The roots and the names of a context that has whole chains checked, and nothing else said of them.
+pub(super) fn checked(
+    message: CertificateValidationContext,
+) -> Result<(Option<DataSource>, Vec<SubjectAltNameMatcher>), Fault> {
     let CertificateValidationContext {
         trusted_ca,
         match_typed_subject_alt_names,
@@ -27,10 +39,6 @@ pub(super) fn sans(message: CertificateValidationContext) -> Result<Vec<SanMatch
         allow_expired_certificate,
         trust_chain_verification,
     } = message;
-    if trusted_ca.is_some() {
-        let reason = "only the roots of the mesh are supported, the secret \"ROOTCA\"";
-        return Err(Fault::new("trusted_ca", reason));
-    }
     refuse_if(crl.is_some(), "crl")?;
     refuse_if(allow_expired_certificate, "allow_expired_certificate")?;
     let verifies = i32::from(TrustChainVerification::VerifyTrustChain);
@@ -38,27 +46,15 @@ pub(super) fn sans(message: CertificateValidationContext) -> Result<Vec<SanMatch
         trust_chain_verification != verifies,
         "trust_chain_verification",
     )?;
-    let names = match_typed_subject_alt_names;
-    each("match_typed_subject_alt_names", MAX_SANS, names, san)
+    Ok((trusted_ca, match_typed_subject_alt_names))
 }
 
 fn san(message: SubjectAltNameMatcher) -> Result<SanMatch, Fault> {
-    let SubjectAltNameMatcher {
-        san_type,
-        matcher,
-        oid,
-    } = message;
-    if san_type != i32::from(SanType::Uri) {
+    if message.san_type != i32::from(SanType::Uri) {
         let reason = "must be URI: workloads have no other names";
         return Err(Fault::new("san_type", reason));
     }
-    refuse_if(!oid.is_empty(), "oid")?;
-    let StringMatcher {
-        match_pattern,
-        ignore_case,
-    } = matcher.unwrap_or_default();
-    refuse_if(ignore_case, "ignore_case").map_err(at("matcher"))?;
-    let san = match match_pattern {
+    let san = match pattern(message)? {
         Some(MatchPattern::Exact(text)) => {
             bounded("exact", &text).map(|text| SanMatch::Exact(text.into()))
         }
@@ -69,6 +65,22 @@ fn san(message: SubjectAltNameMatcher) -> Result<SanMatch, Fault> {
         _ => Err(Fault::new("match_pattern", "must be exact, or a prefix")),
     };
     san.map_err(at("matcher"))
+}
+
+/// What a name is compared with, as it is written.
+pub(super) fn pattern(message: SubjectAltNameMatcher) -> Result<Option<MatchPattern>, Fault> {
+    let SubjectAltNameMatcher {
+        san_type: _,
+        matcher,
+        oid,
+    } = message;
+    refuse_if(!oid.is_empty(), "oid")?;
+    let StringMatcher {
+        match_pattern,
+        ignore_case,
+    } = matcher.unwrap_or_default();
+    refuse_if(ignore_case, "ignore_case").map_err(at("matcher"))?;
+    Ok(match_pattern)
 }
 
 /// Checks that a secret comes from where Istio has it: the agent beside the proxy, or the control

@@ -26,8 +26,8 @@ use super::{
 use crate::tables::{DownstreamTls, Outside, SanMatch, UpstreamTls};
 
 /// The names that Istio has for the workload's own certificate, and for the roots of the mesh.
-const CERTIFICATE: &str = "default";
-const ROOTS: &str = "ROOTCA";
+pub(crate) const CERTIFICATE: &str = "default";
+pub(crate) const ROOTS: &str = "ROOTCA";
 /// The longest name of DNS, and of a protocol in a handshake.
 const MAX_NAME: usize = 255;
 /// Protocols of one context.
