@@ -25,7 +25,7 @@ mod worker;
 
 pub use self::args::Args;
 pub(crate) use self::{
-    beside::{Beside, DrainTimes},
+    beside::Beside,
     entrance::{Entrance, Entrances},
     port_numbers::{ADMIN, INBOUND, OUTBOUND, PROMETHEUS, is_own},
     ports::{NoAnswer, Orders, Ports, ask_envoy},

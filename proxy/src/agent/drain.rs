@@ -1,19 +1,14 @@
 //! Envoy's last minute: clients are told to connect elsewhere, and connections may go on for a while.
 
-use std::time::Duration;
-
 use axum::http::{Method, StatusCode};
-use tokio::time::{sleep, timeout};
 
-use crate::process::{DrainTimes, ask_envoy};
+use crate::process::ask_envoy;
 
 /// Listeners of what comes to the pod tell their clients to leave, and stay open; the application still reaches
 /// others.
 const DRAIN: &str = "/drain_listeners?inboundonly&graceful&skip_exit";
 /// Open connections, each listener's, and each of its threads'.
 const CONNECTIONS: &str = "/stats?usedonly&filter=downstream_cx_active%24";
-/// How often connections are counted.
-const INTERVAL: Duration = Duration::from_millis(200);
 
 /// Begins.
 pub(super) async fn begin() {
@@ -28,28 +23,8 @@ pub(super) async fn begin() {
     }
 }
 
-/// Waits until Envoy may end: as the proxy's own drain does.
-pub(super) async fn wait(times: DrainTimes) {
-    match times {
-        DrainTimes::AtMost(whole) => {
-            // Nobody uses the proxy any more: a Job's pod should not wait for it.
-            let _ = timeout(whole, until_none()).await;
-        }
-        DrainTimes::UntilNone(minimum) => {
-            sleep(minimum).await;
-            until_none().await;
-        }
-    }
-}
-
-async fn until_none() {
-    while !has_none().await {
-        sleep(INTERVAL).await;
-    }
-}
-
 /// Whether Envoy says that no connection is open.
-async fn has_none() -> bool {
+pub(super) async fn has_none() -> bool {
     let answered = ask_envoy(Method::GET, CONNECTIONS).await;
     matches!(answered, Ok((StatusCode::OK, text)) if open(&text) == 0)
 }

@@ -188,7 +188,7 @@ async fn until_the_end(
         drain::begin().await;
     }
     {
-        let waited = pin!(drain::wait(beside.drain_times()));
+        let waited = pin!(beside.drain_times().wait(drain::has_none));
         tokio::select! {
             () = waited => {}
             ended = envoy.ended() => {

@@ -1,13 +1,14 @@
 //! What an agent has in common with the proxy, in whose place it runs an Envoy: the environment, and the ports of
 //! the kubelet.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc};
 
 use pillion_xds::client::Connect;
 
 use super::{
     args::Args,
     discovery,
+    drain::DrainTimes,
     environment::Environment,
     ports::{self, Orders, Ports},
 };
@@ -16,15 +17,6 @@ use crate::{config::Node, identity::TrustDomains, kind::Kind, metrics::Metrics};
 /// The environment of an agent.
 #[derive(Debug)]
 pub(crate) struct Beside(Environment);
-
-/// How long connections may go on once the pod is told to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DrainTimes {
-    /// So long at most.
-    AtMost(Duration),
-    /// So long at least, and then until the last one has ended.
-    UntilNone(Duration),
-}
 
 impl Beside {
     /// Reads the process's own, and logs what can't be read.
@@ -60,11 +52,7 @@ impl Beside {
 
     /// How long connections may go on.
     pub fn drain_times(&self) -> DrainTimes {
-        if self.0.exit_on_zero_active_connections {
-            DrainTimes::UntilNone(self.0.minimum_drain_duration)
-        } else {
-            DrainTimes::AtMost(self.0.proxy_config.termination_drain_duration)
-        }
+        self.0.drain_times()
     }
 
     /// Opens the ports of the kubelet and of merged metrics, and serves them.

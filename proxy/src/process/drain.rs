@@ -2,32 +2,38 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
-
-use super::environment::Environment;
-use crate::{kind::Kind, traffic::Traffic};
+use tokio::time::{sleep, timeout};
 
 /// How often connections are counted.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// Waits until the process may end: once the last connection has, if the environment
-/// says so, otherwise after `terminationDrainDuration`. The kubelet's own patience
+/// How long connections may go on once the pod is told to end. The kubelet's own patience
 /// (`terminationGracePeriodSeconds`) bounds both.
-pub(super) async fn wait(kind: Kind, environment: &Environment, traffic: &Traffic) {
-    if !environment.exit_on_zero_active_connections {
-        let whole = environment.proxy_config.termination_drain_duration;
-        let intervals = whole.as_millis().div_ceil(INTERVAL.as_millis());
-        for _ in 0..intervals {
-            // Nobody uses the proxy any more: a Job's pod should not wait for it.
-            if traffic.open() == 0 && !kind.drains_all_the_time() {
-                return;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DrainTimes {
+    /// So long at most.
+    AtMost(Duration),
+    /// So long at least, and then until the last one has ended.
+    UntilNone(Duration),
+}
+
+impl DrainTimes {
+    /// Waits until the process may end. `has_none` says whether nobody uses the proxy any more: a Job's pod
+    /// should not wait for it.
+    pub async fn wait(self, has_none: impl AsyncFn() -> bool) {
+        let until_none = async {
+            while !has_none().await {
+                sleep(INTERVAL).await;
             }
-            sleep(INTERVAL).await;
+        };
+        match self {
+            Self::AtMost(whole) => {
+                let _ = timeout(whole, until_none).await;
+            }
+            Self::UntilNone(minimum) => {
+                sleep(minimum).await;
+                until_none.await;
+            }
         }
-        return;
-    }
-    sleep(environment.minimum_drain_duration).await;
-    while traffic.open() > 0 {
-        sleep(INTERVAL).await;
     }
 }

@@ -17,6 +17,7 @@ use crate::{
 
 use super::{
     app_probes::AppProbes,
+    drain::DrainTimes,
     proxy_config::{ProxyConfig, duration},
     scrape::{self, ScrapeTarget},
 };
@@ -146,6 +147,15 @@ impl Environment {
                 .unwrap_or(five_seconds),
         };
         (environment, variables.remarks)
+    }
+
+    /// How long connections may go on once the pod is told to end.
+    pub fn drain_times(&self) -> DrainTimes {
+        if self.exit_on_zero_active_connections {
+            DrainTimes::UntilNone(self.minimum_drain_duration)
+        } else {
+            DrainTimes::AtMost(self.proxy_config.termination_drain_duration)
+        }
     }
 
     /// How many workers there are: as ProxyConfig says (0: one for each core), otherwise as

@@ -61,31 +61,19 @@ pub(super) async fn serve(
     environment: &Environment,
     shared: &Shared,
 ) -> anyhow::Result<Ports> {
-    let prober = prober(args, environment)?;
     let scraper = Scraper::new(&shared.metrics, environment.scrape_targets.clone());
-    let (everyone, itself) = addresses();
     let (readiness, orders) = (&shared.readiness, shared.orders());
-    let ports = [
-        (
-            "health",
-            everyone,
-            port_numbers::HEALTH,
-            health::routes(readiness),
-        ),
-        (
-            "status",
-            everyone,
-            args.status_port,
-            status(&orders, &prober, &scraper),
-        ),
+    let kubelets = of_kubelet(args, environment, &orders, &scraper)?;
+    let others = [
         (
             "prometheus",
-            everyone,
+            EVERYONE,
             port_numbers::PROMETHEUS,
             prometheus(shared),
         ),
-        ("admin", itself, port_numbers::ADMIN, admin::routes(shared)),
+        ("admin", ITSELF, port_numbers::ADMIN, admin::routes(shared)),
     ];
+    let ports = kubelets.into_iter().chain(others);
     open(ports, readiness, &shared.metrics.own_ports()).await
 }
 
@@ -100,36 +88,40 @@ pub(super) async fn serve_beside(
     orders: &Orders,
     metrics: &Arc<Metrics>,
 ) -> anyhow::Result<Ports> {
-    let prober = prober(args, environment)?;
     let scraper = Scraper::beside_envoy(metrics, environment.scrape_targets.clone());
-    let (everyone, _) = addresses();
-    let readiness = &orders.readiness;
-    let ports = [
+    let ports = of_kubelet(args, environment, orders, &scraper)?;
+    open(ports, &orders.readiness, &metrics.own_ports()).await
+}
+
+/// Everybody's address.
+const EVERYONE: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+/// That of the pod's own containers.
+const ITSELF: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// The ports of the kubelet, and of who asks for merged metrics.
+fn of_kubelet(
+    args: &Args,
+    environment: &Environment,
+    orders: &Orders,
+    scraper: &Scraper,
+) -> anyhow::Result<[Served; 2]> {
+    let probes = Arc::clone(&environment.app_probes);
+    let prober = Prober::new(probes, environment.probe_address, args.status_port)
+        .context("can't set up TLS for probes")?;
+    Ok([
         (
             "health",
-            everyone,
+            EVERYONE,
             port_numbers::HEALTH,
-            health::routes(readiness),
+            health::routes(&orders.readiness),
         ),
         (
             "status",
-            everyone,
+            EVERYONE,
             args.status_port,
-            status(orders, &prober, &scraper),
+            status(orders, &prober, scraper),
         ),
-    ];
-    open(ports, readiness, &metrics.own_ports()).await
-}
-
-/// Everybody's address, and that of the pod's own containers.
-fn addresses() -> (IpAddr, IpAddr) {
-    (Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::LOCALHOST.into())
-}
-
-fn prober(args: &Args, environment: &Environment) -> anyhow::Result<Prober> {
-    let probes = Arc::clone(&environment.app_probes);
-    Prober::new(probes, environment.probe_address, args.status_port)
-        .context("can't set up TLS for probes")
+    ])
 }
 
 async fn open(

@@ -13,8 +13,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    args::Args, capacity, discovery, drain, entrance::Entrances, environment::Environment, ports,
-    worker,
+    args::Args, capacity, discovery, drain::DrainTimes, entrance::Entrances,
+    environment::Environment, ports, worker,
 };
 use crate::{
     export::Exporter, kind::Kind, metrics::Metrics, records::Records, traffic::Traffic,
@@ -138,7 +138,10 @@ async fn carry(
     }
     readiness.drain();
     drain.cancel();
-    drain::wait(kind, &environment, &traffic).await;
+    let times = environment.drain_times();
+    // Some go on for the whole time, whether somebody uses them or not.
+    let is_whole = matches!(times, DrainTimes::AtMost(_)) && kind.drains_all_the_time();
+    times.wait(async || traffic.open() == 0 && !is_whole).await;
     tracing::info!(
         connections = traffic.open(),
         "ends; connections that are open are cut"
