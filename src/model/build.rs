@@ -9,6 +9,7 @@ mod domains;
 mod fair;
 mod findings;
 mod first;
+mod first_pods;
 mod gateway;
 mod gateway_budget;
 mod gateway_hosts;

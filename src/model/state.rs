@@ -122,8 +122,8 @@ impl Model {
         self.builder().world().mesh.mutual_tls
     }
 
-    /// How clients connect to the endpoints of a cluster, for a proxy that has `many` clusters. It may change
-    /// whenever the cluster or its endpoints do.
+    /// Returns how clients connect to the endpoints of a cluster, for a proxy with `many` clusters. The result may
+    /// change whenever the cluster or its endpoints do.
     pub fn transport(&self, cluster: &Cluster, many: usize) -> Transport {
         transport::of_cluster(&self.index, self.builder().world(), cluster, many)
     }

@@ -63,33 +63,41 @@ impl<'a> Asked<'a> {
         if let Some(modes) = self.modes.get(&port) {
             return modes.clone();
         }
-        let Some(left) = self.left.checked_sub(1) else {
+        if !self.may_compare() {
             return BTreeSet::new();
-        };
-        self.left = left;
-        let of_all = tls(None, self.policy, port);
-        let subsets = self.subsets.iter();
-        let subsets = subsets.map(|subset| tls(of_all, subset.traffic_policy.as_ref(), port));
-        let all = [of_all].into_iter().chain(subsets).flatten();
-        let modes: BTreeSet<_> = all.filter_map(|tls| (self.name)(tls.mode)).collect();
+        }
+        let modes: BTreeSet<_> = self.names(port, |_| true).collect();
         self.modes.insert(port, modes.clone());
         modes
     }
 
     /// Whether one of the modes is for endpoints with these labels at a port.
     pub fn is_for(&mut self, port: u16, labels: &Labels) -> bool {
-        let Some(left) = self.left.checked_sub(1) else {
-            return false;
-        };
-        self.left = left;
-        let of_all = tls(None, self.policy, port);
-        let subsets = self.subsets.iter().filter(|subset| {
+        let selects = |subset: &Subset| {
             let mut own = subset.labels.iter();
             own.all(|(name, value)| labels.get(name) == Some(value))
-        });
-        let subsets = subsets.map(|subset| tls(of_all, subset.traffic_policy.as_ref(), port));
-        let mut all = [of_all].into_iter().chain(subsets).flatten();
-        all.any(|tls| (self.name)(tls.mode).is_some())
+        };
+        self.may_compare() && self.names(port, selects).next().is_some()
+    }
+
+    /// Counts a port that is looked at, unless there were too many.
+    fn may_compare(&mut self) -> bool {
+        let left = self.left.checked_sub(1);
+        self.left = left.unwrap_or_default();
+        left.is_some()
+    }
+
+    /// The modes that the rule and those subsets ask for at a port.
+    fn names(
+        &self,
+        port: u16,
+        is_meant: impl Fn(&Subset) -> bool,
+    ) -> impl Iterator<Item = &'static str> {
+        let of_all = tls(None, self.policy, port);
+        let subsets = self.subsets.iter().filter(move |subset| is_meant(subset));
+        let subsets = subsets.map(move |subset| tls(of_all, subset.traffic_policy.as_ref(), port));
+        let all = [of_all].into_iter().chain(subsets).flatten();
+        all.filter_map(|tls| (self.name)(tls.mode))
     }
 }
 

@@ -7,19 +7,18 @@ use std::{
 
 use pillion_api::{ClientTlsMode, Subset, TrafficPolicy};
 
-use super::{asked::Asked, first::First};
+use super::{
+    asked::Asked,
+    first::First,
+    first_pods::{FirstPod, HOSTS},
+};
 use crate::model::{
     hosts::{covers, is_wildcard},
     index::Index,
-    objects::{EndpointSlice, Key, Pod, ProxyKind},
+    objects::{Key, Pod, ProxyKind},
     rules::MtlsMode,
     world::{Destination, World},
 };
-
-/// How many pods of a Service are looked at: those of one Service mostly are equal.
-const PODS: usize = 8;
-/// How many hosts of a wildcard are reported.
-const HOSTS: usize = 4;
 
 /// The hosts that were looked at.
 pub(super) struct PlainHosts<'a> {
@@ -61,8 +60,8 @@ impl<'a> PlainHosts<'a> {
         Asked::new(policy, subsets, mutual_mode).is_anywhere()
     }
 
-    /// Returns, for each host of a rule, where the rule has clients speak mutual TLS to pods that don't take it. The
-    /// rule's host must be complete.
+    /// Describes, for each host of a rule, the ports at which the rule has clients use mutual TLS with pods that don't
+    /// accept it. The rule's host must be complete.
     pub fn told(
         &mut self,
         host: &str,
@@ -74,18 +73,14 @@ impl<'a> PlainHosts<'a> {
             return Vec::new();
         }
         let world = self.world;
-        if is_wildcard(host) {
-            let all = world
-                .destinations
-                .iter()
-                .filter(|to| covers(host, &to.host));
-            let told = all.filter_map(|to| self.told_of(to, &mut asked));
-            told.take(HOSTS).collect()
+        let all: Box<dyn Iterator<Item = &'a Arc<Destination>> + '_> = if is_wildcard(host) {
+            let all = world.destinations.iter();
+            Box::new(all.filter(|to| covers(host, &to.host)))
         } else {
-            let all = world.destinations_of(host).iter();
-            let told = all.filter_map(|to| self.told_of(to, &mut asked));
-            told.take(HOSTS).collect()
-        }
+            Box::new(world.destinations_of(host).iter())
+        };
+        let told = all.filter_map(|to| self.told_of(to, &mut asked));
+        told.take(HOSTS).collect()
     }
 
     fn told_of(&mut self, to: &'a Arc<Destination>, asked: &mut Asked<'_>) -> Option<String> {
@@ -131,33 +126,18 @@ impl<'a> PlainHosts<'a> {
 /// say.
 fn plain<'a>(world: &World, index: &'a Index, to: &Destination) -> Vec<Plain<'a>> {
     let mut plain = Vec::new();
-    let Some(service) = index.service(&to.service).filter(|_| to.external.is_none()) else {
-        return plain;
-    };
-    for slice in index.slices(&to.service).take(PODS) {
-        for pod in pods(index, slice) {
-            for port in &service.ports {
-                let mut ports = slice.ports.iter();
-                let own = ports.find(|own| own.name == port.name);
-                let why = own.and_then(|own| why(world, pod, own.port));
-                plain.extend(why.map(|why| Plain {
-                    port: port.port,
-                    pod,
-                    why,
-                }));
-            }
+    for first in FirstPod::all(index, to) {
+        let pod = first.pod;
+        if pod.proxy != ProxyKind::Sidecar {
+            continue;
+        }
+        for (port, own) in first.ports() {
+            let why = why(world, pod, own);
+            plain.extend(why.map(|why| Plain { port, pod, why }));
         }
     }
     plain.sort_by_key(|one| one.port);
     plain
-}
-
-/// The first pods of a slice.
-fn pods<'a>(index: &'a Index, slice: &'a EndpointSlice) -> impl Iterator<Item = &'a Pod> {
-    let endpoints = slice.endpoints.iter().take(PODS);
-    let pods = endpoints.filter_map(|endpoint| index.pod(endpoint.pod.as_ref()?));
-    pods.map(AsRef::as_ref)
-        .filter(|pod: &&Pod| pod.proxy == ProxyKind::Sidecar)
 }
 
 /// Why a pod takes no mutual TLS at its port, if it takes none. The pod's label does not matter: only

@@ -7,20 +7,19 @@ use std::{
 
 use pillion_api::{ClientTlsMode, DestinationRuleSpec, Subset, TrafficPolicy};
 
-use super::{asked::Asked, first::First};
+use super::{
+    asked::Asked,
+    first::First,
+    first_pods::{FirstPod, HOSTS},
+};
 use crate::model::{
     hosts::{covers, is_wildcard},
     index::Index,
     names::resolve_host,
-    objects::{EndpointSlice, Key, Pod},
+    objects::Key,
     rules::MtlsMode,
     world::{Destination, World},
 };
-
-/// How many pods of a Service are looked at: those of one Service mostly are equal.
-const PODS: usize = 8;
-/// How many hosts of a wildcard are told.
-const HOSTS: usize = 4;
 
 /// The hosts of the mesh whose pods take only mutual TLS.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,35 +77,23 @@ impl StrictHosts {
 /// The ports of a Service at which a pod with a proxy takes only mutual TLS.
 fn strict_ports(world: &World, index: &Index, to: &Destination) -> BTreeMap<u16, Key> {
     let mut strict = BTreeMap::new();
-    let Some(service) = index.service(&to.service).filter(|_| to.external.is_none()) else {
-        return strict;
-    };
-    for slice in index.slices(&to.service).take(PODS) {
-        for pod in pods(index, slice) {
-            let applied = world.authentication.of(&pod.key.namespace, &pod.labels);
-            for port in &service.ports {
-                let mut ports = slice.ports.iter();
-                let Some(own) = ports.find(|own| own.name == port.name) else {
-                    continue;
-                };
-                if !pod.captured.has(own.port) {
-                    continue;
-                }
-                let mtls = applied.mtls(own.port);
-                if let (MtlsMode::Strict, Some(by)) = (mtls.mode, mtls.decided_by) {
-                    strict.entry(port.port).or_insert(by);
-                }
+    for first in FirstPod::all(index, to) {
+        let pod = first.pod;
+        if !pod.has_proxy {
+            continue;
+        }
+        let applied = world.authentication.of(&pod.key.namespace, &pod.labels);
+        for (port, own) in first.ports() {
+            if !pod.captured.has(own) {
+                continue;
+            }
+            let mtls = applied.mtls(own);
+            if let (MtlsMode::Strict, Some(by)) = (mtls.mode, mtls.decided_by) {
+                strict.entry(port).or_insert(by);
             }
         }
     }
     strict
-}
-
-/// The first pods of a slice that have a proxy.
-fn pods<'a>(index: &'a Index, slice: &'a EndpointSlice) -> impl Iterator<Item = &'a Pod> {
-    let endpoints = slice.endpoints.iter().take(PODS);
-    let pods = endpoints.filter_map(|endpoint| index.pod(endpoint.pod.as_ref()?));
-    pods.map(AsRef::as_ref).filter(|pod| pod.has_proxy)
 }
 
 /// What to tell of a host; none, if nothing is refused.
