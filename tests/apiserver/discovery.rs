@@ -3,6 +3,7 @@
 mod account;
 mod ads;
 mod ask;
+mod authorities;
 mod certificates;
 mod forged;
 mod installation;

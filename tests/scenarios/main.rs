@@ -46,15 +46,7 @@ fn our_proxy_and_envoy_give_the_same_answers() {
     let cases = case::all("cases", &part);
     assert!(!cases.is_empty(), "no scenario's name has {part:?} in it");
     let (count, faults) = (cases.len(), runtime().block_on(run::all(cases, &programs)));
-    for fault in &faults {
-        println!("{fault}\n");
-    }
-    assert!(
-        faults.is_empty(),
-        "{} of {count} scenarios failed",
-        faults.len()
-    );
-    println!("{count} scenarios agree");
+    agree(count, "scenarios", &faults);
 }
 
 #[test]
@@ -70,15 +62,7 @@ fn mutual_tls_is_the_same_whoever_is_at_its_ends() {
         cases.len(),
         runtime().block_on(mutual::all(cases, &programs)),
     );
-    for fault in &faults {
-        println!("{fault}\n");
-    }
-    assert!(
-        faults.is_empty(),
-        "{} faults in {count} cases",
-        faults.len()
-    );
-    println!("{count} cases agree");
+    agree(count, "cases", &faults);
 }
 
 #[test]
@@ -101,15 +85,7 @@ fn raw_messages_have_the_same_outcome() {
     let cases = raw::cases(&part);
     assert!(!cases.is_empty(), "no case's name has {part:?} in it");
     let (count, faults) = (cases.len(), runtime().block_on(raw::all(cases, &programs)));
-    for fault in &faults {
-        println!("{fault}\n");
-    }
-    assert!(
-        faults.is_empty(),
-        "{} faults in {count} cases",
-        faults.len()
-    );
-    println!("{count} cases agree");
+    agree(count, "cases", &faults);
 }
 
 #[test]
@@ -136,6 +112,19 @@ fn the_tests_of_trace_contexts_pass_through_the_sidecar() {
     assert!(ours.len() > 40, "{} tests have run only", ours.len());
     let envoys = envoys.values().filter(|passed| **passed).count();
     println!("{} tests pass; with Envoy {envoys} do", ours.len());
+}
+
+/// Prints what is wrong, and fails if anything is.
+fn agree(count: usize, what: &str, faults: &[String]) {
+    for fault in faults {
+        println!("{fault}\n");
+    }
+    assert!(
+        faults.is_empty(),
+        "{} faults in {count} {what}",
+        faults.len()
+    );
+    println!("{count} {what} agree");
 }
 
 /// One test at a time: a program that is being copied can't be run, and whatever another test

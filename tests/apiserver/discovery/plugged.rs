@@ -18,35 +18,18 @@ use pillion_envoy_api::{
     },
     type_url,
 };
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::{
     ads::Proxy,
+    authorities::{Ca, root, under},
     installation::{Installation, SOON, Shop, plane},
 };
 use crate::{eventually, tls};
 
 /// Long enough to see what is done before it, and after it.
 const FLAGS: &[&str] = &["--ca-overlap", "8s"];
-
-type Ca = CertifiedIssuer<'static, KeyPair>;
-
-fn params(name: &str) -> CertificateParams {
-    let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params
-}
-
-fn root() -> Ca {
-    Ca::self_signed(params("root"), KeyPair::generate().unwrap()).unwrap()
-}
-
-fn under(root: &Ca) -> Ca {
-    Ca::signed_by(params("intermediate"), KeyPair::generate().unwrap(), root).unwrap()
-}
 
 /// An installation that has not started, and its Secret.
 struct Mesh {

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use pillion_certs::mesh::Description;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::json;
 
-use super::{peers::Policy, renewal::serial};
+use super::{
+    authorities::{Ca, root, under},
+    peers::Policy,
+    renewal::serial,
+};
 use crate::harness::{
     Load, Namespace, Release, eventually, eventually_within, pod, server, service,
 };
@@ -22,23 +25,6 @@ const VALUES: [&str; 3] = [
 const PORT: u16 = 5000;
 /// Time enough for an overlap, which a replica that starts waits for as a whole, and for a certificate's life.
 const TURNOVER: Duration = Duration::from_secs(300);
-
-type Ca = CertifiedIssuer<'static, KeyPair>;
-
-fn params(name: &str) -> CertificateParams {
-    let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params
-}
-
-fn root() -> Ca {
-    Ca::self_signed(params("root"), KeyPair::generate().unwrap()).unwrap()
-}
-
-fn under(root: &Ca) -> Ca {
-    Ca::signed_by(params("intermediate"), KeyPair::generate().unwrap(), root).unwrap()
-}
 
 /// Plugs a CA in, as Istio's users do.
 async fn plug(release: &Release, ca: &Ca, root: &Ca) {
