@@ -36,7 +36,7 @@ pub(super) struct Content<'a> {
 }
 
 impl Content<'_> {
-    /// The `TBSCertificate`, for a signature by this algorithm. As in Istio, the subject is
+    /// Encodes the `TBSCertificate`, to be signed with this algorithm. As in Istio, the subject is
     /// empty, and the identity is the only name.
     pub(super) fn to_der(&self, algorithm: &[u8]) -> Vec<u8> {
         let period = [time(self.not_before), time(self.not_after)];

@@ -1,4 +1,4 @@
-//! Reading a collector's answer as the proxy does, for a fuzz target.
+//! Reads a collector's answer as the proxy does, for a fuzz target.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 

@@ -1,4 +1,4 @@
-//! Reading and writing a request's tracing fields as the proxy does, for a fuzz target.
+//! Reads and writes a request's tracing fields as the proxy does, for a fuzz target.
 
 use super::{
     context::Outgoing,
