@@ -3,7 +3,8 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::atomic::{AtomicU16, Ordering},
+    ops::Range,
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -15,8 +16,11 @@ use tokio::{
 
 /// Generous: nothing is measured.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The port of the next client. The system takes others, from 32768 on, by itself.
-static NEXT_PORT: AtomicU16 = AtomicU16::new(20_000);
+/// The ports of clients, in turn. The system gives those from 32768 on to whoever asks for any, such as a proxy for its
+/// connections to servers, and one of them that is taken fails a client.
+const PORTS: Range<u16> = 20_000..32_768;
+/// How many clients there were.
+static CLIENTS: AtomicU32 = AtomicU32::new(0);
 
 /// What came back.
 #[derive(Debug, Default)]
@@ -62,8 +66,15 @@ async fn attempt(
 
 /// Connects from a port of its own, by which the access logs have it.
 pub async fn connect(to: SocketAddr, source: Option<IpAddr>) -> (u16, io::Result<TcpStream>) {
-    let port = NEXT_PORT.fetch_add(1, Ordering::Relaxed);
+    let port = port_of(CLIENTS.fetch_add(1, Ordering::Relaxed));
     (port, connect_from(to, source, port).await)
+}
+
+/// The port of a client, by how many there were before. By the time that all have had their turn, the first one's
+/// connection is long over.
+fn port_of(client: u32) -> u16 {
+    let turn = client % u32::from(PORTS.end - PORTS.start);
+    PORTS.start + u16::try_from(turn).unwrap()
 }
 
 async fn connect_from(to: SocketAddr, source: Option<IpAddr>, port: u16) -> io::Result<TcpStream> {
@@ -137,4 +148,12 @@ pub async fn admin(page: &'static str) -> Option<Vec<u8>> {
     let got = exchange(([127, 0, 0, 1], 15000).into(), None, text.into_bytes()).await;
     let response = response(&got.bytes)?;
     (response.status == 200).then_some(response.body)
+}
+
+#[test]
+fn clients_never_have_the_systems_ports() {
+    for (client, port) in [(0, 20_000), (12_767, 32_767), (12_768, 20_000)] {
+        assert_eq!(port_of(client), port);
+    }
+    assert!(PORTS.contains(&port_of(u32::MAX)));
 }
