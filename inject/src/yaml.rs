@@ -11,8 +11,10 @@ use serde_json::Value;
 
 /// Wider than any line: long strings are not folded.
 const NO_FOLDING: usize = 1 << 20;
-/// The size that even the smallest text may reach by its aliases.
+/// The bytes of scalars that even the smallest text may reach by its aliases.
 const SMALL: usize = 100_000;
+/// The nodes that it may reach: each takes more memory than a byte.
+const FEW: usize = 20_000;
 
 /// Levels of nesting that are read and written. A Pod has about ten; each level takes
 /// some kilobytes of stack.
@@ -34,7 +36,7 @@ pub struct Error(String);
 pub fn parse(text: &str) -> Result<Value, Error> {
     // Without aliases, a text has fewer nodes and events than bytes. With more, it
     // would grow as it is read.
-    parse_bounded(text, SMALL + text.len())
+    parse_bounded(text, FEW + text.len())
 }
 
 /// Reads one document with a limit on its nodes (scalars, lists and mappings, with
