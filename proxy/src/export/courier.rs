@@ -178,13 +178,15 @@ impl Courier {
             }
         }
         let Picked {
-            address,
-            is_secured,
-            ..
+            address, security, ..
         } = self.pick(&cluster)?;
         self.failed = Some(address);
         let within = cluster.settings.connect_timeout;
-        let tls = cluster.settings.tls.as_ref().filter(|_| is_secured);
+        let tls = cluster
+            .settings
+            .tls
+            .as_ref()
+            .filter(|_| security.for_requests());
         let by = (&self.transport, tls);
         let mut new = Connection::open(address, collector.protocol, within, by).await?;
         let answer = new.send(request(&collector, report)?).await?;

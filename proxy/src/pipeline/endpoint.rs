@@ -6,13 +6,17 @@ use super::worker::Worker;
 use crate::{
     net::socket::{INBOUND_SOURCE_V4, INBOUND_SOURCE_V6},
     pool::Destination,
-    tables::{Cluster, Picked, Source},
+    tables::{Cluster, Source},
 };
 
-/// Where to connect to for a request to an endpoint of that cluster, and from which address:
+/// Where to connect to for an endpoint of that cluster, by its TLS or not, and from which address:
 /// connections to the pod's application come from one that is not captured again.
-pub(crate) fn destination(worker: &Worker, cluster: &Cluster, picked: &Picked) -> Destination {
-    let address = picked.address;
+pub(crate) fn destination(
+    worker: &Worker,
+    cluster: &Cluster,
+    address: SocketAddr,
+    is_secured: bool,
+) -> Destination {
     let trust = worker.transport.trust_number();
     let source: Option<IpAddr> = match (cluster.settings.source, address) {
         (Source::Any, _) => None,
@@ -23,6 +27,6 @@ pub(crate) fn destination(worker: &Worker, cluster: &Cluster, picked: &Picked) -
         address,
         source,
         mark: cluster.mark.number(),
-        secured: picked.is_secured.then_some(trust),
+        secured: is_secured.then_some(trust),
     }
 }

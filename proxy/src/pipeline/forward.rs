@@ -269,11 +269,12 @@ impl<'a, D: Downstream> Exchange<'a, '_, D> {
         }
         let head = &self.request.head;
         let downstream = &mut *self.downstream;
+        let is_secured = picked.security.for_requests();
         let connector = Connector {
             worker: self.worker,
             cluster: to.cluster,
             endpoint: picked.state.as_ref(),
-            destination: destination(self.worker, to.cluster, picked),
+            destination: destination(self.worker, to.cluster, picked.address, is_secured),
             client: self.connection.client(),
             version,
             fresh,

@@ -241,7 +241,8 @@ impl Tcp<'_> {
             .enter(Counted::Connections)
             .map_err(|Overflow| Refusal::Overflow)?;
         let active = picked.state.as_ref().map(EndpointState::begin);
-        let to = destination(self.worker, cluster, &picked);
+        let is_secured = picked.security.for_bytes();
+        let to = destination(self.worker, cluster, picked.address, is_secured);
         let dialled = dial(self.worker, cluster, to, Carried::Bytes).await;
         let (server, parties) = dialled.map_err(|why| match why {
             Undialled::Connect(error) => Refusal::Connect {

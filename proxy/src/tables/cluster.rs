@@ -3,6 +3,7 @@
 mod endpoints;
 mod group;
 mod own_host;
+mod security;
 mod service;
 mod settings;
 mod state;

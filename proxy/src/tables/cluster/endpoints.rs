@@ -5,6 +5,7 @@ use std::{cmp::Reverse, collections::BinaryHeap, net::SocketAddr, sync::Arc};
 use fastrand::Rng;
 
 use super::{
+    security::Security,
     settings::{Balancer, EndpointSettings},
     state::{ClusterState, EndpointState},
 };
@@ -17,8 +18,7 @@ const MAX_TURNS: u64 = 4096;
 pub(crate) struct Endpoint {
     pub address: SocketAddr,
     pub state: Arc<EndpointState>,
-    /// Whether it is spoken to by the cluster's TLS.
-    pub is_secured: bool,
+    pub security: Security,
 }
 
 /// The endpoints that are in use: the healthy ones of the first priority that has some.
@@ -39,10 +39,13 @@ impl EndpointSet {
             .filter(|endpoint| Some(endpoint.priority) == priority)
             .collect();
         let weights: Vec<_> = used.iter().map(|endpoint| endpoint.weight).collect();
-        let endpoints = used.iter().map(|endpoint| Endpoint {
-            address: endpoint.address,
-            state: state.endpoint(endpoint.address),
-            is_secured: endpoint.is_secured,
+        let endpoints = used.iter().map(|endpoint| {
+            let state = state.endpoint(endpoint.address);
+            Endpoint {
+                address: endpoint.address,
+                security: state.tell(endpoint.is_secured),
+                state,
+            }
         });
         Self {
             endpoints: endpoints.collect(),
@@ -56,10 +59,10 @@ impl EndpointSet {
         endpoints.map(|endpoint| (endpoint.address, endpoint.state.active()))
     }
 
-    /// Whether it has an endpoint of that address, which is spoken to by TLS or is not.
+    /// Whether it has an endpoint of that address, to which requests go by TLS or don't.
     pub fn has(&self, address: SocketAddr, is_secured: bool) -> bool {
         let mut endpoints = self.endpoints.iter();
-        endpoints.any(|it| it.address == address && it.is_secured == is_secured)
+        endpoints.any(|it| it.address == address && it.security.for_requests() == is_secured)
     }
 
     /// Chooses one. `turn` gives the next number of a row.

@@ -6,6 +6,7 @@ use fastrand::Rng;
 
 use super::{
     endpoints::EndpointSet,
+    security::Security,
     settings::ClusterSettings,
     state::{ClusterState, Counted, EndpointState, Permit, PoolMark},
 };
@@ -43,8 +44,7 @@ pub(crate) struct Picked {
     pub address: SocketAddr,
     /// `None` for an original destination.
     pub state: Option<Arc<EndpointState>>,
-    /// Whether it is spoken to by the cluster's TLS.
-    pub is_secured: bool,
+    pub security: Security,
 }
 
 /// What a cluster has for a request.
@@ -106,7 +106,7 @@ impl Cluster {
                 let to = |address| Picked {
                     address,
                     state: None,
-                    is_secured: self.settings.secures_original,
+                    security: Security::new(self.settings.secures_original),
                 };
                 return original.map_or(Pick::Nothing, |address| Pick::Endpoint(to(address)));
             }
@@ -129,7 +129,7 @@ impl Cluster {
         Pick::Endpoint(Picked {
             address: endpoint.address,
             state: Some(Arc::clone(&endpoint.state)),
-            is_secured: endpoint.is_secured,
+            security: endpoint.security,
         })
     }
 }

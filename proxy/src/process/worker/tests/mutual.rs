@@ -111,10 +111,16 @@ fn cluster(server: SocketAddr, account: Option<&str>) -> Clusters {
 }
 
 fn cluster_of(protocol: UpstreamProtocol, server: SocketAddr, account: Option<&str>) -> Clusters {
+    let (settings, endpoints) = (
+        settings(protocol, account),
+        endpoint(server, account.is_some()),
+    );
+    Clusters::from_iter([ClusterStates::default().build(settings, endpoints)])
+}
+
+fn settings(protocol: UpstreamProtocol, account: Option<&str>) -> ClusterSettings {
     let mut settings = ClusterSettings::new("server");
     settings.protocol = protocol;
-    let mut endpoint = EndpointSettings::new(server);
-    endpoint.is_secured = account.is_some();
     settings.tls = account.map(|account| {
         let san = format!("spiffe://cluster.local/ns/shop/sa/{account}");
         Arc::new(UpstreamTls::new(
@@ -123,8 +129,14 @@ fn cluster_of(protocol: UpstreamProtocol, server: SocketAddr, account: Option<&s
             vec![SanMatch::Exact(san.into())],
         ))
     });
-    let endpoints = EndpointSource::List(vec![endpoint]);
-    Clusters::from_iter([ClusterStates::default().build(settings, endpoints)])
+    settings
+}
+
+fn endpoint(server: SocketAddr, is_secured: bool) -> EndpointSource {
+    EndpointSource::List(vec![EndpointSettings {
+        is_secured,
+        ..EndpointSettings::new(server)
+    }])
 }
 
 /// A proxy with that listener and cluster, as a workload of that account.
@@ -299,6 +311,25 @@ async fn two_proxies_speak_mutual_tls_and_say_so() {
     ] {
         assert!(text.contains(label), "{text}");
     }
+    client.workers.stop().await;
+    server.workers.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_learns_first_that_a_server_takes_plaintext_does_not_lose_requests() {
+    let mesh = Mesh::new();
+    let application = application().await;
+    // The server does not know yet.
+    let (inner, server) = proxy(&mesh, "server", strict(), cluster(application, None)).await;
+    let address = ([127, 0, 0, 1], inner).into();
+    let settings = settings(UpstreamProtocol::Http1, Some("server"));
+    let mut states = ClusterStates::default();
+    let mut told = |is_secured| states.build(settings.clone(), endpoint(address, is_secured));
+    let _before = told(true);
+    let clusters = Clusters::from_iter([told(false)]);
+    let (outer, client) = proxy(&mesh, "web", plain(), clusters).await;
+    let answer = ask(outer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     client.workers.stop().await;
     server.workers.stop().await;
 }
