@@ -13,6 +13,7 @@
 //! - [`Description`]: what a certificate says, for those who look.
 //! - [`Peer`]: who is at the other end.
 //! - [`PeerFault`]: why the other end is refused.
+//! - [`try_out`]: whether both ends would take a certificate.
 //!
 //! # Sessions
 //!
@@ -57,5 +58,5 @@ pub use peer::Peer;
 pub use san::SanMatch;
 pub use server::{ServerSettings, server_config};
 pub use tickets::Tickets;
-pub(crate) use trial::try_out;
+pub use trial::try_out;
 pub use trust::Trust;

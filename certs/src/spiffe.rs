@@ -9,6 +9,8 @@ const SCHEME: &str = "spiffe://";
 const LONGEST: usize = 2048;
 /// The longest trust domain, in bytes (SPIFFE-ID 2.3).
 const LONGEST_TRUST_DOMAIN: usize = 255;
+/// The longest text that is shown of what is no identity, in characters.
+const LONGEST_SHOWN: usize = 300;
 
 /// A workload's identity as Istio gives them: `spiffe://TRUST_DOMAIN/ns/NAMESPACE/sa/SERVICE_ACCOUNT`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,7 +34,7 @@ impl SpiffeId {
             && is_segment(service_account)
             && text.len() <= LONGEST;
         if !is_valid {
-            return Err(Error::Spiffe(text.chars().take(LONGEST).collect()));
+            return Err(refused(&text));
         }
         Ok(Self {
             text,
@@ -79,7 +81,7 @@ impl FromStr for SpiffeId {
             Some([trust_domain, "ns", namespace, "sa", account]) => {
                 Self::new(trust_domain, namespace, account)
             }
-            _ => Err(Error::Spiffe(text.chars().take(LONGEST).collect())),
+            _ => Err(refused(text)),
         }
     }
 }
@@ -88,6 +90,11 @@ impl fmt::Display for SpiffeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
+}
+
+/// What is no identity. A certificate that says it may say anything, and the error is logged.
+fn refused(text: &str) -> Error {
+    Error::Spiffe(text.escape_debug().take(LONGEST_SHOWN).collect())
 }
 
 fn is_trust_domain(text: &str) -> bool {
@@ -142,5 +149,13 @@ mod tests {
         ] {
             assert!(text.parse::<SpiffeId>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn shows_what_is_no_identity_bounded_and_without_control_characters() {
+        let text = format!("spiffe://a\n{}", "b".repeat(2 * LONGEST));
+        let shown = text.parse::<SpiffeId>().unwrap_err().to_string();
+        assert!(shown.contains("spiffe://a\\n"), "{shown}");
+        assert!(shown.len() < 2 * LONGEST_SHOWN, "{}", shown.len());
     }
 }

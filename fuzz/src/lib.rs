@@ -21,12 +21,14 @@ mod manifests;
 mod mapping;
 mod messages;
 mod model;
+mod names;
 mod path_env;
 mod pem;
 mod review;
 mod rewriting;
 mod rules;
 mod script;
+mod secrets;
 mod sniff;
 mod talk;
 mod templates;
@@ -43,11 +45,13 @@ pub use http::http;
 pub use http1::http1;
 pub use manifests::manifests;
 pub use mapping::mapping;
+pub use names::names;
 pub use path_env::path_env;
 pub use pem::pem;
 pub use review::review;
 pub use rewriting::rewriting;
 pub use rules::rules;
+pub use secrets::secrets;
 pub use sniff::sniff;
 pub use templates::templates;
 pub use uninject::uninject;
@@ -67,11 +71,13 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("http1", http1),
     ("manifests", manifests),
     ("mapping", mapping),
+    ("names", names),
     ("path_env", path_env),
     ("pem", pem),
     ("review", review),
     ("rewriting", rewriting),
     ("rules", rules),
+    ("secrets", secrets),
     ("sniff", sniff),
     ("templates", templates),
     ("uninject", uninject),

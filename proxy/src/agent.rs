@@ -11,6 +11,8 @@ mod bootstrap;
 mod drain;
 mod envoy;
 mod folder;
+#[cfg(feature = "test-util")]
+mod played;
 mod ready;
 mod relay;
 mod roots;
@@ -21,4 +23,6 @@ mod socket;
 mod test_util;
 
 pub use self::args::Args;
+#[cfg(feature = "test-util")]
+pub use self::played::{AnsweredSecrets, SecretsPlay, SecretsStep};
 pub(crate) use self::{args::of_image, run::run};

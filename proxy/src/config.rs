@@ -22,7 +22,7 @@ mod test_util;
 pub(crate) mod tests;
 
 #[cfg(feature = "test-util")]
-pub use self::check::check_resource;
+pub use self::check::{check_resource, read_roots};
 pub(crate) use self::{
     closed::{WhenUnreachable, closed},
     compile::{CERTIFICATE, ROOTS},

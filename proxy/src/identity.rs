@@ -9,6 +9,8 @@ mod ask;
 mod credentials;
 mod failure;
 mod keeper;
+#[cfg(feature = "test-util")]
+mod played;
 mod renewal;
 mod settings;
 #[cfg(test)]
@@ -20,9 +22,11 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "test-util"))]
 pub(crate) use self::credentials::EnvoyKey;
 use self::keeper::Keeper;
+#[cfg(feature = "test-util")]
+pub use self::played::read_ca_answer;
 pub(crate) use self::{credentials::Credentials, settings::Settings, trust_domains::TrustDomains};
 
 /// Asks for a certificate in the current runtime, and renews it for as long as the process runs. There

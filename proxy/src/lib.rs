@@ -38,12 +38,14 @@ mod transport;
 /// What tests and fuzz targets of other crates drive.
 #[cfg(feature = "test-util")]
 pub mod test_util {
-    pub use crate::config::check_resource;
+    pub use crate::agent::{AnsweredSecrets, SecretsPlay, SecretsStep};
+    pub use crate::config::{check_resource, read_roots};
     pub use crate::export::{AnsweredLine, CollectorAnswer, NotTaken, read_answer};
     pub use crate::http1::{
         Event, Head, Trailers, read_requests, read_responses, rewrite_request, rewrite_response,
     };
-    pub use crate::pipeline::{Edit, Edits, Fate, Play, Setting};
+    pub use crate::identity::read_ca_answer;
+    pub use crate::pipeline::{Edit, Edits, Fate, Play, Setting, client_cert_element};
     pub use crate::sniff::{MAX_BYTES, Protocol, sniff};
     pub use crate::trace::{PassedContext, pass_context};
 }

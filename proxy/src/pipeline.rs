@@ -39,6 +39,8 @@ mod upstream;
 mod worker;
 
 #[cfg(feature = "test-util")]
+pub use self::client_cert::client_cert_element;
+#[cfg(feature = "test-util")]
 pub use self::played::{Edit, Edits, Fate, Play, Setting};
 pub(crate) use self::{
     client_cert::ClientCertField,

@@ -36,9 +36,19 @@ impl Peer {
     pub fn admit(connection: &CommonState, now: OffsetDateTime) -> Result<Self, PeerFault> {
         let certificates = connection.peer_certificates().unwrap_or_default();
         let first = certificates.first().ok_or(PeerFault::NoCertificate)?;
-        let certificate = Certificate::read(first)?;
+        Self::shown_by(first, now)
+    }
+
+    /// The peer that has shown this certificate, by which [`admit`](Self::admit) judges. Who issued it is
+    /// not looked at here: the handshake did that.
+    ///
+    /// # Errors
+    ///
+    /// Returns what is wrong with the certificate.
+    pub fn shown_by(der: &CertificateDer<'_>, now: OffsetDateTime) -> Result<Self, PeerFault> {
+        let certificate = Certificate::read(der)?;
         check(&certificate, now)?;
-        Ok(Self::new(first, &certificate))
+        Ok(Self::new(der, &certificate))
     }
 
     fn new(der: &CertificateDer<'_>, certificate: &Certificate<'_>) -> Self {

@@ -17,7 +17,7 @@ use crate::Error;
 /// # Errors
 ///
 /// Returns why one of them would refuse it.
-pub(crate) fn try_out(
+pub fn try_out(
     chain: &[CertificateDer<'_>],
     trust: &Arc<Trust>,
     now: OffsetDateTime,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::stream;
+use futures::{Stream, StreamExt as _, stream};
 use http::{Request, Response};
 use hyper::body::Body as HttpBody;
 use pillion_envoy_api::{
@@ -31,9 +31,9 @@ use crate::{
 };
 
 /// The method of the variant "state of the world", which what discovery sends asks for.
-const SOTW: &str = "/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets";
+pub(super) const SOTW: &str = "/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets";
 /// The method of the incremental variant.
-const DELTA: &str = "/envoy.service.secret.v3.SecretDiscoveryService/DeltaSecrets";
+pub(super) const DELTA: &str = "/envoy.service.secret.v3.SecretDiscoveryService/DeltaSecrets";
 /// The longest request: Envoy names itself, with all of its extensions.
 const MAX_REQUEST: usize = 1 << 20;
 
@@ -71,13 +71,13 @@ impl Secrets {
             SOTW => self.stream(
                 request,
                 |requests: Streaming<DiscoveryRequest>, snapshots, responses| async move {
-                    serve_sotw(requests, snapshots, responses, &()).await;
+                    serve_sotw(by_name(requests), snapshots, responses, &()).await;
                 },
             ),
             DELTA => self.stream(
                 request,
                 |requests: Streaming<DeltaDiscoveryRequest>, snapshots, responses| async move {
-                    serve_delta(requests, snapshots, responses, &()).await;
+                    serve_delta(by_name(requests), snapshots, responses, &()).await;
                 },
             ),
             _ => Status::unimplemented("only secrets are served here").into_http(),
@@ -122,6 +122,52 @@ impl Secrets {
 /// Where the answers of a stream go.
 type Sender<R> = mpsc::Sender<Result<R, Status>>;
 
+/// A request for secrets.
+trait Asks {
+    fn type_url(&self) -> &str;
+    /// The names that it asks for.
+    fn names(&self) -> &[String];
+}
+
+impl Asks for DiscoveryRequest {
+    fn type_url(&self) -> &str {
+        &self.type_url
+    }
+
+    fn names(&self) -> &[String] {
+        &self.resource_names
+    }
+}
+
+impl Asks for DeltaDiscoveryRequest {
+    fn type_url(&self) -> &str {
+        &self.type_url
+    }
+
+    fn names(&self) -> &[String] {
+        &self.resource_names_subscribe
+    }
+}
+
+/// Refuses requests for all that there is, which a first one without names is, too: the key goes to who
+/// asks for it by its name.
+fn by_name<Q: Asks>(
+    requests: impl Stream<Item = Result<Q, Status>>,
+) -> impl Stream<Item = Result<Q, Status>> {
+    requests.enumerate().map(|(place, request)| {
+        let request = request?;
+        if request.type_url() != type_url::SECRET {
+            return Err(Status::invalid_argument("only secrets are served here"));
+        }
+        let names = request.names();
+        if place == 0 && names.is_empty() || names.iter().any(|name| name == "*") {
+            let text = format!("ask for secrets by their names: {CERTIFICATE}, {ROOTS}");
+            return Err(Status::invalid_argument(text));
+        }
+        Ok(request)
+    })
+}
+
 /// What Envoy is given, if the key is for it.
 fn snapshot(credentials: &Credentials) -> Option<Snapshot> {
     let key = credentials.for_envoy.as_ref()?;
@@ -153,6 +199,7 @@ fn inline(text: String) -> DataSource {
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::BodyExt as _;
     use pillion_certs::Bundle;
     use pillion_envoy_api::envoy::service::discovery::v3::{
         DeltaDiscoveryResponse, DiscoveryResponse,
@@ -267,5 +314,27 @@ mod tests {
         let answer = secrets.answer(asked);
         let status = Status::from_header_map(answer.headers()).unwrap();
         assert_eq!(status.code(), Code::Unimplemented);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_given_to_who_does_not_name_it() {
+        let (_sender, receiver) = watch::channel(Some(Mesh::new().credentials("web", 1)));
+        let secrets = Secrets::follow(receiver);
+        let no_names = DiscoveryRequest {
+            resource_names: Vec::new(),
+            ..asks_for("")
+        };
+        let other_type = DiscoveryRequest {
+            type_url: type_url::CLUSTER.to_owned(),
+            ..asks_for("default")
+        };
+        for asks in [no_names, asks_for("*"), other_type] {
+            let (_messages, asked) = request(SOTW, &asks);
+            let body = secrets.answer(asked).into_body().collect().await.unwrap();
+            let trailers = body.trailers().cloned().unwrap();
+            let status = Status::from_header_map(&trailers).unwrap();
+            assert_eq!(status.code(), Code::InvalidArgument, "{asks:?}");
+            assert!(body.to_bytes().is_empty());
+        }
     }
 }

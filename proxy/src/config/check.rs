@@ -1,5 +1,6 @@
 //! For those who make resources: whether a proxy takes them.
 
+use pillion_certs::Bundle;
 use pillion_envoy_api::type_url;
 
 use super::compile::{self, Faults};
@@ -37,4 +38,13 @@ pub fn check_resource(
         true => Ok(()),
         false => Err(faults.to_string()),
     }
+}
+
+/// Reads the roots of the mesh, as the server sends them: a secret, in bytes.
+///
+/// # Errors
+///
+/// Why they are refused.
+pub fn read_roots(bytes: &[u8]) -> Result<Bundle, String> {
+    compile::roots(super::roots::ROOTS, bytes).map_err(|fault| fault.to_string())
 }

@@ -2,6 +2,8 @@
 
 use std::{fmt::Write as _, sync::Arc};
 
+use pillion_certs::mesh::Peer;
+
 use crate::{
     message::{FieldName, Fields},
     tables::{ClientCert, ForwardClientCert},
@@ -23,7 +25,9 @@ pub(crate) enum ClientCertField {
 impl ClientCertField {
     /// For a connection whose client has proved who it is, if it has.
     pub fn of(wanted: ClientCert, secured: Option<&Secured>) -> Self {
-        let element = |secured| element(wanted, secured).into();
+        let element = |secured: &Secured| {
+            element(wanted, secured.parties.destination(), &secured.peer).into()
+        };
         match (wanted.forward, secured) {
             (ForwardClientCert::AlwaysForwardOnly, _)
             | (ForwardClientCert::ForwardOnly, Some(_)) => Self::Keep,
@@ -55,8 +59,7 @@ impl ClientCertField {
 }
 
 /// The element of a client, such as `By=spiffe://…;Hash=…;Subject="";URI=spiffe://…`.
-fn element(wanted: ClientCert, secured: &Secured) -> Vec<u8> {
-    let (own, peer) = (secured.parties.destination(), &secured.peer);
+fn element(wanted: ClientCert, own: &str, peer: &Peer) -> Vec<u8> {
     let mut text = format!("By={own};Hash={}", peer.hash());
     if wanted.subject {
         // What a certificate says must not end the text that it stands in.
@@ -68,6 +71,18 @@ fn element(wanted: ClientCert, secured: &Secured) -> Vec<u8> {
         text.push_str(peer.uri());
     }
     text.into_bytes()
+}
+
+/// For fuzz targets: all that a server with this identity may tell its application of a client.
+#[cfg(feature = "test-util")]
+#[must_use]
+pub fn client_cert_element(own: &str, peer: &Peer) -> Vec<u8> {
+    let wanted = ClientCert {
+        forward: ForwardClientCert::SanitizeSet,
+        subject: true,
+        uri: true,
+    };
+    element(wanted, own, peer)
 }
 
 #[cfg(test)]
