@@ -211,7 +211,7 @@ fn check_answer(elements: Vec<String>) -> Option<String> {
     let length = elements.iter().map(String::len).sum();
     let key = &*KEY;
     let read = BOUND.hold("an answer", length, || {
-        read_ca_answer(elements, key, DOMAIN, *NOW)
+        read_ca_answer(elements.clone(), key, DOMAIN, *NOW)
     });
     match read {
         Ok((identity, roots)) => {
@@ -239,7 +239,7 @@ fn check_roots(secret: &[u8]) {
             assert_eq!(again.expect("what was written"), roots);
             // They may be of no use all the same.
             let _ = BOUND.hold("trust", secret.len(), || {
-                Trust::new(&roots.valid_at(*NOW), [DOMAIN.to_owned()])
+                Trust::new(&roots.clone().valid_at(*NOW), [DOMAIN.to_owned()])
             });
         }
         Err(why) => check_text(&why),

@@ -66,7 +66,8 @@ impl SecretsPlay {
         let roots = Bundle::from_pem(authority.certificate())?;
         let issued = |generation| {
             let key = WorkloadKey::generate()?;
-            let request = CertificateRequest::from_pem(&key.request()?)?;
+            let request = CertificateRequest::from_pem(&key.request()?)
+                .map_err(|error| Error::Workload(error.to_string()))?;
             let id = SpiffeId::new("cluster.local", "shop", "web")?;
             let issued = issuer.issue(&request, &id, now, day)?;
             Ok::<_, Error>(Arc::new(Credentials {
