@@ -33,6 +33,7 @@
 //! The crate does not read the clock: callers pass in the time. Only rustls itself does, and the
 //! keys of session tickets, which age by the monotonic clock.
 
+mod alternative_names;
 mod authority;
 mod bundle;
 mod client;

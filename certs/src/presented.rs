@@ -17,12 +17,9 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 use time::OffsetDateTime;
-use x509_parser::{
-    extensions::GeneralName,
-    prelude::{FromDer, X509Certificate},
-};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::{Bundle, Error, Resolver, SpiffeId};
+use crate::{alternative_names::AlternativeNames, Bundle, Error, Resolver, SpiffeId};
 
 /// The longest chain that a client may present, in certificates and in bytes: it is kept for as
 /// long as the connection lasts.
@@ -117,14 +114,8 @@ pub fn verify_workload(
 /// The only URI of a certificate.
 fn identity(leaf: &[u8]) -> Result<SpiffeId, Unproven> {
     let (_, leaf) = X509Certificate::from_der(leaf).map_err(|_| Unproven::Malformed)?;
-    let names = leaf.subject_alternative_name();
-    let names = names.map_err(|_| Unproven::Malformed)?;
-    let names = names.iter().flat_map(|names| &names.value.general_names);
-    let uris = names.filter_map(|name| match name {
-        GeneralName::URI(uri) => Some(*uri),
-        _ => None,
-    });
-    match uris.collect::<Vec<_>>().as_slice() {
+    let names = AlternativeNames::of(&leaf).map_err(|_| Unproven::Malformed)?;
+    match names.uris.as_slice() {
         [uri] => uri.parse().map_err(Unproven::Identity),
         uris => Err(Unproven::Uris(uris.len())),
     }

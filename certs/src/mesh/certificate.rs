@@ -1,12 +1,11 @@
 //! What a workload's certificate says.
 
-use x509_parser::{
-    extensions::GeneralName,
-    prelude::{FromDer, X509Certificate, X509Name},
-};
+use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
 
 use super::fault::{PeerFault, few, shown};
-use crate::{SpiffeId, Validity, hexadecimal::hexadecimal};
+use crate::{
+    SpiffeId, Validity, alternative_names::AlternativeNames, hexadecimal::hexadecimal,
+};
 
 /// A parsed certificate, and what it says about its owner. Fields are copied only when they are asked for: most are
 /// never needed for a peer that is accepted.
@@ -21,21 +20,12 @@ impl<'a> Certificate<'a> {
     pub(super) fn read(der: &'a [u8]) -> Result<Self, PeerFault> {
         let (_, parsed) =
             X509Certificate::from_der(der).map_err(|_| PeerFault::Malformed("it is no X.509"))?;
-        let names = parsed
-            .subject_alternative_name()
+        let names = AlternativeNames::of(&parsed)
             .map_err(|_| PeerFault::Malformed("its alternative names can't be read"))?;
-        let (mut uris, mut dns_names) = (Vec::new(), Vec::new());
-        for name in names.iter().flat_map(|names| &names.value.general_names) {
-            match name {
-                GeneralName::URI(uri) => uris.push(*uri),
-                GeneralName::DNSName(name) => dns_names.push(*name),
-                _ => {}
-            }
-        }
         Ok(Self {
             parsed,
-            uris,
-            dns_names,
+            uris: names.uris,
+            dns_names: names.dns,
         })
     }
 
