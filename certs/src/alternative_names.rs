@@ -1,9 +1,7 @@
 //! The names of a certificate's owner.
 
 use x509_parser::{
-    certificate::X509Certificate,
-    extensions::GeneralName,
-    prelude::{Tag, X509Error},
+    asn1_rs::Tag, certificate::X509Certificate, error::X509Error, extensions::GeneralName,
 };
 
 /// The tag of a URI (RFC 5280, 4.2.1.6).

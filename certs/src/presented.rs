@@ -19,7 +19,7 @@ use rustls::{
 use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::{alternative_names::AlternativeNames, Bundle, Error, Resolver, SpiffeId};
+use crate::{Bundle, Error, Resolver, SpiffeId, alternative_names::AlternativeNames};
 
 /// The longest chain that a client may present, in certificates and in bytes: it is kept for as
 /// long as the connection lasts.

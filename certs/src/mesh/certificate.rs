@@ -3,9 +3,7 @@
 use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
 
 use super::fault::{PeerFault, few, shown};
-use crate::{
-    SpiffeId, Validity, alternative_names::AlternativeNames, hexadecimal::hexadecimal,
-};
+use crate::{SpiffeId, Validity, alternative_names::AlternativeNames, hexadecimal::hexadecimal};
 
 /// A parsed certificate, and what it says about its owner. Fields are copied only when they are asked for: most are
 /// never needed for a peer that is accepted.

@@ -1,4 +1,5 @@
-//! OpenSSL as a client that is not a proxy of the mesh: what servers show it, and where it is let in.
+//! OpenSSL and SPIFFE's library for Go as clients that are not proxies of the mesh: what servers show them, and where they are
+//! let in.
 
 use std::{env, fs, path::PathBuf};
 
@@ -32,6 +33,18 @@ async fn s_client(shop: &Namespace, pod: &str, port: u16, more: &[&str]) -> Stri
     let output = run(&mut command, request).await;
     let [said, complaint] = [&output.stdout, &output.stderr].map(|it| String::from_utf8_lossy(it));
     format!("{said}{complaint}")
+}
+
+/// What SPIFFE's library for Go says of a server, whose ID has to be this, and what the server answers.
+async fn go_spiffe(shop: &Namespace, [certificate, key, roots]: [&str; 3], id: &str) -> String {
+    // It is cached, but for whoever runs this test alone.
+    output(Command::new("hack/go/build").arg("spiffe"), "").await;
+    let address = format!("{}:{}", shop.address("server").await, PORTS[0]);
+    let mut command = shop.cluster.hack(&["enter", "spiffe", "get"]);
+    command
+        .args([certificate, key, roots])
+        .args([&address, id, "/headers"]);
+    output(&mut command, "").await
 }
 
 /// A folder for keys and certificates, which goes with the value.
@@ -113,7 +126,7 @@ fn is_refused(said: &str) -> bool {
 }
 
 #[tokio::test]
-async fn openssl_is_let_in_by_the_mesh_s_certificate_alone() {
+async fn strangers_are_let_in_by_the_mesh_s_certificate_alone() {
     let Some(trio) = Trio::injected("openssl").await else {
         return;
     };
@@ -156,6 +169,12 @@ async fn openssl_is_let_in_by_the_mesh_s_certificate_alone() {
     let said = ask(&[&own[..], &["-tls1_2"]].concat()).await;
     assert!(said.contains("New, TLSv1.2"), "{said}");
     assert!(said.contains("HTTP/1.1 200"), "{said}");
+
+    let id = identity(shop);
+    let said = go_spiffe(shop, [&certificate, &key, &roots], &id).await;
+    let welcome = format!("version=TLS 1.3\nalpn={PROTOCOL}\npeer={id}\nstatus=200\n");
+    assert!(said.starts_with(&welcome), "{said}");
+    assert!(said.contains(&format!("URI={id}")), "{said}");
 
     let older = ["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"];
     let said = ask(&[&own[..], &older].concat()).await;
