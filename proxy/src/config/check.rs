@@ -46,5 +46,5 @@ pub fn check_resource(
 ///
 /// Why they are refused.
 pub fn read_roots(bytes: &[u8]) -> Result<Bundle, String> {
-    compile::roots(super::roots::ROOTS, bytes).map_err(|fault| fault.to_string())
+    compile::roots(compile::ROOTS, bytes).map_err(|fault| fault.to_string())
 }
