@@ -61,7 +61,7 @@ A value of an environment variable, in quotes. Kubernetes expands $(NAME) in it;
 {{- $trustDomain := $mesh.trustDomain | default "cluster.local" -}}
 {{- $discovery := printf "%s.%s.svc:15012" (include "pillion.discovery" .) .Release.Namespace -}}
 - name: CA_ADDR
-  value: {{ .Values.global.caAddress | default $proxyConfig.discoveryAddress | default $discovery | quote }}
+  value: {{ $proxyConfig.discoveryAddress | default $discovery | quote }}
 - name: POD_NAME
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
 - name: POD_NAMESPACE

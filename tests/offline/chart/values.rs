@@ -137,3 +137,78 @@ fn refuses_a_client_ca_that_is_not_clear() {
         assert!(error.contains(complaint), "{values}: {error}");
     }
 }
+
+/// What `pillion discovery` would refuse when it starts, by flags that nobody has set.
+#[test]
+fn refuses_lifetimes_that_discovery_can_t_keep() {
+    let refused = |values: &str| {
+        let error = try_template("istio-system", &["--set", values]).expect_err(values);
+        assert!(!error.contains("--ca-"), "{values}: {error}");
+        error
+    };
+    let error = refused("discovery.workloadCertificateLifetime=90d");
+    assert!(
+        error.contains("discovery.workloadCertificateLifetime is 90d"),
+        "{error}"
+    );
+    assert!(
+        error.contains("discovery.maxWorkloadCertificateLifetime, 24h"),
+        "{error}"
+    );
+    let error = refused("discovery.maxWorkloadCertificateLifetime=1825d");
+    assert!(error.contains("shorten one of them"), "{error}");
+    let error = refused("discovery.caOverlap=2000d");
+    assert!(
+        error.contains("discovery.caOverlap is 2000d, but must be at most 608d"),
+        "{error}"
+    );
+    refused("discovery.caOverlap=99999999d");
+    for values in [
+        "discovery.workloadCertificateLifetime=1440m",
+        "discovery.workloadCertificateLifetime=90d,discovery.maxWorkloadCertificateLifetime=2160h",
+        "discovery.maxWorkloadCertificateLifetime=1824d",
+        "discovery.caOverlap=456d",
+        "discovery.caOverlap=2000d,discovery.enabled=false",
+    ] {
+        try_template("istio-system", &["--set", values]).expect(values);
+    }
+}
+
+/// An upgrade with --reuse-values has the values of the chart before, in which newer keys are missing.
+#[test]
+fn says_how_to_upgrade_where_values_are_missing() {
+    for (values, missing) in [
+        ("discovery.caOverlap=null", "discovery.caOverlap"),
+        (
+            "discovery.mutualTls=null,discovery.workloadCertificateLifetime=null,discovery.maxWorkloadCertificateLifetime=null",
+            "discovery.maxWorkloadCertificateLifetime, discovery.mutualTls, discovery.workloadCertificateLifetime",
+        ),
+        ("discovery.statuses=null", "discovery.statuses"),
+        ("discovery=null", "discovery.enabled"),
+        (
+            "crds=null,injector.clientCA=null",
+            "crds, injector.clientCA",
+        ),
+    ] {
+        let error = try_template("istio-system", &["--set", values]).expect_err(values);
+        let expected = format!("missing or null: {missing}.");
+        assert!(error.contains(&expected), "{values}: {error}");
+        assert!(error.contains("--reset-then-reuse-values"), "{error}");
+    }
+    let off = "discovery.enabled=false,discovery.caOverlap=null";
+    try_template("istio-system", &["--set", off]).expect(off);
+}
+
+#[test]
+fn points_to_the_way_to_plug_in_a_ca() {
+    let values = "global.caAddress=cert-manager-istio-csr.cert-manager.svc:443";
+    let error = try_template("istio-system", &["--set", values]).expect_err(values);
+    assert!(error.contains("global.caAddress is"), "{error}");
+    assert!(
+        error.contains("Secret cacerts (docs/identity.md)"),
+        "{error}"
+    );
+    // As it is in values that are reused, and in Istio's own.
+    let empty = "global.caAddress=";
+    try_template("istio-system", &["--set", empty]).expect(empty);
+}
