@@ -23,6 +23,20 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
+/// A duration in the largest unit that it is a whole number of, as [`duration`] takes it: `90d`.
+pub(crate) fn written(duration: Duration) -> String {
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
+    let whole = units.into_iter().find(|(length, _)| {
+        duration >= Duration::from_secs(*length)
+            && duration.subsec_nanos() == 0
+            && duration.as_secs().is_multiple_of(*length)
+    });
+    match whole {
+        Some((length, unit)) => format!("{}{unit}", duration.as_secs() / length),
+        None => format!("{duration:?}"),
+    }
+}
+
 /// Checks that a CA is valid for long enough to be replaced by the next one.
 ///
 /// # Errors
@@ -35,8 +49,10 @@ pub(crate) fn check_lifetimes(
 ) -> anyhow::Result<()> {
     anyhow::ensure!(
         ca_overlap * 6 <= ca_lifetime,
-        "--ca-lifetime {ca_lifetime:?} is too short: a CA is replaced after two thirds of it, in two steps that each take \
-         --ca-overlap {ca_overlap:?}; it must be at least six times as long as that"
+        "--ca-lifetime {} is too short: a CA is replaced after two thirds of it, in two steps that each take --ca-overlap {}; \
+         it must be at least six times as long as that",
+        written(ca_lifetime),
+        written(ca_overlap)
     );
     anyhow::ensure!(
         !certificate_lifetime.is_zero() && !ca_overlap.is_zero(),
@@ -103,6 +119,29 @@ mod tests {
         ] {
             assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
+    }
+
+    #[test]
+    fn a_duration_is_written_in_its_largest_unit() {
+        for (text, expected) in [
+            ("7776000s", "90d"),
+            ("24h", "1d"),
+            ("25h", "25h"),
+            ("2920m", "2920m"),
+            ("10s", "10s"),
+            ("500ms", "500ms"),
+            ("1500ms", "1.5s"),
+        ] {
+            assert_eq!(written(duration(text).unwrap()), expected);
+        }
+        let error = check_lifetimes(
+            Duration::from_hours(24 * 3_650),
+            Duration::from_hours(24),
+            Duration::from_hours(24 * 2_000),
+        );
+        let error = error.unwrap_err().to_string();
+        assert!(error.starts_with("--ca-lifetime 3650d "), "{error}");
+        assert!(error.contains("--ca-overlap 2000d;"), "{error}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::{ca::Lifetimes, convert::trust_domain::checked};
 use crate::{
     certificates::{Plan, own, plugged},
-    flags::{self, check_lifetimes, duration, seconds, serving_name},
+    flags::{self, check_lifetimes, duration, seconds, serving_name, written},
     model::LoadBalancer,
 };
 
@@ -208,9 +208,10 @@ impl Args {
         let longest = seconds(self.max_workload_certificate_lifetime);
         let lifetimes = Lifetimes::new(default, longest).with_context(|| {
             format!(
-                "--workload-certificate-lifetime {:?} must be at least a minute, and at most \
-                 --max-workload-certificate-lifetime {:?}",
-                self.workload_certificate_lifetime, self.max_workload_certificate_lifetime
+                "--workload-certificate-lifetime {} must be at least a minute, and at most \
+                 --max-workload-certificate-lifetime {}",
+                written(self.workload_certificate_lifetime),
+                written(self.max_workload_certificate_lifetime)
             )
         })?;
         Ok(lifetimes)
@@ -228,9 +229,13 @@ impl Args {
         let least = (longest + overlap * 2) * 2;
         anyhow::ensure!(
             least <= ca,
-            "--ca-lifetime {ca:?} is too short: a CA stays trusted after it is replaced, until the last certificate that it \
-             signed has expired, and before that the next one must not be replaced. It must be at least {least:?}, which is \
-             twice --max-workload-certificate-lifetime {longest:?} with two of --ca-overlap {overlap:?}"
+            "--ca-lifetime {} is too short: a CA stays trusted after it is replaced, until the last certificate that it signed \
+             has expired, and before that the next one must not be replaced. It must be at least {}, which is twice \
+             --max-workload-certificate-lifetime {} with two of --ca-overlap {}",
+            written(ca),
+            written(least),
+            written(longest),
+            written(overlap)
         );
         Ok(())
     }
@@ -259,8 +264,28 @@ mod tests {
         assert!(check("--ca-lifetime 2920m").is_ok());
         let error = check("--ca-lifetime 2919m").unwrap_err().to_string();
         assert!(error.contains("twice --max-workload"), "{error}");
-        assert!(check("--max-workload-certificate-lifetime 3650d").is_err());
+        assert!(error.contains("at least 2920m,"), "{error}");
         assert!(check("--ca-overlap 0s").is_err());
+        // The chart says this first, in its own words (pillion.validateLifetimes).
+        assert!(check("--max-workload-certificate-lifetime 1824d").is_ok());
+        assert!(check("--max-workload-certificate-lifetime 1825d").is_err());
+        assert!(check("--ca-overlap 456d").is_ok());
+        assert!(check("--ca-overlap 609d").is_err());
+    }
+
+    #[test]
+    fn the_default_lifetime_is_at_most_the_longest() {
+        let flags = ["discovery", "--workload-certificate-lifetime", "90d"];
+        let error = Command::parse_from(flags).args.workload_lifetimes();
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.starts_with("--workload-certificate-lifetime 90d "),
+            "{error}"
+        );
+        assert!(
+            error.ends_with("--max-workload-certificate-lifetime 1d"),
+            "{error}"
+        );
     }
 
     #[test]
