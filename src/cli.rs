@@ -20,6 +20,7 @@ mod proxy_config;
 mod proxy_status;
 mod table;
 mod trace;
+mod validity;
 mod workload;
 
 use std::process::ExitCode;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
+use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
 use super::{inbound, outbound};
@@ -12,6 +13,7 @@ use crate::{
         config_source::ConnectArgs,
         json, output, port_forward,
         proxied_pod::{self, PodName},
+        validity::{Validity, span},
     },
     text::printable,
 };
@@ -55,9 +57,17 @@ impl Args {
         if !dump["configs"].is_array() {
             bail!("this is not what a proxy answers to {CONFIG_DUMP}: it has no configs");
         }
-        // Envoy has its certificates by SDS, and a proxy without a control plane has none.
-        let certificates = ask(CERTS).await.unwrap_or_default();
-        let mut shown = identity(&pod, &certificates);
+        let certificates = ask(CERTS).await.and_then(|found| {
+            if !found["certificates"].is_array() {
+                bail!("this is not what a proxy answers to {CERTS}: it has no certificates");
+            }
+            Ok(found)
+        });
+        let mut shown = match &certificates {
+            Ok(certificates) => identity(&pod, certificates, Timestamp::now()),
+            // What is in the dump is true without it.
+            Err(error) => unknown(&pod, error),
+        };
         let found = outbound::table(&dump, self.to.as_deref(), &pod.namespace);
         match (found, &self.to) {
             (Some(table), Some(_)) => shown.push_str(&table),
@@ -82,7 +92,7 @@ impl Args {
 }
 
 /// Who the pod is, as a paragraph.
-fn identity(pod: &PodName, certificates: &Value) -> String {
+fn identity(pod: &PodName, certificates: &Value, now: Timestamp) -> String {
     let all = items(certificates, "certificates").iter();
     let own = all
         .flat_map(|one| items(one, "cert_chain"))
@@ -91,41 +101,101 @@ fn identity(pod: &PodName, certificates: &Value) -> String {
             let uri = names
                 .map(|name| text(name, "uri"))
                 .find(|uri| !uri.is_empty())?;
-            Some((uri, text(certificate, "expiration_time")))
+            Some((uri, certificate))
         });
     match own {
-        Some((uri, until)) => format!(
-            "The pod {pod} is {}, by a certificate that is valid until {}.\n\n",
+        Some((uri, certificate)) => format!(
+            "The pod {pod} is {}, by a certificate that {}.\n\n",
             printable(uri),
-            printable(until)
+            validity(certificate, now)
         ),
+        // One without a control plane.
         None => format!(
             "The proxy of the pod {pod} has no certificate, so it speaks no mutual TLS; its log says why.\n\n"
         ),
     }
 }
 
+/// What a certificate's dates mean by the clock of this machine, as the rest of a sentence.
+fn validity(certificate: &Value, now: Timestamp) -> String {
+    let from = printable(text(certificate, "valid_from"));
+    let until = printable(text(certificate, "expiration_time"));
+    match Validity::of(certificate, now) {
+        Validity::Valid { left } => format!("is valid until {until} ({} left)", span(left)),
+        Validity::Expired { ago } => format!(
+            "expired at {until} ({} ago by the clock of this machine): no peer accepts it, and the proxy's log says why there is \
+             no new one",
+            span(ago)
+        ),
+        Validity::NotYet { wait } => format!(
+            "is not valid before {from} (in {} by the clock of this machine): compare the clocks",
+            span(wait)
+        ),
+        Validity::Unknown => "has no dates that can be read".to_owned(),
+    }
+}
+
+/// That nobody knows who the pod is, as a paragraph.
+fn unknown(pod: &PodName, error: &anyhow::Error) -> String {
+    let reason = printable(&format!("{error:#}"));
+    format!(
+        "Can't read {CERTS}: {reason}\nSo whether the pod {pod} has a certificate is not known.\n\n"
+    )
+}
+
 #[cfg(test)]
 mod tests {
+    use anyhow::anyhow;
     use serde_json::json;
 
     use super::*;
 
-    #[test]
-    fn says_who_the_pod_is() {
-        let pod = PodName {
+    fn pod() -> PodName {
+        PodName {
             namespace: "shop".to_owned(),
             name: "web-1".to_owned(),
-        };
+        }
+    }
+
+    #[test]
+    fn says_who_the_pod_is() {
         let found = json!({"certificates": [{"cert_chain": [{
             "subject_alt_names": [{"uri": "spiffe://cluster.local/ns/shop/sa/web"}],
+            "valid_from": "2026-11-30T00:00:00Z",
             "expiration_time": "2026-12-01T00:00:00Z",
         }]}]});
+        let is =
+            "The pod shop/web-1 is spiffe://cluster.local/ns/shop/sa/web, by a certificate that ";
+        for (now, rest) in [
+            (
+                "2026-11-30T01:00:00Z",
+                "is valid until 2026-12-01T00:00:00Z (23h left).\n\n",
+            ),
+            (
+                "2026-12-04T00:00:00Z",
+                "expired at 2026-12-01T00:00:00Z (3d ago by the clock of this machine): no peer accepts it, and the proxy's log \
+                 says why there is no new one.\n\n",
+            ),
+            (
+                "2026-11-29T23:55:00Z",
+                "is not valid before 2026-11-30T00:00:00Z (in 5m by the clock of this machine): compare the clocks.\n\n",
+            ),
+        ] {
+            let said = identity(&pod(), &found, now.parse().unwrap());
+            assert_eq!(said, format!("{is}{rest}"));
+        }
+        let none = json!({"certificates": []});
+        let said = identity(&pod(), &none, Timestamp::UNIX_EPOCH);
+        assert!(said.contains("no certificate"), "{said}");
+    }
+
+    #[test]
+    fn a_failed_question_is_no_answer() {
+        let error = anyhow!("connection\nreset").context("the pod shop/web-1 does not answer");
         assert_eq!(
-            identity(&pod, &found),
-            "The pod shop/web-1 is spiffe://cluster.local/ns/shop/sa/web, by a certificate that is valid until \
-             2026-12-01T00:00:00Z.\n\n"
+            unknown(&pod(), &error),
+            "Can't read /certs: the pod shop/web-1 does not answer: connection reset\n\
+             So whether the pod shop/web-1 has a certificate is not known.\n\n"
         );
-        assert!(identity(&pod, &Value::Null).contains("no certificate"));
     }
 }

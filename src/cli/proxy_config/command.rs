@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Subcommand;
+use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
@@ -117,7 +118,7 @@ impl Args {
                     bail!("this is not what a proxy answers to {CERTS}: it has no certificates");
                 }
                 match source.output {
-                    Output::Short => secrets::table(&found),
+                    Output::Short => secrets::table(&found, Timestamp::now()),
                     Output::Json => json::pretty(&found)?,
                 }
             }
