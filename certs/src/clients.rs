@@ -20,7 +20,7 @@ use x509_parser::{
     prelude::{FromDer, X509Certificate},
 };
 
-use crate::{Bundle, Error};
+use crate::{Bundle, Error, chain::check_chain};
 
 /// A verifier that requires clients to present a certificate of a CA, with one of the given
 /// names if there are any. Until [`Clients::trust`] has set a CA, it rejects all clients.
@@ -116,6 +116,7 @@ impl ClientCertVerifier for Clients {
         let Some(authorities) = authorities.as_ref() else {
             return Err(CertificateError::UnknownIssuer.into());
         };
+        check_chain(end_entity, intermediates)?;
         let verified = authorities
             .0
             .verify_client_cert(end_entity, intermediates, now)?;

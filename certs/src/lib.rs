@@ -36,6 +36,7 @@
 mod alternative_names;
 mod authority;
 mod bundle;
+mod chain;
 mod client;
 mod clients;
 mod der;

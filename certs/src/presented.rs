@@ -19,12 +19,13 @@ use rustls::{
 use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::{Bundle, Error, Resolver, SpiffeId, alternative_names::AlternativeNames};
+use crate::{
+    Bundle, Error, Resolver, SpiffeId, alternative_names::AlternativeNames, chain::check_chain,
+};
 
-/// The longest chain that a client may present, in certificates and in bytes: it is kept for as
-/// long as the connection lasts.
-const CERTIFICATES: usize = 8;
-const BYTES: usize = 16 * 1024;
+/// The longest chain that a client may present, in bytes: it is kept for as long as the connection lasts, of
+/// clients as well that have proved nothing.
+const MOST_KEPT: usize = 8 * 1024;
 
 /// Why a presented certificate proves no identity.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +88,7 @@ pub fn verify_workload(
     let [leaf, intermediates @ ..] = chain else {
         return Err(Unproven::Missing);
     };
+    check_chain(leaf, intermediates).map_err(|fault| Unproven::Chain(fault.into()))?;
     let mut store = RootCertStore::empty();
     for root in roots.to_der() {
         store.add(root).map_err(Unproven::Chain)?;
@@ -141,8 +143,9 @@ impl ClientCertVerifier for Anyone {
         intermediates: &[CertificateDer<'_>],
         _: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
-        let bytes = end_entity.len() + intermediates.iter().map(|one| one.len()).sum::<usize>();
-        if intermediates.len() >= CERTIFICATES || bytes > BYTES {
+        check_chain(end_entity, intermediates)?;
+        let lengths = intermediates.iter().map(|one| one.len());
+        if end_entity.len() + lengths.sum::<usize>() > MOST_KEPT {
             return Err(CertificateError::ApplicationVerificationFailure.into());
         }
         Ok(ClientCertVerified::assertion())
@@ -264,8 +267,9 @@ mod tests {
             verified.is_ok()
         };
         assert!(takes(&[]));
-        assert!(takes(&vec![leaf.clone(); CERTIFICATES - 1]));
-        assert!(!takes(&vec![leaf.clone(); CERTIFICATES]));
-        assert!(!takes(&[CertificateDer::from(vec![0; BYTES])]));
+        assert!(takes(&[leaf.clone(), leaf.clone()]));
+        // Whoever looked for a path to a root among many of one name would take seconds.
+        assert!(!takes(&[leaf.clone(), leaf.clone(), leaf.clone()]));
+        assert!(!takes(&[CertificateDer::from(vec![0; MOST_KEPT])]));
     }
 }

@@ -7,6 +7,8 @@ use rustls::{
 };
 use time::OffsetDateTime;
 
+use crate::chain::ChainFault;
+
 /// The longest name that is shown, in characters. A peer chooses its names itself.
 const LONGEST: usize = 300;
 /// The most names of a list that are shown.
@@ -141,6 +143,12 @@ pub enum PeerFault {
          says why"
     )]
     Refused(AlertDescription),
+}
+
+impl From<ChainFault> for PeerFault {
+    fn from(ChainFault(fault): ChainFault) -> Self {
+        Self::Malformed(fault)
+    }
 }
 
 impl PeerFault {

@@ -18,9 +18,9 @@ use super::{
     certificate::Certificate,
     fault::{PeerFault, few, shown},
     provider::provider,
-    verifier::{chain_fault, check_length},
+    verifier::chain_fault,
 };
-use crate::{Bundle, Error};
+use crate::{Bundle, Error, chain::check_chain};
 
 /// The roots that the certificates of servers outside the mesh are checked against.
 #[derive(Debug, Clone)]
@@ -100,7 +100,7 @@ impl ServerCertVerifier for Verifier {
         let OutsideProof::Roots(roots, names) = &self.proof else {
             return Ok(ServerCertVerified::assertion());
         };
-        check_length(intermediates)?;
+        check_chain(end_entity, intermediates).map_err(PeerFault::from)?;
         let certificate = Certificate::read(end_entity)?;
         let parsed = ParsedCertificate::try_from(end_entity)?;
         let all = self.algorithms.all;

@@ -24,9 +24,7 @@ use super::{
     san::SanMatch,
     trust::Trust,
 };
-
-/// The most certificates above the peer's own.
-const MOST_INTERMEDIATES: usize = 8;
+use crate::chain::check_chain;
 
 /// Checks the other end's certificate: the chain, then its identity. The name of a host is not
 /// looked at.
@@ -126,15 +124,6 @@ fn at(time: UnixTime) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
-pub(super) fn check_length(intermediates: &[CertificateDer<'_>]) -> Result<(), PeerFault> {
-    if intermediates.len() > MOST_INTERMEDIATES {
-        return Err(PeerFault::Malformed(
-            "its chain has more than 9 certificates",
-        ));
-    }
-    Ok(())
-}
-
 impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
@@ -144,7 +133,7 @@ impl ServerCertVerifier for Verifier {
         _: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        check_length(intermediates)?;
+        check_chain(end_entity, intermediates).map_err(PeerFault::from)?;
         let chain = ParsedCertificate::try_from(end_entity).and_then(|parsed| {
             verify_server_cert_signed_by_trust_anchor(
                 &parsed,
@@ -193,7 +182,7 @@ impl ClientCertVerifier for Verifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        check_length(intermediates)?;
+        check_chain(end_entity, intermediates).map_err(PeerFault::from)?;
         let chain = self
             .clients
             .verify_client_cert(end_entity, intermediates, now)

@@ -202,16 +202,21 @@ fn a_stolen_certificate_is_of_no_use() {
     assert_eq!(hands.server_fault(), Some(PeerFault::NoProof));
 }
 
+/// Paths are looked for in every order of CAs of one name: eight of them stop a worker for seconds.
 #[test]
-fn a_long_chain_is_not_followed() {
+fn chains_are_not_followed_that_are_long_or_have_a_crowd_of_one_name() {
     let ca = Ca::new();
     let key = rcgen::KeyPair::generate().unwrap();
-    let root = ca.forger.der().clone();
-    let der = rustls::pki_types::PrivateKeyDer::Pkcs8(key.serialize_der().into());
-    let signing = rustls::crypto::aws_lc_rs::sign::any_supported_type(&der).unwrap();
-    let forged = rustls::sign::CertifiedKey::new(vec![root; 10], signing);
-    for fault in refusals(&ca, &Arc::new(SingleCertAndKey::from(forged))) {
-        assert_eq!(fault.kind(), "malformed");
+    let namesake = || Ca::new().forger.der().clone();
+    for (above, words) in [(5, "more than 5 certificates"), (3, "of one name")] {
+        let chain = (0..=above).map(|_| namesake()).collect();
+        let der = rustls::pki_types::PrivateKeyDer::Pkcs8(key.serialize_der().into());
+        let signing = rustls::crypto::aws_lc_rs::sign::any_supported_type(&der).unwrap();
+        let forged = rustls::sign::CertifiedKey::new(chain, signing);
+        for fault in refusals(&ca, &Arc::new(SingleCertAndKey::from(forged))) {
+            assert_eq!(fault.kind(), "malformed");
+            assert!(fault.to_string().contains(words), "{fault}");
+        }
     }
 }
 
