@@ -59,7 +59,11 @@ const TYPES: [&str; 8] = [
 
 static PLAY: LazyLock<SecretsPlay> = LazyLock::new(|| {
     let now = OffsetDateTime::UNIX_EPOCH + Duration::days(20_000);
-    SecretsPlay::new(now).expect("certificates")
+    let play = SecretsPlay::new(now).expect("certificates");
+    // The first request that is read needs the descriptions of all messages, and later ones have them.
+    let request = framed(&DiscoveryRequest::default());
+    let _ = play.ask(false, &[SecretsStep::Send(request)]);
+    play
 });
 
 /// Sends requests in one of both variants of the protocol while the certificate is renewed: the first byte
