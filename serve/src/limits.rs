@@ -31,6 +31,10 @@ pub struct Limits {
     pub buffered_bytes: usize,
     /// Streams of one HTTP/2 connection.
     pub streams: u32,
+    /// Bytes of a body that a caller of HTTP/2 may send before they are read.
+    pub stream_window: u32,
+    /// The same of all bodies of a connection: at least 65,535 (RFC 9113, 6.9.2).
+    pub connection_window: u32,
     /// Time for the TLS handshake.
     pub handshake: Duration,
     /// Time from the first byte of a request to the end of its head. The
@@ -70,6 +74,8 @@ impl Default for Limits {
             body_bytes: 3 * 1024 * 1024,
             buffered_bytes: 16 * 1024 * 1024,
             streams: 128,
+            stream_window: 128 * 1024,
+            connection_window: 512 * 1024,
             handshake: Duration::from_secs(5),
             head: Duration::from_secs(10),
             body: Duration::from_secs(5),

@@ -439,8 +439,8 @@ fn http2(limits: &Limits) -> auto::Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
-        .initial_stream_window_size(128 * 1024)
-        .initial_connection_window_size(512 * 1024)
+        .initial_stream_window_size(limits.stream_window)
+        .initial_connection_window_size(limits.connection_window)
         // One head is in memory at a time; this bounds its CONTINUATION frames, too.
         .max_header_list_size(16 * 1024)
         .max_frame_size(16 * 1024)

@@ -21,6 +21,9 @@ fn limits() -> Limits {
         waiting: 256,
         in_flight: 16_384,
         streams: 8,
+        // Nothing is read of who has not proved who it is, and waits in memory.
+        stream_window: 16 * 1024,
+        connection_window: 64 * 1024,
         // A proxy may have nothing to read for as long as nothing changes.
         answer: FOREVER,
         crowded: FOREVER,

@@ -36,7 +36,8 @@ pub(in crate::discovery) const CREATE: &str =
 
 /// The largest message, which is read only of callers who have proved who they are.
 const MAX_MESSAGE: usize = 64 * 1024;
-/// How many requests may be under way. More are told to try again.
+/// How many requests of callers who have proved who they are may be under way. More are told to try again, and an
+/// address has a limit for all of its requests.
 const PLACES: usize = 4_096;
 /// How long a request may take in all.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -138,13 +139,14 @@ impl Service {
         mut message: Streaming<IstioCertificateRequest>,
         requester: &mut Option<Requester>,
     ) -> Result<Certificate, Refusal> {
-        let _place = self.places.try_acquire().map_err(|_| Refusal::Crowded)?;
         let of_address = peer.map(|peer| peer.requests().try_acquire()).transpose();
         let _of_address = of_address.map_err(|_| Refusal::Crowded)?;
         let signing = self.signing.borrow().clone();
         let signing = signing.ok_or(Refusal::NoAuthority)?;
         let proofs = (&self.tokens, &self.accounts);
         let proved = identify(metadata, origin, proofs, &signing, &self.pool).await?;
+        // Whoever proves nothing can't take them all.
+        let _place = self.places.try_acquire().map_err(|_| Refusal::Crowded)?;
         let requester = requester.insert(proved);
         if let Some(peer) = peer {
             peer.record_useful();
