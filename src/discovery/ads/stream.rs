@@ -30,7 +30,7 @@ use tonic::{Request, Status, Streaming};
 use super::{
     memory::Memory,
     observer::{StreamObserver, Throttles},
-    streams::{STREAMS, Streams},
+    streams::{Admitted, STREAMS, Streams},
 };
 use crate::{
     discovery::{
@@ -139,16 +139,33 @@ impl Ads {
         request: Request<Streaming<Q>>,
     ) -> Result<Answers<Q::Response>, Status> {
         let opened = self.open(&request).await?;
+        // Refused at once, it counts as a request that was of no use.
+        let admitted = opened
+            .identity
+            .as_ref()
+            .map(|identity| self.admit(identity));
+        let admitted = admitted.transpose()?;
         let (responses, receiver) = mpsc::channel(1);
         let answers = answers(receiver, request.extensions().get::<Peer>());
-        tokio::spawn(self.clone().run(opened, request.into_inner(), responses));
+        tokio::spawn(
+            self.clone()
+                .run((opened, admitted), request.into_inner(), responses),
+        );
         Ok(answers)
+    }
+
+    /// Counts a stream of a pod.
+    fn admit(&self, identity: &Identity) -> Result<Admitted, Status> {
+        self.streams.admit(&identity.pod).ok_or_else(|| {
+            let text = format!("the pod has {STREAMS} streams already");
+            Status::resource_exhausted(text)
+        })
     }
 
     /// Serves a stream until either side ends it.
     async fn run<Q: Variant>(
         self,
-        opened: Opened,
+        (opened, admitted): (Opened, Option<Admitted>),
         mut requests: Streaming<Q>,
         responses: mpsc::Sender<Result<Q::Response, Status>>,
     ) {
@@ -166,10 +183,13 @@ impl Ads {
         };
         let requests: Requests<Q> = Box::pin(stream::iter(first).chain(requests));
         let status = match identity {
-            Ok(identity) => {
-                let (address, responses) = (opened.address, responses.clone());
-                self.serve(identity, address, requests, responses).await
-            }
+            Ok(identity) => match admitted.map_or_else(|| self.admit(&identity), Ok) {
+                Ok(_admitted) => {
+                    let (address, responses) = (opened.address, responses.clone());
+                    self.serve(identity, address, requests, responses).await
+                }
+                Err(status) => Some(status),
+            },
             Err(status) => Some(status),
         };
         if let Some(status) = status {
@@ -186,10 +206,6 @@ impl Ads {
         requests: Requests<Q>,
         responses: mpsc::Sender<Result<Q::Response, Status>>,
     ) -> Option<Status> {
-        let Some(_admitted) = self.streams.admit(&identity.pod) else {
-            let text = format!("the pod has {STREAMS} streams already");
-            return Some(Status::resource_exhausted(text));
-        };
         let _open = self.metrics.stream();
         let (sender, mut snapshots) = watch::channel(Snapshot::new());
         let gone = CancellationToken::new();

@@ -20,6 +20,7 @@ use tokio::{
     process::{Child, Command},
     sync::{Mutex, OnceCell},
 };
+use tonic::Status;
 
 use super::ads::Proxy;
 use crate::eventually;
@@ -175,11 +176,14 @@ impl Installation {
 
     /// Connects as a pod.
     pub async fn connect(&self, shop: &Shop, pod: &Pod) -> Proxy {
+        self.try_connect(shop, pod).await.unwrap()
+    }
+
+    /// The same; the error is the refusal.
+    pub async fn try_connect(&self, shop: &Shop, pod: &Pod) -> Result<Proxy, Status> {
         let token = shop.token(pod, "istio-ca").await;
         let roots = self.root(&shop.namespace).await;
-        Proxy::connect(self.ads, &roots, Some(&token))
-            .await
-            .unwrap()
+        Proxy::connect(self.ads, &roots, Some(&token)).await
     }
 }
 
