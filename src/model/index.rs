@@ -260,11 +260,11 @@ fn service_of(slice: &EndpointSlice) -> Key {
     Key::new(Arc::clone(&slice.key.namespace), Arc::clone(&slice.service))
 }
 
+/// The pods that a slice names. Others than those of its namespace are none of its business.
 fn pods_of(slice: &EndpointSlice) -> impl Iterator<Item = &Key> {
-    slice
-        .endpoints
-        .iter()
-        .filter_map(|endpoint| endpoint.pod.as_ref())
+    let pods = slice.endpoints.iter();
+    let pods = pods.filter_map(|endpoint| endpoint.pod.as_ref());
+    pods.filter(|pod| pod.namespace == slice.key.namespace)
 }
 
 fn forget<K: Ord>(map: &mut BTreeMap<K, BTreeSet<Key>>, key: &K, object: &Key) {

@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::fixture::{Mesh, endpoint, node, pod, service, slice};
+use super::fixture::{Mesh, endpoint, key, node, pod, service, slice};
 use crate::model::{Address, Change, Event};
 
 /// The addresses of a cluster's endpoints.
@@ -146,4 +146,19 @@ fn a_port_that_no_slice_names_has_no_endpoints() {
     let mut mesh = with_pods(&["10.1.0.1"]);
     mesh.service(service("shop", "web", &[("http", 80), ("http-b", 81)]));
     assert!(endpoints(&mesh, "outbound|81||web.shop.svc.cluster.local").is_empty());
+}
+
+#[test]
+fn a_slice_is_no_matter_of_pods_in_other_namespaces() {
+    let mut mesh = Mesh::with_web();
+    // Its slices say which pods it has.
+    let mut by_hand = service("shop", "by-hand", &[("http", 80)]);
+    by_hand.selector = None;
+    mesh.service(by_hand);
+    let mut slice = slice("shop", "by-hand", &["10.0.0.1", "10.0.0.2"]);
+    slice.endpoints[0].pod = Some(key("shop/client"));
+    slice.endpoints[1].pod = Some(key("other/client"));
+    let dirty = mesh.slice(slice);
+    assert!(dirty.clients.contains(&key("shop/client")));
+    assert!(!dirty.clients.contains(&key("other/client")));
 }
