@@ -80,7 +80,11 @@ fn row(name: &Name<'_>, cluster: &Value, endpoints: Option<Endpoints>) -> Vec<St
         rule => format!("DestinationRule {rule}"),
     };
     let (speaks, decided_by, socket) = if own.is_object() {
-        ("mutual TLS", of_rule, Some(own))
+        let speaks = match field(common(own), MESH_VALIDATION).is_object() {
+            true => "mutual TLS",
+            false => "TLS",
+        };
+        (speaks, of_rule, Some(own))
     } else if let [mutual, ..] = by_endpoint {
         let speaks = match endpoints {
             Some(Endpoints { mutual: 0, .. }) => "plaintext",
@@ -112,11 +116,25 @@ fn row(name: &Name<'_>, cluster: &Value, endpoints: Option<Endpoints>) -> Vec<St
     ]
 }
 
+/// Where TLS says how servers prove who they are, if they are of the mesh.
+const MESH_VALIDATION: &str = "combined_validation_context";
+
+fn common(socket: &Value) -> &Value {
+    field(field(socket, "typed_config"), "common_tls_context")
+}
+
 /// The names that a server's certificate may have.
 fn expected(socket: &Value) -> String {
-    let common = field(field(socket, "typed_config"), "common_tls_context");
-    let combined = field(common, "combined_validation_context");
-    let own = field(combined, "default_validation_context");
+    let of_mesh = field(common(socket), MESH_VALIDATION);
+    let outside = field(common(socket), "validation_context");
+    let (own, nameless) = if of_mesh.is_object() {
+        let own = field(of_mesh, "default_validation_context");
+        (own, "any of the mesh")
+    } else if outside.is_object() {
+        (outside, "any under its roots")
+    } else {
+        (outside, "any: nothing is verified")
+    };
     let names = items(own, "match_typed_subject_alt_names").iter();
     let names: Vec<_> = names
         .map(|name| {
@@ -128,7 +146,7 @@ fn expected(socket: &Value) -> String {
         })
         .collect();
     match names.is_empty() {
-        true => "any of the mesh".to_owned(),
+        true => nameless.to_owned(),
         false => names.join(","),
     }
 }
@@ -167,6 +185,19 @@ mod tests {
                 "matchTypedSubjectAltNames": names}}}}})
     }
 
+    /// TLS with a server outside the mesh, which proves itself by one of these names if there are any.
+    fn outside(names: &[&str]) -> Value {
+        let names = names
+            .iter()
+            .map(|name| json!({"sanType": "DNS", "matcher": {"exact": name}}));
+        let names: Vec<_> = names.collect();
+        let validation = match names.is_empty() {
+            true => json!({}),
+            false => json!({"validationContext": {"matchTypedSubjectAltNames": names}}),
+        };
+        json!({"name": "envoy.transport_sockets.tls", "typedConfig": {"commonTlsContext": validation}})
+    }
+
     fn dump() -> Value {
         let rule = "/apis/networking.istio.io/v1/namespaces/shop/destination-rule/db";
         let metadata = json!({"filterMetadata": {"istio": {"config": rule}}});
@@ -186,6 +217,8 @@ mod tests {
                 {"cluster": {"name": "outbound|3306||db.shop.svc.cluster.local", "metadata": metadata,
                     "transportSocket": socket(json!([]))}},
                 {"cluster": {"name": "outbound|443||example.com"}},
+                {"cluster": {"name": "outbound|443||api.example.com", "transportSocket": outside(&["api.example.com"])}},
+                {"cluster": {"name": "outbound|443||old.example.com", "transportSocket": outside(&[])}},
                 {"cluster": {"name": "BlackHoleCluster"}},
             ]},
             {"@type": "type.googleapis.com/envoy.admin.v3.EndpointsConfigDump", "dynamic_endpoint_configs": [
@@ -200,8 +233,10 @@ mod tests {
         assert_eq!(
             table(&dump(), None, "shop").unwrap(),
             "DESTINATION                  PORT   SUBSET   SPEAKS       ENDPOINTS   DECIDED BY                  EXPECTED IDENTITY\n\
+             api.example.com              443    -        TLS          -           -                           api.example.com\n\
              db.shop.svc.cluster.local    3306   -        mutual TLS   -           DestinationRule db.shop     any of the mesh\n\
              example.com                  443    -        plaintext    -           -                           -\n\
+             old.example.com              443    -        TLS          -           -                           any: nothing is verified\n\
              web.shop.svc.cluster.local   80     -        both         2/3         each endpoint (auto mTLS)   spiffe://cluster.local/ns/shop/sa/web\n"
         );
     }
