@@ -108,7 +108,7 @@ impl Settings {
             ),
             (
                 dual_stack,
-                "ISTIO_DUAL_STACK has no effect: dual stack is not supported by this version of Pillion".to_owned(),
+                "ISTIO_DUAL_STACK: dual stack is not supported by this version of Pillion; what comes and goes by IPv6 bypasses the sidecar, and its policies, where the pod has both families".to_owned(),
             ),
             (
                 dns_policy != "ClusterFirst",
