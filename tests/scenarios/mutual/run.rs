@@ -1,9 +1,11 @@
 //! Runs cases, one after the other, with all pairs.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use pillion::discovery::Offline;
 use pillion_xds::Snapshot;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::sleep};
 
 use super::{ca::Ca, mesh, stranger, world::World};
 use crate::{
@@ -25,6 +27,9 @@ const PAIRS: [[Software; 2]; 4] = [
     [Software::Envoy, Software::Pillion],
     [Software::Envoy, Software::Envoy],
 ];
+
+/// After this, requests of our proxies have followed a change of the mode, 2 s after they have learnt of it.
+const UNTIL_FOLLOWED: Duration = Duration::from_millis(2500);
 
 /// Runs cases, and then clients that are strangers, and returns what is wrong.
 pub async fn all(mut cases: Vec<Case>, programs: &Programs) -> Vec<String> {
@@ -114,6 +119,7 @@ impl Mesh {
                 taken.map_err(|error| format!("{world}: end {end} is not configured: {error}"))?;
             }
         }
+        sleep(UNTIL_FOLLOWED).await;
         Ok(())
     }
 
