@@ -49,7 +49,7 @@ pub use objects::{
     ServiceAddress, ServicePort, SliceEndpoint, SlicePort, Tags, TargetPort, TracingProvider,
     Zipkin, is_export,
 };
-pub use policy::{ClientTls, ConnectionPool, LoadBalancer, Policy};
+pub use policy::{CertificateFiles, ClientTls, ConnectionPool, LoadBalancer, Policy};
 pub use protocol::Protocol;
 pub use routes::{
     Action, Decision, DirectResponse, Fallback, Forward, HeaderOperation, HeaderOperations,

@@ -41,7 +41,7 @@ impl PartialEq for Pair {
 }
 
 impl Pair {
-    /// Reads a pair from PEM.
+    /// Reads a pair from PEM, with a key in PKCS#8, or in SEC 1 or PKCS#1.
     ///
     /// # Errors
     ///
@@ -197,7 +197,9 @@ fn address(bytes: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256};
     use time::{Duration, OffsetDateTime};
+    use x509_parser::der_parser::der::parse_der;
 
     use super::*;
     use crate::Authority;
@@ -235,6 +237,35 @@ mod tests {
         ] {
             let error = pair.check_accepted(names, roots, now).unwrap_err();
             assert!(matches!(error, Error::Unacceptable(_)), "{error}");
+        }
+    }
+
+    /// The key inside of a key in PKCS#8, with the tag of its own format.
+    fn unwrapped(key: &KeyPair, tag: &str) -> String {
+        let pkcs8 = key.serialize_der();
+        let (_, pkcs8) = parse_der(&pkcs8).unwrap();
+        pem::encode(&pem::Pem::new(tag, pkcs8[2].as_slice().unwrap()))
+    }
+
+    #[test]
+    fn reads_keys_in_the_formats_that_there_are() {
+        let of = |key: &KeyPair| {
+            let params = CertificateParams::default();
+            params.self_signed(key).unwrap().pem()
+        };
+        let curve = KeyPair::generate().unwrap();
+        let rsa = KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap();
+        for (key, tag) in [(&curve, "EC PRIVATE KEY"), (&rsa, "RSA PRIVATE KEY")] {
+            let (chain, own) = (of(key), unwrapped(key, tag));
+            assert!(Pair::from_pem(&chain, &key.serialize_pem()).is_ok());
+            // OpenSSL writes such a block before the key.
+            let named = format!(
+                "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n{own}"
+            );
+            assert_eq!(Pair::from_pem(&chain, &named).unwrap().key(), named);
+            let other = of(&KeyPair::generate().unwrap());
+            let error = Pair::from_pem(&other, &own).unwrap_err();
+            assert!(matches!(error, Error::Mismatch), "{error}");
         }
     }
 

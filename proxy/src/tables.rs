@@ -70,7 +70,10 @@ pub(crate) use self::{
         AddressRange, ServerName, TcpAction, TcpForward, TcpRefusal, TcpRoute, TcpRoutes,
     },
     text_match::TextMatch,
-    tls::{Carried, ClientHello, DownstreamTls, Outside, SanMatch, UpstreamTls},
+    tls::{
+        Carried, CertificateFiles, ClientHello, DownstreamTls, Outside, Proof, SanMatch,
+        UpstreamTls,
+    },
     tls_chains::{TlsChain, TlsChains, TlsChoice},
     tracing::{CustomTag, CustomValue, Propagation, Sampling, Tracing},
 };

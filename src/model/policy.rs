@@ -52,8 +52,8 @@ pub enum ClientTls {
         /// The names that servers' certificates may be for; none: those of the service's accounts.
         names: Vec<Arc<str>>,
     },
-    /// `SIMPLE`: TLS in which the client shows no certificate, whatever endpoints speak.
-    Simple {
+    /// `SIMPLE` and `MUTUAL`: TLS that is not the mesh's, whatever endpoints speak.
+    Outside {
         /// The name that clients ask for; none: the host.
         sni: Option<Arc<str>>,
         /// The names that servers' certificates may be for; none: the one that clients ask for.
@@ -62,7 +62,18 @@ pub enum ClientTls {
         roots: Option<Arc<str>>,
         /// Whether servers' certificates are checked.
         verifies: bool,
+        /// The certificate that clients show; none with `SIMPLE`.
+        certificate: Option<CertificateFiles>,
     },
+}
+
+/// The files, in the proxy's container, of a certificate that is not the mesh's.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CertificateFiles {
+    /// The certificate, and those of the CAs above it.
+    pub chain: Arc<str>,
+    /// Its key.
+    pub key: Arc<str>,
 }
 
 /// A cluster's policy.

@@ -8,7 +8,7 @@ use super::{
     index::Index,
     names::{TLS_MODE, TLS_MODE_ISTIO},
     objects::{MeshConfig, Pod, ProxyKind, SliceEndpoint},
-    policy::ClientTls,
+    policy::{CertificateFiles, ClientTls},
     rules::MtlsMode,
     world::{Destination, World},
 };
@@ -22,17 +22,19 @@ pub enum Transport {
     Mutual(Servers),
     /// Mutual TLS to those endpoints that speak it, and plain text to the others.
     Auto(Servers),
-    /// TLS that is not the mesh's, in which the client shows no certificate.
-    Simple(Outside),
+    /// TLS that is not the mesh's.
+    Outside(Outside),
 }
 
-/// Who is at the other end of TLS that is not the mesh's.
+/// Who is at the other end of TLS that is not the mesh's, and what the client shows them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Outside {
     /// The name that the client asks for; empty for none.
     pub sni: Arc<str>,
     /// How servers prove who they are. None: not at all.
     pub proof: Option<OutsideProof>,
+    /// The certificate that the client shows. None: it shows nothing.
+    pub certificate: Option<CertificateFiles>,
 }
 
 /// How servers prove who they are by certificates that are not the mesh's.
@@ -83,7 +85,7 @@ pub(super) fn of_cluster(
     let mesh = &world.mesh;
     // It has nothing to do with what the mesh speaks.
     if let Some(outside) = outside(cluster, clusters) {
-        return Transport::Simple(outside);
+        return Transport::Outside(outside);
     }
     let destination = world.destination(&cluster.key.host, &cluster.service);
     let Some(to) = destination.filter(|_| mesh.mutual_tls) else {
@@ -94,7 +96,7 @@ pub(super) fn of_cluster(
         names: names(index, mesh, to, clusters),
     };
     match &cluster.policy.tls {
-        Some(ClientTls::Disable | ClientTls::Simple { .. }) => Transport::Plaintext,
+        Some(ClientTls::Disable | ClientTls::Outside { .. }) => Transport::Plaintext,
         Some(ClientTls::IstioMutual {
             sni: own,
             names: said,
@@ -120,14 +122,15 @@ pub(super) fn of_cluster(
     }
 }
 
-/// What a rule with `SIMPLE` says. Where it says nothing of names, the server has to be the one that is asked for, and
+/// What a rule with `SIMPLE` or `MUTUAL` says. Where it says nothing of names, the server has to be the one that is asked for, and
 /// that is the host.
 fn outside(cluster: &Cluster, clusters: usize) -> Option<Outside> {
-    let Some(ClientTls::Simple {
+    let Some(ClientTls::Outside {
         sni,
         names,
         roots,
         verifies,
+        certificate,
     }) = &cluster.policy.tls
     else {
         return None;
@@ -148,6 +151,7 @@ fn outside(cluster: &Cluster, clusters: usize) -> Option<Outside> {
             roots: roots.clone(),
             names,
         }),
+        certificate: certificate.clone(),
     })
 }
 

@@ -11,20 +11,21 @@ use crate::NotBuilt;
 pub struct ClientTlsSettings {
     /// Whether TLS is used, and how.
     pub mode: ClientTlsMode,
-    /// The file with the client's certificate, for `MUTUAL`.
-    pub client_certificate: Option<NotBuilt>,
-    /// The file with the client's key, for `MUTUAL`.
-    pub private_key: Option<NotBuilt>,
+    /// The file, in the proxy's container, with the certificate that the client shows, and those of the CAs above it;
+    /// for `MUTUAL`.
+    pub client_certificate: String,
+    /// The file, in the proxy's container, with the key of that certificate.
+    pub private_key: String,
     /// The file, in the proxy's container, with the authorities that the server's certificate is checked against.
     /// Default: those of the system.
     pub ca_certificates: String,
     /// The Secret with the certificates.
     pub credential_name: Option<NotBuilt>,
     /// The names that the server's certificate may be for. Default: the identities of the service's
-    /// accounts; with `SIMPLE`, the name that the client asks for.
+    /// accounts; with `SIMPLE` and `MUTUAL`, the name that the client asks for.
     pub subject_alt_names: Vec<String>,
-    /// The name that the client asks for. Default: one that names port, subset and service; with `SIMPLE`, the
-    /// host.
+    /// The name that the client asks for. Default: one that names port, subset and service; with `SIMPLE` and
+    /// `MUTUAL`, the host.
     pub sni: String,
     /// Whether the server's certificate is not checked.
     pub insecure_skip_verify: Option<bool>,

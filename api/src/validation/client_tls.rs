@@ -12,12 +12,6 @@ const SYSTEM: &str = "system";
 
 /// TLS towards the endpoints.
 pub(super) fn client_tls(findings: &mut Findings, tls: &ClientTlsSettings) {
-    findings.at("mode", |findings| match tls.mode {
-        ClientTlsMode::Disable | ClientTlsMode::IstioMutual | ClientTlsMode::Simple => {}
-        ClientTlsMode::Mutual => {
-            findings.fault("TLS with a client's certificate that is not the mesh's is not built yet (MUTUAL); SIMPLE, ISTIO_MUTUAL and DISABLE are accepted, and so is a rule without tls");
-        }
-    });
     findings.at("sni", |findings| {
         // No DNS name only: those of the mesh begin with `outbound_`.
         let is_shown = tls.sni.bytes().all(|byte| byte.is_ascii_graphic());
@@ -28,29 +22,54 @@ pub(super) fn client_tls(findings: &mut Findings, tls: &ClientTlsSettings) {
             ));
         }
     });
+    own(findings, tls, "clientCertificate", &tls.client_certificate);
+    own(findings, tls, "privateKey", &tls.private_key);
     authorities(findings, tls);
     findings.at("subjectAltNames", |findings| {
         limits::count(findings, tls.subject_alt_names.len(), limits::SERVER_NAMES);
     });
-    let is_simple = tls.mode == ClientTlsMode::Simple;
+    let is_outside = matches!(tls.mode, ClientTlsMode::Simple | ClientTlsMode::Mutual);
     findings.each(
         "subjectAltNames",
         &tls.subject_alt_names,
-        |findings, name| match is_simple {
+        |findings, name| match is_outside {
             true => server(findings, name),
             false => workload(findings, name),
         },
     );
 }
 
+/// A file with a part of what the client proves itself by.
+fn own(findings: &mut Findings, tls: &ClientTlsSettings, field: &str, path: &str) {
+    findings.at(field, |findings| match tls.mode {
+        ClientTlsMode::Mutual if !is_path(path) => {
+            findings.fault(format!(
+                "must be the absolute path of a file in the proxy's container, of at most {PATH} bytes: MUTUAL shows \
+                 the certificate of a file, and one of a Secret (credentialName) is not built yet"
+            ));
+        }
+        ClientTlsMode::IstioMutual if !path.is_empty() => {
+            findings.fault("must not be set with ISTIO_MUTUAL, which shows the mesh's certificate");
+        }
+        ClientTlsMode::Simple | ClientTlsMode::Disable if !path.is_empty() => {
+            findings.warn("has no effect: clients show a certificate with MUTUAL only");
+        }
+        _ => {}
+    });
+}
+
+/// Whether it can be the path of a file in the proxy's container.
+fn is_path(path: &str) -> bool {
+    path.starts_with('/') && !path.contains(char::is_control) && path.len() <= PATH
+}
+
 /// What the server's certificate is checked against.
 fn authorities(findings: &mut Findings, tls: &ClientTlsSettings) {
     let path = tls.ca_certificates.as_str();
-    let is_path = path.starts_with('/') && !path.contains(char::is_control) && path.len() <= PATH;
     findings.at("caCertificates", |findings| {
         if !path.is_empty() && tls.mode == ClientTlsMode::IstioMutual {
             findings.fault("must not be set with ISTIO_MUTUAL, which uses the mesh's roots");
-        } else if !is_path && !["", SYSTEM].contains(&path) {
+        } else if !is_path(path) && !["", SYSTEM].contains(&path) {
             findings.fault(format!(
                 "must be the absolute path of a file in the proxy's container, of at most {PATH} bytes, or {SYSTEM}"
             ));

@@ -44,12 +44,9 @@ fn names_what_is_not_built() {
 }
 
 #[test]
-fn the_mesh_s_own_tls_is_built_and_other_is_not() {
+fn the_mesh_s_own_tls_names_workloads_and_no_files() {
     let own = "{host: a, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}, portLevelSettings: [{port: {number: 80}, tls: {mode: ISTIO_MUTUAL}}]}}";
     assert_eq!(warnings(Kind::DestinationRule, own), Vec::<String>::new());
-    let said = fault("{host: a, subsets: [{name: v1, trafficPolicy: {tls: {mode: MUTUAL}}}]}");
-    let begin = "spec.subsets[0].trafficPolicy.tls.mode: TLS with a client's certificate that is not the mesh's is not built yet";
-    assert!(said.starts_with(begin), "{said}");
     for (tls, begin) in [
         ("sni: a b", "sni: must be a name of at most 255"),
         (
@@ -57,8 +54,12 @@ fn the_mesh_s_own_tls_is_built_and_other_is_not() {
             "subjectAltNames[0]: must be a URI",
         ),
         (
-            "clientCertificate: a",
-            "clientCertificate: this field of Istio's API is not built yet",
+            "clientCertificate: /a",
+            "clientCertificate: must not be set with ISTIO_MUTUAL",
+        ),
+        (
+            "privateKey: /a",
+            "privateKey: must not be set with ISTIO_MUTUAL",
         ),
         ("caCertificates: /a", "caCertificates: must not be set with"),
         (
@@ -119,6 +120,70 @@ fn simple_tls_names_servers_and_files() {
         ));
         let begin = format!("spec.trafficPolicy.tls.{begin}");
         assert!(said.starts_with(&begin), "{said}");
+    }
+}
+
+#[test]
+fn mutual_tls_with_others_names_two_files() {
+    let of = |tls: &str| format!("{{host: a, trafficPolicy: {{tls: {{mode: MUTUAL, {tls}}}}}}}");
+    let files = "clientCertificate: /etc/client/tls.crt, privateKey: /etc/client/tls.key";
+    for tls in [
+        "",
+        "sni: api.example.com, caCertificates: /etc/ca/roots.pem, subjectAltNames: ['*.example.com', 'https://a.b/c']",
+        "insecureSkipVerify: true, caCertificates: ''",
+    ] {
+        let spec = of(&format!("{files}, {tls}"));
+        assert_eq!(warnings(Kind::DestinationRule, &spec), Vec::<String>::new());
+    }
+    let path = "must be the absolute path of a file in the proxy's container";
+    let long = format!("clientCertificate: /{}, privateKey: /b", "a".repeat(1_024));
+    for (tls, field) in [
+        ("privateKey: /b", "clientCertificate"),
+        ("clientCertificate: /a", "privateKey"),
+        ("clientCertificate: '', privateKey: /b", "clientCertificate"),
+        ("clientCertificate: a, privateKey: /b", "clientCertificate"),
+        ("clientCertificate: /a, privateKey: \"/b\\0\"", "privateKey"),
+        (long.as_str(), "clientCertificate"),
+    ] {
+        let said = fault(&of(tls));
+        let begin = format!("spec.trafficPolicy.tls.{field}: {path}");
+        assert!(said.starts_with(&begin), "{said}");
+    }
+    assert_eq!(faults(Kind::DestinationRule, &of("")).len(), 2);
+    for (tls, begin) in [
+        (
+            "credentialName: a",
+            "credentialName: this field of Istio's API is not built",
+        ),
+        (
+            "insecureSkipVerify: true, caCertificates: /a",
+            "insecureSkipVerify: contradicts caCertificates",
+        ),
+        (
+            "subjectAltNames: ['a b']",
+            "subjectAltNames[0]: \"a b\" is no DNS name",
+        ),
+    ] {
+        let said = fault(&of(&format!("{files}, {tls}")));
+        let begin = format!("spec.trafficPolicy.tls.{begin}");
+        assert!(said.starts_with(&begin), "{said}");
+    }
+}
+
+/// As Istio does it.
+#[test]
+fn a_certificate_that_nobody_shows_is_told() {
+    for mode in ["SIMPLE", "DISABLE"] {
+        let spec = format!(
+            "{{host: a, trafficPolicy: {{tls: {{mode: {mode}, clientCertificate: a, privateKey: /b}}}}}}"
+        );
+        let told = warnings(Kind::DestinationRule, &spec);
+        let begins = ["clientCertificate", "privateKey"]
+            .map(|field| format!("spec.trafficPolicy.tls.{field}: has no effect"));
+        assert_eq!(told.len(), 2, "{told:?}");
+        for (told, begin) in told.iter().zip(begins) {
+            assert!(told.starts_with(&begin), "{told}");
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! TLS with servers outside the mesh, which have a certificate for the name of a host.
+//! TLS with servers outside the mesh, which have a certificate for the name of a host. A client may have one that they
+//! know.
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use rustls::{
     crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
     server::ParsedCertificate,
+    sign::{CertifiedKey, SingleCertAndKey},
     version::{TLS12, TLS13},
 };
 
@@ -20,7 +22,7 @@ use super::{
     provider::provider,
     verifier::chain_fault,
 };
-use crate::{Bundle, Error, chain::check_chain};
+use crate::{Bundle, Error, Pair, chain::check_chain};
 
 /// The roots that the certificates of servers outside the mesh are checked against.
 #[derive(Debug, Clone)]
@@ -62,22 +64,29 @@ pub enum OutsideProof {
     Roots(OutsideRoots, Vec<OutsideName>),
 }
 
-/// Returns the configuration of a client that shows no certificate, with the protocols that it offers by ALPN. It
-/// speaks TLS 1.3 and 1.2.
+/// Returns the configuration of a client that shows this certificate, or none, with the protocols that it offers by
+/// ALPN. It speaks TLS 1.3 and 1.2.
 ///
 /// # Errors
 ///
 /// Returns an error if the provider has no cipher suite for these versions.
 pub fn outside_client_config(
     proof: OutsideProof,
+    shown: Option<&Pair>,
     alpn: Vec<Vec<u8>>,
 ) -> Result<Arc<ClientConfig>, Error> {
     let algorithms = provider().signature_verification_algorithms;
-    let mut config = ClientConfig::builder_with_provider(provider())
+    let builder = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13, &TLS12])?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Verifier { proof, algorithms }))
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(Arc::new(Verifier { proof, algorithms }));
+    let mut config = match shown {
+        Some(pair) => {
+            let certified = CertifiedKey::clone(&pair.certified());
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
+        }
+        None => builder.with_no_client_auth(),
+    };
     config.alpn_protocols = alpn;
     Ok(Arc::new(config))
 }

@@ -37,13 +37,22 @@ pub(crate) struct UpstreamTls {
     pub alpn: Vec<Box<str>>,
     /// Of the mesh's certificates: any that is trusted, if there is none.
     pub sans: Vec<SanMatch>,
-    /// How they prove it without the mesh's certificates, to a client that shows none.
+    /// How both ends prove it without the mesh's certificates.
     pub outside: Option<Outside>,
+}
+
+/// TLS with servers outside the mesh.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Outside {
+    /// How they prove who they are.
+    pub proof: Proof,
+    /// The certificate that they are shown, if they ask for one. None: they are shown nothing.
+    pub shown: Option<CertificateFiles>,
 }
 
 /// How servers outside the mesh prove who they are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Outside {
+pub(crate) enum Proof {
     /// Not at all.
     Unchecked,
     /// By the roots in a file, for one of these names; for any name, if there is none.
@@ -51,6 +60,15 @@ pub(crate) enum Outside {
         roots: Box<str>,
         names: Vec<OutsideName>,
     },
+}
+
+/// The files of a certificate that is not the mesh's.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct CertificateFiles {
+    /// The certificate, and those of the CAs above it.
+    pub chain: Box<str>,
+    /// Its key.
+    pub key: Box<str>,
 }
 
 /// A hash that is known already: each handshake looks for the configuration of its TLS, whose names may be
@@ -218,7 +236,11 @@ mod tests {
     fn servers_outside_the_mesh_hear_what_will_be_spoken() {
         let tls = |alpn: &[&str]| {
             let alpn = alpn.iter().map(|protocol| Box::from(*protocol));
-            UpstreamTls::outside(Box::default(), alpn.collect(), Outside::Unchecked)
+            let outside = Outside {
+                proof: Proof::Unchecked,
+                shown: None,
+            };
+            UpstreamTls::outside(Box::default(), alpn.collect(), outside)
         };
         assert_eq!(tls(&[]).offers(Carried::Http1), ["http/1.1"]);
         assert_eq!(tls(&[]).offers(Carried::Http2), ["h2"]);

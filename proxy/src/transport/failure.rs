@@ -6,7 +6,7 @@ use pillion_certs::{Error, mesh::PeerFault};
 use rustls::PeerIncompatible;
 use time::OffsetDateTime;
 
-use super::root_files::RootsFault;
+use super::{certificate_files::CertificateFault, root_files::RootsFault};
 use crate::net::tls_alert::TlsAlert;
 
 /// Why a handshake has failed, in words for operators.
@@ -28,6 +28,9 @@ pub(crate) enum TlsFailure {
     /// This end does not know whom to trust.
     #[error("{0}")]
     Roots(#[from] RootsFault),
+    /// This end does not have what it is to show to servers outside the mesh.
+    #[error("{0}")]
+    Certificate(#[from] CertificateFault),
     /// The other end is refused, or does not speak TLS.
     #[error("{0}")]
     Peer(Box<PeerFault>),
@@ -53,6 +56,7 @@ impl TlsFailure {
             Self::Expired(_) => "tls_own_expired",
             Self::Config(_) => "tls_configuration",
             Self::Roots(_) => "tls_roots",
+            Self::Certificate(_) => "tls_client_certificate",
             Self::Peer(fault) => match **fault {
                 PeerFault::Plaintext => "tls_plaintext",
                 PeerFault::OldTls => "tls_version",

@@ -6,14 +6,18 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use pillion_certs::mesh::{
-    EndpointConfig, EndpointConfigs, OutsideName, OutsideProof, OutsideRoots, outside_client_config,
+use pillion_certs::{
+    Pair,
+    mesh::{
+        EndpointConfig, EndpointConfigs, OutsideName, OutsideProof, OutsideRoots,
+        outside_client_config,
+    },
 };
 use rustls::ClientConfig;
 use time::OffsetDateTime;
 
-use super::{failure::TlsFailure, root_files::RootFiles};
-use crate::tables::{Carried, Outside, UpstreamTls};
+use super::{certificate_files::PairFiles, failure::TlsFailure, root_files::RootFiles};
+use crate::tables::{Carried, Outside, Proof, UpstreamTls};
 
 /// Configurations that are kept.
 const MAX_CONFIGS: usize = 1_024;
@@ -24,23 +28,29 @@ const MAX_ENDPOINTS: usize = 128;
 /// What the workers of a process share.
 #[derive(Debug)]
 pub(super) struct OutsideConfigs {
-    files: RootFiles,
+    roots: RootFiles,
+    pairs: PairFiles,
     made: Mutex<HashMap<(Arc<UpstreamTls>, Carried), Made>>,
     /// The sessions with servers.
     endpoints: EndpointConfigs,
 }
 
-/// A configuration, and the roots that it is for.
+/// A configuration, and the roots and the certificate that it is for.
 #[derive(Debug)]
 struct Made {
     roots: Option<Arc<OutsideRoots>>,
+    shown: Option<Arc<Pair>>,
     config: Arc<ClientConfig>,
 }
+
+/// The roots behind a server's certificate, and the names that it may have.
+type Checked<'a> = (Arc<OutsideRoots>, &'a [OutsideName]);
 
 impl Default for OutsideConfigs {
     fn default() -> Self {
         Self {
-            files: RootFiles::default(),
+            roots: RootFiles::default(),
+            pairs: PairFiles::default(),
             made: Mutex::default(),
             endpoints: EndpointConfigs::new(MAX_ENDPOINTS),
         }
@@ -48,36 +58,40 @@ impl Default for OutsideConfigs {
 }
 
 impl OutsideConfigs {
-    /// The configuration for connections to that endpoint of a cluster, with its sessions. Sessions of other roots
-    /// are not resumed.
+    /// The configuration for connections to that endpoint of a cluster, with its sessions. Sessions of other
+    /// roots, and of another certificate of this end, are not resumed.
     pub async fn client(
         &self,
         tls: &Arc<UpstreamTls>,
         outside: &Outside,
         (carried, to): (Carried, SocketAddr),
     ) -> Result<Arc<EndpointConfig>, TlsFailure> {
-        let checked = match outside {
-            Outside::Unchecked => None,
-            Outside::Checked { roots, names } => Some((self.files.of(roots).await?, &**names)),
+        let checked = match &outside.proof {
+            Proof::Unchecked => None,
+            Proof::Checked { roots, names } => Some((self.roots.of(roots).await?, &**names)),
         };
-        let config = self.common(tls, carried, checked)?;
+        let shown = match &outside.shown {
+            None => None,
+            Some(files) => Some(self.pairs.of(files).await?),
+        };
+        let config = self.common(tls, carried, (checked, shown))?;
         Ok(self.endpoints.of(&config, to, OffsetDateTime::now_utc()))
     }
 
     /// The configuration for whoever has these roots behind its certificate and one of these names; without both,
-    /// for anybody.
+    /// for anybody. They are shown this certificate, if there is one.
     fn common(
         &self,
         tls: &Arc<UpstreamTls>,
         carried: Carried,
-        checked: Option<(Arc<OutsideRoots>, &[OutsideName])>,
+        (checked, shown): (Option<Checked<'_>>, Option<Arc<Pair>>),
     ) -> Result<Arc<ClientConfig>, TlsFailure> {
         let key = (Arc::clone(tls), carried);
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let roots = checked.as_ref().map(|(roots, _)| Arc::clone(roots));
-        let place = |roots: &Option<Arc<OutsideRoots>>| roots.as_ref().map(Arc::as_ptr);
         if let Some(known) = made.get(&key)
-            && place(&known.roots) == place(&roots)
+            && is_same(known.roots.as_ref(), roots.as_ref())
+            && is_same(known.shown.as_ref(), shown.as_ref())
         {
             return Ok(Arc::clone(&known.config));
         }
@@ -87,15 +101,21 @@ impl OutsideConfigs {
                 OutsideProof::Roots(OutsideRoots::clone(&roots), names.to_vec())
             }
         };
-        let config = outside_client_config(proof, tls.offered(carried))?;
+        let config = outside_client_config(proof, shown.as_deref(), tls.offered(carried))?;
         if made.len() >= MAX_CONFIGS {
             made.clear();
         }
         let new = Made {
             roots,
+            shown,
             config: Arc::clone(&config),
         };
         made.insert(key, new);
         Ok(config)
     }
+}
+
+/// Whether both are the same state of a file, or there is none.
+fn is_same<T>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {
+    one.map(Arc::as_ptr) == other.map(Arc::as_ptr)
 }

@@ -91,6 +91,13 @@ pub(crate) async fn pair() -> (TcpStream, TcpStream, SocketAddr) {
     (client.unwrap(), server.unwrap().0, address)
 }
 
+/// Lets time pass, as the runtime's clock has it. Nothing waits for it meanwhile.
+pub(crate) async fn pass(time: std::time::Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
 /// A file that is there as long as this.
 pub(crate) struct TempFile(String);
 

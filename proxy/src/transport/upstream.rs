@@ -16,7 +16,7 @@ use crate::{
     identity::Credentials,
     net::{input::Input, read_ahead::ReadAhead, stream::Stream, tls::TlsStream},
     records::Parties,
-    tables::{Carried, Outside, UpstreamTls},
+    tables::{Carried, Outside, Proof, UpstreamTls},
 };
 
 /// Does the handshake with an endpoint, within the time that there has been for it since its connection was
@@ -60,7 +60,7 @@ pub(super) async fn shake_hands(
     Ok((stream, peer))
 }
 
-/// The same with a server outside the mesh, to which this end shows nothing.
+/// The same with a server outside the mesh, which is shown nothing of the mesh.
 pub(super) async fn leave_mesh(
     configs: &Configs,
     (tls, outside): (&Arc<UpstreamTls>, &Outside),
@@ -74,7 +74,7 @@ pub(super) async fn leave_mesh(
         Err(_) => return Err(TlsFailure::TimedOut(within)),
     };
     let stream = connect(endpoint.config(), name(tls, to), stream, (began, within)).await?;
-    if let Outside::Checked { .. } = outside {
+    if let Proof::Checked { .. } = outside.proof {
         let peer = Peer::admit(stream.state(), OffsetDateTime::now_utc())?;
         endpoint.admitted(peer.validity().not_after);
     }

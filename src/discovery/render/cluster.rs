@@ -100,7 +100,7 @@ pub(in crate::discovery) fn outbound_cluster(
         Transport::Auto(servers) => {
             rendered.transport_socket_matches = tls::by_endpoint(servers, is_http2);
         }
-        Transport::Simple(outside) => {
+        Transport::Outside(outside) => {
             rendered.transport_socket = Some(tls::outside(outside, is_http2));
         }
     }

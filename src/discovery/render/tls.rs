@@ -21,7 +21,8 @@ use pillion_envoy_api::{
             raw_buffer::v3::RawBuffer,
             tls::v3::{
                 CertificateValidationContext, CommonTlsContext, DownstreamTlsContext,
-                SdsSecretConfig, SubjectAltNameMatcher, TlsParameters, UpstreamTlsContext,
+                SdsSecretConfig, SubjectAltNameMatcher, TlsCertificate, TlsParameters,
+                UpstreamTlsContext,
                 common_tls_context::{CombinedCertificateValidationContext, ValidationContextType},
                 subject_alt_name_matcher::SanType,
                 tls_parameters::TlsProtocol,
@@ -134,7 +135,7 @@ fn mode() -> Struct {
     map([(TLS_MODE, text(ISTIO))])
 }
 
-/// TLS of a client without a certificate, to this server outside the mesh.
+/// TLS of a client without the mesh's certificate, to this server outside the mesh.
 pub(super) fn outside(outside: &Outside, is_http2: bool) -> TransportSocket {
     let protocols: &[&str] = if is_http2 { &["h2"] } else { &[] };
     let checked = outside.proof.as_ref().map(|proof| {
@@ -148,16 +149,21 @@ pub(super) fn outside(outside: &Outside, is_http2: bool) -> TransportSocket {
         });
         let roots = proof.roots.as_deref().unwrap_or(SYSTEM_ROOTS);
         ValidationContextType::ValidationContext(CertificateValidationContext {
-            trusted_ca: Some(DataSource {
-                specifier: Some(Specifier::Filename(roots.to_owned())),
-            }),
+            trusted_ca: Some(file(roots)),
             match_typed_subject_alt_names: names.collect(),
             ..CertificateValidationContext::default()
         })
     });
+    // Istio's agent serves such files by SDS, which follows them; a stock Envoy reads them as they are here, too.
+    let shown = outside.certificate.iter().map(|files| TlsCertificate {
+        certificate_chain: Some(file(&files.chain)),
+        private_key: Some(file(&files.key)),
+        ..TlsCertificate::default()
+    });
     let context = UpstreamTlsContext {
         common_tls_context: Some(CommonTlsContext {
             tls_params: Some(versions()),
+            tls_certificates: shown.collect(),
             alpn_protocols: protocols.iter().map(|name| (*name).to_owned()).collect(),
             validation_context_type: checked,
             ..CommonTlsContext::default()
@@ -166,6 +172,12 @@ pub(super) fn outside(outside: &Outside, is_http2: bool) -> TransportSocket {
         ..UpstreamTlsContext::default()
     };
     tls(any(type_url::UPSTREAM_TLS_CONTEXT, &context))
+}
+
+fn file(path: &str) -> DataSource {
+    DataSource {
+        specifier: Some(Specifier::Filename(path.to_owned())),
+    }
 }
 
 fn named(kind: SanType, pattern: MatchPattern) -> SubjectAltNameMatcher {

@@ -99,7 +99,7 @@ fn too_many_names(mesh: &MeshConfig, clusters: &[Cluster], findings: &mut Vec<Fi
     let mut told = BTreeSet::new();
     for cluster in clusters {
         let (
-            Some(ClientTls::IstioMutual { names, .. } | ClientTls::Simple { names, .. }),
+            Some(ClientTls::IstioMutual { names, .. } | ClientTls::Outside { names, .. }),
             Some(rule),
         ) = (&cluster.policy.tls, &cluster.rule)
         else {

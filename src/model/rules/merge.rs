@@ -14,7 +14,7 @@ use super::destination_rule::DestinationRule;
 use crate::model::{
     hosts::{covers, is_wildcard},
     objects::{Key, Labels, MeshConfig},
-    policy::{ClientTls, ConnectionPool, LoadBalancer, Policy},
+    policy::{CertificateFiles, ClientTls, ConnectionPool, LoadBalancer, Policy},
 };
 
 /// What DestinationRules of one host and one namespace say together.
@@ -230,14 +230,17 @@ fn tls(settings: &ClientTlsSettings) -> ClientTls {
             sni: said(&settings.sni),
             names: names.collect(),
         },
-        ClientTlsMode::Simple => ClientTls::Simple {
+        ClientTlsMode::Simple | ClientTlsMode::Mutual => ClientTls::Outside {
             sni: said(&settings.sni),
             names: names.collect(),
             roots: said(&settings.ca_certificates).filter(|path: &Arc<str>| **path != *SYSTEM),
             verifies: settings.insecure_skip_verify != Some(true),
+            certificate: (settings.mode == ClientTlsMode::Mutual).then(|| CertificateFiles {
+                chain: settings.client_certificate.as_str().into(),
+                key: settings.private_key.as_str().into(),
+            }),
         },
-        // Validation refuses the other one.
-        ClientTlsMode::Disable | ClientTlsMode::Mutual => ClientTls::Disable,
+        ClientTlsMode::Disable => ClientTls::Disable,
     }
 }
 

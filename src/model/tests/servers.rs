@@ -12,7 +12,7 @@ use crate::model::{Event, PeerName, Transport};
 fn names(mesh: &Mesh, name: &str, many: usize) -> Vec<PeerName> {
     match mesh.model.transport(&cluster(mesh, name), many) {
         Transport::Auto(servers) | Transport::Mutual(servers) => servers.names,
-        Transport::Plaintext | Transport::Simple(_) => panic!("no mutual TLS"),
+        Transport::Plaintext | Transport::Outside(_) => panic!("no mutual TLS"),
     }
 }
 

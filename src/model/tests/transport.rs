@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::fixture::{Mesh, gateway_pod, pod, service, slice};
 use crate::model::{
-    Captured, Change, Cluster, Event, MeshConfig, MtlsMode, PeerName, Pod, Servers, Transport,
+    Captured, CertificateFiles, Change, Cluster, Event, MeshConfig, MtlsMode, PeerName, Pod,
+    Servers, Transport,
 };
 
 pub(super) const WEB: &str = "outbound|80||web.shop.svc.cluster.local";
@@ -146,14 +147,40 @@ type Proof = (Option<String>, Vec<String>);
 
 /// What a rule for `web` makes of TLS that is not the mesh's: the name that is asked for, and how servers prove it.
 fn outside(mesh: &Mesh, name: &str) -> (String, Option<Proof>) {
-    let Transport::Simple(outside) = transport(mesh, name) else {
-        panic!("no SIMPLE");
+    let Transport::Outside(outside) = transport(mesh, name) else {
+        panic!("not outside");
     };
     let proof = outside.proof.map(|proof| {
         let names = proof.names.iter().map(ToString::to_string).collect();
         (proof.roots.map(|path| path.to_string()), names)
     });
     (outside.sni.to_string(), proof)
+}
+
+#[test]
+fn mutual_tls_with_others_is_simple_tls_with_a_certificate() {
+    let mut mesh = mesh();
+    rule(
+        &mut mesh,
+        json!({ "host": "web", "trafficPolicy": { "tls": { "mode": "MUTUAL", "sni": "a",
+            "clientCertificate": "/client.pem", "privateKey": "/key.pem", "caCertificates": "/ca.pem" } },
+            "subsets": [{ "name": "simple", "trafficPolicy": { "tls": { "mode": "SIMPLE" } } }] }),
+    );
+    let host = "web.shop.svc.cluster.local";
+    let of = |subset: &str| match transport(&mesh, &format!("outbound|80|{subset}|{host}")) {
+        Transport::Outside(outside) => outside,
+        other => panic!("{other:?}"),
+    };
+    let files = CertificateFiles {
+        chain: "/client.pem".into(),
+        key: "/key.pem".into(),
+    };
+    assert_eq!(of("").certificate, Some(files));
+    let proof = of("").proof.unwrap();
+    assert_eq!(proof.roots.as_deref(), Some("/ca.pem"));
+    let names = proof.names.iter().map(|name| &**name);
+    assert_eq!(names.collect::<Vec<_>>(), ["a"]);
+    assert_eq!(of("simple").certificate, None);
 }
 
 #[test]
@@ -399,10 +426,14 @@ fn no_endpoint_waits_where_a_rule_says_what_is_spoken() {
     let _ = mesh.slice(slice("shop", "web", &["10.1.0.4"]));
     let has_none = |mesh: &Mesh| mesh.model.endpoints(&cluster(mesh, WEB)).is_empty();
     assert!(has_none(&mesh));
-    for mode in ["DISABLE", "ISTIO_MUTUAL", "SIMPLE"] {
+    let tls = |mode| match mode {
+        "MUTUAL" => json!({ "mode": mode, "clientCertificate": "/c", "privateKey": "/k" }),
+        _ => json!({ "mode": mode }),
+    };
+    for mode in ["DISABLE", "ISTIO_MUTUAL", "SIMPLE", "MUTUAL"] {
         rule(
             &mut mesh,
-            json!({ "host": "web", "trafficPolicy": { "tls": { "mode": mode } } }),
+            json!({ "host": "web", "trafficPolicy": { "tls": tls(mode) } }),
         );
         assert!(!has_none(&mesh), "{mode}");
     }

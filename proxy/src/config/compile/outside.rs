@@ -1,47 +1,84 @@
-//! How servers outside the mesh prove who they are.
+//! How servers outside the mesh prove who they are, and what they are shown.
 
 use pillion_certs::mesh::OutsideName;
 use pillion_envoy_api::envoy::{
     config::core::v3::{DataSource, data_source::Specifier},
     extensions::transport_sockets::tls::v3::{
-        CertificateValidationContext, SubjectAltNameMatcher,
+        CertificateValidationContext, SubjectAltNameMatcher, TlsCertificate,
         common_tls_context::ValidationContextType, subject_alt_name_matcher::SanType,
     },
     r#type::matcher::v3::string_matcher::MatchPattern,
 };
 
 use super::{
-    fault::{Fault, at, each},
+    fault::{Fault, at, at_index, each, refuse_if},
     subject_alt_names::{checked, pattern},
     text::bounded,
 };
-use crate::tables::Outside;
+use crate::tables::{CertificateFiles, Outside, Proof};
 
 /// Names of one context.
 const MAX_NAMES: usize = 64;
 /// The longest path of Linux.
 const MAX_PATH: usize = 4_096;
 
-/// How servers prove who they are, according to the context of a client without a certificate.
-pub(super) fn outside(validation: Option<ValidationContextType>) -> Result<Outside, Fault> {
+/// How servers prove who they are, and what they are shown, according to the context of a client without the workload's
+/// certificate.
+pub(super) fn outside(
+    validation: Option<ValidationContextType>,
+    certificates: Vec<TlsCertificate>,
+) -> Result<Outside, Fault> {
+    Ok(Outside {
+        proof: proof(validation)?,
+        shown: shown(certificates)?,
+    })
+}
+
+fn proof(validation: Option<ValidationContextType>) -> Result<Proof, Fault> {
     match validation {
-        None => Ok(Outside::Unchecked),
+        None => Ok(Proof::Unchecked),
         Some(ValidationContextType::ValidationContext(context)) => {
             of_context(context).map_err(at("validation_context"))
         }
         Some(_) => {
             let reason =
-                "only validation_context is supported without a certificate for the client";
+                "only validation_context is supported without the workload's own certificate";
             Err(Fault::new("validation_context_type", reason))
         }
     }
 }
 
-fn of_context(message: CertificateValidationContext) -> Result<Outside, Fault> {
+fn of_context(message: CertificateValidationContext) -> Result<Proof, Fault> {
     let (roots, names) = checked(message)?;
-    Ok(Outside::Checked {
+    Ok(Proof::Checked {
         roots: path(roots).map_err(at("trusted_ca"))?,
         names: each("match_typed_subject_alt_names", MAX_NAMES, names, name)?,
+    })
+}
+
+/// The only certificate, if there is one.
+fn shown(certificates: Vec<TlsCertificate>) -> Result<Option<CertificateFiles>, Fault> {
+    let field = "tls_certificates";
+    let mut certificates = certificates.into_iter();
+    let Some(certificate) = certificates.next() else {
+        return Ok(None);
+    };
+    if certificates.next().is_some() {
+        return Err(Fault::new(field, "must have one element at most"));
+    }
+    files(certificate).map(Some).map_err(at_index(field, 0))
+}
+
+fn files(message: TlsCertificate) -> Result<CertificateFiles, Fault> {
+    let TlsCertificate {
+        certificate_chain,
+        private_key,
+        ocsp_staple,
+    } = message;
+    refuse_if(ocsp_staple.is_some(), "ocsp_staple")?;
+    Ok(CertificateFiles {
+        chain: path(certificate_chain).map_err(at("certificate_chain"))?,
+        key: path(private_key).map_err(at("private_key"))?,
     })
 }
 

@@ -121,11 +121,10 @@ fn of_upstream(message: UpstreamTlsContext) -> Result<UpstreamTls, Fault> {
         let reason = format!("has more than {MAX_NAME} bytes");
         return Err(Fault::new("sni", reason));
     }
-    let is_outside = |common: &CommonTlsContext| {
-        common.tls_certificates.is_empty() && common.tls_certificate_sds_secret_configs.is_empty()
-    };
+    let is_outside =
+        |common: &CommonTlsContext| common.tls_certificate_sds_secret_configs.is_empty();
     match common_tls_context {
-        // Without a certificate of its own, the client is none of the mesh.
+        // Without the workload's certificate, the client is none of the mesh.
         Some(common) if is_outside(&common) => {
             let (alpn, outside) = of_outside(common).map_err(at("common_tls_context"))?;
             Ok(UpstreamTls::outside(sni.into_boxed_str(), alpn, outside))
@@ -137,12 +136,18 @@ fn of_upstream(message: UpstreamTlsContext) -> Result<UpstreamTls, Fault> {
     }
 }
 
-/// The protocols of a context without a certificate, and how servers prove who they are.
+/// The protocols of a context without the workload's certificate, and how both ends prove who they are.
 fn of_outside(message: CommonTlsContext) -> Result<(Vec<Box<str>>, Outside), Fault> {
-    parameters(message.tls_params.unwrap_or_default()).map_err(at("tls_params"))?;
-    let protocols = message.alpn_protocols;
-    let alpn = each("alpn_protocols", MAX_PROTOCOLS, protocols, protocol)?;
-    Ok((alpn, outside(message.validation_context_type)?))
+    let CommonTlsContext {
+        tls_params,
+        tls_certificates,
+        tls_certificate_sds_secret_configs: _,
+        alpn_protocols,
+        validation_context_type,
+    } = message;
+    parameters(tls_params.unwrap_or_default()).map_err(at("tls_params"))?;
+    let alpn = each("alpn_protocols", MAX_PROTOCOLS, alpn_protocols, protocol)?;
+    Ok((alpn, outside(validation_context_type, tls_certificates)?))
 }
 
 /// The protocols of a context, and which names the other side may have.

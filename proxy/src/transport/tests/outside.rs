@@ -1,5 +1,7 @@
 //! Handshakes with servers that rustls alone serves.
 
+mod shown;
+
 use std::sync::Arc;
 
 use pillion_certs::mesh::OutsideName;
@@ -7,14 +9,14 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair,
 use rustls::{
     ServerConfig,
     crypto::aws_lc_rs,
-    pki_types::{PrivateKeyDer, pem::PemObject as _},
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;
 
 use super::long;
 use crate::{
-    tables::{Carried, Outside, UpstreamTls},
+    tables::{Carried, CertificateFiles, Outside, Proof, UpstreamTls},
     transport::{
         TlsFailure, Transport, secure,
         test_util::{Mesh, TempFile, pair},
@@ -34,6 +36,22 @@ impl Ca {
 
     /// A server with a certificate for these hosts, which speaks these protocols.
     fn server(&self, hosts: &[&str], alpn: &[&str]) -> TlsAcceptor {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth();
+        let (certificate, key) = self.certificate(hosts);
+        let mut config = builder.with_single_cert(certificate, key).unwrap();
+        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        TlsAcceptor::from(Arc::new(config))
+    }
+
+    /// The certificate of a server for these hosts.
+    fn certificate(
+        &self,
+        hosts: &[&str],
+    ) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         let uri = "https://example.com/id".try_into().unwrap();
@@ -44,22 +62,17 @@ impl Ca {
             .collect();
         let certificate = params.signed_by(&key, &self.0).unwrap();
         let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key)
-            .unwrap();
-        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-        TlsAcceptor::from(Arc::new(config))
+        (vec![certificate.der().clone()], key)
     }
 }
 
 fn checked(roots: &str, sni: &str, names: &[OutsideName]) -> Arc<UpstreamTls> {
-    let outside = Outside::Checked {
-        roots: roots.into(),
-        names: names.to_vec(),
+    let outside = Outside {
+        proof: Proof::Checked {
+            roots: roots.into(),
+            names: names.to_vec(),
+        },
+        shown: None,
     };
     Arc::new(UpstreamTls::outside(sni.into(), Vec::new(), outside))
 }
@@ -184,7 +197,11 @@ async fn without_roots_nobody_is_believed() {
 async fn a_rule_may_take_anybody() {
     let server = Ca::new().server(&["a.example.com"], &[]);
     let sni = "other.example.com";
-    let tls = UpstreamTls::outside(sni.into(), Vec::new(), Outside::Unchecked);
+    let outside = Outside {
+        proof: Proof::Unchecked,
+        shown: None,
+    };
+    let tls = UpstreamTls::outside(sni.into(), Vec::new(), outside);
     let transport = Transport::default();
     let agreed = shake(&transport, &Arc::new(tls), Carried::Bytes, &server).await;
     assert_eq!(agreed.unwrap(), (None, Some(sni.to_owned())));

@@ -1,5 +1,11 @@
 //! What proxies are told about mutual TLS.
 
+use pillion_envoy_api::envoy::{
+    config::core::v3::{data_source::Specifier, transport_socket::ConfigType},
+    extensions::transport_sockets::tls::v3::UpstreamTlsContext,
+};
+use prost::Message as _;
+
 use super::*;
 
 /// The small mesh, in which there is mutual TLS, with pods that speak it.
@@ -313,6 +319,41 @@ fn servers_outside_the_mesh_prove_a_name_by_a_file_of_roots() {
     );
     let any = context(json!({"insecureSkipVerify": true}));
     assert_eq!(any["commonTlsContext"]["validationContext"], Value::Null);
+}
+
+#[test]
+fn servers_outside_the_mesh_are_shown_a_certificate_of_two_files() {
+    let mut mesh = mutual_mesh();
+    mesh.rule(
+        pillion_api::Kind::DestinationRule,
+        "outside",
+        json!({"host": "www.example.com", "trafficPolicy": {"tls": {
+            "mode": "MUTUAL", "clientCertificate": "/client.pem", "privateKey": "/key.pem"}}}),
+    );
+    mesh.0.forget();
+    let name = "outbound|80||www.example.com";
+    let cluster = mesh.resource("reviews-1", type_url::CLUSTER, name);
+    let common = &cluster["transportSocket"]["typedConfig"]["commonTlsContext"];
+    assert_eq!(
+        common["tlsCertificates"],
+        json!([{"certificateChain": {"filename": "/client.pem"}, "privateKey": "[redacted]"}])
+    );
+    assert_eq!(common["tlsCertificateSdsSecretConfigs"], Value::Null);
+    let names = &common["validationContext"]["matchTypedSubjectAltNames"];
+    assert_eq!(names[0]["matcher"]["exact"], "www.example.com");
+    // JSON does not show what may be a key.
+    let client = mesh.client("reviews-1");
+    let (_, snapshot) = mesh.0.of(&client);
+    let resource = snapshot.get(type_url::CLUSTER).unwrap().get(name).unwrap();
+    let cluster = Cluster::decode(&*resource.body.value).unwrap();
+    let Some(ConfigType::TypedConfig(context)) = cluster.transport_socket.unwrap().config_type
+    else {
+        panic!("no TLS");
+    };
+    let context = UpstreamTlsContext::decode(&*context.value).unwrap();
+    let certificate = &context.common_tls_context.unwrap().tls_certificates[0];
+    let key = certificate.private_key.clone().unwrap().specifier;
+    assert_eq!(key, Some(Specifier::Filename("/key.pem".to_owned())));
 }
 
 /// The certificate's names of those who call: appended by sidecars, replaced at gateways.

@@ -197,7 +197,7 @@ fn what_is_said_about_tls_is_replaced_as_a_whole() {
             Some(ClientTls::IstioMutual { sni, names }) => {
                 format!("{} {names:?}", sni.as_deref().unwrap_or("-"))
             }
-            Some(ClientTls::Simple { .. }) => "simple".to_owned(),
+            Some(ClientTls::Outside { .. }) => "outside".to_owned(),
         }
     };
     let all = [(None, 79), (None, 80), (None, 81)].map(|(subset, port)| tls(subset, port));

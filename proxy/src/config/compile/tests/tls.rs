@@ -31,7 +31,8 @@ use pillion_envoy_api::{
                 raw_buffer::v3::RawBuffer,
                 tls::v3::{
                     CertificateValidationContext, CommonTlsContext, DownstreamTlsContext,
-                    SdsSecretConfig, SubjectAltNameMatcher, TlsParameters, UpstreamTlsContext,
+                    SdsSecretConfig, SubjectAltNameMatcher, TlsCertificate, TlsParameters,
+                    UpstreamTlsContext,
                     common_tls_context::{
                         CombinedCertificateValidationContext, ValidationContextType,
                     },
@@ -51,7 +52,10 @@ use crate::config::test_util::{address, endpoints, http_chain, manager, sniffed,
 use crate::{
     config::compile::{Cluster, Fault, Listener, Part, cluster, listener},
     kind::Kind,
-    tables::{Detection, ForwardClientCert, Outside, Patterns, SanMatch, TcpAction},
+    tables::{
+        CertificateFiles, Detection, ForwardClientCert, Outside, Patterns, Proof, SanMatch,
+        TcpAction,
+    },
 };
 
 fn sds(name: &str) -> SdsSecretConfig {
@@ -451,9 +455,79 @@ fn without_a_certificate_a_file_says_whom_to_trust() {
         OutsideName::Uri("https://a".to_owned()),
     ];
     let roots = "/roots.pem".into();
-    assert_eq!(checked, Some(Outside::Checked { roots, names }));
+    let proof = Proof::Checked { roots, names };
+    assert_eq!(checked, Some(Outside { proof, shown: None }));
     let any = compiled_outside(|common| common.validation_context_type = None).unwrap();
-    assert_eq!(any, Some(Outside::Unchecked));
+    let proof = Proof::Unchecked;
+    assert_eq!(any, Some(Outside { proof, shown: None }));
+}
+
+fn file(path: &str) -> Option<DataSource> {
+    Some(DataSource {
+        specifier: Some(Specifier::Filename(path.to_owned())),
+    })
+}
+
+fn certificate() -> TlsCertificate {
+    TlsCertificate {
+        certificate_chain: file("/client.pem"),
+        private_key: file("/key.pem"),
+        ocsp_staple: None,
+    }
+}
+
+#[test]
+fn servers_outside_the_mesh_are_shown_a_certificate_of_files() {
+    let outside = compiled_outside(|common| common.tls_certificates = vec![certificate()]);
+    let outside = outside.unwrap().unwrap();
+    assert!(matches!(outside.proof, Proof::Checked { .. }));
+    let files = CertificateFiles {
+        chain: "/client.pem".into(),
+        key: "/key.pem".into(),
+    };
+    assert_eq!(outside.shown, Some(files));
+    let fault = |change: &dyn Fn(&mut CommonTlsContext)| {
+        let failed = compiled_outside(|common| {
+            common.tls_certificates = vec![certificate()];
+            change(common);
+        });
+        let said = failed.unwrap_err().to_string();
+        let inside = "transport_socket.typed_config.common_tls_context.";
+        said.strip_prefix(inside).unwrap_or(&said).to_owned()
+    };
+    let no_path = "filename: must be the absolute path of a file";
+    let inline = Some(DataSource {
+        specifier: Some(Specifier::InlineString("-----BEGIN".to_owned())),
+    });
+    for source in [
+        None,
+        inline,
+        file("client.pem"),
+        file(""),
+        file("/a\0b"),
+        file(&format!("/{}", "a".repeat(4_096))),
+    ] {
+        assert_eq!(
+            fault(&|common| common.tls_certificates[0].certificate_chain = source.clone()),
+            format!("tls_certificates[0].certificate_chain.{no_path}")
+        );
+        assert_eq!(
+            fault(&|common| common.tls_certificates[0].private_key = source.clone()),
+            format!("tls_certificates[0].private_key.{no_path}")
+        );
+    }
+    assert_eq!(
+        fault(&|common| common.tls_certificates.push(certificate())),
+        "tls_certificates: must have one element at most"
+    );
+    let stapled = fault(&|common| common.tls_certificates[0].ocsp_staple = file("/ocsp"));
+    assert!(
+        stapled.starts_with("tls_certificates[0].ocsp_staple: "),
+        "{stapled}"
+    );
+    // A client has one certificate: this one, or the workload's.
+    let both = fault(&|common| common.tls_certificate_sds_secret_configs = vec![sds("default")]);
+    assert!(both.starts_with("tls_certificates: only"), "{both}");
 }
 
 #[test]

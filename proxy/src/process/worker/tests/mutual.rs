@@ -1,8 +1,13 @@
 //! Mutual TLS, with OpenSSL as a stranger on both sides, and between two proxies of ours.
 
+mod outside;
+
 use std::{fs, path::PathBuf, process::Stdio};
 
-use tokio::{io::AsyncBufReadExt as _, process::Command};
+use tokio::{
+    io::AsyncBufReadExt as _,
+    process::{Child, Command},
+};
 
 use super::*;
 use crate::{
@@ -195,6 +200,25 @@ async fn s_client(folder: &Folder, port: u16, options: &str) -> (String, String)
     (text(&output.stdout), text(&output.stderr))
 }
 
+/// A server of OpenSSL that wants a certificate of its clients, and shows it in its answers.
+async fn s_server(folder: &Folder) -> (Child, SocketAddr) {
+    let port = free_port().await;
+    let arguments = format!(
+        "s_server -accept 127.0.0.1:{port} -cert chain.pem -key key.pem -CAfile roots.pem -Verify 2 \
+         -verify_return_error -alpn http/1.1 -www"
+    );
+    let mut server = folder.openssl(&arguments).spawn().unwrap();
+    let mut lines = tokio::io::BufReader::new(server.stdout.take().unwrap()).lines();
+    while lines
+        .next_line()
+        .await
+        .unwrap()
+        .is_some_and(|line| !line.contains("ACCEPT"))
+    {}
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    (server, ([127, 0, 0, 1], port).into())
+}
+
 const OWN: &str = "-cert chain.pem -key key.pem";
 
 #[tokio::test]
@@ -247,21 +271,7 @@ async fn who_proves_nothing_does_not_get_in() {
 async fn a_stranger_serves_who_has_the_right_name() {
     let mesh = Mesh::new();
     let folder = Folder::new(&mesh, "server");
-    let port = free_port().await;
-    let arguments = format!(
-        "s_server -accept 127.0.0.1:{port} -cert chain.pem -key key.pem -CAfile roots.pem -Verify 2 \
-         -verify_return_error -alpn http/1.1 -www"
-    );
-    let mut server = folder.openssl(&arguments).spawn().unwrap();
-    let mut lines = tokio::io::BufReader::new(server.stdout.take().unwrap()).lines();
-    while lines
-        .next_line()
-        .await
-        .unwrap()
-        .is_some_and(|line| !line.contains("ACCEPT"))
-    {}
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    let address = ([127, 0, 0, 1], port).into();
+    let (_server, address) = s_server(&folder).await;
     let (right, gateway) = proxy(&mesh, "web", plain(), cluster(address, Some("server"))).await;
     let answer = ask(right).await.unwrap();
     // It shows its client's certificate.

@@ -338,6 +338,8 @@ fn policy() -> BoxedStrategy<Value> {
         object(vec![
             ("sni", text(&["a", "a.example.com"], &["a b", LONG])),
             ("caCertificates", text(&["/a", "system"], &["a"])),
+            ("clientCertificate", text(&["/a"], &["a", "", LONG])),
+            ("privateKey", text(&["/b"], &["b", "", LONG])),
             (
                 "subjectAltNames",
                 list(text(&["a", "*.b", "spiffe://a/b"], &["", "a b"]), 0..3),
@@ -345,7 +347,7 @@ fn policy() -> BoxedStrategy<Value> {
             ("insecureSkipVerify", flag()),
         ]),
         "mode",
-        text(&["SIMPLE", "ISTIO_MUTUAL", "DISABLE"], &["MUTUAL"]),
+        text(&["SIMPLE", "MUTUAL", "ISTIO_MUTUAL", "DISABLE"], &["X"]),
     );
     with(
         object(vec![("connectionPool", pool), ("tls", tls)]),
