@@ -9,8 +9,9 @@ use super::Listeners;
 /// How long connections keep to a listener that is gone: Istio's `drainDuration`.
 pub(super) const LEAVING_TIME: Duration = Duration::from_secs(45);
 /// How long new connections are still accepted as a replaced listener accepted them. Servers and their clients
-/// learn of a change at about the same time, but not at the same moment, and clients follow it 2 s later.
-const MOMENT: Duration = Duration::from_secs(5);
+/// learn of a change at about the same time, but not at the same moment, and clients follow it 2 s later. Where listeners
+/// change in a row, some of them are kept for a time that is shorter by [`APART`].
+const MOMENT: Duration = Duration::from_secs(8);
 /// The least time between two old listeners that are kept, unless the later one is the newest: so at most 17
 /// are kept, however often listeners change. Listeners that were in force for less may go early.
 const APART: Duration = Duration::from_secs(3);

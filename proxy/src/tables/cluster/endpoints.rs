@@ -1,6 +1,11 @@
 //! The endpoints of a cluster, and whose turn it is.
 
-use std::{cmp::Reverse, collections::BinaryHeap, net::SocketAddr, sync::Arc};
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap},
+    net::SocketAddr,
+    sync::Arc,
+};
 
 use fastrand::Rng;
 
@@ -39,18 +44,30 @@ impl EndpointSet {
             .filter(|endpoint| Some(endpoint.priority) == priority)
             .collect();
         let weights: Vec<_> = used.iter().map(|endpoint| endpoint.weight).collect();
-        let endpoints = used.iter().map(|endpoint| {
-            let state = state.endpoint(endpoint.address);
-            Endpoint {
-                address: endpoint.address,
-                security: state.tell(endpoint.is_secured),
-                state,
-            }
+        let endpoints = used.iter().map(|endpoint| Endpoint {
+            address: endpoint.address,
+            state: state.endpoint(endpoint.address),
+            security: Security::new(endpoint.is_secured),
         });
         Self {
             endpoints: endpoints.collect(),
             schedule: schedule(&weights),
         }
+    }
+
+    /// Has requests follow what has changed since the generation before a moment later, and returns what the next
+    /// generation has to know.
+    pub(super) fn follow(
+        &mut self,
+        before: &HashMap<SocketAddr, Security>,
+    ) -> HashMap<SocketAddr, Security> {
+        let followed = self.endpoints.iter_mut().map(|endpoint| {
+            if let Some(before) = before.get(&endpoint.address) {
+                endpoint.security = before.told(endpoint.security.for_bytes());
+            }
+            (endpoint.address, endpoint.security)
+        });
+        followed.collect()
     }
 
     /// The address of each, and how many requests it has.

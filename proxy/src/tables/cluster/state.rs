@@ -11,8 +11,6 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::security::Security;
-
 /// What is counted of a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Counted {
@@ -45,8 +43,6 @@ pub(crate) struct ClusterState {
 #[derive(Debug, Default)]
 pub(crate) struct EndpointState {
     active: AtomicU32,
-    /// What the last generation said of it.
-    security: Mutex<Option<Security>>,
 }
 
 /// One of what is counted, as long as it lasts.
@@ -138,13 +134,6 @@ impl Drop for Permit {
 }
 
 impl EndpointState {
-    /// Takes in whether the configuration says that it is spoken to by TLS.
-    pub(super) fn tell(&self, is_secured: bool) -> Security {
-        let mut known = self.security.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = known.unwrap_or(Security::new(is_secured));
-        *known.insert(before.told(is_secured))
-    }
-
     /// How many requests it has.
     pub fn active(&self) -> u32 {
         self.active.load(Relaxed)

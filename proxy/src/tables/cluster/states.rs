@@ -1,11 +1,12 @@
 //! Builds clusters that share their state with those of the generations before.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use super::{
     endpoints::EndpointSet,
     group::{Cluster, Endpoints},
     own_host::is_own,
+    security::Security,
     settings::{ClusterSettings, EndpointSource, Source, UpstreamProtocol},
     state::{ClusterState, PoolMark},
 };
@@ -22,6 +23,8 @@ struct Known {
     state: Arc<ClusterState>,
     kind: ConnectionKind,
     mark: Arc<PoolMark>,
+    /// How the endpoints of the last generation are spoken to, if those of the next one follow it a moment later.
+    securities: HashMap<SocketAddr, Security>,
 }
 
 /// What of the settings a connection depends on.
@@ -48,12 +51,14 @@ impl ClusterStates {
             state: Arc::default(),
             kind: kind.clone(),
             mark: Arc::new(PoolMark::unique()),
+            securities: HashMap::new(),
         });
         if known.kind != kind {
             known.kind = kind;
             known.mark = Arc::new(PoolMark::unique());
         }
         known.state.forget_endpoints();
+        let securities = std::mem::take(&mut known.securities);
         let endpoints = match source {
             EndpointSource::OriginalDestination => Endpoints::OriginalDestination,
             EndpointSource::Waiting => Endpoints::Waiting,
@@ -61,7 +66,16 @@ impl ClusterStates {
                 if settings.leaves_out_own_host {
                     list.retain(|endpoint| !is_own(endpoint.address.ip()));
                 }
-                Endpoints::Set(EndpointSet::new(&list, &known.state))
+                let mut set = EndpointSet::new(&list, &known.state);
+                // Servers outside the mesh learn of nothing, and what is meant for them is secret from now on.
+                if settings
+                    .tls
+                    .as_ref()
+                    .is_none_or(|tls| tls.outside.is_none())
+                {
+                    known.securities = set.follow(&securities);
+                }
+                Endpoints::Set(set)
             }
         };
         Arc::new(Cluster {
@@ -81,7 +95,10 @@ impl ClusterStates {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tables::cluster::{settings::EndpointSettings, state::Counted};
+    use crate::tables::{
+        Outside, Proof,
+        cluster::{settings::EndpointSettings, state::Counted},
+    };
 
     fn list(ports: &[u16]) -> EndpointSource {
         let endpoint = |port: &u16| EndpointSettings::new(([10, 0, 0, 1], *port).into());
@@ -136,6 +153,57 @@ mod tests {
         assert_eq!(first.mark, states.build(secured.clone(), list(&[80])).mark);
         secured.tls = Some(Arc::new(tls("b")));
         assert_ne!(first.mark, states.build(secured, list(&[80])).mark);
+    }
+
+    fn settings(tls: Option<UpstreamTls>) -> ClusterSettings {
+        let mut settings = ClusterSettings::new("a");
+        settings.tls = tls.map(Arc::new);
+        settings
+    }
+
+    /// Whether requests go by TLS to the only endpoint of a new generation, which is spoken to by TLS or not.
+    fn goes_by_tls(states: &mut ClusterStates, tls: Option<UpstreamTls>, is_secured: bool) -> bool {
+        let endpoint = EndpointSettings {
+            is_secured,
+            ..EndpointSettings::new(([10, 0, 0, 1], 80).into())
+        };
+        let source = EndpointSource::List(vec![endpoint]);
+        let cluster = states.build(settings(tls), source);
+        match &cluster.endpoints {
+            Endpoints::Set(set) => set.has(([10, 0, 0, 1], 80).into(), true),
+            _ => panic!("no set of endpoints"),
+        }
+    }
+
+    fn of_mesh() -> UpstreamTls {
+        UpstreamTls::new(Box::default(), Vec::new(), Vec::new())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_follow_the_mesh_a_moment_later() {
+        let states = &mut ClusterStates::default();
+        assert!(!goes_by_tls(states, Some(of_mesh()), false));
+        assert!(!goes_by_tls(states, Some(of_mesh()), true));
+        tokio::time::advance(std::time::Duration::from_secs(2)).await;
+        assert!(goes_by_tls(states, Some(of_mesh()), true));
+        // An endpoint that was away meanwhile is a new one.
+        states.build(settings(Some(of_mesh())), list(&[]));
+        assert!(!goes_by_tls(states, Some(of_mesh()), false));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tls_with_servers_outside_the_mesh_is_in_force_at_once() {
+        let states = &mut ClusterStates::default();
+        let outside = || {
+            let outside = Outside {
+                proof: Proof::Unchecked,
+                shown: None,
+            };
+            UpstreamTls::outside(Box::default(), Vec::new(), outside)
+        };
+        assert!(!goes_by_tls(states, None, false));
+        assert!(goes_by_tls(states, Some(outside()), true));
+        assert!(!goes_by_tls(states, None, false));
     }
 
     #[test]

@@ -153,7 +153,7 @@ async fn what_has_just_left_was_told_by_the_control_plane() {
         assert_eq!((all(&current).len(), recent(&current).len()), (1, 0));
         let second = Arc::clone(&current.get().listeners);
         publisher.publish(with_own_port(3));
-        sleep(4 * SECOND).await;
+        sleep(7 * SECOND).await;
         assert!(matches!(&recent(&current)[..], [left] if Arc::ptr_eq(left, &second)));
         sleep(2 * SECOND).await;
         assert_eq!((all(&current).len(), recent(&current).len()), (2, 0));
