@@ -1,7 +1,7 @@
 //! What a chain that somebody presents may cost, before a path to a root is looked for.
 //!
-//! Paths are looked for in every order of the certificates that fit by their names. Who presents many of one name
-//! makes that take seconds, and need not have signed any of them.
+//! Paths are looked for in every order of the certificates that fit by their names. With many of one name that takes
+//! seconds, and whoever presents them need not have signed any.
 
 use std::sync::Arc;
 
@@ -9,11 +9,14 @@ use rustls::{CertificateError, OtherError, pki_types::CertificateDer};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// The most certificates above the owner's.
-const MOST_ABOVE: usize = 4;
+pub(crate) const MOST_ABOVE: usize = 4;
 /// The most of those that are of one subject: a CA may be called as the one above it.
 const MOST_NAMESAKES: usize = 2;
 /// The most bytes in all.
 const MOST_BYTES: usize = 16 * 1024;
+/// The most bytes in all where a chain is kept for as long as its connection lasts, of clients as well that have proved
+/// nothing: where discovery takes what workloads present.
+const MOST_KEPT: usize = 8 * 1024;
 
 /// Why a chain is not looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -22,8 +25,9 @@ pub(crate) struct ChainFault(pub &'static str);
 
 const TOO_MANY: ChainFault = ChainFault("its chain has more than 5 certificates");
 const TOO_LONG: ChainFault = ChainFault("its chain is longer than 16 KiB");
+const TOO_LONG_TO_KEEP: ChainFault = ChainFault("its chain is longer than 8 KiB");
 const NAMESAKES: ChainFault = ChainFault("its chain has more than two CAs of one name");
-const MALFORMED: ChainFault = ChainFault("one of its chain can't be read");
+const MALFORMED: ChainFault = ChainFault("a certificate in its chain can't be read");
 
 impl From<ChainFault> for rustls::Error {
     fn from(fault: ChainFault) -> Self {
@@ -39,8 +43,7 @@ pub(crate) fn check_chain(
     if intermediates.len() > MOST_ABOVE {
         return Err(TOO_MANY);
     }
-    let lengths = intermediates.iter().map(|one| one.len());
-    if end_entity.len() + lengths.sum::<usize>() > MOST_BYTES {
+    if bytes(end_entity, intermediates) > MOST_BYTES {
         return Err(TOO_LONG);
     }
     if intermediates.len() <= MOST_NAMESAKES {
@@ -59,6 +62,23 @@ pub(crate) fn check_chain(
         true => Err(NAMESAKES),
         false => Ok(()),
     }
+}
+
+/// Checks a chain that is kept while its connection lasts.
+pub(crate) fn check_kept(
+    end_entity: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+) -> Result<(), ChainFault> {
+    check_chain(end_entity, intermediates)?;
+    match bytes(end_entity, intermediates) > MOST_KEPT {
+        true => Err(TOO_LONG_TO_KEEP),
+        false => Ok(()),
+    }
+}
+
+fn bytes(end_entity: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>]) -> usize {
+    let lengths = intermediates.iter().map(|one| one.len());
+    end_entity.len() + lengths.sum::<usize>()
 }
 
 #[cfg(test)]
@@ -105,6 +125,8 @@ mod tests {
         assert_eq!(check_chain(&web, &long), Err(TOO_LONG));
         let alone = named("web", MOST_BYTES);
         assert_eq!(check_chain(&alone, &[]), Err(TOO_LONG));
+        assert_eq!(check_kept(&web, &[]), Ok(()));
+        assert_eq!(check_kept(&web, &long[..1]), Err(TOO_LONG_TO_KEEP));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use x509_parser::{
 use self::{content::Content, signer::Signer};
 use crate::{
     Bundle, CertificateRequest, Error, SpiffeId, Validity,
+    chain::MOST_ABOVE,
     der::{SEQUENCE, bits, element},
     hexadecimal::hexadecimal,
     mesh::WorkloadKey,
@@ -24,8 +25,8 @@ use crate::{
 /// Certificates are valid from before their time of issue, because the clocks of a cluster
 /// differ: by as much as a proxy forgives its own certificate.
 const BACKDATE: Duration = Duration::minutes(10);
-/// The most CAs of a chain.
-const LONGEST_CHAIN: usize = 8;
+/// The most CAs of a chain: more are accepted by nobody.
+const LONGEST_CHAIN: usize = MOST_ABOVE;
 
 /// A CA that issues the certificates of workloads. It was read and checked once, so that
 /// issuing costs little more than the signature.

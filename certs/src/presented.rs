@@ -20,12 +20,10 @@ use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::{
-    Bundle, Error, Resolver, SpiffeId, alternative_names::AlternativeNames, chain::check_chain,
+    Bundle, Error, Resolver, SpiffeId,
+    alternative_names::AlternativeNames,
+    chain::{check_chain, check_kept},
 };
-
-/// The longest chain that a client may present, in bytes: it is kept for as long as the connection lasts, of
-/// clients as well that have proved nothing.
-const MOST_KEPT: usize = 8 * 1024;
 
 /// Why a presented certificate proves no identity.
 #[derive(Debug, thiserror::Error)]
@@ -143,11 +141,7 @@ impl ClientCertVerifier for Anyone {
         intermediates: &[CertificateDer<'_>],
         _: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
-        check_chain(end_entity, intermediates)?;
-        let lengths = intermediates.iter().map(|one| one.len());
-        if end_entity.len() + lengths.sum::<usize>() > MOST_KEPT {
-            return Err(CertificateError::ApplicationVerificationFailure.into());
-        }
+        check_kept(end_entity, intermediates)?;
         Ok(ClientCertVerified::assertion())
     }
 
@@ -270,6 +264,6 @@ mod tests {
         assert!(takes(&[leaf.clone(), leaf.clone()]));
         // Whoever looked for a path to a root among many of one name would take seconds.
         assert!(!takes(&[leaf.clone(), leaf.clone(), leaf.clone()]));
-        assert!(!takes(&[CertificateDer::from(vec![0; MOST_KEPT])]));
+        assert!(!takes(&[CertificateDer::from(vec![0; 8 * 1024])]));
     }
 }

@@ -9,10 +9,10 @@ use rustls::{
 };
 
 use super::{certificate::Certificate, fault::PeerFault, key::WorkloadKey, provider::provider};
-use crate::{Error, SpiffeId, Validity};
+use crate::{Error, SpiffeId, Validity, chain::MOST_ABOVE};
 
-/// The most certificates of a chain.
-const LONGEST_CHAIN: usize = 8;
+/// The most certificates of a chain: more are accepted by nobody.
+const LONGEST_CHAIN: usize = 1 + MOST_ABOVE;
 /// The longest chain, in bytes of PEM.
 const MAX_BYTES: usize = 64 << 10;
 

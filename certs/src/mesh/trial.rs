@@ -10,7 +10,7 @@ use rustls::{
 use time::OffsetDateTime;
 
 use super::{fault::PeerFault, trust::Trust, verifier::Verifier};
-use crate::Error;
+use crate::{Error, chain::check_kept};
 
 /// Checks a chain as peers in the mesh do: clients that get it from a server, and servers that get it from a client.
 ///
@@ -24,6 +24,11 @@ pub fn try_out(
 ) -> Result<(), Error> {
     let verifier = Verifier::new(trust, Vec::new())?;
     let (first, above) = chain.split_first().ok_or(Error::Missing("certificate"))?;
+    // Workloads also present it to the control plane, for a renewal.
+    check_kept(first, above).map_err(|fault| Error::Refused {
+        by: "the control plane",
+        fault: fault.into(),
+    })?;
     let seconds = u64::try_from(now.unix_timestamp()).unwrap_or_default();
     let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
     // The verifier ignores it.
