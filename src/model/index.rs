@@ -110,12 +110,12 @@ impl Index {
             dirty.rules |= service.headless && addresses_differ(replaced);
             // Of such a Service, the slices say which pods it has.
             if service.selector.as_ref().is_none_or(Labels::is_empty) {
-                dirty.clients.extend(pods_of(slice).cloned());
                 // Those who write slices by hand often give addresses alone.
                 let addresses = slice.endpoints.iter().map(|endpoint| endpoint.address);
-                let pods = addresses.filter_map(|address| self.pods_of_address.get(&address));
+                let at = addresses.filter_map(|address| self.pods_of_address.get(&address));
+                let pods = pods_of(slice).chain(at.flatten());
                 let namespace = &slice.key.namespace;
-                let own = pods.flatten().filter(|pod| pod.namespace == *namespace);
+                let own = pods.filter(|pod| pod.namespace == *namespace);
                 dirty.clients.extend(own.cloned());
             }
         }
@@ -260,11 +260,9 @@ fn service_of(slice: &EndpointSlice) -> Key {
     Key::new(Arc::clone(&slice.key.namespace), Arc::clone(&slice.service))
 }
 
-/// The pods that a slice names. Others than those of its namespace are none of its business.
 fn pods_of(slice: &EndpointSlice) -> impl Iterator<Item = &Key> {
-    let pods = slice.endpoints.iter();
-    let pods = pods.filter_map(|endpoint| endpoint.pod.as_ref());
-    pods.filter(|pod| pod.namespace == slice.key.namespace)
+    let endpoints = slice.endpoints.iter();
+    endpoints.filter_map(|endpoint| endpoint.pod.as_ref())
 }
 
 fn forget<K: Ord>(map: &mut BTreeMap<K, BTreeSet<Key>>, key: &K, object: &Key) {
