@@ -82,6 +82,15 @@ impl Mesh {
         self.apply(Value::Object(data)).await;
     }
 
+    /// Empties the Secret with the own CA.
+    async fn empty_own(&self) {
+        let name = format!("pillion-discovery-certs-{}", self.namespace);
+        let nothing = Patch::Merge(json!({"data": null}));
+        let parameters = PatchParams::default();
+        let emptied = self.secrets.patch(&name, &parameters, &nothing).await;
+        assert_eq!(emptied.unwrap().data, None);
+    }
+
     async fn apply(&self, data: Value) {
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "cacerts"}, "data": data,
@@ -319,6 +328,33 @@ async fn a_replica_that_starts_while_the_secret_is_gone_brings_no_own_ca() {
     mesh.plug(&ca, &first).await;
     discovery.ready().await;
     assert_eq!(chain(&discovery, &first.pem()).await[1], ca.der().to_vec());
+}
+
+/// What `docs/identity.md` says to do when the key of the own CA was stolen.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_own_ca_is_made_anew_while_another_is_plugged_in() {
+    let mesh = Mesh::new().await;
+    let discovery = mesh.start().await;
+    let stolen = discovery.root("default").await;
+    let first = root();
+    mesh.plug(&under(&first), &first).await;
+    eventually("the plugged CA serves", async || {
+        serves(&discovery, &first.pem()).await.then_some(())
+    })
+    .await;
+    drop(discovery);
+    mesh.empty_own().await;
+    let discovery = mesh.start().await;
+    assert!(serves(&discovery, &first.pem()).await);
+    let parameters = DeleteParams::default();
+    mesh.secrets.delete("cacerts", &parameters).await.unwrap();
+    eventually("another own root is published", async || {
+        let roots = discovery.root("default").await;
+        let count = roots.matches("BEGIN CERTIFICATE").count();
+        let is_new = roots.contains(first.pem().trim()) && !roots.contains(stolen.trim());
+        (count == 2 && is_new).then_some(())
+    })
+    .await;
 }
 
 /// Whether there is an Event of this reason in a namespace.
