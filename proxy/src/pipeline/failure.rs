@@ -208,7 +208,7 @@ impl fmt::Display for Failure {
                 failure,
             } => write!(
                 formatter,
-                "mutual TLS with the server at {to} (cluster {cluster}) failed: {failure}"
+                "TLS with the server at {to} (cluster {cluster}) failed: {failure}"
             ),
             Self::Upstream { to, broken } => match broken {
                 Broken::Closed => write!(

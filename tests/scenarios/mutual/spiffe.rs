@@ -234,7 +234,7 @@ fn as_server(outcomes: &[Outcome], log: &str) -> Vec<String> {
         "version=TLS 1.3\nalpn=istio-http/1.1\npeer={}\npath={PATH}\n",
         id(POD_NAME).as_str()
     );
-    let failed = "mutual TLS with the server at 10.2.0.12:8443";
+    let failed = "TLS with the server at 10.2.0.12:8443";
     // The alert of the last one may come too late for a client that writes; it says itself that it refuses.
     let expected = [
         ("200", welcome.as_str()),
