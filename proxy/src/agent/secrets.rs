@@ -149,8 +149,8 @@ impl Asks for DeltaDiscoveryRequest {
     }
 }
 
-/// Refuses requests for all that there is, which a first one without names is, too: the key goes to who
-/// asks for it by its name.
+/// Refuses requests for all that there is, which a first one without names is, too: the key goes to
+/// whoever asks for it by its name.
 fn by_name<Q: Asks>(
     requests: impl Stream<Item = Result<Q, Status>>,
 ) -> impl Stream<Item = Result<Q, Status>> {
