@@ -3,6 +3,7 @@
 use std::{
     env, fs,
     fs::File,
+    ops::Range,
     os::fd::AsFd as _,
     path::{Path, PathBuf},
     process::{self, Command},
@@ -16,6 +17,10 @@ use std::{
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::CancellationToken;
+
+/// The ports that the system gives to whoever asks for any, such as a proxy for its connections to servers. Clients
+/// have those below.
+pub const SYSTEM_PORTS: Range<u16> = 55_000..65_535;
 
 /// A network namespace. It ends with the value, and with it what runs there.
 pub struct Place {
@@ -44,6 +49,10 @@ impl Place {
             stop,
         };
         place.sh("ip link set lo up");
+        let Range { start, end } = SYSTEM_PORTS;
+        place.sh(&format!(
+            "echo {start} {end} > /proc/sys/net/ipv4/ip_local_port_range"
+        ));
         place
     }
 
