@@ -46,8 +46,8 @@ async fn the_commands_show_who_is_who_and_who_speaks_what() {
     let table = printed(shop, &["proxy-config", "secret", "client"]).await;
     let certificates = rows(&table, "default");
     assert_eq!(
-        certificates[0][1..4],
-        ["Cert Chain", "ACTIVE", own.as_str()]
+        certificates[0][1..5],
+        ["Cert Chain", "ACTIVE", "true", own.as_str()]
     );
     assert!(!rows(&table, "ROOTCA").is_empty(), "{table}");
     let table = printed(shop, &["authn", "check", "client"]).await;
