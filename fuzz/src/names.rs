@@ -40,7 +40,7 @@ const DOMAIN: &str = "cluster.local";
 /// This workload.
 const OWN: &str = "spiffe://cluster.local/ns/shop/sa/own";
 /// The longest certificate that is looked at, in bytes.
-const LONGEST: usize = 16 * 1024;
+const LONGEST: usize = 8 * 1024;
 /// The longest text that is told of somebody, in bytes.
 const MAX_TEXT: usize = 8 * 1024;
 
