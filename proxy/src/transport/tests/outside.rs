@@ -7,11 +7,14 @@ use std::sync::Arc;
 use pillion_certs::mesh::OutsideName;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
 use rustls::{
-    ServerConfig,
+    ServerConfig, ServerConnection,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
 };
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 use tokio_rustls::TlsAcceptor;
 
 use super::long;
@@ -84,6 +87,19 @@ fn dns(name: &str) -> OutsideName {
 /// The protocol that was agreed on, and the name that was asked for.
 type Agreed = (Option<Vec<u8>>, Option<String>);
 
+/// Answers a byte with another one, and tells what there is to see of the connection; `None` if there was none.
+async fn answer<T>(
+    server: &TlsAcceptor,
+    accepted: TcpStream,
+    see: impl FnOnce(&ServerConnection) -> T,
+) -> Option<T> {
+    let mut stream = server.accept(accepted).await.ok()?;
+    stream.read_u8().await.ok()?;
+    stream.write_all(b"!").await.unwrap();
+    stream.flush().await.unwrap();
+    Some(see(stream.get_ref().1))
+}
+
 /// A handshake, and a byte in either direction.
 async fn shake(
     transport: &Transport,
@@ -101,16 +117,11 @@ async fn shake(
         assert_eq!(stream.read_u8().await.unwrap(), b'!');
         Ok(())
     };
-    let answer = async {
-        let mut stream = server.accept(accepted).await.ok()?;
-        stream.read_u8().await.ok()?;
-        stream.write_all(b"!").await.unwrap();
-        stream.flush().await.unwrap();
-        let state = stream.get_ref().1;
+    let answer = answer(server, accepted, |state| {
         assert!(state.peer_certificates().is_none());
         let name = state.server_name().map(ToOwned::to_owned);
-        Some((state.alpn_protocol().map(<[u8]>::to_vec), name))
-    };
+        (state.alpn_protocol().map(<[u8]>::to_vec), name)
+    });
     let (asked, agreed) = tokio::join!(ask, answer);
     asked.map(|()| agreed.unwrap())
 }

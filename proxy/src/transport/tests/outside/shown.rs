@@ -92,16 +92,11 @@ async fn shake(
         assert_eq!(stream.read_u8().await?, b'!');
         Ok(())
     };
-    let answer = async {
-        let mut stream = server.accept(accepted).await.ok()?;
-        stream.read_u8().await.ok()?;
-        stream.write_all(b"!").await.unwrap();
-        stream.flush().await.unwrap();
-        let state = stream.get_ref().1;
+    let answer = answer(server, accepted, |state| {
         let chain = state.peer_certificates();
         let shown = chain.map(|chain| chain[0].to_vec());
-        Some((shown, state.handshake_kind().unwrap()))
-    };
+        (shown, state.handshake_kind().unwrap())
+    });
     let (asked, seen) = tokio::join!(ask, answer);
     asked.map(|()| seen.unwrap())
 }
