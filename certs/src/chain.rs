@@ -8,8 +8,8 @@ use std::sync::Arc;
 use rustls::{CertificateError, OtherError, pki_types::CertificateDer};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// The most certificates above the owner's.
-pub(crate) const MOST_ABOVE: usize = 4;
+/// The most certificates above the owner's in a chain: a longer one is accepted by nobody.
+pub const MOST_ABOVE: usize = 4;
 /// The most of those that are of one subject: a CA may be called as the one above it.
 const MOST_NAMESAKES: usize = 2;
 /// The most bytes in all.

@@ -1,8 +1,6 @@
 //! Errors of certificates and keys.
 
-use std::fmt;
-
-use crate::mesh::PeerFault;
+use crate::{mesh::PeerFault, shown::sentence};
 
 /// Why a certificate or a key is invalid.
 #[derive(Debug, thiserror::Error)]
@@ -11,10 +9,10 @@ pub enum Error {
     #[error("the PEM text contains no {0}")]
     Missing(&'static str),
     /// The PEM text is malformed.
-    #[error("invalid PEM: {}", shown(.0))]
+    #[error("invalid PEM: {}", sentence(.0))]
     Pem(#[from] pem::PemError),
     /// The certificate is malformed.
-    #[error("invalid certificate: {}", shown(.0))]
+    #[error("invalid certificate: {}", sentence(.0))]
     Certificate(String),
     /// The key is another certificate's.
     #[error("the private key does not match the certificate")]
@@ -55,33 +53,4 @@ pub enum Error {
     /// A certificate can't be issued.
     #[error("cannot issue a certificate: {0}")]
     Issue(#[from] rcgen::Error),
-}
-
-/// The longest text that is shown of an error that may repeat what was read, in characters.
-const LONGEST: usize = 300;
-
-/// What an error says, bounded and without control characters: it may repeat what was read, and is logged.
-fn shown(error: &impl fmt::Display) -> String {
-    let text = error.to_string();
-    let shown = text.chars().map(|one| match one.is_control() {
-        true => char::REPLACEMENT_CHARACTER,
-        false => one,
-    });
-    shown.take(LONGEST).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::Bundle;
-
-    #[test]
-    fn what_was_read_is_shown_bounded_and_without_control_characters() {
-        for tag in ["CERT\u{1c}FICATE".to_owned(), "A".repeat(2_000)] {
-            let text = format!("-----BEGIN {tag}-----\nAAAA\n-----END CERTIFICATE-----\n");
-            let shown = Bundle::from_pem(&text).unwrap_err().to_string();
-            assert!(shown.starts_with("invalid PEM: "), "{shown}");
-            assert!(!shown.chars().any(char::is_control), "{shown:?}");
-            assert!(shown.chars().count() < 400, "{shown}");
-        }
-    }
 }

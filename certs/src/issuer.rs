@@ -25,7 +25,7 @@ use crate::{
 /// Certificates are valid from before their time of issue, because the clocks of a cluster
 /// differ: by as much as a proxy forgives its own certificate.
 const BACKDATE: Duration = Duration::minutes(10);
-/// The most CAs of a chain: more are accepted by nobody.
+/// The most CAs of a chain.
 const LONGEST_CHAIN: usize = MOST_ABOVE;
 
 /// A CA that issues the certificates of workloads. It was read and checked once, so that

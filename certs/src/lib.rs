@@ -8,6 +8,7 @@
 //! - [`Clients`]: the client certificates that a running server accepts.
 //! - [`asking_server_config`], [`verify_workload`]: the certificates that clients may present, and what these prove.
 //! - [`SpiffeId`]: a workload's identity.
+//! - [`MOST_ABOVE`]: how many CAs a chain may have.
 //! - [`Issuer`]: a CA that issues the certificates of workloads, from a [`CertificateRequest`].
 //! - [`mesh`]: mutual TLS between workloads.
 //! - [`client_config`]: for clients that trust given roots.
@@ -49,12 +50,14 @@ mod presented;
 mod public_key;
 mod request;
 mod resolver;
+mod shown;
 mod spiffe;
 mod unverified;
 mod validity;
 
 pub use authority::{Authority, Names};
 pub use bundle::{Bundle, Root};
+pub use chain::MOST_ABOVE;
 pub use client::client_config;
 pub use clients::Clients;
 pub use error::Error;

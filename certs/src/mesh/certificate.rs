@@ -2,8 +2,10 @@
 
 use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
 
-use super::fault::{PeerFault, few, shown};
-use crate::{SpiffeId, Validity, alternative_names::AlternativeNames, hexadecimal::hexadecimal};
+use super::fault::{PeerFault, few};
+use crate::{
+    SpiffeId, Validity, alternative_names::AlternativeNames, hexadecimal::hexadecimal, shown::shown,
+};
 
 /// A parsed certificate, and what it says about its owner. Fields are copied only when they are asked for: most are
 /// never needed for a peer that is accepted.

@@ -9,8 +9,6 @@ use time::OffsetDateTime;
 
 use crate::chain::ChainFault;
 
-/// The longest name that is shown, in characters. A peer chooses its names itself.
-const LONGEST: usize = 300;
 /// The most names of a list that are shown.
 const MOST: usize = 4;
 
@@ -230,16 +228,6 @@ fn is_about_certificates(alert: AlertDescription) -> bool {
     )
 }
 
-/// Text of a certificate as it may be shown.
-pub(super) fn shown(text: &str) -> String {
-    let mut characters = text.escape_debug();
-    let mut shown: String = characters.by_ref().take(LONGEST).collect();
-    if characters.next().is_some() {
-        shown.push('…');
-    }
-    shown
-}
-
 /// The first of some names, and in their place how many more there are.
 pub(super) fn few(names: impl ExactSizeIterator<Item = String>) -> Vec<String> {
     let more = names.len().saturating_sub(MOST);
@@ -253,14 +241,6 @@ pub(super) fn few(names: impl ExactSizeIterator<Item = String>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn shows_names_bounded_and_without_control_characters() {
-        assert_eq!(shown("spiffe://a/ns/b/sa/c"), "spiffe://a/ns/b/sa/c");
-        assert_eq!(shown("a\n\u{1b}[31m"), "a\\n\\u{1b}[31m");
-        let long = shown(&"\n".repeat(1000));
-        assert!(long.ends_with('…') && long.chars().count() == LONGEST + 1);
-    }
 
     #[test]
     fn shows_few_names_of_many() {

@@ -11,7 +11,7 @@ use rustls::{
 use super::{certificate::Certificate, fault::PeerFault, key::WorkloadKey, provider::provider};
 use crate::{Error, SpiffeId, Validity, chain::MOST_ABOVE};
 
-/// The most certificates of a chain: more are accepted by nobody.
+/// The most certificates of a chain.
 const LONGEST_CHAIN: usize = 1 + MOST_ABOVE;
 /// The longest chain, in bytes of PEM.
 const MAX_BYTES: usize = 64 << 10;

@@ -18,11 +18,11 @@ use rustls::{
 
 use super::{
     certificate::Certificate,
-    fault::{PeerFault, few, shown},
+    fault::{PeerFault, few},
     provider::provider,
     verifier::chain_fault,
 };
-use crate::{Bundle, Error, Pair, chain::check_chain};
+use crate::{Bundle, Error, Pair, chain::check_chain, shown::shown};
 
 /// The roots that the certificates of servers outside the mesh are checked against.
 #[derive(Debug, Clone)]

@@ -24,7 +24,7 @@ pub fn try_out(
 ) -> Result<(), Error> {
     let verifier = Verifier::new(trust, Vec::new())?;
     let (first, above) = chain.split_first().ok_or(Error::Missing("certificate"))?;
-    // Workloads also present it to the control plane, for a renewal.
+    // Workloads also present it to the control plane when they renew their certificates.
     check_kept(first, above).map_err(|fault| Error::Refused {
         by: "the control plane",
         fault: fault.into(),

@@ -19,12 +19,12 @@ use time::OffsetDateTime;
 
 use super::{
     certificate::Certificate,
-    fault::{PeerFault, few, shown},
+    fault::{PeerFault, few},
     provider::provider,
     san::SanMatch,
     trust::Trust,
 };
-use crate::chain::check_chain;
+use crate::{chain::check_chain, shown::shown};
 
 /// Checks the other end's certificate: the chain, then its identity. The name of a host is not
 /// looked at.

@@ -5,15 +5,15 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret;
-use pillion_certs::{Authority, Bundle, Error, Issuer, Root, mesh::PeerFault};
+use pillion_certs::{Authority, Bundle, Error, Issuer, MOST_ABOVE, Root, mesh::PeerFault};
 use time::{Duration, OffsetDateTime};
 
 use crate::certificates::signer::Signer;
 
 /// The most bytes of one file.
 const FILE: usize = 256 * 1024;
-/// The most certificates between the CA and its root, with the CA's own. More are accepted by nobody.
-const CHAIN: usize = 4;
+/// The most certificates between the CA and its root, with the CA's own.
+const CHAIN: usize = MOST_ABOVE;
 /// The most roots. Those of the CA that is used and of the newest one are trusted at once, and the
 /// state's beside them: 16 that were replaced and up to two more, 50 in all. Proxies take 64, and a
 /// list with more not at all.
