@@ -64,7 +64,7 @@ impl ClientStream {
         let Queued { stream, ended, .. } = queued;
         Self {
             asked: Asked::of(head),
-            request: Sending::new(stream, head.body, ended, Arc::clone(&tally)),
+            request: Sending::opening(stream, head.body, ended, Arc::clone(&tally)),
             waiting: queued.response,
             interim: 0,
             response: None,

@@ -54,6 +54,10 @@ impl Default for Limits {
 /// Frames of the largest size that we take, the smallest that HTTP/2 allows (RFC 9113, 6.5.2).
 pub(super) const FRAME: u32 = 16 * 1024;
 
+/// Bytes of a body that may wait behind the head of a request, whatever the server's windows are: room for
+/// most messages of gRPC. A connection's streams keep 4 MiB of these at most.
+pub(super) const FIRST: usize = 4 * 1024;
+
 /// More than [`Allowance`] gives to callers of our own ports, because a proxy doesn't know
 /// what is usual for those it serves: short messages of gRPC in both directions, cancelled
 /// requests, a PING for each burst of data.

@@ -11,7 +11,7 @@ use h2::{Reason, SendStream};
 use super::{
     broken::broken,
     heads,
-    limits::{DATA, FRAME, MESSAGE},
+    limits::{DATA, FIRST, FRAME, MESSAGE},
     wire::Tally,
 };
 use crate::message::{BodySize, Broken, Fields};
@@ -27,11 +27,27 @@ pub(super) struct Sending {
     held: Bytes,
     /// Bytes that the head has announced and that have not been written.
     left: Option<u64>,
+    /// The head may still wait in h2, which gives a stream no room before it has opened it.
+    is_opening: bool,
     ended: bool,
     tally: Arc<Tally>,
 }
 
 impl Sending {
+    /// The body of a stream that is being opened by this side. A short first piece waits for no room,
+    /// so that it leaves together with the head.
+    pub fn opening(
+        stream: SendStream<Bytes>,
+        size: BodySize,
+        ended: bool,
+        tally: Arc<Tally>,
+    ) -> Self {
+        Self {
+            is_opening: true,
+            ..Self::new(stream, size, ended, tally)
+        }
+    }
+
     /// `ended`: the head was the end of the stream, too.
     pub fn new(stream: SendStream<Bytes>, size: BodySize, ended: bool, tally: Arc<Tally>) -> Self {
         let mut sending = Self {
@@ -41,6 +57,7 @@ impl Sending {
                 BodySize::Length(bytes) => Some(bytes),
                 BodySize::Empty | BodySize::Unknown => None,
             },
+            is_opening: false,
             ended: false,
             tally,
         };
@@ -125,6 +142,9 @@ impl Sending {
 
     /// Waits for room in both windows and in h2's buffer, for at most so many bytes.
     fn poll_room(&mut self, context: &mut Context<'_>, want: usize) -> Poll<Result<usize, Broken>> {
+        if std::mem::take(&mut self.is_opening) && want <= FIRST {
+            return Poll::Ready(Ok(want));
+        }
         let frame = usize::try_from(FRAME).unwrap_or(usize::MAX);
         self.stream.reserve_capacity(want.min(frame));
         let mut room = self.stream.capacity();

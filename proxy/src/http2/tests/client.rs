@@ -1,6 +1,9 @@
 //! Connections to servers.
 
-use std::future::poll_fn;
+use std::{
+    future::poll_fn,
+    task::{Context, Poll, Waker},
+};
 
 use bytes::Bytes;
 use h2::Reason;
@@ -8,7 +11,7 @@ use http::{Response, StatusCode};
 
 use super::support::*;
 use crate::{
-    http2::{ClientStream, End, NotSent},
+    http2::{ClientStream, Connection, End, NotSent},
     message::{BodySize, Broken, FieldName, ResponseHead, Sink as _},
 };
 
@@ -110,6 +113,54 @@ async fn the_request_waits_for_a_server_that_does_not_read() {
     }
     assert_eq!(written, 65_535);
     drop(request);
+}
+
+/// What a piece gets while nobody drives the connection.
+fn write_at_once(stream: &mut ClientStream, bytes: usize) -> Poll<usize> {
+    let mut context = Context::from_waker(Waker::noop());
+    let written = stream.poll_write(&mut context, &vec![b'x'; bytes]);
+    written.map(Result::unwrap)
+}
+
+#[tokio::test]
+async fn a_short_first_piece_leaves_with_the_head() {
+    let (mut connection, driver, mut server) = pair(&h2::server::Builder::new()).await;
+    let send = |connection: &mut Connection| connection.send(&request_head(BodySize::Unknown));
+    let mut short = send(&mut connection).unwrap();
+    assert_eq!(write_at_once(&mut short, 4096), Poll::Ready(4096));
+    assert_eq!(write_at_once(&mut short, 1), Poll::Pending);
+    let mut long = send(&mut connection).unwrap();
+    assert_eq!(write_at_once(&mut long, 4097), Poll::Pending);
+    tokio::spawn(driver);
+    let (request, _respond) = server.accept().await.unwrap().unwrap();
+    tokio::spawn(async move { while server.accept().await.is_some() {} });
+    short.finish(None).unwrap();
+    assert_eq!(drain(&mut request.into_body()).await.0, [b'x'; 4096]);
+}
+
+#[tokio::test]
+async fn a_first_piece_waits_for_the_servers_window_like_any_other() {
+    let mut builder = h2::server::Builder::new();
+    let (mut connection, driver, mut server) = pair(builder.initial_window_size(0)).await;
+    tokio::spawn(driver);
+    settle().await;
+    let mut stream = connection.send(&request_head(BodySize::Unknown)).unwrap();
+    assert_eq!(write_at_once(&mut stream, 8), Poll::Ready(8));
+    stream.finish(None).unwrap();
+    let (request, _respond) = server.accept().await.unwrap().unwrap();
+    let mut body = request.into_body();
+    for _ in 0..200 {
+        let waits = tokio::select! {
+            biased;
+            _ = body.data() => false,
+            _ = server.accept() => false,
+            () = tokio::task::yield_now() => true,
+        };
+        assert!(waits);
+    }
+    server.set_initial_window_size(100).unwrap();
+    tokio::spawn(async move { while server.accept().await.is_some() {} });
+    assert_eq!(drain(&mut body).await.0, [b'x'; 8]);
 }
 
 #[tokio::test]
