@@ -90,8 +90,9 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
         },
     };
     let mut discovery = Offline::start()?;
-    if let Some(folder) = &args.ca {
-        issue(&mut discovery, folder).await?;
+    match &args.ca {
+        Some(folder) => issue(&mut discovery, folder).await?,
+        None => issue_for_nobody(&discovery)?,
     }
     if let Some(percentage) = args.tracing {
         let sampling = json!({"defaultConfig": {"tracing": {"sampling": percentage}}});
@@ -125,6 +126,14 @@ async fn issue(discovery: &mut Offline, folder: &Path) -> anyhow::Result<()> {
     let refused = |faults: Faults| anyhow::anyhow!("no mutual TLS: {}", faults.join("; "));
     discovery.mutual_tls(true).await.map_err(refused)?;
     discovery.issue_with(&root, &key, &root).map_err(refused)
+}
+
+/// No proxy is ready without a certificate, also where nobody speaks mutual TLS.
+fn issue_for_nobody(discovery: &Offline) -> anyhow::Result<()> {
+    let authority = Authority::generate("bench", OffsetDateTime::now_utc(), Duration::DAY)?;
+    let root = authority.certificate();
+    let issued = discovery.issue_with(root, authority.key(), root);
+    issued.map_err(|faults| anyhow::anyhow!("no certificates: {}", faults.join("; ")))
 }
 
 async fn apply(discovery: &Offline, objects: &[Value]) -> anyhow::Result<()> {
