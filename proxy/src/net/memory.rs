@@ -90,6 +90,11 @@ impl Player {
         self.0.from_proxy.borrow().clone()
     }
 
+    /// How much the proxy has sent.
+    pub fn received_bytes(&self) -> usize {
+        self.0.from_proxy.borrow().len()
+    }
+
     /// What the proxy has done with its end.
     pub fn fate(&self) -> Fate {
         self.0.fate.get()

@@ -154,6 +154,11 @@ impl Play {
         Some(self.network.server(number)?.received())
     }
 
+    /// How many bytes that are.
+    pub fn bytes_to_server(&self, number: usize) -> Option<usize> {
+        Some(self.network.server(number)?.received_bytes())
+    }
+
     /// How much the proxy has not read of what the server has sent by that connection.
     pub fn unread_of_server(&self, number: usize) -> usize {
         let server = self.network.server(number);
