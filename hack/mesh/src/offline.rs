@@ -22,6 +22,7 @@ use time::{Duration, OffsetDateTime};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     net::TcpListener,
+    task::JoinHandle,
 };
 
 use self::objects::{Mesh, Routes};
@@ -79,6 +80,28 @@ impl Args {
 /// Serves until it is killed. Lines of its input change the mesh: `routes GENERATION` replaces the rules of one host
 /// (that of the generation's number, in turn), and `endpoints IP…` says which servers all hosts have from now on.
 pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
+    let Served {
+        mesh,
+        discovery,
+        serving,
+    } = serve(args).await?;
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    while let Some(line) = lines.next_line().await? {
+        let change = mesh.change(&line);
+        let change = change.with_context(|| format!("this is no change: {line:?}"))?;
+        apply(&discovery, &change).await?;
+    }
+    serving.await.context("discovery has ended")
+}
+
+/// A mesh that proxies can connect to.
+struct Served {
+    mesh: Mesh,
+    discovery: Offline,
+    serving: JoinHandle<()>,
+}
+
+async fn serve(args: &Args) -> anyhow::Result<Served> {
     let mesh = Mesh {
         hosts: args.hosts,
         protocol: args.protocol.clone(),
@@ -107,13 +130,11 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     let listener = listener.with_context(|| format!("can't listen at {}", args.listen))?;
     let serving = tokio::spawn(discovery.serve_tls(listener, tls));
     write(&args.folder, &root)?;
-    let mut lines = BufReader::new(tokio::io::stdin()).lines();
-    while let Some(line) = lines.next_line().await? {
-        let change = mesh.change(&line);
-        let change = change.with_context(|| format!("this is no change: {line:?}"))?;
-        apply(&discovery, &change).await?;
-    }
-    serving.await.context("discovery has ended")
+    Ok(Served {
+        mesh,
+        discovery,
+        serving,
+    })
 }
 
 /// Turns mutual TLS on. Certificates come from the CA in a folder.
@@ -166,4 +187,45 @@ fn write(folder: &Path, root: &str) -> anyhow::Result<()> {
     // It is the account's name, which the CA believes.
     fs::write(&part, objects::CLIENT)?;
     fs::rename(part, token).context("can't write the token")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::certificate::Asker;
+
+    use super::*;
+
+    /// No proxy is ready without a certificate, with or without mutual TLS.
+    #[tokio::test]
+    async fn proxies_get_certificates_without_a_ca_of_their_own() {
+        let folder = std::env::temp_dir().join(format!("pillion-mesh-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listen = free.local_addr().unwrap();
+        drop(free);
+        let args = Args {
+            listen,
+            folder: folder.clone(),
+            pod_ip: "10.213.1.2".parse().unwrap(),
+            hosts: 1,
+            prefixes: 1,
+            protocol: "http".to_owned(),
+            port: 8080,
+            servers: vec!["10.213.1.1".parse().unwrap()],
+            marked: false,
+            ca: None,
+            tracing: None,
+        };
+        let served = serve(&args).await.unwrap();
+        let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+        let asker = Asker {
+            address: listen,
+            tls: Arc::new(pillion_certs::client_config(&read("root-cert.pem"), &[b"h2"]).unwrap()),
+            from: (Ipv4Addr::LOCALHOST, 0).into(),
+            token: read("istio-token"),
+        };
+        asker.ask().await.unwrap();
+        served.serving.abort();
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }
