@@ -145,8 +145,11 @@ fn is_special(name: &str) -> bool {
 fn by_name(fields: &[Field]) -> BTreeMap<&str, Vec<u8>> {
     let mut all: BTreeMap<&str, Vec<u8>> = BTreeMap::new();
     for (name, value) in fields.iter().filter(|(name, _)| !is_special(name)) {
-        let joined: &[u8] = if name == "cookie" { b"; " } else { b"\n" };
+        let is_cookie = name == "cookie";
+        let joined: &[u8] = if is_cookie { b"; " } else { b"\n" };
         match all.get_mut(&name[..]) {
+            Some(_) if is_cookie && value.is_empty() => {}
+            Some(values) if is_cookie && values.is_empty() => values.extend_from_slice(value),
             Some(values) => values.extend_from_slice(&[joined, value].concat()),
             None => drop(all.insert(name, value.clone())),
         }

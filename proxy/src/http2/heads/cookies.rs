@@ -6,7 +6,9 @@ use crate::message::{FieldName, Fields};
 pub(crate) fn join_cookies(fields: &mut Fields) {
     let cookies: Vec<_> = fields.all(FieldName::Cookie).collect();
     if cookies.len() > 1 {
-        let cookie = cookies.join(&b"; "[..]);
+        // An empty one at the end would leave a space there, which HTTP/1 takes away.
+        let some: Vec<_> = cookies.into_iter().filter(|it| !it.is_empty()).collect();
+        let cookie = some.join(&b"; "[..]);
         fields.set(FieldName::Cookie, &cookie);
     }
 }
@@ -24,6 +26,17 @@ mod tests {
         join_cookies(&mut fields);
         let expected: [(&[u8], &[u8]); 2] = [(b"cookie", b"a=1; b=2"), (b"accept", b"*/*")];
         assert_eq!(fields.iter().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn leaves_out_empty_ones() {
+        let mut fields = Fields::default();
+        for value in ["", "a=1", "", "b=2", ""] {
+            fields.push(b"cookie", value.as_bytes());
+        }
+        join_cookies(&mut fields);
+        let joined: Vec<_> = fields.all(FieldName::Cookie).collect();
+        assert_eq!(joined, [b"a=1; b=2"]);
     }
 
     #[test]
