@@ -185,7 +185,7 @@ fn count_end(metrics: &Metrics, direction: Direction, end: &End) {
     match end {
         End::Flood(frame) => metrics.http2().flooded(direction.reporter(), *frame),
         End::Silent | End::Broken(Broken::Protocol(_) | Broken::Refused(_)) => {
-            metrics.http2().broken()
+            metrics.http2().broken();
         }
         End::Closed
         | End::Idle
