@@ -42,7 +42,7 @@ pub use self::replay::{
 };
 pub(crate) use self::{
     chunked::Step,
-    client::Client,
+    client::{Client, Unusable},
     decoder::Decoder,
     encoder::Encoder,
     framing::Framing,

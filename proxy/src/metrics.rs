@@ -24,16 +24,8 @@ struct Labels {
 
 impl Labels {
     fn new(direction: Direction, reason: &'static str) -> Self {
-        let reporter = reporter(direction);
+        let reporter = direction.reporter();
         Self { reporter, reason }
-    }
-}
-
-/// What metrics call a direction.
-pub(crate) fn reporter(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Outbound => "source",
-        Direction::Inbound => "destination",
     }
 }
 

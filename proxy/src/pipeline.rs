@@ -4,6 +4,7 @@
 //! One task does all of it: it passes the request's body up and the response's body down.
 
 mod attempt;
+mod broken_off;
 mod client_cert;
 mod clock;
 mod connection;
@@ -24,6 +25,7 @@ mod own_responses;
 #[cfg(feature = "test-util")]
 mod played;
 mod pump;
+mod refused;
 mod replay;
 mod request;
 mod respond;

@@ -16,6 +16,7 @@ mod open_metrics;
 mod parties;
 mod process;
 mod recorder;
+mod refusals;
 mod registry;
 mod request_series;
 mod seldom;
@@ -36,6 +37,7 @@ pub(crate) use self::{
     parties::Parties,
     process::Records,
     recorder::Recorder,
+    refusals::Refused,
     trace::{Outlet, Report, Span, SpanId, SpanKind, Spans, Tag, TraceId},
     workload::{Workload, labels},
 };

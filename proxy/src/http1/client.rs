@@ -23,6 +23,15 @@ use crate::{
     },
 };
 
+/// Why an idle connection can't be used any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unusable {
+    /// The server has closed it.
+    Ended,
+    /// The server has sent what nobody asked for: a forged response, perhaps.
+    HasSurplus,
+}
+
 /// A connection to a server.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -91,7 +100,7 @@ impl Client {
             let input = self.wire.input.bytes();
             if self.wire.limits.may_have_changed(input, self.seen) {
                 let parsed = parse_response(input, &self.wire.limits, &self.method)
-                    .map_err(|bad| Broken::Protocol(bad.as_str()))?;
+                    .map_err(|bad| Broken::Refused(bad.as_str()))?;
                 self.seen = input.len();
                 if let Some(mut parsed) = parsed {
                     self.seen = 0;
@@ -100,7 +109,7 @@ impl Client {
                         self.interim += 1;
                         if self.interim > INTERIM_RESPONSES {
                             let why = "too_many_interim_responses";
-                            return Poll::Ready(Err(Broken::Protocol(why)));
+                            return Poll::Ready(Err(Broken::Refused(why)));
                         }
                     } else {
                         if self.made_key {
@@ -168,9 +177,14 @@ impl Client {
         self.is_done && !wire.is_tunnel() && wire.decoder.is_finished() && !wire.input.is_empty()
     }
 
-    /// Whether an idle connection is ended, or has received what nobody asked for.
-    pub fn poll_unusable(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        self.wire.poll_receive(context).map(|_| ())
+    /// Why an idle connection can't be used any more, if that is so.
+    pub fn poll_unusable(&mut self, context: &mut Context<'_>) -> Poll<Unusable> {
+        self.wire
+            .poll_receive(context)
+            .map(|received| match received {
+                Ok(1..) => Unusable::HasSurplus,
+                Ok(0) | Err(_) => Unusable::Ended,
+            })
     }
 }
 

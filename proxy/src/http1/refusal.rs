@@ -1,7 +1,9 @@
 //! Why bytes are refused.
 //!
-//! Each reason has a text for the operator and a stable label for metrics and for what Envoy
-//! calls response code details (`http1.…`); labels are Envoy's own where it has one.
+//! Each reason has a text for the client and a stable label for operators: in the metric
+//! `pillion_http1_refused_total`, and in the access log, in what Envoy calls response code
+//! details. Labels are Envoy's own where it has one, but without its `http1.`. What they mean is
+//! in `docs/sidecar.md`.
 
 use http::StatusCode;
 

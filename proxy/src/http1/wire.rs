@@ -105,7 +105,7 @@ impl Wire {
     fn poll_body(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<usize>, Broken>> {
         while !self.decoder.is_finished() {
             let step = self.decoder.next(self.input.bytes());
-            match step.map_err(|bad| Broken::Protocol(bad.as_str()))? {
+            match step.map_err(|bad| Broken::Refused(bad.as_str()))? {
                 Step::Data { skip, len } => {
                     self.input.consume(skip);
                     return Poll::Ready(Ok(Some(len)));
@@ -205,4 +205,5 @@ impl<T: OnWire> Sink for T {
     }
 }
 
-const WRONG_LENGTH: Broken = Broken::Protocol("body_length_mismatch");
+/// Of a response of HTTP/2 that HTTP/1 can't frame as its head says. What comes by HTTP/1 has its length.
+const WRONG_LENGTH: Broken = Broken::Refused("body_length_mismatch");

@@ -247,7 +247,7 @@ impl Attempt {
 /// takes it any more.
 fn refused_response(broken: Broken) -> Interrupted {
     match broken {
-        Broken::Protocol(_) => Interrupted::Server(broken),
+        Broken::Protocol(_) | Broken::Refused(_) => Interrupted::Server(broken),
         Broken::Closed | Broken::Reset(_) | Broken::Alert(_) => Interrupted::Client(broken),
     }
 }

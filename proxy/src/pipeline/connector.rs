@@ -17,8 +17,9 @@ use crate::{
     message::{Broken, RequestHead},
     net::stream::Stream,
     pool::{Company, Destination, Http1Connection, Lease},
-    records::Parties,
+    records::{Parties, Refused},
     tables::{Carried, Cluster, Counted, EndpointState, Overflow, Permit},
+    traffic::Direction,
 };
 
 /// Which version of HTTP a server is spoken to in.
@@ -38,6 +39,7 @@ pub(super) struct Connector<'a> {
     pub destination: Destination,
     /// Whose requests go by the same connections of HTTP/2.
     pub client: Option<Caller>,
+    pub direction: Direction,
     pub version: Version,
     /// Idle connections of HTTP/1 are not used.
     pub fresh: bool,
@@ -77,7 +79,10 @@ impl Connector<'_> {
     async fn begin_http1(&self, head: &RequestHead) -> Result<Begun, Failure> {
         let idle = match self.fresh {
             true => None,
-            false => self.worker.http1_pool.take(self.destination).await,
+            false => {
+                let pool = &self.worker.http1_pool;
+                pool.take(self.destination, || self.has_surplus()).await
+            }
         };
         let (mut connection, reused) = match idle {
             Some(connection) => (connection, true),
@@ -90,6 +95,13 @@ impl Connector<'_> {
             upstream: Upstream::Http1(connection),
             reused,
         })
+    }
+
+    /// An idle connection has received what nobody asked for. No request's record tells of it.
+    fn has_surplus(&self) {
+        let (direction, refused) = (self.direction, Refused::Response);
+        let recorder = &self.worker.recorder;
+        recorder.refused(direction, refused, "bytes_on_idle_connection");
     }
 
     /// A new connection, or one that another request has used where there may not be a new one.
@@ -292,7 +304,7 @@ impl Connector<'_> {
 
     fn not_sent(&self, why: NotSent) -> Failure {
         match why {
-            NotSent::BadHead(Broken::Protocol(reason)) => Failure::Target(reason),
+            NotSent::BadHead(Broken::Protocol(reason)) => Failure::NotCarried(reason),
             NotSent::NoUpgrades => self.broken(Broken::Protocol("takes_no_upgrades_by_http2")),
             NotSent::BadHead(_) | NotSent::Gone | NotSent::Full => {
                 self.unreachable(io::ErrorKind::ConnectionAborted.into())

@@ -10,11 +10,12 @@ use tokio::{
 
 use super::{
     attempt::Interrupted,
+    broken_off::{self, Progress},
     clock::Expired,
     connection::{Connection, TABLES_TIME},
     downstream::Downstream,
     edge::Edge,
-    failure::{Failure, upstream_flag},
+    failure::Failure,
     headers::{edit_request, edit_response},
     normal_path::{BadPath, normalized},
     request::{Cited, Request},
@@ -88,7 +89,9 @@ impl Ended {
     /// The end of a response that has begun: there can't be another one.
     pub fn within_response(interrupted: Interrupted) -> Self {
         match interrupted {
-            Interrupted::Client(Broken::Protocol(reason)) => Self::BadRequest(reason),
+            Interrupted::Client(Broken::Protocol(reason) | Broken::Refused(reason)) => {
+                Self::BadRequest(reason)
+            }
             Interrupted::Client(_) => Self::ClientGone,
             Interrupted::Server(broken) => Self::Cut(broken),
             Interrupted::Idle => Self::Idle,
@@ -248,7 +251,7 @@ impl<'a, 't, D: Downstream> Exchange<'a, 't, D> {
     /// Brings the path into the form that routes are matched with.
     fn normalize_path(&mut self) -> Result<(), Failure> {
         let normal = normalized(self.request.head.path());
-        let normal = normal.map_err(|BadPath| Failure::Target("path_normalization_failed"))?;
+        let normal = normal.map_err(|BadPath| Failure::Bad("path_normalization_failed"))?;
         if let Some(path) = normal {
             self.request.head.set_path(&path);
         }
@@ -334,15 +337,18 @@ impl<'a, 't, D: Downstream> Exchange<'a, 't, D> {
             Ok(()) => {}
             Err(Ended::Failed(failure)) => self.reply(&failure).await,
             Err(Ended::Cut(broken)) => {
-                self.request.tally.flags.insert(upstream_flag(&broken));
-                self.request.tally.details = "upstream_reset_after_response_started";
+                self.count_refused_response(&broken);
+                let details = broken_off::details(&broken, Progress::Begun);
+                self.request.tally.flags.insert(broken_off::flag(&broken));
+                self.request.tally.details = details.into();
                 self.send_what_came().await;
                 self.downstream.abort();
             }
             Err(Ended::BadRequest(reason)) => {
+                self.count_refused_request(reason);
                 let flag = ResponseFlag::DownstreamProtocolError;
                 self.request.tally.flags.insert(flag);
-                self.request.tally.details = reason;
+                self.request.tally.details = reason.into();
                 self.downstream.abort();
             }
             Err(Ended::ClientGone) => {
@@ -354,20 +360,20 @@ impl<'a, 't, D: Downstream> Exchange<'a, 't, D> {
                     .tally
                     .flags
                     .insert(ResponseFlag::StreamIdleTimeout);
-                self.request.tally.details = "stream_idle_timeout";
+                self.request.tally.details = "stream_idle_timeout".into();
                 self.downstream.abort();
             }
             Err(Ended::Late(expired)) => {
                 let flag = ResponseFlag::UpstreamRequestTimeout;
                 self.request.tally.flags.insert(flag);
-                self.request.tally.details = expired.details();
+                self.request.tally.details = expired.details().into();
                 self.downstream.abort();
             }
             Err(Ended::Left) => {
                 // The same flag as Envoy's.
                 let flag = ResponseFlag::DownstreamConnectionTermination;
                 self.request.tally.flags.insert(flag);
-                self.request.tally.details = CHAIN_GONE;
+                self.request.tally.details = CHAIN_GONE.into();
                 self.downstream.abort();
             }
         }

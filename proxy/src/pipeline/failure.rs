@@ -1,10 +1,13 @@
 //! Why the proxy answers a request itself.
 
-use std::{fmt, io, net::SocketAddr, sync::Arc};
+use std::{borrow::Cow, fmt, io, net::SocketAddr, sync::Arc};
 
 use http::StatusCode;
 
-use super::clock::Expired;
+use super::{
+    broken_off::{self, Progress},
+    clock::Expired,
+};
 use crate::{message::Broken, records::ResponseFlag, transport::TlsFailure};
 
 /// What stood between a request and its response.
@@ -16,8 +19,10 @@ pub(super) enum Failure {
     Version,
     /// The client asks for another protocol than WebSocket.
     Upgrade,
-    /// The request asks for a target that can't be passed on.
-    Target(&'static str),
+    /// The request's target or body is refused, for the reason with this label.
+    Bad(&'static str),
+    /// The server speaks HTTP/2, which has no place for something in the request's head.
+    NotCarried(&'static str),
     /// The connection's listener is gone, and the client has to connect again.
     NoListener,
     /// No virtual host has the name that was asked for.
@@ -60,11 +65,11 @@ impl Failure {
         match self {
             Self::Version => StatusCode::UPGRADE_REQUIRED,
             Self::Upgrade => StatusCode::FORBIDDEN,
-            Self::Target(_) => StatusCode::BAD_REQUEST,
+            Self::Bad(_) | Self::NotCarried(_) => StatusCode::BAD_REQUEST,
             Self::NoHost | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::Upstream {
-                broken: Broken::Protocol(_),
+                broken: Broken::Protocol(_) | Broken::Refused(_),
                 ..
             } => StatusCode::BAD_GATEWAY,
             Self::Overload
@@ -84,7 +89,7 @@ impl Failure {
     pub fn flag(&self) -> ResponseFlag {
         match self {
             Self::Overload => ResponseFlag::OverloadManager,
-            Self::Version | Self::Upgrade | Self::Target(_) => {
+            Self::Version | Self::Upgrade | Self::Bad(_) | Self::NotCarried(_) => {
                 ResponseFlag::DownstreamProtocolError
             }
             Self::NoListener | Self::NoHost | Self::NoRoute => ResponseFlag::NoRouteFound,
@@ -95,17 +100,28 @@ impl Failure {
                 ResponseFlag::NoHealthyUpstream
             }
             Self::Connect { .. } | Self::Tls { .. } => ResponseFlag::UpstreamConnectionFailure,
-            Self::Upstream { broken, .. } => upstream_flag(broken),
+            Self::Upstream { broken, .. } => broken_off::flag(broken),
+        }
+    }
+
+    /// If it is the client's request that is refused, the label of the reason.
+    pub fn refused_request(&self) -> Option<&'static str> {
+        match self {
+            Self::Version => Some("low_version"),
+            Self::Upgrade => Some("upgrade_failed"),
+            Self::Bad(reason) => Some(reason),
+            Self::NotCarried(_) => Some(NOT_CARRIED),
+            _ => None,
         }
     }
 
     /// Envoy's response code details.
-    pub fn details(&self) -> &'static str {
-        match self {
+    pub fn details(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Self::Overload => "overload",
-            Self::Version => "low_version",
-            Self::Upgrade => "upgrade_failed",
-            Self::Target(reason) => reason,
+            Self::Version | Self::Upgrade | Self::Bad(_) | Self::NotCarried(_) => {
+                self.refused_request().unwrap_or_default()
+            }
             Self::NoListener => "listener_removed",
             Self::NoHost | Self::NoRoute => "route_not_found",
             Self::NotTold { .. } => "configuration_timeout",
@@ -116,13 +132,10 @@ impl Failure {
             Self::Connect { .. } | Self::Tls { .. } => {
                 "upstream_reset_before_response_started{connection_failure}"
             }
-            Self::Upstream { broken, .. } => match broken {
-                Broken::Closed => "upstream_reset_before_response_started{connection_termination}",
-                Broken::Reset(_) => "upstream_reset_before_response_started{remote_reset}",
-                Broken::Protocol(_) => "upstream_reset_before_response_started{protocol_error}",
-                Broken::Alert(_) => "upstream_reset_before_response_started{connection_failure}",
-            },
-        }
+            Self::Upstream { broken, .. } => {
+                return Cow::Owned(broken_off::details(broken, Progress::NotBegun));
+            }
+        })
     }
 
     /// gRPC's status for the failure, as Envoy translates it.
@@ -138,15 +151,8 @@ impl Failure {
     }
 }
 
-/// The flag for a server that broke off, before the response or within it.
-pub(super) fn upstream_flag(broken: &Broken) -> ResponseFlag {
-    match broken {
-        Broken::Closed => ResponseFlag::UpstreamConnectionTermination,
-        Broken::Reset(_) => ResponseFlag::UpstreamRemoteReset,
-        Broken::Protocol(_) => ResponseFlag::UpstreamProtocolError,
-        Broken::Alert(_) => ResponseFlag::UpstreamConnectionFailure,
-    }
-}
+/// The label of a message that the version of HTTP on the other side has no place for.
+pub(super) const NOT_CARRIED: &str = "not_carried_by_http2";
 
 /// What happened and what to look at.
 impl fmt::Display for Failure {
@@ -164,7 +170,9 @@ impl fmt::Display for Failure {
                 formatter,
                 "requests are upgraded to WebSocket only: declare the port as TCP (tcp-…) for other protocols"
             ),
-            Self::Target(reason) => write!(formatter, "bad request: {reason}"),
+            Self::Bad(reason) | Self::NotCarried(reason) => {
+                write!(formatter, "bad request: {reason}")
+            }
             Self::NoListener => write!(
                 formatter,
                 "this connection is older than the proxy's configuration, in which its port carries no HTTP: connect again"
@@ -219,7 +227,7 @@ impl fmt::Display for Failure {
                     formatter,
                     "the server at {to} reset the stream before it answered (HTTP/2 error code {code})"
                 ),
-                Broken::Protocol(reason) => write!(
+                Broken::Protocol(reason) | Broken::Refused(reason) => write!(
                     formatter,
                     "the response of the server at {to} is not valid HTTP: {reason}"
                 ),
@@ -285,7 +293,7 @@ mod tests {
         assert_eq!(refused.grpc_status(), 14);
         assert!(refused.to_string().contains("10.0.0.1:9080"));
         let upstream = |broken| Failure::Upstream { to, broken };
-        let garbage = upstream(Broken::Protocol("bad_status_line"));
+        let garbage = upstream(Broken::Refused("invalid_status_line"));
         assert_eq!(
             (garbage.status().as_u16(), garbage.grpc_status()),
             (502, 14)

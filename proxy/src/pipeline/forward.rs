@@ -214,14 +214,15 @@ impl<'a, D: Downstream> Exchange<'a, '_, D> {
         let server = Some(picked.address);
         match head {
             Ok(head) => Ok(Ok((attempt, head))),
-            Err(Interrupted::Client(Broken::Protocol(reason))) => {
-                Err(Ended::Failed(Failure::Target(reason)))
+            Err(Interrupted::Client(Broken::Protocol(reason) | Broken::Refused(reason))) => {
+                Err(Ended::Failed(Failure::Bad(reason)))
             }
             Err(Interrupted::Client(_)) => Err(Ended::ClientGone),
             Err(Interrupted::Idle) => Err(Ended::Idle),
             Err(Interrupted::Left) => Err(Ended::Left),
             Err(Interrupted::Timeout(expired)) => Ok(Err(Failed::late(expired, server))),
             Err(Interrupted::Server(broken)) => {
+                self.count_refused_response(&broken);
                 if let Broken::Alert(alert) = &broken {
                     let (worker, cluster) = (self.worker, to.cluster.name());
                     worker.warn_of_server(picked.address, cluster, alert);
@@ -276,6 +277,7 @@ impl<'a, D: Downstream> Exchange<'a, '_, D> {
             endpoint: picked.state.as_ref(),
             destination: destination(self.worker, to.cluster, picked.address, is_secured),
             client: self.connection.client(),
+            direction: self.connection.direction,
             version,
             fresh,
         };

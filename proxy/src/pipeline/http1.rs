@@ -24,7 +24,7 @@ use crate::{
     http1::{BadRequest, NoRequest, Server},
     message::{Fields, RequestHead},
     net::{input::Input, stream::Stream},
-    records::ResponseFlag,
+    records::{Refused, ResponseFlag},
 };
 
 /// How long the proxy waits for the client to read the last response and close its side.
@@ -123,12 +123,14 @@ struct Refusal {
 
 impl Refusal {
     async fn send(self, worker: &Worker, connection: &Connection, server: &mut Server) {
+        let (direction, refused) = (connection.direction, Refused::Request);
+        worker.recorder.refused(direction, refused, self.details);
         let mut tally = Tally::new();
         tally.status = Some(self.status);
-        tally.details = self.details;
+        tally.details = self.details.into();
         tally.flags.insert(ResponseFlag::DownstreamProtocolError);
         let (mut head, body) = text_reply(self.status, &Method::GET, self.text);
-        let said = worker.server(connection.direction);
+        let said = worker.server(direction);
         edit_response(&mut head, said, None, &worker.date);
         server.close_after_response();
         server.start(&head);

@@ -41,13 +41,16 @@ impl<'t, D: Downstream> Exchange<'_, 't, D> {
 
     async fn answer_by_route(&mut self, route: &'t Route, mut head: ResponseHead, body: &[u8]) {
         self.request.route = Some(Cited::Borrowed(route));
-        self.request.tally.details = "direct_response";
+        self.request.tally.details = "direct_response".into();
         route.response_headers.apply(&mut head.fields);
         self.send(head, body).await;
     }
 
     /// Sends a local reply that says why the server did not respond.
     pub async fn reply(&mut self, failure: &Failure) {
+        if let Some(reason) = failure.refused_request() {
+            self.count_refused_request(reason);
+        }
         self.request.tally.failed(failure);
         let (head, body) = local_reply(&self.request.head, failure);
         self.send(head, &body).await;

@@ -9,7 +9,7 @@ use super::{
     clock::{Clock, Left},
     downstream::Downstream,
     exchange::{Ended, Exchange},
-    failure::Failure,
+    failure::{Failure, NOT_CARRIED},
     headers::set_service_time,
     replay::Held,
     rest::{Places, Rest},
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     message::{Broken, ResponseHead},
-    records::ResponseFlag,
+    records::{Refused, ResponseFlag},
     tables::{Listener, Listeners},
 };
 
@@ -36,12 +36,13 @@ impl<'a, D: Downstream> Exchange<'a, '_, D> {
         let is_connect = self.request.head.method == Method::CONNECT;
         let is_tunnel = starts_tunnel(self.request.head.is_tunnel(), &head, is_connect);
         if head.status == StatusCode::SWITCHING_PROTOCOLS && !is_tunnel {
-            let broken = Broken::Protocol("switches_protocols_unasked");
+            let broken = Broken::Refused("switches_protocols_unasked");
+            self.count_refused_response(&broken);
             return Err(bad_response(from, broken));
         }
         let service_time = attempt.sent().elapsed();
         self.request.tally.service_time = Some(service_time);
-        self.request.tally.details = "via_upstream";
+        self.request.tally.details = "via_upstream".into();
         self.request.tally.read_grpc_status(&head.fields);
         set_service_time(&mut head, service_time);
         if let Some(weighted) = to.weighted {
@@ -50,7 +51,12 @@ impl<'a, D: Downstream> Exchange<'a, '_, D> {
         to.route.response_headers.apply(&mut head.fields);
         self.start(&mut head).map_err(|broken| match broken {
             // The client's version of HTTP can't carry it.
-            Broken::Protocol(_) => bad_response(from, broken),
+            Broken::Protocol(_) | Broken::Refused(_) => {
+                if matches!(attempt.upstream, Upstream::Http1(_)) {
+                    self.count_refused(Refused::Response, NOT_CARRIED);
+                }
+                bad_response(from, broken)
+            }
             Broken::Closed | Broken::Reset(_) | Broken::Alert(_) => Ended::ClientGone,
         })?;
         if self.request.head.is_tunnel() {
@@ -126,12 +132,16 @@ impl<'a, D: Downstream> Exchange<'a, '_, D> {
                 self.worker.http1_pool.give(connection);
             } else if connection.client.has_surplus() {
                 tally.flags.insert(ResponseFlag::UpstreamProtocolError);
-                tally.details = "bytes_behind_response";
+                tally.details = BEHIND_RESPONSE.into();
+                self.count_refused(Refused::Response, BEHIND_RESPONSE);
             }
         }
         Ok(())
     }
 }
+
+/// The label of a complete response behind which there is more: the start of a forged one, perhaps.
+const BEHIND_RESPONSE: &str = "bytes_behind_response";
 
 fn bad_response(to: SocketAddr, broken: Broken) -> Ended {
     Ended::Failed(Failure::Upstream { to, broken })

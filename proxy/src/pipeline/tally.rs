@@ -1,6 +1,7 @@
 //! What is known of a request, for its record.
 
 use std::{
+    borrow::Cow,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, SystemTime},
@@ -31,7 +32,7 @@ pub(super) struct Tally {
     started: SystemTime,
     clock: Instant,
     pub flags: ResponseFlags,
-    pub details: &'static str,
+    pub details: Cow<'static, str>,
     pub status: Option<StatusCode>,
     pub service_time: Option<Duration>,
     pub request_bytes: u64,
@@ -56,7 +57,7 @@ impl Tally {
             started: SystemTime::now(),
             clock: Instant::now(),
             flags: ResponseFlags::default(),
-            details: "",
+            details: Cow::Borrowed(""),
             status: None,
             service_time: None,
             request_bytes: 0,
@@ -91,7 +92,7 @@ impl Tally {
     pub fn client_gone(&mut self) {
         self.flags
             .insert(ResponseFlag::DownstreamConnectionTermination);
-        self.details = "downstream_remote_disconnect";
+        self.details = "downstream_remote_disconnect".into();
     }
 
     /// Looks for the status of gRPC, which may be in the head or in the trailers.
@@ -120,7 +121,7 @@ impl Tally {
             request,
             status: self.status,
             flags: self.flags,
-            details: self.details,
+            details: &self.details,
             started: self.started,
             duration: self.clock.elapsed(),
             upstream_service_time: self.service_time,

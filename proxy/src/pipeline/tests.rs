@@ -10,6 +10,7 @@ mod http1;
 mod http2;
 mod limits;
 mod policies;
+mod refused;
 mod retries;
 mod routes;
 mod timeouts;

@@ -9,7 +9,11 @@ use hashbrown::HashMap;
 use tokio::{sync::oneshot, task::unconstrained, time::Instant};
 
 use super::{Destination, lease::Lease, waiting::Waiting};
-use crate::{http1::Client, records::Parties, tables::Counted};
+use crate::{
+    http1::{Client, Unusable},
+    records::Parties,
+    tables::Counted,
+};
 
 /// How long a connection may be idle where the server does not say how long it keeps one:
 /// less than the shortest that common servers have (Node.js, Apache: 5 s).
@@ -72,8 +76,13 @@ struct Idle {
 }
 
 impl Http1Pool {
-    /// Takes an idle connection that is still usable, as far as can be seen from here.
-    pub async fn take(&self, destination: Destination) -> Option<Box<Http1Connection>> {
+    /// Takes an idle connection that is still usable, as far as can be seen from here. Tells
+    /// of each one that is not because its server has sent what nobody asked for.
+    pub async fn take(
+        &self,
+        destination: Destination,
+        has_surplus: impl Fn(),
+    ) -> Option<Box<Http1Connection>> {
         loop {
             let mut idle = self.pop(destination)?;
             if idle.until <= Instant::now() {
@@ -82,8 +91,10 @@ impl Http1Pool {
             // The budget of a task that has been busy would make every connection look alive.
             let unusable =
                 poll_fn(|context| Poll::Ready(idle.connection.client.poll_unusable(context)));
-            if unconstrained(unusable).await.is_pending() {
-                return Some(idle.connection);
+            match unconstrained(unusable).await {
+                Poll::Pending => return Some(idle.connection),
+                Poll::Ready(Unusable::HasSurplus) => has_surplus(),
+                Poll::Ready(Unusable::Ended) => {}
             }
         }
     }

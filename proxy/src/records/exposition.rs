@@ -45,6 +45,7 @@ pub(super) fn write(shared: &Shared, text: &mut String) {
         text,
     );
     write_connections(shared, text);
+    shared.refusals.write(text);
     let overflows = shared.requests.overflows.load(Relaxed);
     write_total(
         "pillion_metric_series_overflows",

@@ -27,7 +27,7 @@ pub(crate) struct RequestRecord<'a> {
     pub flags: ResponseFlags,
     /// Envoy's response code details, such as `via_upstream` or `route_not_found`; empty
     /// when there is nothing to say.
-    pub details: &'static str,
+    pub details: &'a str,
     pub started: SystemTime,
     /// From the first byte of the request to the last byte of the response.
     pub duration: Duration,

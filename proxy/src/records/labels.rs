@@ -127,14 +127,13 @@ impl Labels {
         let source = parties.map_or(UNKNOWN, Parties::source);
         let destination = parties.map_or(UNKNOWN, Parties::destination);
         let mut labels = Self(String::with_capacity(1024));
+        labels.add("reporter", direction.reporter());
         match direction {
             Direction::Outbound => {
-                labels.add("reporter", "source");
                 labels.source(own, source);
                 labels.destination(&Workload::default(), destination, (direction, to));
             }
             Direction::Inbound => {
-                labels.add("reporter", "destination");
                 labels.source(&Workload::default(), source);
                 labels.destination(own, destination, (direction, to));
             }

@@ -12,12 +12,13 @@ use super::{
     facts::{ConnectionFacts, RequestRecord},
     flags::ResponseFlags,
     labels::{self, Destination},
+    refusals::{Refusals, Refused},
     registry::{Caps, Origin, Registry, Slot},
     request_series::{RequestSeries, SharedSeries},
     trace::{Span, Spans, WorkerSpans},
     workload::Workload,
 };
-use crate::tables::Collector;
+use crate::{tables::Collector, traffic::Direction};
 
 /// A series of connections takes 4 KB of a scrape.
 const CONNECTION_CAPS: Caps = Caps {
@@ -33,6 +34,7 @@ pub(super) struct Shared {
     pub connections: Registry<ConnectionCells>,
     /// Connections that have been counted in the series of those that have no place.
     pub connection_overflows: AtomicU64,
+    pub refusals: Refusals,
 }
 
 impl Shared {
@@ -43,6 +45,7 @@ impl Shared {
             requests: SharedSeries::default(),
             connections: Registry::new(CONNECTION_CAPS),
             connection_overflows: AtomicU64::default(),
+            refusals: Refusals::default(),
         }
     }
 }
@@ -85,6 +88,11 @@ impl Recorder {
         if let Some(log) = &self.log {
             log.write(&Entry::from(request));
         }
+    }
+
+    /// Counts a message of HTTP/1 that is refused, for one of a few reasons.
+    pub fn refused(&self, direction: Direction, refused: Refused, reason: &'static str) {
+        self.shared.refusals.add(direction, refused, reason);
     }
 
     /// Records a finished span for a collector.

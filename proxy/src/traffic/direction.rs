@@ -17,4 +17,12 @@ impl Direction {
             Self::Inbound => "inbound",
         }
     }
+
+    /// The name in metrics, which is Istio's: the proxy speaks for that side of the traffic.
+    pub fn reporter(self) -> &'static str {
+        match self {
+            Self::Outbound => "source",
+            Self::Inbound => "destination",
+        }
+    }
 }

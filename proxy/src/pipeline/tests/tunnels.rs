@@ -19,7 +19,7 @@ const ACCEPTED: &str =
     "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
 
 /// From a client of HTTP/2 to a server of HTTP/1.
-fn down() -> Setup {
+pub fn down() -> Setup {
     Setup {
         client_speaks_http2: true,
         upstream: UpstreamProtocol::Http1,
@@ -28,14 +28,14 @@ fn down() -> Setup {
 }
 
 /// From a client of HTTP/1 to a server of HTTP/2.
-fn up() -> Setup {
+pub fn up() -> Setup {
     Setup {
         upstream: UpstreamProtocol::Http2,
         ..Setup::default()
     }
 }
 
-async fn web_socket(proxy: &Proxy) -> (ResponseFuture, SendStream<Bytes>) {
+pub async fn web_socket(proxy: &Proxy) -> (ResponseFuture, SendStream<Bytes>) {
     let mut client = client(proxy).await;
     while !client.is_extended_connect_protocol_enabled() {
         tokio::task::yield_now().await;
@@ -48,7 +48,7 @@ async fn web_socket(proxy: &Proxy) -> (ResponseFuture, SendStream<Bytes>) {
     client.send_request(request, false).unwrap()
 }
 
-async fn server(proxy: &Proxy) -> h2::server::Connection<TcpStream, Bytes> {
+pub async fn server(proxy: &Proxy) -> h2::server::Connection<TcpStream, Bytes> {
     let stream = proxy.server.accept().await.unwrap().0;
     let mut builder = h2::server::Builder::new();
     builder.enable_connect_protocol();

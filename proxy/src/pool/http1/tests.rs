@@ -1,4 +1,10 @@
-use tokio::net::{TcpListener, TcpStream};
+use std::cell::Cell;
+
+use tokio::{
+    io::AsyncWriteExt as _,
+    net::{TcpListener, TcpStream},
+    task::yield_now,
+};
 
 use super::*;
 use crate::{
@@ -39,6 +45,11 @@ impl Server {
     }
 }
 
+/// Takes a connection that its server has left alone.
+async fn take(pool: &Http1Pool, from: Destination) -> Option<Box<Http1Connection>> {
+    pool.take(from, || panic!("bytes came")).await
+}
+
 fn build(
     states: &mut ClusterStates,
     change: impl Fn(&mut ClusterSettings),
@@ -67,9 +78,9 @@ async fn keeps_all_that_were_in_use_at_a_time() {
         pool.give(server.connect(&pool, lease(&cluster)).await);
     }
     for _ in 0..BUSY {
-        assert!(pool.take(server.destination).await.is_some());
+        assert!(take(&pool, server.destination).await.is_some());
     }
-    assert!(pool.take(server.destination).await.is_none());
+    assert!(take(&pool, server.destination).await.is_none());
 }
 
 #[tokio::test]
@@ -81,8 +92,8 @@ async fn other_clusters_have_connections_of_their_own() {
         mark: 1,
         ..server.destination
     };
-    assert!(pool.take(other).await.is_none());
-    assert!(pool.take(server.destination).await.is_some());
+    assert!(take(&pool, other).await.is_none());
+    assert!(take(&pool, server.destination).await.is_some());
 }
 
 #[tokio::test]
@@ -92,14 +103,14 @@ async fn a_server_that_was_checked_by_other_roots_is_checked_again() {
     pool.give(server.connect(&pool, lease(&cluster(|_| {}))).await);
     // Nor is plaintext taken for TLS.
     server.destination.secured = Some(0);
-    assert!(pool.take(server.destination).await.is_none());
+    assert!(take(&pool, server.destination).await.is_none());
     pool.give(server.connect(&pool, lease(&cluster(|_| {}))).await);
     let newer = Destination {
         secured: Some(1),
         ..server.destination
     };
-    assert!(pool.take(newer).await.is_none());
-    assert!(pool.take(server.destination).await.is_some());
+    assert!(take(&pool, newer).await.is_none());
+    assert!(take(&pool, server.destination).await.is_some());
 }
 
 #[tokio::test]
@@ -110,9 +121,9 @@ async fn a_connection_has_as_many_requests_as_it_may() {
         settings.max_requests_per_connection = std::num::NonZeroU32::new(2);
     });
     pool.give(server.connect(&pool, lease(&cluster)).await);
-    let connection = pool.take(server.destination).await.unwrap();
+    let connection = take(&pool, server.destination).await.unwrap();
     pool.give(connection);
-    assert!(pool.take(server.destination).await.is_none());
+    assert!(take(&pool, server.destination).await.is_none());
 }
 
 #[tokio::test]
@@ -152,7 +163,7 @@ async fn a_connection_goes_to_a_request_that_waits() {
     let connection = wait.try_recv().unwrap();
     // Nobody waits on this worker any more, so it is kept.
     pool.give(connection);
-    assert!(pool.take(server.destination).await.is_some());
+    assert!(take(&pool, server.destination).await.is_some());
     assert!(cluster.enter(Counted::Connections).is_ok());
 }
 
@@ -167,4 +178,31 @@ async fn connections_are_known_while_they_are_open() {
     assert!(!pool.has_open(server.destination));
     pool.sweep(Instant::now());
     assert!(pool.open.borrow().is_empty());
+}
+
+#[tokio::test]
+async fn a_connection_on_which_bytes_come_is_not_used_again() {
+    let mut server = Server::start().await;
+    let pool = Http1Pool::default();
+    let cluster = cluster(|_| {});
+    let surplus = Cell::new(0);
+    let count = || surplus.set(surplus.get() + 1);
+    pool.give(server.connect(&pool, lease(&cluster)).await);
+    let forged = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+    server.accepted[0].write_all(forged).await.unwrap();
+    // Until the bytes are there.
+    while let Some(connection) = pool.take(server.destination, count).await {
+        pool.give(connection);
+        yield_now().await;
+    }
+    assert_eq!(surplus.get(), 1);
+
+    // One that the server has closed is nothing to tell of.
+    pool.give(server.connect(&pool, lease(&cluster)).await);
+    server.accepted.clear();
+    while let Some(connection) = pool.take(server.destination, count).await {
+        pool.give(connection);
+        yield_now().await;
+    }
+    assert_eq!(surplus.get(), 1);
 }

@@ -16,7 +16,7 @@ pub(in crate::records) struct Entry<'a> {
     /// `None` for a connection.
     pub request: Option<&'a RequestRecord<'a>>,
     pub flags: ResponseFlags,
-    pub details: &'static str,
+    pub details: &'a str,
     pub started: SystemTime,
     pub duration: Duration,
     /// From the client.
