@@ -1,7 +1,7 @@
 //! Bodies in chunks (RFC 9112, 7.1).
 
 use super::{limits::Limits, refusal::BadBody, trailers::TrailerSection};
-use crate::message::Fields;
+use crate::message::{Fields, TrailersOf};
 
 /// What comes next of a body.
 #[derive(Debug, PartialEq, Eq)]
@@ -64,13 +64,14 @@ const START: Place = Place::Size {
 };
 
 impl Chunks {
-    pub fn new(limits: &Limits, is_padding_allowed: bool) -> Self {
+    /// In chunks of requests, no blanks are allowed behind sizes.
+    pub fn new(of: TrailersOf, limits: &Limits) -> Self {
         Self {
             place: START,
             line: 0,
             most_line: limits.chunk_line,
-            is_padding_allowed,
-            trailers: TrailerSection::new(limits),
+            is_padding_allowed: of == TrailersOf::Response,
+            trailers: TrailerSection::new(of, limits),
         }
     }
 

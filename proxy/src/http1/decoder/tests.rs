@@ -219,6 +219,16 @@ fn leaves_out_trailers_that_belong_into_a_head() {
         "0\r\nContent-Length: 5\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n",
     );
     assert_eq!(read, Ok((body(""), String::new())));
+    let text = "0\r\nX-Forwarded-For: 1.2.3.4\r\nCookie: a\r\nX-Request-Id: 1\r\n\r\n";
+    assert_eq!(chunked(text), Ok((body(""), String::new())));
+    // Of a response, what says nothing of its request goes on.
+    let decoder = Decoder::of_response(Framing::Chunked, &Limits::default());
+    let id = vec![("x-request-id".to_owned(), "1".to_owned())];
+    let text = "0\r\nDate: a\r\nX-Request-Id: 1\r\nX-Envoy-Overloaded: true\r\n\r\n";
+    assert_eq!(
+        decode(decoder, text),
+        Ok(((String::new(), id), String::new()))
+    );
 }
 
 #[test]
