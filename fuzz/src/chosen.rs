@@ -60,6 +60,7 @@ pub(crate) struct Asked {
     fields: Vec<Field>,
     pub body: Vec<u8>,
     chunked: bool,
+    trailers: Vec<Field>,
 }
 
 impl Asked {
@@ -84,12 +85,17 @@ impl Asked {
         let fields = fields(cursor);
         let length = cursor.below(32);
         let body: Vec<u8> = (0..length).map(|_| b'b').collect();
+        let framing = cursor.byte();
         Self {
             method,
             target,
             host,
             fields,
-            chunked: cursor.byte() & 1 != 0 && !body.is_empty(),
+            chunked: framing & 1 != 0 && !body.is_empty(),
+            trailers: match framing & 2 {
+                0 => vec![("x-t".to_owned(), b"1".to_vec())],
+                _ => self::fields(cursor),
+            },
             body,
         }
     }
@@ -116,13 +122,12 @@ impl Asked {
         if self.chunked {
             write_field(&mut text, "Transfer-Encoding", b"chunked");
             let size = format!("\r\n{:x}\r\n", self.body.len());
-            return [
-                &text,
-                size.as_bytes(),
-                &self.body,
-                b"\r\n0\r\nx-t: 1\r\n\r\n",
-            ]
-            .concat();
+            text = [&text, size.as_bytes(), &self.body, b"\r\n0\r\n"].concat();
+            for (name, value) in &self.trailers {
+                write_field(&mut text, name, value);
+            }
+            text.extend_from_slice(b"\r\n");
+            return text;
         }
         if !self.body.is_empty() {
             let length = self.body.len().to_string();

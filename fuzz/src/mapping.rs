@@ -118,6 +118,10 @@ mod tests {
             ("get", &include_bytes!("../seeds/mapping/get")[..]),
             ("post", include_bytes!("../seeds/mapping/post")),
             ("trailers", include_bytes!("../seeds/mapping/trailers")),
+            (
+                "trailers-of-heads",
+                include_bytes!("../seeds/mapping/trailers-of-heads"),
+            ),
         ] {
             assert!(reaches(seed), "{name}");
         }

@@ -15,6 +15,16 @@ const OF_THE_CONNECTION: [&str; 9] = [
     "upgrade",
 ];
 
+/// What comes too late behind a body (RFC 9110, 6.5.1), or what proxies vouch for in the head, but
+/// for what has a start of its own.
+const OF_HEADS: &str = "age authorization b3 cache-control connection content-disposition content-encoding \
+    content-length content-location content-range content-type cookie cookie2 date expect expires forwarded \
+    grpc-timeout host http2-settings if if-match if-modified-since if-none-match if-range \
+    if-unmodified-since keep-alive last-modified location max-forwards pragma proxy-authenticate \
+    proxy-authorization proxy-connection range retry-after server set-cookie set-cookie2 te traceparent \
+    tracestate trailer transfer-encoding upgrade user-agent vary via warning www-authenticate \
+    x-client-trace-id x-request-id";
+
 /// A change by a route, as the target has made it.
 pub(crate) struct Change {
     pub edit: pillion_proxy::test_util::Edit,
@@ -28,6 +38,16 @@ pub(crate) fn is_own(name: &str) -> bool {
     let start = ["x-forwarded-", "x-envoy-"];
     start.iter().any(|start| name.starts_with(start))
         || matches!(name, "x-request-id" | "date" | "server")
+}
+
+/// What is passed on of the trailers of a request.
+pub(crate) fn passed_on_behind(trailers: &[Field]) -> Vec<Field> {
+    let starts = ["x-forwarded-", "x-envoy-", "x-b3-"];
+    let stays = |(name, _): &&Field| {
+        let is_of_heads = OF_HEADS.split_whitespace().any(|other| other == name);
+        !is_of_heads && !starts.iter().any(|start| name.starts_with(start))
+    };
+    trailers.iter().filter(stays).cloned().collect()
 }
 
 /// What is passed on of these fields, but for those that the proxy may write itself.

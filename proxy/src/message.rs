@@ -11,6 +11,7 @@ mod methods;
 mod request;
 mod response;
 mod token;
+mod trailers;
 
 pub(crate) use self::{
     body::{BodySize, Broken, Piece, Sink, Source},
@@ -20,4 +21,5 @@ pub(crate) use self::{
     request::{RequestHead, Scheme},
     response::ResponseHead,
     token::{is_token, is_token_byte},
+    trailers::{TrailersOf, frames_a_message},
 };

@@ -1,7 +1,11 @@
 //! Bodies in chunks (RFC 9112, 7.1).
 
-use super::{limits::Limits, refusal::BadBody, trailers::TrailerSection};
-use crate::message::Fields;
+use super::{
+    limits::{CHUNK_WORTH, Limits},
+    refusal::BadBody,
+    trailers::TrailerSection,
+};
+use crate::message::{Fields, TrailersOf};
 
 /// What comes next of a body.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,6 +29,9 @@ pub(super) struct Chunks {
     /// Bytes of the line of the current chunk's size that have been seen.
     line: usize,
     most_line: usize,
+    /// Bytes of lines that are beyond what the chunks are worth.
+    overhead: u64,
+    most_overhead: u64,
     /// Blanks may stand between a chunk's size and the end of the line.
     is_padding_allowed: bool,
     trailers: TrailerSection,
@@ -64,13 +71,16 @@ const START: Place = Place::Size {
 };
 
 impl Chunks {
-    pub fn new(limits: &Limits, is_padding_allowed: bool) -> Self {
+    /// In chunks of requests, no blanks are allowed behind sizes.
+    pub fn new(of: TrailersOf, limits: &Limits) -> Self {
         Self {
             place: START,
             line: 0,
             most_line: limits.chunk_line,
-            is_padding_allowed,
-            trailers: TrailerSection::new(limits),
+            overhead: 0,
+            most_overhead: limits.chunk_overhead as u64,
+            is_padding_allowed: of == TrailersOf::Response,
+            trailers: TrailerSection::new(of, limits),
         }
     }
 
@@ -136,7 +146,7 @@ impl Chunks {
         }
         match (place, byte) {
             (Place::LineFeed { size }, b'\n') => {
-                self.line = 0;
+                self.end_line(size)?;
                 Ok(match size {
                     0 => Place::Trailers,
                     left => Place::Data { left },
@@ -154,6 +164,17 @@ impl Chunks {
             (Place::Extension { .. }, b'\n') => Err(BadBody::ChunkLineEnd),
             (Place::Extension { .. }, 0..=8 | 0x0b..=0x1f | 0x7f) => Err(BadBody::ChunkExtension),
             (place, _) => Ok(place),
+        }
+    }
+
+    /// Weighs a line against its chunk.
+    fn end_line(&mut self, size: u64) -> Result<(), BadBody> {
+        let line = std::mem::take(&mut self.line) as u64;
+        let worth = size.saturating_mul(2).saturating_add(CHUNK_WORTH);
+        self.overhead = (self.overhead + line).saturating_sub(worth);
+        match self.overhead > self.most_overhead {
+            true => Err(BadBody::ChunkOverhead),
+            false => Ok(()),
         }
     }
 }

@@ -6,6 +6,7 @@ use super::{
     limits::Limits,
     refusal::BadBody,
 };
+use crate::message::TrailersOf;
 
 /// Finds the body in what is received.
 ///
@@ -30,7 +31,7 @@ enum State {
 impl Decoder {
     /// The decoder of a request's body. It is strict.
     pub fn new(framing: Framing, limits: &Limits) -> Self {
-        Self::with(framing, limits, false)
+        Self::with(framing, limits, TrailersOf::Request)
     }
 
     /// The decoder of a response's body.
@@ -40,14 +41,14 @@ impl Decoder {
     /// is sent on is framed again. In a request they are refused all the same: a proxy in front
     /// of us that stumbles over them might see another request behind.
     pub fn of_response(framing: Framing, limits: &Limits) -> Self {
-        Self::with(framing, limits, true)
+        Self::with(framing, limits, TrailersOf::Response)
     }
 
-    fn with(framing: Framing, limits: &Limits, is_padding_allowed: bool) -> Self {
+    fn with(framing: Framing, limits: &Limits, of: TrailersOf) -> Self {
         let state = match framing {
             Framing::Empty => State::Length(0),
             Framing::Length(length) => State::Length(length),
-            Framing::Chunked => State::Chunked(Chunks::new(limits, is_padding_allowed)),
+            Framing::Chunked => State::Chunked(Chunks::new(of, limits)),
             Framing::UntilClose | Framing::Tunnel => State::UntilClose,
         };
         Self { state }

@@ -1,10 +1,7 @@
 //! Bodies as they go out.
 
-use super::{
-    numbers::{write_decimal, write_hexadecimal},
-    trailers::is_allowed,
-};
-use crate::message::{FieldName, Fields};
+use super::numbers::{write_decimal, write_hexadecimal};
+use crate::message::{FieldName, Fields, frames_a_message};
 
 /// A body is not as long as its head says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -76,8 +73,8 @@ impl Encoder {
         Ok(())
     }
 
-    /// Ends the body. Trailers are sent only with chunks, and without those that only heads
-    /// may have.
+    /// Ends the body. Trailers are sent only with chunks, and without those that frame
+    /// messages.
     ///
     /// # Errors
     ///
@@ -94,7 +91,7 @@ impl Encoder {
             State::Chunked => {
                 out.extend_from_slice(b"0\r\n");
                 for (name, value) in trailers.into_iter().flat_map(Fields::iter) {
-                    if is_allowed(FieldName::of(name)) {
+                    if !frames_a_message(FieldName::of(name)) {
                         write_field(name, value, out);
                     }
                 }

@@ -8,6 +8,10 @@ use crate::bounds::{FIELDS, HEAD_BYTES};
 /// keeps their places on the stack.
 pub(super) const MOST_FIELDS: usize = 128;
 
+/// Bytes of a chunk's line that are never too many, however small the chunk is: a size, and a short
+/// extension.
+pub(super) const CHUNK_WORTH: u64 = 16;
+
 /// Bounds on the parts of a message that must be complete before they can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
@@ -20,6 +24,9 @@ pub(crate) struct Limits {
     /// Bytes of the line in front of a chunk, with its extensions; 512 by default. The longest
     /// extensions in use are the signatures of S3's uploads, with fewer than 200 bytes.
     pub chunk_line: usize,
+    /// How many bytes of such lines a body may have beyond what its chunks are worth, which is
+    /// [`CHUNK_WORTH`] and twice their bytes; 16 KiB by default.
+    pub chunk_overhead: usize,
     /// Bytes of a trailer section; as many as of a head by default.
     pub trailer_bytes: usize,
 }
@@ -30,6 +37,7 @@ impl Default for Limits {
             head_bytes: HEAD_BYTES.into(),
             fields: FIELDS,
             chunk_line: 512,
+            chunk_overhead: 16 * 1024,
             trailer_bytes: HEAD_BYTES.into(),
         }
     }

@@ -203,6 +203,9 @@ pub(crate) enum BadBody {
     ChunkTooLarge,
     #[error("the line of a chunk's size is too long")]
     ChunkLineTooLong,
+    /// A peer could have a server read hundreds of bytes for each of a body, without an end.
+    #[error("the lines of chunks' sizes are much longer than the body: too many extensions")]
+    ChunkOverhead,
     #[error("a chunk's extension has a control character in it")]
     ChunkExtension,
     #[error("the line of a chunk's size doesn't end with CR LF")]
@@ -224,6 +227,7 @@ impl BadBody {
             Self::ChunkSize => "invalid_chunk_size",
             Self::ChunkTooLarge => "chunk_too_large",
             Self::ChunkLineTooLong => "chunk_line_too_long",
+            Self::ChunkOverhead => "chunk_overhead_too_large",
             Self::ChunkExtension => "invalid_chunk_extension",
             Self::ChunkLineEnd => "invalid_chunk_line_end",
             Self::ChunkEnd => "invalid_chunk_end",

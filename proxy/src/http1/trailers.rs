@@ -3,11 +3,12 @@
 use memchr::memchr;
 
 use super::{field_lines::FieldLines, limits::Limits, refusal::BadBody};
-use crate::message::{FieldName, Fields};
+use crate::message::{Fields, TrailersOf};
 
 /// A trailer section as it comes in.
 #[derive(Debug)]
 pub(super) struct TrailerSection {
+    of: TrailersOf,
     /// Whole lines, and the start of the next one.
     text: Vec<u8>,
     start_of_line: usize,
@@ -17,8 +18,9 @@ pub(super) struct TrailerSection {
 
 impl TrailerSection {
     /// Nothing yet.
-    pub fn new(limits: &Limits) -> Self {
+    pub fn new(of: TrailersOf, limits: &Limits) -> Self {
         Self {
+            of,
             text: Vec::new(),
             start_of_line: 0,
             most_bytes: limits.trailer_bytes,
@@ -59,27 +61,7 @@ impl TrailerSection {
         for (name, value) in lines.iter(&self.text) {
             fields.push(name, value);
         }
-        fields.retain(|name, _, _| is_allowed(name));
+        fields.retain(|known, name, _| self.of.allow(known, name));
         Ok(fields)
     }
-}
-
-/// Whether a field may come after the body. Fields that frame a message, say where it goes,
-/// or are for one connection come too late there (RFC 9110, 6.5.1), and are left out: the
-/// next one might put them into the head.
-pub(super) fn is_allowed(name: FieldName) -> bool {
-    !matches!(
-        name,
-        FieldName::Connection
-            | FieldName::ContentLength
-            | FieldName::Expect
-            | FieldName::Host
-            | FieldName::Http2Settings
-            | FieldName::KeepAlive
-            | FieldName::ProxyConnection
-            | FieldName::Te
-            | FieldName::Trailer
-            | FieldName::TransferEncoding
-            | FieldName::Upgrade
-    )
 }

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     bounds::INTERIM_RESPONSES,
-    message::{Broken, Fields, Piece, RequestHead, ResponseHead, Sink, Source},
+    message::{Broken, Fields, Piece, RequestHead, ResponseHead, Sink, Source, TrailersOf},
 };
 
 /// A stream that we have opened: the sink of the request's body, and the source of the
@@ -120,7 +120,8 @@ impl ClientStream {
     fn started(&mut self, response: Response<RecvStream>) -> Result<ResponseHead, Broken> {
         let (parts, body) = response.into_parts();
         let head = self.read(Response::from_parts(parts, ()), body.is_end_stream())?;
-        self.response = Some(Receiving::new(body, self.max_fields));
+        let received = Receiving::new(TrailersOf::Response, body, self.max_fields);
+        self.response = Some(received);
         Ok(head)
     }
 

@@ -6,11 +6,12 @@ use bytes::{Buf as _, Bytes};
 use h2::RecvStream;
 
 use super::{broken::broken, heads};
-use crate::message::{Broken, Fields, Piece};
+use crate::message::{Broken, Fields, Piece, TrailersOf};
 
 /// A body, from the other side of a stream. Its window grows as it is consumed.
 #[derive(Debug)]
 pub(super) struct Receiving {
+    of: TrailersOf,
     stream: RecvStream,
     /// What has not been consumed of the last frame.
     piece: Bytes,
@@ -29,9 +30,10 @@ enum State {
 }
 
 impl Receiving {
-    /// `max_fields` is how many trailers there may be.
-    pub fn new(stream: RecvStream, max_fields: usize) -> Self {
+    /// The body of a request or of a response. `max_fields` is how many trailers there may be.
+    pub fn new(of: TrailersOf, stream: RecvStream, max_fields: usize) -> Self {
         Self {
+            of,
             stream,
             piece: Bytes::new(),
             state: State::Data,
@@ -78,7 +80,7 @@ impl Receiving {
     fn poll_trailers(&mut self, context: &mut Context<'_>) -> Poll<State> {
         Poll::Ready(match ready!(self.stream.poll_trailers(context)) {
             Ok(None) => State::Ended(None),
-            Ok(Some(trailers)) => match heads::read_trailers(&trailers, self.max_fields) {
+            Ok(Some(trailers)) => match heads::read_trailers(self.of, &trailers, self.max_fields) {
                 Ok(trailers) => State::Ended(Some(trailers)),
                 Err(why) => State::Broken(Broken::Protocol(why)),
             },

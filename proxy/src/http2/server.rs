@@ -34,7 +34,7 @@ use super::{
     server_stream::ServerStream,
     wire::{Tally, Wire},
 };
-use crate::message::{Broken, RequestHead};
+use crate::message::{Broken, RequestHead, TrailersOf};
 
 /// What connections from clients share.
 #[derive(Debug, Clone, Default)]
@@ -164,7 +164,7 @@ where
         let max_fields = self.setup.limits.fields;
         match heads::read_request(request, body.is_end_stream(), max_fields) {
             Ok(head) => {
-                let body = Receiving::new(body, max_fields);
+                let body = Receiving::new(TrailersOf::Request, body, max_fields);
                 let tally = Arc::clone(&self.tally);
                 let stream = ServerStream::new(Asked::of(&head), body, respond, tally);
                 self.streams.push((self.handler)(head, stream));

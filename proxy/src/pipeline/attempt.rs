@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use tokio::time::{Instant, timeout};
 
 use super::{
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     bounds::IDLE,
-    message::{Broken, ResponseHead, Sink as _},
+    message::{Broken, FieldName, RequestHead, ResponseHead, Sink as _},
 };
 
 /// Which side broke off, and why.
@@ -252,9 +252,60 @@ fn refused_response(broken: Broken) -> Interrupted {
     }
 }
 
-/// Whether bytes follow in both directions instead of bodies.
-pub(super) fn starts_tunnel(asked: bool, head: &ResponseHead, is_connect: bool) -> bool {
-    asked
-        && (head.status == StatusCode::SWITCHING_PROTOCOLS
-            || is_connect && head.status.is_success())
+/// Whether bytes follow in both directions instead of bodies. A server that switches to what was
+/// not asked for starts no tunnel: what goes through it would mean one thing to the client, and
+/// another to the server.
+pub(super) fn starts_tunnel(request: &RequestHead, response: &ResponseHead) -> bool {
+    if response.status != StatusCode::SWITCHING_PROTOCOLS {
+        return request.method == Method::CONNECT && response.status.is_success();
+    }
+    let Some(asked) = request.upgrade() else {
+        return false;
+    };
+    // Some servers say nothing.
+    let mut agreed = response.fields.all(FieldName::Upgrade);
+    agreed.all(|protocol| protocol.eq_ignore_ascii_case(asked))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Fields;
+
+    fn asked(method: Method, protocol: Option<&[u8]>) -> RequestHead {
+        let mut head = RequestHead::new(method, Some(b"a"), b"/", Fields::default());
+        head.set_upgrade(protocol);
+        head
+    }
+
+    #[test]
+    fn a_tunnel_is_what_was_asked_for() {
+        let upgrade = asked(Method::GET, Some(b"websocket"));
+        let starts = |agreed: &[&[u8]]| {
+            let mut head = ResponseHead::new(StatusCode::SWITCHING_PROTOCOLS);
+            for protocol in agreed {
+                head.fields.push(b"upgrade", protocol);
+            }
+            starts_tunnel(&upgrade, &head)
+        };
+        assert!(starts(&[b"websocket"]) && starts(&[b"WebSocket"]) && starts(&[]));
+        assert!(starts(&[b"websocket", b"websocket"]));
+        assert!(!starts(&[b"h2c"]) && !starts(&[b"websocket", b"h2c"]));
+        assert!(!starts(&[b"websocket, h2c"]) && !starts(&[b""]) && !starts(&[b"websocket/13"]));
+    }
+
+    #[test]
+    fn a_status_has_to_be_the_one_for_what_was_asked() {
+        let (upgrade, connect) = (
+            asked(Method::GET, Some(b"websocket")),
+            asked(Method::CONNECT, None),
+        );
+        let starts = |request, status| starts_tunnel(request, &ResponseHead::new(status));
+        assert!(starts(&connect, StatusCode::OK) && !starts(&upgrade, StatusCode::OK));
+        assert!(!starts(&connect, StatusCode::SWITCHING_PROTOCOLS));
+        let plain = asked(Method::GET, None);
+        assert!(!starts(&plain, StatusCode::OK));
+        assert!(!starts(&plain, StatusCode::SWITCHING_PROTOCOLS));
+        assert!(!starts(&connect, StatusCode::FORBIDDEN));
+    }
 }

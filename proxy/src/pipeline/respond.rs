@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 
 use super::{
     attempt::{Attempt, Interrupted, starts_tunnel},
@@ -33,8 +33,7 @@ impl<'a, D: Downstream> Exchange<'a, '_, D> {
     ) -> Result<Option<Box<Rest<'a>>>, Ended> {
         held.stop();
         clock.response_has_begun();
-        let is_connect = self.request.head.method == Method::CONNECT;
-        let is_tunnel = starts_tunnel(self.request.head.is_tunnel(), &head, is_connect);
+        let is_tunnel = starts_tunnel(&self.request.head, &head);
         if head.status == StatusCode::SWITCHING_PROTOCOLS && !is_tunnel {
             let broken = Broken::Refused("switches_protocols_unasked");
             self.count_refused_response(&broken);

@@ -21,7 +21,8 @@
 //! `>` is what the client sends, and `<` what the server answers to the first request (default: 200
 //! with `ok`). A line ends with CR LF, unless a backslash stands at its end; `text.rs` has the other
 //! escapes. Without `>` the client sends a GET. `>>` begins a line of a request of HTTP/2, which is a
-//! frame (`HEADERS`, `DATA TEXT`, `TRAILERS`) or a field of the frame above it.
+//! frame (`HEADERS`, `DATA TEXT`, `TRAILERS`) or a field of the frame above it. `HEADERS N` and `TRAILERS N` come in
+//! frames of N bytes at most, and `PADDED N TEXT` is a frame of data with so many bytes of padding.
 //!
 //! Behind what a case sends, the client sends a request for `/after` on the same connection, and asks
 //! for its end, so that what becomes of the connection is seen.
@@ -43,7 +44,10 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use super::{frames::Frame, text};
+use super::{
+    frames::{Frame, MOST},
+    text,
+};
 
 /// A case.
 #[derive(Debug, Clone)]
@@ -242,10 +246,21 @@ impl Case {
             return;
         };
         match line.split_once(' ').unwrap_or((line, "")) {
-            ("HEADERS" | "TRAILERS", "") => frames.push(Frame::Headers(Vec::new())),
-            ("DATA", data) => frames.push(Frame::Data(text::bytes(data))),
+            ("HEADERS" | "TRAILERS", most) => {
+                let most = match most {
+                    "" => MOST,
+                    most => most.parse().expect("a number of bytes"),
+                };
+                frames.push(Frame::Headers(Vec::new(), most));
+            }
+            ("DATA", data) => frames.push(Frame::Data(text::bytes(data), None)),
+            ("PADDED", padded) => {
+                let (padding, data) = padded.split_once(' ').unwrap_or((padded, ""));
+                let padding = padding.parse().expect("at most 255 bytes");
+                frames.push(Frame::Data(text::bytes(data), Some(padding)));
+            }
             _ => {
-                let Some(Frame::Headers(fields)) = frames.last_mut() else {
+                let Some(Frame::Headers(fields, _)) = frames.last_mut() else {
                     panic!("{}: a field of what?", self.name);
                 };
                 // A pseudo-field begins with a colon.

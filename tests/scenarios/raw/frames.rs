@@ -5,7 +5,7 @@ use super::{hpack, text::shown};
 /// What the preface of a client is (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// As much as everybody takes.
-const MOST: usize = 16_384;
+pub const MOST: usize = 16_384;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -24,9 +24,11 @@ const PRIORITY: u8 = 32;
 /// A frame that a client sends on a request's stream.
 #[derive(Debug, Clone)]
 pub enum Frame {
-    /// Also trailers.
-    Headers(Vec<(Vec<u8>, Vec<u8>)>),
-    Data(Vec<u8>),
+    /// Also trailers. They come in frames of at most so many bytes, all but the first of which are
+    /// CONTINUATION.
+    Headers(Vec<(Vec<u8>, Vec<u8>)>, usize),
+    /// With so many bytes of padding.
+    Data(Vec<u8>, Option<u8>),
 }
 
 /// What a client of HTTP/2 sends first: it asks for a table of no size, so that fields can be read
@@ -45,14 +47,19 @@ pub fn request(stream: u32, frames: &[Frame]) -> Vec<u8> {
             false => 0,
         };
         match one {
-            Frame::Data(data) => bytes.extend(frame(DATA, end, stream, data)),
-            Frame::Headers(fields) => bytes.extend(headers(stream, end, fields)),
+            Frame::Data(data, None) => bytes.extend(frame(DATA, end, stream, data)),
+            Frame::Data(data, Some(padding)) => {
+                let zeros = vec![0; usize::from(*padding)];
+                let padded = [&[*padding][..], data, &zeros].concat();
+                bytes.extend(frame(DATA, end | PADDED, stream, &padded));
+            }
+            Frame::Headers(fields, most) => bytes.extend(headers(stream, end, fields, *most)),
         }
     }
     bytes
 }
 
-fn headers(stream: u32, end: u8, fields: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
+fn headers(stream: u32, end: u8, fields: &[(Vec<u8>, Vec<u8>)], most: usize) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in fields {
         // Without a name's index, and not for the table (RFC 7541, 6.2.2).
@@ -62,7 +69,7 @@ fn headers(stream: u32, end: u8, fields: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
             block.extend_from_slice(text);
         }
     }
-    let mut pieces = block.chunks(MOST).peekable();
+    let mut pieces = block.chunks(most).peekable();
     let mut bytes = Vec::new();
     let (mut kind, mut flags) = (HEADERS, end);
     while let Some(piece) = pieces.next() {

@@ -205,6 +205,58 @@ fn bounds_the_line_of_a_size() {
     }
 }
 
+/// So many chunks of one byte, each with an extension by which its line has that length.
+fn extended(count: usize, line: usize) -> String {
+    let chunk = format!("1;{}\r\na\r\n", "x".repeat(line - 4));
+    chunk.repeat(count) + "0\r\n\r\n"
+}
+
+#[test]
+fn bounds_what_lines_cost_in_all() {
+    // 100 bytes, of which 18 are the chunk's due.
+    let (good, bad) = (extended(199, 100), extended(200, 100));
+    assert_eq!(chunked(&good), Ok((body(&"a".repeat(199)), String::new())));
+    assert_eq!(chunked(&bad), Err(BadBody::ChunkOverhead));
+    // Cut anywhere, it is the same.
+    for length in [1, 2, 7, 101, 103] {
+        let mut decoder = Decoder::new(Framing::Chunked, &Limits::default());
+        let (mut start, mut end, mut data) = (0, 0, 0);
+        let refused = loop {
+            match decoder.next(&bad.as_bytes()[start..end]) {
+                Ok(Step::Data { skip, len }) => {
+                    decoder.consumed(len);
+                    data += len;
+                    start += skip + len;
+                }
+                Ok(Step::More { skip }) => {
+                    start += skip;
+                    end = bad.len().min(end + length);
+                }
+                Ok(Step::End { .. }) => panic!("it has come to its end"),
+                Err(refused) => break refused,
+            }
+        };
+        assert_eq!((refused, data), (BadBody::ChunkOverhead, 199), "{length}");
+    }
+}
+
+#[test]
+fn honest_chunks_are_worth_their_lines() {
+    let many = |chunk: &str, count| chunked(&(chunk.repeat(count) + "0\r\n\r\n")).is_ok();
+    assert!(many("1\r\na\r\n", 20_000));
+    assert!(many("00000001;a=b\r\na\r\n", 20_000));
+    let signature = format!(";chunk-signature={}", "f".repeat(64));
+    assert!(many(
+        &format!("64{signature}\r\n{}\r\n", "a".repeat(100)),
+        1000
+    ));
+    // What a large chunk is worth is not saved up.
+    let large = format!("4000\r\n{}\r\n", "a".repeat(0x4000));
+    assert!(many(&(large.clone() + &extended(100, 100)[..100 * 103]), 3));
+    let later = large + &extended(200, 100);
+    assert_eq!(chunked(&later), Err(BadBody::ChunkOverhead));
+}
+
 #[test]
 fn reads_trailers() {
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
@@ -219,6 +271,16 @@ fn leaves_out_trailers_that_belong_into_a_head() {
         "0\r\nContent-Length: 5\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n",
     );
     assert_eq!(read, Ok((body(""), String::new())));
+    let text = "0\r\nX-Forwarded-For: 1.2.3.4\r\nCookie: a\r\nX-Request-Id: 1\r\n\r\n";
+    assert_eq!(chunked(text), Ok((body(""), String::new())));
+    // Of a response, what says nothing of its request goes on.
+    let decoder = Decoder::of_response(Framing::Chunked, &Limits::default());
+    let id = vec![("x-request-id".to_owned(), "1".to_owned())];
+    let text = "0\r\nDate: a\r\nX-Request-Id: 1\r\nX-Envoy-Overloaded: true\r\n\r\n";
+    assert_eq!(
+        decode(decoder, text),
+        Ok(((String::new(), id), String::new()))
+    );
 }
 
 #[test]

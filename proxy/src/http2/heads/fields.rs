@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_LENGTH};
 
-use crate::message::{Broken, FieldName, Fields, SPARE_BYTES, SPARE_FIELDS, is_token};
+use crate::message::{Broken, FieldName, Fields, SPARE_BYTES, SPARE_FIELDS, TrailersOf, is_token};
 
 /// A head that is not passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -84,23 +84,24 @@ impl<'a> Read<'a> {
     }
 }
 
-/// Reads trailers that came; `max` is how many there may be.
+/// Reads trailers that came, without what belongs into a head; `max` is how many there may be.
 ///
 /// # Errors
 ///
-/// When a field is among them that only a head may have (RFC 9110, 6.5.1): an HTTP/1
-/// server that merges trailers could take it for the framing.
+/// When a field is among them that frames messages or names a host: the sender means harm.
 pub(in crate::http2) fn read_trailers(
+    of: TrailersOf,
     headers: &HeaderMap,
     max: usize,
 ) -> Result<Fields, &'static str> {
     // Nothing is added to them.
-    let read = read_with_room(headers, max, (0, 0)).map_err(|bad| match bad {
+    let mut read = read_with_room(headers, max, (0, 0)).map_err(|bad| match bad {
         BadHead::Malformed(why) | BadHead::Refused(_, why) => why,
     })?;
     if read.host.is_some() || read.content_length.is_some() {
         return Err("among the trailers is a field of the head");
     }
+    read.fields.retain(|known, name, _| of.allow(known, name));
     Ok(read.fields)
 }
 
@@ -204,7 +205,8 @@ mod tests {
         let headers = headers(&[("a", "1"), ("b", "2")]);
         let (bytes, fields) = read(&headers, 2).unwrap().fields.room();
         assert!(bytes >= SPARE_BYTES && fields >= SPARE_FIELDS);
-        let (bytes, fields) = read_trailers(&headers, 2).unwrap().room();
+        let trailers = read_trailers(TrailersOf::Request, &headers, 2).unwrap();
+        let (bytes, fields) = trailers.room();
         assert!(bytes < SPARE_BYTES && fields < SPARE_FIELDS);
     }
 
@@ -265,11 +267,30 @@ mod tests {
 
     #[test]
     fn refuses_framing_among_trailers() {
-        let trailers = headers(&[("grpc-status", "0")]);
-        assert_eq!(read_trailers(&trailers, 100).unwrap().len(), 1);
+        let read = |name| read_trailers(TrailersOf::Response, &headers(&[(name, "3")]), 100);
+        assert_eq!(read("grpc-status").unwrap().len(), 1);
         for name in ["content-length", "host", "transfer-encoding"] {
-            assert!(read_trailers(&headers(&[(name, "3")]), 100).is_err());
+            assert!(read(name).is_err());
         }
+    }
+
+    #[test]
+    fn leaves_out_trailers_that_belong_into_a_head() {
+        let trailers = headers(&[
+            ("x-forwarded-client-cert", "By=me"),
+            ("x-sum", "1"),
+            ("cookie", "a=b"),
+            ("expect", "100-continue"),
+            ("te", "trailers"),
+        ]);
+        let left = |of| {
+            let read = read_trailers(of, &trailers, 100).unwrap();
+            let name = |(name, _): (&[u8], _)| String::from_utf8(name.to_vec()).unwrap();
+            read.iter().map(name).collect::<Vec<_>>()
+        };
+        assert_eq!(left(TrailersOf::Request), ["x-sum"]);
+        let of_response = ["x-forwarded-client-cert", "x-sum"];
+        assert_eq!(left(TrailersOf::Response), of_response);
     }
 
     #[test]

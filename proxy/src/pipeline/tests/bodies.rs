@@ -27,6 +27,31 @@ async fn chunks_and_trailers_pass_both_ways() {
 }
 
 #[tokio::test(flavor = "local")]
+async fn nothing_that_is_checked_in_heads_comes_behind_a_body() {
+    let proxy = Setup::default().start().await;
+    let mut client = proxy.connect().await;
+    client
+        .send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\
+            X-Forwarded-Client-Cert: By=me;URI=spiffe://a/ns/b/sa/admin\r\nAuthorization: Basic YTpi\r\n\
+            X-Sum: 6\r\nX-Envoy-Original-Path: /admin\r\n\r\n")
+        .await;
+    let mut server = proxy.accept().await;
+    server.head().await;
+    assert_eq!(
+        server.until("x-sum: 6\r\n\r\n").await,
+        "3\r\nabc\r\n0\r\nx-sum: 6\r\n\r\n"
+    );
+    server
+        .send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\nSet-Cookie: a\r\ngrpc-status: 0\r\n\r\n")
+        .await;
+    client.head().await;
+    assert_eq!(
+        client.until("\r\n\r\n").await,
+        "0\r\ngrpc-status: 0\r\n\r\n"
+    );
+}
+
+#[tokio::test(flavor = "local")]
 async fn a_body_that_ends_with_the_connection_gets_chunks() {
     let proxy = Setup::default().start().await;
     let (mut client, mut server, _) = proxy.request("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;

@@ -127,6 +127,23 @@ async fn nobody_switches_protocols_unasked() {
 }
 
 #[tokio::test(flavor = "local")]
+async fn a_server_that_switches_to_another_protocol_gets_no_tunnel() {
+    let proxy = Setup::default().start().await;
+    let (mut client, mut server, _) = proxy.request(UPGRADE).await;
+    client.send("GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    server
+        .send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n")
+        .await;
+    let response = client.head().await;
+    assert!(response.starts_with("HTTP/1.1 502"), "{response}");
+    assert!(response.contains("connection: close"), "{response}");
+    assert_eq!(server.end().await.unwrap(), "");
+    proxy
+        .sees(&["response_code=\"502\"", "response_flags=\"UPE\""])
+        .await;
+}
+
+#[tokio::test(flavor = "local")]
 async fn a_reset_of_a_tunnel_is_passed_on_as_a_reset() {
     let proxy = Setup::default().start().await;
     let (mut client, mut server, _) = proxy

@@ -125,7 +125,9 @@ fn heads(head: impl Fn(&str) -> String) -> Vec<Case> {
 /// Bodies in chunks behind a head.
 fn bodies(head: &str) -> Vec<Case> {
     let long = "a".repeat(60 * 1024);
+    let wasteful = format!("1;{}\r\na\r\n", "a".repeat(500));
     let bodies = [
+        ("chunk_overhead_too_large", wasteful.repeat(40)),
         ("chunk_line_too_long", format!("3;{}\r\n", "a".repeat(512))),
         ("chunk_too_large", "10000000000000005\r\n".to_owned()),
         ("invalid_chunk_end", "3\r\nabcd".to_owned()),
