@@ -182,7 +182,7 @@ impl Connection {
         let written = self.tally.written();
         let sent = self.sender.clone().send_request(request, ended);
         let Ok((response, stream)) = sent else {
-            let why = Broken::Protocol("the head can't be carried by HTTP/2");
+            let why = Broken::Protocol("head_not_for_http2");
             return Err(NotSent::BadHead(why));
         };
         let queued = Queued {

@@ -80,7 +80,7 @@ impl Receiving {
             Ok(None) => State::Ended(None),
             Ok(Some(trailers)) => match heads::read_trailers(&trailers, self.max_fields) {
                 Ok(trailers) => State::Ended(Some(trailers)),
-                Err(why) => State::Broken(Broken::Protocol(why)),
+                Err(why) => State::Broken(Broken::Protocol(why.as_str())),
             },
             Err(error) => State::Broken(broken(&error)),
         })

@@ -179,9 +179,9 @@ where
 }
 
 fn refuse(respond: &mut SendResponse<Bytes>, bad: BadHead) {
-    match bad {
-        BadHead::Malformed(_) => respond.send_reset(Reason::PROTOCOL_ERROR),
-        BadHead::Refused(status, _) => {
+    match bad.status() {
+        None => respond.send_reset(Reason::PROTOCOL_ERROR),
+        Some(status) => {
             let mut response = Response::new(());
             *response.status_mut() = status;
             // If it fails, the client is gone.
