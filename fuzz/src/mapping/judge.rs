@@ -82,14 +82,16 @@ fn check_host(method: &str, host: &[u8]) {
             None => (text, None),
         },
     };
-    let is_letter = |letter: char| {
-        letter.is_ascii_alphanumeric() || "-._~!$&'()*+,;=%".contains(letter)
-    };
+    let is_letter =
+        |letter: char| letter.is_ascii_alphanumeric() || "-._~!$&'()*+,;=%".contains(letter);
     assert!(!name.is_empty() && name.chars().all(is_letter), "{text:?}");
     let port = port.unwrap_or_default();
     assert!(port.chars().all(|digit| digit.is_ascii_digit()), "{text:?}");
     assert!(port.is_empty() || port.parse::<u16>().is_ok(), "{text:?}");
-    assert!(!port.is_empty() || method != "CONNECT", "{text:?} has no port");
+    assert!(
+        !port.is_empty() || method != "CONNECT",
+        "{text:?} has no port"
+    );
 }
 
 fn check_all(asked: &Asked, got: &Message) {

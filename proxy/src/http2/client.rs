@@ -10,7 +10,6 @@ use std::{
 
 use bytes::Bytes;
 use h2::client::{self, SendRequest};
-use pillion_serve::Meter;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Sleep, sleep},
@@ -23,6 +22,7 @@ use super::{
     heads,
     limits::{FRAME, Limits},
     places::{Places, Used},
+    setup::Setup,
     wire::{Tally, Wire},
 };
 use crate::message::{Broken, RequestHead};
@@ -84,11 +84,12 @@ pub(crate) struct Driver<I> {
 }
 
 /// Begins a connection. It does not wait for the server, whose settings come with the driver.
-pub(crate) async fn connect<I>(io: I, limits: &Limits) -> Result<(Connection, Driver<I>), Broken>
+pub(crate) async fn connect<I>(io: I, setup: &Setup) -> Result<(Connection, Driver<I>), Broken>
 where
     I: AsyncRead + AsyncWrite + Unpin,
 {
-    let wire = Wire::new(io, Bytes::new(), Meter::of_server(limits.frames));
+    let limits = &setup.limits;
+    let wire = Wire::of_server(io, limits.frames, setup.metrics.clone());
     let tally = wire.tally();
     let handshake = builder(limits).handshake(wire).await;
     let (sender, connection) = handshake.map_err(|error| broken(&error))?;

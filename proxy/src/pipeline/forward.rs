@@ -275,6 +275,7 @@ impl<'a, D: Downstream> Exchange<'a, '_, D> {
             cluster: to.cluster,
             endpoint: picked.state.as_ref(),
             destination: destination(self.worker, to.cluster, picked.address, is_secured),
+            direction: self.connection.direction,
             client: self.connection.client(),
             version,
             fresh,

@@ -13,21 +13,21 @@ use crate::message::{
 };
 
 /// Reads a head that came. `ended`: nothing follows it. `max_fields` is how many fields it
-/// may have.
+/// may have. Its target is taken out.
 ///
 /// The path has no fragment: h2 has cut it off.
 pub(in crate::http2) fn read_request(
-    request: Request<()>,
+    request: &mut Request<()>,
     ended: bool,
     max_fields: usize,
 ) -> Result<RequestHead, BadHead> {
-    let (parts, ()) = request.into_parts();
-    check_method(&parts.method)?;
-    let read = fields::read(&parts.headers, max_fields)?;
-    let upgrade = parts.extensions.get::<Protocol>().map(Protocol::as_str);
-    let uri = parts.uri.into_parts();
+    let uri = std::mem::take(request.uri_mut()).into_parts();
+    let method = request.method();
+    check_method(method)?;
+    let read = fields::read(request.headers(), max_fields)?;
+    let upgrade = request.extensions().get::<Protocol>().map(Protocol::as_str);
     let authority = authority(uri.authority.as_ref(), read.host)?;
-    let connects = parts.method == Method::CONNECT;
+    let connects = *method == Method::CONNECT;
     let is_tunnel = connects && upgrade.is_none();
     let path = if is_tunnel {
         // The target of CONNECT has a port (RFC 9113, 8.5).
@@ -36,7 +36,7 @@ pub(in crate::http2) fn read_request(
         }
         ""
     } else {
-        path(uri.path_and_query.as_ref(), &parts.method)?
+        path(uri.path_and_query.as_ref(), method)?
     };
     // Without an authority, h2 has left out the scheme itself; one that is empty it takes.
     if !is_tunnel && uri.authority.is_some() && uri.scheme.as_ref().is_none_or(is_empty) {
@@ -47,7 +47,7 @@ pub(in crate::http2) fn read_request(
     let method = match upgrade {
         Some(protocol) if !is_token(protocol.as_bytes()) => return Err(BadHead::Protocol),
         Some(_) => Method::GET,
-        None => parts.method,
+        None => method.clone(),
     };
     let mut head = RequestHead::new(method, Some(authority), path.as_bytes(), read.fields);
     head.version = Version::HTTP_2;

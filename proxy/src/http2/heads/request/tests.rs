@@ -17,8 +17,8 @@ fn extended(protocol: &str, fields: &[(&str, &str)]) -> Request<()> {
     request
 }
 
-fn read(request: Request<()>) -> Result<RequestHead, BadHead> {
-    read_request(request, false, 100)
+fn read(mut request: Request<()>) -> Result<RequestHead, BadHead> {
+    read_request(&mut request, false, 100)
 }
 
 fn malformed(request: Request<()>) -> bool {
@@ -46,7 +46,7 @@ fn reads_the_parts_of_a_head() {
 fn knows_the_size_of_a_body() {
     let with = |length| request("POST", "http://a/", &[("content-length", length)]);
     let without = || request("GET", "http://a/", &[]);
-    let size = |request, ended| read_request(request, ended, 100).map(|head| head.body);
+    let size = |mut request, ended| read_request(&mut request, ended, 100).map(|head| head.body);
     assert_eq!(size(with("3"), false), Ok(BodySize::Length(3)));
     assert_eq!(size(with("0"), false), Ok(BodySize::Empty));
     assert_eq!(size(with("0"), true), Ok(BodySize::Empty));
@@ -249,12 +249,12 @@ fn writes_what_it_reads() {
     ] {
         let mut before = head(method, Some("a:1"), path);
         before.version = Version::HTTP_2;
-        let (request, ended) = write_request(&before).unwrap();
+        let (mut request, ended) = write_request(&before).unwrap();
         assert_eq!(ended, before.method != Method::CONNECT);
         if before.method != Method::CONNECT {
             before.scheme = Some(Scheme::Http);
         }
-        let after = read_request(request, true, 100).unwrap();
+        let after = read_request(&mut request, true, 100).unwrap();
         assert_eq!(after.method, before.method);
         assert_eq!(after.scheme, before.scheme);
         assert_eq!(after.authority(), before.authority());
