@@ -59,6 +59,9 @@ pub(crate) enum BadHead {
     /// RFC 9110, 6.5.1.
     #[error("among the trailers is a field of the head")]
     TrailerField,
+    /// RFC 9110, 8.6. As from HTTP/1, a length of 0 is passed over.
+    #[error("a 1xx or 204 response says that it has a body")]
+    BodyNotAllowed,
     /// HTTP/2 has no such status (RFC 9113, 8.6).
     #[error("a response of HTTP/2 has the status 101")]
     Switch,
@@ -90,6 +93,7 @@ impl BadHead {
             Self::NoPort => "missing_port",
             Self::ConnectWithBody => "body_disallowed",
             Self::TrailerField => "field_not_allowed_in_trailers",
+            Self::BodyNotAllowed => "content_length_not_allowed",
             Self::Switch => "switching_protocols_not_allowed",
         }
     }

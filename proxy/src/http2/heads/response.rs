@@ -26,6 +26,11 @@ pub(in crate::http2) fn read_response(
     head.version = Version::HTTP_2;
     head.fields = read.fields;
     let length = read.content_length;
+    let may_have_length =
+        !parts.status.is_informational() && parts.status != StatusCode::NO_CONTENT;
+    if !may_have_length && length.is_some_and(|length| length > 0) {
+        return Err(BadHead::BodyNotAllowed);
+    }
     if asked.is_tunnel(parts.status) {
         head.body = BodySize::Unknown;
         if let Some(protocol) = &asked.upgrade {
@@ -34,7 +39,7 @@ pub(in crate::http2) fn read_response(
                 .push(FieldName::Upgrade.as_str().as_bytes(), protocol);
         }
     } else if asked.has_no_body(parts.status) {
-        head.length_without_body = length.filter(|_| !parts.status.is_informational());
+        head.length_without_body = length.filter(|_| may_have_length);
     } else {
         head.body = match (length, ended) {
             (Some(1..), true) => return Err(BadHead::BodyMissing),
