@@ -151,18 +151,14 @@ pub(in crate::http2) fn write_request(head: &RequestHead) -> Result<(Request<()>
 }
 
 fn write_target(head: &RequestHead) -> Result<Uri, Broken> {
-    let bad = Broken::Protocol("the target can't be carried by HTTP/2");
     let mut target = uri::Parts::default();
     if let Some(authority) = head.authority() {
-        target.authority = Some(Authority::try_from(authority).map_err(|_| bad.clone())?);
+        // It can't have an encoded character, which HTTP/1 allows.
+        let bad = Broken::Protocol("host_not_for_http2");
+        target.authority = Some(Authority::try_from(authority).map_err(|_| bad)?);
     }
     if head.method != Method::CONNECT {
-        let path = PathAndQuery::try_from(head.path()).map_err(|_| bad.clone())?;
-        // It cuts off a fragment.
-        if path.as_str().as_bytes() != head.path() {
-            return Err(bad);
-        }
-        target.path_and_query = Some(path);
+        target.path_and_query = Some(write_path(head.path())?);
         if target.authority.is_some() {
             target.scheme = Some(match head.scheme {
                 Some(Scheme::Https) => uri::Scheme::HTTPS,
@@ -170,7 +166,40 @@ fn write_target(head: &RequestHead) -> Result<Uri, Broken> {
             });
         }
     }
-    Uri::from_parts(target).map_err(|_| bad)
+    Uri::from_parts(target).map_err(|_| BAD_TARGET)
+}
+
+const BAD_TARGET: Broken = Broken::Protocol("target_not_for_http2");
+
+/// A path and a query. Characters that no URL has, but requests of HTTP/1 often do, are encoded
+/// where the library does not take them.
+fn write_path(path: &[u8]) -> Result<PathAndQuery, Broken> {
+    let written = match PathAndQuery::try_from(path) {
+        Ok(written) => written,
+        Err(_) => PathAndQuery::try_from(encoded(path)).map_err(|_| BAD_TARGET)?,
+    };
+    // It cuts off a fragment.
+    match path.contains(&b'#') {
+        true => Err(BAD_TARGET),
+        false => Ok(written),
+    }
+}
+
+fn encoded(path: &[u8]) -> Vec<u8> {
+    let mut encoded = Vec::with_capacity(path.len() + 16);
+    let mut in_query = false;
+    for byte in path {
+        in_query |= *byte == b'?';
+        let written: &[u8] = match byte {
+            b'<' => b"%3C",
+            b'>' => b"%3E",
+            b'"' if in_query => b"%22",
+            b'`' if !in_query => b"%60",
+            byte => std::slice::from_ref(byte),
+        };
+        encoded.extend_from_slice(written);
+    }
+    encoded
 }
 
 #[cfg(test)]

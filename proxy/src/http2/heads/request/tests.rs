@@ -299,6 +299,33 @@ fn writes_a_request_without_a_host() {
 }
 
 #[test]
+fn encodes_what_the_library_does_not_take() {
+    for (path, written) in [
+        ("/?q=<x>", "/?q=%3Cx%3E"),
+        ("/?q=\"x\"", "/?q=%22x%22"),
+        (
+            "/<a>`b`\"c\"?`d`\"e\"?<",
+            "/%3Ca%3E%60b%60\"c\"?`d`%22e%22?%3C",
+        ),
+    ] {
+        let (request, _) = write_request(&head(Method::GET, Some("a"), path)).unwrap();
+        assert_eq!(request.uri().path_and_query().unwrap(), written);
+    }
+    // All that targets of HTTP/1 may have can be written.
+    for byte in (0x21..0x7f_u8).filter(|byte| *byte != b'#') {
+        let byte = char::from(byte);
+        for path in [format!("/{byte}"), format!("/?{byte}")] {
+            let (request, _) = write_request(&head(Method::GET, Some("a"), &path)).unwrap();
+            let written = request.uri().path_and_query().unwrap();
+            assert!(
+                *written == *path || written.as_str().contains('%'),
+                "{path}"
+            );
+        }
+    }
+}
+
+#[test]
 fn refuses_to_write_a_target_that_is_none() {
     for path in ["", "a", "/a b", "/a#b", "/a\r\nb", "/\x7f"] {
         assert!(
@@ -306,7 +333,7 @@ fn refuses_to_write_a_target_that_is_none() {
             "{path:?}"
         );
     }
-    for authority in ["", "a b", "a/b"] {
+    for authority in ["", "a b", "a/b", "a%20b"] {
         assert!(
             write_request(&head(Method::GET, Some(authority), "/")).is_err(),
             "{authority:?}"
