@@ -20,7 +20,7 @@ use super::{
     client_stream::{ClientStream, Queued},
     end::End,
     heads,
-    limits::{FRAME, Limits},
+    limits::{FRAME, Limits, STREAM_ERRORS},
     places::{Places, Used},
     setup::Setup,
     wire::{Tally, Wire},
@@ -123,7 +123,11 @@ fn builder(limits: &Limits) -> client::Builder {
         .max_frame_size(FRAME)
         .initial_window_size(limits.stream_window)
         .initial_connection_window_size(limits.connection_window)
-        .max_send_buffer_size(limits.send_buffer);
+        .max_send_buffer_size(limits.send_buffer)
+        .data_frame_budget(limits.data_frames)
+        .max_local_error_reset_streams(Some(STREAM_ERRORS))
+        // A server opens no streams.
+        .max_pending_accept_reset_streams(0);
     builder
 }
 

@@ -169,6 +169,12 @@ impl Source for ClientStream {
             response.consume(bytes);
         }
     }
+
+    fn poll_behind(&mut self, context: &mut Context<'_>) {
+        if let Some(response) = &mut self.response {
+            response.poll_behind(context);
+        }
+    }
 }
 
 impl Sink for ClientStream {

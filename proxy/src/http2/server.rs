@@ -20,7 +20,7 @@ use tokio::{
 use super::{
     end::End,
     heads::{self, Asked, BadHead},
-    limits::{FRAME, Limits},
+    limits::{FRAME, Limits, STREAM_ERRORS, UNSEEN_RESETS},
     receiving::Receiving,
     server_stream::ServerStream,
     setup::Setup,
@@ -73,6 +73,9 @@ fn builder(limits: &Limits) -> Builder {
         .initial_window_size(limits.stream_window)
         .initial_connection_window_size(limits.connection_window)
         .max_send_buffer_size(limits.send_buffer)
+        .data_frame_budget(limits.data_frames)
+        .max_local_error_reset_streams(Some(STREAM_ERRORS))
+        .max_pending_accept_reset_streams(UNSEEN_RESETS)
         .enable_connect_protocol();
     builder
 }

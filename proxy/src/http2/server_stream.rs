@@ -118,6 +118,10 @@ impl Source for ServerStream {
     fn consume(&mut self, bytes: usize) {
         self.request.consume(bytes);
     }
+
+    fn poll_behind(&mut self, context: &mut Context<'_>) {
+        self.request.poll_behind(context);
+    }
 }
 
 impl Sink for ServerStream {

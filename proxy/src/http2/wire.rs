@@ -14,7 +14,7 @@ use bytes::{Buf as _, Bytes};
 use pillion_serve::{Allowance, Frame, Meter};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::endings::Endings;
+use super::{endings::Endings, limits::TURN};
 use crate::{
     metrics::{Http2, Peer},
     net::tls_alert::TlsAlert,
@@ -84,6 +84,8 @@ pub(super) struct Wire<I> {
     io: I,
     /// Bytes that have been read by somebody else.
     first: Bytes,
+    /// Bytes that have been read since others had their turn.
+    turn: usize,
     meter: Meter,
     tally: Arc<Tally>,
     peer: Peer,
@@ -97,6 +99,7 @@ impl<I> Wire<I> {
         Self {
             io,
             first,
+            turn: 0,
             meter: Meter::of_client(frames),
             tally: Arc::default(),
             peer: Peer::Client,
@@ -110,6 +113,7 @@ impl<I> Wire<I> {
         Self {
             io,
             first: Bytes::new(),
+            turn: 0,
             meter: Meter::of_server(frames),
             tally: Arc::default(),
             peer: Peer::Server,
@@ -154,6 +158,11 @@ impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.turn >= TURN {
+            self.turn = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
         let read = if self.first.is_empty() {
             Pin::new(&mut self.io).poll_read(context, buffer)
@@ -168,6 +177,10 @@ impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
         {
             let _ = self.tally.alert.set(alert);
         }
+        self.turn = match read {
+            Poll::Pending => 0,
+            Poll::Ready(_) => self.turn + buffer.filled().len() - before,
+        };
         match buffer.filled() {
             filled if filled.len() > before => match self.took(&filled[before..]) {
                 Ok(()) => read,

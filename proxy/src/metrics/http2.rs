@@ -107,6 +107,17 @@ impl Http2 {
         self.errors.get_or_create_owned(&labels)
     }
 
+    /// How many were cut off for a flood of that kind.
+    #[cfg(test)]
+    pub fn floods(&self, reporter: &'static str, peer: Peer, frame: Frame) -> u64 {
+        let labels = FloodLabels {
+            reporter,
+            peer: peer.as_str(),
+            frame: frame.as_str(),
+        };
+        self.floods.get_or_create(&labels).get()
+    }
+
     /// How many heads were refused for that reason.
     #[cfg(test)]
     pub fn refused_heads(&self, reason: &'static str) -> u64 {

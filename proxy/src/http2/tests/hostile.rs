@@ -80,12 +80,22 @@ async fn too_many_fields_are_answered() {
 
 #[tokio::test]
 async fn a_head_that_is_too_long_is_answered() {
-    let (mut client, _served) = served(&Setup::default(), answer).await;
-    // h2's client knows our limit after our settings.
-    let long = Request::get("http://a/").header("x", "a".repeat(61 * 1024));
-    let (response, _) = client.send_request(long.body(()).unwrap(), true).unwrap();
-    let status = response.await.unwrap().status();
-    assert_eq!(status, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    let setup = Setup::default();
+    let (mut client, _served) = served(&setup, answer).await;
+    let resets = || {
+        let metrics = &setup.metrics;
+        metrics.errors_sent(Peer::Client, "rst_stream", "protocol_error")
+    };
+    // What is still to come after the head is not taken.
+    for (ended, count) in [(true, 0), (false, 1)] {
+        // h2's client knows our limit after our settings.
+        let long = Request::get("http://a/").header("x", "a".repeat(61 * 1024));
+        let (response, _body) = client.send_request(long.body(()).unwrap(), ended).unwrap();
+        let status = response.await.unwrap().status();
+        assert_eq!(status, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+        settle().await;
+        assert_eq!(resets(), count);
+    }
 }
 
 #[tokio::test]
