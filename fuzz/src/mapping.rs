@@ -127,6 +127,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn bad_hosts_do_not_reach_the_server() {
+        for (name, seed) in [
+            (
+                "port",
+                &include_bytes!("../seeds/mapping/host-with-a-bad-port")[..],
+            ),
+            (
+                "brackets",
+                include_bytes!("../seeds/mapping/host-in-bad-brackets"),
+            ),
+        ] {
+            assert!(!reaches(seed), "{name}");
+        }
+    }
+
     /// Once h2 refuses both, the judge can be as strict with heads that are cut.
     #[test]
     fn h2_forgets_what_is_malformed_where_a_field_is_cut() {

@@ -16,7 +16,6 @@ mod decoder;
 mod encoder;
 mod field_lines;
 mod framing;
-mod host;
 mod limits;
 mod line;
 mod numbers;

@@ -5,8 +5,9 @@
 //! future of `serve` is dropped, so are they.
 //!
 //! ```ignore
-//! let setup = Setup { limits, drain, refused };          // shared by connections
-//! let end = serve(io, first_bytes, &setup, |head: RequestHead, stream: ServerStream| async {
+//! let setup = Setup { limits, drain, metrics };          // shared by connections
+//! let refused = |method: &Method, bad: BadHead| …;        // the codec has answered it
+//! let end = serve(io, first_bytes, &setup, refused, |head: RequestHead, stream: ServerStream| async {
 //!     stream.poll_piece(cx), stream.consume(n)           // Source: the request's body
 //!     stream.interim(&head)?;                            // 1xx, any number, before `start`
 //!     stream.start(&head)?;                              // `BodySize::Empty` ends the stream
@@ -25,7 +26,7 @@
 //! are dropped.
 //!
 //! ```ignore
-//! let (mut connection, driver) = connect(io, &limits).await?;
+//! let (mut connection, driver) = connect(io, &setup).await?;
 //! connection.has_room(), connection.is_gone(), connection.streams()
 //! connection.poll_settled(cx), connection.takes_upgrades()   // before an extended CONNECT
 //! let mut stream: ClientStream = connection.send(&head)?;    // NotSent: send it elsewhere
@@ -48,6 +49,7 @@ mod broken;
 mod client;
 mod client_stream;
 mod end;
+mod endings;
 mod heads;
 mod limits;
 mod places;
@@ -55,17 +57,19 @@ mod receiving;
 mod sending;
 mod server;
 mod server_stream;
+mod setup;
 #[cfg(test)]
 mod tests;
 mod wire;
 
 #[cfg(test)]
-use self::{client::Driver, limits::Limits};
+use self::client::Driver;
 pub(crate) use self::{
     client::{Connection, NotSent, connect},
     client_stream::ClientStream,
     end::End,
-    heads::join_cookies,
-    server::{Setup, serve},
+    heads::{BadHead, join_cookies},
+    server::serve,
     server_stream::ServerStream,
+    setup::Setup,
 };

@@ -4,6 +4,7 @@
 //! `content-length` and `transfer-encoding` (HTTP/1) or `END_STREAM` (HTTP/2), and write
 //! them again for the other side. A body is polled piece by piece and never collected.
 
+mod authority;
 mod body;
 mod field_name;
 mod fields;
@@ -14,6 +15,7 @@ mod token;
 mod trailers;
 
 pub(crate) use self::{
+    authority::{is_authority, is_authority_with_port},
     body::{BodySize, Broken, Piece, Sink, Source},
     field_name::FieldName,
     fields::{FieldLine, Fields, SPARE_BYTES, SPARE_FIELDS},

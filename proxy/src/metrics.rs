@@ -13,7 +13,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
-pub(crate) use self::{certificates::Certificates, http2::Http2};
+pub(crate) use self::{
+    certificates::Certificates,
+    http2::{Http2, Peer},
+};
 use crate::{records::Records, traffic::Direction};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -113,7 +116,7 @@ impl Metrics {
         self.evicted.inc();
     }
 
-    /// What clients of HTTP/2 did that no request tells of.
+    /// What is counted of connections of HTTP/2.
     pub fn http2(&self) -> &Http2 {
         &self.http2
     }
@@ -254,16 +257,28 @@ mod tests {
         metrics.set_connected(true);
         metrics.refused_resource("type.googleapis.com/envoy.config.listener.v3.Listener");
         metrics.set_configuration(1, 2, 3);
-        metrics.http2().flooded("destination", Frame::Ping);
+        metrics
+            .http2()
+            .flooded("destination", Peer::Client, Frame::Ping);
+        metrics.http2().flooded("source", Peer::Server, Frame::Data);
         metrics.http2().broken();
-        metrics.http2().refused_heads(2);
+        metrics.http2().refused_head("invalid_host");
+        metrics.http2().sent_error(Peer::Client, "rst_stream", 1);
+        metrics.http2().sent_error(Peer::Server, "goaway", 11);
+        metrics
+            .http2()
+            .sent_error(Peer::Client, "rst_stream", 0xfa11);
         let text = metrics.encode();
         for line in [
             "pillion_connections_refused_total{reporter=\"source\",reason=\"no_room\"} 1",
             "pillion_connections_evicted_total 0",
-            "pillion_http2_floods_total{reporter=\"destination\",frame=\"ping\"} 1",
+            "pillion_http2_floods_total{reporter=\"destination\",peer=\"client\",frame=\"ping\"} 1",
+            "pillion_http2_floods_total{reporter=\"source\",peer=\"server\",frame=\"data\"} 1",
             "pillion_http2_violations_total 1",
-            "pillion_http2_refused_heads_total 2",
+            "pillion_http2_refused_heads_total{reason=\"invalid_host\"} 1",
+            "pillion_http2_errors_sent_total{peer=\"client\",frame=\"rst_stream\",code=\"protocol_error\"} 1",
+            "pillion_http2_errors_sent_total{peer=\"server\",frame=\"goaway\",code=\"enhance_your_calm\"} 1",
+            "pillion_http2_errors_sent_total{peer=\"client\",frame=\"rst_stream\",code=\"other\"} 1",
             "pillion_own_ports_connections_failed_total 0",
             "pillion_configuration_connected 1",
             "pillion_configuration_refusals_total{type=\"Listener\"} 1",

@@ -11,10 +11,44 @@ use crate::{cursor::Cursor, messages::Field};
 const PSEUDO: [(&str, &[&str]); 6] = [
     (":method", &["GET", "POST", "CONNECT", "HEAD", "OPTIONS"]),
     (":scheme", &["http", "https", "ftp"]),
-    (":authority", &["a", "reviews:9080", "[::1]:80", "u@a", ""]),
+    (":authority", &AUTHORITIES),
     (":path", &["/", "/a?b", "*", "", "/a/../b", "a"]),
     (":protocol", &["websocket", "a b"]),
     (":status", &["200"]),
+];
+
+const AUTHORITIES: [&str; 19] = [
+    "a",
+    "reviews:9080",
+    "[::1]:80",
+    "u@a",
+    "",
+    "web:b",
+    "web:99999",
+    "web:+443",
+    "web:80:80",
+    ":80",
+    "[x]",
+    "[::1]a",
+    "a[b]c",
+    "a%20b",
+    "a%2",
+    "web:",
+    "web:443",
+    "u:p@a:80",
+    "::1",
+];
+
+const HOSTS: [&str; 9] = [
+    "a",
+    "b",
+    "reviews:9080",
+    "web:b",
+    "web:99999",
+    "[x]",
+    "a%20b",
+    "a/b",
+    "",
 ];
 
 const FIELDS: [(&str, &[&str]); 14] = [
@@ -23,7 +57,7 @@ const FIELDS: [(&str, &[&str]); 14] = [
     ("connection", &["close", "x-a"]),
     ("upgrade", &["h2c", "websocket"]),
     ("te", &["trailers", "gzip"]),
-    ("host", &["a", "b", "reviews:9080"]),
+    ("host", &HOSTS),
     ("cookie", &["a=1", "b=2"]),
     ("x-a", &["1", "", "2"]),
     ("x-a", &["\r\nx: y", "a\nb", " c", "d "]),

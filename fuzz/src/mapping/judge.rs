@@ -4,7 +4,7 @@
 //! head comes in several frames, it may forget that and leave the field out (`HeaderBlock::load`).
 //! So only less can be said of such a head; see the known limits in SECURITY.md.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::Ipv6Addr};
 
 use super::asked::Asked;
 use crate::{
@@ -58,12 +58,40 @@ fn check_part(asked: &Asked, got: &Message) {
         is_asked(":authority", host) || is_asked("host", host),
         "{got:#?}"
     );
+    check_host(method, host);
     let is_changed = method == "CONNECT" || asked.all(":path").contains(&&b"/a/../b"[..]);
     assert!(is_changed || is_asked(":path", target), "{got:#?}");
     let fields = got.fields.iter().filter(|(name, _)| !is_special(name));
     for (name, value) in fields.filter(|(name, _)| name != "cookie") {
         assert!(is_asked(name, value), "{name} from nowhere");
     }
+}
+
+/// A server of HTTP/1 would answer other hosts with 400 (RFC 9112, 3.2), or take them for something else.
+fn check_host(method: &str, host: &[u8]) {
+    let text = str::from_utf8(host).unwrap_or("not UTF-8");
+    let (name, port) = match text.strip_prefix('[').map(|rest| rest.split_once(']')) {
+        Some(Some((address, rest))) => {
+            assert!(address.parse::<Ipv6Addr>().is_ok(), "{text:?}");
+            assert!(rest.is_empty() || rest.starts_with(':'), "{text:?}");
+            ("address", rest.strip_prefix(':'))
+        }
+        Some(None) => panic!("{text:?} has half of its brackets"),
+        None => match text.split_once(':') {
+            Some((name, port)) => (name, Some(port)),
+            None => (text, None),
+        },
+    };
+    let is_letter =
+        |letter: char| letter.is_ascii_alphanumeric() || "-._~!$&'()*+,;=%".contains(letter);
+    assert!(!name.is_empty() && name.chars().all(is_letter), "{text:?}");
+    let port = port.unwrap_or_default();
+    assert!(port.chars().all(|digit| digit.is_ascii_digit()), "{text:?}");
+    assert!(port.is_empty() || port.parse::<u16>().is_ok(), "{text:?}");
+    assert!(
+        !port.is_empty() || method != "CONNECT",
+        "{text:?} has no port"
+    );
 }
 
 fn check_all(asked: &Asked, got: &Message) {
@@ -86,6 +114,7 @@ fn check_all(asked: &Asked, got: &Message) {
     let got_hosts: Vec<_> = got.all("host").collect();
     assert_eq!(got_hosts.len(), 1);
     assert!(!hosts.is_empty(), "a host from nowhere");
+    check_host(method, got_hosts[0]);
     for host in hosts {
         assert!(host.eq_ignore_ascii_case(got_hosts[0]), "{host:?}");
     }

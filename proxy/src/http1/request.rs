@@ -6,13 +6,12 @@ use super::{
     control_fields::{ControlFields, Kept, Single},
     field_lines::FieldLines,
     framing::{Announced, Framing},
-    host::is_authority,
     limits::Limits,
     line::next_line,
     refusal::BadRequest,
     request_line::RequestLine,
 };
-use crate::message::{RequestHead, is_token};
+use crate::message::{RequestHead, is_authority, is_token};
 
 /// Fields that `Connection` may not name: without them, servers and policies would take the request
 /// for another one's. Envoy refuses the same.

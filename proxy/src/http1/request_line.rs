@@ -5,10 +5,9 @@ use memchr::memchr;
 
 use super::{
     characters::is_target,
-    host::{is_authority, is_authority_with_port},
     refusal::{BadLine, BadRequest},
 };
-use crate::message::{Scheme, is_known_method, is_token};
+use crate::message::{Scheme, is_authority, is_authority_with_port, is_known_method, is_token};
 
 /// A method, a target and a version.
 #[derive(Debug, PartialEq, Eq)]

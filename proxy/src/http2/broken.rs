@@ -8,7 +8,7 @@ use crate::message::Broken;
 pub(super) fn broken(error: &h2::Error) -> Broken {
     match error.reason() {
         Some(code) if error.is_reset() && error.is_remote() => Broken::Reset(code.into()),
-        Some(_) if error.is_library() => Broken::Protocol("the peer broke the rules of HTTP/2"),
+        Some(_) if error.is_library() => Broken::Protocol("http2_violation"),
         _ => Broken::Closed,
     }
 }

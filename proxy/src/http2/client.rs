@@ -10,7 +10,6 @@ use std::{
 
 use bytes::Bytes;
 use h2::client::{self, SendRequest};
-use pillion_serve::Meter;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Sleep, sleep},
@@ -21,8 +20,9 @@ use super::{
     client_stream::{ClientStream, Queued},
     end::End,
     heads,
-    limits::{FRAME, Limits},
+    limits::{FRAME, Limits, STREAM_ERRORS},
     places::{Places, Used},
+    setup::Setup,
     wire::{Tally, Wire},
 };
 use crate::message::{Broken, RequestHead};
@@ -84,11 +84,12 @@ pub(crate) struct Driver<I> {
 }
 
 /// Begins a connection. It does not wait for the server, whose settings come with the driver.
-pub(crate) async fn connect<I>(io: I, limits: &Limits) -> Result<(Connection, Driver<I>), Broken>
+pub(crate) async fn connect<I>(io: I, setup: &Setup) -> Result<(Connection, Driver<I>), Broken>
 where
     I: AsyncRead + AsyncWrite + Unpin,
 {
-    let wire = Wire::new(io, Bytes::new(), Meter::of_server(limits.frames));
+    let limits = &setup.limits;
+    let wire = Wire::of_server(io, limits.frames, setup.metrics.clone());
     let tally = wire.tally();
     let handshake = builder(limits).handshake(wire).await;
     let (sender, connection) = handshake.map_err(|error| broken(&error))?;
@@ -122,7 +123,11 @@ fn builder(limits: &Limits) -> client::Builder {
         .max_frame_size(FRAME)
         .initial_window_size(limits.stream_window)
         .initial_connection_window_size(limits.connection_window)
-        .max_send_buffer_size(limits.send_buffer);
+        .max_send_buffer_size(limits.send_buffer)
+        .data_frame_budget(limits.data_frames)
+        .max_local_error_reset_streams(Some(STREAM_ERRORS))
+        // A server opens no streams.
+        .max_pending_accept_reset_streams(0);
     builder
 }
 
@@ -182,7 +187,7 @@ impl Connection {
         let written = self.tally.written();
         let sent = self.sender.clone().send_request(request, ended);
         let Ok((response, stream)) = sent else {
-            let why = Broken::Protocol("the head can't be carried by HTTP/2");
+            let why = Broken::Protocol("head_not_for_http2");
             return Err(NotSent::BadHead(why));
         };
         let queued = Queued {

@@ -80,7 +80,7 @@ impl ClientStream {
     /// body begins. After that one it fails.
     pub fn poll_head(&mut self, context: &mut Context<'_>) -> Poll<Result<ResponseHead, Broken>> {
         if self.response.is_some() {
-            let why = "the head of the response has been read";
+            let why = "head_read_twice";
             return Poll::Ready(Err(Broken::Protocol(why)));
         }
         let head = match ready!(self.waiting.poll_informational(context)) {
@@ -112,7 +112,7 @@ impl ClientStream {
     fn interim(&mut self, response: Response<()>) -> Result<ResponseHead, Broken> {
         self.interim += 1;
         if self.interim > INTERIM_RESPONSES {
-            return Err(Broken::Protocol("there are too many interim responses"));
+            return Err(Broken::Protocol("too_many_interim_responses"));
         }
         self.read(response, false)
     }
@@ -127,7 +127,7 @@ impl ClientStream {
 
     fn read(&self, response: Response<()>, ended: bool) -> Result<ResponseHead, Broken> {
         heads::read_response(response, ended, &self.asked, self.max_fields)
-            .map_err(Broken::Protocol)
+            .map_err(|bad| Broken::Protocol(bad.as_str()))
     }
 
     /// Learns from a request that can't be sent why not: the response has the reason.
@@ -159,7 +159,7 @@ impl Source for ClientStream {
         match &mut self.response {
             Some(response) => response.poll_piece(context),
             None => {
-                let why = "the head of the response has not been read";
+                let why = "head_not_read";
                 Poll::Ready(Err(Broken::Protocol(why)))
             }
         }
@@ -168,6 +168,12 @@ impl Source for ClientStream {
     fn consume(&mut self, bytes: usize) {
         if let Some(response) = &mut self.response {
             response.consume(bytes);
+        }
+    }
+
+    fn poll_behind(&mut self, context: &mut Context<'_>) {
+        if let Some(response) = &mut self.response {
+            response.poll_behind(context);
         }
     }
 }

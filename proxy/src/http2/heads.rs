@@ -8,13 +8,14 @@
 mod cookies;
 mod exchange;
 mod fields;
+mod refusal;
 mod request;
 mod response;
 
-pub(crate) use self::cookies::join_cookies;
+pub(crate) use self::{cookies::join_cookies, refusal::BadHead};
 pub(super) use self::{
     exchange::Asked,
-    fields::{BadHead, read_trailers, write_trailers},
+    fields::{read_trailers, write_trailers},
     request::{read_request, write_request},
     response::{read_response, write_response},
 };

@@ -21,6 +21,9 @@ pub(crate) struct Limits {
     pub stream_window: u32,
     /// Bytes of all streams that may be received before they are consumed.
     pub connection_window: u32,
+    /// What h2 may keep for frames of DATA besides their bytes: it charges 256 for each, less the
+    /// bytes that it brings, until somebody takes them.
+    pub data_frames: usize,
     /// Bytes of a stream that wait to be sent, whatever window the peer grants.
     pub send_buffer: usize,
     /// Frames that carry no request.
@@ -41,7 +44,8 @@ impl Default for Limits {
             head_bytes: HEAD_BYTES.into(),
             fields: FIELDS,
             stream_window: 64 * 1024 - 1,
-            connection_window: 1024 * 1024,
+            connection_window: CONNECTION_WINDOW,
+            data_frames: DATA_FRAMES,
             send_buffer: 64 * 1024,
             frames: FRAMES,
             handshake: Duration::from_secs(10),
@@ -57,6 +61,30 @@ pub(super) const FRAME: u32 = 16 * 1024;
 /// Bytes of a body that may wait behind the head of a request, whatever the server's windows are: room for
 /// most messages of gRPC. A connection's streams keep 4 MiB of these at most.
 pub(super) const FIRST: usize = 4 * 1024;
+
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// As much again as the bytes may take. h2's own choice, half of it, is used up by one stream with
+/// 2,260 frames of 24 bytes that nobody takes: 54 KB, less than its window; h2 then ends the
+/// connection with all of its streams.
+///
+/// What a stream has received whose other side is slower, or stands still, is not in h2
+/// (`Receiving::poll_behind`), so this is for requests that wait for a server, and for what comes
+/// before anybody can take it ([`TURN`]). Empty frames have a bound of h2's own that can't be set:
+/// after 100 without an end, the connection ends.
+const DATA_FRAMES: usize = 1024 * 1024;
+
+/// Bytes that are read before those who take them have their turn. In frames of one byte they cost
+/// less than [`DATA_FRAMES`], also with a buffer of 16 KiB that was read last.
+pub(super) const TURN: usize = 24 * 1024;
+
+/// Streams that a peer may make us reset in the life of a connection because it breaks the rules
+/// ("MadeYouReset", CVE-2025-8671). Each costs it the frames of a request; h2's default.
+pub(super) const STREAM_ERRORS: usize = 1024;
+
+/// Streams that a client may have reset before we have looked at them ("rapid reset",
+/// CVE-2023-44487). All that have come are looked at in each turn; h2's default.
+pub(super) const UNSEEN_RESETS: usize = 20;
 
 /// More than [`Allowance`] gives to callers of our own ports, because a proxy doesn't know
 /// what is usual for those it serves: short messages of gRPC in both directions, cancelled

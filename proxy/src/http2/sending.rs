@@ -75,7 +75,7 @@ impl Sending {
     ) -> Poll<Result<usize, Broken>> {
         let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
         if self.ended || self.left.is_some_and(|left| left < length) {
-            let why = "the body is longer than its head says";
+            let why = "body_length_mismatch";
             return Poll::Ready(Err(Broken::Protocol(why)));
         }
         if data.is_empty() {
@@ -98,7 +98,7 @@ impl Sending {
         }
         if self.left.is_some_and(|left| left > 0) {
             self.reset(Reason::INTERNAL_ERROR);
-            return Err(Broken::Protocol("the body is shorter than its head says"));
+            return Err(Broken::Protocol("body_length_mismatch"));
         }
         let sent = match trailers.filter(|trailers| !trailers.is_empty()) {
             None => {

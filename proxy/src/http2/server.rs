@@ -1,13 +1,6 @@
 //! A connection from a client of HTTP/2.
 
-use std::{
-    future::Future,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-};
+use std::{future::Future, pin::pin, sync::Arc};
 
 use bytes::Bytes;
 use futures::{
@@ -18,46 +11,42 @@ use h2::{
     Reason, RecvStream,
     server::{Builder, Connection, SendResponse},
 };
-use http::{Request, Response};
-use pillion_serve::Meter;
+use http::{Method, Request, Response};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Instant, sleep, timeout},
 };
-use tokio_util::sync::CancellationToken;
 
 use super::{
     end::End,
     heads::{self, Asked, BadHead},
-    limits::{FRAME, Limits},
+    limits::{FRAME, Limits, STREAM_ERRORS, UNSEEN_RESETS},
     receiving::Receiving,
     server_stream::ServerStream,
+    setup::Setup,
     wire::{Tally, Wire},
 };
 use crate::message::{Broken, RequestHead, TrailersOf};
 
-/// What connections from clients share.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Setup {
-    /// The bounds of each.
-    pub limits: Limits,
-    /// Once it is cancelled, connections take no new requests and end with the last one.
-    pub drain: CancellationToken,
-    /// Counts requests whose heads were refused, of which the handler does not hear.
-    pub refused: Arc<AtomicU64>,
-}
-
 /// Serves a connection until it ends and its last stream's future has.
 ///
 /// `first` are bytes that have been read from `io` already, from the client's preface on.
-/// `handler` is called for each request, and its future is polled with the connection.
-pub(crate) async fn serve<I, H, F>(io: I, first: Bytes, setup: &Setup, handler: H) -> End
+/// `handler` is called for each request, and its future is polled with the connection. Where a
+/// head is refused, which has its answer already, `refused` hears of it.
+pub(crate) async fn serve<I, R, H, F>(
+    io: I,
+    first: Bytes,
+    setup: &Setup,
+    refused: R,
+    handler: H,
+) -> End
 where
     I: AsyncRead + AsyncWrite + Unpin,
+    R: FnMut(&Method, BadHead),
     H: FnMut(RequestHead, ServerStream) -> F,
     F: Future<Output = ()>,
 {
-    let wire = Wire::new(io, first, Meter::of_client(setup.limits.frames));
+    let wire = Wire::of_client(io, first, setup.limits.frames, setup.metrics.clone());
     let tally = wire.tally();
     let handshake = builder(&setup.limits).handshake(wire);
     let connection = match timeout(setup.limits.handshake, handshake).await {
@@ -68,6 +57,7 @@ where
     let server = Server {
         setup,
         tally,
+        refused,
         handler,
         streams: FuturesUnordered::new(),
     };
@@ -83,19 +73,24 @@ fn builder(limits: &Limits) -> Builder {
         .initial_window_size(limits.stream_window)
         .initial_connection_window_size(limits.connection_window)
         .max_send_buffer_size(limits.send_buffer)
+        .data_frame_budget(limits.data_frames)
+        .max_local_error_reset_streams(Some(STREAM_ERRORS))
+        .max_pending_accept_reset_streams(UNSEEN_RESETS)
         .enable_connect_protocol();
     builder
 }
 
-struct Server<'a, H, F> {
+struct Server<'a, R, H, F> {
     setup: &'a Setup,
     tally: Arc<Tally>,
+    refused: R,
     handler: H,
     streams: FuturesUnordered<F>,
 }
 
-impl<H, F> Server<'_, H, F>
+impl<R, H, F> Server<'_, R, H, F>
 where
+    R: FnMut(&Method, BadHead),
     H: FnMut(RequestHead, ServerStream) -> F,
     F: Future<Output = ()>,
 {
@@ -160,9 +155,9 @@ where
 
     fn admit(&mut self, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
         let (parts, body) = request.into_parts();
-        let request = Request::from_parts(parts, ());
+        let mut request = Request::from_parts(parts, ());
         let max_fields = self.setup.limits.fields;
-        match heads::read_request(request, body.is_end_stream(), max_fields) {
+        match heads::read_request(&mut request, body.is_end_stream(), max_fields) {
             Ok(head) => {
                 let body = Receiving::new(TrailersOf::Request, body, max_fields);
                 let tally = Arc::clone(&self.tally);
@@ -170,18 +165,19 @@ where
                 self.streams.push((self.handler)(head, stream));
             }
             Err(bad) => {
-                self.setup.refused.fetch_add(1, Relaxed);
+                self.setup.metrics.refused_head(bad.as_str());
                 tracing::debug!("refused a request of HTTP/2: {bad}");
                 refuse(&mut respond, bad);
+                (self.refused)(request.method(), bad);
             }
         }
     }
 }
 
 fn refuse(respond: &mut SendResponse<Bytes>, bad: BadHead) {
-    match bad {
-        BadHead::Malformed(_) => respond.send_reset(Reason::PROTOCOL_ERROR),
-        BadHead::Refused(status, _) => {
+    match bad.status() {
+        None => respond.send_reset(Reason::PROTOCOL_ERROR),
+        Some(status) => {
             let mut response = Response::new(());
             *response.status_mut() = status;
             // If it fails, the client is gone.

@@ -52,7 +52,7 @@ impl ServerStream {
     /// When the stream or the connection has ended, or the response has started.
     pub fn interim(&mut self, head: &ResponseHead) -> Result<(), Broken> {
         if self.response.is_some() || !head.is_interim() {
-            return Err(Broken::Protocol("an interim response out of place"));
+            return Err(Broken::Protocol("interim_response_out_of_place"));
         }
         let (response, _) = heads::write_response(head, &self.asked)?;
         let sent = self.respond.send_informational(response);
@@ -67,7 +67,7 @@ impl ServerStream {
     /// head can't be carried by HTTP/2: 101 without an upgrade, 2xx with one.
     pub fn start(&mut self, head: &ResponseHead) -> Result<(), Broken> {
         if self.response.is_some() || head.is_interim() {
-            return Err(Broken::Protocol("a response out of place"));
+            return Err(Broken::Protocol("response_out_of_place"));
         }
         let (response, ended) = heads::write_response(head, &self.asked)?;
         let stream = self
@@ -105,7 +105,7 @@ impl ServerStream {
     }
 
     fn response(&mut self) -> Result<&mut Sending, Broken> {
-        let why = Broken::Protocol("the response has not been started");
+        let why = Broken::Protocol("response_not_started");
         self.response.as_mut().ok_or(why)
     }
 }
@@ -117,6 +117,10 @@ impl Source for ServerStream {
 
     fn consume(&mut self, bytes: usize) {
         self.request.consume(bytes);
+    }
+
+    fn poll_behind(&mut self, context: &mut Context<'_>) {
+        self.request.poll_behind(context);
     }
 }
 

@@ -11,10 +11,14 @@ use std::{
 };
 
 use bytes::{Buf as _, Bytes};
-use pillion_serve::{Frame, Meter};
+use pillion_serve::{Allowance, Frame, Meter};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::net::tls_alert::TlsAlert;
+use super::{endings::Endings, limits::TURN};
+use crate::{
+    metrics::{Http2, Peer},
+    net::tls_alert::TlsAlert,
+};
 
 /// What a connection's bytes and its streams tell each other.
 #[derive(Debug, Default)]
@@ -80,18 +84,41 @@ pub(super) struct Wire<I> {
     io: I,
     /// Bytes that have been read by somebody else.
     first: Bytes,
+    /// Bytes that have been read since others had their turn.
+    turn: usize,
     meter: Meter,
     tally: Arc<Tally>,
+    peer: Peer,
+    endings: Endings,
+    metrics: Http2,
 }
 
 impl<I> Wire<I> {
-    /// `first` are bytes that have been read from `io` already.
-    pub fn new(io: I, first: Bytes, meter: Meter) -> Self {
+    /// A connection from a client. `first` are bytes that have been read from `io` already.
+    pub fn of_client(io: I, first: Bytes, frames: Allowance, metrics: Http2) -> Self {
         Self {
             io,
             first,
-            meter,
+            turn: 0,
+            meter: Meter::of_client(frames),
             tally: Arc::default(),
+            peer: Peer::Client,
+            endings: Endings::of_server(),
+            metrics,
+        }
+    }
+
+    /// A connection to a server.
+    pub fn of_server(io: I, frames: Allowance, metrics: Http2) -> Self {
+        Self {
+            io,
+            first: Bytes::new(),
+            turn: 0,
+            meter: Meter::of_server(frames),
+            tally: Arc::default(),
+            peer: Peer::Server,
+            endings: Endings::of_client(),
+            metrics,
         }
     }
 
@@ -111,11 +138,17 @@ impl<I> Wire<I> {
         Ok(())
     }
 
-    fn wrote(&self, written: &Poll<io::Result<usize>>) {
-        if let Poll::Ready(Ok(bytes)) = written {
-            let bytes = u64::try_from(*bytes).unwrap_or(u64::MAX);
-            self.tally.written.fetch_add(bytes, Relaxed);
-        }
+    /// Takes note of what was written of these bytes.
+    fn wrote(&mut self, slices: &[IoSlice<'_>], written: &Poll<io::Result<usize>>) {
+        let Poll::Ready(Ok(written)) = *written else {
+            return;
+        };
+        let bytes = u64::try_from(written).unwrap_or(u64::MAX);
+        self.tally.written.fetch_add(bytes, Relaxed);
+        let (peer, metrics) = (self.peer, &self.metrics);
+        self.endings.wrote(slices, written, |ending, code| {
+            metrics.sent_error(peer, ending.as_str(), code);
+        });
     }
 }
 
@@ -125,6 +158,11 @@ impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.turn >= TURN {
+            self.turn = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
         let read = if self.first.is_empty() {
             Pin::new(&mut self.io).poll_read(context, buffer)
@@ -139,6 +177,10 @@ impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
         {
             let _ = self.tally.alert.set(alert);
         }
+        self.turn = match read {
+            Poll::Pending => 0,
+            Poll::Ready(_) => self.turn + buffer.filled().len() - before,
+        };
         match buffer.filled() {
             filled if filled.len() > before => match self.took(&filled[before..]) {
                 Ok(()) => read,
@@ -156,7 +198,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Wire<I> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write(context, bytes);
-        self.wrote(&written);
+        self.wrote(&[IoSlice::new(bytes)], &written);
         written
     }
 
@@ -166,7 +208,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Wire<I> {
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write_vectored(context, bytes);
-        self.wrote(&written);
+        self.wrote(bytes, &written);
         written
     }
 

@@ -64,6 +64,10 @@ pub(crate) trait Source {
 
     /// Passes over the first bytes of the piece of data that was polled last.
     fn consume(&mut self, bytes: usize);
+
+    /// Takes in what has come behind that piece, which nobody takes now, where it would be in the
+    /// way of others. The task is woken when more comes.
+    fn poll_behind(&mut self, _context: &mut Context<'_>) {}
 }
 
 /// The sending side of a message.

@@ -13,8 +13,9 @@ use super::{
 };
 use crate::{
     http1::Client,
-    http2::{self, ClientStream, NotSent},
+    http2::{self, ClientStream, End, NotSent},
     message::{Broken, RequestHead},
+    metrics::Peer,
     net::stream::Stream,
     pool::{Company, Destination, Http1Connection, Lease},
     records::{Parties, Refused},
@@ -37,9 +38,9 @@ pub(super) struct Connector<'a> {
     /// `None` for an original destination.
     pub endpoint: Option<&'a Arc<EndpointState>>,
     pub destination: Destination,
+    pub direction: Direction,
     /// Whose requests go by the same connections of HTTP/2.
     pub client: Option<Caller>,
-    pub direction: Direction,
     pub version: Version,
     /// Idle connections of HTTP/1 are not used.
     pub fresh: bool,
@@ -203,13 +204,16 @@ impl Connector<'_> {
             },
         };
         let (stream, parties) = self.connect().await?;
-        let limits = &self.worker.http2_setup.limits;
-        let connected = http2::connect(stream, limits).await;
+        let setup = &self.worker.http2_setup;
+        let connected = http2::connect(stream, setup).await;
         let (mut connection, driver) = connected.map_err(|broken| self.broken(broken))?;
         // Nobody awaits it: it ends soon after the last that uses the connection, whatever the
         // server does, and how many use one is bounded by the pool and the clients' places.
+        let (metrics, reporter) = (setup.metrics.clone(), self.direction.reporter());
         spawn_local(async move {
-            driver.await;
+            if let End::Flood(frame) = driver.await {
+                metrics.flooded(reporter, Peer::Server, frame);
+            }
             // The connection counts as long as it is there.
             drop(permit);
         });

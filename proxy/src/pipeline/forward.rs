@@ -276,8 +276,8 @@ impl<'a, D: Downstream> Exchange<'a, '_, D> {
             cluster: to.cluster,
             endpoint: picked.state.as_ref(),
             destination: destination(self.worker, to.cluster, picked.address, is_secured),
-            client: self.connection.client(),
             direction: self.connection.direction,
+            client: self.connection.client(),
             version,
             fresh,
         };

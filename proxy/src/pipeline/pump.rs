@@ -61,7 +61,11 @@ impl Pump {
                     };
                     let consumed = match piece.map_err(PumpError::Source)? {
                         Piece::Data(data) => {
-                            ready!(sink.poll_write(context, data)).map_err(PumpError::Sink)?
+                            let Poll::Ready(written) = sink.poll_write(context, data) else {
+                                source.poll_behind(context);
+                                return Poll::Pending;
+                            };
+                            written.map_err(PumpError::Sink)?
                         }
                         Piece::Trailers(trailers) => {
                             self.read_trailers(trailers);
@@ -88,6 +92,8 @@ impl Pump {
                 State::Done => return Poll::Ready(Ok(())),
             }
         }
+        // Small pieces may come faster than turns.
+        source.poll_behind(context);
         context.waker().wake_by_ref();
         Poll::Pending
     }

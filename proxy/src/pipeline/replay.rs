@@ -133,6 +133,10 @@ impl<S: Source> Source for Replay<'_, '_, S> {
         self.held.sent += bytes;
         self.held.free_sent();
     }
+
+    fn poll_behind(&mut self, context: &mut Context<'_>) {
+        self.source.poll_behind(context);
+    }
 }
 
 #[cfg(test)]

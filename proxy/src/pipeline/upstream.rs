@@ -83,6 +83,12 @@ impl Source for Upstream {
             Self::Http2(stream) => stream.consume(bytes),
         }
     }
+
+    fn poll_behind(&mut self, context: &mut Context<'_>) {
+        if let Self::Http2(stream) = self {
+            stream.poll_behind(context);
+        }
+    }
 }
 
 impl Sink for Upstream {

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     http2::End,
     message::Broken,
-    metrics::Metrics,
+    metrics::{Metrics, Peer},
     net::{input::Input, original_dst::original_dst, socket::reset_when_dropped, stream::of_tcp},
     pipeline::{ClientCertField, Connection, TABLES_TIME, Worker, serve_http1, serve_http2},
     sniff::Protocol,
@@ -183,7 +183,9 @@ async fn carry_tls(
 /// Counts the clients that no request tells of.
 fn count_end(metrics: &Metrics, direction: Direction, end: &End) {
     match end {
-        End::Flood(frame) => metrics.http2().flooded(direction.reporter(), *frame),
+        End::Flood(frame) => metrics
+            .http2()
+            .flooded(direction.reporter(), Peer::Client, *frame),
         End::Silent | End::Broken(Broken::Protocol(_) | Broken::Refused(_)) => {
             metrics.http2().broken();
         }

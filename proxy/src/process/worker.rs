@@ -3,14 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::HashMap,
-    io, net,
-    rc::Rc,
-    sync::{Arc, atomic::Ordering::Relaxed},
-    thread,
-    time::Duration,
-};
+use std::{collections::HashMap, io, net, rc::Rc, sync::Arc, thread, time::Duration};
 
 use pillion_serve::{Listener, PortMetrics};
 use tokio::{
@@ -21,7 +14,7 @@ use tokio::{
         watch,
     },
     task::{AbortHandle, JoinSet, spawn_local},
-    time::{interval, timeout},
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -152,6 +145,7 @@ async fn serve(
         shared.edge.clone(),
     );
     worker.node = Arc::clone(&shared.node);
+    worker.http2_setup.metrics = shared.metrics.http2().clone();
     worker.transport = Transport::new(&shared.configs, &shared.credentials);
     let worker = Rc::new(worker);
     let (follower, newer) = (Rc::clone(&worker), shared.credentials.clone());
@@ -159,10 +153,6 @@ async fn serve(
     spawn_local(tables.follow(shared.tables.clone()));
     let sweeper = Rc::clone(&worker);
     spawn_local(async move { sweeper.sweep().await });
-    spawn_local(count_refused(
-        Rc::clone(&worker),
-        Arc::clone(&shared.metrics),
-    ));
     let mut doors = Doors {
         shared,
         worker,
@@ -184,16 +174,6 @@ async fn serve(
                 _ => return Ok(()),
             },
         }
-    }
-}
-
-/// Counts the heads of HTTP/2 that were refused, every second.
-async fn count_refused(worker: Rc<Worker>, metrics: Arc<Metrics>) {
-    let mut second = interval(Duration::from_secs(1));
-    loop {
-        second.tick().await;
-        let refused = worker.http2_setup.refused.swap(0, Relaxed);
-        metrics.http2().refused_heads(refused);
     }
 }
 

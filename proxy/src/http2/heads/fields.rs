@@ -1,19 +1,9 @@
 //! The fields of heads and trailers.
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_LENGTH};
+use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_LENGTH};
 
+use super::refusal::BadHead;
 use crate::message::{Broken, FieldName, Fields, SPARE_BYTES, SPARE_FIELDS, TrailersOf, is_token};
-
-/// A head that is not passed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(in crate::http2) enum BadHead {
-    /// The stream is reset with PROTOCOL_ERROR (RFC 9113, 8.1.1).
-    #[error("{0}")]
-    Malformed(&'static str),
-    /// It is not against HTTP/2, but a request is answered with that status.
-    #[error("{1}")]
-    Refused(StatusCode, &'static str),
-}
 
 /// The fields of a head that came.
 #[derive(Debug, Default)]
@@ -39,8 +29,7 @@ fn read_with_room(
     (more_bytes, more_fields): (usize, usize),
 ) -> Result<Read<'_>, BadHead> {
     if headers.len() > max {
-        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-        return Err(BadHead::Refused(status, "there are too many fields"));
+        return Err(BadHead::TooManyFields);
     }
     let size = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
     let bytes = headers.iter().map(size).sum::<usize>() + more_bytes;
@@ -50,34 +39,31 @@ fn read_with_room(
     };
     for (name, value) in headers {
         let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
-        read.add(name, value).map_err(BadHead::Malformed)?;
+        read.add(name, value)?;
     }
     Ok(read)
 }
 
 impl<'a> Read<'a> {
-    fn add(&mut self, name: &[u8], value: &'a [u8]) -> Result<(), &'static str> {
+    fn add(&mut self, name: &[u8], value: &'a [u8]) -> Result<(), BadHead> {
         check_value(value)?;
         match FieldName::of(name) {
-            known if is_of_connection(known) => {
-                return Err("there is a field of the connection");
-            }
-            FieldName::Te if value != b"trailers" => return Err("`te` is not `trailers`"),
+            known if is_of_connection(known) => return Err(BadHead::ConnectionField),
+            FieldName::Te if value != b"trailers" => return Err(BadHead::Te),
             // Of an upgrade from HTTP/1, which has no meaning here (RFC 9113, 3.1).
             FieldName::Http2Settings => {}
             FieldName::Host => {
                 if self.host.replace(value).is_some() {
-                    return Err("there are two `host` fields");
+                    return Err(BadHead::SeveralHosts);
                 }
             }
             FieldName::ContentLength => {
-                let length = number(value).ok_or("`content-length` is not a number")?;
+                let length = number(value).ok_or(BadHead::ContentLength)?;
                 if self.content_length.replace(length).is_some() {
-                    return Err("there are two `content-length` fields");
+                    return Err(BadHead::SeveralContentLengths);
                 }
             }
-            // `HeaderName` takes a quotation mark for a part of a name.
-            FieldName::Other if !is_token(name) => return Err("a field's name is not a token"),
+            FieldName::Other if !is_token(name) => return Err(BadHead::FieldName),
             _ => self.fields.push(name, value),
         }
         Ok(())
@@ -93,13 +79,11 @@ pub(in crate::http2) fn read_trailers(
     of: TrailersOf,
     headers: &HeaderMap,
     max: usize,
-) -> Result<Fields, &'static str> {
+) -> Result<Fields, BadHead> {
     // Nothing is added to them.
-    let mut read = read_with_room(headers, max, (0, 0)).map_err(|bad| match bad {
-        BadHead::Malformed(why) | BadHead::Refused(_, why) => why,
-    })?;
+    let mut read = read_with_room(headers, max, (0, 0))?;
     if read.host.is_some() || read.content_length.is_some() {
-        return Err("among the trailers is a field of the head");
+        return Err(BadHead::TrailerField);
     }
     read.fields.retain(|known, name, _| of.allow(known, name));
     Ok(read.fields)
@@ -107,7 +91,7 @@ pub(in crate::http2) fn read_trailers(
 
 /// Writes fields, but for those that HTTP/2 has no use for (RFC 9113, 8.2.2).
 pub(super) fn write(fields: &Fields) -> Result<HeaderMap, Broken> {
-    let bad = Broken::Protocol("a field can't be carried by HTTP/2");
+    let bad = Broken::Protocol("field_not_for_http2");
     let mut headers = HeaderMap::with_capacity(fields.len());
     for (name, value) in fields.iter() {
         match FieldName::of(name) {
@@ -152,16 +136,16 @@ fn is_of_connection(name: FieldName) -> bool {
 }
 
 /// h2 refuses control characters; spaces at the ends are malformed, too (RFC 9113, 8.2.1).
-fn check_value(value: &[u8]) -> Result<(), &'static str> {
+fn check_value(value: &[u8]) -> Result<(), BadHead> {
     if value
         .iter()
         .any(|byte| matches!(byte, 0..=8 | 10..=31 | 127))
     {
-        return Err("there is a control character in a field");
+        return Err(BadHead::FieldValue);
     }
     let is_space = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
     if is_space(value.first()) || is_space(value.last()) {
-        return Err("a field begins or ends with a space");
+        return Err(BadHead::SpaceAroundValue);
     }
     Ok(())
 }
@@ -187,7 +171,7 @@ mod tests {
 
     fn malformed(fields: &[(&'static str, &str)]) -> bool {
         let headers = headers(fields);
-        matches!(read(&headers, 100), Err(BadHead::Malformed(_)))
+        read(&headers, 100).is_err_and(|bad| bad.status().is_none())
     }
 
     #[test]
@@ -240,7 +224,7 @@ mod tests {
     fn refuses_names_that_are_not_tokens() {
         let name = HeaderName::from_lowercase(b"x\"").unwrap();
         let headers = HeaderMap::from_iter([(name, HeaderValue::from_static("1"))]);
-        assert!(matches!(read(&headers, 100), Err(BadHead::Malformed(_))));
+        assert_eq!(read(&headers, 100).err(), Some(BadHead::FieldName));
         assert!(!malformed(&[("!#$%&'*+-.^_`|~09", "1")]));
     }
 
@@ -261,8 +245,7 @@ mod tests {
     fn refuses_too_many_fields() {
         let headers = headers(&[("a", "1"), ("a", "2"), ("b", "3")]);
         assert!(read(&headers, 3).is_ok());
-        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-        assert!(matches!(read(&headers, 2), Err(BadHead::Refused(s, _)) if s == status));
+        assert_eq!(read(&headers, 2).err(), Some(BadHead::TooManyFields));
     }
 
     #[test]

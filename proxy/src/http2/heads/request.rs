@@ -2,55 +2,54 @@
 
 use h2::ext::Protocol;
 use http::{
-    Method, Request, StatusCode, Version,
+    Method, Request, Version,
     uri::{self, Authority, PathAndQuery, Uri},
 };
 
-use super::fields::{self, BadHead};
-use crate::message::{BodySize, Broken, RequestHead, Scheme, is_known_method, is_token};
+use super::{fields, refusal::BadHead};
+use crate::message::{
+    BodySize, Broken, RequestHead, Scheme, is_authority, is_authority_with_port, is_known_method,
+    is_token,
+};
 
 /// Reads a head that came. `ended`: nothing follows it. `max_fields` is how many fields it
-/// may have.
+/// may have. Its target is taken out.
 ///
 /// The path has no fragment: h2 has cut it off.
 pub(in crate::http2) fn read_request(
-    request: Request<()>,
+    request: &mut Request<()>,
     ended: bool,
     max_fields: usize,
 ) -> Result<RequestHead, BadHead> {
-    let (parts, ()) = request.into_parts();
-    check_method(&parts.method)?;
-    let read = fields::read(&parts.headers, max_fields)?;
-    let upgrade = parts.extensions.get::<Protocol>().map(Protocol::as_str);
-    let uri = parts.uri.into_parts();
+    let uri = std::mem::take(request.uri_mut()).into_parts();
+    let method = request.method();
+    check_method(method)?;
+    let read = fields::read(request.headers(), max_fields)?;
+    let upgrade = request.extensions().get::<Protocol>().map(Protocol::as_str);
     let authority = authority(uri.authority.as_ref(), read.host)?;
-    let connects = parts.method == Method::CONNECT;
+    let connects = *method == Method::CONNECT;
     let is_tunnel = connects && upgrade.is_none();
     let path = if is_tunnel {
-        target(&authority)?;
+        // The target of CONNECT has a port (RFC 9113, 8.5).
+        if !is_authority_with_port(authority) {
+            return Err(BadHead::NoPort);
+        }
         ""
     } else {
-        path(uri.path_and_query.as_ref(), &parts.method).map_err(BadHead::Malformed)?
+        path(uri.path_and_query.as_ref(), method)?
     };
     // Without an authority, h2 has left out the scheme itself; one that is empty it takes.
     if !is_tunnel && uri.authority.is_some() && uri.scheme.as_ref().is_none_or(is_empty) {
-        return Err(BadHead::Malformed("there is no `:scheme`"));
+        return Err(BadHead::NoScheme);
     }
-    let body = body(read.content_length, ended, connects).map_err(BadHead::Malformed)?;
+    let body = body(read.content_length, ended, connects)?;
     // An upgrade is a GET in HTTP/1.1, and has no `:protocol` but its `upgrade` field.
     let method = match upgrade {
-        Some(protocol) if !is_token(protocol.as_bytes()) => {
-            return Err(BadHead::Malformed("`:protocol` is not a token"));
-        }
+        Some(protocol) if !is_token(protocol.as_bytes()) => return Err(BadHead::Protocol),
         Some(_) => Method::GET,
-        None => parts.method,
+        None => method.clone(),
     };
-    let mut head = RequestHead::new(
-        method,
-        Some(authority.as_str().as_bytes()),
-        path.as_bytes(),
-        read.fields,
-    );
+    let mut head = RequestHead::new(method, Some(authority), path.as_bytes(), read.fields);
     head.version = Version::HTTP_2;
     head.scheme = scheme(uri.scheme.as_ref());
     head.body = body;
@@ -62,68 +61,51 @@ pub(in crate::http2) fn read_request(
 fn check_method(method: &Method) -> Result<(), BadHead> {
     match is_known_method(method.as_str().as_bytes()) {
         true => Ok(()),
-        false => Err(BadHead::Refused(
-            StatusCode::NOT_IMPLEMENTED,
-            "`:method` is none that is registered",
-        )),
+        false => Err(BadHead::MethodUnknown),
     }
 }
 
 /// `:authority`, or what `host` says in its place; both have to say the same
-/// (RFC 9113, 8.3.1).
-fn authority(authority: Option<&Authority>, host: Option<&[u8]>) -> Result<Authority, BadHead> {
-    let authority = match (authority, host) {
-        (Some(authority), None) => authority.clone(),
-        (Some(authority), Some(host)) => {
-            if !authority.as_str().as_bytes().eq_ignore_ascii_case(host) {
-                return Err(BadHead::Malformed("`host` is not `:authority`"));
-            }
-            authority.clone()
-        }
-        (None, Some(host)) => Authority::try_from(host)
-            .map_err(|_| BadHead::Malformed("`host` is not a host and a port"))?,
-        (None, None) => {
-            let why = "there is neither `:authority` nor `host`";
-            return Err(BadHead::Refused(StatusCode::BAD_REQUEST, why));
-        }
-    };
-    if authority.as_str().contains('@') {
-        return Err(BadHead::Malformed("there is a user in `:authority`"));
+/// (RFC 9113, 8.3.1). What is a host is decided as in HTTP/1.
+fn authority<'a>(
+    authority: Option<&'a Authority>,
+    host: Option<&'a [u8]>,
+) -> Result<&'a [u8], BadHead> {
+    let authority = authority.map(|authority| authority.as_str().as_bytes());
+    if let (Some(authority), Some(host)) = (authority, host)
+        && !authority.eq_ignore_ascii_case(host)
+    {
+        return Err(BadHead::OtherHost);
     }
-    Ok(authority)
+    match authority.or(host).ok_or(BadHead::NoHost)? {
+        user if user.contains(&b'@') => Err(BadHead::User),
+        host if is_authority(host) => Ok(host),
+        _ => Err(BadHead::Host),
+    }
 }
 
-/// The target of CONNECT has a port (RFC 9113, 8.5).
-fn target(authority: &Authority) -> Result<(), BadHead> {
-    if authority.port_u16().is_none() {
-        let why = "the target of CONNECT has no port";
-        return Err(BadHead::Refused(StatusCode::BAD_REQUEST, why));
-    }
-    Ok(())
-}
-
-fn path<'a>(path: Option<&'a PathAndQuery>, method: &Method) -> Result<&'a str, &'static str> {
-    let path = path.ok_or("there is no `:path`")?.as_str();
+fn path<'a>(path: Option<&'a PathAndQuery>, method: &Method) -> Result<&'a str, BadHead> {
+    let path = path.ok_or(BadHead::NoPath)?.as_str();
     if path == "*" && *method == Method::OPTIONS {
         return Ok(path);
     }
     if !path.starts_with('/') {
-        return Err("`:path` is not absolute");
+        return Err(BadHead::Path);
     }
     // What HTTP/1 refuses, too. h2 refuses most of these, but takes UTF-8.
     if path
         .bytes()
         .any(|byte| matches!(byte, 0..=32 | b'#' | 127..))
     {
-        return Err("`:path` has a character that URLs don't have");
+        return Err(BadHead::Path);
     }
     Ok(path)
 }
 
-fn body(length: Option<u64>, ended: bool, connects: bool) -> Result<BodySize, &'static str> {
+fn body(length: Option<u64>, ended: bool, connects: bool) -> Result<BodySize, BadHead> {
     match (length, ended) {
-        (Some(_), _) if connects => Err("CONNECT has a `content-length`"),
-        (Some(1..), true) => Err("the body that `content-length` announces is missing"),
+        (Some(_), _) if connects => Err(BadHead::ConnectWithBody),
+        (Some(1..), true) => Err(BadHead::BodyMissing),
         (Some(length @ 1..), false) if !connects => Ok(BodySize::Length(length)),
         (None, false) if !connects => Ok(BodySize::Unknown),
         _ => Ok(BodySize::Empty),
@@ -159,7 +141,7 @@ pub(in crate::http2) fn write_request(head: &RequestHead) -> Result<(Request<()>
     };
     *request.method_mut() = head.method.clone();
     if let Some(protocol) = head.upgrade() {
-        let bad = Broken::Protocol("the protocol of an upgrade can't be carried by HTTP/2");
+        let bad = Broken::Protocol("protocol_not_for_http2");
         let protocol = std::str::from_utf8(protocol).map_err(|_| bad)?;
         request.extensions_mut().insert(Protocol::from(protocol));
         *request.method_mut() = Method::CONNECT;
@@ -169,18 +151,14 @@ pub(in crate::http2) fn write_request(head: &RequestHead) -> Result<(Request<()>
 }
 
 fn write_target(head: &RequestHead) -> Result<Uri, Broken> {
-    let bad = Broken::Protocol("the target can't be carried by HTTP/2");
     let mut target = uri::Parts::default();
     if let Some(authority) = head.authority() {
-        target.authority = Some(Authority::try_from(authority).map_err(|_| bad.clone())?);
+        // It can't have an encoded character, which HTTP/1 allows.
+        let bad = Broken::Protocol("host_not_for_http2");
+        target.authority = Some(Authority::try_from(authority).map_err(|_| bad)?);
     }
     if head.method != Method::CONNECT {
-        let path = PathAndQuery::try_from(head.path()).map_err(|_| bad.clone())?;
-        // It cuts off a fragment.
-        if path.as_str().as_bytes() != head.path() {
-            return Err(bad);
-        }
-        target.path_and_query = Some(path);
+        target.path_and_query = Some(write_path(head.path())?);
         if target.authority.is_some() {
             target.scheme = Some(match head.scheme {
                 Some(Scheme::Https) => uri::Scheme::HTTPS,
@@ -188,7 +166,40 @@ fn write_target(head: &RequestHead) -> Result<Uri, Broken> {
             });
         }
     }
-    Uri::from_parts(target).map_err(|_| bad)
+    Uri::from_parts(target).map_err(|_| BAD_TARGET)
+}
+
+const BAD_TARGET: Broken = Broken::Protocol("target_not_for_http2");
+
+/// A path and a query. Characters that no URL has, but requests of HTTP/1 often do, are encoded
+/// where the library does not take them.
+fn write_path(path: &[u8]) -> Result<PathAndQuery, Broken> {
+    let written = match PathAndQuery::try_from(path) {
+        Ok(written) => written,
+        Err(_) => PathAndQuery::try_from(encoded(path)).map_err(|_| BAD_TARGET)?,
+    };
+    // It cuts off a fragment.
+    match path.contains(&b'#') {
+        true => Err(BAD_TARGET),
+        false => Ok(written),
+    }
+}
+
+fn encoded(path: &[u8]) -> Vec<u8> {
+    let mut encoded = Vec::with_capacity(path.len() + 16);
+    let mut in_query = false;
+    for byte in path {
+        in_query |= *byte == b'?';
+        let written: &[u8] = match byte {
+            b'<' => b"%3C",
+            b'>' => b"%3E",
+            b'"' if in_query => b"%22",
+            b'`' if !in_query => b"%60",
+            byte => std::slice::from_ref(byte),
+        };
+        encoded.extend_from_slice(written);
+    }
+    encoded
 }
 
 #[cfg(test)]

@@ -2,10 +2,7 @@
 
 use http::{Response, StatusCode, Version};
 
-use super::{
-    exchange::Asked,
-    fields::{self, BadHead},
-};
+use super::{exchange::Asked, fields, refusal::BadHead};
 use crate::message::{BodySize, Broken, FieldName, ResponseHead};
 
 /// Reads a head that came. `ended`: nothing follows it. `max_fields` is how many fields it
@@ -19,18 +16,21 @@ pub(in crate::http2) fn read_response(
     ended: bool,
     asked: &Asked,
     max_fields: usize,
-) -> Result<ResponseHead, &'static str> {
+) -> Result<ResponseHead, BadHead> {
     let (parts, ()) = response.into_parts();
-    let read = fields::read(&parts.headers, max_fields).map_err(|bad| match bad {
-        BadHead::Malformed(why) | BadHead::Refused(_, why) => why,
-    })?;
+    let read = fields::read(&parts.headers, max_fields)?;
     if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Err("a response of HTTP/2 has the status 101");
+        return Err(BadHead::Switch);
     }
     let mut head = ResponseHead::new(parts.status);
     head.version = Version::HTTP_2;
     head.fields = read.fields;
     let length = read.content_length;
+    let may_have_length =
+        !parts.status.is_informational() && parts.status != StatusCode::NO_CONTENT;
+    if !may_have_length && length.is_some_and(|length| length > 0) {
+        return Err(BadHead::BodyNotAllowed);
+    }
     if asked.is_tunnel(parts.status) {
         head.body = BodySize::Unknown;
         if let Some(protocol) = &asked.upgrade {
@@ -39,10 +39,10 @@ pub(in crate::http2) fn read_response(
                 .push(FieldName::Upgrade.as_str().as_bytes(), protocol);
         }
     } else if asked.has_no_body(parts.status) {
-        head.length_without_body = length.filter(|_| !parts.status.is_informational());
+        head.length_without_body = length.filter(|_| may_have_length);
     } else {
         head.body = match (length, ended) {
-            (Some(1..), true) => return Err("the body that `content-length` announces is missing"),
+            (Some(1..), true) => return Err(BadHead::BodyMissing),
             (_, true) => BodySize::Empty,
             (Some(length @ 1..), false) => BodySize::Length(length),
             // Maybe with trailers after no data, so it has not ended.
@@ -63,13 +63,11 @@ pub(in crate::http2) fn write_response(
     let (status, is_tunnel) = match (&asked.upgrade, accepts) {
         (Some(_), true) => (StatusCode::OK, true),
         (None, true) => {
-            return Err(Broken::Protocol(
-                "a switch of protocols that nobody asked for",
-            ));
+            return Err(Broken::Protocol("switches_protocols_unasked"));
         }
         // The client would take it for a tunnel (RFC 8441, 4).
         (Some(_), false) if head.status.is_success() => {
-            return Err(Broken::Protocol("the server does not know of the upgrade"));
+            return Err(Broken::Protocol("takes_no_upgrades"));
         }
         _ => (head.status, asked.is_tunnel(head.status)),
     };

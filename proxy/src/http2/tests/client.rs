@@ -11,7 +11,7 @@ use http::{Response, StatusCode};
 
 use super::support::*;
 use crate::{
-    http2::{ClientStream, Connection, End, NotSent},
+    http2::{ClientStream, Connection, End, NotSent, Setup, connect},
     message::{BodySize, Broken, FieldName, ResponseHead, Sink as _},
 };
 
@@ -264,8 +264,8 @@ async fn a_goaway_says_which_requests_were_not_processed() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     let (ours, mut theirs) = tokio::io::duplex(64 * 1024);
-    let limits = crate::http2::Limits::default();
-    let (mut connection, driver) = crate::http2::connect(ours, &limits).await.unwrap();
+    let setup = Setup::default();
+    let (mut connection, driver) = connect(ours, &setup).await.unwrap();
     let driver = tokio::spawn(driver);
     theirs
         .write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0])
@@ -374,15 +374,15 @@ async fn the_driver_ends_when_nobody_uses_the_connection() {
 async fn the_driver_ends_when_nobody_uses_the_connection_and_the_server_reads_nothing() {
     // Room for the preface, and not for the settings.
     let (ours, _theirs) = tokio::io::duplex(32);
-    let limits = crate::http2::Limits::default();
-    let (mut connection, driver) = crate::http2::connect(ours, &limits).await.unwrap();
+    let setup = Setup::default();
+    let (mut connection, driver) = connect(ours, &setup).await.unwrap();
     let mut driver = tokio::spawn(driver);
     let stream = connection.send(&request_head(BodySize::Unknown)).unwrap();
     drop(connection);
     // A stream needs it still.
-    let early = tokio::time::timeout(limits.goodbye * 2, &mut driver).await;
+    let early = tokio::time::timeout(setup.limits.goodbye * 2, &mut driver).await;
     assert!(early.is_err());
     drop(stream);
-    let ended = tokio::time::timeout(limits.goodbye * 2, driver).await;
+    let ended = tokio::time::timeout(setup.limits.goodbye * 2, driver).await;
     assert_eq!(ended.unwrap().unwrap(), End::Idle);
 }

@@ -1,6 +1,6 @@
 //! Peers that break the rules.
 
-use std::{future::poll_fn, sync::atomic::Ordering::Relaxed};
+use std::future::poll_fn;
 
 use bytes::Bytes;
 use h2::Reason;
@@ -15,6 +15,7 @@ use super::support::*;
 use crate::{
     http2::{End, ServerStream, Setup},
     message::{BodySize, Broken, RequestHead},
+    metrics::Peer,
 };
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -47,8 +48,17 @@ async fn malformed_heads_are_reset_and_counted() {
         let error = response.await.unwrap_err();
         assert_eq!(error.reason(), Some(Reason::PROTOCOL_ERROR));
     }
+    let metrics = &setup.metrics;
+    for reason in [
+        "host_is_not_authority",
+        "space_around_value",
+        "user_in_authority",
+    ] {
+        assert_eq!(metrics.refused_heads(reason), 1, "{reason}");
+    }
     // The last one was refused by h2.
-    assert_eq!(setup.refused.load(Relaxed), 3);
+    let resets = metrics.errors_sent(Peer::Client, "rst_stream", "protocol_error");
+    assert_eq!(resets, 4);
     let (response, _) = client.send_request(post("/"), true).unwrap();
     assert_eq!(response.await.unwrap().status(), StatusCode::OK);
 }
@@ -65,17 +75,27 @@ async fn too_many_fields_are_answered() {
     let (response, _) = client.send_request(request, true).unwrap();
     let status = response.await.unwrap().status();
     assert_eq!(status, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
-    assert_eq!(setup.refused.load(Relaxed), 1);
+    assert_eq!(setup.metrics.refused_heads("too_many_headers"), 1);
 }
 
 #[tokio::test]
 async fn a_head_that_is_too_long_is_answered() {
-    let (mut client, _served) = served(&Setup::default(), answer).await;
-    // h2's client knows our limit after our settings.
-    let long = Request::get("http://a/").header("x", "a".repeat(61 * 1024));
-    let (response, _) = client.send_request(long.body(()).unwrap(), true).unwrap();
-    let status = response.await.unwrap().status();
-    assert_eq!(status, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    let setup = Setup::default();
+    let (mut client, _served) = served(&setup, answer).await;
+    let resets = || {
+        let metrics = &setup.metrics;
+        metrics.errors_sent(Peer::Client, "rst_stream", "protocol_error")
+    };
+    // What is still to come after the head is not taken.
+    for (ended, count) in [(true, 0), (false, 1)] {
+        // h2's client knows our limit after our settings.
+        let long = Request::get("http://a/").header("x", "a".repeat(61 * 1024));
+        let (response, _body) = client.send_request(long.body(()).unwrap(), ended).unwrap();
+        let status = response.await.unwrap().status();
+        assert_eq!(status, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+        settle().await;
+        assert_eq!(resets(), count);
+    }
 }
 
 #[tokio::test]
@@ -195,8 +215,8 @@ async fn resets_in_a_row_end_the_connection() {
 #[tokio::test]
 async fn a_server_that_floods_loses_the_connection() {
     let (ours, theirs) = duplex(4096);
-    let limits = crate::http2::Limits::default();
-    let (mut connection, driver) = crate::http2::connect(ours, &limits).await.unwrap();
+    let setup = Setup::default();
+    let (mut connection, driver) = crate::http2::connect(ours, &setup).await.unwrap();
     let driver = tokio::spawn(driver);
     let (reader, mut writer) = tokio::io::split(theirs);
     discard(reader);

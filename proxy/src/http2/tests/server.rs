@@ -246,10 +246,10 @@ async fn a_head_that_is_refused_is_counted_and_the_connection_lives_on() {
     let (response, _) = client.send_request(bad, true).unwrap();
     let response = response.await.unwrap();
     assert_eq!(response.status(), StatusCode::NOT_IMPLEMENTED);
-    assert_eq!(setup.refused.load(Relaxed), 1);
+    assert_eq!(setup.metrics.refused_heads("unsupported_method"), 1);
     let (response, _) = client.send_request(post("/x"), true).unwrap();
     assert_eq!(response.await.unwrap().status(), StatusCode::OK);
-    assert_eq!(setup.refused.load(Relaxed), 1);
+    assert_eq!(setup.metrics.refused_heads("unsupported_method"), 1);
 }
 
 #[tokio::test]

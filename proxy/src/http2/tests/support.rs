@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::{
-    http2::{Connection, Driver, End, Limits, ServerStream, Setup, connect, serve},
+    http2::{Connection, Driver, End, ServerStream, Setup, connect, serve},
     message::{BodySize, Broken, Fields, Piece, RequestHead, ResponseHead, Sink, Source},
 };
 
@@ -41,7 +41,7 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     let setup = setup.clone();
-    tokio::spawn(async move { serve(io, first, &setup, handler).await })
+    tokio::spawn(async move { serve(io, first, &setup, |_, _| {}, handler).await })
 }
 
 /// Connects to h2's server at the other end.
@@ -60,8 +60,8 @@ pub(super) async fn pair(
     h2::server::Connection<DuplexStream, Bytes>,
 ) {
     let (ours, theirs) = duplex(4096);
-    let limits = Limits::default();
-    let (ours, theirs) = tokio::join!(connect(ours, &limits), builder.handshake(theirs));
+    let setup = Setup::default();
+    let (ours, theirs) = tokio::join!(connect(ours, &setup), builder.handshake(theirs));
     let (connection, driver) = ours.unwrap();
     (connection, driver, theirs.unwrap())
 }

@@ -10,6 +10,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    metrics::Http2,
     net::{input::Input, stream::of_tcp},
     pipeline::{ClientCertField, Connection, Edge, Worker, serve_http1, serve_http2},
     records::{Records, Workload},
@@ -27,6 +28,7 @@ pub struct Proxy {
     pub address: SocketAddr,
     pub records: Arc<Records>,
     pub drain: CancellationToken,
+    pub http2: Http2,
     /// For newer tables.
     pub tables: Rc<RefCell<Publisher>>,
 }
@@ -127,6 +129,7 @@ impl Setup {
         spawn_local(current.clone().follow(updates));
         let recorder = records.recorder();
         let worker = Worker::new(current, recorder, drain.clone(), false, self.edge);
+        let http2 = worker.http2_setup.metrics.clone();
         let worker = Rc::new(worker);
         let traffic = Arc::new(Traffic::new(self.places));
         spawn_local(async move {
@@ -158,6 +161,7 @@ impl Setup {
             address,
             records,
             drain,
+            http2,
             tables: Rc::new(RefCell::new(publisher)),
         }
     }

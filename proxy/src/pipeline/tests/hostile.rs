@@ -3,13 +3,15 @@
 use bytes::Bytes;
 use h2::client::SendRequest;
 use http::{HeaderValue, Request, Response};
+use pillion_serve::Frame;
 use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpSocket, TcpStream},
     task::spawn_local,
 };
 
 use super::harness::{Proxy, Setup};
-use crate::tables::UpstreamProtocol;
+use crate::{metrics::Peer as Side, tables::UpstreamProtocol};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const HINTS: &str = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
@@ -147,4 +149,103 @@ async fn what_there_is_no_room_for_does_not_wait_for_a_window() {
     assert!(body.data().await.is_none());
     proxy.sees(&["response_flags=\"OM\""]).await;
     drop(waiting);
+}
+
+/// The next connection that the proxy makes to the server, where the other requests are answered.
+async fn first_of_server(proxy: &Proxy) -> h2::server::SendResponse<Bytes> {
+    let stream = proxy.server.accept().await.unwrap().0;
+    let mut server = h2::server::handshake(stream).await.unwrap();
+    let (_request, respond) = server.accept().await.unwrap().unwrap();
+    spawn_local(async move {
+        while let Some(Ok((_request, mut respond))) = server.accept().await {
+            respond.send_response(Response::new(()), true).unwrap();
+        }
+    });
+    respond
+}
+
+#[tokio::test(flavor = "local")]
+async fn a_stalled_stream_of_small_frames_does_no_harm_to_others() {
+    let proxy = Setup::http2().start().await;
+    let stream = TcpStream::connect(proxy.address).await.unwrap();
+    // A window that is soon full.
+    let mut builder = h2::client::Builder::new();
+    let handshake = builder.initial_window_size(1024).handshake(stream).await;
+    let (client, connection) = handshake.unwrap();
+    drop(spawn_local(connection));
+    let mut client: SendRequest<Bytes> = client.ready().await.unwrap();
+    let get = || Request::get("http://a/").body(()).unwrap();
+    let (stalled, _) = client.send_request(get(), true).unwrap();
+    let mut respond = first_of_server(&proxy).await;
+    let mut body = respond.send_response(Response::new(()), false).unwrap();
+    // Less than the window that the proxy gives to the server.
+    let sent: Vec<_> = (0..8000).map(|number| format!("{number:08}")).collect();
+    for piece in &sent {
+        body.send_data(Bytes::from(piece.clone()), false).unwrap();
+    }
+    body.send_data(Bytes::new(), true).unwrap();
+    let mut stalled = stalled.await.unwrap();
+    for _ in 0..100 {
+        let (live, _) = client.send_request(get(), true).unwrap();
+        tokio::select! {
+            response = live => assert_eq!(response.unwrap().status(), 200),
+            _ = proxy.server.accept() => panic!("the connection to the server has ended"),
+        }
+    }
+    let mut received = Vec::new();
+    while let Some(piece) = stalled.body_mut().data().await {
+        let piece = piece.unwrap();
+        let mut window = stalled.body_mut().flow_control().clone();
+        window.release_capacity(piece.len()).unwrap();
+        received.extend_from_slice(&piece);
+    }
+    assert!(received == sent.concat().into_bytes());
+    let errors = |frame, code| proxy.http2.errors_sent(Side::Server, frame, code);
+    assert_eq!(errors("goaway", "enhance_your_calm"), 0);
+}
+
+#[tokio::test(flavor = "local")]
+async fn a_server_that_floods_is_counted() {
+    let proxy = Setup::http2().start().await;
+    let mut client = client_at(&proxy, [127, 0, 0, 1]).await;
+    let request = Request::get("http://a/").body(()).unwrap();
+    let (response, _) = client.send_request(request, true).unwrap();
+    let (mut reader, mut writer) = proxy.server.accept().await.unwrap().0.into_split();
+    spawn_local(async move {
+        let mut buffer = [0; 4096];
+        while reader.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
+    });
+    writer
+        .write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0])
+        .await
+        .unwrap();
+    let ping = [0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8].repeat(100);
+    while writer.write_all(&ping).await.is_ok() {}
+    assert_eq!(response.await.unwrap().status(), 503);
+    let floods = proxy.http2.floods("source", Side::Server, Frame::Ping);
+    assert_eq!(floods, 1);
+}
+
+#[tokio::test(flavor = "local")]
+async fn a_head_that_is_refused_is_recorded() {
+    let proxy = Setup::http2().start().await;
+    let mut client = client_at(&proxy, [127, 0, 0, 1]).await;
+    for (host, code) in [
+        ("b", "response_code=\"0\""),
+        ("a:b", "response_code=\"400\""),
+    ] {
+        let mut request = Request::get("http://a/").body(()).unwrap();
+        if code.contains('4') {
+            *request.uri_mut() = "http://a:b/".parse().unwrap();
+        }
+        let host = host.parse().unwrap();
+        request.headers_mut().insert("host", host);
+        let (response, _) = client.send_request(request, true).unwrap();
+        let _ = response.await;
+        proxy
+            .sees(&["istio_requests_total", "response_flags=\"DPE\"", code])
+            .await;
+    }
+    assert_eq!(proxy.http2.refused_heads("host_is_not_authority"), 1);
+    assert_eq!(proxy.http2.refused_heads("invalid_host"), 1);
 }

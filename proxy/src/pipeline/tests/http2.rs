@@ -121,6 +121,28 @@ async fn http2_to_http1_and_back() {
 }
 
 #[tokio::test(flavor = "local")]
+async fn what_http2_can_not_carry_of_http1_is_encoded_or_refused() {
+    let setup = Setup {
+        upstream: UpstreamProtocol::Http2,
+        ..Setup::default()
+    };
+    let proxy = setup.start().await;
+    let mut client = proxy.connect().await;
+    client
+        .send("GET /a?q=<x> HTTP/1.1\r\nHost: b\r\n\r\n")
+        .await;
+    let mut server = server(&proxy).await;
+    let (request, mut respond) = server.accept().await.unwrap().unwrap();
+    spawn_local(async move { while server.accept().await.is_some() {} });
+    assert_eq!(request.uri().query().unwrap(), "q=%3Cx%3E");
+    respond.send_response(Response::new(()), true).unwrap();
+    assert!(client.head().await.starts_with("HTTP/1.1 200 "));
+    client.send("GET / HTTP/1.1\r\nHost: a%20b\r\n\r\n").await;
+    assert!(client.head().await.starts_with("HTTP/1.1 400 "));
+    client.until("bad request: host_not_for_http2").await;
+}
+
+#[tokio::test(flavor = "local")]
 async fn http1_to_http2_and_back() {
     let setup = Setup {
         upstream: UpstreamProtocol::Http2,

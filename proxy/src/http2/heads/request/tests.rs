@@ -1,3 +1,5 @@
+use http::StatusCode;
+
 use super::*;
 use crate::message::{FieldName, Fields};
 
@@ -15,19 +17,16 @@ fn extended(protocol: &str, fields: &[(&str, &str)]) -> Request<()> {
     request
 }
 
-fn read(request: Request<()>) -> Result<RequestHead, BadHead> {
-    read_request(request, false, 100)
+fn read(mut request: Request<()>) -> Result<RequestHead, BadHead> {
+    read_request(&mut request, false, 100)
 }
 
 fn malformed(request: Request<()>) -> bool {
-    matches!(read(request), Err(BadHead::Malformed(_)))
+    read(request).is_err_and(|bad| bad.status().is_none())
 }
 
 fn answered(request: Request<()>) -> Option<StatusCode> {
-    match read(request) {
-        Err(BadHead::Refused(status, _)) => Some(status),
-        _ => None,
-    }
+    read(request).err()?.status()
 }
 
 #[test]
@@ -47,7 +46,7 @@ fn reads_the_parts_of_a_head() {
 fn knows_the_size_of_a_body() {
     let with = |length| request("POST", "http://a/", &[("content-length", length)]);
     let without = || request("GET", "http://a/", &[]);
-    let size = |request, ended| read_request(request, ended, 100).map(|head| head.body);
+    let size = |mut request, ended| read_request(&mut request, ended, 100).map(|head| head.body);
     assert_eq!(size(with("3"), false), Ok(BodySize::Length(3)));
     assert_eq!(size(with("0"), false), Ok(BodySize::Empty));
     assert_eq!(size(with("0"), true), Ok(BodySize::Empty));
@@ -76,13 +75,54 @@ fn refuses_a_host_that_is_not_the_authority() {
 
 #[test]
 fn refuses_a_host_that_is_none() {
-    for host in ["", "a b", "a/b", "u@a", "a, b", "a?b", "a#b"] {
-        assert!(
-            malformed(request("GET", "/", &[("host", host)])),
-            "{host:?}"
-        );
+    let bad = [
+        "",
+        "a b",
+        "a/b",
+        "a, b",
+        "a?b",
+        "a#b",
+        "web:b",
+        "web:99999",
+        "web:+80",
+        "web:80:80",
+        ":80",
+        "[x]",
+        "[::1]a",
+        "a[b]c",
+        "[::1",
+        "::1",
+        "[fe80::1%25eth0]",
+        "%zz",
+        "\u{e9}",
+    ];
+    for host in bad {
+        let alone = read(request("GET", "/", &[("host", host)]));
+        assert_eq!(alone.unwrap_err(), BadHead::Host, "{host:?}");
+        // What the library does not take for an authority does not come so far.
+        let Ok(authority) = Authority::try_from(host) else {
+            continue;
+        };
+        for fields in [&[][..], &[("host", host)]] {
+            let mut request = request("GET", "http://a/", fields);
+            let mut parts = request.uri().clone().into_parts();
+            parts.authority = Some(authority.clone());
+            *request.uri_mut() = Uri::from_parts(parts).unwrap();
+            assert_eq!(read(request).unwrap_err(), BadHead::Host, "{host:?}");
+        }
     }
-    assert!(malformed(request("GET", "http://user@a/", &[])));
+    for user in ["u@a", "u:p@a", "web:80@other"] {
+        assert!(malformed(request("GET", "/", &[("host", user)])));
+        assert!(malformed(request("GET", &format!("http://{user}/"), &[])));
+    }
+}
+
+#[test]
+fn takes_the_hosts_of_http1() {
+    for host in ["a", "a:", "a:0", "a:65535", "[::1]:80", "a_b.c", "a%20b"] {
+        let head = read(request("GET", "/", &[("host", host)])).unwrap();
+        assert_eq!(head.authority(), Some(host.as_bytes()));
+    }
 }
 
 #[test]
@@ -159,8 +199,20 @@ fn connect_has_a_target_and_no_path() {
     );
     assert_eq!(head.body, BodySize::Empty);
     assert!(head.is_tunnel() && head.upgrade().is_none());
-    let portless = request("CONNECT", "a", &[]);
-    assert_eq!(answered(portless), Some(StatusCode::BAD_REQUEST));
+    for target in ["a", "a:", "[::1]"] {
+        assert_eq!(
+            read(request("CONNECT", target, &[])).unwrap_err(),
+            BadHead::NoPort,
+            "{target}"
+        );
+    }
+    for target in ["a:+443", "a:99999", "a:x", "[x]:443", ":443"] {
+        let mut request = request("CONNECT", "a:443", &[]);
+        let mut parts = uri::Parts::default();
+        parts.authority = Some(target.parse().unwrap());
+        *request.uri_mut() = Uri::from_parts(parts).unwrap();
+        assert_eq!(read(request).unwrap_err(), BadHead::Host, "{target}");
+    }
     assert!(malformed(request(
         "CONNECT",
         "a:443",
@@ -197,12 +249,12 @@ fn writes_what_it_reads() {
     ] {
         let mut before = head(method, Some("a:1"), path);
         before.version = Version::HTTP_2;
-        let (request, ended) = write_request(&before).unwrap();
+        let (mut request, ended) = write_request(&before).unwrap();
         assert_eq!(ended, before.method != Method::CONNECT);
         if before.method != Method::CONNECT {
             before.scheme = Some(Scheme::Http);
         }
-        let after = read_request(request, true, 100).unwrap();
+        let after = read_request(&mut request, true, 100).unwrap();
         assert_eq!(after.method, before.method);
         assert_eq!(after.scheme, before.scheme);
         assert_eq!(after.authority(), before.authority());
@@ -247,6 +299,33 @@ fn writes_a_request_without_a_host() {
 }
 
 #[test]
+fn encodes_what_the_library_does_not_take() {
+    for (path, written) in [
+        ("/?q=<x>", "/?q=%3Cx%3E"),
+        ("/?q=\"x\"", "/?q=%22x%22"),
+        (
+            "/<a>`b`\"c\"?`d`\"e\"?<",
+            "/%3Ca%3E%60b%60\"c\"?`d`%22e%22?%3C",
+        ),
+    ] {
+        let (request, _) = write_request(&head(Method::GET, Some("a"), path)).unwrap();
+        assert_eq!(request.uri().path_and_query().unwrap(), written);
+    }
+    // All that targets of HTTP/1 may have can be written.
+    for byte in (0x21..0x7f_u8).filter(|byte| *byte != b'#') {
+        let byte = char::from(byte);
+        for path in [format!("/{byte}"), format!("/?{byte}")] {
+            let (request, _) = write_request(&head(Method::GET, Some("a"), &path)).unwrap();
+            let written = request.uri().path_and_query().unwrap();
+            assert!(
+                *written == *path || written.as_str().contains('%'),
+                "{path}"
+            );
+        }
+    }
+}
+
+#[test]
 fn refuses_to_write_a_target_that_is_none() {
     for path in ["", "a", "/a b", "/a#b", "/a\r\nb", "/\x7f"] {
         assert!(
@@ -254,7 +333,7 @@ fn refuses_to_write_a_target_that_is_none() {
             "{path:?}"
         );
     }
-    for authority in ["", "a b", "a/b"] {
+    for authority in ["", "a b", "a/b", "a%20b"] {
         assert!(
             write_request(&head(Method::GET, Some(authority), "/")).is_err(),
             "{authority:?}"

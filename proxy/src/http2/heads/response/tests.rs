@@ -63,6 +63,29 @@ fn knows_responses_without_a_body() {
 }
 
 #[test]
+fn refuses_a_length_of_what_has_no_body() {
+    let get = asked(Method::GET);
+    for asked in [
+        &get,
+        &asked(Method::HEAD),
+        &asked(Method::CONNECT),
+        &upgrade(),
+    ] {
+        for status in [100, 103, 204] {
+            let read = |length| read_response(response(status, length), true, asked, 100);
+            assert_eq!(read(Some("3")), Err(BadHead::BodyNotAllowed), "{status}");
+            assert!(read(None).is_ok());
+        }
+    }
+    // Envoy passes it over, too.
+    let head = read(response(204, Some("0")), true, &get);
+    assert_eq!(
+        (head.body, head.length_without_body),
+        (BodySize::Empty, None)
+    );
+}
+
+#[test]
 fn refuses_a_switch_of_protocols() {
     for asked in [asked(Method::GET), upgrade()] {
         assert!(read_response(response(101, None), false, &asked, 100).is_err());

@@ -4,12 +4,12 @@ use std::net::Ipv6Addr;
 
 /// Whether it is a host with or without a port. Names, IPv4 addresses, and IPv6 addresses in
 /// brackets are; user information is not (RFC 9110, 4.2.4), nor are zones and IPvFuture.
-pub(super) fn is_authority(text: &[u8]) -> bool {
+pub(crate) fn is_authority(text: &[u8]) -> bool {
     split(text).is_some_and(|(host, port)| is_host(host) && port.is_none_or(is_port))
 }
 
-/// The same with a port that is not empty, as CONNECT has it (RFC 9112, 3.2.3).
-pub(super) fn is_authority_with_port(text: &[u8]) -> bool {
+/// The same with a port that is not empty, as CONNECT has it (RFC 9110, 9.3.6).
+pub(crate) fn is_authority_with_port(text: &[u8]) -> bool {
     let has_port = split(text).and_then(|(_, port)| port);
     has_port.is_some_and(|port| !port.is_empty()) && is_authority(text)
 }
