@@ -2,6 +2,7 @@
 
 mod certificates;
 mod http2;
+mod tls;
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-pub(crate) use self::{certificates::Certificates, http2::Http2};
+pub(crate) use self::{certificates::Certificates, http2::Http2, tls::Tls};
 use crate::{records::Records, traffic::Direction};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -46,6 +47,7 @@ pub(crate) struct Metrics {
     evicted: Counter,
     closed_ports: Gauge,
     http2: Http2,
+    tls: Tls,
     own_ports: PortMetrics,
     configuration: Configuration,
     certificates: Certificates,
@@ -124,6 +126,11 @@ impl Metrics {
     /// What clients of HTTP/2 did that no request tells of.
     pub fn http2(&self) -> &Http2 {
         &self.http2
+    }
+
+    /// What clients of TLS did.
+    pub fn tls(&self) -> &Tls {
+        &self.tls
     }
 
     /// The workload's certificate.
@@ -211,6 +218,8 @@ impl Metrics {
         );
         let http2 = Http2::default();
         http2.register(&mut registry);
+        let tls = Tls::default();
+        tls.register(&mut registry);
         let own_ports = PortMetrics::default();
         own_ports.register(&mut registry, "pillion_own_ports_");
         let configuration = Configuration::default();
@@ -238,6 +247,7 @@ impl Metrics {
             evicted,
             closed_ports,
             http2,
+            tls,
             own_ports,
             configuration,
             certificates,
@@ -272,6 +282,7 @@ mod tests {
             "pillion_http2_floods_total{reporter=\"destination\",frame=\"ping\"} 1",
             "pillion_http2_violations_total 1",
             "pillion_http2_refused_heads_total 2",
+            "pillion_tls_violations_total 0",
             "pillion_own_ports_connections_failed_total 0",
             "pillion_configuration_connected 1",
             "pillion_configuration_refusals_total{type=\"Listener\"} 1",

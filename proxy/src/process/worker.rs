@@ -187,13 +187,14 @@ async fn serve(
     }
 }
 
-/// Counts the heads of HTTP/2 that were refused, every second.
+/// Counts the heads of HTTP/2 that were refused, and the clients that broke the rules of TLS, every second.
 async fn count_refused(worker: Rc<Worker>, metrics: Arc<Metrics>) {
     let mut second = interval(Duration::from_secs(1));
     loop {
         second.tick().await;
         let refused = worker.http2_setup.refused.swap(0, Relaxed);
         metrics.http2().refused_heads(refused);
+        metrics.tls().broken(worker.transport.take_violations());
     }
 }
 
