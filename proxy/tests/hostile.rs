@@ -73,6 +73,8 @@ mod gateway;
 mod handshakes;
 #[path = "hostile/hellos.rs"]
 mod hellos;
+#[path = "hostile/http2_servers.rs"]
+mod http2_servers;
 #[path = "hostile/secured.rs"]
 mod secured;
 #[path = "hostile/servers.rs"]
