@@ -51,16 +51,9 @@ fn windows_that_are_never_opened() {
 }
 
 #[test]
-fn rapid_resets() {
+fn floods_of_frames() {
     let pod = gateway!(MANY);
-    floods::reset_rapidly(&pod);
-    pod.recovers();
-}
-
-#[test]
-fn pings() {
-    let pod = gateway!(MANY);
-    floods::ping(&pod);
+    floods::all(&pod);
     pod.recovers();
 }
 
