@@ -47,7 +47,7 @@ fn slow_bodies() {
 fn windows_that_are_never_opened() {
     let pod = gateway!(FEW);
     stalls::stall(&pod, 0);
-    pod.recovers();
+    pod.recovers_from_stalls();
 }
 
 #[test]

@@ -280,7 +280,7 @@ fn stalls(number: u16, act: fn(&mut TcpStream)) {
     let left = ["reporter=\"source\"", "response_flags=\"DC\""];
     // The connection stays, for others who ask for the server, until it has been idle.
     pod.counts("istio_requests_total", &left, STALLED);
-    pod.recovers();
+    pod.recovers_from_stalls();
 }
 
 #[test]

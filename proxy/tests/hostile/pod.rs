@@ -18,7 +18,7 @@ use crate::{
     namespace::Namespace,
     place::Place,
     starting::{captured, command, configured, namespaces},
-    usage::Usage,
+    usage::{PAGES, Usage},
     workload::Workload,
 };
 
@@ -245,12 +245,21 @@ impl Pod {
     }
 
     /// The enemies are gone: the proxy lives, serves, and has what it had before.
-    pub fn recovers(mut self) {
+    pub fn recovers(self) {
+        self.recovers_but_for(0);
+    }
+
+    /// The same after an attack that has taken all of the buffers.
+    pub fn recovers_from_stalls(self) {
+        self.recovers_but_for(PAGES);
+    }
+
+    fn recovers_but_for(mut self, more: u64) {
         assert!(self.proxy.try_wait().unwrap().is_none(), "{}", self.log());
         // Chance decides which worker serves a client.
         let use_it = || (0..8).for_each(|_| self.serves());
         use_it();
-        self.before().is_back(self.process(), use_it);
+        self.before().is_back(self.process(), more, use_it);
         self.serves();
     }
 }
