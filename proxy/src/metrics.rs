@@ -2,6 +2,7 @@
 
 mod certificates;
 mod http2;
+mod tls;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use prometheus_client::{
 pub(crate) use self::{
     certificates::Certificates,
     http2::{Http2, Peer},
+    tls::Tls,
 };
 use crate::{records::Records, traffic::Direction};
 
@@ -41,6 +43,7 @@ pub(crate) struct Metrics {
     evicted: Counter,
     closed_ports: Gauge,
     http2: Http2,
+    tls: Tls,
     own_ports: PortMetrics,
     configuration: Configuration,
     certificates: Certificates,
@@ -119,6 +122,11 @@ impl Metrics {
     /// What is counted of connections of HTTP/2.
     pub fn http2(&self) -> &Http2 {
         &self.http2
+    }
+
+    /// What clients of TLS did.
+    pub fn tls(&self) -> &Tls {
+        &self.tls
     }
 
     /// The workload's certificate.
@@ -206,6 +214,8 @@ impl Metrics {
         );
         let http2 = Http2::default();
         http2.register(&mut registry);
+        let tls = Tls::default();
+        tls.register(&mut registry);
         let own_ports = PortMetrics::default();
         own_ports.register(&mut registry, "pillion_own_ports_");
         let configuration = Configuration::default();
@@ -233,6 +243,7 @@ impl Metrics {
             evicted,
             closed_ports,
             http2,
+            tls,
             own_ports,
             configuration,
             certificates,
@@ -279,6 +290,7 @@ mod tests {
             "pillion_http2_errors_sent_total{peer=\"client\",frame=\"rst_stream\",code=\"protocol_error\"} 1",
             "pillion_http2_errors_sent_total{peer=\"server\",frame=\"goaway\",code=\"enhance_your_calm\"} 1",
             "pillion_http2_errors_sent_total{peer=\"client\",frame=\"rst_stream\",code=\"other\"} 1",
+            "pillion_tls_violations_total 0",
             "pillion_own_ports_connections_failed_total 0",
             "pillion_configuration_connected 1",
             "pillion_configuration_refusals_total{type=\"Listener\"} 1",

@@ -14,7 +14,7 @@ use tokio::{
         watch,
     },
     task::{AbortHandle, JoinSet, spawn_local},
-    time::timeout,
+    time::{interval, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -153,6 +153,10 @@ async fn serve(
     spawn_local(tables.follow(shared.tables.clone()));
     let sweeper = Rc::clone(&worker);
     spawn_local(async move { sweeper.sweep().await });
+    spawn_local(count_violations(
+        Rc::clone(&worker),
+        Arc::clone(&shared.metrics),
+    ));
     let mut doors = Doors {
         shared,
         worker,
@@ -174,6 +178,15 @@ async fn serve(
                 _ => return Ok(()),
             },
         }
+    }
+}
+
+/// Counts the clients that broke the rules of TLS, every second.
+async fn count_violations(worker: Rc<Worker>, metrics: Arc<Metrics>) {
+    let mut second = interval(Duration::from_secs(1));
+    loop {
+        second.tick().await;
+        metrics.tls().broken(worker.transport.take_violations());
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     hash::Hash,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
 };
 
 use pillion_certs::mesh::{
@@ -42,6 +42,8 @@ pub(crate) struct Configs {
     tickets: Mutex<Option<Tickets>>,
     pub(super) warnings: Throttle,
     pub(super) outside: OutsideConfigs,
+    /// Clients that have broken the rules of TLS after their handshakes, and have not been counted yet.
+    pub(super) violations: Arc<AtomicU64>,
 }
 
 /// Those of one generation of credentials.
@@ -72,6 +74,7 @@ impl Default for Configs {
             tickets: Mutex::default(),
             warnings: Throttle::new(WARNINGS),
             outside: OutsideConfigs::default(),
+            violations: Arc::default(),
         }
     }
 }

@@ -48,7 +48,7 @@ pub(crate) async fn accept(
         }
         Err(_) => return Err(TlsFailure::TimedOut(HEAD_TIME)),
     };
-    let mut stream = TlsStream::from(accepted);
+    let mut stream = TlsStream::with_client(accepted, &transport.configs.violations);
     let peer = match Peer::admit(stream.state(), OffsetDateTime::now_utc()) {
         Ok(peer) => peer,
         Err(fault) => {

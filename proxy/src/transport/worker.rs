@@ -3,7 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     net::IpAddr,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
 };
 
 use pillion_telemetry::HeldBack;
@@ -62,6 +62,12 @@ impl Transport {
     /// The newest credentials, unless they have expired.
     pub(super) fn credentials(&self) -> Result<Arc<Credentials>, TlsFailure> {
         valid(self.credentials.borrow().as_ref())
+    }
+
+    /// How many clients of any worker have broken the rules of TLS after their handshakes, since it was
+    /// asked last.
+    pub fn take_violations(&self) -> u64 {
+        self.configs.violations.swap(0, Relaxed)
     }
 
     /// Whether a line about a handshake with that address may be logged.

@@ -1,4 +1,4 @@
-//! A control plane for one gateway.
+//! A control plane for one gateway, or for one sidecar.
 
 use std::{
     env,
@@ -10,9 +10,14 @@ use std::{
     },
 };
 
+use pillion_certs::Issuer;
 use pillion_envoy_api::{
     envoy::{
-        config::listener::v3::{FilterChainMatch, Listener},
+        config::{
+            cluster::v3::Cluster,
+            core::v3::{BindConfig, SocketAddress, TrafficDirection},
+            listener::v3::{FilterChainMatch, Listener},
+        },
         extensions::filters::network::http_connection_manager::v3::HttpConnectionManager,
     },
     type_url::{
@@ -21,9 +26,13 @@ use pillion_envoy_api::{
 };
 
 use crate::{
+    addresses::{APPLICATION, GATEWAY, WORLD},
+    mutual_tls,
     place::Place,
-    pod::{GATEWAY, WORLD},
-    resources::{eds_cluster, endpoints, http_chain, http_listener, manager, table_to},
+    resources::{
+        address, eds_cluster, endpoints, http_chain, http_listener, manager, original_cluster,
+        table_to,
+    },
     server::{Server, bytes},
 };
 
@@ -31,16 +40,17 @@ use crate::{
 pub struct ControlPlane {
     pub address: String,
     pub folder: PathBuf,
+    /// What its CA issues certificates with.
+    pub issuer: Issuer,
 }
 
 impl ControlPlane {
-    /// Starts one there, which opens one port of the gateway. It goes on until this process
-    /// ends.
-    pub fn start(place: &Place) -> Self {
+    /// Starts one there, which says this. It goes on until this process ends.
+    pub fn start(place: &Place, configure: fn(&Server)) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("hostile-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let folder = env::temp_dir().join(format!("pillion-config-{name}-{}", process::id()));
-        let (sender, address) = mpsc::channel();
+        let (sender, started) = mpsc::channel();
         drop(place.spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -49,19 +59,22 @@ impl ControlPlane {
             runtime.block_on(async {
                 let server = Server::start(&name).await;
                 configure(&server);
-                sender.send(server.address.clone()).unwrap();
+                let started = (server.address.clone(), server.issuer());
+                sender.send(started).unwrap();
                 std::future::pending::<()>().await;
             });
         }));
+        let (address, issuer) = started.recv().unwrap();
         Self {
-            address: address.recv().unwrap(),
+            address,
             folder,
+            issuer,
         }
     }
 }
 
-/// Everything goes to an application in the world.
-fn configure(server: &Server) {
+/// One port of a gateway, from which everything goes to an application in the world.
+pub fn gateway(server: &Server) {
     let manager = HttpConnectionManager {
         use_remote_address: Some(true),
         ..manager("http.8081")
@@ -81,4 +94,42 @@ fn configure(server: &Server) {
         vec![("http.8081", bytes(&table_to("http.8081", "world")))],
     );
     server.set(LISTENER, vec![("0.0.0.0_8081", bytes(&listener))]);
+}
+
+/// The application's port, which takes mutual TLS and plain text.
+pub fn sidecar(server: &Server) {
+    let matching = |transport: &str| FilterChainMatch {
+        destination_port: Some(APPLICATION.port().into()),
+        transport_protocol: transport.to_owned(),
+        ..FilterChainMatch::default()
+    };
+    let manager = manager("inbound");
+    let mut secured = http_chain(matching("tls"), &manager);
+    secured.transport_socket = Some(mutual_tls::socket());
+    let plain = http_chain(matching("raw_buffer"), &manager);
+    let listener = Listener {
+        name: "virtualInbound".to_owned(),
+        address: address("0.0.0.0", 15006),
+        filter_chains: vec![secured, plain],
+        use_original_dst: Some(true),
+        traffic_direction: TrafficDirection::Inbound.into(),
+        ..Listener::default()
+    };
+    let source = SocketAddress {
+        address: "127.0.0.6".to_owned(),
+        ..SocketAddress::default()
+    };
+    let cluster = Cluster {
+        upstream_bind_config: Some(BindConfig {
+            source_address: Some(source),
+            ..BindConfig::default()
+        }),
+        ..original_cluster("inbound")
+    };
+    server.set(CLUSTER, vec![("inbound", bytes(&cluster))]);
+    server.set(
+        TABLE,
+        vec![("inbound", bytes(&table_to("inbound", "inbound")))],
+    );
+    server.set(LISTENER, vec![("virtualInbound", bytes(&listener))]);
 }

@@ -47,20 +47,13 @@ fn slow_bodies() {
 fn windows_that_are_never_opened() {
     let pod = gateway!(FEW);
     stalls::stall(&pod, 0);
-    pod.recovers();
+    pod.recovers_from_stalls();
 }
 
 #[test]
-fn rapid_resets() {
+fn floods_of_frames() {
     let pod = gateway!(MANY);
-    floods::reset_rapidly(&pod);
-    pod.recovers();
-}
-
-#[test]
-fn pings() {
-    let pod = gateway!(MANY);
-    floods::ping(&pod);
+    floods::all(&pod);
     pod.recovers();
 }
 

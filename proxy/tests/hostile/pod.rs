@@ -1,37 +1,27 @@
 //! A pod whose proxy is under attack, and the world around it.
 
 use std::{
-    fs,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::{Path, PathBuf},
+    fs, io,
+    net::SocketAddr,
+    path::PathBuf,
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
+pub use crate::addresses::{APPLICATION, GATEWAY, HONEST, HOSTILE, POD, WORLD};
 use crate::{
     application,
     bounds::WORKERS,
     client::{PATIENCE, ask},
-    control_plane::ControlPlane,
-    namespace::{BINARY, INJECTED, Namespace, can_run},
+    control_plane::{self, ControlPlane},
+    namespace::Namespace,
     place::Place,
-    program::copy,
-    usage::Usage,
+    starting::{captured, command, configured, namespaces},
+    usage::{PAGES, Usage},
+    workload::Workload,
 };
 
-/// The pod's address, and where its application listens.
-pub const POD: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 9, 0, 1));
-pub const APPLICATION: SocketAddr = SocketAddr::new(POD, 8080);
-/// The port of a gateway, and where its requests go.
-pub const GATEWAY: SocketAddr = SocketAddr::new(POD, 8081);
-pub const WORLD: SocketAddr = SocketAddr::new(HONEST, 8080);
-/// Who attacks.
-pub const HOSTILE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 9, 0, 2));
-/// Who has to be served meanwhile.
-pub const HONEST: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 9, 0, 3));
 /// Where the proxy shows its own metrics.
 const METRICS: SocketAddr = SocketAddr::new(POD, 15090);
 
@@ -39,56 +29,6 @@ const METRICS: SocketAddr = SocketAddr::new(POD, 15090);
 /// 1,000.
 pub const FEW: usize = 768;
 pub const MANY: usize = 2640;
-
-const PROGRAMS: [(&str, &str); 2] = [
-    ("iptables-nft-save", "apt-get install iptables"),
-    ("setpriv", "apt-get install util-linux"),
-];
-
-/// The binary, where every user may run it: in the namespace's folder, which this run has made
-/// and which ends with it, so that nobody else decides what is run here.
-fn binary(pod: &Namespace) -> PathBuf {
-    let path = pod.folder().join("pillion-proxy");
-    // A link takes no room, but not every file system has one to there.
-    if fs::hard_link(BINARY, &path).is_err() {
-        return copy(Path::new(BINARY), pod.folder());
-    }
-    path
-}
-
-/// The enemies are this process, and have many connections.
-fn raise_files() {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    setrlimit(Resource::Nofile, raised).unwrap();
-}
-
-/// Two namespaces that are joined: the pod's, and that of everybody else.
-fn namespaces() -> Option<(Namespace, Namespace)> {
-    if !can_run(&PROGRAMS) {
-        return None;
-    }
-    raise_files();
-    let pod = Namespace::new();
-    let world = pod.peer();
-    Some((pod, world))
-}
-
-/// A proxy that may have so many descriptors, behind a script.
-fn command(pod: &Namespace, files: usize, role: &str, script: &str) -> Command {
-    let script = format!(
-        "{script} && ulimit -n {files} && \
-         exec setpriv --reuid 1337 --regid 1337 --clear-groups -- {} {role} --log-format text",
-        binary(pod).display()
-    );
-    let mut command = pod.command();
-    command.args(["sh", "-c", &script]);
-    command.env("INSTANCE_IP", POD.to_string());
-    command
-}
 
 /// A pod with a proxy. It ends with the value.
 pub struct Pod {
@@ -106,17 +46,14 @@ pub struct Pod {
     world: Namespace,
     _pod: Namespace,
     control_plane: Option<ControlPlane>,
+    workload: Option<Workload>,
 }
 
 impl Pod {
     /// Starts one with an application, whose sidecar may have so many descriptors; `None`
     /// where that can't be.
     pub fn start(files: usize) -> Option<Self> {
-        let (pod, world) = namespaces()?;
-        let flags = INJECTED.map(|flag| format!("'{flag}'")).join(" ");
-        pod.sh(&format!("{BINARY} init {flags}"));
-        let inside = Place::of(&pod);
-        drop(inside.spawn(|| application::serve(&[APPLICATION])));
+        let (pod, world) = captured()?;
         let mut command = command(&pod, files, "sidecar", "true");
         command.env("PILLION_DISCOVERY", "none");
         command.env("PROXY_CONFIG", format!(r#"{{"concurrency": {WORKERS}}}"#));
@@ -124,22 +61,28 @@ impl Pod {
         Some(Self::run((pod, world), command, client, None))
     }
 
+    /// The same with a control plane: the application's port takes mutual TLS, too.
+    pub fn start_in_mesh(files: usize) -> Option<Self> {
+        let (pod, world) = captured()?;
+        let control_plane = ControlPlane::start(&Place::of(&pod), control_plane::sidecar);
+        let command = configured(&pod, files, "sidecar", &control_plane);
+        let client = (APPLICATION, "reporter=\"destination\"");
+        let workload = Workload::new(&control_plane.issuer);
+        let mut pod = Self::run((pod, world), command, client, Some(control_plane));
+        pod.workload = Some(workload);
+        // Its certificate may come later than its configuration.
+        pod.wait_for("handshakes", || pod.try_serves_workload().is_ok());
+        pod.before = Some(Usage::of(pod.process()));
+        Some(pod)
+    }
+
     /// The same with a gateway, and the application outside.
     pub fn start_gateway(files: usize) -> Option<Self> {
         let (pod, world) = namespaces()?;
         let (inside, outside) = (Place::of(&pod), Place::of(&world));
         drop(outside.spawn(|| application::serve(&[WORLD])));
-        let control_plane = ControlPlane::start(&inside);
-        // `ip netns exec` makes a mount namespace, so nobody else sees this.
-        let folder = control_plane.folder.display();
-        let script = format!(
-            "mount -t tmpfs tmpfs /run && mkdir -p /run/secrets/istio /run/secrets/tokens && \
-             cp {folder}/root-cert.pem /run/secrets/istio/ && cp {folder}/istio-token /run/secrets/tokens/"
-        );
-        let mut command = command(&pod, files, "gateway", &script);
-        let address = &control_plane.address;
-        let config = format!(r#"{{"concurrency": {WORKERS}, "discoveryAddress": "{address}"}}"#);
-        command.env("PROXY_CONFIG", config);
+        let control_plane = ControlPlane::start(&inside, control_plane::gateway);
+        let command = configured(&pod, files, "gateway", &control_plane);
         let client = (GATEWAY, "reporter=\"source\"");
         Some(Self::run(
             (pod, world),
@@ -170,6 +113,7 @@ impl Pod {
             world,
             _pod: pod,
             control_plane,
+            workload: None,
         };
         pod.warm_up();
         pod
@@ -204,6 +148,11 @@ impl Pod {
         self.before.unwrap()
     }
 
+    /// A workload of its mesh.
+    pub fn workload(&self) -> Workload {
+        self.workload.clone().unwrap()
+    }
+
     /// What the proxy says.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
@@ -216,6 +165,20 @@ impl Pod {
         let answer = answer.unwrap_or_else(|error| panic!("{error}: {}", self.log()));
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
         assert!(answer.ends_with("served\n"), "{answer}");
+    }
+
+    /// An honest workload is served.
+    pub fn serves_workload(&self) {
+        let answer = self.try_serves_workload();
+        answer.unwrap_or_else(|error| panic!("{error}: {}", self.log()));
+    }
+
+    fn try_serves_workload(&self) -> io::Result<()> {
+        let (workload, to) = (self.workload(), self.entrance);
+        let answer = self.outside.run(move || workload.ask(to))?;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        assert!(answer.ends_with("served\n"), "{answer}");
+        Ok(())
     }
 
     fn try_serves(&self) -> bool {
@@ -282,12 +245,21 @@ impl Pod {
     }
 
     /// The enemies are gone: the proxy lives, serves, and has what it had before.
-    pub fn recovers(mut self) {
+    pub fn recovers(self) {
+        self.recovers_but_for(0);
+    }
+
+    /// The same after an attack that has taken all of the buffers.
+    pub fn recovers_from_stalls(self) {
+        self.recovers_but_for(PAGES);
+    }
+
+    fn recovers_but_for(mut self, more: u64) {
         assert!(self.proxy.try_wait().unwrap().is_none(), "{}", self.log());
         // Chance decides which worker serves a client.
         let use_it = || (0..8).for_each(|_| self.serves());
         use_it();
-        self.before().is_back(self.process(), use_it);
+        self.before().is_back(self.process(), more, use_it);
         self.serves();
     }
 }

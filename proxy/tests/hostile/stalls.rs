@@ -69,14 +69,14 @@ pub fn stall(pod: &Pod, window: u32) {
 fn a_window_that_is_never_opened() {
     let pod = pod!(FEW);
     stall(&pod, 0);
-    pod.recovers();
+    pod.recovers_from_stalls();
 }
 
 #[test]
 fn a_window_that_is_filled_and_not_opened_again() {
     let pod = pod!(FEW);
     stall(&pod, 65_535);
-    pod.recovers();
+    pod.recovers_from_stalls();
 }
 
 /// What a client of HTTP/1 does not read stays where it is.
@@ -106,5 +106,5 @@ fn a_response_that_nobody_reads() {
     assert!(grown < PLACES + BULK + REST, "{grown} KiB");
     drop((stalled, more));
     pod.counts("istio_requests_total", &["response_flags=\"DC\""], 60);
-    pod.recovers();
+    pod.recovers_from_stalls();
 }

@@ -1,4 +1,4 @@
-//! A control plane for one proxy.
+//! A control plane for one proxy, and its CA.
 
 use std::{
     collections::BTreeMap,
@@ -9,18 +9,29 @@ use std::{
 };
 
 use futures::{Stream, StreamExt as _, stream};
-use hyper::server::conn::http2;
+use hyper::{
+    Request as HttpRequest,
+    body::Incoming,
+    server::conn::http2,
+    service::{Service as _, service_fn},
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     service::TowerToHyperService,
 };
-use pillion_certs::{Authority, Resolver, server_config};
+use pillion_certs::{Authority, CertificateRequest, Issuer, Resolver, SpiffeId, server_config};
 use pillion_envoy_api::{
     any,
     envoy::service::discovery::v3::{
         DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,
         aggregated_discovery_service_server::{
             AggregatedDiscoveryService, AggregatedDiscoveryServiceServer,
+        },
+    },
+    istio::v1::auth::{
+        IstioCertificateRequest, IstioCertificateResponse,
+        istio_certificate_service_server::{
+            IstioCertificateService, IstioCertificateServiceServer,
         },
     },
 };
@@ -46,6 +57,7 @@ type Responses<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 pub struct Server {
     pub address: String,
     folder: PathBuf,
+    authority: Arc<Authority>,
     resources: watch::Sender<Snapshot>,
     seen: Arc<Mutex<Seen>>,
     accepting: JoinHandle<()>,
@@ -64,6 +76,9 @@ struct Ads {
     resources: watch::Receiver<Snapshot>,
     seen: Arc<Mutex<Seen>>,
 }
+
+#[derive(Clone)]
+struct Ca(Arc<Authority>);
 
 /// A message, encoded.
 pub fn bytes(message: &impl Message) -> Vec<u8> {
@@ -101,10 +116,13 @@ impl Server {
             resources: receiver,
             seen: Arc::clone(&seen),
         };
-        let accepting = tokio::spawn(accept(listener, config.into(), ads));
+        let authority = Arc::new(authority);
+        let services = (ads, Ca(Arc::clone(&authority)));
+        let accepting = tokio::spawn(accept(listener, config.into(), services));
         Self {
             address,
             folder,
+            authority,
             resources,
             seen,
             accepting,
@@ -118,6 +136,12 @@ impl Server {
             roots: Some(file(self.folder.join("root-cert.pem"))),
             token: Some(file(self.folder.join("istio-token"))),
         }
+    }
+
+    /// What its CA issues certificates with.
+    #[allow(dead_code)] // one of the binaries that have this file has clients of the mesh
+    pub fn issuer(&self) -> Issuer {
+        issuer(&self.authority)
     }
 
     /// Has these resources of a type, and no others.
@@ -173,20 +197,53 @@ fn resource(type_url: &'static str, name: &str, bytes: Vec<u8>) -> Resource {
     Resource::new(name, body)
 }
 
-async fn accept(listener: TcpListener, config: Arc<rustls::ServerConfig>, ads: Ads) {
+async fn accept(listener: TcpListener, config: Arc<rustls::ServerConfig>, (ads, ca): (Ads, Ca)) {
     let acceptor = TlsAcceptor::from(config);
+    let seen = Arc::clone(&ads.seen);
+    let ads = TowerToHyperService::new(AggregatedDiscoveryServiceServer::new(ads));
+    let ca = TowerToHyperService::new(IstioCertificateServiceServer::new(ca));
     while let Ok((stream, _)) = listener.accept().await {
-        let (acceptor, service) = (acceptor.clone(), ads.clone());
+        let (acceptor, ads, ca) = (acceptor.clone(), ads.clone(), ca.clone());
         let connection = tokio::spawn(async move {
             let Ok(stream) = acceptor.accept(stream).await else {
                 return;
             };
-            let service = AggregatedDiscoveryServiceServer::new(service);
+            let service = service_fn(move |request: HttpRequest<Incoming>| {
+                let (ads, ca) = (ads.clone(), ca.clone());
+                async move {
+                    match request.uri().path().starts_with("/envoy.") {
+                        true => ads.call(request).await,
+                        false => ca.call(request).await,
+                    }
+                }
+            });
             let _ = http2::Builder::new(TokioExecutor::new())
-                .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+                .serve_connection(TokioIo::new(stream), service)
                 .await;
         });
-        ads.seen.lock().unwrap().connections.push(connection);
+        seen.lock().unwrap().connections.push(connection);
+    }
+}
+
+fn issuer(authority: &Authority) -> Issuer {
+    Issuer::from_pem(authority.certificate(), authority.key()).unwrap()
+}
+
+#[tonic::async_trait]
+impl IstioCertificateService for Ca {
+    async fn create_certificate(
+        &self,
+        request: Request<IstioCertificateRequest>,
+    ) -> Result<Response<IstioCertificateResponse>, Status> {
+        let request = CertificateRequest::from_pem(&request.into_inner().csr);
+        let request = request.map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let id = SpiffeId::new("cluster.local", "shop", "web").unwrap();
+        let now = OffsetDateTime::now_utc();
+        let Self(authority) = self;
+        let issued = issuer(authority).issue(&request, &id, now, Duration::DAY);
+        let mut cert_chain = issued.unwrap().chain;
+        cert_chain.push(authority.certificate().to_owned());
+        Ok(Response::new(IstioCertificateResponse { cert_chain }))
     }
 }
 
