@@ -30,22 +30,27 @@ pub(crate) fn check_request(request: &Message) {
 
 /// All complete requests, up to one that asks for a tunnel.
 pub(crate) fn requests(bytes: &[u8]) -> Vec<Message> {
-    let mut requests = requests_without_tunnels(bytes);
-    if let Some(last) = requests.iter().position(asks_for_tunnel) {
-        requests.truncate(last + 1);
-    }
-    requests
+    read_requests(bytes, asks_for_tunnel)
 }
 
 /// All complete requests, if nobody takes up a tunnel.
-pub(crate) fn requests_without_tunnels(mut bytes: &[u8]) -> Vec<Message> {
+pub(crate) fn requests_without_tunnels(bytes: &[u8]) -> Vec<Message> {
+    read_requests(bytes, |_| false)
+}
+
+/// Complete requests, up to one that is the last.
+fn read_requests(mut bytes: &[u8], is_last: fn(&Message) -> bool) -> Vec<Message> {
     let mut requests = Vec::new();
     while let Ok(Some(request)) = read(bytes, Kind::Request) {
         if !request.is_complete {
             break;
         }
         bytes = &bytes[request.len..];
+        let ends = is_last(&request);
         requests.push(request);
+        if ends {
+            break;
+        }
     }
     requests
 }
