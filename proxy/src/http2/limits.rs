@@ -68,9 +68,8 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// 2,260 frames of 24 bytes that nobody takes: 54 KB, less than its window; h2 then ends the
 /// connection with all of its streams.
 ///
-/// What a stream has received whose other side is slower, or stands still, is not in h2
-/// (`Receiving::poll_behind`), so this is for requests that wait for a server, and for what comes
-/// before anybody can take it ([`TURN`]). Empty frames have a bound of h2's own that can't be set:
+/// What a stream has received whose other side is slower, stands still or is waited for is not in h2
+/// (`Receiving::poll_behind`), so this is for what comes before anybody can take it ([`TURN`]). Empty frames have a bound of h2's own that can't be set:
 /// after 100 without an end, the connection ends.
 const DATA_FRAMES: usize = 1024 * 1024;
 
@@ -78,13 +77,14 @@ const DATA_FRAMES: usize = 1024 * 1024;
 /// less than [`DATA_FRAMES`], also with a buffer of 16 KiB that was read last.
 pub(super) const TURN: usize = 24 * 1024;
 
-/// Streams that a peer may make us reset in the life of a connection because it breaks the rules
-/// ("MadeYouReset", CVE-2025-8671). Each costs it the frames of a request; h2's default.
+/// Streams that we may have to reset in the life of a connection because of what the peer sends on
+/// them ("MadeYouReset", CVE-2025-8671). Each costs it the frames of a request; h2's default.
 pub(super) const STREAM_ERRORS: usize = 1024;
 
 /// Streams that a client may have reset before we have looked at them ("rapid reset",
-/// CVE-2023-44487). All that have come are looked at in each turn; h2's default.
-pub(super) const UNSEEN_RESETS: usize = 20;
+/// CVE-2023-44487). A client whose deadlines have passed while the proxy was held up resets many,
+/// and a turn has some hundred; [`Allowance`] bounds how many come in all.
+pub(super) const UNSEEN_RESETS: usize = 100;
 
 /// More than [`Allowance`] gives to callers of our own ports, because a proxy doesn't know
 /// what is usual for those it serves: short messages of gRPC in both directions, cancelled

@@ -74,6 +74,8 @@ fn builder(limits: &Limits) -> Builder {
         .initial_connection_window_size(limits.connection_window)
         .max_send_buffer_size(limits.send_buffer)
         .data_frame_budget(limits.data_frames)
+        // What was on its way to a stream that we have reset, for a second, is no fault of the peer.
+        .max_concurrent_reset_streams(limits.streams.try_into().unwrap_or(usize::MAX))
         .max_local_error_reset_streams(Some(STREAM_ERRORS))
         .max_pending_accept_reset_streams(UNSEEN_RESETS)
         .enable_connect_protocol();
@@ -105,12 +107,8 @@ where
         let mut leaving = None;
         let end = loop {
             tokio::select! {
+                // Whoever takes what has come has a turn before more is read: each new request is a read.
                 biased;
-                accepted = connection.accept() => match accepted {
-                    Some(Ok((request, respond))) => self.admit(request, respond),
-                    Some(Err(error)) => break self.end(End::of(&error, &self.tally), leaving),
-                    None => break self.end(End::Closed, leaving),
-                },
                 Some(()) = self.streams.next(), if !self.streams.is_empty() => {
                     // What several responses end with goes out together.
                     while let Some(Some(())) = self.streams.next().now_or_never() {}
@@ -121,6 +119,11 @@ where
                     let time = if leaving.is_some() { limits.goodbye } else { limits.idle };
                     quiet.as_mut().reset(Instant::now() + time);
                 }
+                accepted = connection.accept() => match accepted {
+                    Some(Ok((request, respond))) => self.admit(request, respond),
+                    Some(Err(error)) => break self.end(End::of(&error, &self.tally), leaving),
+                    None => break self.end(End::Closed, leaving),
+                },
                 () = &mut drain, if leaving.is_none() => {
                     leaving = Some(End::Closed);
                     connection.graceful_shutdown();

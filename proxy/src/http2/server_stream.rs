@@ -79,8 +79,15 @@ impl ServerStream {
         Ok(())
     }
 
-    /// Waits until the client has reset the stream, or its connection has ended.
+    /// Waits until the client has reset the stream, or its connection has ended. What it sends
+    /// meanwhile is taken as by [`Source::poll_behind`].
     pub fn poll_gone(&mut self, context: &mut Context<'_>) -> Poll<Broken> {
+        self.poll_behind(context);
+        self.poll_reset(context)
+    }
+
+    /// As [`Self::poll_gone`], and takes nothing.
+    pub(super) fn poll_reset(&mut self, context: &mut Context<'_>) -> Poll<Broken> {
         if let Some(response) = &mut self.response {
             return response.poll_gone(context);
         }

@@ -23,10 +23,11 @@ impl TrailersOf {
         let is_for_heads = frames_a_message(known)
             || describes_content(name)
             || authenticates(name)
-            || controls_a_request(name)
-            || controls_a_response(name)
             || is_of_a_proxy(name);
-        !is_for_heads && (self == Self::Response || !is_of_the_way(name))
+        // A server of gRPC may say the others behind its response for its own ends.
+        let is_for_heads_of_requests =
+            || controls_a_request(name) || controls_a_response(name) || is_of_the_way(name);
+        !is_for_heads && (self == Self::Response || !is_for_heads_of_requests())
     }
 }
 
@@ -114,8 +115,7 @@ fn is_of_a_proxy(name: &[u8]) -> bool {
     matches!(name, b"server" | b"via") || name.starts_with(b"x-envoy-")
 }
 
-/// What proxies say of a request's way, or believe: who sent it, and to which trace it belongs. A
-/// server of gRPC may say such things behind its response for its own ends.
+/// What proxies say of a request's way, or believe: who sent it, and to which trace it belongs.
 fn is_of_the_way(name: &[u8]) -> bool {
     let starts: [&[u8]; 2] = [b"x-forwarded-", b"x-b3-"];
     starts.iter().any(|start| name.starts_with(start))
@@ -177,15 +177,6 @@ mod tests {
             "www-authenticate",
             "cookie",
             "set-cookie",
-            "if-none-match",
-            "range",
-            "cache-control",
-            "max-forwards",
-            "grpc-timeout",
-            "age",
-            "location",
-            "retry-after",
-            "date",
             "server",
             "via",
             "x-envoy-upstream-service-time",
@@ -198,8 +189,17 @@ mod tests {
     }
 
     #[test]
-    fn what_proxies_say_of_a_request_does_not_come_behind_it() {
+    fn what_has_a_meaning_for_requests_does_not_come_behind_them() {
         for name in [
+            "if-none-match",
+            "range",
+            "cache-control",
+            "max-forwards",
+            "grpc-timeout",
+            "age",
+            "location",
+            "retry-after",
+            "date",
             "x-forwarded-client-cert",
             "x-forwarded-for",
             "x-forwarded-host",

@@ -1,4 +1,4 @@
-//! Counts the messages of HTTP/1 that are refused.
+//! Counts the messages that are refused.
 
 use http::Version;
 
@@ -8,8 +8,9 @@ use crate::{message::Broken, records::Refused};
 impl<D: Downstream> Exchange<'_, '_, D> {
     /// The request is refused, for the reason with that label.
     pub fn count_refused_request(&self, reason: &'static str) {
-        if self.request.head.version != Version::HTTP_2 {
-            self.count_refused(Refused::Request, reason);
+        match self.request.head.version {
+            Version::HTTP_2 => self.worker.http2_setup.metrics.refused_head(reason),
+            _ => self.count_refused(Refused::Request, reason),
         }
     }
 

@@ -9,7 +9,10 @@ use pillion_grammar::frames::{
     literal,
 };
 use pillion_serve::Frame;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, duplex},
+    sync::mpsc::unbounded_channel,
+};
 
 use super::support::*;
 use crate::{
@@ -40,7 +43,7 @@ fn one(kind: u8, flags: u8, id: u32, payload: &[u8]) -> Vec<u8> {
 
 /// Keeps a stream, and takes nothing of its body.
 async fn keep(_head: RequestHead, mut stream: ServerStream) {
-    poll_fn(|context| stream.poll_gone(context)).await;
+    poll_fn(|context| stream.poll_reset(context)).await;
 }
 
 /// Sends pieces by number for as long as they are taken; says how many those were, and how the
@@ -106,6 +109,56 @@ async fn small_frames_that_nobody_takes_are_bounded() {
     assert!((4112..5200).contains(&sent), "{sent}");
     let errors = |code| setup.metrics.errors_sent(Peer::Client, "goaway", code);
     assert_eq!(errors("enhance_your_calm"), 1);
+}
+
+#[tokio::test]
+async fn small_frames_are_taken_while_a_request_waits() {
+    let setup = Setup::default();
+    let (ours, theirs) = duplex(4096);
+    let wait = |_head, mut stream: ServerStream| async move {
+        poll_fn(|context| stream.poll_gone(context)).await;
+    };
+    let served = spawn_serve(ours, Bytes::new(), &setup, wait);
+    let (_reader, mut writer) = tokio::io::split(theirs);
+    writer.write_all(PREFACE).await.unwrap();
+    let first = [one(SETTINGS, 0, 0, &[]), head(1)].concat();
+    writer.write_all(&first).await.unwrap();
+    for _ in 0..8000 {
+        writer
+            .write_all(&one(DATA, 0, 1, &[b'd'; 8]))
+            .await
+            .unwrap();
+    }
+    settle().await;
+    assert!(!served.is_finished());
+}
+
+#[tokio::test]
+async fn bodies_are_taken_between_new_requests() {
+    const FRAMES: usize = 650;
+    let setup = Setup::default();
+    let ids: Vec<u32> = (0..7).map(|number| 2 * number + 1).collect();
+    let mut sent = [PREFACE, &one(SETTINGS, 0, 0, &[])].concat();
+    ids.iter().for_each(|id| sent.extend(head(*id)));
+    for number in 1..=FRAMES {
+        let ends = u8::from(number == FRAMES);
+        let piece = |id: &u32| one(DATA, ends, *id, &[b'd'; 24]);
+        sent.extend(ids.iter().flat_map(piece));
+    }
+    let (ours, mut theirs) = duplex(1024 * 1024);
+    theirs.write_all(&sent).await.unwrap();
+    let (done, mut taken) = unbounded_channel();
+    let take = move |_head, mut stream: ServerStream| {
+        let done = done.clone();
+        async move {
+            let (body, _) = read_all(&mut stream).await.unwrap();
+            done.send(body.len()).unwrap();
+        }
+    };
+    let _served = spawn_serve(ours, Bytes::new(), &setup, take);
+    for _ in ids {
+        assert_eq!(taken.recv().await, Some(FRAMES * 24));
+    }
 }
 
 /// h2 has no setting for that; SECURITY.md says so.
