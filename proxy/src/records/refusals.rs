@@ -55,12 +55,17 @@ impl Refusals {
 
     /// Appends the metric as OpenMetrics.
     pub fn write(&self, text: &mut String) {
-        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Workers don't wait for a scrape.
+        let counts = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         if counts.is_empty() {
             return;
         }
         write_head(NAME, HELP, "counter", text);
-        for (labels, count) in &*counts {
+        for (labels, count) in &counts {
             let Labels {
                 reporter,
                 refused,
