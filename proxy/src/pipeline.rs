@@ -12,6 +12,8 @@ mod connector;
 mod dial;
 mod downstream;
 mod edge;
+mod ended;
+mod ending;
 mod endpoint;
 mod exchange;
 mod failure;

@@ -3,18 +3,13 @@
 use std::{cell::OnceCell, future::poll_fn, pin::pin, task::Poll};
 
 use http::Version as HttpVersion;
-use tokio::{
-    task::yield_now,
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 
 use super::{
-    attempt::Interrupted,
-    broken_off::{self, Progress},
-    clock::Expired,
     connection::{Connection, TABLES_TIME},
     downstream::Downstream,
     edge::Edge,
+    ended::Ended,
     failure::Failure,
     headers::{edit_request, edit_response},
     normal_path::{BadPath, normalized},
@@ -27,7 +22,6 @@ use super::{
 };
 use crate::{
     message::{Broken, RequestHead, ResponseHead, Scheme},
-    records::ResponseFlag,
     tables::{Clusters, Held, Leaving, Listeners},
     traffic::Direction,
 };
@@ -63,40 +57,6 @@ impl Known {
         Self {
             tables: worker.tables.get(),
             leaving: worker.tables.leaving(),
-        }
-    }
-}
-
-/// Why the request ended before its response was complete.
-pub(super) enum Ended {
-    /// The response has not begun, and the proxy answers instead.
-    Failed(Failure),
-    /// The response has begun, and the server broke it off.
-    Cut(Broken),
-    /// The response has begun, and what the client sends is not HTTP.
-    BadRequest(&'static str),
-    /// The client has gone away.
-    ClientGone,
-    /// Nothing was sent for too long.
-    Idle,
-    /// The response has begun, and takes longer than it may.
-    Late(Expired),
-    /// Newer tables don't allow the client any more.
-    Left,
-}
-
-impl Ended {
-    /// The end of a response that has begun: there can't be another one.
-    pub fn within_response(interrupted: Interrupted) -> Self {
-        match interrupted {
-            Interrupted::Client(Broken::Protocol(reason) | Broken::Refused(reason)) => {
-                Self::BadRequest(reason)
-            }
-            Interrupted::Client(_) => Self::ClientGone,
-            Interrupted::Server(broken) => Self::Cut(broken),
-            Interrupted::Idle => Self::Idle,
-            Interrupted::Timeout(expired) => Self::Late(expired),
-            Interrupted::Left => Self::Left,
         }
     }
 }
@@ -330,56 +290,6 @@ impl<'a, 't, D: Downstream> Exchange<'a, 't, D> {
         }
     }
 
-    /// Does what there is to do at the end. What came of the request is recorded when the
-    /// exchange is dropped.
-    async fn end(&mut self, ended: Result<(), Ended>) {
-        match ended {
-            Ok(()) => {}
-            Err(Ended::Failed(failure)) => self.reply(&failure).await,
-            Err(Ended::Cut(broken)) => {
-                self.count_refused_response(&broken);
-                let details = broken_off::details(&broken, Progress::Begun);
-                self.request.tally.flags.insert(broken_off::flag(&broken));
-                self.request.tally.details = details.into();
-                self.send_what_came().await;
-                self.downstream.abort();
-            }
-            Err(Ended::BadRequest(reason)) => {
-                self.count_refused_request(reason);
-                let flag = ResponseFlag::DownstreamProtocolError;
-                self.request.tally.flags.insert(flag);
-                self.request.tally.details = reason.into();
-                self.downstream.abort();
-            }
-            Err(Ended::ClientGone) => {
-                self.request.tally.client_gone();
-                self.downstream.abort();
-            }
-            Err(Ended::Idle) => {
-                self.request
-                    .tally
-                    .flags
-                    .insert(ResponseFlag::StreamIdleTimeout);
-                self.request.tally.details = "stream_idle_timeout".into();
-                self.downstream.abort();
-            }
-            Err(Ended::Late(expired)) => {
-                let flag = ResponseFlag::UpstreamRequestTimeout;
-                self.request.tally.flags.insert(flag);
-                self.request.tally.details = expired.details().into();
-                self.downstream.abort();
-            }
-            Err(Ended::Left) => {
-                // The same flag as Envoy's.
-                let flag = ResponseFlag::DownstreamConnectionTermination;
-                self.request.tally.flags.insert(flag);
-                self.request.tally.details = CHAIN_GONE.into();
-                self.downstream.abort();
-            }
-        }
-        self.request.has_ended = true;
-    }
-
     /// Begins the response to the client.
     pub fn start(&mut self, head: &mut ResponseHead) -> Result<(), Broken> {
         let server = self.worker.server(self.connection.direction);
@@ -394,16 +304,4 @@ impl<'a, 't, D: Downstream> Exchange<'a, 't, D> {
         self.request.tally.status = Some(head.status);
         self.downstream.start(head)
     }
-
-    /// Sends what has come of a response before it is broken off: a client that got nothing
-    /// would take its request for unanswered, and might repeat it.
-    async fn send_what_came(&mut self) {
-        let downstream = &mut *self.downstream;
-        let _ = poll_fn(|context| Poll::Ready(downstream.poll_flush(context))).await;
-        // A connection of HTTP/2 sends by itself, and would drop what a reset stream has left.
-        yield_now().await;
-    }
 }
-
-/// Envoy's text for a request that was ended because newer tables have no place for its connection.
-const CHAIN_GONE: &str = "downstream_local_disconnect(filter_chain_is_being_removed)";

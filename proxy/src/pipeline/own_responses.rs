@@ -4,7 +4,8 @@ use std::future::poll_fn;
 
 use super::{
     downstream::Downstream,
-    exchange::{Ended, Exchange},
+    ended::Ended,
+    exchange::Exchange,
     failure::Failure,
     local_reply::{Text, direct_reply, discard, local_reply, redirect_reply},
     pump::Pump,
