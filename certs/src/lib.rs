@@ -12,8 +12,8 @@
 //! - [`Issuer`]: a CA that issues the certificates of workloads, from a [`CertificateRequest`].
 //! - [`mesh`]: mutual TLS between workloads.
 //! - [`client_config`]: for clients that trust given roots.
-//! - [`unverified_client_config`], [`unverified_client_config_for`]: for health checks and loads, which take any
-//!   certificate.
+//! - [`unverified_client_config`], [`unverified_client_config_for`], [`unverified_client_config_with`]: for health
+//!   checks and loads, which take any certificate.
 //!
 //! ```
 //! use pillion_certs::{Authority, Bundle};
@@ -67,5 +67,7 @@ pub use presented::{Unproven, asking_server_config, verify_workload};
 pub use request::{CertificateRequest, RequestError};
 pub use resolver::{Resolver, install_provider, mutual_server_config, server_config};
 pub use spiffe::SpiffeId;
-pub use unverified::{unverified_client_config, unverified_client_config_for};
+pub use unverified::{
+    unverified_client_config, unverified_client_config_for, unverified_client_config_with,
+};
 pub use validity::Validity;

@@ -28,7 +28,19 @@ pub fn unverified_client_config() -> Result<ClientConfig, Error> {
 pub fn unverified_client_config_for(
     versions: &[&'static SupportedProtocolVersion],
 ) -> Result<ClientConfig, Error> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
+    unverified_client_config_with(aws_lc_rs::default_provider(), versions)
+}
+
+/// The same for a client with the ciphers of this provider.
+///
+/// # Errors
+///
+/// When the provider speaks none of these versions.
+pub fn unverified_client_config_with(
+    provider: CryptoProvider,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Result<ClientConfig, Error> {
+    let provider = Arc::new(provider);
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider));
     Ok(builder
         .with_protocol_versions(versions)?

@@ -1,4 +1,4 @@
-//! The headers of the HTTP/2 frames that a connection receives, and what they cost.
+//! What the HTTP/2 frames that a connection receives cost.
 //!
 //! hyper and h2 bound how much of a connection is in memory, but not how many
 //! frames a second they process. A frame that carries no request costs its sender
@@ -8,13 +8,10 @@
 
 use tokio::time::Instant;
 
-use crate::metrics::Frame;
-
-/// "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"; h2 checks its text.
-const PREFACE: usize = 24;
-
-/// Length, type, flags, stream.
-const HEAD: usize = 9;
+use crate::{
+    frame_scanner::{FrameHead, FrameScanner},
+    metrics::Frame,
+};
 
 /// How many frames a connection may send that carry no request, in units of the price
 /// of a PING.
@@ -44,24 +41,7 @@ impl Allowance {
     };
 }
 
-/// The head of a frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Head {
-    length: u32,
-    kind: u8,
-    flags: u8,
-}
-
-impl Head {
-    fn parse(bytes: [u8; HEAD]) -> Self {
-        let [high, middle, low, kind, flags, ..] = bytes;
-        Self {
-            length: u32::from_be_bytes([0, high, middle, low]),
-            kind,
-            flags,
-        }
-    }
-
+impl FrameHead {
     /// Its kind and its price: higher for what opens or ends a stream, and for
     /// length, which has to be read even if it is then ignored.
     fn price(self, worthwhile: u32) -> (Frame, u32) {
@@ -79,44 +59,6 @@ impl Head {
             0x9 => (Frame::Continuation, 2 + by_length),
             _ => (Frame::Other, 1 + by_length),
         }
-    }
-}
-
-/// Finds the headers of frames in a stream of bytes, wherever it is cut.
-#[derive(Debug)]
-struct Scanner {
-    /// Bytes of the preface or of a payload that are still to be skipped.
-    skip: usize,
-    head: [u8; HEAD],
-    /// How many bytes of the header have arrived.
-    filled: usize,
-}
-
-impl Scanner {
-    fn new(skip: usize) -> Self {
-        Self {
-            skip,
-            head: [0; HEAD],
-            filled: 0,
-        }
-    }
-
-    /// The next header, and the bytes after it; `None` when more bytes are needed.
-    fn next<'a>(&mut self, bytes: &'a [u8]) -> Option<(Head, &'a [u8])> {
-        let skipped = self.skip.min(bytes.len());
-        self.skip -= skipped;
-        let bytes = &bytes[skipped..];
-        let taken = (HEAD - self.filled).min(bytes.len());
-        let (part, rest) = bytes.split_at(taken);
-        self.head[self.filled..self.filled + taken].copy_from_slice(part);
-        self.filled += taken;
-        if self.filled < HEAD {
-            return None;
-        }
-        self.filled = 0;
-        let head = Head::parse(self.head);
-        self.skip = usize::try_from(head.length).unwrap_or(usize::MAX);
-        Some((head, rest))
     }
 }
 
@@ -181,7 +123,7 @@ impl Account {
 /// A connection's frames and its account.
 #[derive(Debug)]
 pub struct Meter {
-    scanner: Scanner,
+    scanner: FrameScanner,
     account: Account,
 }
 
@@ -198,18 +140,18 @@ impl Meter {
     /// For what a client sends, from its preface on.
     #[must_use]
     pub fn of_client(allowance: Allowance) -> Self {
-        Self::new(allowance, PREFACE)
+        Self::new(allowance, FrameScanner::of_client())
     }
 
     /// For what a server sends, which has no preface.
     #[must_use]
     pub fn of_server(allowance: Allowance) -> Self {
-        Self::new(allowance, 0)
+        Self::new(allowance, FrameScanner::of_server())
     }
 
-    fn new(allowance: Allowance, preface: usize) -> Self {
+    fn new(allowance: Allowance, scanner: FrameScanner) -> Self {
         Self {
-            scanner: Scanner::new(preface),
+            scanner,
             account: Account::new(allowance, Instant::now()),
         }
     }
@@ -245,19 +187,13 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::frame_scanner::tests::frame;
 
     const DATA: u8 = 0;
     const HEADERS: u8 = 1;
     const RST_STREAM: u8 = 3;
     const PING: u8 = 6;
     const WINDOW_UPDATE: u8 = 8;
-
-    fn frame(kind: u8, length: usize) -> Vec<u8> {
-        let [high, middle, low] = [16, 8, 0].map(|shift| (length >> shift) as u8);
-        let mut frame = vec![high, middle, low, kind, 0, 0, 0, 0, 1];
-        frame.resize(HEAD + length, 0xff);
-        frame
-    }
 
     fn started() -> Meter {
         let mut meter = Meter::of_client(Allowance::PORT);
@@ -271,26 +207,6 @@ mod tests {
         (0..100_000)
             .take_while(|_| !meter.read(frame, 0).flooded)
             .count()
-    }
-
-    #[test]
-    fn finds_every_head_however_the_bytes_are_cut() {
-        let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-        for (kind, length) in [(4, 0), (4, 30), (0, 70_000), (8, 4), (0xfa, 1), (1, 300)] {
-            bytes.extend(frame(kind, length));
-        }
-        for size in [1, 2, 3, 8, 9, 10, 23, 24, 25, 1000, bytes.len()] {
-            let mut scanner = Scanner::new(PREFACE);
-            let mut found = Vec::new();
-            for mut piece in bytes.chunks(size) {
-                while let Some((head, rest)) = scanner.next(piece) {
-                    found.push((head.kind, head.length));
-                    piece = rest;
-                }
-            }
-            let all = [(4, 0), (4, 30), (0, 70_000), (8, 4), (0xfa, 1), (1, 300)];
-            assert_eq!(found, all, "in pieces of {size}");
-        }
     }
 
     #[test]

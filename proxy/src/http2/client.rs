@@ -100,7 +100,7 @@ where
         places,
         settled: Arc::clone(&settled),
         tally: Arc::clone(&tally),
-        max_streams: usize::try_from(limits.streams).unwrap_or(usize::MAX),
+        max_streams: limits.most_streams(),
         max_fields: limits.fields,
     };
     let driver = Driver {
@@ -125,8 +125,7 @@ fn builder(limits: &Limits) -> client::Builder {
         .initial_connection_window_size(limits.connection_window)
         .max_send_buffer_size(limits.send_buffer)
         .data_frame_budget(limits.data_frames)
-        // What was on its way to a stream that we have reset, for a second, is no fault of the peer.
-        .max_concurrent_reset_streams(limits.streams.try_into().unwrap_or(usize::MAX))
+        .max_concurrent_reset_streams(limits.remembered_resets())
         .max_local_error_reset_streams(Some(STREAM_ERRORS))
         // A server opens no streams.
         .max_pending_accept_reset_streams(0);

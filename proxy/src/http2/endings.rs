@@ -4,10 +4,7 @@
 
 use std::io::IoSlice;
 
-/// Length, type, flags, stream.
-const HEAD: usize = 9;
-/// What a client's bytes begin with (RFC 9113, 3.4).
-const PREFACE: usize = 24;
+use pillion_serve::{FrameHead, FrameScanner};
 
 /// A frame that ends something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,12 +14,12 @@ pub(crate) enum Ending {
 }
 
 impl Ending {
-    /// Of a frame's type, and where its error code ends.
+    /// Of a frame's type, and where in its payload the error code ends.
     fn of(kind: u8) -> Option<(Self, usize)> {
         match kind {
-            3 => Some((Self::Stream, HEAD + 4)),
+            3 => Some((Self::Stream, 4)),
             // The last stream's number is in front of the code.
-            7 => Some((Self::Connection, HEAD + 8)),
+            7 => Some((Self::Connection, 8)),
             _ => None,
         }
     }
@@ -36,31 +33,60 @@ impl Ending {
     }
 }
 
+/// A frame that ends something, whose error code has not come yet.
+#[derive(Debug)]
+struct Begun {
+    ending: Ending,
+    /// Its payload, until the code ends.
+    payload: [u8; 8],
+    filled: usize,
+    end: usize,
+}
+
+impl Begun {
+    fn of(head: FrameHead) -> Option<Self> {
+        let (ending, end) = Ending::of(head.kind)?;
+        Some(Self {
+            ending,
+            payload: [0; 8],
+            filled: 0,
+            end,
+        })
+    }
+
+    /// Reads more of the payload: returns the error code once it is complete.
+    fn read(&mut self, bytes: &[u8]) -> Option<u32> {
+        let room = &mut self.payload[self.filled..self.end];
+        let part = &bytes[..room.len().min(bytes.len())];
+        room[..part.len()].copy_from_slice(part);
+        self.filled += part.len();
+        let code = self.payload[..self.filled].last_chunk();
+        code.filter(|_| self.filled == self.end)
+            .map(|code| u32::from_be_bytes(*code))
+    }
+}
+
 /// Finds them in what is written, wherever that is cut.
 #[derive(Debug)]
 pub(super) struct Endings {
-    /// Bytes that are passed over.
-    skip: usize,
-    /// A frame's head, and of one that ends something what follows until its error code ends.
-    read: [u8; HEAD + 8],
-    filled: usize,
+    scanner: FrameScanner,
+    begun: Option<Begun>,
 }
 
 impl Endings {
     /// In what a server writes.
     pub fn of_server() -> Self {
         Self {
-            skip: 0,
-            read: [0; HEAD + 8],
-            filled: 0,
+            scanner: FrameScanner::of_server(),
+            begun: None,
         }
     }
 
     /// In what a client writes, which begins with a preface.
     pub fn of_client() -> Self {
         Self {
-            skip: PREFACE,
-            ..Self::of_server()
+            scanner: FrameScanner::of_client(),
+            begun: None,
         }
     }
 
@@ -80,40 +106,19 @@ impl Endings {
     }
 
     fn pass(&mut self, mut bytes: &[u8], found: &mut impl FnMut(Ending, u32)) {
-        while !bytes.is_empty() {
-            if self.skip > 0 {
-                let skipped = self.skip.min(bytes.len());
-                self.skip -= skipped;
-                bytes = &bytes[skipped..];
-                continue;
-            }
-            let wanted = self.wanted();
-            let (part, rest) = bytes.split_at((wanted - self.filled).min(bytes.len()));
-            self.read[self.filled..self.filled + part.len()].copy_from_slice(part);
-            self.filled += part.len();
-            bytes = rest;
-            // The head says whether more is wanted.
-            if self.filled < self.wanted() {
-                continue;
-            }
-            let [high, middle, low, kind, ..] = self.read;
-            let length = u32::from_be_bytes([0, high, middle, low]);
-            let length = usize::try_from(length).unwrap_or(usize::MAX);
-            self.skip = length.saturating_sub(self.filled - HEAD);
-            if let Some((ending, end)) = Ending::of(kind)
-                && let Some(code) = self.read[..end].last_chunk()
+        loop {
+            // The scanner passes over the payload afterwards.
+            if let Some(begun) = &mut self.begun
+                && let Some(code) = begun.read(bytes)
             {
-                found(ending, u32::from_be_bytes(*code));
+                found(begun.ending, code);
+                self.begun = None;
             }
-            self.filled = 0;
-        }
-    }
-
-    /// How much is read of the frame.
-    fn wanted(&self) -> usize {
-        match Ending::of(self.read[3]) {
-            Some((_, end)) if self.filled >= HEAD => end,
-            _ => HEAD,
+            let Some((head, rest)) = self.scanner.next(bytes) else {
+                return;
+            };
+            self.begun = Begun::of(head);
+            bytes = rest;
         }
     }
 }
@@ -165,7 +170,7 @@ mod tests {
 
     #[test]
     fn takes_of_several_slices_what_was_written() {
-        let bytes = [&[b'p'; PREFACE][..], &bytes()].concat();
+        let bytes = [&[b'p'; 24][..], &bytes()].concat();
         for size in [1, 7, 30, 1000] {
             for most in [1, 5, 40] {
                 let (mut endings, mut found) = (Endings::of_client(), Vec::new());

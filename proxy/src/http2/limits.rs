@@ -55,6 +55,19 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// [`Self::streams`], as a number of things.
+    pub fn most_streams(&self) -> usize {
+        usize::try_from(self.streams).unwrap_or(usize::MAX)
+    }
+
+    /// How many streams that we have reset h2 remembers, each for a second. What the peer has sent
+    /// on them before it knew is not held against it.
+    pub fn remembered_resets(&self) -> usize {
+        self.most_streams()
+    }
+}
+
 /// Frames of the largest size that we take, the smallest that HTTP/2 allows (RFC 9113, 6.5.2).
 pub(super) const FRAME: u32 = 16 * 1024;
 

@@ -42,7 +42,7 @@ pub(crate) enum Broken {
     /// What came is not HTTP, or not allowed.
     #[error("{0}")]
     Protocol(&'static str),
-    /// HTTP/1: the message is refused, for a reason with this label (`docs/sidecar.md`).
+    /// The message is not valid HTTP/1. The text is the reason's label (`docs/sidecar.md`).
     #[error("{0}")]
     Refused(&'static str),
     /// The other side has broken off by an alert of TLS.

@@ -78,6 +78,25 @@ field_names! {
     XRequestId = "x-request-id",
 }
 
+impl FieldName {
+    /// Whether the codecs write the field themselves, or it is for one connection only.
+    pub fn is_reserved(self) -> bool {
+        matches!(
+            self,
+            Self::Connection
+                | Self::ContentLength
+                | Self::Host
+                | Self::Http2Settings
+                | Self::KeepAlive
+                | Self::ProxyConnection
+                | Self::Te
+                | Self::Trailer
+                | Self::TransferEncoding
+                | Self::Upgrade
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

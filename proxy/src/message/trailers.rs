@@ -34,20 +34,7 @@ impl TrailersOf {
 /// Whether a field says how long a message is or where it goes, or is for one connection. A codec
 /// writes none of them behind a body, wherever they come from.
 pub(crate) fn frames_a_message(known: FieldName) -> bool {
-    matches!(
-        known,
-        FieldName::Connection
-            | FieldName::ContentLength
-            | FieldName::Expect
-            | FieldName::Host
-            | FieldName::Http2Settings
-            | FieldName::KeepAlive
-            | FieldName::ProxyConnection
-            | FieldName::Te
-            | FieldName::Trailer
-            | FieldName::TransferEncoding
-            | FieldName::Upgrade
-    )
+    known.is_reserved() || known == FieldName::Expect
 }
 
 /// What has to be known before a body is read.

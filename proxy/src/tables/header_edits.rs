@@ -130,27 +130,9 @@ impl HeaderLevels {
     }
 }
 
-/// Whether the codecs write the field, or it concerns one connection only: a route that
-/// wrote it would have one message taken for two.
-fn is_reserved(name: &[u8]) -> bool {
-    matches!(
-        FieldName::of(name),
-        FieldName::Connection
-            | FieldName::ContentLength
-            | FieldName::Host
-            | FieldName::Http2Settings
-            | FieldName::KeepAlive
-            | FieldName::ProxyConnection
-            | FieldName::Te
-            | FieldName::Trailer
-            | FieldName::TransferEncoding
-            | FieldName::Upgrade
-    )
-}
-
 fn checked_name(name: &str) -> Result<Box<[u8]>, BadEdit> {
     let lower = name.to_ascii_lowercase();
-    if lower.starts_with(':') || is_reserved(lower.as_bytes()) {
+    if lower.starts_with(':') || FieldName::of(lower.as_bytes()).is_reserved() {
         return Err(BadEdit::Reserved(name.to_owned()));
     }
     if !is_token(lower.as_bytes()) {

@@ -125,12 +125,7 @@ fn are_cut(pod: &Pod, flood: &Flood) {
             })
         })
         .collect();
-    while peers.iter().any(|peer| !peer.is_finished()) {
-        pod.serves();
-    }
-    for peer in peers {
-        peer.join().unwrap();
-    }
+    pod.serves_beside(peers);
     pod.counts(FLOODS, &labels, before + PEERS);
 }
 

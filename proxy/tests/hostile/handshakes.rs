@@ -96,12 +96,7 @@ fn are_cut(pod: &Pod, start: &[u8], piece: &[u8]) {
             })
         })
         .collect();
-    while peers.iter().any(|peer| !peer.is_finished()) {
-        pod.serves();
-    }
-    for peer in peers {
-        peer.join().unwrap();
-    }
+    pod.serves_beside(peers);
 }
 
 /// A record of a handshake.

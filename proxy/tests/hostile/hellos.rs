@@ -33,12 +33,7 @@ fn giants() {
             })
         })
         .collect();
-    while peers.iter().any(|peer| !peer.is_finished()) {
-        pod.serves();
-    }
-    for peer in peers {
-        peer.join().unwrap();
-    }
+    pod.serves_beside(peers);
     pod.counts("istio_tcp_connections_opened_total", &[], PEERS);
     pod.recovers();
 }

@@ -167,6 +167,16 @@ impl Pod {
         assert!(answer.ends_with("served\n"), "{answer}");
     }
 
+    /// An honest client is served again and again until these peers are done.
+    pub fn serves_beside(&self, peers: Vec<thread::JoinHandle<()>>) {
+        while peers.iter().any(|peer| !peer.is_finished()) {
+            self.serves();
+        }
+        for peer in peers {
+            peer.join().unwrap();
+        }
+    }
+
     /// An honest workload is served.
     pub fn serves_workload(&self) {
         let answer = self.try_serves_workload();

@@ -40,12 +40,7 @@ fn are_cut(pod: &Pod, version: Version, what: &str, piece: fn(&mut Records) -> V
             })
         })
         .collect();
-    while peers.iter().any(|peer| !peer.is_finished()) {
-        pod.serves();
-    }
-    for peer in peers {
-        peer.join().unwrap();
-    }
+    pod.serves_beside(peers);
     pod.counts(VIOLATIONS, &[], before + PEERS);
     pod.serves_workload();
 }

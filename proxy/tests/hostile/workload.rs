@@ -7,16 +7,14 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use pillion_certs::{CertificateRequest, Issuer, SpiffeId};
+use pillion_certs::{CertificateRequest, Issuer, SpiffeId, unverified_client_config_with};
 use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error, KeyLog, SignatureScheme,
-    StreamOwned,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    ClientConfig, ClientConnection, KeyLog, StreamOwned,
     crypto::{
         CryptoProvider,
         aws_lc_rs::{cipher_suite as suite, default_provider},
     },
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject as _},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
     sign::{CertifiedKey, SingleCertAndKey},
     version::{TLS12, TLS13},
 };
@@ -42,58 +40,13 @@ fn nobody(version: Version) -> ClientConfig {
         Version::Tls12 => (&TLS12, suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256),
         Version::Tls13 => (&TLS13, suite::TLS13_CHACHA20_POLY1305_SHA256),
     };
-    let provider = Arc::new(CryptoProvider {
+    let provider = CryptoProvider {
         cipher_suites: vec![suite],
         ..default_provider()
-    });
-    let builder = ClientConfig::builder_with_provider(provider);
-    let mut config = builder
-        .with_protocol_versions(&[version])
-        .unwrap()
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anyone))
-        .with_no_client_auth();
+    };
+    let mut config = unverified_client_config_with(provider, &[version]).unwrap();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config
-}
-
-/// Takes every certificate.
-#[derive(Debug)]
-struct Anyone;
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ECDSA_NISTP256_SHA256]
-    }
 }
 
 fn begin(config: ClientConfig) -> ClientConnection {

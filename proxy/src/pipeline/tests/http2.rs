@@ -5,7 +5,7 @@ use h2::{RecvStream, client::SendRequest};
 use http::{HeaderMap, Request, Response};
 use tokio::{net::TcpStream, task::spawn_local};
 
-use super::harness::{Proxy, Setup};
+use super::harness::{Peer, Proxy, Setup};
 use crate::tables::UpstreamProtocol;
 
 pub async fn client(proxy: &Proxy) -> SendRequest<Bytes> {
@@ -20,6 +20,23 @@ pub async fn client(proxy: &Proxy) -> SendRequest<Bytes> {
 async fn server(proxy: &Proxy) -> h2::server::Connection<TcpStream, Bytes> {
     let stream = proxy.server.accept().await.unwrap().0;
     h2::server::handshake(stream).await.unwrap()
+}
+
+/// What a server of HTTP/2 gets of this request, and its client.
+async fn asked_by_http1(
+    text: &str,
+) -> (Peer, Request<RecvStream>, h2::server::SendResponse<Bytes>) {
+    let setup = Setup {
+        upstream: UpstreamProtocol::Http2,
+        ..Setup::default()
+    };
+    let proxy = setup.start().await;
+    let mut client = proxy.connect().await;
+    client.send(text).await;
+    let mut server = server(&proxy).await;
+    let (request, respond) = server.accept().await.unwrap().unwrap();
+    spawn_local(async move { while server.accept().await.is_some() {} });
+    (client, request, respond)
 }
 
 async fn collect(body: &mut RecvStream) -> (Vec<u8>, Option<HeaderMap>) {
@@ -122,18 +139,8 @@ async fn http2_to_http1_and_back() {
 
 #[tokio::test(flavor = "local")]
 async fn what_http2_can_not_carry_of_http1_is_encoded_or_refused() {
-    let setup = Setup {
-        upstream: UpstreamProtocol::Http2,
-        ..Setup::default()
-    };
-    let proxy = setup.start().await;
-    let mut client = proxy.connect().await;
-    client
-        .send("GET /a?q=<x> HTTP/1.1\r\nHost: b\r\n\r\n")
-        .await;
-    let mut server = server(&proxy).await;
-    let (request, mut respond) = server.accept().await.unwrap().unwrap();
-    spawn_local(async move { while server.accept().await.is_some() {} });
+    let (mut client, request, mut respond) =
+        asked_by_http1("GET /a?q=<x> HTTP/1.1\r\nHost: b\r\n\r\n").await;
     assert_eq!(request.uri().query().unwrap(), "q=%3Cx%3E");
     respond.send_response(Response::new(()), true).unwrap();
     assert!(client.head().await.starts_with("HTTP/1.1 200 "));
@@ -144,18 +151,8 @@ async fn what_http2_can_not_carry_of_http1_is_encoded_or_refused() {
 
 #[tokio::test(flavor = "local")]
 async fn http1_to_http2_and_back() {
-    let setup = Setup {
-        upstream: UpstreamProtocol::Http2,
-        ..Setup::default()
-    };
-    let proxy = setup.start().await;
-    let mut client = proxy.connect().await;
-    client
-        .send("POST /a HTTP/1.1\r\nHost: b\r\nContent-Length: 4\r\n\r\nbody")
-        .await;
-    let mut server = server(&proxy).await;
-    let (mut request, mut respond) = server.accept().await.unwrap().unwrap();
-    spawn_local(async move { while server.accept().await.is_some() {} });
+    let (mut client, mut request, mut respond) =
+        asked_by_http1("POST /a HTTP/1.1\r\nHost: b\r\nContent-Length: 4\r\n\r\nbody").await;
     assert_eq!(request.uri().authority().unwrap(), "b");
     assert_eq!(collect(request.body_mut()).await.0, b"body");
     let mut stream = respond.send_response(Response::new(()), false).unwrap();
