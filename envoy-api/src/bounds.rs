@@ -1,11 +1,9 @@
 //! How much a message may hold, which is checked before it is decoded: an empty message has
 //! two bytes on the wire and may have hundreds in memory.
 
-use prost_reflect::{Kind, MessageDescriptor};
-
 use crate::{
-    descriptors::MAX_DEPTH,
-    wire::{Fields, Malformed, Value},
+    schema::{Field, Message},
+    wire::{Fields, MAX_DEPTH, Malformed, Value},
 };
 
 /// The most messages, strings and byte strings in one message, at all depths.
@@ -23,8 +21,6 @@ const SMALL: [&str; 2] = ["envoy.config.core.v3.Node", "google.rpc.Status"];
 pub(crate) enum Exceeded {
     #[error(transparent)]
     Malformed(#[from] Malformed),
-    #[error("messages are nested more than {MAX_DEPTH} deep")]
-    Depth,
     #[error("it holds more than {MAX_ELEMENTS} messages and strings")]
     Elements,
     #[error("its node and error_detail hold more than {MAX_SMALL_ELEMENTS} messages and strings")]
@@ -33,9 +29,9 @@ pub(crate) enum Exceeded {
 
 /// Checks that a message is well-formed and no larger in memory than this crate allows. What is
 /// inside of an `Any` stays bytes, and is not examined.
-pub(crate) fn check(descriptor: &MessageDescriptor, message: &[u8]) -> Result<(), Exceeded> {
+pub(crate) fn check(schema: &Message, message: &[u8]) -> Result<(), Exceeded> {
     let mut elements = Elements::default();
-    elements.message(descriptor, message, 0)
+    elements.message(schema, message, 0)
 }
 
 /// How many elements were met.
@@ -56,14 +52,9 @@ impl Elements {
         Ok(())
     }
 
-    fn small(
-        &mut self,
-        descriptor: &MessageDescriptor,
-        message: &[u8],
-        depth: usize,
-    ) -> Result<(), Exceeded> {
+    fn small(&mut self, schema: &Message, message: &[u8], depth: usize) -> Result<(), Exceeded> {
         let before = self.all;
-        self.message(descriptor, message, depth)?;
+        self.message(schema, message, depth)?;
         self.of_small += self.all - before;
         if self.of_small > MAX_SMALL_ELEMENTS {
             return Err(Exceeded::Small);
@@ -71,28 +62,22 @@ impl Elements {
         Ok(())
     }
 
-    fn message(
-        &mut self,
-        descriptor: &MessageDescriptor,
-        message: &[u8],
-        depth: usize,
-    ) -> Result<(), Exceeded> {
+    fn message(&mut self, schema: &Message, message: &[u8], depth: usize) -> Result<(), Exceeded> {
         if depth > MAX_DEPTH {
-            return Err(Exceeded::Depth);
+            return Err(Malformed::Depth.into());
         }
         for field in Fields::of(message) {
             let (number, Value::Bytes(bytes)) = field? else {
                 continue;
             };
             self.count()?;
-            let kind = descriptor.get_field(number).map(|field| field.kind());
-            let Some(Kind::Message(inner)) = kind else {
+            let Some(inner) = schema.field(number).and_then(Field::message) else {
                 continue;
             };
-            if SMALL.contains(&inner.full_name()) {
-                self.small(&inner, bytes, depth + 1)?;
+            if SMALL.contains(&inner.name) {
+                self.small(inner, bytes, depth + 1)?;
             } else {
-                self.message(&inner, bytes, depth + 1)?;
+                self.message(inner, bytes, depth + 1)?;
             }
         }
         Ok(())
@@ -105,13 +90,13 @@ mod tests {
 
     use super::*;
     use crate::{
-        descriptors::descriptor,
         envoy::service::discovery::v3::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Resource},
+        types,
     };
 
     fn checked(name: &str, message: &[u8]) -> Result<(), Exceeded> {
         let url = format!("/envoy.service.discovery.v3.{name}");
-        check(&descriptor(&url).unwrap(), message)
+        check(types::message(&url).unwrap(), message)
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tonic::{
 
 use bytes::Buf as _;
 
-use crate::{bounds, descriptors};
+use crate::{bounds, types};
 
 /// Encodes `T`, and decodes `U` within the bounds of this crate: a message that would be large
 /// in memory is refused before it is decoded. The size on the wire is tonic's to limit.
@@ -74,9 +74,9 @@ impl<U: Message + Name + Default> Decoder for MessageDecoder<U> {
         let message = buffer.copy_to_bytes(buffer.remaining());
         let malformed =
             |reason: String| Status::invalid_argument(format!("not a {}: {reason}", U::NAME));
-        let descriptor = descriptors::descriptor(&U::type_url())
+        let schema = types::message(&U::type_url())
             .ok_or_else(|| Status::internal(format!("{} is unknown", U::NAME)))?;
-        bounds::check(&descriptor, &message).map_err(|error| malformed(error.to_string()))?;
+        bounds::check(schema, &message).map_err(|error| malformed(error.to_string()))?;
         U::decode(message)
             .map(Some)
             .map_err(|error| malformed(error.to_string()))

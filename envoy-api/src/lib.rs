@@ -30,14 +30,15 @@
 mod any;
 mod bounds;
 mod codec;
-mod descriptors;
 mod error;
 mod json;
+mod schema;
 pub mod type_url;
+mod types;
 mod unknown;
 mod wire;
 
-/// What `tests/generated.rs` writes.
+/// What `tests/generated` writes.
 #[allow(missing_docs, clippy::all, clippy::pedantic, rustdoc::all)]
 mod generated {
     include!("gen/packages.rs");
@@ -46,8 +47,8 @@ mod generated {
 pub use any::{Any, any};
 pub use bounds::MAX_ELEMENTS;
 pub use codec::MessageDecoder;
-pub use descriptors::{FILE_DESCRIPTOR_SET, is_known};
 pub use error::Error;
 pub use generated::{envoy, google, istio, opentelemetry};
 pub use json::to_json;
+pub use types::is_known;
 pub use unknown::{MAX_PATHS, unknown_fields};

@@ -1,13 +1,14 @@
 //! What a message has that our types lack.
 
-use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
+use std::fmt::{self, Write as _};
 
 use crate::{
     Error,
     any::shorten,
     bounds::{Elements, Exceeded},
-    descriptors::{self, ANY, MAX_DEPTH},
-    wire::{Fields, Value},
+    schema::{self, Field, Kind, Message},
+    types::{self, ANY},
+    wire::{Fields, MAX_DEPTH, Malformed, Value},
 };
 
 /// The most paths that [`unknown_fields`] returns.
@@ -26,9 +27,9 @@ pub const MAX_PATHS: usize = 32;
 /// Returns an error if the type is unknown, or the bytes are more than 16 MiB or no message, or
 /// the message holds more than [`MAX_ELEMENTS`](crate::MAX_ELEMENTS) messages and strings.
 pub fn unknown_fields(type_url: &str, value: &[u8]) -> Result<Vec<String>, Error> {
-    let descriptor = descriptors::descriptor_for(type_url, value)?;
+    let schema = types::message_for(type_url, value)?;
     let mut walk = Walk::default();
-    match walk.message(&descriptor, value, 0) {
+    match walk.message(schema, value, 0) {
         Ok(()) => Ok(walk.found),
         Err(exceeded) => Err(Error::Malformed {
             type_url: shorten(type_url),
@@ -39,23 +40,18 @@ pub fn unknown_fields(type_url: &str, value: &[u8]) -> Result<Vec<String>, Error
 
 #[derive(Debug, Default)]
 struct Walk {
-    /// Where the walk is.
+    /// Where the walk is. Names are put at its end and taken off again, in the same memory.
     path: String,
     found: Vec<String>,
     elements: Elements,
 }
 
 impl Walk {
-    fn message(
-        &mut self,
-        descriptor: &MessageDescriptor,
-        message: &[u8],
-        depth: usize,
-    ) -> Result<(), Exceeded> {
+    fn message(&mut self, schema: &Message, message: &[u8], depth: usize) -> Result<(), Exceeded> {
         if depth > MAX_DEPTH {
-            return Err(Exceeded::Depth);
+            return Err(Malformed::Depth.into());
         }
-        if descriptor.full_name() == ANY {
+        if schema.name == ANY {
             return self.any(message, depth);
         }
         let mut counts = Counts::default();
@@ -64,21 +60,24 @@ impl Walk {
             if matches!(value, Value::Bytes(_)) {
                 self.elements.count()?;
             }
-            let Some(field) = descriptor.get_field(number) else {
-                self.report(&format!("#{number}"));
+            let Some(field) = schema.field(number) else {
+                self.report(format_args!("#{number}"));
                 continue;
             };
-            match (field.kind(), value) {
-                (Kind::Message(inner), Value::Bytes(bytes)) => {
-                    let name = counts.name(&field);
-                    self.within(&name, |walk| walk.message(&inner, bytes, depth + 1))?;
+            match (field.kind, value) {
+                (Kind::Message(index), Value::Bytes(bytes)) => {
+                    let inner = schema::message_at(index);
+                    let before = self.enter(field, &mut counts);
+                    let result = self.message(inner, bytes, depth + 1);
+                    self.path.truncate(before);
+                    result?;
                 }
-                (Kind::Enum(values), Value::Varint(number)) => {
+                (Kind::Enum(index), Value::Varint(number)) => {
                     // Negative enums are sign-extended to 64 bits.
                     #[expect(clippy::cast_possible_truncation, reason = "decoders truncate, too")]
                     let number = number as i32;
-                    if values.get_value(number).is_none() {
-                        self.report(&format!("{}={number}", field.name()));
+                    if schema::value_name(index, number).is_none() {
+                        self.report(format_args!("{}={number}", field.name));
                     }
                 }
                 _ => {}
@@ -97,40 +96,44 @@ impl Walk {
                 _ => {}
             }
         }
-        let inner = str::from_utf8(type_url)
-            .ok()
-            .and_then(descriptors::descriptor);
+        let inner = str::from_utf8(type_url).ok().and_then(types::message);
         match inner {
-            Some(inner) => self.message(&inner, message, depth + 1),
+            Some(inner) => self.message(inner, message, depth + 1),
             None => Ok(()),
         }
     }
 
-    fn within(
-        &mut self,
-        name: &str,
-        act: impl FnOnce(&mut Self) -> Result<(), Exceeded>,
-    ) -> Result<(), Exceeded> {
+    /// Goes into a field's message. Returns how long the path was before.
+    fn enter(&mut self, field: &Field, counts: &mut Counts) -> usize {
+        let before = self.push(field.name);
+        if field.is_repeated() {
+            let index = counts.next(field.number);
+            let _ = write!(self.path, "[{index}]");
+        }
+        before
+    }
+
+    /// Puts a name at the path's end. Returns how long the path was before.
+    fn push(&mut self, name: &str) -> usize {
         let before = self.path.len();
         if before > 0 {
             self.path.push('.');
         }
         self.path.push_str(name);
-        let result = act(self);
-        self.path.truncate(before);
-        result
+        before
     }
 
-    /// Notes the path of this name, once, unless there are enough.
-    fn report(&mut self, name: &str) {
+    /// Notes the path of this, once, unless there are enough.
+    fn report(&mut self, unknown: fmt::Arguments<'_>) {
         if self.found.len() >= MAX_PATHS {
             return;
         }
-        let separator = if self.path.is_empty() { "" } else { "." };
-        let path = format!("{}{separator}{name}", self.path);
-        if !self.found.contains(&path) {
-            self.found.push(path);
+        let before = self.push("");
+        let _ = self.path.write_fmt(unknown);
+        if !self.found.contains(&self.path) {
+            self.found.push(self.path.clone());
         }
+        self.path.truncate(before);
     }
 }
 
@@ -139,23 +142,15 @@ impl Walk {
 struct Counts(Vec<(u32, usize)>);
 
 impl Counts {
-    /// A field's name, with an index if there can be several.
-    fn name(&mut self, field: &FieldDescriptor) -> String {
-        if !field.is_list() && !field.is_map() {
-            return field.name().to_owned();
-        }
-        let known = self
-            .0
-            .iter_mut()
-            .find(|(number, _)| *number == field.number());
-        let index = if let Some((_, count)) = known {
+    /// The index of the value of this field that comes next.
+    fn next(&mut self, number: u32) -> usize {
+        let known = self.0.iter_mut().find(|(known, _)| *known == number);
+        if let Some((_, count)) = known {
             *count += 1;
-            *count
-        } else {
-            self.0.push((field.number(), 0));
-            0
-        };
-        format!("{}[{index}]", field.name())
+            return *count;
+        }
+        self.0.push((number, 0));
+        0
     }
 }
 

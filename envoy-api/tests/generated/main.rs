@@ -5,51 +5,25 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use std::{
-    collections::BTreeMap,
-    env, fs,
-    path::{Path, PathBuf},
-};
+mod protos;
+mod tables;
+
+use std::{collections::BTreeMap, env, fs, path::Path};
 
 use prost_build::Config;
-use protox::{Compiler, prost::Message as _};
 
 const INCLUDES: &str = "packages.rs";
-const DESCRIPTORS: &str = "descriptors.bin";
+const TABLES: &str = "schema.rs";
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// All `.proto` files below a folder, sorted.
-fn protos(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(protos(&path));
-        } else if path
-            .extension()
-            .is_some_and(|extension| extension == "proto")
-        {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
-}
-
 /// Generates everything into a folder.
 fn generate(folder: &Path) {
-    let protos_folder = root().join("proto");
-    let mut compiler = Compiler::new([&protos_folder]).unwrap();
-    compiler
-        .include_imports(true)
-        .include_source_info(false)
-        .open_files(protos(&protos_folder))
-        .unwrap();
-    let descriptors = compiler.file_descriptor_set();
-    fs::write(folder.join(DESCRIPTORS), descriptors.encode_to_vec()).unwrap();
+    let compiler = protos::compiled();
+    let tables = tables::of(&compiler.descriptor_pool());
+    fs::write(folder.join(TABLES), tables).unwrap();
 
     let mut config = Config::new();
     config
@@ -65,7 +39,7 @@ fn generate(folder: &Path) {
         .build_transport(false)
         .codec_path("crate::codec::BoundedCodec")
         .out_dir(folder)
-        .compile_fds_with_config(descriptors, config)
+        .compile_fds_with_config(compiler.file_descriptor_set(), config)
         .unwrap();
 }
 
@@ -100,7 +74,7 @@ fn the_committed_code_is_what_the_protos_give() {
     for (name, content) in new {
         assert!(
             committed[&name] == content,
-            "src/gen/{name} is not what proto/ gives: see the head of tests/generated.rs"
+            "src/gen/{name} is not what proto/ gives: see the head of tests/generated/main.rs"
         );
     }
 }
