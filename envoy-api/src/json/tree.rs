@@ -71,7 +71,10 @@ impl<'a> Tree<'a> {
     /// The fields that are set, by number.
     pub(super) fn into_fields(self) -> impl Iterator<Item = (&'static Field, Value<'a>)> {
         let fields = self.fields.into_iter();
-        fields.filter(|(field, value)| field.label != Label::Implicit || !value.is_default())
+        fields.filter(|(field, value)| match field.label {
+            Label::Explicit | Label::Oneof(_) => true,
+            Label::Implicit | Label::List | Label::Map => !value.is_default(),
+        })
     }
 
     /// Takes out what a field has, or its default. There is none if there is no such field.
