@@ -101,6 +101,9 @@ const OVERLAPS_UNTIL_REMOVAL: u32 = 3;
 const WAITS_FOR_AUTHORITY: &str = "waiting for the mesh's CA and its trust domain, to sign certificates of workloads; \
                                    if the CA can't sign, the log says why";
 
+/// What is waited for until proxies can connect. It is the first condition: without any, a process is ready.
+const WAITS_FOR_PORTS: &str = "waiting for its ports to be open";
+
 /// How long certificates are valid, and what they are signed with.
 type Issued = (ca::Lifetimes, latest::Receiver<Option<Arc<Signing>>>);
 
@@ -126,6 +129,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let lifetimes = args.workload_lifetimes()?;
     let _flush = pillion_telemetry::init(args.log_format)?;
     let shared = Shared::default();
+    let is_open = shared.readiness.register(WAITS_FOR_PORTS);
     let status_port = bind(args.status_address).await?;
     let metrics = Arc::clone(&shared.metrics);
     let readiness = Arc::clone(&shared.readiness);
@@ -158,6 +162,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let issued = (lifetimes, signed_with);
     let (mut servers, stop) =
         spawn_servers(&args, &client, (&shared, &tell), (updates, issued), tls).await?;
+    is_open.set(true);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         revision = args.revision(),
