@@ -31,14 +31,10 @@ mod spans;
 mod upstream;
 mod w3c;
 
-use std::{
-    env,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::env;
 
 #[test]
 fn our_proxy_and_envoy_give_the_same_answers() {
-    let _turn = turn();
     let Some(programs) = programs::find() else {
         return;
     };
@@ -51,7 +47,6 @@ fn our_proxy_and_envoy_give_the_same_answers() {
 
 #[test]
 fn mutual_tls_is_the_same_whoever_is_at_its_ends() {
-    let _turn = turn();
     let Some(programs) = programs::find() else {
         return;
     };
@@ -67,7 +62,6 @@ fn mutual_tls_is_the_same_whoever_is_at_its_ends() {
 
 #[test]
 fn mutual_tls_is_what_the_spiffe_library_for_go_takes_it_to_be() {
-    let _turn = turn();
     let (Some(programs), Some(spiffe)) = (programs::find(), programs::find_spiffe()) else {
         return;
     };
@@ -77,7 +71,6 @@ fn mutual_tls_is_what_the_spiffe_library_for_go_takes_it_to_be() {
 
 #[test]
 fn raw_messages_have_the_same_outcome() {
-    let _turn = turn();
     let Some(programs) = programs::find() else {
         return;
     };
@@ -90,7 +83,6 @@ fn raw_messages_have_the_same_outcome() {
 
 #[test]
 fn http2_conforms_where_envoys_does() {
-    let _turn = turn();
     let (Some(programs), Some(h2spec)) = (programs::find(), programs::find_h2spec()) else {
         return;
     };
@@ -102,7 +94,6 @@ fn http2_conforms_where_envoys_does() {
 
 #[test]
 fn the_tests_of_trace_contexts_pass_through_the_sidecar() {
-    let _turn = turn();
     let (Some(programs), Some(suite)) = (programs::find(), programs::find_w3c()) else {
         return;
     };
@@ -125,13 +116,6 @@ fn agree(count: usize, what: &str, faults: &[String]) {
         faults.len()
     );
     println!("{count} {what} agree");
-}
-
-/// One test at a time: a program that is being copied can't be run, and whatever another test
-/// starts meanwhile holds the copy open.
-fn turn() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn runtime() -> tokio::runtime::Runtime {

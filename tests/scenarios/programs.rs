@@ -5,6 +5,7 @@ use std::{
     io::{self, Write as _},
     path::{Path, PathBuf},
     process::Command,
+    sync::OnceLock,
 };
 
 /// The version of Envoy that `hack/bench` uses, too.
@@ -26,7 +27,10 @@ pub fn find() -> Option<Programs> {
         pillion: pillion(),
         envoy: tool(ENVOY),
     };
-    have(lacking(&programs)).then_some(programs)
+    // Tests run at the same time.
+    static LACKING: OnceLock<Option<String>> = OnceLock::new();
+    let lacking = LACKING.get_or_init(|| lacking(&programs));
+    have(lacking.clone()).then_some(programs)
 }
 
 /// Finds h2spec, in the same way.
