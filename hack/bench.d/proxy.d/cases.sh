@@ -19,13 +19,13 @@ describe() {
   case $1 in
     1) title="1 connection" load=(http1 --connections 1)
       bar="CPU ≤ 0.40" ;;
-    32) title="32 connections"
+    32) title="32 connections" participants="envoy pillion nginx haproxy relay direct"
       bar="requests/s ≥ 2.8, each run ≥ 2.4; CPU ≤ 0.36" ;;
     1000) title="1,000 connections" load=(http1 --connections 1000)
       bar="requests/s ≥ 3.5; p99 ≤ 0.33" ;;
     open) title="open loop, $rate/s" load=(http1 --connections 64 --rate "$rate") adds_latency=yes
       columns=("requests/s=1" "CPU µs/request=6" "p50 ms=2" "p99 ms=3" "p99.9 ms=4" "max ms=5") ;;
-    16k) title="16 KB bodies, 32 connections" port=${port_of[16k]}
+    16k) title="16 KB bodies, 32 connections" port=${port_of[16k]} participants="envoy pillion nginx haproxy relay direct"
       bar="requests/s ≥ 2.5" ;;
     routes) title="1,000 routes, 32 connections" prefixes=100
       participants="envoy pillion second nginx haproxy" second_title="pillion, 100 routes"
@@ -67,6 +67,7 @@ describe() {
 title_of() {
   case $1 in
     second) echo "$second_title" ;;
+    relay) echo "pillion, a relay of TCP" ;;
     *) echo "$1" ;;
   esac
 }

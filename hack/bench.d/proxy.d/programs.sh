@@ -5,6 +5,9 @@
 prefixes_of() { if [ "$1" = second ]; then echo "$second_prefixes"; else echo "$prefixes"; fi; }
 workers_of() { if [ "$1" = second ]; then echo "$second_workers"; else echo "$workers"; fi; }
 
+# protocol_of WHO: a relay is ours that is told that the port is one of TCP, so it passes on what it doesn't look at.
+protocol_of() { if [ "$1" = relay ]; then echo tcp; else echo "$protocol"; fi; }
+
 # start_discovery WHO [OPTION…]: discovery in the pod of a proxy of ours. It reads changes from the file `changes`, if
 # that is set.
 start_discovery() {
@@ -15,7 +18,7 @@ start_discovery() {
   mkdir -p "$folder/identity.$who"
   rm -f "$folder/identity.$who"/*
   ip netns exec "$network-$who" taskset -c 1 "${first[@]}" "$folder/pillion-mesh" offline --folder "$folder/identity.$who" \
-    --pod-ip "10.213.${numbers[$who]}.2" --protocol "$protocol" --port "$port" --hosts "$hosts" --prefixes "$(prefixes_of "$who")" \
+    --pod-ip "10.213.${numbers[$who]}.2" --protocol "$(protocol_of "$who")" --port "$port" --hosts "$hosts" --prefixes "$(prefixes_of "$who")" \
     --server "$(server_of "$who")" "$@" <"${changes:-/dev/null}" >"$log" 2>&1 &
   discovery[$who]=$!
   started+=($!)
@@ -37,9 +40,9 @@ sidecar_of_ours() {
 # Sets `command` to how a proxy is executed, in its pod and with what is mounted into it.
 command_of() {
   local who=$1 configured
-  configured="$protocol $port $hosts $(prefixes_of "$who") $(server_of "$who")"
+  configured="$(protocol_of "$who") $port $hosts $(prefixes_of "$who") $(server_of "$who")"
   case $who in
-    pillion* | second) sidecar_of_ours "$who" client "10.213.${numbers[$who]}.2" "$(workers_of "$who")" 127.0.0.1 ;;
+    pillion* | second | relay) sidecar_of_ours "$who" client "10.213.${numbers[$who]}.2" "$(workers_of "$who")" 127.0.0.1 ;;
     envoy*)
       # shellcheck disable=SC2086 # several words
       envoy_bootstrap $configured "$(sampling_of "$who")" >"$folder/$who.yaml"
@@ -69,7 +72,7 @@ declare -A pids=()
 start() {
   local who=$1 log=$folder/log.$1
   [ -z "$paired" ] || { start_pair "$who"; return; }
-  case $who in pillion* | second) start_discovery "$@" ;; esac
+  case $who in pillion* | second | relay) start_discovery "$@" ;; esac
   command_of "$who"
   # HAProxy's access log goes to standard output.
   "${command[@]}" "${program[@]}" >/dev/null 2>"$log" &
@@ -91,7 +94,7 @@ status() { inside "$1" curl -s -m 5 -o /dev/null -w '%{http_code}' "${@:3}" "$2"
 
 is_ready() {
   case $1 in
-    pillion* | second) [ "$(status "$1" http://127.0.0.1:15021/healthz/ready)" = 200 ] ;;
+    pillion* | second | relay) [ "$(status "$1" http://127.0.0.1:15021/healthz/ready)" = 200 ] ;;
     envoy*) [ "$(status "$1" http://127.0.0.1:15000/ready)" = 200 ] ;;
     *) inside "$1" bash -c 'exec 3<>/dev/tcp/127.0.0.1/15001' 2>/dev/null ;;
   esac
@@ -100,7 +103,7 @@ is_ready() {
 # has_routes WHO: a path for which there is no route is not found. Without routes, the server would answer it.
 has_routes() {
   local spoken=--http1.1
-  case $protocol in
+  case $(protocol_of "$1") in
     tcp) return 0 ;; # servers can't be reached in another way
     http2 | grpc) spoken=--http2-prior-knowledge ;;
   esac
@@ -113,6 +116,6 @@ load_of() {
   [ -z "$paired" ] || { load_of_pair "$who"; return; }
   if [ "$who" = direct ]; then from=pillion as=("${as_proxy[@]}"); fi
   target=$(server_of "$from"):$port
-  [ "$protocol" != tcp ] || [ "$who" = direct ] || target=10.96.0.1:$port
+  [ "$(protocol_of "$who")" != tcp ] || [ "$who" = direct ] || target=10.96.0.1:$port
   loading=(ip netns exec "$network-$from" taskset -c 1 "${first[@]}" ${as[@]+"${as[@]}"} "$folder/pillion-load")
 }

@@ -54,8 +54,8 @@ table() {
   done
   ratio_row "$case" pillion envoy 'pillion / envoy' "$bar" '**'
   [ -z "$against_second" ] || ratio_row "$case" pillion second "pillion / $second_title" "$against_second" '**'
-  for name in nginx haproxy; do
-    case " $participants " in *" $name "*) ratio_row "$case" "$name" envoy "$name / envoy" '' ;; esac
+  for name in nginx haproxy relay; do
+    case " $participants " in *" $name "*) ratio_row "$case" "$name" envoy "$(title_of "$name") / envoy" '' ;; esac
   done
   [ -z "$adds_latency" ] || added_row "$case"
 }
