@@ -9,6 +9,7 @@ mod forged;
 mod installation;
 mod mesh;
 mod plugged;
+mod ready;
 mod root;
 mod statuses;
 mod streams;
