@@ -7,6 +7,13 @@ use rustls::{Error, server::Acceptor};
 /// The type of the record that a TLS client sends first (RFC 8446, 5.1).
 pub(super) const HANDSHAKE: u8 = 0x16;
 
+/// The type of the message that is a ClientHello (RFC 8446, 4).
+const CLIENT_HELLO: u8 = 1;
+/// The most bytes in a record (RFC 8446, 5.1).
+const MAX_RECORD: usize = 1 << 14;
+/// The most bytes of a message that rustls reads.
+const MAX_MESSAGE: usize = 0xffff;
+
 /// What bytes are that begin like a record of a handshake.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ClientHello {
@@ -23,10 +30,20 @@ pub(super) enum ClientHello {
     Invalid,
 }
 
+/// How much of a ClientHello there is.
+#[derive(Debug, PartialEq, Eq)]
+enum Progress {
+    Begun,
+    Complete,
+    Invalid,
+}
+
 /// Reads a ClientHello, over as many records as it takes.
 pub(super) fn sniff(bytes: &[u8]) -> ClientHello {
-    if bytes.get(1).is_some_and(|major| *major != 3) {
-        return ClientHello::Invalid;
+    match progress(bytes) {
+        Progress::Begun => return ClientHello::Incomplete,
+        Progress::Complete => {}
+        Progress::Invalid => return ClientHello::Invalid,
     }
     let mut acceptor = Acceptor::default();
     let mut unread = Cursor::new(bytes);
@@ -49,6 +66,40 @@ pub(super) fn sniff(bytes: &[u8]) -> ClientHello {
             Err((Error::PeerIncompatible(_), _)) => return ClientHello::Old,
             Err(_) => return ClientHello::Invalid,
         }
+    }
+}
+
+/// Whether all of a message is there that may be a ClientHello. rustls would find the same, but from the beginning for
+/// each byte that comes.
+fn progress(bytes: &[u8]) -> Progress {
+    let mut records = bytes;
+    let (mut head, mut received) = ([0; 4], 0);
+    while let [HANDSHAKE, 3, _, high, low, rest @ ..] = records {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        if length == 0 || length > MAX_RECORD {
+            return Progress::Invalid;
+        }
+        let Some((fragment, behind)) = rest.split_at_checked(length) else {
+            return Progress::Begun;
+        };
+        for (to, from) in head.iter_mut().skip(received).zip(fragment) {
+            *to = *from;
+        }
+        received += length;
+        let [kind, length @ ..] = head;
+        let [high, middle, low] = length.map(usize::from);
+        let length = high << 16 | middle << 8 | low;
+        if kind != CLIENT_HELLO || length > MAX_MESSAGE {
+            return Progress::Invalid;
+        }
+        if received >= head.len() && received - head.len() >= length {
+            return Progress::Complete;
+        }
+        records = behind;
+    }
+    match records {
+        [] | [HANDSHAKE] | [HANDSHAKE, 3, ..] => Progress::Begun,
+        _ => Progress::Invalid,
     }
 }
 
@@ -94,6 +145,59 @@ mod tests {
         }
         let more = [&hello[..], b"more"].concat();
         assert!(matches!(sniff(&more), ClientHello::Complete { .. }));
+    }
+
+    /// A message in records of this size.
+    fn in_records_of(size: usize, hello: &[u8]) -> Vec<u8> {
+        let record = |fragment: &[u8]| {
+            let length = u16::try_from(fragment.len()).unwrap().to_be_bytes();
+            [&[HANDSHAKE, 3, 1], &length[..], fragment].concat()
+        };
+        hello[5..].chunks(size).flat_map(record).collect()
+    }
+
+    #[test]
+    fn nothing_is_read_before_all_of_it_is_there() {
+        let hello = hello("reviews");
+        for size in [1, 2, 3, 5, 64, 1_000] {
+            let records = in_records_of(size, &hello);
+            for len in 1..records.len() {
+                assert_eq!(
+                    progress(&records[..len]),
+                    Progress::Begun,
+                    "{len} of {size}"
+                );
+            }
+            assert_eq!(progress(&records), Progress::Complete);
+            assert!(matches!(sniff(&records), ClientHello::Complete { .. }));
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_more_of_what_is_no_hello() {
+        let begun = &hello("reviews")[..100];
+        let spoilt = |at: usize, byte| {
+            let mut bytes = in_records_of(50, begun);
+            bytes[at] = byte;
+            bytes
+        };
+        assert_eq!(progress(&spoilt(0, HANDSHAKE)), Progress::Begun);
+        for (at, byte) in [
+            // Of the second record: its type, its version, its length.
+            (55, 0x17),
+            (56, 2),
+            (58, 0x41),
+            // The message's type, and its length.
+            (5, 2),
+            (6, 1),
+        ] {
+            assert_eq!(
+                progress(&spoilt(at, byte)),
+                Progress::Invalid,
+                "{byte} at {at}"
+            );
+        }
+        assert_eq!(progress(&[HANDSHAKE, 3, 1, 0, 0]), Progress::Invalid);
     }
 
     #[test]
