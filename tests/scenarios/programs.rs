@@ -27,7 +27,7 @@ pub fn find() -> Option<Programs> {
         pillion: pillion(),
         envoy: tool(ENVOY),
     };
-    // Tests run at the same time.
+    // Tests run at the same time, and the namespace that is tried has one name for all of them.
     static LACKING: OnceLock<Option<String>> = OnceLock::new();
     let lacking = LACKING.get_or_init(|| lacking(&programs));
     have(lacking.clone()).then_some(programs)

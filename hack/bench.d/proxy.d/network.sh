@@ -3,7 +3,7 @@
 
 network=pillion-bench-$$
 # By their numbers: a pod's address is 10.213.NUMBER.2, and its servers' is 10.213.NUMBER.1.
-declare -A numbers=([pillion]=1 [envoy]=2 [nginx]=3 [haproxy]=4 [second]=5 [relay]=6)
+declare -A numbers=([pillion]=1 [envoy]=2 [nginx]=3 [haproxy]=4 [second]=5 [relay]=9)
 made=()
 
 # What else runs on the machine has to wait. The kernel compares a process first with those of
