@@ -8,10 +8,11 @@ use crate::{
     units::{KIB, MILLISECOND},
 };
 
-/// Of one look. A ClientHello is copied, and its records are put together.
+/// Of one look. A ClientHello is copied, its records are put together, and rustls remembers where each message of a
+/// record begins and ends, of which the shortest have four bytes.
 pub(crate) const BOUND: Bound = Bound {
-    peak: Linear::new(64 * KIB, 8),
-    total: Linear::new(128 * KIB, 32),
+    peak: Linear::new(64 * KIB, 32),
+    total: Linear::new(128 * KIB, 64),
     time: Linear::new(MILLISECOND, 200),
 };
 
