@@ -17,8 +17,8 @@ use crate::{
 /// The most paths that [`unknown_fields`] returns.
 pub const MAX_PATHS: usize = 32;
 
-/// The most unknown fields and enums whose paths are compared with those that were found already: a
-/// path has up to some thousand bytes, and an unknown field three.
+/// The most values whose paths are compared with those that were found already: a path has up to some
+/// thousand bytes, and an unknown field three.
 const MAX_REPORTS: usize = 1 << 12;
 
 /// Lists what a message has and decoding would drop or misread: fields that this crate's types
@@ -26,8 +26,8 @@ const MAX_REPORTS: usize = 1 << 12;
 /// and enums with a number that this crate's types lack, as `lb_policy=9`.
 ///
 /// Messages inside of an `Any` are examined too if their type is known, and left alone if not.
-/// It reads the bytes once and copies none; of the paths, it returns the first [`MAX_PATHS`],
-/// and if some are of thousands of fields, perhaps only these.
+/// It reads the bytes once and copies none; of the paths, it returns the first [`MAX_PATHS`], and
+/// none that come after some thousand values which it would list, most of them once more.
 /// A message that it has accepted is safe to decode: its size in memory is bounded.
 ///
 /// # Errors
