@@ -9,7 +9,7 @@ use crate::{
 
 /// The most values in one message, at all depths and inside of `Any`s: numbers, strings, messages, and
 /// entries of maps. An entry of a large route table has about 40 of them, and an endpoint 25, so
-/// that tables of 10,000 are shown. Each takes up to 100 bytes.
+/// that tables of 10,000 are shown. Each takes some 100 bytes.
 pub(super) const MAX_VALUES: usize = 1 << 19;
 
 /// Why bytes are not a message of their type.
