@@ -16,7 +16,7 @@ pub enum Error {
         /// The type that the message has.
         found: String,
     },
-    /// The bytes are no message of their type.
+    /// The bytes are not a message of their type.
     #[error("not a valid {type_url}: {reason}")]
     Malformed {
         /// The type that they should have.

@@ -49,6 +49,6 @@ pub use bounds::MAX_ELEMENTS;
 pub use codec::MessageDecoder;
 pub use error::Error;
 pub use generated::{envoy, google, istio, opentelemetry};
-pub use json::to_json;
+pub use json::{Json, to_json};
 pub use types::is_known;
 pub use unknown::{MAX_PATHS, unknown_fields};

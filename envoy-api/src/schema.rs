@@ -22,7 +22,6 @@ pub(crate) struct Field {
 
 /// What a field's values are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(dead_code, reason = "some kinds are in none of the messages so far")]
 pub(crate) enum Kind {
     Double,
     Float,
@@ -30,12 +29,8 @@ pub(crate) enum Kind {
     Int64,
     Uint32,
     Uint64,
-    Sint32,
-    Sint64,
     Fixed32,
     Fixed64,
-    Sfixed32,
-    Sfixed64,
     Bool,
     String,
     Bytes,

@@ -1,5 +1,8 @@
 //! What a message has that our types lack.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt::{self, Write as _};
 
 use crate::{
@@ -8,24 +11,29 @@ use crate::{
     bounds::{Elements, Exceeded},
     schema::{self, Field, Kind, Message},
     types::{self, ANY},
-    wire::{Fields, MAX_DEPTH, Malformed, Value},
+    wire::{self, Fields, MAX_DEPTH, Malformed, Value, WireType},
 };
 
 /// The most paths that [`unknown_fields`] returns.
 pub const MAX_PATHS: usize = 32;
+
+/// The most values whose paths are compared with those that were found already: a path has up to some
+/// thousand bytes, and an unknown field three.
+const MAX_REPORTS: usize = 1 << 12;
 
 /// Lists what a message has and decoding would drop or misread: fields that this crate's types
 /// lack, as `filter_chains[0].#17` (a path of names as in Envoy's API, and the field's number),
 /// and enums with a number that this crate's types lack, as `lb_policy=9`.
 ///
 /// Messages inside of an `Any` are examined too if their type is known, and left alone if not.
-/// It reads the bytes once and copies none; of the paths, it returns the first [`MAX_PATHS`].
+/// It reads the bytes once and copies none; of the paths, it returns the first [`MAX_PATHS`], and
+/// none that come after some thousand values which it would list, most of them once more.
 /// A message that it has accepted is safe to decode: its size in memory is bounded.
 ///
 /// # Errors
 ///
-/// Returns an error if the type is unknown, or the bytes are more than 16 MiB or no message, or
-/// the message holds more than [`MAX_ELEMENTS`](crate::MAX_ELEMENTS) messages and strings.
+/// Returns an error if the type is unknown, or the bytes are more than 16 MiB or not a message,
+/// or the message holds more than [`MAX_ELEMENTS`](crate::MAX_ELEMENTS) messages and strings.
 pub fn unknown_fields(type_url: &str, value: &[u8]) -> Result<Vec<String>, Error> {
     let schema = types::message_for(type_url, value)?;
     let mut walk = Walk::default();
@@ -43,6 +51,7 @@ struct Walk {
     /// Where the walk is. Names are put at its end and taken off again, in the same memory.
     path: String,
     found: Vec<String>,
+    reports: usize,
     elements: Elements,
 }
 
@@ -72,18 +81,28 @@ impl Walk {
                     self.path.truncate(before);
                     result?;
                 }
-                (Kind::Enum(index), Value::Varint(number)) => {
-                    // Negative enums are sign-extended to 64 bits.
-                    #[expect(clippy::cast_possible_truncation, reason = "decoders truncate, too")]
-                    let number = number as i32;
-                    if schema::value_name(index, number).is_none() {
-                        self.report(format_args!("{}={number}", field.name));
+                (Kind::Enum(index), Value::Bytes(numbers)) if field.is_repeated() => {
+                    for number in wire::packed(numbers, WireType::VARINT) {
+                        self.check_enum(field, index, number?);
                     }
                 }
+                (Kind::Enum(index), value) => self.check_enum(field, index, value),
                 _ => {}
             }
         }
         Ok(())
+    }
+
+    fn check_enum(&mut self, field: &Field, index: u16, value: Value<'_>) {
+        let Value::Varint(number) = value else {
+            return;
+        };
+        // Negative enums are sign-extended to 64 bits.
+        #[expect(clippy::cast_possible_truncation, reason = "decoders truncate, too")]
+        let number = number as i32;
+        if schema::value_name(index, number).is_none() {
+            self.report(format_args!("{}={number}", field.name));
+        }
     }
 
     /// Walks the message inside, under the path of the `Any` itself.
@@ -125,9 +144,10 @@ impl Walk {
 
     /// Notes the path of this, once, unless there are enough.
     fn report(&mut self, unknown: fmt::Arguments<'_>) {
-        if self.found.len() >= MAX_PATHS {
+        if self.found.len() >= MAX_PATHS || self.reports >= MAX_REPORTS {
             return;
         }
+        self.reports += 1;
         let before = self.push("");
         let _ = self.path.write_fmt(unknown);
         if !self.found.contains(&self.path) {
@@ -151,143 +171,5 @@ impl Counts {
         }
         self.0.push((number, 0));
         0
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use prost::Message as _;
-
-    use super::*;
-    use crate::{
-        Any, any,
-        envoy::config::{
-            core::v3::Address,
-            listener::v3::{Filter, FilterChain, Listener, filter::ConfigType},
-        },
-        envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy,
-        type_url,
-    };
-
-    /// Field 999 with the value 1.
-    const FIELD_999: &[u8] = &[0xb8, 0x3e, 0x01];
-
-    fn with_unknown(mut bytes: Vec<u8>) -> Vec<u8> {
-        bytes.extend_from_slice(FIELD_999);
-        bytes
-    }
-
-    fn listener(typed_config: Any) -> Listener {
-        let filter = Filter {
-            name: "tcp".to_owned(),
-            config_type: Some(ConfigType::TypedConfig(typed_config)),
-        };
-        Listener {
-            filter_chains: vec![
-                FilterChain::default(),
-                FilterChain {
-                    filters: vec![filter],
-                    ..FilterChain::default()
-                },
-            ],
-            address: Some(Address::default()),
-            ..Listener::default()
-        }
-    }
-
-    #[test]
-    fn finds_nothing_in_what_it_knows() {
-        let listener = listener(any(type_url::TCP_PROXY, &TcpProxy::default()));
-        let found = unknown_fields(type_url::LISTENER, &listener.encode_to_vec()).unwrap();
-        assert!(found.is_empty(), "{found:?}");
-    }
-
-    #[test]
-    fn names_a_field_of_the_message_itself() {
-        let bytes = with_unknown(listener(Any::default()).encode_to_vec());
-        assert_eq!(
-            unknown_fields(type_url::LISTENER, &bytes).unwrap(),
-            ["#999"]
-        );
-    }
-
-    #[test]
-    fn names_the_path_into_a_nested_any() {
-        let proxy = Any {
-            type_url: type_url::TCP_PROXY.to_owned(),
-            value: with_unknown(TcpProxy::default().encode_to_vec()).into(),
-        };
-        let bytes = listener(proxy).encode_to_vec();
-        assert_eq!(
-            unknown_fields(type_url::LISTENER, &bytes).unwrap(),
-            ["filter_chains[1].filters[0].typed_config.#999"]
-        );
-    }
-
-    #[test]
-    fn leaves_an_unknown_any_alone() {
-        let foreign = Any {
-            type_url: "type.googleapis.com/some.Filter".to_owned(),
-            value: b"anything"[..].into(),
-        };
-        let bytes = listener(foreign).encode_to_vec();
-        assert!(
-            unknown_fields(type_url::LISTENER, &bytes)
-                .unwrap()
-                .is_empty()
-        );
-    }
-
-    #[test]
-    fn names_an_enum_that_it_lacks() {
-        let listener = Listener {
-            traffic_direction: 77,
-            ..Listener::default()
-        };
-        assert_eq!(
-            unknown_fields(type_url::LISTENER, &listener.encode_to_vec()).unwrap(),
-            ["traffic_direction=77"]
-        );
-    }
-
-    #[test]
-    fn returns_the_first_paths_only() {
-        let listener = Listener {
-            filter_chains: vec![FilterChain::default(); 1_000],
-            ..Listener::default()
-        };
-        let mut bytes = listener.encode_to_vec();
-        for number in 900..1_000_u32 {
-            prost::encoding::uint32::encode(number, &1, &mut bytes);
-        }
-        let found = unknown_fields(type_url::LISTENER, &bytes).unwrap();
-        assert_eq!(found.len(), MAX_PATHS);
-    }
-
-    #[test]
-    fn refuses_endless_nesting() {
-        // ListenerFilterChainMatchPredicate.not_match is one in one in one.
-        let mut bytes = Vec::new();
-        for _ in 0..200 {
-            let mut outer = vec![0x1a];
-            prost::encoding::encode_varint(bytes.len() as u64, &mut outer);
-            outer.append(&mut bytes);
-            bytes = outer;
-        }
-        let url = "type.googleapis.com/envoy.config.listener.v3.ListenerFilterChainMatchPredicate";
-        let error = unknown_fields(url, &bytes).unwrap_err();
-        assert!(error.to_string().contains("nested"), "{error}");
-    }
-
-    #[test]
-    fn refuses_garbage_and_unknown_types() {
-        assert!(matches!(
-            unknown_fields(type_url::LISTENER, b"\x12\xff"),
-            Err(Error::Malformed { .. })
-        ));
-        assert!(matches!(
-            unknown_fields("type.googleapis.com/some.Filter", b""),
-            Err(Error::UnknownType(_))
-        ));
     }
 }

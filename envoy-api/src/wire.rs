@@ -145,7 +145,7 @@ impl<'a> Fields<'a> {
 fn varint(bytes: &[u8]) -> Result<(u64, usize), Malformed> {
     let mut number = 0;
     for (index, byte) in bytes.iter().take(10).enumerate() {
-        // Of the tenth byte, there is place for one bit.
+        // 64 bits have place for one bit of the tenth byte.
         if index == 9 && *byte > 1 {
             return Err(Malformed::Varint);
         }

@@ -24,6 +24,7 @@ mod model;
 mod names;
 mod path_env;
 mod pem;
+mod protobuf;
 mod review;
 mod rewriting;
 mod rules;
@@ -48,6 +49,7 @@ pub use mapping::mapping;
 pub use names::names;
 pub use path_env::path_env;
 pub use pem::pem;
+pub use protobuf::messages;
 pub use review::review;
 pub use rewriting::rewriting;
 pub use rules::rules;
@@ -71,6 +73,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("http1", http1),
     ("manifests", manifests),
     ("mapping", mapping),
+    ("messages", messages),
     ("names", names),
     ("path_env", path_env),
     ("pem", pem),

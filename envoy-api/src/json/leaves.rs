@@ -1,6 +1,8 @@
-//! What has no message inside: names, and well-known values.
+//! What does not have a message inside: names, and well-known values.
 
-use serde_json::{Value as Json, json};
+use std::fmt;
+
+use serde::{Serialize, Serializer};
 
 /// A field's name in JSON: `_a` is written as `A`.
 pub(super) fn name(of_field: &str) -> String {
@@ -39,23 +41,37 @@ pub(super) fn is_wrapper(name: &str) -> bool {
     })
 }
 
-/// Seconds with a fraction, and an `s`.
-pub(super) fn of_duration(seconds: i64, nanos: i32) -> Json {
-    let sign = if seconds < 0 || nanos < 0 { "-" } else { "" };
-    let fraction = format!(".{:09}", nanos.unsigned_abs());
-    let fraction = fraction.trim_end_matches('0').trim_end_matches('.');
-    json!(format!("{sign}{}{fraction}s", seconds.unsigned_abs()))
+/// Displayed as seconds with a fraction, and an `s`.
+pub(super) struct Duration {
+    pub(super) seconds: i64,
+    pub(super) nanos: i32,
 }
 
-pub(super) fn of_float(number: f64) -> Json {
-    if number.is_finite() {
-        json!(number)
-    } else if number.is_nan() {
-        json!("NaN")
-    } else if number > 0.0 {
-        json!("Infinity")
-    } else {
-        json!("-Infinity")
+impl fmt::Display for Duration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seconds, nanos } = self;
+        let sign = if *seconds < 0 || *nanos < 0 { "-" } else { "" };
+        let fraction = format!(".{:09}", nanos.unsigned_abs());
+        let fraction = fraction.trim_end_matches('0').trim_end_matches('.');
+        write!(f, "{sign}{}{fraction}s", seconds.unsigned_abs())
+    }
+}
+
+/// A number, or a text where JSON lacks the number.
+pub(super) struct Float(pub(super) f64);
+
+impl Serialize for Float {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(number) = *self;
+        if number.is_finite() {
+            serializer.serialize_f64(number)
+        } else if number.is_nan() {
+            serializer.serialize_str("NaN")
+        } else if number > 0.0 {
+            serializer.serialize_str("Infinity")
+        } else {
+            serializer.serialize_str("-Infinity")
+        }
     }
 }
 
@@ -84,15 +100,19 @@ mod tests {
             (0, -1, "-0.000000001s"),
             (i64::MIN, i32::MIN, "-9223372036854775808.2147483648s"),
         ] {
-            assert_eq!(of_duration(seconds, nanos), wanted);
+            assert_eq!(Duration { seconds, nanos }.to_string(), wanted);
         }
     }
 
     #[test]
     fn numbers_that_json_lacks_are_texts() {
-        assert_eq!(of_float(0.5), json!(0.5));
-        assert_eq!(of_float(f64::NAN), "NaN");
-        assert_eq!(of_float(f64::INFINITY), "Infinity");
-        assert_eq!(of_float(f64::NEG_INFINITY), "-Infinity");
+        for (number, wanted) in [
+            (0.5, "0.5"),
+            (f64::NAN, "\"NaN\""),
+            (f64::INFINITY, "\"Infinity\""),
+            (f64::NEG_INFINITY, "\"-Infinity\""),
+        ] {
+            assert_eq!(serde_json::to_string(&Float(number)).unwrap(), wanted);
+        }
     }
 }

@@ -1,5 +1,6 @@
 use prost::Message as _;
 use prost_types::{Duration, Struct, Value as StructValue, value::Kind as StructKind};
+use serde_json::{Value as JsonValue, json};
 
 use super::*;
 use crate::{
@@ -27,8 +28,14 @@ fn cluster() -> Cluster {
     }
 }
 
-fn json(cluster: &Cluster) -> Json {
-    to_json(type_url::CLUSTER, &cluster.encode_to_vec()).unwrap()
+/// The JSON, read back.
+fn shown(type_url: &str, bytes: &[u8]) -> JsonValue {
+    let text = serde_json::to_string(&to_json(type_url, bytes).unwrap()).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+fn json(cluster: &Cluster) -> JsonValue {
+    shown(type_url::CLUSTER, &cluster.encode_to_vec())
 }
 
 #[test]
@@ -109,10 +116,57 @@ fn never_shows_a_private_key() {
         name: "s".to_owned(),
         r#type: Some(secret::Type::TlsCertificate(certificate)),
     };
-    let json = to_json(type_url::SECRET, &secret.encode_to_vec()).unwrap();
+    let json = shown(type_url::SECRET, &secret.encode_to_vec());
     assert_eq!(
         json,
         json!({"name": "s", "tlsCertificate": {"privateKey": "[redacted]"}})
+    );
+}
+
+/// One that is cut has most of its key.
+#[test]
+fn never_shows_a_private_key_that_it_can_not_read() {
+    let key = DataSource {
+        specifier: Some(data_source::Specifier::InlineString("key!".to_owned())),
+    };
+    let certificate = TlsCertificate {
+        private_key: Some(key),
+        ..TlsCertificate::default()
+    };
+    let mut bytes = certificate.encode_to_vec();
+    bytes.push(0x0a);
+    let url = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.TlsCertificate";
+    let json = shown(SOCKET, &socket(url, bytes.clone()));
+    assert_eq!(
+        json["typedConfig"],
+        json!({"@type": url, "error": "it ends within a field", "length": bytes.len()})
+    );
+}
+
+/// By their types: a struct is an object, too, and may have fields with these names.
+#[test]
+fn writes_the_value_of_what_has_a_form_of_its_own_beside_its_type() {
+    let of = |name: &str, bytes: &[u8]| {
+        let url = format!("type.googleapis.com/google.protobuf.{name}");
+        let json = shown(SOCKET, &socket(&url, bytes.to_vec()));
+        let config = &json["typedConfig"];
+        assert_eq!(config["@type"], *url);
+        assert_eq!(config.as_object().unwrap().len(), 2, "{config}");
+        config["value"].clone()
+    };
+    assert_eq!(of("Struct", b""), json!({}));
+    assert_eq!(
+        of("Struct", b"\x0a\x0c\x0a\x05@type\x12\x03\x1a\x01s"),
+        json!({"@type": "s"})
+    );
+    assert_eq!(of("ListValue", b""), json!([]));
+    assert_eq!(of("Value", b"\x2a\x00"), json!({}));
+    assert_eq!(of("Duration", b"\x08\x01"), "1s");
+    assert_eq!(of("UInt32Value", b"\x08\x01"), 1);
+    assert_eq!(of("BoolValue", b""), false);
+    assert_eq!(
+        of("Any", b"\x0a\x03a/b"),
+        json!({"@type": "a/b", "value": ""})
     );
 }
 
@@ -166,27 +220,33 @@ fn socket(type_url: &str, value: Vec<u8>) -> Vec<u8> {
 }
 
 #[test]
-fn shows_the_bytes_of_what_is_inside_of_too_many_anys() {
+fn shows_no_bytes_of_what_is_inside_of_too_many_anys() {
     let sockets = (0..1_000).fold(Vec::new(), |inner, _| socket(SOCKET, inner));
-    let mut json = &to_json(SOCKET, &sockets).unwrap();
+    let mut json = &shown(SOCKET, &sockets);
     let mut decoded = 0;
     while let Some(inner) = json["typedConfig"].get("typedConfig") {
         assert!(inner.is_object());
         json = &json["typedConfig"];
         decoded += 1;
     }
-    assert_eq!(decoded, MAX_ANYS);
-    assert!(json["typedConfig"]["value"].is_string(), "{json}");
+    assert_eq!(decoded, 16);
+    let config = &json["typedConfig"];
+    assert_eq!(
+        config["error"],
+        "it is inside of more than 16 messages of any type"
+    );
+    assert!(config["length"].is_u64(), "{config}");
 }
 
 /// A chain of Anys must not be deeper than any message may be.
 #[test]
-fn shows_the_bytes_of_what_is_too_deep_inside_of_an_any() {
+fn shows_no_bytes_of_what_is_too_deep_inside_of_an_any() {
     for (times, is_decoded) in [(98, true), (99, false)] {
-        let json = to_json(SOCKET, &socket(PREDICATE, predicates(times))).unwrap();
+        let json = shown(SOCKET, &socket(PREDICATE, predicates(times)));
         let config = &json["typedConfig"];
         assert_eq!(config.get("notMatch").is_some(), is_decoded);
-        assert_eq!(config.get("value").is_some(), !is_decoded);
+        assert_eq!(config.get("error").is_some(), !is_decoded);
+        assert!(config.get("value").is_none(), "{config}");
     }
 }
 
@@ -201,7 +261,7 @@ fn takes_what_comes_more_than_once_as_decoders_do() {
     ]
     .concat();
     assert_eq!(
-        to_json(type_url::CLUSTER, &bytes).unwrap(),
+        shown(type_url::CLUSTER, &bytes),
         json!({"name": "b", "connectTimeout": "8.000000005s"})
     );
 }

@@ -1,17 +1,18 @@
-//! Messages as trees, whose strings and bytes are those of the encoded message. What comes more
-//! than once is merged as decoders do it.
+//! Messages as trees, whose strings and bytes are those of the encoded message.
 
-#[cfg(test)]
-mod tests;
-
-use std::{collections::BTreeMap, str};
+use std::borrow::Cow;
 
 use crate::{
     schema::{self, Field, Kind, Label, Message},
-    wire::{self, Fields, MAX_DEPTH, Malformed, WireType},
+    wire::Malformed,
 };
 
-/// Why bytes are no message of their type.
+/// The most values in one message, at all depths and inside of `Any`s: numbers, strings, messages, and
+/// entries of maps. An entry of a large route table has about 40 of them, and an endpoint 25, so
+/// that tables of 10,000 are shown. Each takes some 100 bytes.
+pub(super) const MAX_VALUES: usize = 1 << 19;
+
+/// Why bytes are not a message of their type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Broken {
     #[error(transparent)]
@@ -20,14 +21,16 @@ pub(super) enum Broken {
     Utf8(&'static str),
     #[error("{0} has a value of another kind")]
     Kind(&'static str),
+    #[error("it holds more than {MAX_VALUES} values")]
+    Values,
 }
 
 /// A message.
 #[derive(Debug)]
 pub(super) struct Tree<'a> {
     pub(super) schema: &'static Message,
-    /// Those that were met, by number.
-    fields: Vec<(&'static Field, Value<'a>)>,
+    /// The fields that the encoded message has, by number.
+    pub(super) fields: Vec<(&'static Field, Value<'a>)>,
 }
 
 /// The value of a field.
@@ -44,24 +47,45 @@ pub(super) enum Value<'a> {
     Text(&'a str),
     Bytes(&'a [u8]),
     Message(Tree<'a>),
+    /// An `Any` that was a message before it was finished.
+    Any(Box<Any<'a>>),
     List(Vec<Value<'a>>),
-    /// By keys as JSON has them.
-    Map(BTreeMap<String, Value<'a>>),
+    /// By keys as JSON has them: in any order and several times before it is finished, and
+    /// then sorted and with the last one of each.
+    Map(Vec<(Cow<'a, str>, Value<'a>)>),
+}
+
+/// The most `Any`s inside one another that are opened.
+pub(super) const MAX_ANYS: usize = 16;
+
+/// A message of any type.
+#[derive(Debug)]
+pub(super) struct Any<'a> {
+    pub(super) type_url: &'a str,
+    pub(super) content: Content<'a>,
+}
+
+/// What is inside of an `Any`.
+#[derive(Debug)]
+pub(super) enum Content<'a> {
+    Message(Value<'a>),
+    /// Bytes whose type is unknown.
+    Foreign(&'a [u8]),
+    /// So many bytes that can't be read as their type, which is known.
+    Unreadable(Unreadable, usize),
+}
+
+/// Why a message of a known type is not read.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+pub(super) enum Unreadable {
+    #[error(transparent)]
+    Broken(Broken),
+    #[error("it is inside of more than {MAX_ANYS} messages of any type")]
+    Anys,
 }
 
 impl<'a> Tree<'a> {
-    /// Reads a message that is inside of so many others.
-    pub(super) fn read(
-        schema: &'static Message,
-        message: &'a [u8],
-        depth: usize,
-    ) -> Result<Self, Broken> {
-        let mut tree = Self::empty(schema);
-        tree.merge(message, depth)?;
-        Ok(tree)
-    }
-
-    fn empty(schema: &'static Message) -> Self {
+    pub(super) fn empty(schema: &'static Message) -> Self {
         Self {
             schema,
             fields: Vec::new(),
@@ -69,12 +93,18 @@ impl<'a> Tree<'a> {
     }
 
     /// The fields that are set, by number.
-    pub(super) fn into_fields(self) -> impl Iterator<Item = (&'static Field, Value<'a>)> {
-        let fields = self.fields.into_iter();
+    pub(super) fn fields(&self) -> impl Iterator<Item = (&'static Field, &Value<'a>)> {
+        let fields = self.fields.iter().map(|(field, value)| (*field, value));
         fields.filter(|(field, value)| match field.label {
             Label::Explicit | Label::Oneof(_) => true,
             Label::Implicit | Label::List | Label::Map => !value.is_default(),
         })
+    }
+
+    /// What a field has, if the encoded message has it.
+    pub(super) fn get(&self, number: u32) -> Option<&Value<'a>> {
+        let index = self.find(number).ok()?;
+        self.fields.get(index).map(|(_, value)| value)
     }
 
     /// Takes out what a field has, or its default. There is none if there is no such field.
@@ -85,110 +115,28 @@ impl<'a> Tree<'a> {
         }
     }
 
-    fn find(&self, number: u32) -> Result<usize, usize> {
+    pub(super) fn find(&self, number: u32) -> Result<usize, usize> {
         self.fields
             .binary_search_by_key(&number, |(field, _)| field.number)
-    }
-
-    fn merge(&mut self, message: &'a [u8], depth: usize) -> Result<(), Broken> {
-        if depth > MAX_DEPTH {
-            return Err(Malformed::Depth.into());
-        }
-        for field in Fields::and_groups_of(message, depth) {
-            let (number, value) = field?;
-            if let Some(field) = self.schema.field(number) {
-                self.merge_field(field, value, depth)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn merge_field(
-        &mut self,
-        field: &'static Field,
-        value: wire::Value<'a>,
-        depth: usize,
-    ) -> Result<(), Broken> {
-        if matches!(field.label, Label::Oneof(_)) {
-            self.fields
-                .retain(|(other, _)| other.label != field.label || other.number == field.number);
-        }
-        let index = match self.find(field.number) {
-            Ok(index) => index,
-            Err(index) => {
-                self.fields.insert(index, (field, Value::none(field)));
-                index
-            }
-        };
-        let known = &mut self.fields[index].1;
-        match (known, value, packed_as(field.kind)) {
-            (Value::Map(entries), wire::Value::Bytes(entry), _) => {
-                let (key, value) = read_entry(field, entry, depth)?;
-                entries.insert(key, value);
-            }
-            (Value::List(values), wire::Value::Bytes(numbers), Some(wire_type)) => {
-                for number in wire::packed(numbers, wire_type) {
-                    values.push(Value::number(field, number?)?);
-                }
-            }
-            (Value::List(values), value, _) => {
-                let mut one = Value::default_of(field.kind);
-                one.merge(field, value, depth)?;
-                values.push(one);
-            }
-            (known, value, _) => known.merge(field, value, depth)?,
-        }
-        Ok(())
-    }
-}
-
-/// An entry of a map, which is a message without depth of its own.
-fn read_entry<'a>(
-    map: &'static Field,
-    entry: &'a [u8],
-    depth: usize,
-) -> Result<(String, Value<'a>), Broken> {
-    let schema = map.message().ok_or(Broken::Kind(map.name))?;
-    let mut tree = Tree::read(schema, entry, depth)?;
-    let key = match tree.take(1) {
-        Some(Value::Bool(key)) => key.to_string(),
-        Some(Value::Int32(key)) => key.to_string(),
-        Some(Value::Uint32(key)) => key.to_string(),
-        Some(Value::Int64(key)) => key.to_string(),
-        Some(Value::Uint64(key)) => key.to_string(),
-        Some(Value::Text(key)) => key.to_owned(),
-        _ => return Err(Broken::Kind(map.name)),
-    };
-    let value = tree.take(2).ok_or(Broken::Kind(map.name))?;
-    Ok((key, value))
-}
-
-/// How numbers of a kind are written when they are packed.
-fn packed_as(kind: Kind) -> Option<WireType> {
-    match kind {
-        Kind::Double | Kind::Fixed64 | Kind::Sfixed64 => Some(WireType::FIXED64),
-        Kind::Float | Kind::Fixed32 | Kind::Sfixed32 => Some(WireType::FIXED32),
-        Kind::String | Kind::Bytes | Kind::Message(_) => None,
-        _ => Some(WireType::VARINT),
     }
 }
 
 impl<'a> Value<'a> {
     /// What a field has before anything of it was met.
-    fn none(field: &Field) -> Self {
+    pub(super) fn none(field: &Field) -> Self {
         match field.label {
             Label::List => Self::List(Vec::new()),
-            Label::Map => Self::Map(BTreeMap::new()),
+            Label::Map => Self::Map(Vec::new()),
             _ => Self::default_of(field.kind),
         }
     }
 
-    fn default_of(kind: Kind) -> Self {
+    pub(super) fn default_of(kind: Kind) -> Self {
         match kind {
             Kind::Bool => Self::Bool(false),
-            Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => Self::Int32(0),
+            Kind::Int32 => Self::Int32(0),
             Kind::Uint32 | Kind::Fixed32 => Self::Uint32(0),
-            Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => Self::Int64(0),
+            Kind::Int64 => Self::Int64(0),
             Kind::Uint64 | Kind::Fixed64 => Self::Uint64(0),
             Kind::Double | Kind::Float => Self::Float(0.0),
             Kind::Enum(index) => Self::Enum(0, index),
@@ -198,7 +146,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    fn is_default(&self) -> bool {
+    pub(super) fn is_default(&self) -> bool {
         match self {
             Self::Bool(value) => !value,
             Self::Int32(value) | Self::Enum(value, _) => *value == 0,
@@ -208,64 +156,9 @@ impl<'a> Value<'a> {
             Self::Float(value) => *value == 0.0,
             Self::Text(value) => value.is_empty(),
             Self::Bytes(value) => value.is_empty(),
-            Self::Message(_) => false,
+            Self::Message(_) | Self::Any(_) => false,
             Self::List(values) => values.is_empty(),
             Self::Map(entries) => entries.is_empty(),
         }
     }
-
-    /// Takes one more value of the field: messages are merged, of others the last one counts.
-    fn merge(
-        &mut self,
-        field: &'static Field,
-        value: wire::Value<'a>,
-        depth: usize,
-    ) -> Result<(), Broken> {
-        match (self, value) {
-            (Self::Message(tree), wire::Value::Bytes(message)) => tree.merge(message, depth + 1),
-            (known, wire::Value::Bytes(bytes)) => {
-                *known = match field.kind {
-                    Kind::String => {
-                        let text = str::from_utf8(bytes);
-                        Self::Text(text.map_err(|_| Broken::Utf8(field.name))?)
-                    }
-                    Kind::Bytes => Self::Bytes(bytes),
-                    _ => return Err(Broken::Kind(field.name)),
-                };
-                Ok(())
-            }
-            (known, value) => {
-                *known = Self::number(field, value)?;
-                Ok(())
-            }
-        }
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "decoders truncate, too")]
-    fn number(field: &'static Field, value: wire::Value<'_>) -> Result<Self, Broken> {
-        use wire::Value::{Fixed32, Fixed64, Varint};
-        Ok(match (field.kind, value) {
-            (Kind::Bool, Varint(number)) => Self::Bool(number != 0),
-            (Kind::Int32, Varint(number)) => Self::Int32(number as i32),
-            (Kind::Uint32, Varint(number)) => Self::Uint32(number as u32),
-            (Kind::Int64, Varint(number)) => Self::Int64(number.cast_signed()),
-            (Kind::Uint64, Varint(number)) | (Kind::Fixed64, Fixed64(number)) => {
-                Self::Uint64(number)
-            }
-            (Kind::Sint32, Varint(number)) => Self::Int32(zigzag(number & 0xffff_ffff) as i32),
-            (Kind::Sint64, Varint(number)) => Self::Int64(zigzag(number)),
-            (Kind::Enum(index), Varint(number)) => Self::Enum(number as i32, index),
-            (Kind::Fixed32, Fixed32(number)) => Self::Uint32(number),
-            (Kind::Sfixed32, Fixed32(number)) => Self::Int32(number.cast_signed()),
-            (Kind::Sfixed64, Fixed64(number)) => Self::Int64(number.cast_signed()),
-            (Kind::Float, Fixed32(bits)) => Self::Float(f32::from_bits(bits).into()),
-            (Kind::Double, Fixed64(bits)) => Self::Float(f64::from_bits(bits)),
-            _ => return Err(Broken::Kind(field.name)),
-        })
-    }
-}
-
-/// 0, -1, 1, -2 …, which are written as 0, 1, 2, 3 ….
-fn zigzag(number: u64) -> i64 {
-    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
 }

@@ -110,17 +110,28 @@ fn of_any(message: &DynamicMessage, anys: usize) -> Json {
     if let Some(Value::Bytes(value)) = message.get_field_by_name("value").as_deref() {
         bytes.clone_from(value);
     }
-    let inner = by_url(&type_url)
-        .filter(|_| anys < MAX_ANYS)
-        .and_then(|descriptor| decode(descriptor, &bytes));
-    let mut object = match inner.map(|inner| of_message(&inner, anys + 1)) {
-        Some(Json::Object(object)) => object,
-        // A well-known type, which is no object in JSON.
-        Some(other) => Map::from_iter([("value".to_owned(), other)]),
-        None => Map::from_iter([("value".to_owned(), json!(BASE64.encode(&bytes)))]),
+    let known = by_url(&type_url);
+    let inner = known.as_ref().filter(|_| anys < MAX_ANYS);
+    let inner = inner.and_then(|known| decode(known.clone(), &bytes));
+    let mut object = match (&known, inner) {
+        (_, Some(inner)) => match of_message(&inner, anys + 1) {
+            Json::Object(object) if !has_own_form(inner.descriptor().full_name()) => object,
+            own => Map::from_iter([("value".to_owned(), own)]),
+        },
+        (Some(_), None) => Map::from_iter([("length".to_owned(), json!(bytes.len()))]),
+        (None, _) => Map::from_iter([("value".to_owned(), json!(BASE64.encode(&bytes)))]),
     };
     object.insert("@type".to_owned(), type_url.into());
     object.into()
+}
+
+/// Whether JSON has a form for a type that has no place for `@type`.
+fn has_own_form(name: &str) -> bool {
+    let own = ["Any", "Duration", "ListValue", "Struct", "Value"];
+    is_wrapper(name)
+        || name
+            .strip_prefix("google.protobuf.")
+            .is_some_and(|name| own.contains(&name))
 }
 
 /// A value of a field, which says what an enum's numbers mean.

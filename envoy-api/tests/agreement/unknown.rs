@@ -63,10 +63,17 @@ fn walk(
                 }
                 walk(&inner, bytes, &format!("{path}{name}."), found)?;
             }
-            (Kind::Enum(values), Value::Varint(number)) => {
-                let number = *number as i32;
-                if values.get_value(number).is_none() {
-                    report(found, &format!("{}={number}", field.name()));
+            (Kind::Enum(values), value) => {
+                let numbers = match value {
+                    Value::Varint(number) => vec![*number],
+                    Value::Bytes(packed) if field.is_list() => numbers(packed)?,
+                    _ => Vec::new(),
+                };
+                for number in numbers {
+                    let number = number as i32;
+                    if values.get_value(number).is_none() {
+                        report(found, &format!("{}={number}", field.name()));
+                    }
                 }
             }
             _ => {}
@@ -89,6 +96,15 @@ fn any(bytes: &[u8], path: &str, found: &mut Vec<String>) -> Option<()> {
         Some(inner) => walk(&inner, message, path, found),
         None => Some(()),
     }
+}
+
+/// Packed numbers, unless one is malformed.
+fn numbers(mut bytes: &[u8]) -> Option<Vec<u64>> {
+    let mut numbers = Vec::new();
+    while !bytes.is_empty() {
+        numbers.push(decode_varint(&mut bytes).ok()?);
+    }
+    Some(numbers)
 }
 
 /// Whether each map has nothing but entries: prost-reflect takes numbers for the lengths of some, and

@@ -84,7 +84,10 @@ impl Tables {
         let index = match kind {
             Kind::Message(message) => self.messages.iter().position(|one| one == message),
             Kind::Enum(values) => self.enums.iter().position(|one| one == values),
-            // They are called as protobuf's own.
+            Kind::Sint32 | Kind::Sint64 | Kind::Sfixed32 | Kind::Sfixed64 => {
+                panic!("`src/schema.rs` lacks {kind:?}")
+            }
+            // Its name in `src/schema.rs` is Protocol Buffers' own.
             scalar => {
                 let name = format!("{scalar:?}");
                 let (first, rest) = name.split_at(1);

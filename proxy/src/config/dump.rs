@@ -1,11 +1,20 @@
 //! What the server has sent, in the shape of Envoy's `/config_dump`.
 
-use pillion_envoy_api::{to_json, type_url};
-use serde_json::{Map, Value, json};
+#[cfg(test)]
+mod tests;
+mod text;
 
+use pillion_envoy_api::{Json, to_json, type_url};
+use serde::{
+    Serialize, Serializer,
+    ser::{SerializeMap, SerializeSeq as _},
+};
+use serde_json::{Value, json};
+
+use self::text::{Length, Text};
 use super::{
     node::Node,
-    store::{Held, Refusal},
+    store::{Held, Record, Refusal},
 };
 use crate::timestamp::timestamp;
 
@@ -19,40 +28,50 @@ pub(crate) struct Dump {
     pub load_assignments: Vec<Held>,
 }
 
-const ADMIN: &str = "type.googleapis.com/envoy.admin.v3.";
+/// The most bytes of JSON, after which resources are left out. Large meshes have some tens of MiB.
+const MAX_LENGTH: usize = 128 << 20;
 
 impl Dump {
     /// As Envoy's JSON. Endpoints are left out unless they are asked for, as in Envoy.
-    pub fn to_json(&self, with_endpoints: bool) -> Value {
-        let mut configs = vec![self.bootstrap()];
-        configs.push(json!({
-            "@type": format!("{ADMIN}ClustersConfigDump"),
-            "dynamic_active_clusters": all(&self.clusters, type_url::CLUSTER, "cluster"),
-        }));
-        let listeners: Vec<_> = self.listeners.iter().map(listener).collect();
-        configs.push(json!({
-            "@type": format!("{ADMIN}ListenersConfigDump"),
-            "dynamic_listeners": listeners,
-        }));
-        configs.push(json!({
-            "@type": format!("{ADMIN}RoutesConfigDump"),
-            "dynamic_route_configs":
-                all(&self.route_configurations, type_url::ROUTE_CONFIGURATION, "route_config"),
-        }));
-        if with_endpoints {
-            configs.push(json!({
-                "@type": format!("{ADMIN}EndpointsConfigDump"),
-                "dynamic_endpoint_configs":
-                    all(&self.load_assignments, type_url::CLUSTER_LOAD_ASSIGNMENT, "endpoint_config"),
-            }));
-        }
-        json!({ "configs": configs })
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if something is not JSON.
+    pub fn to_json(&self, with_endpoints: bool) -> Result<Vec<u8>, serde_json::Error> {
+        self.write(with_endpoints, MAX_LENGTH)
     }
 
+    /// Resources are written one by one: as values of JSON, all of them take many times their size.
+    fn write(&self, with_endpoints: bool, most: usize) -> Result<Vec<u8>, serde_json::Error> {
+        let length = Length::new(most);
+        let mut text = Text::new(&length);
+        let page = Page {
+            configs: Configs {
+                dump: self,
+                with_endpoints,
+                length: &length,
+            },
+        };
+        serde_json::to_writer_pretty(&mut text, &page)?;
+        Ok(text.into_lines())
+    }
+}
+
+#[derive(Serialize)]
+struct Page<'a> {
+    configs: Configs<'a>,
+}
+
+struct Configs<'a> {
+    dump: &'a Dump,
+    with_endpoints: bool,
+    length: &'a Length,
+}
+
+impl Configs<'_> {
     fn bootstrap(&self) -> Value {
-        let node = self
-            .node
-            .as_ref()
+        let node = self.dump.node.as_ref();
+        let node = node
             .map(|node| json!({"id": node.id, "cluster": node.cluster, "metadata": node.metadata}));
         json!({
             "@type": format!("{ADMIN}BootstrapConfigDump"),
@@ -61,59 +80,198 @@ impl Dump {
     }
 }
 
-fn all(entries: &[Held], type_url: &str, field: &str) -> Vec<Value> {
-    let entries = entries.iter();
-    entries.map(|held| dynamic(held, type_url, field)).collect()
+impl Serialize for Configs<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { dump, length, .. } = *self;
+        let mut configs = serializer.serialize_seq(None)?;
+        configs.serialize_element(&self.bootstrap())?;
+        configs.serialize_element(&Config::clusters(&dump.clusters, length))?;
+        configs.serialize_element(&Config::listeners(&dump.listeners, length))?;
+        configs.serialize_element(&Config::tables(&dump.route_configurations, length))?;
+        if self.with_endpoints {
+            configs.serialize_element(&Config::endpoints(&dump.load_assignments, length))?;
+        }
+        configs.end()
+    }
 }
 
-/// Envoy's `DynamicCluster` and its like.
-fn dynamic(held: &Held, type_url: &str, field: &str) -> Value {
-    let mut fields = state(held, type_url, field);
-    if held.is_waiting {
-        fields.insert("warming".to_owned(), json!(true));
-    }
-    if let Some(refusal) = &held.refusal {
-        fields.insert("error_state".to_owned(), failure(refusal));
-    }
-    Value::Object(fields)
+const ADMIN: &str = "type.googleapis.com/envoy.admin.v3.";
+
+/// All resources of a type.
+#[derive(Clone, Copy)]
+struct Config<'a> {
+    held: &'a [Held],
+    type_url: &'static str,
+    /// What Envoy calls the message that has them, its field, and the field of each of them.
+    names: [&'static str; 3],
+    length: &'a Length,
 }
 
-/// Envoy's `DynamicListener`, which has its name and its states one level above.
-fn listener(held: &Held) -> Value {
-    let mut fields = Map::new();
-    fields.insert("name".to_owned(), json!(*held.name));
-    let state = state(held, type_url::LISTENER, "listener");
-    if !state.is_empty() {
-        let field = if held.is_waiting {
-            "warming_state"
+impl<'a> Config<'a> {
+    fn clusters(held: &'a [Held], length: &'a Length) -> Self {
+        Self {
+            held,
+            type_url: type_url::CLUSTER,
+            names: ["ClustersConfigDump", "dynamic_active_clusters", "cluster"],
+            length,
+        }
+    }
+
+    fn listeners(held: &'a [Held], length: &'a Length) -> Self {
+        Self {
+            held,
+            type_url: type_url::LISTENER,
+            names: ["ListenersConfigDump", "dynamic_listeners", "listener"],
+            length,
+        }
+    }
+
+    fn tables(held: &'a [Held], length: &'a Length) -> Self {
+        Self {
+            held,
+            type_url: type_url::ROUTE_CONFIGURATION,
+            names: ["RoutesConfigDump", "dynamic_route_configs", "route_config"],
+            length,
+        }
+    }
+
+    fn endpoints(held: &'a [Held], length: &'a Length) -> Self {
+        Self {
+            held,
+            type_url: type_url::CLUSTER_LOAD_ASSIGNMENT,
+            names: [
+                "EndpointsConfigDump",
+                "dynamic_endpoint_configs",
+                "endpoint_config",
+            ],
+            length,
+        }
+    }
+}
+
+impl Serialize for Config<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let [message, field, _] = self.names;
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("@type", &format!("{ADMIN}{message}"))?;
+        map.serialize_entry(field, &Entries(*self))?;
+        map.end()
+    }
+}
+
+struct Entries<'a>(Config<'a>);
+
+impl Serialize for Entries<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut entries = serializer.serialize_seq(Some(self.0.held.len()))?;
+        for held in self.0.held {
+            entries.serialize_element(&Entry { held, of: self.0 })?;
+        }
+        entries.end()
+    }
+}
+
+/// Envoy's `DynamicCluster` and its like, or its `DynamicListener`, which has its name and its
+/// states one level above.
+struct Entry<'a> {
+    held: &'a Held,
+    of: Config<'a>,
+}
+
+impl Serialize for Entry<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { held, of } = *self;
+        let state = held.record.as_ref().map(|record| State {
+            name: &held.name,
+            record,
+            of,
+        });
+        let mut map = serializer.serialize_map(None)?;
+        if of.type_url == type_url::LISTENER {
+            map.serialize_entry("name", &*held.name)?;
+            if let Some(state) = state {
+                let field = if held.is_waiting {
+                    "warming_state"
+                } else {
+                    "active_state"
+                };
+                map.serialize_entry(field, &state)?;
+            }
         } else {
-            "active_state"
-        };
-        fields.insert(field.to_owned(), Value::Object(state));
+            if let Some(state) = state {
+                state.write_fields(&mut map)?;
+            }
+            if held.is_waiting {
+                map.serialize_entry("warming", &true)?;
+            }
+        }
+        if let Some(refusal) = &held.refusal {
+            map.serialize_entry("error_state", &failure(refusal))?;
+        }
+        map.end()
     }
-    if let Some(refusal) = &held.refusal {
-        fields.insert("error_state".to_owned(), failure(refusal));
-    }
-    Value::Object(fields)
 }
 
-fn state(held: &Held, type_url: &str, field: &str) -> Map<String, Value> {
-    let mut fields = Map::new();
-    let Some(record) = &held.record else {
-        return fields;
-    };
-    let mut resource = to_json(type_url, &record.body.value)
-        .unwrap_or_else(|error| json!({"name": *held.name, "error": error.to_string()}));
-    if let Some(resource) = resource.as_object_mut() {
-        resource.insert("@type".to_owned(), json!(type_url));
+struct State<'a> {
+    name: &'a str,
+    record: &'a Record,
+    of: Config<'a>,
+}
+
+impl State<'_> {
+    fn write_fields<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        let [_, _, field] = self.of.names;
+        map.serialize_entry("version_info", &*self.record.version)?;
+        map.serialize_entry(field, &self.resource())?;
+        map.serialize_entry("last_updated", &timestamp(self.record.updated.into()))
     }
-    fields.insert("version_info".to_owned(), json!(*record.version));
-    fields.insert(field.to_owned(), resource);
-    fields.insert(
-        "last_updated".to_owned(),
-        json!(timestamp(record.updated.into())),
-    );
-    fields
+
+    fn resource(&self) -> Resource<'_> {
+        let type_url = self.of.type_url;
+        let content = if self.of.length.is_reached() {
+            let most = self.of.length.most;
+            Err(format!(
+                "left out: the dump has more than {most} bytes without it"
+            ))
+        } else {
+            to_json(type_url, &self.record.body.value).map_err(|error| error.to_string())
+        };
+        let content = match content {
+            Ok(json) => Content::Shown(json),
+            Err(error) => Content::Not {
+                name: self.name,
+                error,
+            },
+        };
+        Resource { type_url, content }
+    }
+}
+
+impl Serialize for State<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        self.write_fields(&mut map)?;
+        map.end()
+    }
+}
+
+#[derive(Serialize)]
+struct Resource<'a> {
+    #[serde(rename = "@type")]
+    type_url: &'static str,
+    #[serde(flatten)]
+    content: Content<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Content<'a> {
+    Shown(Json<'a>),
+    /// What is shown of a resource that is not.
+    Not {
+        name: &'a str,
+        error: String,
+    },
 }
 
 /// Envoy's `UpdateFailureState`.

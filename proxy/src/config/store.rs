@@ -12,6 +12,6 @@ mod tests;
 mod waits;
 
 pub(crate) use self::{
-    record::{Held, Refusal, Refused},
+    record::{Held, Record, Refusal, Refused},
     state::{Step, Store, Wanted},
 };

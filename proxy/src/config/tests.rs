@@ -137,7 +137,8 @@ async fn until(what: &str, holds: impl Fn() -> bool) {
 async fn dump(driver: &Driver) -> Value {
     let (reply, answer) = oneshot::channel();
     driver.dumps.send(reply).await.unwrap();
-    answer.await.unwrap().to_json(true)
+    let text = answer.await.unwrap().to_json(true).unwrap();
+    serde_json::from_slice(&text).unwrap()
 }
 
 const REQUEST: &str = "GET / HTTP/1.1\r\nhost: reviews\r\n\r\n";

@@ -207,7 +207,7 @@ fn shown(snapshot: &Snapshot, kind: ProxyKind) -> Value {
             assert_eq!(taken, Ok(()), "{name}");
             of_type.insert(
                 name.to_string(),
-                to_json(type_url, &resource.body.value).unwrap(),
+                serde_json::to_value(to_json(type_url, &resource.body.value).unwrap()).unwrap(),
             );
         }
         let kind = type_url.rsplit('.').next().unwrap().to_owned();

@@ -36,7 +36,8 @@ fn provider_of(tracer: &Tracer) -> (String, Value) {
         panic!("no provider");
     };
     let url = type_url::ALL.iter().find(|url| **url == config.type_url);
-    (name, to_json(url.unwrap(), &config.value).unwrap())
+    let json = to_json(url.unwrap(), &config.value).unwrap();
+    (name, serde_json::to_value(json).unwrap())
 }
 
 #[test]

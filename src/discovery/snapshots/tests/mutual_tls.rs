@@ -90,7 +90,7 @@ fn resource(snapshot: &Snapshot, type_url: &str, name: &str, kind: ProxyKind) ->
     let is_gateway = kind == ProxyKind::Gateway;
     let taken = pillion_proxy::test_util::check_resource(is_gateway, type_url, name, bytes);
     assert_eq!(taken, Ok(()), "{name}");
-    to_json(type_url, bytes).unwrap()
+    serde_json::to_value(to_json(type_url, bytes).unwrap()).unwrap()
 }
 
 /// The chains of a listener: `PORT TRANSPORT PROTOCOLS: FILTER, and TLS where it ends`.

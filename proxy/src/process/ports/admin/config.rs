@@ -1,6 +1,6 @@
 //! The configuration, in Envoy's shapes: what the control plane has sent, and what is in force.
 
-use std::{fmt::Write as _, net::SocketAddr, sync::Arc, time::Duration};
+use std::{error::Error, fmt::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     http::StatusCode,
@@ -9,7 +9,10 @@ use axum::{
 use serde_json::{Value, json};
 use tokio::{sync::oneshot, task::spawn_blocking, time::timeout};
 
-use super::{json::as_json, query::pairs};
+use super::{
+    json::{as_json, text_of_json},
+    query::pairs,
+};
 use crate::{
     config::Dump,
     process::{discovery::Configuration, port_numbers},
@@ -47,12 +50,15 @@ pub(super) async fn dump(configuration: &Configuration, query: Option<&str>) -> 
     };
     // Large configurations take their time, which the kubelet's checks have not.
     match spawn_blocking(move || dump.to_json(with_endpoints)).await {
-        Ok(value) => as_json(&value),
-        Err(error) => {
-            let text = format!("the configuration can't be shown: {error}\n");
-            (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
-        }
+        Ok(Ok(text)) => text_of_json(text),
+        Ok(Err(error)) => not_shown(&error),
+        Err(error) => not_shown(&error),
     }
+}
+
+fn not_shown(error: &dyn Error) -> Response {
+    let text = format!("the configuration can't be shown: {error}\n");
+    (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
 }
 
 /// Without a control plane, the listeners and clusters that the proxy has by itself.
