@@ -44,13 +44,16 @@ impl<'t, D: Downstream> Exchange<'_, 't, D> {
         self.request.route = Some(Cited::Borrowed(route));
         self.request.tally.details = "direct_response".into();
         route.response_headers.apply(&mut head.fields);
+        discard(self.downstream).await;
         self.send(head, body).await;
     }
 
     /// Sends a local reply that says why the server did not respond.
     pub async fn reply(&mut self, failure: &Failure) {
-        if let Some(reason) = failure.refused_request() {
-            self.count_refused_request(reason);
+        match failure.refused_request() {
+            // If the request has a body, the connection closes, however much of it has arrived.
+            Some(reason) => self.count_refused_request(reason),
+            None => discard(self.downstream).await,
         }
         self.request.tally.failed(failure);
         let (head, body) = local_reply(&self.request.head, failure);
@@ -63,13 +66,13 @@ impl<'t, D: Downstream> Exchange<'_, 't, D> {
         self.request.tally.failed(failure);
         let (mut head, _) = local_reply(&self.request.head, failure);
         head.body = BodySize::Empty;
+        discard(self.downstream).await;
         self.send(head, &[]).await;
         self.request.has_ended = true;
     }
 
     /// Sends a response of the proxy's own.
     async fn send(&mut self, mut head: ResponseHead, body: &[u8]) {
-        discard(self.downstream).await;
         self.request.tally.service_time = None;
         if self.start(&mut head).is_err() {
             return self.request.tally.client_gone();

@@ -213,3 +213,16 @@ async fn a_failure_with_a_short_body_leaves_the_connection_good() {
         client.until("localhost only?\n").await;
     }
 }
+
+#[tokio::test(flavor = "local")]
+async fn a_refused_request_with_a_body_ends_the_connection_however_it_comes() {
+    let head = "POST /%00 HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n";
+    for body in ["", "bo", "body"] {
+        let proxy = Setup::default().start().await;
+        let mut client = proxy.connect().await;
+        client.send(&format!("{head}{body}")).await;
+        let response = client.end().await.unwrap();
+        assert!(response.starts_with("HTTP/1.1 400 "), "{response}");
+        assert!(response.contains("connection: close"), "{response}");
+    }
+}
