@@ -85,11 +85,12 @@ impl Serialize for Configs<'_> {
         let Self { dump, length, .. } = *self;
         let mut configs = serializer.serialize_seq(None)?;
         configs.serialize_element(&self.bootstrap())?;
-        configs.serialize_element(&Config::clusters(&dump.clusters, length))?;
-        configs.serialize_element(&Config::listeners(&dump.listeners, length))?;
-        configs.serialize_element(&Config::tables(&dump.route_configurations, length))?;
+        let all = |of, held| Config { of, held, length };
+        configs.serialize_element(&all(&CLUSTERS, &dump.clusters))?;
+        configs.serialize_element(&all(&LISTENERS, &dump.listeners))?;
+        configs.serialize_element(&all(&ROUTE_CONFIGURATIONS, &dump.route_configurations))?;
         if self.with_endpoints {
-            configs.serialize_element(&Config::endpoints(&dump.load_assignments, length))?;
+            configs.serialize_element(&all(&LOAD_ASSIGNMENTS, &dump.load_assignments))?;
         }
         configs.end()
     }
@@ -97,64 +98,55 @@ impl Serialize for Configs<'_> {
 
 const ADMIN: &str = "type.googleapis.com/envoy.admin.v3.";
 
+/// A type of resources, and what Envoy calls them.
+struct Type {
+    url: &'static str,
+    /// The message that has all of them.
+    message: &'static str,
+    /// The field of that message that has them.
+    list: &'static str,
+    /// The field of each entry that has the resource.
+    field: &'static str,
+}
+
+const CLUSTERS: Type = Type {
+    url: type_url::CLUSTER,
+    message: "ClustersConfigDump",
+    list: "dynamic_active_clusters",
+    field: "cluster",
+};
+const LISTENERS: Type = Type {
+    url: type_url::LISTENER,
+    message: "ListenersConfigDump",
+    list: "dynamic_listeners",
+    field: "listener",
+};
+const ROUTE_CONFIGURATIONS: Type = Type {
+    url: type_url::ROUTE_CONFIGURATION,
+    message: "RoutesConfigDump",
+    list: "dynamic_route_configs",
+    field: "route_config",
+};
+const LOAD_ASSIGNMENTS: Type = Type {
+    url: type_url::CLUSTER_LOAD_ASSIGNMENT,
+    message: "EndpointsConfigDump",
+    list: "dynamic_endpoint_configs",
+    field: "endpoint_config",
+};
+
 /// All resources of a type.
 #[derive(Clone, Copy)]
 struct Config<'a> {
+    of: &'static Type,
     held: &'a [Held],
-    type_url: &'static str,
-    /// What Envoy calls the message that has them, its field, and the field of each of them.
-    names: [&'static str; 3],
     length: &'a Length,
-}
-
-impl<'a> Config<'a> {
-    fn clusters(held: &'a [Held], length: &'a Length) -> Self {
-        Self {
-            held,
-            type_url: type_url::CLUSTER,
-            names: ["ClustersConfigDump", "dynamic_active_clusters", "cluster"],
-            length,
-        }
-    }
-
-    fn listeners(held: &'a [Held], length: &'a Length) -> Self {
-        Self {
-            held,
-            type_url: type_url::LISTENER,
-            names: ["ListenersConfigDump", "dynamic_listeners", "listener"],
-            length,
-        }
-    }
-
-    fn tables(held: &'a [Held], length: &'a Length) -> Self {
-        Self {
-            held,
-            type_url: type_url::ROUTE_CONFIGURATION,
-            names: ["RoutesConfigDump", "dynamic_route_configs", "route_config"],
-            length,
-        }
-    }
-
-    fn endpoints(held: &'a [Held], length: &'a Length) -> Self {
-        Self {
-            held,
-            type_url: type_url::CLUSTER_LOAD_ASSIGNMENT,
-            names: [
-                "EndpointsConfigDump",
-                "dynamic_endpoint_configs",
-                "endpoint_config",
-            ],
-            length,
-        }
-    }
 }
 
 impl Serialize for Config<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let [message, field, _] = self.names;
         let mut map = serializer.serialize_map(Some(2))?;
-        map.serialize_entry("@type", &format!("{ADMIN}{message}"))?;
-        map.serialize_entry(field, &Entries(*self))?;
+        map.serialize_entry("@type", &format!("{ADMIN}{}", self.of.message))?;
+        map.serialize_entry(self.of.list, &Entries(*self))?;
         map.end()
     }
 }
@@ -165,7 +157,10 @@ impl Serialize for Entries<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut entries = serializer.serialize_seq(Some(self.0.held.len()))?;
         for held in self.0.held {
-            entries.serialize_element(&Entry { held, of: self.0 })?;
+            entries.serialize_element(&Entry {
+                held,
+                config: self.0,
+            })?;
         }
         entries.end()
     }
@@ -175,19 +170,19 @@ impl Serialize for Entries<'_> {
 /// states one level above.
 struct Entry<'a> {
     held: &'a Held,
-    of: Config<'a>,
+    config: Config<'a>,
 }
 
 impl Serialize for Entry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { held, of } = *self;
+        let Self { held, config } = *self;
         let state = held.record.as_ref().map(|record| State {
             name: &held.name,
             record,
-            of,
+            config,
         });
         let mut map = serializer.serialize_map(None)?;
-        if of.type_url == type_url::LISTENER {
+        if config.of.url == type_url::LISTENER {
             map.serialize_entry("name", &*held.name)?;
             if let Some(state) = state {
                 let field = if held.is_waiting {
@@ -215,26 +210,25 @@ impl Serialize for Entry<'_> {
 struct State<'a> {
     name: &'a str,
     record: &'a Record,
-    of: Config<'a>,
+    config: Config<'a>,
 }
 
 impl State<'_> {
     fn write_fields<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
-        let [_, _, field] = self.of.names;
         map.serialize_entry("version_info", &*self.record.version)?;
-        map.serialize_entry(field, &self.resource())?;
+        map.serialize_entry(self.config.of.field, &self.resource())?;
         map.serialize_entry("last_updated", &timestamp(self.record.updated.into()))
     }
 
     fn resource(&self) -> Resource<'_> {
-        let type_url = self.of.type_url;
-        let content = if self.of.length.is_reached() {
-            let most = self.of.length.most;
+        let Config { of, length, .. } = self.config;
+        let content = if length.is_reached() {
+            let most = length.most;
             Err(format!(
                 "left out: the dump has more than {most} bytes without it"
             ))
         } else {
-            to_json(type_url, &self.record.body.value).map_err(|error| error.to_string())
+            to_json(of.url, &self.record.body.value).map_err(|error| error.to_string())
         };
         let content = match content {
             Ok(json) => Content::Shown(json),
@@ -243,7 +237,10 @@ impl State<'_> {
                 error,
             },
         };
-        Resource { type_url, content }
+        Resource {
+            type_url: of.url,
+            content,
+        }
     }
 }
 
