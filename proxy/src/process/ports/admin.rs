@@ -2,12 +2,13 @@
 
 mod certs;
 mod config;
+mod in_turn;
 mod json;
 mod query;
 mod stats;
 mod traces;
 
-use std::{fmt::Write as _, sync::Arc};
+use std::fmt::Write as _;
 
 use axum::{
     Router,
@@ -18,9 +19,9 @@ use axum::{
 };
 use pillion_telemetry::Memory;
 use serde_json::{Value, json};
-use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use self::{
+    in_turn::InTurn,
     json::as_json,
     query::parameter,
     stats::{NoStats, Shape, Wanted, answer},
@@ -52,8 +53,8 @@ pub(super) fn routes(shared: &Shared) -> Router {
         (with(), with(), with(), with(), with());
     let (dump_of, clusters_of, listeners_of, traces_of) = (with(), with(), with(), with());
     let certs_of = with();
-    let one_filter = Arc::new(Semaphore::new(1));
-    let the_same = Arc::clone(&one_filter);
+    let in_turn = InTurn::default();
+    let (stats_turn, prometheus_turn) = (in_turn.clone(), in_turn.clone());
     Router::new()
         .route("/", get(HELP))
         .route("/help", get(HELP))
@@ -61,7 +62,7 @@ pub(super) fn routes(shared: &Shared) -> Router {
             "/stats",
             get(async move |RawQuery(query)| {
                 let wanted = Wanted::parse(query.as_deref());
-                stats(&stats_of, wanted, &one_filter).await
+                stats(&stats_of, wanted, &stats_turn).await
             }),
         )
         .route(
@@ -69,7 +70,7 @@ pub(super) fn routes(shared: &Shared) -> Router {
             get(async move |RawQuery(query)| {
                 let wanted = Wanted::parse(query.as_deref());
                 let wanted = wanted.map(|wanted| wanted.in_shape(Shape::Prometheus));
-                stats(&prometheus_of, wanted, &the_same).await
+                stats(&prometheus_of, wanted, &prometheus_turn).await
             }),
         )
         .route("/server_info", get(async move || as_json(&info(&info_of))))
@@ -82,7 +83,7 @@ pub(super) fn routes(shared: &Shared) -> Router {
         .route(
             "/config_dump",
             get(async move |RawQuery(query)| {
-                config::dump(&dump_of.configuration, query.as_deref()).await
+                config::dump(&dump_of.configuration, &in_turn, query.as_deref()).await
             }),
         )
         .route(
@@ -168,12 +169,8 @@ fn memory() -> Value {
     }
 }
 
-/// The metrics. One filter is applied at a time, and not on the thread that answers the kubelet.
-async fn stats(
-    shared: &Shared,
-    wanted: Result<Wanted, NoStats>,
-    one_filter: &Semaphore,
-) -> Response {
+/// The metrics. Filters may take their time.
+async fn stats(shared: &Shared, wanted: Result<Wanted, NoStats>, in_turn: &InTurn) -> Response {
     let wanted = match wanted {
         Ok(wanted) => wanted,
         Err(bad) => return bad.into_response(),
@@ -189,9 +186,7 @@ async fn stats(
     if !wanted.is_filtered() {
         return answer(own, &server, &wanted).unwrap_or_else(IntoResponse::into_response);
     }
-    // It is never closed.
-    let _turn = one_filter.acquire().await;
-    match spawn_blocking(move || answer(own, &server, &wanted)).await {
+    match in_turn.run(move || answer(own, &server, &wanted)).await {
         Ok(answered) => answered.unwrap_or_else(IntoResponse::into_response),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }

@@ -7,9 +7,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
-use tokio::{sync::oneshot, task::spawn_blocking, time::timeout};
+use tokio::{sync::oneshot, time::timeout};
 
 use super::{
+    in_turn::InTurn,
     json::{as_json, text_of_json},
     query::pairs,
 };
@@ -24,7 +25,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// `/config_dump`: `?include_eds` has the endpoints in it. Envoy's other parameters choose
 /// parts of it, and are refused.
-pub(super) async fn dump(configuration: &Configuration, query: Option<&str>) -> Response {
+pub(super) async fn dump(
+    configuration: &Configuration,
+    in_turn: &InTurn,
+    query: Option<&str>,
+) -> Response {
     let mut with_endpoints = false;
     for (name, _) in pairs(query) {
         match name {
@@ -48,8 +53,7 @@ pub(super) async fn dump(configuration: &Configuration, query: Option<&str>) -> 
         let text = "the configuration is being compiled; ask again\n";
         return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
     };
-    // Large configurations take their time, which the kubelet's checks have not.
-    match spawn_blocking(move || dump.to_json(with_endpoints)).await {
+    match in_turn.run(move || dump.to_json(with_endpoints)).await {
         Ok(Ok(text)) => text_of_json(text),
         Ok(Err(error)) => not_shown(&error),
         Err(error) => not_shown(&error),
