@@ -14,6 +14,7 @@ mod csr;
 mod cursor;
 mod exchange;
 mod free;
+mod heads;
 mod http;
 mod http1;
 mod injected;
@@ -25,6 +26,7 @@ mod names;
 mod path_env;
 mod pem;
 mod protobuf;
+mod responses;
 mod review;
 mod rewriting;
 mod rules;
@@ -50,6 +52,7 @@ pub use names::names;
 pub use path_env::path_env;
 pub use pem::pem;
 pub use protobuf::messages;
+pub use responses::responses;
 pub use review::review;
 pub use rewriting::rewriting;
 pub use rules::rules;
@@ -77,6 +80,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("names", names),
     ("path_env", path_env),
     ("pem", pem),
+    ("responses", responses),
     ("review", review),
     ("rewriting", rewriting),
     ("rules", rules),

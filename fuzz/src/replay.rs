@@ -64,7 +64,7 @@ macro_rules! replays {
 
 replays!(
     answers, claims, config, contexts, csr, exchange, http, http1, manifests, mapping, messages,
-    names, path_env, pem, review, rewriting, rules, secrets, sniff, templates, uninject
+    names, path_env, pem, responses, review, rewriting, rules, secrets, sniff, templates, uninject
 );
 
 /// Both at their largest, and where that is more than a review reads, about as large

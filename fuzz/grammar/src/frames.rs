@@ -6,10 +6,20 @@ pub mod kind {
     pub const DATA: u8 = 0;
     /// A head, or its beginning.
     pub const HEADERS: u8 = 1;
+    /// What means nothing any more.
+    pub const PRIORITY: u8 = 2;
     /// The end of a stream before its time.
     pub const RESET: u8 = 3;
     /// What a client or a server can take.
     pub const SETTINGS: u8 = 4;
+    /// A request of the server's own.
+    pub const PUSH_PROMISE: u8 = 5;
+    /// A question whether the other side is there.
+    pub const PING: u8 = 6;
+    /// The end of a connection.
+    pub const GOAWAY: u8 = 7;
+    /// Room for more of a body.
+    pub const WINDOW_UPDATE: u8 = 8;
     /// The rest of a head.
     pub const CONTINUATION: u8 = 9;
 }

@@ -1,12 +1,15 @@
 //! What the client of HTTP/2 sends.
 
 use pillion_grammar::frames::{
-    END_HEADERS, END_STREAM, PREFACE, frame,
-    kind::{CONTINUATION, DATA, HEADERS, RESET, SETTINGS},
-    literal,
+    END_STREAM, PREFACE, frame,
+    kind::{DATA, RESET, SETTINGS},
 };
 
-use crate::{cursor::Cursor, messages::Field};
+use crate::{
+    cursor::Cursor,
+    heads::{SPLITS, cuts, head},
+    messages::Field,
+};
 
 const PSEUDO: [(&str, &[&str]); 6] = [
     (":method", &["GET", "POST", "CONNECT", "HEAD", "OPTIONS"]),
@@ -74,9 +77,6 @@ const OF_HEADS: [(&str, &[&str]); 3] = [
     ("authorization", &["Basic YTpi"]),
     ("age", &["1"]),
 ];
-
-/// Bytes of the frames of a head that is cut.
-const SPLITS: [usize; 4] = [3, 15, 18, 45];
 
 /// What a client sends on one stream.
 #[derive(Default)]
@@ -159,10 +159,7 @@ impl Asked {
 
     /// Whether these fields come in several frames.
     pub fn cuts(&self, fields: &[Field]) -> bool {
-        let lengths = fields
-            .iter()
-            .map(|(name, value)| literal(name.as_bytes(), value).len());
-        self.split != 0 && lengths.sum::<usize>() > self.split
+        cuts(fields, self.split)
     }
 }
 
@@ -184,29 +181,4 @@ fn any_field(cursor: &mut Cursor<'_>) -> Field {
         }
     };
     field(name, cursor.pick(values))
-}
-
-/// Appends a head, in frames of so many bytes.
-fn head(bytes: &mut Vec<u8>, fields: &[Field], flags: u8, split: usize) {
-    let block = fields
-        .iter()
-        .flat_map(|(name, value)| literal(name.as_bytes(), value));
-    let block: Vec<u8> = block.collect();
-    let size = if split == 0 {
-        block.len().max(1)
-    } else {
-        split
-    };
-    let mut pieces: Vec<&[u8]> = block.chunks(size).collect();
-    let first = if pieces.is_empty() {
-        &[][..]
-    } else {
-        pieces.remove(0)
-    };
-    let end = |is_last: bool| if is_last { END_HEADERS } else { 0 };
-    frame(bytes, HEADERS, flags | end(pieces.is_empty()), 1, first);
-    let count = pieces.len();
-    for (at, piece) in pieces.into_iter().enumerate() {
-        frame(bytes, CONTINUATION, end(at + 1 == count), 1, piece);
-    }
 }

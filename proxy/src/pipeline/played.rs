@@ -16,7 +16,7 @@ use std::{
 };
 
 use tokio::{
-    runtime::{Builder, Runtime},
+    runtime::{Builder, LocalOptions, LocalRuntime},
     task::{coop::Unconstrained, unconstrained, yield_now},
 };
 use tokio_util::sync::CancellationToken;
@@ -39,6 +39,8 @@ pub use crate::net::memory::Fate;
 
 /// Nothing takes so many turns without waiting for anybody.
 const TURNS: usize = 1_000_000;
+/// A connection of HTTP/2 to a server is a task of its own, and wakes itself a few times.
+const CALM: u32 = 8;
 /// Who the client is.
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9));
 /// Where it was going.
@@ -50,7 +52,7 @@ pub struct Play {
     client: Player,
     serving: Serving,
     network: Network,
-    runtime: Runtime,
+    runtime: LocalRuntime,
 }
 
 /// The proxy's side of the client's connection.
@@ -58,6 +60,8 @@ struct Serving {
     future: Unconstrained<Pin<Box<dyn Future<Output = ()>>>>,
     woken: Arc<Woken>,
     is_over: bool,
+    /// After so many turns in which nothing has happened, tasks beside it are at rest, too.
+    calm: u32,
 }
 
 #[derive(Debug)]
@@ -83,7 +87,8 @@ impl Play {
         let (end, client) = pair(taking);
         let stream = Stream::Memory(end);
         let mut builder = Builder::new_current_thread();
-        let Ok(runtime) = builder.enable_time().start_paused(true).build() else {
+        let builder = builder.enable_time().start_paused(true);
+        let Ok(runtime) = builder.build_local(LocalOptions::default()) else {
             unreachable!("a runtime without sockets and threads");
         };
         let connection = Connection {
@@ -95,6 +100,10 @@ impl Play {
             client_cert: ClientCertField::default(),
         };
         let http2 = setting.http2;
+        let calm = match setting.http2_servers {
+            true => CALM,
+            false => 0,
+        };
         let worker = worker(setting);
         let future: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move {
             let input = Input::default();
@@ -113,6 +122,7 @@ impl Play {
                 future: unconstrained(future),
                 woken: Arc::new(Woken(AtomicBool::new(true))),
                 is_over: false,
+                calm,
             },
             network,
             runtime,
@@ -204,21 +214,31 @@ impl Play {
 
 impl Serving {
     async fn settle(&mut self) {
+        let mut calm = 0;
         for _ in 0..TURNS {
             if self.is_over || !self.woken.0.swap(false, Relaxed) {
-                return;
+                if calm == self.calm {
+                    return;
+                }
+                calm += 1;
+            } else {
+                calm = 0;
+                self.poll_once().await;
             }
-            std::future::poll_fn(|_| {
-                let waker = Waker::from(Arc::clone(&self.woken));
-                let polled = Pin::new(&mut self.future).poll(&mut Context::from_waker(&waker));
-                self.is_over = polled.is_ready();
-                Poll::Ready(())
-            })
-            .await;
             // What lets others go first is woken by the runtime.
             yield_now().await;
         }
         unreachable!("the proxy goes round in a circle");
+    }
+
+    async fn poll_once(&mut self) {
+        std::future::poll_fn(|_| {
+            let waker = Waker::from(Arc::clone(&self.woken));
+            let polled = Pin::new(&mut self.future).poll(&mut Context::from_waker(&waker));
+            self.is_over = polled.is_ready();
+            Poll::Ready(())
+        })
+        .await;
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Edits(HeaderEdits);
 pub struct Setting {
     /// The client speaks HTTP/2.
     pub http2: bool,
+    /// Servers speak HTTP/2.
+    pub http2_servers: bool,
     /// The proxy is a gateway.
     pub gateway: bool,
     /// What the route changes of requests.
@@ -75,7 +77,10 @@ impl Setting {
     /// Everything goes to one server, with these changes; a gateway has that port.
     pub(super) fn tables(self, port: u16) -> Snapshot {
         let mut cluster = ClusterSettings::new("played");
-        cluster.protocol = UpstreamProtocol::Http1;
+        cluster.protocol = match self.http2_servers {
+            true => UpstreamProtocol::Http2,
+            false => UpstreamProtocol::Http1,
+        };
         let endpoints = EndpointSource::List(vec![EndpointSettings::new(SERVER)]);
         let cluster = ClusterStates::default().build(cluster, endpoints);
         let mut forward = Forward::to("played");
