@@ -22,7 +22,8 @@
 //! with `ok`). A line ends with CR LF, unless a backslash stands at its end; `text.rs` has the other
 //! escapes. Without `>` the client sends a GET. `>>` begins a line of a request of HTTP/2, which is a
 //! frame (`HEADERS`, `DATA TEXT`, `TRAILERS`) or a field of the frame above it. `HEADERS N` and `TRAILERS N` come in
-//! frames of N bytes at most, and `PADDED N TEXT` is a frame of data with so many bytes of padding.
+//! frames of N bytes at most, `PADDED N TEXT` is a frame of data with so many bytes of padding, `RESET CODE` ends the
+//! stream, and `OPEN` leaves it open. `<<` begins a line of an answer of HTTP/2 in the same form: its server speaks HTTP/2.
 //!
 //! Behind what a case sends, the client sends a request for `/after` on the same connection, and asks
 //! for its end, so that what becomes of the connection is seen.
@@ -45,7 +46,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use super::{
-    frames::{Frame, MOST},
+    frames::{self, Frame, MOST},
     text,
 };
 
@@ -57,7 +58,7 @@ pub struct Case {
     pub on: Vec<Way>,
     pub sends: Sends,
     /// What the server answers to the first request.
-    pub answer: Option<Vec<u8>>,
+    pub answer: Option<Answer>,
     pub closes: bool,
     pub early: bool,
     pub continues: bool,
@@ -82,6 +83,13 @@ pub enum Way {
 pub enum Sends {
     /// Parts, between which it waits for a response.
     Http1(Vec<Vec<u8>>),
+    Http2(Vec<Frame>),
+}
+
+/// What a server answers.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    Http1(Vec<u8>),
     Http2(Vec<Frame>),
 }
 
@@ -190,8 +198,9 @@ impl Case {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match (word, rest) {
             (">", _) => self.parts().last_mut()?.extend(bytes(rest)),
-            (">>", _) => self.add_frame(rest),
-            ("<", _) => self.answer.get_or_insert_default().extend(bytes(rest)),
+            (">>", _) => add_frame(self.sent_frames(), rest),
+            ("<", _) => self.answered_bytes().extend(bytes(rest)),
+            ("<<", _) => add_frame(self.answered_frames(), rest),
             ("on:", _) => self.on = rest.split(' ').map(way).collect::<Option<_>>()?,
             ("client:", "half-closes") => self.half_closes = true,
             ("server:", "closes") => self.closes = true,
@@ -233,45 +242,80 @@ impl Case {
         }
     }
 
-    fn add_frame(&mut self, line: &str) {
-        if let Sends::Http1(parts) = &self.sends {
-            assert!(
-                parts.concat().is_empty(),
-                "{}: HTTP/1 and HTTP/2",
-                self.name
-            );
+    fn sent_frames(&mut self) -> &mut Vec<Frame> {
+        if let Sends::Http1(parts) = &self.sends
+            && parts.concat().is_empty()
+        {
             self.sends = Sends::Http2(Vec::new());
         }
-        let Sends::Http2(frames) = &mut self.sends else {
-            return;
-        };
-        match line.split_once(' ').unwrap_or((line, "")) {
-            ("HEADERS" | "TRAILERS", most) => {
-                let most = match most {
-                    "" => MOST,
-                    most => most.parse().expect("a number of bytes"),
-                };
-                frames.push(Frame::Headers(Vec::new(), most));
-            }
-            ("DATA", data) => frames.push(Frame::Data(text::bytes(data), None)),
-            ("PADDED", padded) => {
-                let (padding, data) = padded.split_once(' ').unwrap_or((padded, ""));
-                let padding = padding.parse().expect("at most 255 bytes");
-                frames.push(Frame::Data(text::bytes(data), Some(padding)));
-            }
-            _ => {
-                let Some(Frame::Headers(fields, _)) = frames.last_mut() else {
-                    panic!("{}: a field of what?", self.name);
-                };
-                // A pseudo-field begins with a colon.
-                let end = match line.starts_with(": ") {
-                    true => 0,
-                    false => 1 + line[1..].find(':').expect("a colon behind a name"),
-                };
-                let value = &line[end + 1..];
-                let value = value.strip_prefix(' ').unwrap_or(value);
-                fields.push((text::bytes(&line[..end]), text::bytes(value)));
-            }
+        match &mut self.sends {
+            Sends::Http2(frames) => frames,
+            Sends::Http1(_) => panic!("{}: HTTP/1 and HTTP/2", self.name),
+        }
+    }
+
+    fn answered_bytes(&mut self) -> &mut Vec<u8> {
+        let answer = self.answer.get_or_insert(Answer::Http1(Vec::new()));
+        match answer {
+            Answer::Http1(bytes) => bytes,
+            Answer::Http2(_) => panic!("{}: HTTP/1 and HTTP/2", self.name),
+        }
+    }
+
+    fn answered_frames(&mut self) -> &mut Vec<Frame> {
+        let answer = self.answer.get_or_insert(Answer::Http2(Vec::new()));
+        match answer {
+            Answer::Http2(frames) => frames,
+            Answer::Http1(_) => panic!("{}: HTTP/1 and HTTP/2", self.name),
+        }
+    }
+
+    /// Whether its server speaks HTTP/2.
+    pub fn is_answered_by_http2(&self) -> bool {
+        matches!(self.answer, Some(Answer::Http2(_)))
+    }
+}
+
+impl Answer {
+    /// What goes over the connection, of HTTP/2 on that stream.
+    pub fn bytes(&self, stream: u32) -> Vec<u8> {
+        match self {
+            Self::Http1(bytes) => bytes.clone(),
+            Self::Http2(frames) => frames::message(stream, frames),
+        }
+    }
+}
+
+/// Adds a frame, or a field of the last one.
+fn add_frame(frames: &mut Vec<Frame>, line: &str) {
+    match line.split_once(' ').unwrap_or((line, "")) {
+        ("HEADERS" | "TRAILERS", most) => {
+            let most = match most {
+                "" => MOST,
+                most => most.parse().expect("a number of bytes"),
+            };
+            frames.push(Frame::Headers(Vec::new(), most));
+        }
+        ("DATA", data) => frames.push(Frame::Data(text::bytes(data), None)),
+        ("PADDED", padded) => {
+            let (padding, data) = padded.split_once(' ').unwrap_or((padded, ""));
+            let padding = padding.parse().expect("at most 255 bytes");
+            frames.push(Frame::Data(text::bytes(data), Some(padding)));
+        }
+        ("OPEN", _) => frames.push(Frame::Open),
+        ("RESET", code) => frames.push(Frame::Reset(code.parse().expect("a code"))),
+        _ => {
+            let Some(Frame::Headers(fields, _)) = frames.last_mut() else {
+                panic!("{line:?}: a field of what?");
+            };
+            // A pseudo-field begins with a colon.
+            let end = match line.starts_with(": ") {
+                true => 0,
+                false => 1 + line[1..].find(':').expect("a colon behind a name"),
+            };
+            let value = &line[end + 1..];
+            let value = value.strip_prefix(' ').unwrap_or(value);
+            fields.push((text::bytes(&line[..end]), text::bytes(value)));
         }
     }
 }

@@ -96,6 +96,20 @@ async fn converse(stream: TcpStream, script: &Script, bytes: &mut Vec<u8>) -> io
     Ok(())
 }
 
+/// Cuts bytes into pieces of these lengths, over and over again.
+pub fn cut(bytes: &[u8], lengths: &[usize]) -> Vec<Vec<u8>> {
+    let mut pieces = Vec::new();
+    let mut rest = bytes;
+    let mut lengths = lengths.iter().cycle();
+    while let Some(length) = lengths.next().filter(|length| **length < rest.len()) {
+        let (piece, behind) = rest.split_at(*length);
+        pieces.push(piece.to_vec());
+        rest = behind;
+    }
+    pieces.push(rest.to_vec());
+    pieces
+}
+
 /// Sends pieces, one after the other.
 pub async fn send(writer: &mut OwnedWriteHalf, pieces: &[Vec<u8>]) -> io::Result<()> {
     for (index, piece) in pieces.iter().enumerate() {

@@ -21,7 +21,7 @@ const END_HEADERS: u8 = 4;
 const PADDED: u8 = 8;
 const PRIORITY: u8 = 32;
 
-/// A frame that a client sends on a request's stream.
+/// A frame on a request's stream.
 #[derive(Debug, Clone)]
 pub enum Frame {
     /// Also trailers. They come in frames of at most so many bytes, all but the first of which are
@@ -29,17 +29,35 @@ pub enum Frame {
     Headers(Vec<(Vec<u8>, Vec<u8>)>, usize),
     /// With so many bytes of padding.
     Data(Vec<u8>, Option<u8>),
+    /// The end of the stream before its time, with an error code.
+    Reset(u32),
+    /// None at all: the stream stays open behind the frame before.
+    Open,
 }
 
-/// What a client of HTTP/2 sends first: it asks for a table of no size, so that fields can be read
-/// without one.
+/// What a client of HTTP/2 sends first.
 pub fn hello() -> Vec<u8> {
-    let table_size = [0, 1, 0, 0, 0, 0];
-    [PREFACE, &frame(SETTINGS, 0, 0, &table_size)].concat()
+    [PREFACE, &settings()].concat()
 }
 
-/// A request on a stream.
-pub fn request(stream: u32, frames: &[Frame]) -> Vec<u8> {
+/// What a server sends first.
+pub fn settings() -> Vec<u8> {
+    // A table of no size, so that fields can be read without one.
+    let table_size = [0, 1, 0, 0, 0, 0];
+    frame(SETTINGS, 0, 0, &table_size)
+}
+
+/// Removes what a client sends first, if all of it has come.
+pub fn take_preface(bytes: &mut Vec<u8>) -> bool {
+    let is_there = bytes.starts_with(PREFACE);
+    if is_there {
+        bytes.drain(..PREFACE.len());
+    }
+    is_there
+}
+
+/// A request or a response on a stream.
+pub fn message(stream: u32, frames: &[Frame]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (index, one) in frames.iter().enumerate() {
         let end = match index + 1 == frames.len() {
@@ -54,6 +72,8 @@ pub fn request(stream: u32, frames: &[Frame]) -> Vec<u8> {
                 bytes.extend(frame(DATA, end | PADDED, stream, &padded));
             }
             Frame::Headers(fields, most) => bytes.extend(headers(stream, end, fields, *most)),
+            Frame::Open => {}
+            Frame::Reset(code) => bytes.extend(frame(RST_STREAM, 0, stream, &code.to_be_bytes())),
         }
     }
     bytes
@@ -100,7 +120,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// What a server has sent.
+/// What the other side has sent.
 #[derive(Debug)]
 pub enum Received {
     /// Also trailers.

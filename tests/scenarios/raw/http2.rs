@@ -92,7 +92,7 @@ fn after(stream: u32) -> Vec<u8> {
         (":path", "/after"),
     ];
     let fields = fields.map(|(name, value)| (name.into(), value.into()));
-    frames::request(stream, &[Frame::Headers(fields.to_vec(), frames::MOST)])
+    frames::message(stream, &[Frame::Headers(fields.to_vec(), frames::MOST)])
 }
 
 /// Reads some bytes, and what is complete of them; returns how many came.

@@ -195,11 +195,11 @@ fn lines(differing: &Differing) -> String {
 fn sent(case: &Case) -> String {
     let sent = match &case.sends {
         Sends::Http1(parts) => parts.concat(),
-        Sends::Http2(frames) => frames::request(1, frames),
+        Sends::Http2(frames) => frames::message(1, frames),
     };
     let mut text = format!("  sent: {}", shortened(&shown(&sent)));
     if let Some(answer) = &case.answer {
-        text += &format!("\n  answered: {}", shortened(&shown(answer)));
+        text += &format!("\n  answered: {}", shortened(&shown(&answer.bytes(1))));
     }
     text
 }

@@ -13,6 +13,8 @@ use crate::{
 
 /// How many cases run at a time.
 pub const LANES: u16 = 24;
+/// The number of the first port of servers of HTTP/2.
+const HTTP2: u16 = 100;
 /// The first port of Services and of the gateway.
 const PORTS: u16 = 8000;
 /// The first port of servers.
@@ -30,23 +32,28 @@ pub fn ways(kind: Kind) -> &'static [Way] {
     }
 }
 
+/// The number of a lane's port, by what its server speaks there.
+pub fn port(lane: u16, is_http2: bool) -> u16 {
+    lane + if is_http2 { HTTP2 } else { 0 }
+}
+
 impl Way {
-    /// Where a client connects to.
-    pub fn entrance(self, lane: u16) -> SocketAddr {
+    /// Where a client connects to, by the port's number.
+    pub fn entrance(self, port: u16) -> SocketAddr {
         match self {
-            Self::Outbound => (WEB, PORTS + lane).into(),
-            Self::Inbound => (POD, TARGETS + lane).into(),
-            Self::Gateway => (POD, PORTS + lane).into(),
+            Self::Outbound => (WEB, PORTS + port).into(),
+            Self::Inbound => (POD, TARGETS + port).into(),
+            Self::Gateway => (POD, PORTS + port).into(),
         }
     }
 
     /// Where the server listens.
-    pub fn server(self, lane: u16) -> SocketAddr {
+    pub fn server(self, port: u16) -> SocketAddr {
         let ip = match self {
             Self::Inbound => POD,
             Self::Outbound | Self::Gateway => SERVER,
         };
-        SocketAddr::new(IpAddr::V4(ip), TARGETS + lane)
+        SocketAddr::new(IpAddr::V4(ip), TARGETS + port)
     }
 
     /// Whether clients are in the pod of the proxy.
@@ -63,8 +70,9 @@ impl Way {
 /// The scenario in which cases take place.
 pub fn scenario(kind: Kind) -> Case {
     let ports = |target: u16| -> Vec<_> {
+        let of = |protocol: &str, port: u16| json!({"name": format!("{protocol}-{port}"), "port": PORTS + port, "targetPort": target + port});
         (0..LANES)
-            .map(|lane| json!({"name": format!("http-{lane}"), "port": PORTS + lane, "targetPort": target + lane}))
+            .flat_map(|lane| [of("http", port(lane, false)), of("http2", port(lane, true))])
             .collect()
     };
     let service = |name: &str, ip: Value, target: u16| json!({"kind": "Service", "metadata": {"name": name}, "spec": {"clusterIP": ip, "ports": ports(target)}});

@@ -8,7 +8,7 @@
 //! | `client tunnel` | the bytes that came back behind a change of protocols |
 //! | `server N` | the line of the server's request number N |
 //! | `server N NAME`, `server N body`, `server N trailer NAME` | its fields, body and trailers |
-//! | `server N by` | a letter for the connection that it came by |
+//! | `server N by` | a letter for the connection of HTTP/1 that it came by |
 //! | `server N tunnel` | what came behind a change of protocols |
 //! | `end` | `closed`, also by a reset, or `cut` within a response, or `never`; of HTTP/2 also `goodbye CODE`, or `open` |
 
@@ -171,7 +171,10 @@ fn of_servers(received: &[Received]) -> Outcome {
             connections.push(request.connection);
         }
         let letter = char::from(b'A' + u8::try_from(letter).unwrap());
-        outcome.insert(format!("{name} by"), letter.to_string());
+        // A malformed response of HTTP/2 is an error of its stream or of its connection, as the proxy likes.
+        if !request.message.line.ends_with(" HTTP/2") {
+            outcome.insert(format!("{name} by"), letter.to_string());
+        }
         outcome.insert(name.clone(), request.message.line.clone());
         add_fields(&mut outcome, &name, request.message.fields.iter());
         add_bytes(&mut outcome, &format!("{name} body"), &request.message.body);

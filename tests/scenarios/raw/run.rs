@@ -87,10 +87,12 @@ async fn run(pod: &Pod, way: Way, cases: Arc<[Case]>, in_pieces: bool) -> Runs {
     let mut serving = Vec::new();
     for lane in 0..mesh::LANES {
         let server = Server::default();
-        let listener = servers.run(TcpListener::bind(way.server(lane))).await;
-        let listener = listener.unwrap();
-        let served = servers.handle().spawn(server.clone().serve(listener));
-        serving.push(served.abort_handle());
+        for is_http2 in [false, true] {
+            let address = way.server(mesh::port(lane, is_http2));
+            let listener = servers.run(TcpListener::bind(address)).await;
+            let served = server.clone().serve(listener.unwrap(), is_http2);
+            serving.push(servers.handle().spawn(served).abort_handle());
+        }
         let (cases, queue) = (Arc::clone(&cases), Arc::clone(&queue));
         lanes.push(clients.handle().spawn(async move {
             let mut runs = Vec::new();
@@ -127,9 +129,9 @@ async fn run_case(place: (Way, u16, &Server), case: &Case, in_pieces: bool) -> R
 
 /// Sends a case once, in pieces whose lengths are given, over and over again.
 async fn attempt((way, lane, server): (Way, u16, &Server), case: &Case, lengths: &[usize]) -> Run {
-    let cut = |bytes: &[u8]| cut(bytes, lengths);
-    server.begin(Script::of(case, cut));
-    let to = way.entrance(lane);
+    let cut = |bytes: &[u8]| client::cut(bytes, lengths);
+    server.begin(Script::of(case, lengths));
+    let to = way.entrance(mesh::port(lane, case.is_answered_by_http2()));
     match &case.sends {
         Sends::Http1(parts) => {
             let mut parts: Vec<_> = parts.iter().map(|part| cut(part)).collect();
@@ -154,7 +156,7 @@ async fn attempt((way, lane, server): (Way, u16, &Server), case: &Case, lengths:
             }
         }
         Sends::Http2(sent) => {
-            let bytes = [frames::hello(), frames::request(1, sent)].concat();
+            let bytes = [frames::hello(), frames::message(1, sent)].concat();
             let got = http2::exchange(to, cut(&bytes)).await;
             Run {
                 whole: outcome::of_http2(&got, &server.received()),
@@ -165,27 +167,14 @@ async fn attempt((way, lane, server): (Way, u16, &Server), case: &Case, lengths:
     }
 }
 
-/// Cuts bytes into pieces of these lengths, over and over again.
-fn cut(bytes: &[u8], lengths: &[usize]) -> Vec<Vec<u8>> {
-    let mut pieces = Vec::new();
-    let mut rest = bytes;
-    let mut lengths = lengths.iter().cycle();
-    while let Some(length) = lengths.next().filter(|length| **length < rest.len()) {
-        let (piece, behind) = rest.split_at(*length);
-        pieces.push(piece.to_vec());
-        rest = behind;
-    }
-    pieces.push(rest.to_vec());
-    pieces
-}
-
 /// How a case is cut, each with a name.
 fn cuts(case: &Case) -> Vec<(String, Vec<usize>)> {
     let length = match &case.sends {
         Sends::Http1(parts) => parts.concat().len(),
-        Sends::Http2(frames) => frames::request(1, frames).len(),
+        Sends::Http2(frames) => frames::message(1, frames).len(),
     };
-    let length = length + case.answer.as_ref().map_or(0, Vec::len);
+    let answer = case.answer.as_ref().map(|answer| answer.bytes(1));
+    let length = length + answer.map_or(0, |answer| answer.len());
     let mut all = vec![
         vec![length / 2 + 1],
         vec![length / 3 + 1],

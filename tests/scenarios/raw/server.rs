@@ -1,6 +1,8 @@
 //! The servers: each case has one to itself, which records what it gets and answers as the case
 //! says.
 
+mod http2;
+
 use std::{
     io,
     sync::{Arc, Mutex},
@@ -13,8 +15,8 @@ use tokio::{
 };
 
 use super::{
-    case::Case,
-    client::{AFTER, read, send},
+    case::{Answer, Case},
+    client::{AFTER, cut, read, send},
     message::{Body, Message, Parsed, parse},
 };
 
@@ -35,11 +37,13 @@ pub struct Received {
 /// What a server does for a case.
 #[derive(Debug, Clone, Default)]
 pub struct Script {
-    /// The answer to the first request, in pieces.
-    pub answer: Option<Vec<Vec<u8>>>,
-    pub closes: bool,
-    pub early: bool,
-    pub continues: bool,
+    /// The answer to the first request.
+    answer: Option<Answer>,
+    /// The lengths of the pieces in which it comes.
+    lengths: Vec<usize>,
+    closes: bool,
+    early: bool,
+    continues: bool,
 }
 
 /// A server.
@@ -55,10 +59,11 @@ struct State {
 }
 
 impl Script {
-    /// What the case says. `cut` cuts the answer into pieces.
-    pub fn of(case: &Case, cut: impl Fn(&[u8]) -> Vec<Vec<u8>>) -> Self {
+    /// What the case says. The answer comes in pieces of these lengths.
+    pub fn of(case: &Case, lengths: &[usize]) -> Self {
         Self {
-            answer: case.answer.as_deref().map(cut),
+            answer: case.answer.clone(),
+            lengths: lengths.to_vec(),
             closes: case.closes,
             early: case.early,
             continues: case.continues,
@@ -81,32 +86,41 @@ impl Server {
     }
 
     /// Serves there.
-    pub async fn serve(self, listener: TcpListener) {
+    pub async fn serve(self, listener: TcpListener, is_http2: bool) {
         let mut connections = JoinSet::new();
         while let Ok((stream, _)) = listener.accept().await {
             let server = self.clone();
             connections.spawn(async move {
                 // What the proxy does with its connections is not a server's concern.
-                let _ = server.serve_connection(stream).await;
+                let _ = server.serve_connection(stream, is_http2).await;
             });
             while connections.try_join_next().is_some() {}
         }
     }
 
-    async fn serve_connection(self, stream: TcpStream) -> io::Result<()> {
+    async fn serve_connection(self, stream: TcpStream, is_http2: bool) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let number = {
             let mut state = self.0.lock().unwrap();
             state.connections += 1;
             state.connections
         };
+        match is_http2 {
+            true => self.serve_http2(stream, number).await,
+            false => self.serve_http1(stream, number).await,
+        }
+    }
+
+    async fn serve_http1(self, stream: TcpStream, number: usize) -> io::Result<()> {
         let (mut reader, mut writer) = stream.into_split();
         let mut bytes = Vec::new();
         while let Some(message) = self.next(&mut reader, &mut writer, &mut bytes).await? {
             let (script, is_first, index) = self.record(number, &message);
             let method = message.line.split(' ').next().unwrap_or_default();
-            let usual = vec![usual(method)];
-            let answer = script.answer.filter(|_| is_first).unwrap_or(usual);
+            let answer = match script.answer.filter(|_| is_first) {
+                Some(answer) => cut(&answer.bytes(0), &script.lengths),
+                None => vec![usual(method)],
+            };
             send(&mut writer, &answer).await?;
             if starts_tunnel(method, &answer) {
                 return self.end_tunnel(index, (reader, writer), bytes).await;
