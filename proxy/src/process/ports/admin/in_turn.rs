@@ -65,9 +65,10 @@ mod tests {
             .unwrap();
         waiting.abort();
         assert!(waiting.await.unwrap_err().is_cancelled());
+        // Nobody else has asked for a turn yet.
+        assert_eq!(in_turn.0.available_permits(), 0);
         let mut second = pin!(in_turn.run(|| "second"));
         assert!(second.as_mut().now_or_never().is_none());
-        assert_eq!(in_turn.0.available_permits(), 0);
         end.send(()).unwrap();
         assert_eq!(second.await.unwrap(), "second");
     }
