@@ -18,7 +18,7 @@ use crate::{
     units::{KIB, MILLISECOND},
 };
 
-/// As of a whole exchange; h2 takes some memory of its own.
+/// As of a whole exchange, also where responses are mapped; h2 takes some memory of its own.
 pub(crate) const BOUND: Bound = Bound {
     peak: Linear::new(1024 * KIB, 512),
     total: Linear::new(1536 * KIB, 8 * KIB),

@@ -5,26 +5,17 @@ mod asked;
 mod judge;
 mod outcome;
 
-use pillion_cost::{Bound, Linear};
 use pillion_proxy::test_util::{Play, Setting};
 
 use self::{
     answered::{Answered, settings},
     asked::ASKED,
-    judge::{check, is_of_server},
+    judge::{check, is_whole_of_server},
     outcome::Outcome,
 };
 use crate::{
     cursor::{Cursor, pieces},
-    messages::Framing,
-    units::{KIB, MILLISECOND},
-};
-
-/// As of a whole exchange; h2 takes some memory of its own.
-pub(crate) const BOUND: Bound = Bound {
-    peak: Linear::new(1024 * KIB, 512),
-    total: Linear::new(1536 * KIB, 8 * KIB),
-    time: Linear::new(15 * MILLISECOND, 30_000),
+    mapping::BOUND,
 };
 
 /// Has a server of HTTP/2 send what the input chooses: the client gets a response that says
@@ -71,10 +62,7 @@ fn passes_on(data: &[u8]) -> bool {
     if answered.is_good(asked) {
         compare(&answered, &whole, &in_pieces);
     }
-    whole.response.is_some_and(|response| {
-        let is_whole = response.is_complete || response.framing == Framing::Tunnel;
-        is_whole && is_of_server(&response)
-    })
+    whole.response.as_ref().is_some_and(is_whole_of_server)
 }
 
 /// Where nothing is wrong, it makes no difference how it is cut.
@@ -89,7 +77,7 @@ fn compare(answered: &Answered, whole: &Outcome, in_pieces: &Outcome) {
         (response, interim, outcome.fate)
     };
     let (whole, in_pieces) = (comparable(whole), comparable(in_pieces));
-    assert!(is_of_server(&whole.0), "{answered:#?} {whole:#?}");
+    assert!(is_whole_of_server(&whole.0), "{answered:#?} {whole:#?}");
     assert_eq!(whole, in_pieces);
 }
 

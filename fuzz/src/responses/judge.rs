@@ -35,8 +35,14 @@ const NOT_BEHIND: [&str; 11] = [
     "x-envoy-upstream-service-time",
 ];
 
+/// Whether it is the server's, with all of its body.
+pub(super) fn is_whole_of_server(response: &Message) -> bool {
+    let is_whole = response.is_complete || response.framing == Framing::Tunnel;
+    is_whole && is_of_server(response)
+}
+
 /// Whether it is not one of the proxy's own.
-pub(super) fn is_of_server(response: &Message) -> bool {
+fn is_of_server(response: &Message) -> bool {
     let is_upgrade = response.framing == Framing::Tunnel;
     let mut times = response.all("x-envoy-upstream-service-time");
     is_upgrade || times.next().is_some()
