@@ -69,6 +69,12 @@ impl Script {
             continues: case.continues,
         }
     }
+
+    /// What the case answers to its first request, on that stream, in pieces.
+    fn answer(&self, is_first: bool, stream: u32) -> Option<Vec<Vec<u8>>> {
+        let answer = self.answer.as_ref().filter(|_| is_first)?;
+        Some(cut(&answer.bytes(stream), &self.lengths))
+    }
 }
 
 impl Server {
@@ -117,10 +123,8 @@ impl Server {
         while let Some(message) = self.next(&mut reader, &mut writer, &mut bytes).await? {
             let (script, is_first, index) = self.record(number, &message);
             let method = message.line.split(' ').next().unwrap_or_default();
-            let answer = match script.answer.filter(|_| is_first) {
-                Some(answer) => cut(&answer.bytes(0), &script.lengths),
-                None => vec![usual(method)],
-            };
+            let answer = script.answer(is_first, 0);
+            let answer = answer.unwrap_or_else(|| vec![usual(method)]);
             send(&mut writer, &answer).await?;
             if starts_tunnel(method, &answer) {
                 return self.end_tunnel(index, (reader, writer), bytes).await;

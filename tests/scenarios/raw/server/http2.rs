@@ -9,7 +9,7 @@ use tokio::{
 
 use super::Server;
 use crate::raw::{
-    client::{cut, read, send},
+    client::{read, send},
     frames::{self, Frame, MOST},
     message::Message,
 };
@@ -56,10 +56,8 @@ impl Server {
         request: Message,
     ) -> io::Result<bool> {
         let (script, is_first, _) = self.record(connection, &request);
-        let answer = match script.answer.filter(|_| is_first) {
-            Some(answer) => cut(&answer.bytes(stream), &script.lengths),
-            None => vec![frames::message(stream, &usual(&request))],
-        };
+        let answer = script.answer(is_first, stream);
+        let answer = answer.unwrap_or_else(|| vec![frames::message(stream, &usual(&request))]);
         send(writer, &answer).await?;
         Ok(is_first && script.closes)
     }
