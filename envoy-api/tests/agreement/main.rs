@@ -147,6 +147,16 @@ proptest! {
     }
 }
 
+/// A map whose entry has the wire type of a number, and what follows is malformed then.
+#[test]
+fn a_number_is_no_entry_whatever_follows() {
+    let name = "envoy.service.discovery.v3.DeltaDiscoveryRequest";
+    let message = POOL.get_message_by_name(name).unwrap();
+    for bytes in [&b"\x2d\x04\x0a\x02ab"[..], b"\x2d\x04\x0a\x02a"] {
+        compare(&message, bytes);
+    }
+}
+
 #[test]
 fn both_stop_at_as_many_paths() {
     let listener = by_url(type_url::LISTENER).unwrap();

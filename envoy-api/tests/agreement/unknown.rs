@@ -107,8 +107,8 @@ fn numbers(mut bytes: &[u8]) -> Option<Vec<u64>> {
     Some(numbers)
 }
 
-/// Whether each map has nothing but entries: prost-reflect takes numbers for the lengths of some, and
-/// prost refuses them.
+/// Whether all fields can be read, and each map has nothing but entries: prost-reflect takes numbers
+/// for the lengths of some, and what follows for something else. prost refuses them.
 pub fn has_entries_only(message: &MessageDescriptor, bytes: &[u8]) -> bool {
     let is_good = |number, value| {
         let Some(field) = message.get_field(number) else {
@@ -119,9 +119,10 @@ pub fn has_entries_only(message: &MessageDescriptor, bytes: &[u8]) -> bool {
             _ => !field.is_map(),
         }
     };
-    let fields = fields(bytes).into_iter().flatten();
-    let mut fields = fields.map(|(number, value)| is_good(number, value));
-    fields.all(|is_good| is_good)
+    fields(bytes).is_some_and(|fields| {
+        let mut fields = fields.into_iter();
+        fields.all(|(number, value)| is_good(number, value))
+    })
 }
 
 /// All fields, unless one is malformed.
